@@ -1,0 +1,124 @@
+"""Losses and metrics as prebound calls."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from fuseprop.backend import HostArray
+
+from .steps import Steps
+
+
+class LossSteps(Steps):
+    """What appends the steps of a loss or a metric; each method takes what the backend's method takes."""
+
+    def _softmax_cross_entropy(
+        self,
+        logits: HostArray,
+        labels: HostArray,
+        row_weights: HostArray,
+        *,
+        losses: HostArray,
+        gradient: HostArray,
+    ) -> None:
+        n, k = logits.shape
+        total, picked = self.temporary("total", (n,)), self.temporary("picked", (n,))
+        spread, flat = self.temporary("spread", (n, k)), gradient.reshape(-1)
+        first, at_label = np.arange(n) * k, np.empty(n, np.int64)
+
+        self.add(np.maximum.reduce, logits, 1, None, total)
+        self.add(np.copyto, spread, total[:, None])
+        self.add(np.subtract, logits, spread, gradient)
+        self.add(np.add, first, labels, at_label)
+        self.add(flat.take, at_label, None, picked, "clip")
+        self.add(np.exp, gradient, gradient)
+        self.add(np.dot, gradient, self.ones(k), total)
+        self.add(np.log, total, losses)
+        self.add(np.subtract, losses, picked, losses)
+
+        self.add(np.divide, row_weights, total, total)
+        self.add(np.copyto, spread, total[:, None])
+        self.add(np.multiply, gradient, spread, gradient)
+        self.add(flat.take, at_label, None, picked, "clip")
+        self.add(np.subtract, picked, row_weights, picked)
+        self.add(flat.put, at_label, picked, "clip")
+
+    def _sigmoid_cross_entropy(
+        self,
+        logits: HostArray,
+        target: HostArray,
+        row_weights: HostArray,
+        *,
+        losses: HostArray,
+        gradient: HostArray,
+    ) -> None:
+        e, loss, part, spread = (
+            self.temporary(name, logits.shape) for name in ("e", "loss", "part", "spread")
+        )
+        positive = np.empty(logits.shape, np.bool_)
+        self.add(np.abs, logits, e)
+        self.add(np.negative, e, e)
+        self.add(np.exp, e, e)  # for the loss and for the sigmoid
+        self.add(np.log1p, e, loss)
+        self.add(np.subtract, self.one, target, part)
+        self.add(partial(np.maximum, logits, self.zero, out=gradient))
+        self.add(np.multiply, gradient, part, part)
+        self.add(np.add, loss, part, loss)
+        self.add(partial(np.minimum, logits, self.zero, out=gradient))
+        self.add(np.multiply, gradient, target, part)
+        self.add(np.subtract, loss, part, loss)
+        self.add(np.dot, loss, self.ones(logits.shape[1]), losses)
+
+        self.add(np.greater_equal, logits, self.zero, positive)
+        self.add(np.copyto, gradient, positive)
+        self.add(partial(np.maximum, gradient, e, out=gradient))
+        self.add(np.add, e, self.one, e)
+        self.add(np.divide, gradient, e, gradient)
+        self.add(np.subtract, gradient, target, gradient)
+        self.add(np.copyto, spread, row_weights[:, None])
+        self.add(np.multiply, gradient, spread, gradient)
+
+    def _squared_error(
+        self,
+        output: HostArray,
+        target: HostArray,
+        row_weights: HostArray,
+        factor: float,
+        *,
+        losses: HostArray,
+        gradient: HostArray,
+    ) -> None:
+        spread, scale = self.temporary("spread", output.shape), self.temporary("total", losses.shape)
+        self.add(np.subtract, output, target, gradient)
+        self.add(partial(np.vecdot, gradient, gradient, out=losses))
+        self.add(np.multiply, losses, self.number(factor), losses)
+        self.add(np.multiply, row_weights, self.number(2 * factor), scale)
+        self.add(np.copyto, spread, scale[:, None])
+        self.add(np.multiply, gradient, spread, gradient)
+
+    # Metrics
+
+    def _argmax_equals(self, scores: HostArray, labels: HostArray, *, out: HostArray) -> None:
+        largest, equal = np.empty(len(scores), np.int64), np.empty(len(scores), np.bool_)
+        self.add(scores.argmax, 1, largest)
+        self.add(np.equal, largest, labels, equal)
+        self.add(np.copyto, out, equal)
+
+    def _threshold_equals(
+        self,
+        scores: HostArray,
+        target: HostArray,
+        score_threshold: float,
+        target_threshold: float,
+        *,
+        out: HostArray,
+    ) -> None:
+        positive, expected = np.empty(scores.shape, np.bool_), np.empty(scores.shape, np.bool_)
+        equal = np.empty(len(scores), np.bool_)
+        self.add(np.greater, scores, self.number(score_threshold), positive)
+        self.add(np.greater, target, self.number(target_threshold), expected)
+        self.add(np.equal, positive, expected, positive)
+        self.add(np.logical_and.reduce, positive, 1, None, equal)
+        self.add(np.copyto, out, equal)

@@ -1,0 +1,43 @@
+"""fuseprop: dense neural networks, written once against one array-backend interface."""
+
+from .backend import Array, Backend, BackendUnavailable
+from .callbacks import EarlyStopping
+from .data import Table, load_table
+from .divergence import DivergenceError
+from .fitting import train
+from .history import History
+from .inspection import Trace, gradcheck
+from .layers import Dense, mlp
+from .model import Model, load
+from .modelfile import ModelFileError
+from .network import Network
+from .optimizers import MomentumSGD
+from .perceptron import NotSeparable, Perceptron
+from .registry import available_backends, load_backend
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Array",
+    "Backend",
+    "BackendUnavailable",
+    "Dense",
+    "DivergenceError",
+    "EarlyStopping",
+    "History",
+    "Model",
+    "ModelFileError",
+    "MomentumSGD",
+    "Network",
+    "NotSeparable",
+    "Perceptron",
+    "Table",
+    "Trace",
+    "available_backends",
+    "gradcheck",
+    "load",
+    "load_backend",
+    "load_table",
+    "mlp",
+    "train",
+]

@@ -1,0 +1,281 @@
+"""The contract between networks and arrays: everything that a backend must do, and nothing else.
+
+What this interface is made to meet:
+
+* **Written once.** Layers, losses, optimizers and the training loop call only what stands here, and use
+  of an array only what `Array` shows. A backend never learns what a layer is.
+* **A training step allocates nothing.** Outside "memory" every method writes into arrays that the caller
+  owns, so this can be read off the signatures.
+* **A training step can be recorded.** It is a fixed sequence of calls on fixed arrays; its position in the
+  epoch is an array (`cursor`) that the backend advances, so that a step needs nothing from the caller but
+  "again".
+* **One dtype per backend object.** Values, gradients and losses have `Backend.dtype`; labels, orders and
+  cursors are int64. Python numbers are cast by the backend before they meet an array.
+* **No hidden transfer.** Host arrays enter by `from_host` and leave by `to_host`, and nowhere else.
+
+Letters in the shapes: n rows of a batch, d inputs and m outputs of a layer, k outputs of the network,
+N samples, P elements of a network's flat parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Activation: TypeAlias = Literal["identity", "sigmoid", "tanh", "relu"]
+HostArray: TypeAlias = NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
+
+INTEGER = np.dtype(np.int64)
+"""The dtype of labels, orders and cursors on every backend."""
+
+
+class BackendUnavailable(RuntimeError):
+    """A backend or device was asked for and cannot be had; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a backend found out about its surroundings, for ``fuseprop doctor``.
+
+    A package may register a function that returns a list of them under the entry-point group
+    ``fuseprop.doctor``, by its backend's name. It must not raise.
+
+    Attributes
+    ----------
+    what, found : str
+        What was looked for, and what is there.
+    ok : bool
+        Whether that is as it should be for the backend to work.
+    fix : str
+        What to type where it is not.
+    """
+
+    what: str
+    found: str
+    ok: bool = True
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One recorded call of a backend's method."""
+
+    operation: str
+    operands: tuple[Any, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A fixed sequence of calls on fixed arrays, such as a training step.
+
+    What the arrays hold may change between two replays (the order, the settings of the optimizer, the
+    cursor), and a replay sees it; which arrays they are may not.
+    """
+
+    calls: tuple[Call, ...]
+
+
+def replay_by_calling(backend: object, program: Program) -> Callable[[], None]:
+    """Return what replays a program one call after the other: the simplest `Backend.compile`."""
+    calls = [(getattr(backend, call.operation), call.operands, call.options) for call in program.calls]
+
+    def replay() -> None:
+        for method, operands, options in calls:
+            method(*operands, **options)
+
+    return replay
+
+
+@runtime_checkable
+class Array(Protocol):
+    """What the core may use of a backend's array; views share memory, as in NumPy."""
+
+    @property
+    def shape(self) -> Shape:
+        """Lengths of the axes."""
+
+    @property
+    def dtype(self) -> Any:
+        """A NumPy dtype."""
+
+    @property
+    def T(self) -> Self:  # noqa: N802 (the field's name)
+        """The transposed view; only `Backend.matmul` takes one."""
+
+    def __getitem__(self, rows: slice, /) -> Self:
+        """Return a view of consecutive rows, `[i:j]`."""
+
+    def reshape(self, shape: Shape, /) -> Self:
+        """Return a view in another shape; the array is contiguous."""
+
+
+A = TypeVar("A", bound=Array)
+
+
+class Backend(Protocol[A]):
+    """The arrays of one library on one device, and the arithmetic that networks need.
+
+    A backend class is constructed as ``cls(dtype="float32" | "float64", device="cpu" | "cuda:0" | ...)``
+    and raises `BackendUnavailable` where it cannot run. Every array argument is contiguous (but for the
+    ``.T`` views that `matmul` takes) and belongs to this backend. Unless a method says so, ``out`` must not
+    overlap an input; "may be" names the exceptions.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of its entry point, such as "numpy"."""
+
+    @property
+    def device(self) -> str:
+        """The device that it computes on, such as "cpu" or "cuda:0"."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+
+    # Memory: the only allocations and the only transfers.
+
+    def empty(self, shape: Shape, dtype: np.dtype[Any] | None = None) -> A:
+        """Return a new array with undefined contents; `dtype` defaults to the backend's."""
+
+    def zeros(self, shape: Shape, dtype: np.dtype[Any] | None = None) -> A:
+        """Return a new array of zeros; `dtype` defaults to the backend's."""
+
+    def from_host(self, array: HostArray, *, out: A | None = None, dtype: np.dtype[Any] | None = None) -> A:
+        """Copy a NumPy array to the device, cast to `dtype` (default: the backend's).
+
+        With `out`, into that array, whose dtype then counts: a recorded step goes on reading the same
+        address. Raises ValueError if the shapes differ. The result never shares memory with `array`.
+        """
+
+    def to_host(self, array: A) -> HostArray:
+        """Return a NumPy copy, after everything that was asked for before has happened."""
+
+    def copy(self, source: A, *, out: A) -> None:
+        """Copy `source` to `out`, of equal shape and dtype."""
+
+    def synchronize(self) -> None:
+        """Wait until everything that was asked for has happened."""
+
+    # The position in the epoch. cursor: (1,) int64.
+
+    def take_rows(self, source: A, order: A, cursor: A, *, out: A) -> None:
+        """Gather a batch: out[i] = source[order[cursor + i]]; source (N, ...), order (N,) int64."""
+
+    def put_rows(self, values: A, cursor: A, *, out: A) -> None:
+        """Keep a batch's results: out[cursor + i] = values[i]; values (n,), out (N,)."""
+
+    def advance(self, cursor: A, by: int) -> None:
+        """Move on: cursor += by."""
+
+    # Dense algebra and the fused elementwise steps.
+
+    def matmul(self, a: A, b: A, *, out: A) -> None:
+        """Matrix product, out = a b; `a` or `b` may be a ``.T`` view."""
+
+    def bias_activation(self, z: A, bias: A | None, activation: Activation, *, out: A) -> None:
+        """Activate in one pass: out = f(z + bias); z (n, m), bias (m,) or None. `out` may be `z`."""
+
+    def activation_backward(
+        self, gradient: A, output: A, activation: Activation, *, out: A, bias_gradient: A
+    ) -> None:
+        """Go back through an activation: out = gradient * f', bias_gradient = column sums of out.
+
+        f' is taken from the *output* y = f(z): y (1 - y) for sigmoid, 1 - y^2 for tanh, [y > 0] for relu.
+        gradient and output (n, m), bias_gradient (m,). `out` may be `gradient`.
+        """
+
+    # Losses: each row's loss and the gradient of the weighted mean, in one pass. row_weights (n,) already
+    # sum to 1, so that 1/n, sample weights and class weights are one mechanism; losses (n,) are unweighted.
+
+    def squared_error(
+        self, output: A, target: A, row_weights: A, factor: float, *, losses: A, gradient: A
+    ) -> None:
+        """losses = factor * sum_j (y - t)^2, gradient = 2 factor row_weights (y - t); all others (n, k)."""
+
+    def absolute_error(
+        self, output: A, target: A, row_weights: A, factor: float, *, losses: A, gradient: A
+    ) -> None:
+        """losses = factor * sum_j |y - t|, gradient = factor row_weights sign(y - t); all others (n, k).
+
+        sign(0) = 0: where an output is met there is nothing to move.
+        """
+
+    def sigmoid_cross_entropy(self, logits: A, target: A, row_weights: A, *, losses: A, gradient: A) -> None:
+        """losses = sum_j log(1 + e^z) - t z, gradient = row_weights (sigmoid(z) - t).
+
+        logits and target (n, k), targets in [0, 1]. Finite for every finite logit.
+        """
+
+    def softmax_cross_entropy(self, logits: A, labels: A, row_weights: A, *, losses: A, gradient: A) -> None:
+        """losses = log(sum_j e^z_j) - z_label, gradient = row_weights (softmax(z) - onehot(label)).
+
+        logits (n, k), labels (n,) int64 in [0, k), which nobody checks again. Finite for every finite logit.
+        """
+
+    # Inference and metrics, without a word to the host.
+
+    def softmax(self, logits: A, *, out: A) -> None:
+        """Probabilities of exclusive classes, out = e^z / sum_j e^z_j by row. `out` may be `logits`."""
+
+    def argmax_equals(self, scores: A, labels: A, *, out: A) -> None:
+        """out[i] = 1 if the first largest of scores[i] stands at labels[i], else 0; out (n,)."""
+
+    def threshold_equals(
+        self, scores: A, target: A, score_threshold: float, target_threshold: float, *, out: A
+    ) -> None:
+        """out[i] = 1 if (score > score_threshold) == (target > target_threshold) all along row i, else 0."""
+
+    # The update, in place, over a network's flat buffers.
+
+    def sum_squares(self, array: A, *, out: A) -> None:
+        """out[0] = sum of array^2; array (P,), out (1,). Not finite if any element is not."""
+
+    def clip_norm(self, gradients: A, limit: float, *, norm: A) -> None:
+        """norm[0] = ||gradients||, gradients = gradients * min(1, limit / norm), in place.
+
+        Pascanu et al. 2013, "On the difficulty of training recurrent neural networks". gradients (P,), norm
+        (1,), limit above 0. Gradients whose norm is at most the limit keep their bits, and so do those whose
+        norm is not finite: an explosion is to be seen, not turned into zeros.
+        """
+
+    def momentum_sgd(
+        self,
+        values: A,
+        gradients: A,
+        velocities: A,
+        settings: A,
+        *,
+        decay_ranges: Sequence[tuple[int, int]],
+        nesterov: bool,
+    ) -> None:
+        """One step of gradient descent with momentum (Sutskever et al. 2013, "On the importance of ...").
+
+        With (learning rate a, momentum mu, weight decay c) = settings, and g = gradients + c values inside
+        `decay_ranges`, g = gradients elsewhere::
+
+            v = mu v - a g
+            w = w + v                   or, nesterov,   w = w + mu v - a g
+
+        values, gradients, velocities (P,); settings (3,), on the device so that a schedule needs no new
+        recording; decay_ranges are ascending [start, stop). Gradients are left as they are.
+        """
+
+    # Replay.
+
+    def compile(self, program: Program) -> Callable[[], None]:
+        """Return a function that does what the program's calls do, in the way that is cheapest here.
+
+        Each call of it is one replay. Results agree with those of the calls within 10 eps, and are the same
+        bits on every run. `replay_by_calling(self, program)` is a complete implementation.
+        """
+
+
+AnyBackend: TypeAlias = Backend[Array]
+"""A backend, as the core sees it."""

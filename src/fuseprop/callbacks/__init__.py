@@ -1,0 +1,18 @@
+"""Callbacks: what happens beside training, when it starts, after each epoch or batch, and when it ends."""
+
+from .early_stopping import EarlyStopping
+from .history_csv import HistoryCSV
+from .learning_rate import LearningRate
+from .on_epoch_end import OnEpochEnd
+from .protocol import BatchCallback, Callback
+from .save_best import SaveBest
+
+__all__ = [
+    "BatchCallback",
+    "Callback",
+    "EarlyStopping",
+    "HistoryCSV",
+    "LearningRate",
+    "OnEpochEnd",
+    "SaveBest",
+]

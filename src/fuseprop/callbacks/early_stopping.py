@@ -1,0 +1,49 @@
+"""Early stopping: an end to training that no longer gets better, with the best weights."""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+
+from ..checks import positive_integer
+from ..history import History
+
+
+class EarlyStopping:
+    """Stop after `patience` epochs without an improvement by more than `min_delta`.
+
+    Epochs are judged by their validation loss, or by the training loss where there is no validation. The
+    network ends with the weights of the best epoch however training ends: by patience, at the last epoch, by
+    Ctrl-C or an error. (Prechelt 1998, "Early stopping - but when?")
+
+    Parameters
+    ----------
+    patience : int
+        At least 1.
+    min_delta : float
+        At least 0. Epochs that are better by less do not count as improvements, but may still be the best.
+
+    Raises ValueError for numbers outside these ranges.
+    """
+
+    def __init__(self, patience: int = 10, min_delta: float = 0.0) -> None:
+        self.patience = positive_integer("patience", patience)
+        if not (isfinite(min_delta) and min_delta >= 0):
+            raise ValueError(f"min_delta must be a number of at least 0, got {min_delta!r}.")
+        self.min_delta = min_delta
+
+    def start(self, epochs: int, history: History) -> None:
+        """Ask for the best weights at the end."""
+        history.restore_best = True
+        self._reference, self._waited = inf, 0
+
+    def epoch_end(self, history: History) -> None:
+        """Count the epochs without an improvement."""
+        if history.score < self._reference - self.min_delta:
+            self._reference, self._waited = history.score, 0
+            return
+        self._waited += 1
+        if self._waited >= self.patience:
+            history.stop("early stopping")
+
+    def end(self, history: History) -> None:
+        """Nothing is left to do: the training loop restores."""

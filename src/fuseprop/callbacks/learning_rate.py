@@ -1,0 +1,31 @@
+"""A learning-rate schedule for one `fit`."""
+
+from __future__ import annotations
+
+from ..history import History
+from ..optimizers import MomentumSGD
+from ..schedules import Schedule
+
+
+class LearningRate:
+    """Let an optimizer follow a schedule from the first epoch of this `fit`; afterwards it is as before.
+
+    ``MomentumSGD(learning_rate=schedule)`` counts epochs over all its fits instead.
+    """
+
+    def __init__(self, optimizer: MomentumSGD, schedule: Schedule) -> None:
+        self._optimizer = optimizer
+        self._schedule = schedule
+
+    def start(self, epochs: int, history: History) -> None:
+        """Put the schedule in the place of the learning rate."""
+        self._before = self._optimizer.learning_rate
+        first = self._optimizer.epochs
+        self._optimizer.learning_rate = lambda epoch: self._schedule(epoch - first)
+
+    def epoch_end(self, history: History) -> None:
+        """The optimizer asks the schedule itself."""
+
+    def end(self, history: History) -> None:
+        """Put the learning rate back."""
+        self._optimizer.learning_rate = self._before

@@ -1,0 +1,33 @@
+"""Looking a name up among the choices there are, with an error that lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def choose(kind: str, name: object, choices: Mapping[str, T]) -> T:
+    """Return ``choices[name]``.
+
+    Raises ValueError with what was expected, what came and the closest name, such as
+    ``activation "sigmod" is not known. Choose from: identity, sigmoid, tanh, relu. Did you mean "sigmoid"?``
+    """
+    if isinstance(name, str) and name in choices:
+        return choices[name]
+    raise ValueError(
+        f"{kind} {quoted(name)} is not known. Choose from: {', '.join(choices)}.{suggestion(name, choices)}"
+    )
+
+
+def suggestion(name: object, choices: Iterable[str]) -> str:
+    """Return `` Did you mean "..."?``, or nothing where no choice is close."""
+    close = get_close_matches(str(name), list(choices), n=1)
+    return f' Did you mean "{close[0]}"?' if close else ""
+
+
+def quoted(name: object) -> str:
+    """Return strings in double quotes, anything else as its repr."""
+    return f'"{name}"' if isinstance(name, str) else repr(name)

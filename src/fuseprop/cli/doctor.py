@@ -1,0 +1,32 @@
+"""fuseprop doctor: what is installed, which backends work, and what to type so that more of them do."""
+
+from __future__ import annotations
+
+import click
+
+from ..backend import Finding
+from ..doctor import examine
+from .output import echo_json
+
+
+@click.command()
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+def doctor(json_: bool) -> None:
+    """Look at the installation and try every backend; fail if none works."""
+    report = examine()
+    if json_:
+        echo_json(report.as_dict())
+    else:
+        for title, findings in {**report.sections, "backends": report.backends}.items():
+            click.echo(title)
+            for finding in findings:
+                click.echo(_line(finding))
+        click.echo(f"\n{report.verdict}")
+    if not report.works:
+        raise click.exceptions.Exit(1)
+
+
+def _line(finding: Finding) -> str:
+    mark = " " if finding.ok else "!"
+    fix = f" Type: {finding.fix}" if finding.fix and not finding.ok else ""
+    return f"{mark} {finding.what:<18}{finding.found}{fix}"

@@ -1,0 +1,38 @@
+"""fuseprop evaluate MODEL DATA: how good a model is on rows whose target is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..data import load_table
+from ..model import Model
+from .output import echo_json
+from .parameters import data, device, names
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data", type=data)
+@click.option("--target", type=names, help="Target columns, or the key in an NPZ file [as in training].")
+@device
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+def evaluate(model: str, data: str, target: tuple[str, ...] | None, device: str, json_: bool) -> None:
+    """Print the loss and the metric of the model in the file MODEL over all rows of DATA.
+
+    The loss is in the network's units: for a regression those of the standardized target.
+    """
+    loaded = Model.load(model, device)
+    expected: tuple[str, ...] | None = loaded.task.targets
+    if Path(data).suffix.lower() == ".npz" and len(loaded.task.targets) > 1:
+        expected = None  # an NPZ file keeps several targets in one array
+    table = load_table(data, target or expected, loaded.feature_names)
+    scores = loaded.evaluate(table)
+    if json_:
+        backend = loaded.network.backend
+        about = {"task": loaded.task.name, "backend": backend.name, "device": backend.device}
+        echo_json({**about, "rows": len(table), **scores})
+    else:
+        for name, score in scores.items():
+            click.echo(f"{name:<10}{score:.6g}")

@@ -1,0 +1,41 @@
+"""fuseprop learn TOPIC: a short training whose numbers show what there is to learn."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ..learn import TOPICS
+from ..plots import save_figure
+from ..registry import load_backend
+from .output import echo_json
+from .parameters import device, one_of, plot_path
+
+
+@click.command(epilog=f"Topics: {', '.join(TOPICS)}.")
+@click.argument("topic", type=one_of("topic", TOPICS))
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@device
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.option("--plot", type=plot_path, help='Draw it: .png, .svg or .pdf. Needs the extra "plots".')
+def learn(topic: str, seed: int, device: str, json_: bool, plot: Path | None) -> None:
+    """Run one TOPIC of a course on neural networks: a table, what to see in it, and perhaps a picture.
+
+    All numbers come from this library's own training, in float64, on the device asked for.
+    """
+    backend = load_backend(device, "float64")
+    result = TOPICS[topic](backend, seed)
+    if plot is not None:
+        save_figure(result.figure, plot)
+    if json_:
+        content = asdict(result)
+        del content["figure"]
+        about = {"topic": topic, "backend": backend.name, "device": backend.device, "seed": seed}
+        echo_json({**about, **content, "plot": None if plot is None else str(plot)})
+        return
+    parts = [f"{topic}: {result.title}", result.table(), result.text, result.see]
+    click.echo("\n\n".join(part for part in parts if part))
+    if plot is not None:
+        click.echo(f"\npicture written to {plot}")

@@ -1,0 +1,104 @@
+"""What the commands' arguments and options accept, and how it is told when they do not.
+
+Each function turns the text of one into its value, or raises click.BadParameter: exit code 2, with the usage.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+
+from ..activations import check_activation
+from ..checks import positive_integer
+from ..choices import choose
+from ..data import DataError, is_file_name
+from ..modelfile import SUFFIX
+from ..plots import PlotsUnavailable, check_plot
+from ..registry import VARIABLE
+
+device = click.option(
+    "--device",
+    envvar=VARIABLE,
+    show_envvar=True,
+    default="auto",
+    show_default=True,
+    help="auto, cpu, cuda, cuda:1 or a backend's name.",
+)
+
+
+def data(text: str) -> str:
+    """A file, or the name of a built-in data set; what looks like such a name and is none is refused."""
+    try:
+        is_file_name(text)
+    except DataError as error:
+        raise click.BadParameter(str(error)) from error
+    return text
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    parts = tuple(name.strip() for name in text.split(","))
+    if "" in parts or len(set(parts)) < len(parts):
+        raise click.BadParameter(f"expected different names with commas between them, got {text!r}.")
+    return parts
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Layer sizes such as 64,32; nothing or "none" for no layer."""
+    if text.strip().lower() in ("", "none"):
+        return ()
+    try:
+        return tuple(positive_integer("a hidden layer's size", int(size)) for size in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(
+            f'expected whole numbers of at least 1 such as 64,32, or "none"; got {text!r}.'
+        ) from error
+
+
+def one_of(kind: str, choices: Mapping[str, object]) -> Callable[[str], str]:
+    """Return what accepts one name among choices and suggests the closest for any other."""
+
+    def name(text: str) -> str:
+        try:
+            choose(kind, text, choices)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+        return text
+
+    return name
+
+
+def activations(text: str) -> tuple[str, ...]:
+    """Names of activations with commas between them, repeated or not."""
+    names = tuple(name.strip() for name in text.split(","))
+    try:
+        for name in names:
+            check_activation(name)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return names
+
+
+def model_path(text: str) -> Path:
+    """A model file that can be written: found out before hours of training, not after."""
+    path = Path(text)
+    if path.suffix != SUFFIX:
+        raise click.BadParameter(f"expected a name that ends in {SUFFIX}, got {text!r}.")
+    if path.is_dir():
+        raise click.BadParameter(f"{path} is a directory; expected a file.")
+    if not path.parent.is_dir():
+        raise click.BadParameter(f"the directory {path.parent} does not exist. Make it first.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"the directory {path.parent} cannot be written to.")
+    return path
+
+
+def plot_path(text: str) -> Path:
+    """A picture that can be drawn and written: found out before training, not after."""
+    try:
+        return check_plot(text)
+    except (ValueError, PlotsUnavailable) as error:
+        raise click.BadParameter(str(error)) from error

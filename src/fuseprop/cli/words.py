@@ -1,0 +1,94 @@
+"""What `train` is going to do, and what came out, in words and as data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..data.table import listed
+from ..fitting import Fitting, Report
+from ..registry import explain_auto
+
+
+def describe(fitting: Fitting) -> str:
+    """Return lines that show the data, the network and all settings of a training that is to begin."""
+    s, task, network = fitting.settings, fitting.model.task, fitting.model.network
+    table, backend = fitting.table, network.backend
+    names = [str(name) for name in task.classes]
+    about = f", {len(names)} classes: {listed(names)}" if names else ""
+    parts = {
+        "to learn from": fitting.train,
+        "for validation": fitting.validation,
+        "for the test": fitting.test,
+    }
+    rows = ", ".join(f"{len(part) if part else 'none'} {what}" for what, part in parts.items())
+    sizes = [f"{layer.outputs} {layer.activation}" for layer in network.layers]
+    chosen = f"\n          {explain_auto()}" if s.device == "auto" else ""
+    return "\n".join(
+        [
+            f"data      {table.source}: {len(table)} rows, {table.X.shape[1]} features",
+            f"task      {task.name}: {listed(task.targets)}{about}",
+            f"rows      {rows}",
+            f"network   {network.inputs} -> {' -> '.join(sizes)}; {s.loss}; "
+            f"{network.stack.parameters.count:,} parameters",
+            f"training  {s.epochs} epochs, batch size {s.batch_size}, learning rate {s.learning_rate:g}, "
+            f"momentum {s.momentum:g}, weight decay {s.weight_decay:g}, seed {s.seed}",
+            f"device    {backend.device} ({backend.name}, {s.dtype}){chosen}",
+        ]
+    )
+
+
+def results(fitting: Fitting, report: Report, out: Path | None) -> str:
+    """Return the scores of each part as a table, and what else there is to say."""
+    metric = report.history.metric
+    lines = [f"{'':<12}{'loss':>10}{metric:>10}{'rows':>8}"]
+    for name, part in fitting.parts():
+        scores = report.scores(name)
+        if scores is not None and part is not None:
+            lines.append(f"{name:<12}{scores['loss']:>10.4g}{scores[metric]:>10.4f}{len(part):>8}")
+    linear = fitting.model.linear()
+    if linear is not None:
+        slopes, intercepts = linear
+        features = fitting.model.feature_names
+        for j, target in enumerate(fitting.model.task.targets):
+            lines.append(f"{target} = intercept {intercepts[j]:.4g}")
+            lines += [f"    slope {slopes[i, j]:>12.4g}  of {name}" for i, name in enumerate(features)]
+    per_epoch = report.history.seconds_per_epoch
+    if per_epoch is not None:
+        lines.append(f"{report.history.epochs} epochs, {1000 * per_epoch:.3g} ms each")
+    if out is not None:
+        lines.append(f"model written to {out}")
+    return "\n".join(lines)
+
+
+def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any]:
+    """Return everything about a training, for programs."""
+    model, history = fitting.model, report.history
+    backend, metric = model.network.backend, report.history.metric
+    result: dict[str, Any] = {
+        "data": fitting.table.source,
+        "task": model.task.name,
+        "backend": backend.name,
+        "device": backend.device,
+        "epochs": history.epochs,
+        "stop_reason": history.stop_reason,
+    }
+    for name, _ in fitting.parts():
+        scores = report.scores(name)
+        result[f"{name}_loss"] = None if scores is None else scores["loss"]
+        result[f"{name}_{metric}"] = None if scores is None else scores[metric]
+    result["seconds_per_epoch"] = history.seconds_per_epoch
+    result["parameters"] = model.network.stack.parameters.count
+    result["rows"] = {name: len(part) if part else 0 for name, part in fitting.parts()}
+    result["settings"] = asdict(fitting.settings)
+    linear = model.linear()
+    if linear is not None:
+        slopes, intercepts = linear
+        result["intercept"] = dict(zip(model.task.targets, intercepts, strict=True))
+        result["slope"] = {
+            target: dict(zip(model.feature_names, slopes[:, j], strict=True))
+            for j, target in enumerate(model.task.targets)
+        }
+    result["model"] = None if out is None else str(out)
+    return result

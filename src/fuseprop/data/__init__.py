@@ -1,0 +1,76 @@
+"""Tables in: files and built-in data sets as arrays on the host, for networks to learn from.
+
+This part stands on NumPy and the standard library; scikit-learn's data sets need scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .csv_file import read_csv
+from .datasets import DATASETS, check_name, load_dataset
+from .npz_file import read_npz
+from .table import DataError, Table, listed
+
+__all__ = [
+    "DATASETS",
+    "DataError",
+    "Table",
+    "is_file_name",
+    "load_table",
+    "read_csv",
+    "read_npz",
+    "suggestions_for",
+]
+
+
+def load_table(
+    data: str | Path, target: str | Sequence[str] | None = None, features: Sequence[str] | None = None
+) -> Table:
+    """Return a table from a CSV or NPZ file, or a built-in data set.
+
+    Parameters
+    ----------
+    data : str or Path
+        A file, by its suffix (.csv, .tsv, .txt; .npz), or a name among `DATASETS`. A file that is called like
+        a data set needs its folder: ``./iris``.
+    target : str or sequence of str, optional
+        The target columns of a CSV file, or the key of the target in an NPZ file ("y" if not given). An empty
+        sequence asks for features alone. Built-in data sets have their own target.
+    features : sequence of str, optional
+        The features wanted, in this order; by default all columns that are not targets.
+
+    Raises DataError for data that cannot be read or used; the text names the place.
+    """
+    target = (target,) if isinstance(target, str) else target
+    if not is_file_name(data):
+        table = load_dataset(str(data))
+        if target and tuple(target) != table.target_names:
+            raise DataError(
+                f"{data} is a built-in data set with the target {listed(table.target_names)}, "
+                f"got {listed(target)}."
+            )
+        return table if features is None else table.with_features(features)
+    suffix = Path(data).suffix.lower()
+    if suffix == ".npz":
+        return read_npz(data, target, features)
+    if suffix in (".csv", ".tsv", ".txt"):
+        return read_csv(data, target, features)
+    raise DataError(f"{data}: expected a .csv, .tsv, .txt or .npz file, got the suffix {suffix!r}.")
+
+
+def is_file_name(data: str | Path) -> bool:
+    """Return whether `data` names a file and not a built-in data set.
+
+    Raises DataError for what looks like a data set's name and is none; the choices are listed.
+    """
+    if isinstance(data, Path) or Path(data).suffix or Path(data).name != data:
+        return True
+    check_name(data)
+    return False
+
+
+def suggestions_for(data: object) -> Mapping[str, object]:
+    """Return the settings of training that a built-in data set suggests; none for anything else."""
+    return DATASETS[data].suggestions if isinstance(data, str) and data in DATASETS else {}

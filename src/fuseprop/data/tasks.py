@@ -1,0 +1,246 @@
+"""Tasks: what is asked of a target, how a network is told, and what its answer means.
+
+==============  ===================================================  =======================
+task            target                                               a network's outputs
+==============  ===================================================  =======================
+regression      one or many columns of numbers                       one a column
+binary          one column with two classes                          one: the second class
+exclusive       one column with classes, or one 0/1 column a class   one a class
+multi-label     0/1 columns, any number of them 1 in a row           one a column
+==============  ===================================================  =======================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend import HostArray
+from ..choices import choose
+from ..losses import LOSSES
+from .table import DataError, Table, listed
+
+Class: TypeAlias = str | int | float
+
+DEFAULT_LOSS = {
+    "regression": "mean_squared_error",
+    "binary": "sigmoid_cross_entropy",
+    "exclusive": "softmax_cross_entropy",
+    "multi-label": "sigmoid_cross_entropy",
+}
+"""The tasks, and the loss that each is trained with if no other is chosen."""
+
+FEW = 20
+"""Up to so many different whole numbers are taken for classes, if they also repeat often enough."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of the tasks above, over the targets that it is about.
+
+    Attributes
+    ----------
+    name : "regression" | "binary" | "exclusive" | "multi-label"
+    targets : tuple of str
+        The names of the target columns.
+    classes : tuple of str or numbers
+        The classes of binary and exclusive tasks, in ascending order; none otherwise.
+
+    Raises ValueError for an unknown task, and classes that it cannot have.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    classes: tuple[Class, ...] = ()
+
+    def __post_init__(self) -> None:
+        choose("task", self.name, DEFAULT_LOSS)
+        wanted = {"binary": len(self.classes) == 2, "exclusive": len(self.classes) >= 2}
+        if not wanted.get(self.name, not self.classes):
+            raise ValueError(f"the task {self.name} does not go with {len(self.classes)} classes.")
+
+    @property
+    def labels(self) -> tuple[Class, ...]:
+        """What probabilities are about: the classes, or the columns of a multi-label task."""
+        return self.targets if self.name == "multi-label" else self.classes
+
+    def outputs(self, loss: str) -> int:
+        """Return how many outputs a network with this loss needs.
+
+        Raises ValueError for an unknown loss, and one that does not fit the task.
+        """
+        chosen = choose("loss", loss, LOSSES)
+        if self.name == "regression" and chosen.link != "identity":
+            raise ValueError(
+                f'loss "{loss}" needs classes, but the task is regression. Use "mean_squared_error" or '
+                f'"half_squared_error", or another task.'
+            )
+        if self.name == "multi-label" and chosen.takes_labels:
+            raise ValueError(
+                f'loss "{loss}" needs classes that exclude each other, but the task is multi-label. '
+                f'Use "sigmoid_cross_entropy", or the task exclusive if each row has exactly one label.'
+            )
+        if self.name == "binary":
+            return 2 if chosen.takes_labels else 1
+        return len(self.classes) or len(self.targets)
+
+    def encode(self, table: Table) -> HostArray:
+        """Return what the network should say: class numbers (N,) int64, or values (N, t) float64.
+
+        Raises DataError for a class that is not known, and values that do not fit.
+        """
+        targets = table.require_targets()
+        if targets.shape[1] != len(self.targets):
+            raise DataError(
+                f"{table.source} has {targets.shape[1]} target columns, expected {len(self.targets)}: "
+                f"{listed(self.targets)}."
+            )
+        if not self.classes:
+            if self.name == "multi-label":
+                _require_zero_one(targets, table)
+            return _require_numbers(targets, table)
+        if len(self.targets) > 1:
+            return _one_hot_labels(targets, table)
+        given = _texts(targets[:, 0])
+        known = np.array([str(name) for name in self.classes])
+        order = np.argsort(known)
+        number: NDArray[np.int64] = order[
+            np.searchsorted(known, given, sorter=order).clip(max=len(known) - 1)
+        ]
+        unknown = known[number] != given
+        if unknown.any():
+            row = int(np.argmax(unknown))
+            raise DataError(
+                f"{table.source}: row {row + 1} has the class {str(given[row])!r}, which is not among the "
+                f"known ones: {listed([str(name) for name in self.classes])}."
+            )
+        return number
+
+    def probabilities(self, outputs: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return the probability of each of `labels`, (n, labels), from a network's predictions (n, k)."""
+        if self.name == "binary" and outputs.shape[1] == 1:
+            return np.hstack([1.0 - outputs, outputs])
+        return outputs
+
+    def decide(self, outputs: NDArray[np.floating]) -> HostArray:
+        """Return answers from a network's predictions (n, k): classes (n,), or 0 and 1 (n, t), or values."""
+        if self.classes:
+            answers: HostArray = np.array(self.classes)[np.argmax(self.probabilities(outputs), axis=1)]
+            return answers
+        return (outputs > 0.5).astype(np.int64) if self.name == "multi-label" else outputs
+
+
+def make_task(table: Table, name: str | None = None) -> Task:
+    """Return the task that a table poses.
+
+    Without a name it is inferred: text is classes; a column of few whole numbers that repeat is classes; two
+    classes are binary; several columns of 0 and 1 are multi-label; everything else is regression.
+
+    Raises DataError where the target has a single value or does not fit the task; ValueError for an unknown
+    task, with the choices.
+    """
+    targets = table.require_targets()
+    if name is None:
+        name = _infer(targets, table)
+    choose("task", name, DEFAULT_LOSS)
+    if name == "regression":
+        _require_numbers(targets, table)
+        return Task(name, table.target_names)
+    if name == "multi-label":
+        _require_zero_one(targets, table)
+        return Task(name, table.target_names)
+    if targets.shape[1] > 1:
+        if name == "binary":
+            raise DataError(f"the task binary needs one target column, got {targets.shape[1]}.")
+        _one_hot_labels(targets, table)
+        return Task(name, table.target_names, table.target_names)
+    classes = _classes(targets[:, 0])
+    if len(classes) < 2:
+        raise _one_value(targets, table)
+    if name == "binary" and len(classes) != 2:
+        raise DataError(
+            f"the task binary needs two classes, but the target {table.target_names[0]!r} of {table.source} "
+            f"has {len(classes)}: {listed([str(c) for c in classes])}. Use the task exclusive."
+        )
+    return Task(name, table.target_names, classes)
+
+
+def _infer(targets: HostArray, table: Table) -> str:
+    text = targets.dtype.kind == "U"
+    if targets.shape[1] > 1:
+        if text:
+            raise DataError(
+                f"{table.source}: several target columns must hold numbers, but there is text in "
+                f"{listed(table.target_names)}. Give one column of text."
+            )
+        return "multi-label" if np.isin(targets, (0, 1)).all() else "regression"
+    different = np.unique(targets[:, 0])
+    if len(different) < 2:
+        raise _one_value(targets, table)
+    if len(different) == 2 and (text or _whole(different)):
+        return "binary"
+    if text or (_whole(different) and len(different) <= min(FEW, len(targets) // 5)):
+        return "exclusive"
+    return "regression"
+
+
+def _classes(column: HostArray) -> tuple[Class, ...]:
+    different = np.unique(column)
+    if different.dtype.kind != "U" and _whole(different):
+        return tuple(int(value) for value in different)
+    return tuple(different.tolist())
+
+
+def _texts(column: HostArray) -> HostArray:
+    """Return class names as text: 3.0 and 3 and "3" are the same class."""
+    if column.dtype.kind == "U":
+        return column
+    different, position = np.unique(column, return_inverse=True)
+    return np.array([str(name) for name in _classes(different)])[position]
+
+
+def _whole(values: HostArray) -> bool:
+    # Beyond 2^53 a float64 no longer tells whole numbers apart.
+    return bool((values == np.round(values)).all() and (np.abs(values) < 2.0**53).all())
+
+
+def _one_value(targets: HostArray, table: Table) -> DataError:
+    return DataError(
+        f"{table.source}: the target {table.target_names[0]!r} is {targets[0, 0]} in every row, so there is "
+        f"nothing to learn: at least two classes or values are needed."
+    )
+
+
+def _require_numbers(targets: HostArray, table: Table) -> HostArray:
+    if targets.dtype.kind == "U":
+        raise DataError(
+            f"{table.source}: expected numbers in the target {listed(table.target_names)}, got text such as "
+            f"{str(targets[0, 0])!r}."
+        )
+    return targets
+
+
+def _require_zero_one(targets: HostArray, table: Table) -> None:
+    bad = ~np.isin(_require_numbers(targets, table), (0, 1))
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise DataError(
+            f"{table.source}: row {row + 1}, target {table.target_names[column]!r}: labels must be 0 or 1, "
+            f"got {targets[row, column]:g}."
+        )
+
+
+def _one_hot_labels(targets: HostArray, table: Table) -> NDArray[np.int64]:
+    _require_zero_one(targets, table)
+    sums = targets.sum(axis=1)
+    if (sums != 1).any():
+        row = int(np.argmax(sums != 1))
+        raise DataError(
+            f"{table.source}: the task exclusive over several columns needs one 1 a row; row {row + 1} has "
+            f"{sums[row]:g}. For labels that do not exclude each other use the task multi-label."
+        )
+    labels: NDArray[np.int64] = np.argmax(targets, axis=1)
+    return labels

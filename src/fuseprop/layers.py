@@ -1,0 +1,151 @@
+"""Dense: every unit weighs every input, adds a bias and is activated.
+
+A layer holds no arrays of a backend, only what it is; its parameters and buffers are handed to it, so the
+same layers run on any backend, eagerly or recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .activations import check_activation
+from .backend import Activation, AnyBackend, Array, HostArray
+from .choices import choose, quoted
+from .initialization import INITIALIZERS, Initializer
+from .parameters import LayerParameters
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A dense layer of m units over d inputs: output = f(input W + b).
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        d and m, at least 1.
+    activation : "identity" | "sigmoid" | "tanh" | "relu"
+        f. In front of a cross-entropy loss the last layer is "identity": the loss applies its own link. A
+        "step" is refused, because it has no slope: see `fuseprop.Perceptron`.
+    initializer : "glorot" | "he" | "uniform" | "zeros" | callable, optional
+        How the starting weights are drawn; "he" for relu and "glorot" otherwise. See
+        `fuseprop.initialization`. Biases start at zero.
+    weights, bias : array_like, optional
+        Starting values (d, m) and (m,) instead of drawn ones.
+
+    Raises ValueError for sizes below 1, unknown names and arrays of another shape or not finite.
+    """
+
+    inputs: int
+    outputs: int
+    activation: Activation = "sigmoid"
+    initializer: str | Initializer | None = field(default=None, kw_only=True)
+    weights: ArrayLike | None = field(default=None, kw_only=True)
+    bias: ArrayLike | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for what, size in (("inputs", self.inputs), ("outputs", self.outputs)):
+            if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+                raise ValueError(f"a dense layer needs {what} of at least 1, got {quoted(size)}.")
+        check_activation(self.activation)
+        if isinstance(self.initializer, str):
+            choose("initializer", self.initializer, INITIALIZERS)
+        _explicit("weights", self.weights, (self.inputs, self.outputs))
+        _explicit("bias", self.bias, (self.outputs,))
+
+    @property
+    def parameters(self) -> int:
+        """How many weights and biases there are: (d + 1) m."""
+        return (self.inputs + 1) * self.outputs
+
+    def starting_values(self, rng: np.random.Generator) -> tuple[HostArray, HostArray]:
+        """Return weights (d, m) and bias (m,) in float64: the explicit ones, or drawn from `rng`."""
+        shape = (self.inputs, self.outputs)
+        weights = _explicit("weights", self.weights, shape)
+        if weights is None:
+            initializer = self.initializer or ("he" if self.activation == "relu" else "glorot")
+            draw = INITIALIZERS[initializer] if isinstance(initializer, str) else initializer
+            weights = _explicit("the initializer's weights", draw(rng, *shape), shape)
+        bias = _explicit("bias", self.bias, (self.outputs,))
+        assert weights is not None
+        return weights, np.zeros(self.outputs) if bias is None else bias
+
+    def forward(self, backend: AnyBackend, p: LayerParameters, x: Array, *, output: Array) -> None:
+        """output = f(x W + b); x (n, d), output (n, m)."""
+        backend.matmul(x, p.weights, out=output)
+        backend.bias_activation(output, p.bias, self.activation, out=output)
+
+    def backward(
+        self,
+        backend: AnyBackend,
+        p: LayerParameters,
+        x: Array,
+        output: Array,
+        gradient: Array,
+        *,
+        input_gradient: Array | None,
+    ) -> None:
+        """Turn dL/d output into dL/dW, dL/db and dL/dx, by the chain rule.
+
+        With delta = dL/dz = gradient * f'(z)::
+
+            dL/db = sum of delta over the rows      dL/dW = x^T delta      dL/dx = delta W^T
+
+        gradient (n, m) holds dL/d output and is overwritten by delta; input_gradient (n, d) receives dL/dx,
+        or is None for the first layer, where nobody asks.
+        """
+        delta = gradient
+        backend.activation_backward(
+            gradient, output, self.activation, out=delta, bias_gradient=p.bias_gradient
+        )
+        backend.matmul(x.T, delta, out=p.weight_gradients)
+        if input_gradient is not None:
+            backend.matmul(delta, p.weights.T, out=input_gradient)
+
+
+def mlp(
+    sizes: Sequence[int],
+    activation: Activation | Sequence[Activation] = "sigmoid",
+    *,
+    output_activation: Activation = "identity",
+    initializer: str | Initializer | None = None,
+) -> list[Dense]:
+    """Return the layers of a multilayer perceptron.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Inputs, hidden sizes, outputs: ``[64, 32, 10]`` has one hidden layer of 32 units.
+    activation : name, or one name a hidden layer
+        The activation of the hidden layers.
+    output_activation, initializer
+        See `Dense`.
+    """
+    sizes = list(sizes)
+    if len(sizes) < 2:
+        raise ValueError(f"sizes must hold at least inputs and outputs, such as [64, 32, 10], got {sizes}.")
+    hidden = len(sizes) - 2
+    names = [activation] * hidden if isinstance(activation, str) else list(activation)
+    if len(names) != hidden:
+        raise ValueError(
+            f"activation has {len(names)} entries for {hidden} hidden layers (sizes {sizes}); "
+            f"give one name or exactly {hidden}."
+        )
+    return [
+        Dense(d, m, f, initializer=initializer)
+        for d, m, f in zip(sizes, sizes[1:], [*names, output_activation], strict=False)
+    ]
+
+
+def _explicit(what: str, values: ArrayLike | None, shape: tuple[int, ...]) -> HostArray | None:
+    if values is None:
+        return None
+    array = np.array(values, np.float64)
+    if array.shape != shape:
+        raise ValueError(f"{what} must have shape {shape}, (inputs, outputs) order, got {array.shape}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} must be finite, got nan or inf.")
+    return array

@@ -1,0 +1,31 @@
+"""Topics of a course on neural networks, each a short training whose numbers show the point."""
+
+from .approximation import approximation
+from .classes import classes
+from .example import example
+from .line import line
+from .logistic import logistic
+from .minima import minima
+from .momentum import momentum
+from .perceptron import perceptron
+from .rates import rates
+from .result import Result, Topic
+from .vanishing import vanishing
+from .xor import xor
+
+TOPICS: dict[str, Topic] = {
+    "line": line,
+    "logistic": logistic,
+    "perceptron": perceptron,
+    "xor": xor,
+    "rates": rates,
+    "momentum": momentum,
+    "vanishing": vanishing,
+    "approximation": approximation,
+    "minima": minima,
+    "classes": classes,
+    "example": example,
+}
+"""By name, in the order of a course."""
+
+__all__ = ["TOPICS", "Result", "Topic"]

@@ -1,0 +1,57 @@
+"""The worked example: three inputs, one hidden unit, one output, four weights, digit by digit."""
+
+from __future__ import annotations
+
+from ..backend import AnyBackend
+from ..layers import Dense
+from ..network import Network
+from ..optimizers import MomentumSGD
+from ..plots import Curve, Figure, Panel
+from .result import Cell, Result
+
+INPUTS, TARGET = [[95.0, 4.0, 4.0]], [[1.0]]
+RATE, STEPS = 0.3, 30
+
+
+def example(backend: AnyBackend, seed: int) -> Result:
+    """Go forward, back, and one step down; then go on, for the picture."""
+    hidden = Dense(3, 1, "sigmoid", weights=[[0.01], [0.02], [0.03]], bias=[0.001])
+    output = Dense(1, 1, "sigmoid", weights=[[0.02]], bias=[0.03])
+    network = Network([hidden, output], "half_squared_error", seed=seed, backend=backend)
+    trace = network.trace(INPUTS, TARGET)
+    optimizer = MomentumSGD(RATE, momentum=0.0)
+    losses = [network.train_step(INPUTS, TARGET, optimizer)]
+    after = network.weights()
+    (z1, z2), (o1, o2) = ([float(array[0, 0]) for array in part] for part in (trace.z, trace.a))
+    rows: list[tuple[Cell, ...]] = [
+        ("z1 = x1 w1 + x2 w2 + x3 w3 + b1", z1),
+        ("O1 = sigmoid(z1)", o1),
+        ("z2 = O1 w4 + b2", z2),
+        ("O2 = sigmoid(z2)", o2),
+        ("E = (t - O2)^2 / 2", trace.loss),
+        ("delta2 = (O2 - t) O2 (1 - O2)", float(trace.delta[1][0, 0])),
+        ("delta1 = delta2 w4 O1 (1 - O1)", float(trace.delta[0][0, 0])),
+        ("dE/dw4 = delta2 O1", float(trace.dW[1][0, 0])),
+        ("dE/db2 = delta2", float(trace.db[1][0])),
+        *((f"dE/dw{i + 1} = delta1 x{i + 1}", float(trace.dW[0][i, 0])) for i in range(3)),
+        ("dE/db1 = delta1", float(trace.db[0][0])),
+        (f"w4 - {RATE:g} dE/dw4", float(after[1][0][0, 0])),
+        *((f"w{i + 1} - {RATE:g} dE/dw{i + 1}", float(after[0][0][i, 0])) for i in range(3)),
+        (f"b1 - {RATE:g} dE/db1", float(after[0][1][0])),
+        (f"b2 - {RATE:g} dE/db2", float(after[1][1][0])),
+    ]
+    losses += [network.train_step(INPUTS, TARGET, optimizer) for _ in range(STEPS)]
+    return Result(
+        f"inputs 95, 4, 4; weights 0.01, 0.02, 0.03, b1 0.001; w4 0.02, b2 0.03; target 1; "
+        f"learning rate {RATE:g}",
+        ("what", "value"),
+        rows,
+        Figure(
+            "The worked example",
+            [Panel("error", "step", "E = (t - O2)\u00b2 / 2", [Curve("E", range(STEPS + 1), losses)])],
+        ),
+        "Each derivative is a product along the one path from the error to its weight, and the parts near "
+        "the error are shared by all. The input 95 makes dE/dw1 as many times larger than dE/dw2 as 95 is "
+        "larger than 4: inputs should be standardized.",
+        text=trace.explain(),
+    )

@@ -1,0 +1,70 @@
+"""Logistic regression is backpropagation through one unit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend import AnyBackend, HostArray
+from ..callbacks import OnEpochEnd
+from ..history import History
+from ..layers import mlp
+from ..network import Network
+from ..optimizers import MomentumSGD
+from ..plots import Curve, Figure, Panel, Regions
+from .data import clouds, decision
+from .result import Cell, Result
+
+CENTRES = np.array([[-1.0, -0.5], [1.0, 0.5]])
+SHOWN = (1, 2, 5, 10, 20, 50, 100, 200)
+
+
+def logistic(backend: AnyBackend, seed: int) -> Result:
+    """Train one sigmoid unit on two clouds, and take its gradient apart."""
+    X, labels = clouds(np.random.default_rng(seed), CENTRES, 40, 0.7)
+    network = Network(mlp([2, 1], initializer="zeros"), "sigmoid_cross_entropy", seed=seed, backend=backend)
+    rows: list[tuple[Cell, ...]] = []
+
+    def note(history: History) -> None:
+        if history.epochs in SHOWN:
+            (weights, bias), loss = network.weights()[0], history.train_loss[-1]
+            numbers = (float(weights[0, 0]), float(weights[1, 0]), float(bias[0]))
+            rows.append((history.epochs, loss, history.train_metric[-1], *numbers))
+
+    history = network.fit(
+        X,
+        labels,
+        MomentumSGD(0.5, momentum=0.0),
+        epochs=SHOWN[-1],
+        batch_size=len(X),
+        callbacks=[OnEpochEnd(note)],
+    )
+    trace = network.trace(X, labels)
+    error = network.predict(X)[:, 0] - labels
+    difference = float(np.abs(trace.delta[0][:, 0] - error / len(X)).max())
+    by_hand = X.T @ error / len(X)
+    points = {str(name): X[labels == name] for name in (0, 1)}
+    return Result(
+        "one sigmoid unit with cross-entropy on two clouds of 40 points, learning rate 0.5",
+        ("epoch", "loss", "accuracy", "w1", "w2", "b"),
+        rows,
+        Figure(
+            "Logistic regression",
+            [
+                Panel("loss", "epoch", "cross-entropy (nats a row)", [_curve(history)]),
+                Panel("where p = 0.5", "x1", "x2", regions=Regions.of(decision(network), points)),
+            ],
+        ),
+        "The delta of a sigmoid unit with cross-entropy is (p - t) / n, and dE/dw the sum of delta x: "
+        "logistic regression's own gradient, found by backpropagation. The loss has one minimum and falls "
+        "all the way, quickly at first and then ever more slowly.",
+        text=f"after training: largest |delta - (p - t)/n| = {difference:.2g}; "
+        f"dE/dw by backpropagation {_pair(trace.dW[0][:, 0])}, sum of (p - t) x / n {_pair(by_hand)}",
+    )
+
+
+def _curve(history: History) -> Curve:
+    return Curve("loss", range(1, history.epochs + 1), history.train_loss)
+
+
+def _pair(numbers: HostArray) -> str:
+    return ", ".join(f"{number:.6g}" for number in numbers)

@@ -1,0 +1,316 @@
+"""Network: layers and a loss on one backend, to be trained, asked and looked into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .activations import ACTIVATIONS
+from .backend import AnyBackend, HostArray
+from .callbacks import Callback
+from .checks import as_host, as_rows, as_sample_weights, positive_integer
+from .choices import choose
+from .evaluation import evaluation, predict_rows
+from .history import History
+from .inspection import Trace, trace_pass
+from .layers import Dense
+from .losses import LOSSES
+from .metrics import check_metric
+from .optimizers import MomentumSGD
+from .parameters import Parameters
+from .progress import progress as show_progress
+from .registry import load_backend
+from .rows import Rows
+from .splits import split_rows
+from .stack import Stack, check_chain
+from .step import Batch, Buffers
+from .targets import encode_targets
+from .training import Training
+
+Validation = float | tuple[object, object] | tuple[object, object, object] | None
+
+
+class Network:
+    """A stack of dense layers with a loss.
+
+    Parameters
+    ----------
+    layers : sequence of Dense
+        First layer first; each takes as many inputs as the one before gives outputs. See also `mlp`.
+    loss : str
+        "half_squared_error", "mean_squared_error" or "mean_absolute_error" on the activated output;
+        "sigmoid_cross_entropy" (one or many labels that do not exclude each other) or
+        "softmax_cross_entropy" (exclusive classes) on the logits of an "identity" layer.
+    metric : "accuracy" | "r2" | "d2", optional
+        What to report beside the loss; by default accuracy for classes, r2 for squared errors and d2 for
+        absolute ones.
+    device : str, optional
+        "auto", "cpu", "cuda", "cuda:1" or a backend's name; by default FUSEPROP_DEVICE or "auto": see
+        `load_backend`.
+    dtype : "float32" | "float64"
+        The dtype of all arithmetic.
+    seed : int or numpy.random.Generator, optional
+        Where all randomness comes from: starting weights first, then splits and the order of rows.
+    backend : Backend, optional
+        A backend object instead of `device` and `dtype`.
+
+    Raises ValueError for layers that do not fit each other or the loss, and for unknown names (the choices
+    are listed); BackendUnavailable where the device cannot be had.
+
+    Methods that take rows take host arrays (lists, NumPy, pandas) and raise ValueError for X that is not
+    (rows, features) with the right number of features, for empty input, nan and inf, and for targets that do
+    not fit the loss; TypeError for arrays on a device.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Dense],
+        loss: str,
+        *,
+        metric: str | None = None,
+        device: str | None = None,
+        dtype: str = "float32",
+        seed: int | np.random.Generator | None = None,
+        backend: AnyBackend | None = None,
+    ) -> None:
+        layers = list(layers)
+        check_chain(layers)
+        chosen = choose("loss", loss, LOSSES)
+        if chosen.link != "identity" and layers[-1].activation != "identity":
+            raise ValueError(
+                f'{chosen.name} applies the {chosen.link} itself: the last layer must be "identity", '
+                f'got "{layers[-1].activation}". Use "identity", or a squared error with this activation.'
+            )
+        if metric is not None:
+            check_metric(metric, chosen)
+        self.metric = metric
+        self.rng = np.random.default_rng(seed)
+        self.backend = load_backend(device, dtype) if backend is None else backend
+        parameters = Parameters(self.backend, [(layer.inputs, layer.outputs) for layer in layers])
+        parameters.load([layer.starting_values(self.rng) for layer in layers])
+        self.stack = Stack(layers, chosen, parameters)
+        self._batch: Batch | None = None
+
+    @property
+    def layers(self) -> Sequence[Dense]:
+        """The layers, first one first."""
+        return self.stack.layers
+
+    @property
+    def loss(self) -> str:
+        """The loss's name."""
+        return self.stack.loss.name
+
+    @property
+    def inputs(self) -> int:
+        """How many features a row has."""
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs there are."""
+        return self.layers[-1].outputs
+
+    # Parameters
+
+    def weights(self) -> list[tuple[HostArray, HostArray]]:
+        """Return copies of the weights (d, m) and the bias (m,) of each layer."""
+        return self.stack.parameters.unpack(self.stack.parameters.values)
+
+    def set_weights(self, layers: Sequence[tuple[object, object]]) -> None:
+        """Set weights (d, m) and bias (m,) of every layer; after a ValueError nothing is set."""
+        if len(layers) != len(self.layers):
+            raise ValueError(f"expected weights and bias of {len(self.layers)} layers, got {len(layers)}.")
+        checked = [
+            Dense(layer.inputs, layer.outputs, weights=as_host("weights", w), bias=as_host("bias", b))
+            for layer, (w, b) in zip(self.layers, layers, strict=True)
+        ]
+        self.stack.parameters.load([layer.starting_values(self.rng) for layer in checked])
+
+    def gradients(self) -> list[tuple[HostArray, HostArray]]:
+        """Return copies of what `backward` or a training step left: dL/dW and dL/db of each layer."""
+        return self.stack.parameters.unpack(self.stack.parameters.gradients)
+
+    # One pass at a time
+
+    def forward(self, X: object) -> HostArray:
+        """Return the last layer's output (n, k) for rows (n, d), before the loss's link, and remember it."""
+        host = as_rows(X, self.inputs)
+        if self._batch is None or self._batch.rows != len(host):
+            self._batch = Buffers(self.backend, self.stack, len(host)).batch(len(host))
+        self.backend.from_host(host.astype(self.backend.dtype, copy=False), out=self._batch.x)
+        with np.errstate(over="ignore", invalid="ignore"):
+            output = self.stack.forward(self.backend, self._batch.x, self._batch.outputs)
+        return self.backend.to_host(output)
+
+    def backward(self, target: object, sample_weight: object = None) -> float:
+        """Backpropagate the loss of the last `forward`; return the loss, leave the `gradients`.
+
+        The loss is the weighted mean over rows, sum_i w_i loss_i / sum_i w_i.
+        Raises RuntimeError without a `forward` before.
+        """
+        backend, batch = self.backend, self._batch
+        if batch is None:
+            raise RuntimeError("there is nothing to backpropagate yet: call forward(X) first.")
+        targets = encode_targets(target, self.stack.loss, self.layers[-1], batch.rows)
+        weights = (
+            np.ones(batch.rows) if sample_weight is None else as_sample_weights(sample_weight, batch.rows)
+        )
+        weights = weights / weights.sum()
+        backend.from_host(targets.values.astype(batch.target.dtype, copy=False), out=batch.target)
+        backend.from_host(weights.astype(backend.dtype), out=batch.row_weights)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.stack.loss.apply(
+                backend,
+                batch.outputs[-1],
+                batch.target,
+                batch.row_weights,
+                losses=batch.losses,
+                gradient=batch.gradients[-1],
+            )
+            self.stack.backward(backend, batch.x, batch.outputs, batch.gradients)
+        return float(np.dot(backend.to_host(batch.losses).astype(np.float64), weights))
+
+    def train_step(
+        self, X: object, target: object, optimizer: MomentumSGD, sample_weight: object = None
+    ) -> float:
+        """Learn from these rows once; return their loss before the step."""
+        optimizer.prepare(self.stack.parameters)
+        self.forward(X)
+        loss = self.backward(target, sample_weight)
+        with np.errstate(over="ignore", invalid="ignore"):
+            optimizer.update(self.backend, self.stack.parameters)
+        return loss
+
+    def trace(self, X: object, target: object, sample_weight: object = None) -> Trace:
+        """Return every z, a, delta, dW and db of one pass forward and backward, and the loss.
+
+        Nothing is learned. ``print(network.trace(x, t).explain())`` shows the chain rule with the numbers.
+        """
+        self.forward(X)
+        loss = self.backward(target, sample_weight)
+        assert self._batch is not None
+        return trace_pass(self.backend, self.stack, self._batch, loss)
+
+    # Whole data sets
+
+    def fit(
+        self,
+        X: object,
+        target: object,
+        optimizer: MomentumSGD | None = None,
+        *,
+        epochs: int = 100,
+        batch_size: int = 32,
+        sample_weight: object = None,
+        validation: Validation = None,
+        shuffle: bool = True,
+        progress: bool = False,
+        callbacks: Sequence[Callback] = (),
+        norms: bool = False,
+    ) -> History:
+        """Train on rows (N, d), in minibatches, and return the history.
+
+        Parameters
+        ----------
+        X : array_like, (N, d)
+        target : array_like
+            (N, k) values; (N,) for one output; (N,) class numbers for exclusive classes.
+        optimizer : MomentumSGD, optional
+            By default a new ``MomentumSGD()``.
+        epochs, batch_size : int
+            Batches may have any size, one row and all rows included; the last one takes what is left.
+        sample_weight : array_like, (N,), optional
+            Each batch minimises sum_i w_i loss_i / sum_i w_i.
+        validation : float, or (X, target), or (X, target, sample_weight), optional
+            A share of rows to hold out at random (of each class, where classes are exclusive or binary), or
+            rows of one's own. They are evaluated after each epoch and never learned from.
+        shuffle : bool
+            Whether each epoch takes the rows in a new random order.
+        progress : bool
+            Whether to show a bar on a terminal, or a line an epoch elsewhere, on standard error.
+        callbacks : sequence of Callback
+            See `fuseprop.callbacks`: early stopping, a CSV file, the best model, a function.
+        norms : bool
+            Whether the history gets the norms of each layer's gradient and weights.
+
+        Raises DivergenceError where the loss stops being finite; the network then holds its best finite
+        weights (by validation loss, or else by training loss). Ctrl-C ends training with a warning. With
+        `EarlyStopping` the network always ends with its best weights.
+        """
+        epochs = positive_integer("epochs", epochs)
+        batch_size = positive_integer("batch_size", batch_size)
+        rows, held_out = self._rows(X, target, sample_weight), None
+        if isinstance(validation, tuple):
+            held_out = self._rows(*validation)
+        elif validation is not None:
+            rows, held_out = self._split(rows, validation)
+        training = Training(
+            self.backend,
+            self.stack,
+            self.metric,
+            MomentumSGD() if optimizer is None else optimizer,
+            rows,
+            batch_size=batch_size,
+            validation=held_out,
+            norms=norms,
+        )
+        shown = [show_progress()] if progress else []
+        return training.run(self.rng, epochs, shuffle=shuffle, callbacks=[*shown, *callbacks])
+
+    def predict(self, X: object) -> HostArray:
+        """Return predictions (n, k): probabilities for the cross-entropies, else the last layer's output.
+
+        Any number of rows, taken in chunks.
+        """
+        host = as_rows(X, self.inputs)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return predict_rows(self.backend, self.stack, host)
+
+    def classify(self, X: object) -> HostArray:
+        """Return decisions: class numbers (n,) for the softmax loss, else "yes" or "no" per output (n, k).
+
+        An output says yes above its threshold: 0.5, but 0 for tanh; yes and no are 1 and 0, but 1 and -1 for
+        tanh. For exclusive classes trained with another loss take ``predict(X).argmax(axis=1)``.
+        """
+        predictions = self.predict(X)
+        if self.stack.loss.link == "softmax":
+            labels: HostArray = np.argmax(predictions, axis=1)
+            return labels
+        coding = ACTIVATIONS[self.layers[-1].activation]
+        return np.where(predictions > coding.threshold, int(coding.high), int(coding.low))
+
+    def evaluate(self, X: object, target: object, sample_weight: object = None) -> dict[str, float]:
+        """Return the mean loss and the metric over rows, such as ``{"loss": 0.1, "accuracy": 0.97}``."""
+        rows = self._rows(X, target, sample_weight)
+        made = evaluation(self.backend, self.stack, self.metric, rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss, score = made.run()
+        return {"loss": loss, made.metric.name: score}
+
+    def summary(self) -> str:
+        """Return a table: each layer's shape, activation and number of parameters, and their sum."""
+        lines = [f"{'layer':<7}{'inputs':>8}{'outputs':>9}  {'activation':<12}{'parameters':>12}"]
+        lines += [
+            f"{i:<7}{layer.inputs:>8}{layer.outputs:>9}  {layer.activation:<12}{layer.parameters:>12,}"
+            for i, layer in enumerate(self.layers, 1)
+        ]
+        lines.append(
+            f"loss {self.loss}; {self.stack.parameters.count:,} parameters in {self.backend.dtype} "
+            f"on {self.backend.device} ({self.backend.name})"
+        )
+        return "\n".join(lines)
+
+    def _rows(self, X: object, target: object, sample_weight: object = None) -> Rows:
+        host = as_rows(X, self.inputs)
+        targets = encode_targets(target, self.stack.loss, self.layers[-1], len(host))
+        weights = None if sample_weight is None else as_sample_weights(sample_weight, len(host))
+        return Rows(host, targets, weights)
+
+    def _split(self, rows: Rows, fraction: float) -> tuple[Rows, Rows]:
+        classes = rows.targets.labels
+        if classes is None and self.outputs == 1 and self.stack.loss.link == "sigmoid":
+            classes = rows.targets.values[:, 0]
+        kept, held_out = split_rows(self.rng, len(rows.X), fraction, classes)
+        return rows.take(kept), rows.take(held_out)

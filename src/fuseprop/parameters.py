@@ -1,0 +1,85 @@
+"""All weights and biases of a network in one contiguous array, and their gradients in another.
+
+One update touches the whole network in one call, one copy keeps or restores it, one array goes to a file.
+A layer's block is a ((d + 1), m) matrix: its weights, then its bias as the weights of an input that is
+always 1. Blocks start at multiples of 64 elements; the padding between them is zero and stays zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .backend import AnyBackend, Array, HostArray
+
+ALIGNMENT = 64
+"""Elements: 256 bytes in float32, a whole number of cache lines and of a GPU's memory transactions."""
+
+
+@dataclass(frozen=True)
+class LayerParameters:
+    """Views of one layer's parameters: weights (d, m), bias (m,), and the gradient of each."""
+
+    weights: Array
+    bias: Array
+    weight_gradients: Array
+    bias_gradient: Array
+
+
+class Parameters:
+    """Flat values and gradients of layers with the given (inputs d, outputs m), all zero at first.
+
+    Attributes
+    ----------
+    values, gradients : Array, (P,)
+        The flat buffers; every other array here is a view of them.
+    layers : list of LayerParameters
+        The views, first layer first.
+    ranges, weight_ranges : list of (start, stop)
+        Where each layer's parameters stand in the flat buffers, and where its weights do: weight decay
+        applies to weights and not to biases.
+    count : int
+        Weights and biases, without padding.
+    """
+
+    def __init__(self, backend: AnyBackend, shapes: Iterable[tuple[int, int]]) -> None:
+        self.backend = backend
+        self.shapes = list(shapes)
+        starts, size = [], 0
+        for d, m in self.shapes:
+            starts.append(size)
+            size += -(-(d + 1) * m // ALIGNMENT) * ALIGNMENT
+        self.values = backend.zeros((size,))
+        self.gradients = backend.zeros((size,))
+        self.ranges = [(o, o + (d + 1) * m) for o, (d, m) in zip(starts, self.shapes, strict=True)]
+        self.weight_ranges = [(o, o + d * m) for o, (d, m) in zip(starts, self.shapes, strict=True)]
+        self.count = sum((d + 1) * m for d, m in self.shapes)
+        self.layers = [
+            LayerParameters(*_views(self.values, o, d, m), *_views(self.gradients, o, d, m))
+            for o, (d, m) in zip(starts, self.shapes, strict=True)
+        ]
+
+    def load(self, layers: Sequence[tuple[HostArray, HostArray]]) -> None:
+        """Set all values from host arrays: weights (d, m) and bias (m,) of each layer."""
+        flat = np.zeros(self.values.shape, self.backend.dtype)
+        for (start, stop), (d, m), (weights, bias) in zip(
+            self.weight_ranges, self.shapes, layers, strict=True
+        ):
+            flat[start:stop].reshape(d, m)[...] = weights
+            flat[stop : stop + m] = bias
+        self.backend.from_host(flat, out=self.values)
+
+    def unpack(self, flat: Array) -> list[tuple[HostArray, HostArray]]:
+        """Return weights (d, m) and bias (m,) of each layer, on the host, from a flat buffer."""
+        host = self.backend.to_host(flat)
+        return [
+            (host[start:stop].reshape(d, m), host[stop : stop + m])
+            for (start, stop), (d, m) in zip(self.weight_ranges, self.shapes, strict=True)
+        ]
+
+
+def _views(flat: Array, start: int, d: int, m: int) -> tuple[Array, Array]:
+    end = start + d * m
+    return flat[start:end].reshape((d, m)), flat[end : end + m]

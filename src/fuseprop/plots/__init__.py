@@ -1,0 +1,16 @@
+"""Pictures: what is in one, and how matplotlib draws it. Only drawing needs matplotlib, the extra "plots"."""
+
+from .draw import PlotsUnavailable, check_plot, save_figure
+from .figure import Curve, Figure, Panel, Regions
+from .training import training_figure
+
+__all__ = [
+    "Curve",
+    "Figure",
+    "Panel",
+    "PlotsUnavailable",
+    "Regions",
+    "check_plot",
+    "save_figure",
+    "training_figure",
+]

@@ -1,0 +1,148 @@
+"""Drawing a figure by matplotlib, to be read in black and white too: lines differ by dashes and marks."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from itertools import cycle
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..atomic import write_atomically
+from .figure import Curve, Figure, Panel, Regions
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+STYLES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "x", "P", "*")
+COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777")
+"""Black, grey, and four of Okabe & Ito's colours, which the colour-blind tell apart."""
+
+COLUMNS = 3
+
+FEW = 10
+"""Up to so many places on a logarithmic axis are named one by one."""
+
+
+class PlotsUnavailable(RuntimeError):
+    """A picture was asked for, but matplotlib is not installed."""
+
+
+def check_plot(path: str | Path) -> Path:
+    """Return a path that a picture can be written to.
+
+    Raises PlotsUnavailable without matplotlib; ValueError for another suffix than .png, .svg and .pdf, and
+    for a directory that does not exist.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"a picture's name must end in {', '.join(SUFFIXES)}, got {str(path)!r}.")
+    if not path.parent.is_dir():
+        raise ValueError(f"the directory {path.parent} does not exist. Make it first.")
+    _matplotlib()
+    return path
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Draw a figure and write it atomically, in the format that the suffix names. Raises as `check_plot`."""
+    path = check_plot(path)
+    columns = min(COLUMNS, len(figure.panels))
+    rows = ceil(len(figure.panels) / columns)
+    with _matplotlib().rc_context({"svg.hashsalt": "fuseprop", "font.size": 9}):
+        from matplotlib.figure import Figure as Canvas  # not pyplot: no window, no global state
+
+        canvas = Canvas(figsize=(4.3 * columns, 0.4 + 3.3 * rows), layout="constrained")
+        canvas.suptitle(figure.title)
+        for i, panel in enumerate(figure.panels, 1):
+            _draw(panel, canvas.add_subplot(rows, columns, i))
+        data = BytesIO()
+        # Without a date, equal numbers give equal files.
+        dateless: dict[str, Any] = {} if path.suffix == ".png" else {"Date": None}
+        if path.suffix == ".pdf":
+            dateless = {"CreationDate": None}
+        canvas.savefig(data, format=path.suffix[1:], dpi=110, metadata=dateless)
+    write_atomically(path, data.getvalue())
+
+
+def _matplotlib() -> Any:
+    try:
+        import matplotlib  # an extra, and half a second to import: only for those who want pictures
+    except ImportError as error:
+        raise PlotsUnavailable(
+            'pictures need matplotlib, which is not installed: pip install "fuseprop[plots]"'
+        ) from error
+    return matplotlib
+
+
+def _draw(panel: Panel, axes: Any) -> None:
+    axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
+    if panel.regions is not None:
+        _draw_regions(panel.regions, axes)
+    looks = zip(cycle(STYLES), cycle(MARKERS), cycle(COLOURS), strict=False)
+    for curve, (style, marker, colour) in zip(panel.curves, looks, strict=False):
+        _draw_curve(curve, axes, style, marker, colour)
+    _scale(panel, axes)
+    if panel.regions is not None:
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))  # beside it, hiding nothing
+    elif len(panel.curves) > 1:
+        axes.legend(fontsize=8)
+
+
+def _scale(panel: Panel, axes: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    if panel.regions is not None:
+        axes.set_xlim(panel.regions.x1[0], panel.regions.x1[-1])
+        axes.set_ylim(panel.regions.x2[0], panel.regions.x2[-1])
+        return
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    across = [float(x) for curve in panel.curves for x in curve.x]
+    along = [float(y) for curve in panel.curves for y in curve.y]
+    if panel.log_x:
+        axes.set_xscale("log")
+        if len(set(across)) <= FEW:
+            axes.set_xticks(sorted(set(across)), [f"{x:g}" for x in sorted(set(across))])
+            axes.minorticks_off()
+    elif all(x.is_integer() for x in across):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    if panel.log_y:
+        axes.set_yscale("log")
+    elif all(y.is_integer() for y in along):
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    if panel.from_zero:
+        axes.set_ylim(0.0, 1.1 * max(along))
+
+
+def _draw_curve(curve: Curve, axes: Any, style: str, marker: str, colour: str) -> None:
+    many = len(curve.x) > 25
+    axes.plot(
+        curve.x,
+        curve.y,
+        linestyle="none" if curve.points else style,
+        marker=marker,
+        markersize=4,
+        markevery=None if curve.points or not many else ceil(len(curve.x) / 10),
+        color=colour,
+        linewidth=1.4,
+        label=curve.label,
+    )
+
+
+def _draw_regions(regions: Regions, axes: Any) -> None:
+    classes = max(2, len(regions.points), int(regions.values.max()) + 1)
+    shades = [str(shade) for shade in np.linspace(0.97, 0.72, classes)]
+    levels = np.arange(classes + 1) - 0.5
+    axes.contourf(regions.x1, regions.x2, regions.values, levels=levels, colors=shades)
+    axes.contour(regions.x1, regions.x2, regions.values, levels=levels[1:-1], colors="black", linewidths=1.2)
+    for (name, points), marker, colour in zip(regions.points.items(), cycle(MARKERS), cycle(COLOURS)):
+        axes.plot(
+            *(points[:, 0], points[:, 1], marker),
+            color=colour,
+            markersize=5,
+            markeredgecolor="white" if marker not in "x+" else colour,
+            markeredgewidth=0.5,
+            label=name,
+        )

@@ -1,0 +1,77 @@
+"""The picture of a training: losses, metric, learning rate, gradients by layer, and the decision boundary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..backend import HostArray
+from ..history import History
+from .figure import Curve, Figure, Panel, Regions
+
+if TYPE_CHECKING:
+    from ..data import Table
+    from ..model import Model
+
+
+def training_figure(
+    history: History, title: str, model: Model | None = None, table: Table | None = None
+) -> Figure:
+    """Return the figure of a history; with a model of classes over two features, and rows, its boundary too.
+
+    The loss is in the network's units, those of standardized targets for a regression.
+    """
+    epochs = [float(epoch) for epoch in range(1, history.epochs + 1)]
+    losses = [Curve("training", epochs, history.train_loss)]
+    metrics = [Curve("training", epochs, history.train_metric)]
+    if history.validation_loss:
+        losses.append(Curve("validation", epochs, history.validation_loss))
+        metrics.append(Curve("validation", epochs, history.validation_metric))
+    best = history.best_epoch
+    if best:
+        shown = history.validation_loss or history.train_loss
+        losses.append(Curve(f"lowest (epoch {best})", [float(best)], [shown[best - 1]], points=True))
+    positive = all(value > 0 for curve in losses for value in curve.y)
+    panels = [
+        Panel("loss", "epoch", "loss (mean over rows)", losses, log_y=positive),
+        Panel(history.metric, "epoch", _unit(history.metric), metrics),
+        Panel(
+            "learning rate",
+            "epoch",
+            "learning rate (per step)",
+            [Curve("learning rate", epochs, history.learning_rate)],
+            from_zero=True,
+        ),
+    ]
+    if history.gradient_norms:
+        by_layer = np.transpose(history.gradient_norms)
+        curves = [Curve(f"layer {i}", epochs, list(norms)) for i, norms in enumerate(by_layer, 1)]
+        label = "||dL/d(W, b)|| (last batch)"
+        panels.append(Panel("gradient norm", "epoch", label, curves, log_y=bool((by_layer > 0).all())))
+    regions = _regions(model, table)
+    if regions is not None and model is not None:
+        names = model.feature_names
+        panels.append(Panel("decision boundary", f"{names[0]}", f"{names[1]}", regions=regions))
+    return Figure(title, panels)
+
+
+def _unit(metric: str) -> str:
+    return {"accuracy": "accuracy (share of rows)", "r2": "R\u00b2 (share of variance)"}.get(
+        metric, "D\u00b2 (share of absolute deviation)"
+    )
+
+
+def _regions(model: Model | None, table: Table | None) -> Regions | None:
+    """Return where a model of one answer among classes decides for which; None for everything else."""
+    if model is None or table is None or len(model.feature_names) != 2 or not model.task.classes:
+        return None
+
+    def classify(rows: HostArray) -> HostArray:
+        probabilities = model.predict(rows).probabilities
+        assert probabilities is not None
+        return np.asarray(probabilities.argmax(axis=1))
+
+    rows, labels = table.with_features(model.feature_names).X, model.task.encode(table).reshape(-1)
+    points = {str(name): rows[labels == i] for i, name in enumerate(model.task.classes)}
+    return Regions.of(classify, points)

@@ -1,0 +1,43 @@
+"""Rows to learn from or to evaluate: checked on the host, then on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .backend import INTEGER, AnyBackend, Array, HostArray
+from .targets import Targets
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N rows on the device: x (N, d), target (N, k) or (N,), labels (N,) where classes are exclusive."""
+
+    x: Array
+    target: Array
+    labels: Array | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, N."""
+        return self.x.shape[0]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Checked rows on the host: X (N, d), targets, and sample weights (N,) or None."""
+
+    X: HostArray
+    targets: Targets
+    weights: HostArray | None
+
+    def take(self, part: HostArray) -> Rows:
+        """Return some of the rows, by their numbers."""
+        weights = None if self.weights is None else self.weights[part]
+        return Rows(self.X[part], self.targets.take(part), weights)
+
+    def upload(self, backend: AnyBackend) -> Examples:
+        """Copy rows and targets to the device."""
+        values, labels = self.targets.values, self.targets.labels
+        on_device = None if labels is None else backend.from_host(labels, dtype=INTEGER)
+        target = on_device if on_device is not None and values is labels else backend.from_host(values)
+        return Examples(backend.from_host(self.X), target, on_device)

@@ -1,0 +1,122 @@
+"""Learning-rate schedules: the learning rate a(e) of each epoch e, counted from 0.
+
+``MomentumSGD(learning_rate=...)`` takes any of these, and any function of the epoch. The rate of an epoch
+goes to the device before its first batch, into an array that the update reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import cos, isfinite, pi
+from typing import Any, TypeAlias
+
+Schedule: TypeAlias = Callable[[int], float]
+"""epoch e = 0, 1, 2, ... -> learning rate."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """a(e) = start."""
+
+    start: float
+
+    def __post_init__(self) -> None:
+        _above_zero(self, "start")
+
+    def __call__(self, epoch: int) -> float:
+        """Return the learning rate of an epoch."""
+        return self.start
+
+
+@dataclass(frozen=True)
+class Step:
+    """a(e) = start factor^floor(e / every): falls at once, every so many epochs."""
+
+    start: float
+    factor: float = 0.1
+    every: int = 10
+
+    def __post_init__(self) -> None:
+        _above_zero(self, "start", "factor", "every")
+
+    def __call__(self, epoch: int) -> float:
+        """Return the learning rate of an epoch."""
+        return self.start * self.factor ** (epoch // self.every)
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """a(e) = start factor^e: falls by the same share every epoch."""
+
+    start: float
+    factor: float = 0.95
+
+    def __post_init__(self) -> None:
+        _above_zero(self, "start", "factor")
+
+    def __call__(self, epoch: int) -> float:
+        """Return the learning rate of an epoch."""
+        return self.start * self.factor**epoch
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """a(e) = end + (start - end) (1 + cos(pi e / epochs)) / 2, and end from epoch `epochs` on.
+
+    Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts", without the restarts.
+    """
+
+    start: float
+    epochs: int
+    end: float = 0.0
+
+    def __post_init__(self) -> None:
+        _above_zero(self, "start", "epochs")
+        if not 0 <= self.end <= self.start:
+            raise ValueError(f"Cosine: end must be in [0, start={self.start!r}], got {self.end!r}.")
+
+    def __call__(self, epoch: int) -> float:
+        """Return the learning rate of an epoch."""
+        share = min(epoch / self.epochs, 1.0)
+        return self.end + (self.start - self.end) * (1 + cos(pi * share)) / 2
+
+
+@dataclass(frozen=True)
+class InverseScaling:
+    """a(e) = start / (1 + samples e)^power: scikit-learn's "invscaling", which counts time in samples.
+
+    With `samples`, the number of training rows, it gives scikit-learn's rates; with 1, start / (1 + e)^power.
+    """
+
+    start: float
+    power: float = 0.5
+    samples: int = 1
+
+    def __post_init__(self) -> None:
+        _above_zero(self, "start", "power", "samples")
+
+    def __call__(self, epoch: int) -> float:
+        """Return the learning rate of an epoch."""
+        return float(self.start / (1 + self.samples * epoch) ** self.power)
+
+
+def rate_of(schedule: float | Schedule, epoch: int) -> float:
+    """Return the learning rate of an epoch, also of a schedule that is simply a number.
+
+    Raises ValueError for a rate that is negative or not finite.
+    """
+    rate = float(schedule(epoch)) if callable(schedule) else schedule
+    if not (isfinite(rate) and rate >= 0):
+        raise ValueError(
+            f"the schedule {schedule!r} gave the learning rate {rate!r} for epoch {epoch}, counted from 0; "
+            f"expected a number of at least 0."
+        )
+    return rate
+
+
+def _above_zero(schedule: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(schedule, name)
+        if isinstance(value, bool) or not (isfinite(value) and value > 0):
+            raise ValueError(f"{type(schedule).__name__}: {name} must be a number above 0, got {value!r}.")

@@ -1,0 +1,23 @@
+"""What every backend must do: each operation against its formula in float64, and networks as a whole."""
+
+from fuseprop.testing.contract.elementwise import ElementwiseContract
+from fuseprop.testing.contract.epoch import EpochContract
+from fuseprop.testing.contract.inference import InferenceContract
+from fuseprop.testing.contract.losses import LossContract
+from fuseprop.testing.contract.memory import MemoryContract
+from fuseprop.testing.contract.replay import ReplayContract
+from fuseprop.testing.contract.update import UpdateContract
+from fuseprop.testing.contract.whole import WholeContract
+
+
+class BackendContract(
+    MemoryContract,
+    EpochContract,
+    ElementwiseContract,
+    LossContract,
+    InferenceContract,
+    UpdateContract,
+    ReplayContract,
+    WholeContract,
+):
+    """Subclass it in a test module: ``class TestMine(BackendContract): pass``."""

@@ -1,0 +1,91 @@
+"""The contract of products and of the fused elementwise steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fuseprop.activations import activate, slope
+from fuseprop.backend import Activation, AnyBackend
+from fuseprop.testing.contract.parity import ACTIVATION_NAMES, SHAPES, Host, assert_parity
+
+
+class ElementwiseContract:
+    """Forward and backward through one layer."""
+
+    @pytest.mark.parametrize("n", [1, 4, 65])
+    @pytest.mark.parametrize(("d", "m"), [(1, 1), (3, 10), (64, 33), (257, 2)])
+    def test_matmul(self, backend: AnyBackend, n: int, d: int, m: int) -> None:
+        """Products in the three forms that a dense layer needs, also into a view."""
+        host = Host(backend)
+        x, w, delta = host.normal(n, d), host.normal(d, m), host.normal(n, m)
+        device_x, device_w, device_delta = map(backend.from_host, (x, w, delta))
+        z, dx = backend.empty((n, m)), backend.empty((n, d))
+        dw = backend.zeros(((d + 1) * m,))
+        backend.matmul(device_x, device_w, out=z)
+        backend.matmul(device_x.T, device_delta, out=dw[: d * m].reshape((d, m)))
+        backend.matmul(device_delta, device_w.T, out=dx)
+        for actual, a, b in ((z, x, w), (dw[: d * m].reshape((d, m)), x.T, delta), (dx, delta, w.T)):
+            assert_parity(backend.to_host(actual), a.astype(np.float64) @ b.astype(np.float64), backend.dtype)
+        assert not backend.to_host(dw[d * m :]).any()
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
+    def test_bias_activation(
+        self, backend: AnyBackend, activation: Activation, shape: tuple[int, int]
+    ) -> None:
+        """f(z + b), and f(z) without a bias, in place and not."""
+        host = Host(backend)
+        z, bias = host.normal(*shape, scale=3.0), host.normal(shape[1])
+        for b in (bias, None):
+            argument = z.astype(np.float64) + (0.0 if b is None else b.astype(np.float64))
+            device_bias = None if b is None else backend.from_host(b)
+            device_z, out = backend.from_host(z), backend.empty(shape)
+            backend.bias_activation(device_z, device_bias, activation, out=out)
+            np.testing.assert_array_equal(backend.to_host(device_z), z)
+            backend.bias_activation(device_z, device_bias, activation, out=device_z)
+            for result in (out, device_z):
+                assert_parity(backend.to_host(result), activate(activation, argument), backend.dtype)
+
+    @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
+    def test_activations_at_the_extremes(self, backend: AnyBackend, activation: Activation) -> None:
+        """Nothing overflows, nan stays nan, and sigmoid is exact where it is small."""
+        largest = np.finfo(backend.dtype).max
+        z = np.array([[0.0, -0.0, 1e-30, 20, -20, 80, -80, 1e4, -1e4, largest, -largest, np.inf, -np.inf]])
+        z = np.concatenate([z, [[np.nan] * z.shape[1]]]).astype(backend.dtype)
+        out = backend.empty(z.shape)
+        backend.bias_activation(backend.from_host(z), None, activation, out=out)
+        assert_parity(backend.to_host(out), activate(activation, z), backend.dtype)
+        if activation == "sigmoid":
+            tail = np.linspace(-80, 0, 101, dtype=backend.dtype).reshape(1, -1)
+            out = backend.empty(tail.shape)
+            backend.bias_activation(backend.from_host(tail), None, activation, out=out)
+            reference = activate(activation, tail)
+            eps = np.finfo(backend.dtype).eps
+            assert np.max(np.abs(backend.to_host(out) - reference) / reference) <= 8 * eps
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
+    def test_activation_backward(
+        self, backend: AnyBackend, activation: Activation, shape: tuple[int, int]
+    ) -> None:
+        """gradient * f' from the output, and its column sums, in place and not."""
+        host = Host(backend)
+        gradient = host.normal(*shape)
+        output = activate(activation, host.normal(*shape)).astype(backend.dtype)
+        delta = gradient.astype(np.float64) * slope(activation, output)
+        device_gradient, device_output = backend.from_host(gradient), backend.from_host(output)
+        out, flat = backend.empty(shape), backend.zeros((shape[1] + 2,))
+        bias_gradient = flat[1 : shape[1] + 1]
+        backend.activation_backward(
+            device_gradient, device_output, activation, out=out, bias_gradient=bias_gradient
+        )
+        np.testing.assert_array_equal(backend.to_host(device_gradient), gradient)
+        assert_parity(backend.to_host(bias_gradient), delta.sum(axis=0), backend.dtype)
+        backend.activation_backward(
+            device_gradient, device_output, activation, out=device_gradient, bias_gradient=bias_gradient
+        )
+        for result in (out, device_gradient):
+            assert_parity(backend.to_host(result), delta, backend.dtype)
+        assert_parity(backend.to_host(flat), [0, *delta.sum(axis=0), 0], backend.dtype)
+        np.testing.assert_array_equal(backend.to_host(device_output), output)

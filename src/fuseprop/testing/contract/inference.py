@@ -1,0 +1,48 @@
+"""The contract of inference and metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fuseprop.backend import INTEGER, AnyBackend
+from fuseprop.testing.contract.parity import SHAPES, Host, assert_parity, softmax64
+
+
+class InferenceContract:
+    """Probabilities, and which rows are right."""
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    def testsoftmax64(self, backend: AnyBackend, shape: tuple[int, int]) -> None:
+        """Probabilities that sum to 1, in place and not, and for logits of any size."""
+        host = Host(backend)
+        for z in (host.normal(*shape, scale=4.0), host.normal(*shape, scale=1e4)):
+            device_z, out = backend.from_host(z), backend.empty(shape)
+            backend.softmax(device_z, out=out)
+            np.testing.assert_array_equal(backend.to_host(device_z), z)
+            backend.softmax(device_z, out=device_z)
+            for result in (out, device_z):
+                assert_parity(backend.to_host(result), softmax64(z), backend.dtype)
+                assert_parity(backend.to_host(result).sum(axis=1), np.ones(shape[0]), backend.dtype)
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_argmax_equals(self, backend: AnyBackend, shape: tuple[int, int]) -> None:
+        """1 where the largest score stands at the label; of equal scores the first counts."""
+        host = Host(backend)
+        scores, labels = np.round(host.normal(*shape)), host.labels(*shape)
+        out = backend.empty((shape[0],))
+        backend.argmax_equals(backend.from_host(scores), backend.from_host(labels, dtype=INTEGER), out=out)
+        np.testing.assert_array_equal(backend.to_host(out), scores.argmax(axis=1) == labels)
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_threshold_equals(self, backend: AnyBackend, shape: tuple[int, int]) -> None:
+        """1 where every output of the row is on its target's side; the threshold itself is a no."""
+        host = Host(backend)
+        target = np.round(host.unit(*shape))
+        scores = np.where(host.unit(*shape) < 0.9, target, 1 - target) - 0.5
+        scores[0, 0] = 0.0
+        out = backend.empty((shape[0],))
+        device_scores, device_target = map(backend.from_host, (scores, target))
+        backend.threshold_equals(device_scores, device_target, 0.0, 0.5, out=out)
+        expected = ((scores > 0) == (target > 0.5)).all(axis=1)
+        np.testing.assert_array_equal(backend.to_host(out), expected)

@@ -1,0 +1,104 @@
+"""The contract of memory: allocations, transfers, views, and what a backend says of itself."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from fuseprop.backend import INTEGER, AnyBackend, Backend, BackendUnavailable
+
+
+class MemoryContract:
+    """What a backend is, and how arrays come and go."""
+
+    def test_attributes(self, backend: AnyBackend) -> None:
+        """A backend says what it is and where it computes."""
+        assert backend.name
+        assert backend.name == backend.name.strip()
+        assert backend.device
+        assert backend.dtype in (np.float32, np.float64)
+
+    def test_signatures_are_the_protocols(self, backend: AnyBackend) -> None:
+        """Every method takes exactly the parameters of the protocol: names, kinds and defaults."""
+        for name, method in inspect.getmembers(Backend, inspect.isfunction):
+            if name.startswith("_"):
+                continue
+            expected = inspect.signature(method).parameters.values()
+            actual = inspect.signature(getattr(type(backend), name)).parameters.values()
+            assert [(p.name, p.kind, p.default) for p in actual] == [
+                (p.name, p.kind, p.default) for p in expected
+            ], name
+
+    def test_unknown_dtype_is_refused(self, backend: AnyBackend) -> None:
+        """Only float32 and float64 are dtypes."""
+        with pytest.raises(ValueError, match="float16"):
+            type(backend)(dtype="float16")  # type: ignore[call-arg]
+
+    def test_unknown_device_is_unavailable(self, backend: AnyBackend) -> None:
+        """A device that does not exist is never replaced by another."""
+        with pytest.raises(BackendUnavailable, match="nowhere"):
+            type(backend)(dtype="float32", device="nowhere:7")  # type: ignore[call-arg]
+
+    @pytest.mark.parametrize("shape", [(1,), (7,), (3, 5)])
+    def test_allocation(self, backend: AnyBackend, shape: tuple[int, ...]) -> None:
+        """New arrays have the shape and dtype asked for; zeros are zero."""
+        for make in (backend.empty, backend.zeros):
+            assert (make(shape).shape, make(shape).dtype) == (shape, backend.dtype)
+            assert make(shape, INTEGER).dtype == INTEGER
+        assert not backend.to_host(backend.zeros(shape)).any()
+        assert not backend.to_host(backend.zeros(shape, INTEGER)).any()
+
+    def test_host_arrays_go_there_and_back(self, backend: AnyBackend) -> None:
+        """Values, any strides, cast to the dtype; the round trip is a copy."""
+        host = np.arange(24, dtype=np.float64).reshape(4, 6)
+        for source in (host, host.T, host[::2, ::3], np.asfortranarray(host), host.astype(np.int32)):
+            array = backend.from_host(source)
+            assert array.dtype == backend.dtype
+            back = backend.to_host(array)
+            assert back.dtype == backend.dtype
+            np.testing.assert_array_equal(back, source)
+        assert backend.from_host(np.array([1, 2]), dtype=INTEGER).dtype == INTEGER
+
+    def test_nothing_is_shared_with_the_host(self, backend: AnyBackend) -> None:
+        """Neither direction hands out memory that it goes on using."""
+        host = np.ones(3, backend.dtype)
+        array = backend.from_host(host)
+        host[:] = 2
+        back = backend.to_host(array)
+        back[:] = 3
+        np.testing.assert_array_equal(backend.to_host(array), 1)
+
+    def test_from_host_into_an_array(self, backend: AnyBackend) -> None:
+        """The array itself receives the values, and keeps its dtype; another shape is refused."""
+        out = backend.zeros((2, 3))
+        view = out[1:2]
+        backend.from_host(np.arange(6, dtype=np.float64).reshape(2, 3), out=out)
+        np.testing.assert_array_equal(backend.to_host(view), [[3, 4, 5]])
+        numbers = backend.zeros((2,), INTEGER)
+        backend.from_host(np.array([5, 6]), out=numbers)
+        np.testing.assert_array_equal(backend.to_host(numbers), [5, 6])
+        with pytest.raises(ValueError, match="shape"):
+            backend.from_host(np.zeros((3, 2)), out=out)
+        np.testing.assert_array_equal(backend.to_host(out), [[0, 1, 2], [3, 4, 5]])
+
+    def test_copy(self, backend: AnyBackend) -> None:
+        """Copies are independent."""
+        source = backend.from_host(np.arange(5.0))
+        out = backend.empty((5,))
+        backend.copy(source, out=out)
+        backend.from_host(np.zeros(5), out=source)
+        backend.synchronize()
+        np.testing.assert_array_equal(backend.to_host(out), np.arange(5))
+
+    def test_views_share_memory(self, backend: AnyBackend) -> None:
+        """Rows, reshaped views and views of views all are the same memory."""
+        flat = backend.zeros((24,))
+        block = flat[4:16].reshape((3, 4))
+        backend.from_host(np.arange(12.0).reshape(3, 4), out=block)
+        backend.from_host(np.full((1, 4), 9.0), out=block[1:2])
+        expected = np.zeros(24)
+        expected[4:16] = [0, 1, 2, 3, 9, 9, 9, 9, 8, 9, 10, 11]
+        np.testing.assert_array_equal(backend.to_host(flat), expected)
+        assert (block.shape, block.T.shape, block[1:3].shape) == ((3, 4), (4, 3), (2, 4))

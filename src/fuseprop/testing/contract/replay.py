@@ -1,0 +1,146 @@
+"""The contract of replay: a compiled program does what its calls do, on what its arrays hold by then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fuseprop.backend import INTEGER, Activation, AnyBackend, Array
+from fuseprop.layers import mlp
+from fuseprop.network import Network
+from fuseprop.optimizers import MomentumSGD
+from fuseprop.program import record
+from fuseprop.rows import Rows
+from fuseprop.step import training_step
+from fuseprop.targets import encode_targets
+from fuseprop.testing.contract.parity import Host, assert_parity
+from fuseprop.training import Training
+
+LOSSES = [
+    "half_squared_error",
+    "mean_squared_error",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
+    "mean_absolute_error",
+]
+ROWS, BATCH = 26, 8
+
+
+class ReplayContract:
+    """Recorded, compiled, replayed."""
+
+    @pytest.mark.parametrize("nesterov", [False, True])
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu"])
+    @pytest.mark.parametrize("loss", LOSSES)
+    def test_a_replayed_step_is_the_step(
+        self, backend: AnyBackend, loss: str, activation: Activation, weighted: bool, nesterov: bool
+    ) -> None:
+        """Everything that a step leaves behind, within 10 eps of the calls; a partial batch too."""
+        called, replayed = (self._training(backend, loss, activation, weighted, nesterov) for _ in range(2))
+        order = np.random.default_rng(1).permutation(ROWS)
+        for training in (called, replayed):
+            training.begin_epoch(order)
+        for batch, other in (
+            (called.batches[0], replayed.batches[0]),
+            (called.batches[-1], replayed.batches[-1]),
+        ):
+            for training in (called, replayed):  # each step starts from the same bits
+                training.optimizer.reset()
+                backend.copy(called.stack.parameters.values, out=training.stack.parameters.values)
+            training_step(
+                backend, called.stack, called.metric, called.optimizer, called.examples, called.epoch, batch
+            )
+            replayed.compiled_step(other)()
+            for actual, expected in zip(self._traces(replayed), self._traces(called), strict=True):
+                self._assert_close(backend, actual, expected)
+            for actual, expected in zip(other.gradients, batch.gradients, strict=True):
+                self._assert_close(backend, actual, expected)
+
+    def test_a_replay_sees_what_the_arrays_hold(self, backend: AnyBackend) -> None:
+        """Another order, other settings, another place in the epoch: no new compilation."""
+        training = self._training(backend, LOSSES[3], "tanh", False, False)
+        replay = training.compiled_step(training.batches[0])
+        parameters, start = training.stack.parameters, training.stack.parameters.values
+        kept = backend.empty(start.shape)
+        backend.copy(start, out=kept)
+
+        def learn(order: list[int], learning_rate: float, decay: float) -> Array:
+            backend.copy(kept, out=parameters.values)
+            training.optimizer.learning_rate, training.optimizer.weight_decay = learning_rate, decay
+            training.optimizer.prepare(parameters)
+            training.optimizer.reset()
+            training.begin_epoch(np.array(order))
+            replay()
+            return backend.from_host(backend.to_host(parameters.values) - backend.to_host(kept))
+
+        forward, backward = list(range(ROWS)), list(range(ROWS))[::-1]
+        first = backend.to_host(learn(forward, 0.1, 0.0))
+        np.testing.assert_array_equal(backend.to_host(learn(forward, 0.1, 0.0)), first)
+        assert_parity(backend.to_host(learn(forward, 0.2, 0.0)), 2 * first.astype(np.float64), backend.dtype)
+        for order, decay in ((backward, 0.0), (forward, 0.1)):
+            assert np.abs(backend.to_host(learn(order, 0.1, decay)) - first).max() > 1e-4
+        replay()
+        np.testing.assert_array_equal(backend.to_host(training.epoch.cursor), [2 * BATCH])
+
+    def test_calls_keep_their_order(self, backend: AnyBackend) -> None:
+        """What is written before it is read stays so, around two cursors too."""
+        host = Host(backend)
+        source, order = backend.from_host(host.normal(9, 2)), np.arange(9)[::-1]
+        device_order = backend.from_host(order, dtype=INTEGER)
+        cursors = [backend.zeros((1,), INTEGER) for _ in range(2)]
+        batch, kept, out = backend.empty((3, 2)), backend.empty((3, 2)), backend.zeros((9,))
+        column = batch.reshape((6,))
+
+        def step(stand_in: AnyBackend) -> None:
+            stand_in.take_rows(source, device_order, cursors[0], out=batch)
+            stand_in.put_rows(column[:3], cursors[1], out=out)
+            stand_in.advance(cursors[0], 2)
+            stand_in.advance(cursors[1], 3)
+            stand_in.copy(batch, out=kept)
+            stand_in.take_rows(source, device_order, cursors[0], out=batch)
+
+        replay: Callable[[], None] = backend.compile(record(backend, step))
+        assert not backend.to_host(cursors[0]).any()  # recording has done nothing
+        values = backend.to_host(source)
+        for turn in range(2):
+            replay()
+            np.testing.assert_array_equal(backend.to_host(kept), values[order[2 * turn : 2 * turn + 3]])
+            np.testing.assert_array_equal(backend.to_host(batch), values[order[2 * turn + 2 : 2 * turn + 5]])
+            expected = values[order[2 * turn : 2 * turn + 3]].reshape(6)[:3]
+            np.testing.assert_array_equal(backend.to_host(out)[3 * turn : 3 * turn + 3], expected)
+
+    @staticmethod
+    def _training(
+        backend: AnyBackend, loss: str, activation: Activation, weighted: bool, nesterov: bool
+    ) -> Training:
+        rng = np.random.default_rng(0)
+        last: Activation = activation if loss.endswith("squared_error") else "identity"
+        network = Network(mlp([5, 7, 3], activation, output_activation=last), loss, seed=0, backend=backend)
+        X = rng.normal(size=(ROWS, 5))
+        target = rng.integers(0, 3, ROWS) if loss == LOSSES[3] else rng.uniform(size=(ROWS, 3))
+        targets = encode_targets(target, network.stack.loss, network.layers[-1], ROWS)
+        weights = rng.uniform(0.5, 2.0, ROWS) if weighted else None
+        decay, limit = (1e-3, 0.05) if weighted else (0.0, None)
+        optimizer = MomentumSGD(0.1, 0.6, decay, nesterov, clip_norm=limit)
+        rows = Rows(X, targets, weights)
+        training = Training(
+            backend, network.stack, "accuracy", optimizer, rows, batch_size=BATCH, validation=None
+        )
+        optimizer.prepare(network.stack.parameters)
+        return training
+
+    @staticmethod
+    def _traces(training: Training) -> list[Array]:
+        parameters, epoch = training.stack.parameters, training.epoch
+        velocities = training.optimizer.velocities
+        assert velocities is not None
+        return [parameters.values, parameters.gradients, velocities, epoch.losses, epoch.hits]
+
+    @staticmethod
+    def _assert_close(backend: AnyBackend, actual: Array, expected: Array) -> None:
+        eps = float(np.finfo(backend.dtype).eps)
+        a, b = (backend.to_host(array).astype(np.float64) for array in (actual, expected))
+        assert np.max(np.abs(a - b) / np.maximum(1.0, np.abs(b))) <= 10 * eps

@@ -1,0 +1,73 @@
+"""The contract of all operations together: a network trains as it does on NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fuseprop.backend import Activation, AnyBackend
+from fuseprop.layers import mlp
+from fuseprop.network import Network
+from fuseprop.optimizers import MomentumSGD
+from fuseprop.registry import load_backend
+from fuseprop.testing.contract.parity import assert_parity
+
+
+class WholeContract:
+    """Whole networks."""
+
+    @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+    @pytest.mark.parametrize(
+        "loss",
+        [
+            "half_squared_error",
+            "mean_squared_error",
+            "mean_absolute_error",
+            "sigmoid_cross_entropy",
+            "softmax_cross_entropy",
+        ],
+    )
+    def test_training_agrees_with_numpy(self, backend: AnyBackend, loss: str, activation: Activation) -> None:
+        """A network learns the same as on NumPy: weights, losses, metrics and predictions."""
+        rng = np.random.default_rng(1)
+        X = rng.normal(size=(50, 6))
+        target: NDArray[Any] = (X @ rng.normal(size=(6, 3))).argmax(axis=1)
+        if loss == "sigmoid_cross_entropy":
+            target = np.stack([target == 1, X[:, 0] > 0, X[:, 1] > 0], axis=1).astype(np.float64)
+        weights = rng.uniform(0.5, 2.0, 50)
+
+        def train(chosen: AnyBackend) -> tuple[Network, list[float]]:
+            network = Network(mlp([6, 5, 4, 3], activation), loss, seed=3, backend=chosen)
+            history = network.fit(
+                X,
+                target,
+                MomentumSGD(0.05, 0.6, weight_decay=1e-3, nesterov=True),
+                epochs=3,
+                batch_size=8,
+                sample_weight=weights,
+                validation=0.2,
+            )
+            return network, [*history.train_loss, *history.validation_loss, *history.train_metric]
+
+        (ours, curve), (numpy, numpy_curve) = train(backend), train(load_backend("cpu", backend.dtype.name))
+        assert_parity(curve, numpy_curve, backend.dtype)
+        assert_parity(ours.predict(X), numpy.predict(X), backend.dtype)
+        for pair, numpy_pair in zip(ours.weights(), numpy.weights(), strict=True):
+            for array, numpy_array in zip(pair, numpy_pair, strict=True):
+                assert_parity(array, numpy_array, backend.dtype)
+
+    def test_same_seed_same_bits(self, backend: AnyBackend) -> None:
+        """Training twice from one seed gives identical weights."""
+        rng = np.random.default_rng(2)
+        X, target = rng.normal(size=(70, 20)), rng.integers(0, 4, 70)
+        runs = []
+        for _ in range(2):
+            network = Network(mlp([20, 33, 4]), "softmax_cross_entropy", seed=5, backend=backend)
+            network.fit(X, target, epochs=3, batch_size=16)
+            runs.append(network.weights())
+        for (w, b), (other_w, other_b) in zip(*runs, strict=True):
+            np.testing.assert_array_equal(w, other_w)
+            np.testing.assert_array_equal(b, other_b)

@@ -1,0 +1,249 @@
+"""The training loop: epochs of minibatches, validation, history, and what happens when a loss explodes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from math import inf, isfinite, sqrt
+from time import perf_counter
+from typing import NoReturn
+
+import numpy as np
+
+from .backend import INTEGER, AnyBackend, HostArray
+from .best import BestWeights
+from .callbacks import BatchCallback, Callback
+from .divergence import DivergenceError
+from .evaluation import evaluation
+from .history import History
+from .metrics import make_metric, weighted_mean
+from .norms import LayerNorms, split_norms
+from .optimizers import MomentumSGD
+from .program import record
+from .rows import Rows
+from .stack import Stack
+from .step import Batch, Buffers, EpochState, gradient_step, training_step
+
+
+class Training:
+    """One run of training: the data on the device, the buffers, and the loop over epochs."""
+
+    def __init__(
+        self,
+        backend: AnyBackend,
+        stack: Stack,
+        metric: str | None,
+        optimizer: MomentumSGD,
+        rows: Rows,
+        *,
+        batch_size: int,
+        validation: Rows | None,
+        norms: bool = False,
+    ) -> None:
+        self.backend = backend
+        self.stack = stack
+        self.optimizer = optimizer
+        self.weights = rows.weights
+        self.metric = make_metric(metric, stack.loss, stack.layers[-1], rows.targets, rows.weights)
+        self.examples = rows.upload(backend)
+
+        # Everything that the host wants to know of an epoch lies in one array, to be read in one piece.
+        n, m = self.examples.rows, 0 if validation is None else len(validation.X)
+        measured = 2 * len(stack.layers) if norms else 0
+        self._results = backend.zeros((2 * n + 2 * m + 1 + measured,))
+        self._norm = self._results[2 * n + 2 * m : 2 * n + 2 * m + 1]
+        self._norms = LayerNorms(stack.parameters, self._results[2 * n + 2 * m + 1 :]) if norms else None
+        held = self._results[2 * n : 2 * n + 2 * m]
+        self.validation = None if validation is None else evaluation(backend, stack, metric, validation, held)
+        weighted = rows.weights is not None
+        self.epoch = EpochState(
+            order=backend.zeros((n,), INTEGER),
+            cursor=backend.zeros((1,), INTEGER),
+            losses=self._results[:n],
+            hits=self._results[n : 2 * n],
+            row_weights=backend.zeros((n,)) if weighted else None,
+            positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
+        )
+        self.batch_size = min(batch_size, n)
+        buffers = Buffers(backend, stack, self.batch_size)
+        self.batches = [
+            buffers.batch(min(self.batch_size, n - start)) for start in range(0, n, self.batch_size)
+        ]
+        self._replays: dict[int, Callable[[], None]] = {}
+        self._best = BestWeights(stack.parameters)
+
+    def run(
+        self, rng: np.random.Generator, epochs: int, *, shuffle: bool, callbacks: Sequence[Callback]
+    ) -> History:
+        """Train for `epochs` epochs and return their history.
+
+        Raises DivergenceError as soon as an epoch's loss is not finite. Ctrl-C ends training with a warning;
+        the network then keeps the weights of the last step (the best ones, if a callback asks for them, or
+        where those of the last step are no longer finite).
+        """
+        history = History(metric=self.metric.name)
+        self.optimizer.prepare(self.stack.parameters)
+        self._replays = {batch.rows: self.compiled_step(batch) for batch in set(self.batches)}
+        self._best.start()
+        watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
+        started: list[Callback] = []
+        try:
+            for callback in callbacks:
+                started.append(callback)
+                callback.start(epochs, history)
+            for _ in range(epochs):
+                self._run_epoch(rng, history, watchers, shuffle=shuffle)
+                for callback in callbacks:
+                    callback.epoch_end(history)
+                if history.stop_reason is not None:
+                    break
+            history.stop("finished")
+        except KeyboardInterrupt:
+            history.stop_reason = "interrupted"
+        finally:
+            kept = self._settle(history)
+            for callback in started:
+                callback.end(history)
+        if history.stop_reason == "interrupted":
+            warnings.warn(
+                f"training interrupted in epoch {history.epochs + 1}; the weights {kept} are kept.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return history
+
+    def _settle(self, history: History) -> str:
+        """Decide which weights training ends with, and say which."""
+        complete = history.stop_reason not in (None, "interrupted")  # no step since the last epoch's end
+        if history.restore_best:
+            if not (complete and self._best.epoch == history.epochs):
+                self._restore()
+            return f"{self._best.describe()}, the best,"
+        if history.stop_reason == "interrupted" and not self._weights_are_finite():
+            self._restore()
+            return self._best.describe()
+        return "of the last step"
+
+    def _run_epoch(
+        self, rng: np.random.Generator, history: History, watchers: Sequence[BatchCallback], *, shuffle: bool
+    ) -> None:
+        start = perf_counter()
+        self.optimizer.prepare(self.stack.parameters)
+        order = rng.permutation(self.examples.rows) if shuffle else np.arange(self.examples.rows)
+        self.begin_epoch(order)
+        # What overflows on the way to a loss that is not finite is reported once, as a DivergenceError.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for number, batch in enumerate(self.batches, 1):
+                self._replays[batch.rows]()
+                for watcher in watchers:
+                    watcher.batch_end(history, number)
+            if self._norms is not None:
+                self._norms.measure()
+            if self.validation is not None:
+                self.validation.launch()
+            self.backend.sum_squares(self.stack.parameters.values, out=self._norm)
+            self._read_epoch(history, order)
+        history.learning_rate.append(self.optimizer.current_learning_rate)
+        history.seconds.append(perf_counter() - start)
+        self.optimizer.epochs += 1
+        self._best.offer(history.score, history.epochs)
+        history.best_epoch = self._best.epoch
+
+    def compiled_step(self, batch: Batch) -> Callable[[], None]:
+        """Record the step of such a batch and return what replays it; the optimizer must be prepared."""
+
+        def step(backend: AnyBackend) -> None:
+            training_step(backend, self.stack, self.metric, self.optimizer, self.examples, self.epoch, batch)
+
+        return self.backend.compile(record(self.backend, step))
+
+    def begin_epoch(self, order: HostArray) -> None:
+        """Send an epoch's order to the device, with each batch's weights, and go to its start."""
+        backend, epoch = self.backend, self.epoch
+        backend.from_host(order, out=epoch.order)
+        backend.from_host(np.zeros(1, INTEGER), out=epoch.cursor)
+        if epoch.row_weights is not None and self.weights is not None:
+            weights = self.weights[order]
+            starts = np.arange(0, len(weights), self.batch_size)
+            sums = np.repeat(np.add.reduceat(weights, starts), self.batch_size)[: len(weights)]
+            # A batch in which every weight is 0 has no gradient.
+            normalised = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
+            backend.from_host(normalised, out=epoch.row_weights)
+
+    def _read_epoch(self, history: History, order: HostArray) -> None:
+        """Enter an epoch into the history: the one time in it that the host waits for the device."""
+        n, m = len(order), 0 if self.validation is None else self.validation.examples.rows
+        results = self.backend.to_host(self._results)
+        losses, hits = results[:n], results[n : 2 * n]
+        bad = np.flatnonzero(~np.isfinite(losses))
+        if bad.size:
+            row = int(bad[0])
+            self._diverge(history, f"the loss became {losses[row]}", order, row // self.batch_size + 1)
+        if not isfinite(float(results[2 * n + 2 * m])):
+            self._diverge(history, "the weights stopped being finite", order, len(self.batches))
+        weights = None if self.weights is None else self.weights[order]
+        train_loss = weighted_mean(losses, weights)
+        held_out = None if self.validation is None else self.validation.score(results[2 * n : 2 * n + 2 * m])
+        if held_out is not None and not isfinite(held_out[0]):
+            self._diverge(history, f"the validation loss became {held_out[0]}", order, None)
+        history.train_loss.append(train_loss)
+        history.train_metric.append(self.metric.score(losses, hits, weights))
+        if held_out is not None:
+            history.validation_loss.append(held_out[0])
+            history.validation_metric.append(held_out[1])
+        if self._norms is not None:
+            gradients, weights_of_layers = split_norms(results[2 * n + 2 * m + 1 :])
+            history.gradient_norms.append(gradients)
+            history.weight_norms.append(weights_of_layers)
+
+    def _weights_are_finite(self) -> bool:
+        self.backend.sum_squares(self.stack.parameters.values, out=self._norm)
+        return isfinite(float(self.backend.to_host(self._norm)[0]))
+
+    def _restore(self) -> None:
+        self._best.restore()
+        self.optimizer.reset()
+
+    def _diverge(self, history: History, what: str, order: HostArray, batch: int | None) -> NoReturn:
+        """Go back to the best finite weights, look for the layer that exploded, and raise."""
+        self._restore()
+        norm, i = self._largest_gradient(order, batch or len(self.batches))
+        self._restore()
+        history.stop_reason = "diverged"
+        epoch = history.epochs + 1
+        layer = self.stack.layers[i]
+        rate = self.optimizer.current_learning_rate
+        where = "" if batch is None else f", batch {batch} of {len(self.batches)}"
+        raise DivergenceError(
+            f"{what} in epoch {epoch}{where} (learning_rate={rate:g}). Going through that epoch again "
+            f"from the kept weights, the largest gradient is {norm:.3g}, in layer {i + 1} "
+            f"({layer.inputs} -> {layer.outputs}, {layer.activation}). The weights "
+            f"{self._best.describe()} were kept. Try a smaller learning rate, smaller starting weights or "
+            f"clip_norm; standardize inputs and targets if they are not.",
+            history,
+            epoch,
+            batch,
+            i + 1,
+        )
+
+    def _largest_gradient(self, order: HostArray, batches: int) -> tuple[float, int]:
+        """Learn from an epoch's first batches again; return the largest gradient norm and its layer.
+
+        The gradients of single steps are not looked at during training, where that would cost time.
+        """
+        backend, parameters = self.backend, self.stack.parameters
+        self.begin_epoch(order)
+        worst, layer = -1.0, 0
+        for batch in self.batches[:batches]:
+            gradient_step(backend, self.stack, self.metric, self.examples, self.epoch, batch)
+            for i, (start, stop) in enumerate(parameters.ranges):
+                backend.sum_squares(parameters.gradients[start:stop], out=self._norm)
+                square = float(backend.to_host(self._norm)[0])
+                norm = sqrt(square) if isfinite(square) else inf
+                if norm > worst:
+                    worst, layer = norm, i
+            if worst == inf:
+                break
+            self.optimizer.update(backend, parameters)
+            backend.advance(self.epoch.cursor, batch.rows)
+        return worst, layer
