@@ -1,0 +1,95 @@
+"""Everything that only CUDA can do: memory, copies, products, launches. The rest of the backend is above it.
+
+This is the seam at which the backend runs without a GPU: the tests put another class with these methods
+here, and everything above is executed as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from fuseprop.backend import HostArray, Shape
+
+from .catalog import OPTIONS, kernels, source
+from .probe import check_not_forked, probe
+
+Array: TypeAlias = Any
+"""`cupy.ndarray`; CuPy is imported when a backend is made, not before."""
+
+
+class Device:
+    """One CUDA device, and the kernels compiled for it.
+
+    A caller must `enter` before it uses another method: CUDA calls go to the device that is current for the
+    thread. Raises BackendUnavailable where the device cannot be used.
+    """
+
+    def __init__(self, ordinal: int, dtype: np.dtype[Any]) -> None:
+        probe(ordinal)
+        import cupy
+
+        self.ordinal = ordinal
+        self.array_type: Any = cupy.ndarray
+        self._cupy = cupy
+        self._dtype = dtype
+        self._device = cupy.cuda.Device(ordinal)
+        self._current = cupy.cuda.runtime.getDevice
+        self._functions: dict[str, Any] = {}
+
+    def enter(self) -> None:
+        """Make this the thread's current device, unless it is already: asking is cheaper than setting."""
+        check_not_forked()
+        if self._current() != self.ordinal:
+            self._device.use()
+
+    def empty(self, shape: Shape, dtype: np.dtype[Any]) -> Array:
+        """Return a new array; raises CuPy's MemoryError."""
+        return self._cupy.empty(shape, dtype)
+
+    def fill_zero(self, array: Array) -> None:
+        """Set all bytes to zero."""
+        array.data.memset_async(0, array.nbytes)
+
+    def upload(self, source: HostArray, out: Array) -> None:
+        """Copy to the device; shape and dtype are equal, and `source` may be changed afterwards."""
+        out.set(source)
+
+    def download(self, array: Array) -> HostArray:
+        """Wait for everything before, and return a copy."""
+        host: HostArray = array.get()
+        return host
+
+    def copy(self, source: Array, out: Array) -> None:
+        """Copy on the device; both are contiguous and of equal size."""
+        out.data.copy_from_device_async(source.data, source.nbytes)
+
+    def multiply(self, a: Array, b: Array, out: Array) -> None:
+        """out = a b by cuBLAS. `cupy.dot` reaches it with less in between than `cupy.matmul`."""
+        self._cupy.dot(a, b, out=out)
+
+    def synchronize(self) -> None:
+        """Wait until the device is idle for this thread's stream."""
+        self._cupy.cuda.get_current_stream().synchronize()
+
+    def memory(self) -> tuple[int, int]:
+        """Return free and total bytes of the device."""
+        free, total = self._cupy.cuda.runtime.memGetInfo()
+        return free, total
+
+    def run(self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any]) -> None:
+        """Launch a kernel by its C++ name; arguments are checked arrays and NumPy scalars."""
+        function = self._functions.get(name)
+        if function is None:
+            self._functions[name] = function = self._module.get_function(name)
+        function(tuple(grid), tuple(block), tuple(arguments))
+
+    @cached_property
+    def _module(self) -> Any:
+        """All kernels, compiled on first use and kept by CuPy on disk for the next process."""
+        return self._cupy.RawModule(
+            code=source(), options=OPTIONS, name_expressions=tuple(kernels(self._dtype))
+        )

@@ -1,0 +1,47 @@
+// How threads share work: they stand in groups of `lanes` neighbours (a power of two), and each group takes
+// one item after the other. An item is a row, over whose columns the lanes stride, or, for groups of one, an
+// element. A launch may have any number of blocks. Where lanes talk to each other there are at most 32 of
+// them, so that a group lies within a warp.
+#ifndef FUSEPROP_GROUPS_CUH
+#define FUSEPROP_GROUPS_CUH
+
+#include "scalars.cuh"
+
+__device__ inline int lane_of(int lanes) { return threadIdx.x % lanes; }
+
+__device__ inline long long first_item(int lanes = 1) {
+  return (long long)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes;
+}
+
+__device__ inline long long item_stride(int lanes = 1) { return (long long)gridDim.x * (blockDim.x / lanes); }
+
+// The threads of this warp that form this thread's group. Groups may be at different rows, or finished.
+__device__ inline unsigned group_mask(int lanes) {
+  return (0xffffffffu >> (32 - lanes)) << (threadIdx.x % 32 / lanes * lanes);
+}
+
+// Reductions over a group: every lane gets the result, the same bits on every run.
+template <typename T> __device__ inline T group_sum(T x, int lanes) {
+  const unsigned mask = group_mask(lanes);
+  for (int offset = lanes / 2; offset; offset /= 2) x += __shfl_xor_sync(mask, x, offset);
+  return x;
+}
+
+template <typename T> __device__ inline T group_largest(T x, int lanes) {
+  const unsigned mask = group_mask(lanes);
+  for (int offset = lanes / 2; offset; offset /= 2) x = larger(x, __shfl_xor_sync(mask, x, offset));
+  return x;
+}
+
+// Sum over a block of BLOCK threads; thread 0 gets the result. Once a kernel: the memory is not reused.
+template <typename T> __device__ inline T block_sum(T x) {
+  __shared__ T partial[BLOCK];
+  partial[threadIdx.x] = x;
+  for (unsigned half = BLOCK / 2; half; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half) partial[threadIdx.x] += partial[threadIdx.x + half];
+  }
+  return partial[0];
+}
+
+#endif
