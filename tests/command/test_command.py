@@ -1,0 +1,269 @@
+"""The command: results, exit codes, and what bad input gets."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from safetensors.numpy import save
+
+import fuseprop
+from fuseprop.cli import main
+from fuseprop.data import load_table
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def train(*arguments):
+    return run("train", *arguments, "--device", "cpu")
+
+
+@pytest.fixture
+def houses(tmp_path):
+    rng = np.random.default_rng(0)
+    area, rooms = rng.uniform(20, 200, 60), rng.integers(1, 6, 60)
+    lines = [
+        f"{a:.2f},{r},{'villa' if a > 120 else 'flat'},{1000 * a + 500 * r:.2f}\n"
+        for a, r in zip(area, rooms, strict=True)
+    ]
+    (tmp_path / "prices.csv").write_text(
+        "area,rooms,price\n" + "".join(",".join(np.array(line.split(","))[[0, 1, 3]]) for line in lines)
+    )
+    (tmp_path / "kinds.csv").write_text(
+        "area,rooms,kind\n" + "".join(",".join(line.split(",")[:3]) + "\n" for line in lines)
+    )
+    (tmp_path / "new.csv").write_text("note;rooms;area\nfirst;2;150\nsecond;3;30\n")
+    return tmp_path
+
+
+def test_settings_are_shown_before_results_and_apart_from_them():
+    result = train("iris", "--epochs", 2)
+    assert result.exit_code == 0
+    for word in ("96 to learn from", "64 tanh", "learning rate 0.1", "seed 0", "epoch 2/2"):
+        assert word in result.stderr
+        assert word not in result.stdout
+    assert result.stdout.split()[:3] == ["loss", "accuracy", "rows"]
+
+
+def test_quiet_prints_results_alone():
+    result = train("iris", "--epochs", 2, "--quiet")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert "test" in result.stdout
+
+
+@pytest.mark.parametrize(("data", "metric"), [("iris", "accuracy"), ("diabetes", "r2"), ("xor", "accuracy")])
+def test_json_is_one_strict_object(data, metric):
+    result = train(data, "--epochs", 3, "--json")
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    made = json.loads(result.stdout, parse_constant=refuse)
+    assert made["backend"] == "numpy"
+    assert made["device"] == "cpu"
+    assert made["epochs"] == 3
+    assert made["stop_reason"] == "finished"
+    assert made["seconds_per_epoch"] > 0
+    assert made["train_loss"] > 0
+    features, outputs = load_table(data).X.shape[1], 3 if data == "iris" else 1
+    assert made["parameters"] == (features + 1) * 64 + 65 * outputs
+    held_out = data != "xor"
+    assert (made["validation_loss"] is not None) == held_out
+    assert (made[f"test_{metric}"] is not None) == held_out
+    assert made["settings"]["hidden"] == [64]
+
+
+def test_line_prints_its_slope():
+    result = train("line", "--quiet")
+    assert "y = intercept -1.0" in result.stdout
+    assert "slope" in result.stdout
+    made = json.loads(train("line", "--quiet", "--json").stdout)
+    assert made["slope"]["y"]["x"] == pytest.approx(2.0, abs=0.05)
+    assert made["intercept"]["y"] == pytest.approx(-1.0, abs=0.05)
+
+
+def test_every_option_arrives(houses):
+    result = train(
+        *(houses / "kinds.csv", "--target", "kind", "--task", "exclusive", "--hidden", "5,4"),
+        *("--activation", "relu,tanh", "--loss", "half_squared_error", "--learning-rate", 0.02),
+        *("--momentum", 0.5, "--weight-decay", 0.01, "--epochs", 2, "--batch-size", 7),
+        *("--validation", 0, "--test", 0.5, "--seed", 4, "--dtype", "float64", "--json"),
+    )
+    made = json.loads(result.stdout)
+    assert made["task"] == "exclusive"
+    assert made["rows"] == {"train": 30, "validation": 0, "test": 30}
+    assert made["settings"] == {
+        "hidden": [5, 4],
+        "activation": ["relu", "tanh"],
+        "loss": "half_squared_error",
+        "learning_rate": 0.02,
+        "momentum": 0.5,
+        "weight_decay": 0.01,
+        "epochs": 2,
+        "batch_size": 7,
+        "test": 0.5,
+        "validation": 0.0,
+        "seed": 4,
+        "dtype": "float64",
+        "device": "cpu",
+    }
+
+
+@pytest.mark.parametrize("hidden", ["", "none"])
+def test_no_hidden_layer(hidden):
+    assert json.loads(train("iris", "--hidden", hidden, "--json").stdout)["parameters"] == 5 * 3
+
+
+def test_train_predict_evaluate_a_regression(houses):
+    model = houses / "m.safetensors"
+    assert (
+        train(houses / "prices.csv", "--target", "price", "--out", model, "--hidden", "none").exit_code == 0
+    )
+    rows = list(csv.reader(io.StringIO(run("predict", model, houses / "new.csv").stdout)))
+    assert rows[0] == ["prediction"]
+    assert [float(row[0]) for row in rows[1:]] == pytest.approx([151_000, 31_500], rel=0.05)
+    scores = run("evaluate", model, houses / "prices.csv", "--json")
+    assert json.loads(scores.stdout)["r2"] > 0.99
+    assert "r2" in run("evaluate", model, houses / "prices.csv").stdout
+
+
+def test_train_predict_evaluate_classes(houses):
+    model = houses / "m.safetensors"
+    assert train(houses / "kinds.csv", "--target", "kind", "--out", model).exit_code == 0
+    rows = list(csv.reader(io.StringIO(run("predict", model, houses / "new.csv").stdout)))
+    assert rows[0] == ["prediction", "probability flat", "probability villa"]
+    assert [row[0] for row in rows[1:]] == ["villa", "flat"]
+    for row in rows[1:]:
+        assert float(row[1]) + float(row[2]) == pytest.approx(1, abs=1e-6)
+    made = json.loads(run("predict", model, houses / "new.csv", "--json").stdout)
+    assert made["predictions"] == ["villa", "flat"]
+    assert made["classes"] == ["flat", "villa"]
+    assert np.shape(made["probabilities"]) == (2, 2)
+    assert json.loads(run("evaluate", model, houses / "kinds.csv", "--json").stdout)["accuracy"] > 0.9
+
+
+def test_many_labels_in_an_npz_file(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    np.savez(tmp_path / "t.npz", X=X, tags=(X > 0).astype(int))
+    model = tmp_path / "m.safetensors"
+    assert train(tmp_path / "t.npz", "--target", "tags", "--out", model).exit_code == 0
+    header = run("predict", model, tmp_path / "t.npz").stdout.splitlines()[0]
+    assert header == "prediction tags1,prediction tags2,probability tags1,probability tags2"
+    scores = run("evaluate", model, tmp_path / "t.npz", "--target", "tags", "--json")
+    assert json.loads(scores.stdout)["accuracy"] > 0.8
+
+
+def test_built_in_data_sets_are_predicted_and_evaluated(tmp_path):
+    model = tmp_path / "m.safetensors"
+    train("iris", "--epochs", 5, "--out", model)
+    assert len(run("predict", model, "iris").stdout.splitlines()) == 151
+    assert run("evaluate", model, "iris").exit_code == 0
+    assert "lacks the features" in run("predict", model, "wine").stderr
+
+
+def test_the_same_command_twice_writes_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        train("iris", "--epochs", 4, "--out", tmp_path / f"{name}.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+USAGE = {
+    ("irs",): ["digits, iris", 'Did you mean "iris"?'],
+    ("iris", "--activation", "sigmod"): ["identity, sigmoid, tanh, relu", 'Did you mean "sigmoid"?'],
+    ("iris", "--loss", "mse"): ["half_squared_error, mean_squared_error"],
+    ("iris", "--task", "multi"): ["multi-label"],
+    ("iris", "--hidden", "0"): ["at least 1", "'0'"],
+    ("iris", "--hidden", "-3,4"): ["at least 1"],
+    ("iris", "--hidden", "many"): ["64,32", "'many'"],
+    ("iris", "--activation", "tanh,relu"): ["2 entries for 1 hidden"],
+    ("iris", "--learning-rate", "0"): ["--learning-rate"],
+    ("iris", "--learning-rate", "nan"): ["learning_rate", "nan"],
+    ("iris", "--test", "1"): ["--test"],
+    ("iris", "--validation", "nan"): ["validation", "nan"],
+    ("iris", "--epochs", "0"): ["--epochs"],
+    ("iris", "--dtype", "float16"): ["float32", "float64"],
+    ("iris", "--target", "a,,b"): ["'a,,b'"],
+    ("iris", "--out", "model.pt"): [".safetensors", "'model.pt'"],
+    ("iris", "--out", "nowhere/m.safetensors"): ["nowhere", "does not exist"],
+    ("iris", "--optimizer", "adam"): ["--optimizer"],
+    (): ["DATA"],
+}
+
+
+@pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
+def test_wrong_use_is_2(arguments):
+    result = run("train", *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    for word in USAGE[arguments]:
+        assert word in " ".join(result.stderr.split())
+
+
+def test_out_must_be_writable(tmp_path, monkeypatch):
+    (tmp_path / "d.safetensors").mkdir()
+    assert "is a directory" in train("iris", "--out", tmp_path / "d.safetensors").stderr
+    monkeypatch.setattr("os.access", lambda *_: False)
+    result = train("iris", "--out", tmp_path / "m.safetensors")
+    assert result.exit_code == 2
+    assert "cannot be written to" in result.stderr
+
+
+def test_failures_are_1_and_say_why(houses, tmp_path):
+    model = tmp_path / "m.safetensors"
+    train("iris", "--epochs", 1, "--out", model)
+    (tmp_path / "bad.csv").write_text("age,y\n1,2\nabc,3\n")
+    (tmp_path / "one.csv").write_text("age,y\n1,2\n3,2\n")
+    np.savez(tmp_path / "labels.npz", X=np.eye(4), y=[[0, 1], [1, 1], [1, 0], [0, 0]])
+    (tmp_path / "new.safetensors").write_bytes(save({"w": np.ones(2)}, {"fuseprop": '{"format": 9}'}))
+    for arguments, words in [
+        (("train", tmp_path / "missing.csv", "--target", "y"), ["no such file"]),
+        (("train", houses / "prices.csv"), ["--target", "area, rooms, price"]),
+        (("train", houses / "prices.csv", "--target", "prize"), ['Did you mean "price"?']),
+        (("train", tmp_path / "bad.csv", "--target", "y"), ["row 2 (line 3)", "'age'", "'abc'"]),
+        (("train", tmp_path / "one.csv", "--target", "y"), ["2.0 in every row"]),
+        (("train", tmp_path / "labels.npz", "--loss", "softmax_cross_entropy"), ["exclude each other"]),
+        (("train", "xor", "--test", "0.1"), ["4 rows are too few"]),
+        (("train", "iris", "--target", "x"), ["built-in"]),
+        (("predict", tmp_path / "missing.safetensors", "iris"), ["no such file"]),
+        (("predict", tmp_path / "new.safetensors", "iris"), ["format 9", "pip install -U fuseprop"]),
+        (("predict", houses / "prices.csv", "iris"), ["not a model file"]),
+        (("evaluate", model, "wine"), ["lacks the features"]),
+        (("evaluate", model, houses / "prices.csv"), ["lacks the target class"]),
+    ]:
+        result = run(*arguments)
+        assert result.exit_code == 1, (arguments, result.output)
+        assert result.stdout == ""
+        assert result.stderr.startswith("Error: ")
+        for word in words:
+            assert word in result.stderr
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+def test_a_device_that_is_not_there_is_3(device, tmp_path):
+    assert run("train", "iris", "--device", device).exit_code == 3
+    train("iris", "--epochs", 1, "--out", tmp_path / "m.safetensors")
+    result = run("predict", tmp_path / "m.safetensors", "iris", "--device", device)
+    assert result.exit_code == 3
+    assert result.stderr.startswith("Error: ")
+
+
+def test_divergence_is_4_and_writes_nothing(tmp_path):
+    result = train("diabetes", "--learning-rate", 1e6, "--out", tmp_path / "m.safetensors")
+    assert result.exit_code == 4
+    assert "epoch 1, batch" in result.stderr
+    assert "was not written" in result.stderr
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_version_and_help():
+    assert run("--version").stdout.strip() == f"fuseprop, version {fuseprop.__version__}"
+    assert "fuseprop train digits\n" in run("--help").stdout
+    for command in ("train", "predict", "evaluate"):
+        assert run(command, "--help").exit_code == 0

@@ -1,0 +1,102 @@
+"""A training step allocates nothing: what Python itself needs for views and numbers stays under 8 KiB."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from fuseprop import MomentumSGD, Network, load_backend, mlp
+from fuseprop.checks import as_rows
+from fuseprop.rows import Rows
+from fuseprop.step import training_step
+from fuseprop.targets import encode_targets
+from fuseprop.training import Training
+
+pytestmark = pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.3.0",
+    reason="NumPy before 2.3 allocates a buffer in every reduction along the last axis",
+)
+
+LIMIT = 8 * 1024
+LOSSES = [
+    "half_squared_error",
+    "mean_squared_error",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
+    "mean_absolute_error",
+]
+SHAPES = {
+    "2-8-1 batch 4": ([2, 8, 1], 4),
+    "64-32-10 batch 32": ([64, 32, 10], 32),
+    "784-512-512-10 batch 1024": ([784, 512, 512, 10], 1024),
+    "5-300-400 batch 3000": ([5, 300, 400], 3000),
+}
+
+
+def peak_of_a_step(sizes, rows, loss, activation, dtype, weighted, replay=False):
+    rng = np.random.default_rng(0)
+    backend = load_backend("cpu", dtype)
+    layers = mlp(sizes, activation)
+    network = Network(layers, loss, seed=0, backend=backend)
+    X = rng.normal(size=(2 * rows, sizes[0])).astype(dtype)
+    target = rng.uniform(size=(2 * rows, sizes[-1])).astype(dtype)
+    if loss == "softmax_cross_entropy":
+        target = rng.integers(0, sizes[-1], 2 * rows)
+    weights = np.ones(2 * rows) if weighted else None
+    data = Rows(as_rows(X), encode_targets(target, network.stack.loss, layers[-1], 2 * rows), weights)
+    optimizer = MomentumSGD(0.01, 0.6, weight_decay=1e-4, nesterov=True, clip_norm=0.1)
+    training = Training(backend, network.stack, None, optimizer, data, batch_size=rows, validation=None)
+    optimizer.prepare(network.stack.parameters)
+    training.begin_epoch(np.arange(2 * rows))
+
+    def step():
+        training_step(
+            backend,
+            network.stack,
+            training.metric,
+            optimizer,
+            training.examples,
+            training.epoch,
+            training.batches[0],
+        )
+
+    if replay:
+        step = training.compiled_step(training.batches[0])
+        training.begin_epoch(np.arange(2 * rows))
+    step()  # scratch grows to its size once
+    tracemalloc.start()
+    try:
+        step()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("replay", [False, True], ids=["called", "replayed"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_peak_of_a_step(shape, loss, dtype, replay):
+    sizes, rows = SHAPES[shape]
+    if loss == "softmax_cross_entropy" and sizes[-1] == 1:
+        sizes = [*sizes[:-1], 2]
+    assert peak_of_a_step(sizes, rows, loss, "sigmoid", dtype, weighted=False, replay=replay) < LIMIT
+
+
+@pytest.mark.parametrize("replay", [False, True], ids=["called", "replayed"])
+@pytest.mark.parametrize("activation", ["identity", "tanh", "relu"])
+def test_peak_with_other_activations_and_weights(activation, replay):
+    peak = peak_of_a_step([64, 300, 40], 3000, LOSSES[2], activation, "float32", weighted=True, replay=replay)
+    assert peak < LIMIT
+
+
+def test_the_measurement_sees_an_allocation(monkeypatch):
+    """The check can fail: one temporary of a batch's size is above the limit."""
+    backend_class = type(load_backend("cpu"))
+
+    def with_a_temporary(self, gradient, output, activation, *, out, bias_gradient):
+        np.copyto(out, gradient * output * (1 - output))
+        np.sum(out, axis=0, out=bias_gradient)
+
+    monkeypatch.setattr(backend_class, "activation_backward", with_a_temporary)
+    assert peak_of_a_step([64, 32, 10], 128, LOSSES[0], "sigmoid", "float32", weighted=False) > LIMIT

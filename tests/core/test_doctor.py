@@ -1,0 +1,117 @@
+"""fuseprop doctor: what is installed, what works, what to type; never a traceback."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from fuseprop import doctor, registry
+from fuseprop.backend import BackendUnavailable, Finding
+from fuseprop.cli import main
+
+
+class Entry:
+    def __init__(self, name, make):
+        self.name, self.make = name, make
+
+    def load(self):
+        return self.make
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """The installed backends, to be changed at will; nothing but NumPy at first."""
+    entries = {"numpy": registry._installed()["numpy"]}
+    monkeypatch.setattr(registry, "_installed", lambda: entries)
+    return entries
+
+
+def unavailable(dtype="float32", device="cuda:0"):
+    raise BackendUnavailable("no driver. Type: nvidia-smi.")
+
+
+def broken(dtype="float32", device="cuda:0"):
+    raise OSError("cannot open shared object file")
+
+
+def liar(method):
+    """NumPy, but with one operation that computes something else."""
+
+    def zero(self, *arguments, out):
+        out[...] = 0
+
+    return type("Liar", (registry._installed()["numpy"].load(),), {method: zero})
+
+
+def test_numpy_works_and_is_described(installed):
+    report = doctor.examine()
+    assert report.works
+    found = {finding.what: finding.found for finding in report.sections["numpy"]}
+    assert {"NumPy", "BLAS", "CPU cores"} <= set(found)
+    assert "threads" in found["BLAS"]
+    assert report.backends == [Finding("numpy", "works on cpu")]
+    assert report.verdict.startswith("The CPU can be used. Type: fuseprop train digits --device cpu")
+
+
+@pytest.mark.parametrize(
+    ("backend", "found"),
+    [
+        (unavailable, "no driver. Type: nvidia-smi."),
+        (broken, "fails: OSError: cannot open shared object file"),
+        (liar("matmul"), "computes wrong on cpu: a matrix product"),
+        (liar("bias_activation"), "computes wrong on cpu: the sigmoid kernel"),
+    ],
+    ids=["unavailable", "broken", "product", "kernel"],
+)
+def test_a_backend_that_does_not_work_says_why(installed, backend, found):
+    installed["cupy"] = Entry("cupy", backend)
+    report = doctor.examine()
+    assert Finding("cupy", found, ok=False) in report.backends
+    assert report.works
+    assert f"A GPU cannot: {found}" in report.verdict
+
+
+def test_a_gpu_that_works_is_the_verdict(installed):
+    class Works(registry._installed()["numpy"].load()):
+        device = "cuda:0"
+
+        def __init__(self, dtype="float32", device="cuda:0"):
+            super().__init__(dtype)
+
+    installed["cupy"] = Entry("cupy", Works)
+    assert doctor.examine().verdict == "A GPU can be used. Type: fuseprop train digits --device cuda"
+
+
+def test_an_examination_that_raises_is_a_finding(installed, monkeypatch):
+    def diagnose():
+        raise ZeroDivisionError("half installed")
+
+    monkeypatch.setattr(doctor, "entry_points", lambda group: [Entry("mine", diagnose)])
+    assert doctor.examine().sections["mine"] == [
+        Finding("examination", "ZeroDivisionError: half installed", ok=False)
+    ]
+
+
+def test_the_command_prints_everything(installed):
+    installed["cupy"] = Entry("cupy", unavailable)
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 0
+    assert "  numpy             works on cpu" in result.stdout
+    assert "! cupy              no driver. Type: nvidia-smi." in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("The CPU can be used.")
+
+
+def test_the_command_as_json(installed):
+    result = CliRunner().invoke(main, ["doctor", "--json"])
+    report = json.loads(result.stdout)
+    assert set(report) == {"sections", "backends", "verdict", "works"}
+    assert report["works"] is True
+    assert report["backends"] == [{"what": "numpy", "found": "works on cpu", "ok": True, "fix": ""}]
+
+
+def test_nothing_works(installed):
+    installed.clear()
+    installed["cupy"] = Entry("cupy", unavailable)
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert "Nothing works here" in result.stdout

@@ -1,0 +1,80 @@
+"""Somebody else's backend: installed as a package, found by its entry point, held to the contract."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1] / "third_party_backend"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The environment of a process in which the third-party backend is installed."""
+    site = tmp_path_factory.mktemp("site")
+    # What is installed into `site` is only the package itself: no index, no isolation, no dependencies.
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
+    pip += ["--no-build-isolation", "--no-deps", "--no-compile", "--target", str(site), str(PROJECT)]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    path = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def run(environment, *arguments, cwd):
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_contract_holds(installed, tmp_path):
+    """The public plugin runs the whole contract over a backend that this repository does not know."""
+    module = tmp_path / "test_plain.py"
+    module.write_text(
+        "from fuseprop.testing import BackendContract\n\nclass TestPlain(BackendContract): pass\n"
+    )
+    options = ["-q", "-p", "fuseprop.testing", "--backends=plain", "-p", "no:cacheprovider", "-W", "error"]
+    done = run(installed, "-m", "pytest", *options, str(module), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
+
+
+def test_a_network_trains_and_predicts_on_it(installed, tmp_path):
+    """A device may be the name of any installed backend; the core never leaves the Array surface."""
+    script = """
+import numpy as np
+from fuseprop import Network, available_backends, gradcheck, mlp
+
+X, target = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+network = Network(mlp([2, 8, 1], "tanh"), "sigmoid_cross_entropy", device="plain", dtype="float64", seed=0)
+assert gradcheck(network, X, target) < 1e-7
+network.fit(X, target, epochs=400, batch_size=4, sample_weight=[1, 1, 2, 1])
+assert network.classify(X).ravel().tolist() == [0, 1, 1, 0]
+assert network.evaluate(X, target)["accuracy"] == 1
+assert "plain" in [status.name for status in available_backends() if status.available]
+"""
+    done = run(installed, "-W", "error", "-c", script, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_its_arrays_are_refused_elsewhere(installed, tmp_path):
+    """Arrays of one backend handed to a network on another: a clear error, no conversion behind the back."""
+    script = """
+import numpy as np
+from fuseprop import Network, load_backend, mlp
+
+theirs = load_backend("plain").from_host(np.zeros((3, 2)))
+network = Network(mlp([2, 1]), "half_squared_error", device="cpu")
+for call in (network.predict, network.forward):
+    try:
+        call(theirs)
+    except TypeError as error:
+        assert "to_host" in str(error), error
+    else:
+        raise AssertionError("accepted")
+"""
+    done = run(installed, "-W", "error", "-c", script, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,133 @@
+"""The perceptron: converges where a line separates, says so where none does, and shows the line."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from fuseprop import Dense, Network, NotSeparable, Perceptron, mlp
+
+CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+
+
+def separated(rng, n, d, margin=0.1):
+    """Points at least `margin` away from a random hyperplane, and their sides."""
+    normal, offset = rng.normal(size=d), rng.normal(scale=0.3)
+    normal /= np.linalg.norm(normal)
+    X = rng.normal(size=(3 * n, d))
+    distance = X @ normal - offset
+    keep = np.abs(distance) > margin
+    return X[keep][:n], (distance[keep] > 0)[:n].astype(int)
+
+
+@pytest.mark.parametrize("target", [[0, 0, 0, 1], [0, 1, 1, 1], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]])
+def test_every_separable_function_of_two_bits_is_learned(backend, target):
+    learner = Perceptron(0.5, seed=0, backend=backend)
+    assert learner.fit(CORNERS, target)
+    assert learner.converged
+    assert learner.mistakes[-1] == 0
+    assert all(learner.mistakes[:-1])
+    np.testing.assert_array_equal(learner.predict(CORNERS), target)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_it_converges_on_separable_sets(backend64, seed, d):
+    X, target = separated(np.random.default_rng(seed), 60, d)
+    learner = Perceptron(0.1, epochs=2000, seed=seed, backend=backend64)
+    assert learner.fit(X, target)
+    np.testing.assert_array_equal(learner.predict(X), target)
+    weights, bias = learner.weights()
+    assert ((X @ weights + bias > 0) == target).all()
+
+
+def test_xor_is_named(backend):
+    learner = Perceptron(epochs=30, seed=0, backend=backend)
+    with pytest.warns(NotSeparable, match=r"mistakes in the last of 30 epochs.*no line.*hidden layer"):
+        assert not learner.fit(CORNERS, [0, 1, 1, 0])
+    assert learner.converged is False
+    assert len(learner.mistakes) == 30
+    assert min(learner.mistakes) > 0
+
+
+def test_the_rule_itself(backend64):
+    """w = w + a (t - y) (x, 1), row by row, from zero: against the rule written out."""
+    rng = np.random.default_rng(3)
+    X, target = rng.normal(size=(20, 3)), rng.integers(0, 2, 20)
+    learner = Perceptron(0.3, epochs=4, seed=9, backend=backend64)
+    with pytest.warns(NotSeparable):
+        learner.fit(X, target)
+    order_rng, w, mistakes = np.random.default_rng(9), np.zeros(4), []
+    for _ in range(4):
+        mistakes.append(0)
+        for i in order_rng.permutation(20):
+            x = np.append(X[i], 1.0)
+            error = target[i] - (x @ w > 0)
+            w += 0.3 * error * x
+            mistakes[-1] += abs(error)
+    weights, bias = learner.weights()
+    np.testing.assert_allclose([*weights, bias], w, atol=1e-12)
+    assert learner.mistakes == mistakes
+
+
+def test_the_boundary_is_where_the_answer_changes(backend64):
+    X, target = separated(np.random.default_rng(1), 80, 2)
+    learner = Perceptron(epochs=1000, seed=0, backend=backend64)
+    learner.fit(X, target)
+    words = learner.boundary().split()  # x2 = slope x1 + intercept
+    assert (words[0], words[1], words[3]) == ("x2", "=", "x1")
+    slope, intercept = float(words[2]), float(words[4] + words[5])
+    above, below = ([[x1, slope * x1 + intercept + step] for x1 in (-1, 0, 2)] for step in (0.05, -0.05))
+    assert (learner.predict(above) != learner.predict(below)).all()
+
+
+@pytest.mark.parametrize(
+    ("X", "target", "text"),
+    [
+        ([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1], "x1 = "),
+        (np.eye(3), [1, 0, 0], " x3"),
+        ([[0.0, 0.0], [4.0, 0.0]], [0, 1], "x1 = "),
+        ([[1.0, 2.0], [2.0, 1.0]], [0, 0], "no boundary"),
+    ],
+)
+def test_boundaries_of_other_shapes(backend64, X, target, text):
+    learner = Perceptron(seed=0, backend=backend64)
+    assert learner.fit(X, target)
+    assert text in learner.boundary()
+
+
+def test_bad_input_is_refused(backend64):
+    learner = Perceptron(backend=backend64)
+    for X, target, message in (
+        (CORNERS, [-1, 1, 1, -1], "answers 0 or 1, but target holds -1"),
+        (CORNERS, [0, 1], r"shape \(4,\)"),
+        (CORNERS, [0, 1, np.nan, 0], "contains nan"),
+        ([1.0, 2.0], [0, 1], r"reshape\(-1, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            learner.fit(X, target)
+    for call in (learner.weights, learner.boundary, lambda: learner.predict(CORNERS)):
+        with pytest.raises(RuntimeError, match="call fit"):
+            call()
+    with pytest.raises(ValueError, match="learning_rate"):
+        Perceptron(0.0, backend=backend64)
+    with pytest.raises(ValueError, match="epochs"):
+        Perceptron(epochs=0, backend=backend64)
+
+
+@pytest.mark.parametrize("make", [lambda: Dense(2, 1, "step"), lambda: mlp([2, 3, 1], "step")])
+def test_a_step_is_refused_in_a_layer_with_the_reason(make):
+    with pytest.raises(ValueError, match=r"slope is 0 everywhere.*Perceptron"):
+        make()
+
+
+def test_no_warning_where_there_is_nothing_to_warn_of(backend64):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Perceptron(seed=0, backend=backend64).fit(CORNERS, [0, 0, 0, 1])
+
+
+def test_a_network_with_a_hidden_layer_learns_what_it_cannot(backend64):
+    network = Network(mlp([2, 8, 1], "tanh"), "sigmoid_cross_entropy", seed=0, backend=backend64)
+    network.fit(CORNERS, [0, 1, 1, 0], epochs=300, batch_size=4)
+    assert network.classify(CORNERS).ravel().tolist() == [0, 1, 1, 0]

@@ -1,0 +1,138 @@
+"""Pictures: drawn where asked for, refused with the extra's name where matplotlib is missing."""
+
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import fuseprop
+from fuseprop import load_backend
+from fuseprop.cli import main
+from fuseprop.fitting import Fitting
+from fuseprop.learn import TOPICS
+from fuseprop.plots import Curve, Figure, Panel, PlotsUnavailable, Regions, save_figure, training_figure
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def matplotlib():
+    return pytest.importorskip("matplotlib")
+
+
+@pytest.fixture
+def no_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
+def test_training_is_drawn(matplotlib, tmp_path):
+    path = tmp_path / "iris.png"
+    result = run("train", "iris", "--device", "cpu", "--epochs", 3, "--quiet", "--plot", path)
+    assert result.exit_code == 0
+    assert f"picture written to {path}" in result.stdout
+    assert path.read_bytes().startswith(PNG)
+    assert [file.name for file in tmp_path.iterdir()] == ["iris.png"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+@pytest.mark.parametrize("topic", ["rates", "classes"])
+def test_topics_are_drawn(matplotlib, tmp_path, topic, suffix):
+    figure = TOPICS[topic](load_backend("cpu", "float64"), 0).figure
+    paths = [tmp_path / f"{i}{suffix}" for i in range(2)]
+    for path in paths:
+        save_figure(figure, path)
+    assert paths[0].read_bytes() == paths[1].read_bytes(), "equal numbers, equal files"
+    text = paths[0].read_bytes()
+    assert text.startswith({".png": PNG, ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix])
+
+
+def test_a_picture_holds_its_words(matplotlib, tmp_path):
+    """Drawn as text in SVG: titles, axes with units, and the legend."""
+    matplotlib.rcParams["svg.fonttype"] = "none"
+    try:
+        save_figure(TOPICS["vanishing"](load_backend("cpu", "float64"), 0).figure, tmp_path / "v.svg")
+    finally:
+        matplotlib.rcdefaults()
+    text = (tmp_path / "v.svg").read_text()
+    for word in ("Vanishing gradients", "hidden layers", "||dL/d(W, b)||", "sigmoid", "tanh", "relu"):
+        assert f">{word}<" in text
+
+
+def test_lines_differ_without_colour(matplotlib, tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn = []
+    plot = Axes.plot
+    monkeypatch.setattr(Axes, "plot", lambda self, *a, **k: drawn.append(k) or plot(self, *a, **k))
+    curves = [Curve(str(i), [1, 2], [i, i + 1]) for i in range(4)]
+    save_figure(Figure("f", [Panel("p", "x", "y", curves)]), tmp_path / "f.png")
+    assert len({(look["linestyle"], look["marker"]) for look in drawn}) == 4
+    assert len({look["linestyle"] for look in drawn}) == 4
+
+
+def test_what_is_drawn_of_a_training():
+    fitting = Fitting(fuseprop.load_table("iris"), epochs=4, device="cpu")
+    history = fitting.run(norms=True)
+    figure = training_figure(history, "iris", fitting.model, fitting.table)
+    panels = {panel.title: panel for panel in figure.panels}
+    assert list(panels) == ["loss", "accuracy", "learning rate", "gradient norm"]
+    loss = {curve.label: curve for curve in panels["loss"].curves}
+    assert loss["training"].y == history.train_loss
+    assert loss["validation"].y == history.validation_loss
+    assert list(panels["learning rate"].curves[0].y) == [0.1] * 4
+    assert [list(curve.y) for curve in panels["gradient norm"].curves] == np.transpose(
+        history.gradient_norms
+    ).tolist()
+    assert all(panel.x_label == "epoch" for panel in panels.values())
+
+
+def test_two_features_get_their_boundary():
+    fitting = Fitting(fuseprop.load_table("xor"), device="cpu", epochs=300)
+    history = fitting.run()
+    figure = training_figure(history, "xor", fitting.model, fitting.table)
+    regions = figure.panels[-1].regions
+    assert (figure.panels[-1].x_label, figure.panels[-1].y_label) == ("a", "b")
+    assert {name: points.tolist() for name, points in regions.points.items()} == {
+        "0": [[0, 0], [1, 1]],
+        "1": [[0, 1], [1, 0]],
+    }
+    for corner, answer in (((0, 0), 0), ((0, 1), 1), ((1, 0), 1), ((1, 1), 0)):
+        j, i = (
+            int(np.abs(axis - c).argmin()) for axis, c in zip((regions.x1, regions.x2), corner, strict=True)
+        )
+        assert regions.values[i, j] == answer
+
+
+def test_regions_surround_their_points():
+    regions = Regions.of(
+        lambda rows: rows[:, 0] > 1, {"a": np.array([[0.0, 5.0]]), "b": np.array([[2.0, 5.0]])}
+    )
+    assert regions.x1[0] < 0
+    assert regions.x1[-1] > 2
+    assert regions.x2[0] < 5 < regions.x2[-1]
+    np.testing.assert_array_equal(regions.values, np.tile(regions.x1 > 1, (len(regions.x2), 1)))
+
+
+@pytest.mark.parametrize("arguments", [["learn", "line"], ["train", "iris", "--epochs", 1]])
+def test_without_matplotlib_the_extra_is_named_before_any_work(no_matplotlib, tmp_path, arguments):
+    result = run(*arguments, "--device", "cpu", "--plot", tmp_path / "x.png")
+    assert result.exit_code == 2
+    assert 'pip install "fuseprop[plots]"' in " ".join(result.stderr.split())
+    assert result.stdout == ""
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(PlotsUnavailable, match=r"fuseprop\[plots\]"):
+        save_figure(Figure("f", [Panel("p", "x", "y", [Curve("c", [1], [1])])]), tmp_path / "x.png")
+
+
+def test_without_matplotlib_everything_else_works(no_matplotlib):
+    assert run("learn", "example", "--device", "cpu").exit_code == 0
+
+
+def test_other_suffixes_are_refused(matplotlib, tmp_path):
+    with pytest.raises(ValueError, match=r"\.png, \.svg, \.pdf, got .*x\.jpg"):
+        save_figure(Figure("f", []), tmp_path / "x.jpg")

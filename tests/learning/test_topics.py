@@ -1,0 +1,264 @@
+"""The topics of ``fuseprop learn``: the facts that they are there to show, the same on every backend."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from fuseprop import load_backend
+from fuseprop.cli import main
+from fuseprop.learn import TOPICS
+from fuseprop.testing import assert_parity
+
+PLAIN = Path(__file__).parents[1] / "third_party_backend" / "fuseprop_plain.py"
+SEEDS = [0, 1, 2]
+
+
+def table(topic, backend, seed=0):
+    """The table as columns by name."""
+    result = TOPICS[topic](backend, seed)
+    return dict(zip(result.columns, zip(*result.rows, strict=True), strict=True)), result
+
+
+def numbers(result):
+    return [float(cell) for row in result.rows for cell in row if not isinstance(cell, str)]
+
+
+def words(result):
+    return [cell for row in result.rows for cell in row if isinstance(cell, str)]
+
+
+# What they show
+
+
+def test_line_goes_down_the_parabola(backend64):
+    columns, result = table("line", backend64)
+    w, cost, slope = (np.array(columns[name]) for name in ("w", "cost", "dE/dw"))
+    assert (np.diff(np.abs(w - 2.0)) < 0).all()
+    np.testing.assert_allclose(cost[1:] / cost[:-1], cost[1] / cost[0], rtol=1e-9)
+    # The parabola of the notes: E = c (w - 2)^2, whose slope is 2 c (w - 2).
+    c = cost[0] / 9
+    np.testing.assert_allclose(cost, c * (w - 2) ** 2, rtol=1e-9)
+    np.testing.assert_allclose(slope, 2 * c * (w - 2), rtol=1e-9)
+    drawn = result.figure.panels[0].curves[0]
+    np.testing.assert_allclose(drawn.y, c * (np.array(drawn.x) - 2) ** 2, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_logistic_falls_all_the_way_and_its_gradient_is_the_known_one(backend64, seed):
+    columns, result = table("logistic", backend64, seed)
+    assert columns["loss"][0] == pytest.approx(np.log(2))
+    assert (np.diff(columns["loss"]) < 0).all()
+    assert columns["accuracy"][-1] > 0.8
+    assert float(result.text.split("= ")[1].split(";")[0]) < 1e-15
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_perceptron_converges_but_on_xor(backend64, seed):
+    columns, _ = table("perceptron", backend64, seed)
+    assert dict(zip(columns["set"], columns["converged"], strict=True)) == {
+        "and": "yes",
+        "or": "yes",
+        "two clouds": "yes",
+        "xor": "no",
+    }
+    assert [m == 0 for m in columns["mistakes in the last"]] == [True, True, True, False]
+    assert [line.startswith("x2 = ") for line in columns["line"]] == [True, True, True, False]
+
+
+def test_xor_needs_hidden_units(backend64):
+    columns, _ = table("xor", backend64)
+    assert columns["all right from epoch"][0] == "never"
+    assert columns["loss"][0] == pytest.approx(np.log(2), rel=1e-3)
+    assert all(isinstance(epoch, int) for epoch in columns["all right from epoch"][1:])
+    assert max(columns["loss"][1:]) < 0.05
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rates_end_in_a_named_divergence_for_the_highest(backend64, seed):
+    columns, _ = table("rates", backend64, seed)
+    low, right, high, exploding = columns["last epoch"]
+    assert right < high < low < columns["loss, epoch 1"][0] < exploding
+    assert all("diverged" not in outcome for outcome in columns["outcome"][:3])
+    assert columns["outcome"][3].startswith("diverged in epoch ")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_more_momentum_needs_fewer_epochs(backend64, seed):
+    columns, _ = table("momentum", backend64, seed)
+    assert columns["momentum"] == (0.0, 0.3, 0.6, 0.9)
+    assert (np.diff(columns["epochs"]) < 0).all()
+    assert columns["epochs"][0] > 5 * columns["epochs"][-1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_sigmoids_gradient_vanishes_and_relus_does_not(backend64, seed):
+    columns, _ = table("vanishing", backend64, seed)
+    first = {}
+    for activation, norm in zip(columns["activation"], columns["first layer"], strict=True):
+        first.setdefault(activation, []).append(norm)
+    assert (np.diff(first["sigmoid"]) < 0).all()
+    assert first["sigmoid"][-1] < 1e-9 * first["sigmoid"][0]
+    assert first["relu"][-1] > 1e-2 * first["relu"][0]
+    assert first["tanh"][-1] > 1e-2 * first["tanh"][0]
+    assert columns["hidden layers"][:7] == (2, 4, 6, 8, 12, 16, 20)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_error_falls_with_width(backend64, seed):
+    columns, _ = table("approximation", backend64, seed)
+    error = columns["error of the best"]
+    assert (np.diff(error) < 0).all()
+    assert error[-1] < 0.02 * error[0]
+
+
+def test_not_all_starts_end_in_one_minimum(backend64):
+    columns, _ = table("minima", backend64)
+    assert sum(columns["starts"]) == 30
+    assert len(columns["starts"]) > 1
+    assert columns["lowest loss"][0] < 0.01
+    assert columns["lowest loss"][1] > 0.1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_exclusive_probabilities_sum_to_1_and_labels_do_not(backend64, seed):
+    columns, _ = table("classes", backend64, seed)
+    sums = {
+        kind: [s for k, s in zip(columns["output"], columns["sum"], strict=True) if k == kind]
+        for kind in ("softmax", "sigmoid")
+    }
+    np.testing.assert_allclose(sums["softmax"], 1.0, atol=1e-12)
+    assert max(abs(s - 1) for s in sums["sigmoid"]) > 0.1
+    assert columns["p1"][0] > 0.9
+    assert columns["p1"][1] > 0.9
+
+
+def test_the_worked_example_digit_by_digit(backend64):
+    columns, result = table("example", backend64)
+    value = dict(zip((what.partition(" = ")[0] for what in columns["what"]), columns["value"], strict=True))
+    assert value["z1"] == pytest.approx(1.151, abs=1e-12)
+    assert (int(1e3 * value["O1"]), int(1e4 * value["z2"]), int(1e4 * value["O2"])) == (759, 451, 5112)
+    o1, o2 = value["O1"], value["O2"]
+    delta2 = (o2 - 1) * o2 * (1 - o2)
+    delta1 = delta2 * 0.02 * o1 * (1 - o1)
+    assert value["dE/dw4"] == pytest.approx(delta2 * o1, rel=1e-12)
+    assert value["dE/dw1"] == pytest.approx(delta1 * 95, rel=1e-12)
+    assert value["w4 - 0.3 dE/dw4"] == pytest.approx(0.02 - 0.3 * delta2 * o1, rel=1e-12)
+    assert value["b1 - 0.3 dE/db1"] == pytest.approx(0.001 - 0.3 * delta1, rel=1e-12)
+    assert "dL/dw1.11 = dL/da2.1 * f'(z2.1) * w2.11 * f'(z1.1) * x1" in result.text
+
+
+# On every backend alike, and from nothing but training
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """The backend whose every operation is its plain formula, uninstalled."""
+    spec = importlib.util.spec_from_file_location("fuseprop_plain", PLAIN)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.PlainBackend
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_all_backends_print_the_same_numbers(topic, backend64, plain):
+    expected, result = TOPICS[topic](plain("float64"), 0), TOPICS[topic](backend64, 0)
+    assert words(result) == words(expected)
+    assert_parity(numbers(result), numbers(expected), backend64.dtype)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_numbers_come_from_the_backend_alone(topic, plain, monkeypatch):
+    """A backend whose products are a little off shows in the numbers of every topic, in few epochs too."""
+    for long in ("approximation", "minima"):
+        monkeypatch.setattr(sys.modules[f"fuseprop.learn.{long}"], "EPOCHS", 10)
+
+    class Off(plain):
+        def matmul(self, a, b, *, out):
+            out._values[...] = 1.01 * (a._values @ b._values)
+
+    right, off = (numbers(TOPICS[topic](kind("float64"), 0)) for kind in (plain, Off))
+    if topic == "perceptron":  # it looks at signs alone, which a factor does not change
+        assert right == off
+    else:
+        assert right != off
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_each_ends_with_two_sentences_and_has_a_picture_with_labels(topic):
+    _, result = table(topic, load_backend("cpu", "float64"), 5)
+    assert result.see.count(". ") == 1
+    assert result.see.endswith(".")
+    assert result.figure.panels
+    for panel in result.figure.panels:
+        assert panel.x_label
+        assert panel.y_label
+        assert panel.curves or panel.regions is not None
+        for curve in panel.curves:
+            assert len(curve.x) == len(curve.y) > 0
+
+
+# The command
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["learn", *map(str, arguments)])
+
+
+@pytest.mark.parametrize("topic", ["line", "example"])
+def test_the_command_prints_the_table_and_what_to_see(topic):
+    result = run(topic, "--device", "cpu", "--seed", 3)
+    assert result.exit_code == 0
+    made = TOPICS[topic](load_backend("cpu", "float64"), 3)
+    assert made.table() in result.stdout
+    assert result.stdout.rstrip().endswith(made.see)
+
+
+def test_json_holds_the_same(backend64):
+    made = json.loads(run("vanishing", "--device", backend64.name, "--json").stdout)
+    expected = TOPICS["vanishing"](backend64, 0)
+    assert (made["topic"], made["backend"], made["seed"]) == ("vanishing", backend64.name, 0)
+    assert made["columns"] == list(expected.columns)
+    assert [tuple(row) for row in made["rows"]] == expected.rows
+    assert made["see"] == expected.see
+
+
+def test_seeds_matter_and_repeat():
+    outputs = [run("logistic", "--device", "cpu", "--seed", seed).stdout for seed in (1, 1, 2)]
+    assert outputs[0] == outputs[1] != outputs[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["vanishing", "--device", "nowhere"], 3, "neither a device"),
+        (["vansihing"], 2, 'Did you mean "vanishing"'),
+        ([], 2, "Missing argument 'TOPIC'"),
+        (["line", "--seed", -1], 2, "--seed"),
+        (["line", "--plot", "x.gif"], 2, ".png, .svg, .pdf"),
+        (["line", "--plot", "nowhere/x.png"], 2, "does not exist"),
+    ],
+)
+def test_wrong_use(arguments, code, message):
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert message in " ".join(result.stderr.split())
+
+
+def test_learning_without_a_picture_imports_no_matplotlib():
+    script = """
+import sys
+sys.argv = ["fuseprop", "learn", "line", "--device", "cpu"]
+from fuseprop.cli import main
+main(standalone_mode=False)
+assert "matplotlib" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,161 @@
+"""Models: scores over seeds, no peeking at held-out rows, and what a table must bring."""
+
+from statistics import median
+
+import numpy as np
+import pytest
+
+import fuseprop
+from fuseprop import Table
+from fuseprop.data import DataError, load_table
+from fuseprop.data.datasets import INTERCEPT, SLOPE
+from fuseprop.data.tasks import make_task
+from fuseprop.defaults import SettingsError, settings_for
+from fuseprop.fitting import Fitting
+
+SEEDS = range(10)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "at_median", "at_worst"),
+    [
+        ("digits", "accuracy", 0.97, 0.95),
+        ("iris", "accuracy", 0.93, 0.80),
+        ("wine", "accuracy", 0.93, 0.85),
+        ("breast_cancer", "accuracy", 0.93, 0.90),
+        ("diabetes", "r2", 0.40, 0.15),
+    ],
+)
+def test_scores_over_seeds(name, metric, at_median, at_worst):
+    scores = [fuseprop.train(name, seed=seed, device="cpu")[1].test[metric] for seed in SEEDS]
+    assert median(scores) >= at_median
+    assert min(scores) >= at_worst
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_xor_is_solved_exactly(seed):
+    model, report = fuseprop.train("xor", seed=seed, device="cpu")
+    assert model.predict([[0, 0], [0, 1], [1, 0], [1, 1]]).values.tolist() == [0, 1, 1, 0]
+    assert report.train["accuracy"] == 1.0
+    assert report.validation is report.test is None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_line_finds_slope_and_intercept(seed):
+    model, _ = fuseprop.train("line", seed=seed, device="cpu")
+    slopes, intercepts = model.linear()
+    np.testing.assert_allclose(slopes, [[SLOPE]], atol=0.05)
+    np.testing.assert_allclose(intercepts, [INTERCEPT], atol=0.05)
+    np.testing.assert_allclose(model.predict([[0.5]]).values, 0.5 * slopes[0] + intercepts, rtol=1e-5)
+
+
+def test_a_linear_model_of_several_features_and_targets_is_least_squares():
+    rng = np.random.default_rng(0)
+    X = rng.normal([100.0, -3.0, 0.0], [20.0, 0.1, 5.0], (200, 3))
+    Y = X @ rng.normal(size=(3, 2)) + [7.0, -70.0]
+    model, _ = fuseprop.train(Table.of(X, Y), hidden=(), dtype="float64", test=0.0, validation=0.0)
+    expected = np.linalg.lstsq(np.hstack([X, np.ones((200, 1))]), Y)[0]
+    slopes, intercepts = model.linear()
+    np.testing.assert_allclose(slopes, expected[:3], rtol=1e-6)
+    np.testing.assert_allclose(intercepts, expected[3], rtol=1e-6)
+
+
+def test_networks_with_hidden_layers_and_classes_have_no_slope():
+    assert fuseprop.train("diabetes", epochs=1)[0].linear() is None
+    assert fuseprop.train("iris", hidden=(), epochs=1)[0].linear() is None
+
+
+def test_held_out_rows_do_not_steer():
+    """Whatever stands in the test and validation rows, the weights are the same."""
+    table = load_table("diabetes")
+    fitting = Fitting(table, epochs=3, device="cpu")
+    fitting.run()
+    untouched = [i for i, row in enumerate(table.X) if (row == fitting.train.X).all(axis=1).any()]
+    spoiled = np.setdiff1d(np.arange(len(table)), untouched)
+    assert len(spoiled) == len(fitting.validation) + len(fitting.test)
+    X, targets = table.X.copy(), table.targets.copy()
+    X[spoiled] = 50.0
+    targets[spoiled] = -1000.0
+    again = Fitting(Table.of(X, targets), epochs=3, device="cpu")
+    again.run()
+    for before, after in zip(fitting.model.network.weights(), again.model.network.weights(), strict=True):
+        np.testing.assert_array_equal(before[0], after[0])
+        np.testing.assert_array_equal(before[1], after[1])
+    np.testing.assert_allclose(fitting.model.inputs.mean, fitting.train.X.mean(axis=0))
+
+
+def test_splits_are_stratified_and_disjoint():
+    fitting = Fitting(load_table("iris"), device="cpu")
+    sizes = [len(part) for _, part in fitting.parts()]
+    assert sizes == [96, 24, 30]
+    for _, part in fitting.parts():
+        assert len(set(np.unique(part.targets, return_counts=True)[1])) == 1
+
+
+def test_features_are_matched_by_name():
+    table = load_table("iris")
+    model, _ = fuseprop.train(table, epochs=2)
+    turned = Table.of(table.X[:, ::-1], feature_names=table.feature_names[::-1])
+    np.testing.assert_array_equal(model.predict(turned).values, model.predict(table.X).values)
+    with pytest.raises(DataError, match="lacks the features petal width"):
+        model.predict(Table.of(table.X[:, :3], feature_names=table.feature_names[:3]))
+    with pytest.raises(DataError, match="has 3 features, but 4 are expected"):
+        model.predict(table.X[:, :3])
+    with pytest.raises(DataError, match=r"\(rows, features\)"):
+        model.predict(table.X[0])
+    with pytest.raises(DataError, match="no target column"):
+        model.evaluate(turned)
+
+
+def test_a_value_that_the_dtype_cannot_hold_is_named():
+    model, _ = fuseprop.train("iris", epochs=1)
+    X = load_table("iris").X[:3].copy()
+    X[1, 2] = 1e300
+    with pytest.raises(DataError, match=r"row 2, column 'petal length.*float32 cannot hold"):
+        model.predict(X)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"hidden": (64, 0)}, ["hidden layer's size", "got 0"]),
+        ({"activation": "sigmod"}, ["identity, sigmoid, tanh, relu", 'Did you mean "sigmoid"?']),
+        ({"activation": ("tanh", "relu"), "hidden": (3,)}, ["2 entries for 1 hidden"]),
+        ({"loss": "mse"}, ["half_squared_error, mean_squared_error"]),
+        ({"epochs": 0}, ["epochs"]),
+        ({"batch_size": 0}, ["batch_size"]),
+        ({"learning_rate": float("nan")}, ["learning_rate"]),
+        ({"momentum": 1.0}, ["momentum"]),
+        ({"weight_decay": -1.0}, ["weight_decay"]),
+        ({"test": 1.0}, ["test", "below 1"]),
+        ({"validation": float("nan")}, ["validation"]),
+        ({"seed": -1}, ["seed"]),
+    ],
+)
+def test_settings_out_of_range(given, words):
+    with pytest.raises(SettingsError) as caught:
+        fuseprop.train("iris", **given)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_settings_follow_task_and_size():
+    classes, numbers = make_task(load_table("iris")), make_task(load_table("diabetes"))
+    assert settings_for(numbers, 442, 10).weight_decay > settings_for(numbers, 10_000, 10).weight_decay
+    assert settings_for(numbers, 442, 10, hidden=()).weight_decay == 0.0
+    assert settings_for(classes, 150, 4).epochs > settings_for(classes, 1797, 64).epochs
+    assert settings_for(classes, 4, 2).test == settings_for(classes, 4, 2).validation == 0.0
+    given = settings_for(classes, 150, 4, hidden=(7, 5), activation="relu", momentum=None)
+    assert (given.hidden, given.activation, given.momentum) == ((7, 5), ("relu", "relu"), 0.9)
+
+
+def test_too_few_rows_for_the_split():
+    with pytest.raises(DataError, match=r"cannot hold out test rows: 4 rows are too few.*share of 0"):
+        fuseprop.train("xor", test=0.1)
+
+
+def test_python_takes_a_file_and_the_name_of_its_target(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(f"{i},{i % 7},{3 * i}.5\n" for i in range(40)))
+    model, report = fuseprop.train(tmp_path / "t.csv", "y", hidden=())
+    assert model.feature_names == ("a", "b")
+    assert report.test["r2"] > 0.99
