@@ -1,0 +1,147 @@
+"""Every operation on arrays of one shape, on two backends: the same inputs, the same results."""
+
+import numpy as np
+from fuseprop_numpy import NumpyBackend
+
+from fuseprop.backend import INTEGER
+from fuseprop.testing import assert_parity
+
+ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu"]
+
+
+class Comparison:
+    """Runs operations on `ours` and on NumPy; inputs are host arrays, float or integer."""
+
+    def __init__(self, ours):
+        self.ours = ours
+        self.numpy = NumpyBackend(ours.dtype.name)
+
+    def agree(self, actual, expected, *, exactly=False):
+        """Assert that ours is NumPy's result."""
+        if exactly:
+            np.testing.assert_array_equal(actual, expected)
+        else:
+            assert_parity(actual, expected, self.ours.dtype)
+
+    def rounded(self, host):
+        """Return numbers that our dtype holds, so that both backends start from the same."""
+        return host if host.dtype.kind == "i" else host.astype(self.ours.dtype)
+
+    def results(self, backend, method, inputs, outputs, numbers):
+        """What the operation writes; an output given as the name of an input is that input, in place."""
+        arrays = {
+            name: backend.from_host(
+                self.rounded(host), dtype=INTEGER if host.dtype.kind == "i" else backend.dtype
+            )
+            for name, host in inputs.items()
+        }
+        out = {
+            name: arrays[shape] if isinstance(shape, str) else backend.empty(shape)
+            for name, shape in outputs.items()
+        }
+        with np.errstate(all="ignore"):
+            getattr(backend, method)(*arrays.values(), *numbers, **out)
+        return {name: backend.to_host(array) for name, array in out.items()}
+
+    def __call__(self, method, inputs, outputs, *numbers):
+        """Assert parity of all outputs, and return ours."""
+        actual = self.results(self.ours, method, inputs, outputs, numbers)
+        expected = self.results(self.numpy, method, inputs, outputs, numbers)
+        for name, array in actual.items():
+            self.agree(array, expected[name])
+        return actual
+
+    def everything(self, n, k, rng):
+        """Compare all operations over n rows and k columns."""
+        self.epoch(n, k, rng)
+        self.steps(n, k, rng)
+        self.losses(n, k, rng)
+        self.update(n * k, rng)
+
+    def epoch(self, n, k, rng):
+        """Rows gathered and put back, of floats and of integers."""
+        order, cursor = rng.permutation(n + 3), np.array([3])
+        for source in (rng.normal(size=(n + 5, k)), rng.integers(-9, 9, (n + 5, k))):
+            inputs = {"source": self.rounded(source), "order": order, "cursor": cursor}
+            taken = []
+            for backend in (self.ours, self.numpy):
+                dtype = INTEGER if source.dtype.kind == "i" else backend.dtype
+                out = backend.empty((n, k), dtype)
+                place = backend.zeros((n + 7,), dtype)
+                arrays = [
+                    backend.from_host(inputs["source"], dtype=dtype),
+                    backend.from_host(order, dtype=INTEGER),
+                    backend.from_host(cursor, dtype=INTEGER),
+                ]
+                backend.take_rows(*arrays, out=out)
+                backend.put_rows(arrays[0].reshape((-1,))[:n], arrays[2], out=place)
+                backend.advance(arrays[2], n)
+                taken.append([backend.to_host(array) for array in (out, place, arrays[2])])
+            for ours, theirs in zip(*taken, strict=True):
+                self.agree(ours, theirs, exactly=True)
+
+    def steps(self, n, k, rng):
+        """Products, activations forward and backward."""
+        self("matmul", {"a": rng.normal(size=(n, k)), "b": rng.normal(size=(k, 2))}, {"out": (n, 2)})
+        self("matmul", {"a": rng.normal(size=(1, n)), "b": rng.normal(size=(n, 1))}, {"out": (1, 1)})
+        for activation in ACTIVATIONS:
+            z, bias = rng.normal(size=(n, k), scale=4), rng.normal(size=k)
+            self("bias_activation", {"z": z, "bias": bias}, {"out": (n, k)}, activation)
+            self("bias_activation", {"z": z, "bias": bias}, {"out": "z"}, activation)
+            outputs = np.clip(z, 0, 1) if activation == "relu" else np.tanh(z)
+            inputs = {"gradient": rng.normal(size=(n, k)), "output": outputs}
+            for out in ((n, k), "gradient"):
+                self("activation_backward", inputs, {"out": out, "bias_gradient": (k,)}, activation)
+
+    def losses(self, n, k, rng):
+        """Losses with their gradients, probabilities and hits."""
+        z, t = rng.normal(size=(n, k), scale=4), rng.uniform(size=(n, k))
+        weights, labels = rng.uniform(size=n) / n, rng.integers(0, k, n)
+        rows, whole = (n,), (n, k)
+        out = {"losses": rows, "gradient": whole}
+        values = {"output": z, "target": t, "row_weights": weights}
+        self("squared_error", values, out, 1 / 3)
+        self("absolute_error", values, out, 1 / 3)
+        self("absolute_error", {**values, "target": z}, out, 1 / 3)
+        self("sigmoid_cross_entropy", values, out)
+        self("softmax_cross_entropy", {"logits": z, "labels": labels, "row_weights": weights}, out)
+        self("softmax", {"logits": z}, {"out": whole})
+        self("softmax", {"logits": z}, {"out": "logits"})
+        self("argmax_equals", {"scores": np.round(z), "labels": labels}, {"out": rows})
+        edges = {"scores": np.round(z), "target": np.round(4 * t) / 4}  # some are the threshold itself
+        self("threshold_equals", edges, {"out": rows}, -5.0, 0.0)
+
+    def update(self, size, rng):
+        """The sum of squares, clipping and the update of a flat buffer."""
+        array = self.rounded(rng.normal(size=size) / np.sqrt(size))
+        self("sum_squares", {"array": array}, {"out": (1,)})
+        for limit in (0.1, 10.0):
+            self.clip(array, limit)
+        two = [(0, size // 3), (size // 2, size)]
+        for decay_ranges in (two, [(size // 4, size // 2)], []):
+            for nesterov in (False, True):
+                states = []
+                starts = self.rounded(rng.normal(size=(3, size)))
+                for backend in (self.ours, self.numpy):
+                    values, gradients, velocities = map(backend.from_host, starts)
+                    settings = backend.from_host(self.rounded(np.array([0.3, 0.6, 0.01])))
+                    for _ in range(2):
+                        backend.momentum_sgd(
+                            *(values, gradients, velocities, settings),
+                            decay_ranges=decay_ranges,
+                            nesterov=nesterov,
+                        )
+                    states.append([backend.to_host(a) for a in (values, gradients, velocities)])
+                for ours, theirs in zip(*states, strict=True):
+                    self.agree(ours, theirs)
+
+    def clip(self, array, limit):
+        """Clipping, which works in place."""
+        found = []
+        for backend in (self.ours, self.numpy):
+            gradients, norm = backend.from_host(array), backend.empty((1,))
+            with np.errstate(all="ignore"):
+                backend.clip_norm(gradients, limit, norm=norm)
+            found.append([backend.to_host(gradients), backend.to_host(norm)])
+        for ours, theirs in zip(*found, strict=True):
+            self.agree(ours, theirs)

@@ -1,0 +1,113 @@
+"""The CuPy backend over host memory: its own code, real `cupy.ndarray` objects, kernels built for the CPU.
+
+Only `fuseprop_cupy.device.Device` is replaced. What is checked at each launch, beyond what comes out: that
+nothing beside an array is written, that nothing uninitialised is used (new memory is all NaN), and that the
+result does not depend on the order in which threads run.
+"""
+
+import ctypes
+import weakref
+from math import prod
+
+import cupy
+import cupy_private
+import numpy as np
+from fuseprop_cupy import CupyBackend
+from fuseprop_cupy.catalog import kernels
+from fuseprop_cupy.device import Device
+from host_kernels import Span, host_kernels
+
+GUARD = 256
+"""Bytes on each side of an allocation; with the rest of new memory they are 255: NaN, or -1."""
+
+
+class HostDevice(Device):
+    """`Device` on the CPU."""
+
+    def __init__(self, ordinal, dtype, built=None):
+        self.ordinal = ordinal
+        self.array_type = cupy.ndarray
+        self.allocations = 0
+        self.launched = []
+        self._dtype = dtype
+        self._kernels = built or host_kernels()
+        self._buffers = weakref.WeakValueDictionary()
+
+    def enter(self):
+        pass
+
+    def empty(self, shape, dtype):
+        self.allocations += 1
+        size = prod(shape) * dtype.itemsize
+        buffer = np.full(GUARD + size + GUARD, 255, np.uint8)
+        address = buffer.ctypes.data + GUARD
+        self._buffers[address] = buffer
+        return cupy_private.array_over(buffer, address, tuple(shape), dtype)
+
+    def fill_zero(self, array):
+        assert array.flags.c_contiguous
+        ctypes.memset(array.data.ptr, 0, array.nbytes)
+
+    def upload(self, source, out):
+        assert source.dtype == out.dtype
+        assert source.shape == out.shape
+        assert out.flags.c_contiguous
+        on_host(out)[...] = source
+
+    def download(self, array):
+        return on_host(array).copy()
+
+    def copy(self, source, out):
+        assert source.flags.c_contiguous
+        assert out.flags.c_contiguous
+        ctypes.memmove(out.data.ptr, source.data.ptr, source.nbytes)
+
+    def multiply(self, a, b, out):
+        assert a.dtype == b.dtype == out.dtype
+        assert out.flags.c_contiguous
+        np.matmul(on_host(a), on_host(b), out=on_host(out))
+
+    def synchronize(self):
+        pass
+
+    def memory(self):
+        return 2**20, 2**30
+
+    def run(self, name, grid, block, arguments):
+        self.launched.append(name)
+        parameters = kernels(self._dtype)[name].parameters
+        arrays = [
+            (argument, not parameter.c_type.startswith("const"))
+            for parameter, argument in zip(parameters, arguments, strict=True)
+            if isinstance(argument, cupy.ndarray)
+        ]
+        self._kernels.run(
+            name,
+            grid,
+            block,
+            [np.uintp(a.data.ptr) if isinstance(a, cupy.ndarray) else a for a in arguments],
+            [Span(array.data.ptr, array.nbytes, written) for array, written in arrays],
+        )
+        for array, written in arrays:
+            if written:
+                buffer = self._buffers[cupy_private.base_address(array)]
+                untouched = (buffer[:GUARD] == 255).all() and (buffer[-GUARD:] == 255).all()
+                assert untouched, f"{name} wrote outside an array of shape {array.shape}"
+
+
+class HostRunBackend(CupyBackend):
+    """CupyBackend as it is, on a `HostDevice`; `built` are other kernels than the backend's own."""
+
+    def __init__(self, dtype="float32", device="cuda:0", built=None):
+        self._built = built
+        super().__init__(dtype, device)
+
+    def _open(self, ordinal):
+        return HostDevice(ordinal, self.dtype, self._built)
+
+
+def on_host(array):
+    """Return a NumPy view of a cupy.ndarray over host memory, whatever its strides."""
+    span = sum((n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)) + array.itemsize
+    memory = (ctypes.c_char * span).from_address(array.data.ptr)
+    return np.ndarray(array.shape, array.dtype, memory, strides=array.strides)

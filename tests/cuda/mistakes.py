@@ -1,0 +1,192 @@
+"""Mistakes that kernels are prone to, each with the rung that finds it and what that says.
+
+file: {mistake: (text, what stands there instead, rung, finding)}; the change is made wherever the text
+stands. The rungs are those of tests/README.md: "compiled"; "built", where g++ compares functions with the
+catalog; "executed" in float32, or "executed64"; and the sanitizers "address" and "thread", for what leaves
+the numbers right.
+"""
+
+ORDER = "depends on the order of threads"
+OUTSIDE = "wrote outside an array"
+PARITY = "times the parity bound|not equal"
+NEVER = "never come"
+EPS = "eps"
+ULP = "ulp"
+DOUBLE = "double"
+TYPE = "no matches converting function|cannot convert"
+RACE = "data race"
+BEYOND = "heap-buffer-overflow"
+
+MISTAKES = {
+    "scalars.cuh": {
+        "an inexact sigmoid": (
+            "return (z >= T(0) ? T(1) : e) / (T(1) + e);",
+            "return (T(1) + tanh(z / 2)) / 2 + 0 * e;",
+            *("executed", ULP),
+        ),
+        "a logistic loss that cancels": (
+            "(z > T(0) ? (T(1) - t) * z : -t * z) + log1p",
+            "(z > T(0) ? z : T(0)) - t * z + log1p",
+            *("executed", EPS),
+        ),
+        "a constant in double": ("? T(1) : e) / (T(1) + e)", "? 1.0 : e) / (1.0 + e)", "compiled", DOUBLE),
+        "no sign at a target that is met": ("x < T(0) ? T(-1) : x;", "T(-1);", "executed", PARITY),
+        "swapped operands": ("a > b || a != a ? a : b", "a > b || a != a ? b : a", "executed", PARITY),
+    },
+    "groups.cuh": {
+        "no barrier in a sum": ("    __syncthreads();\n", "", "executed", ORDER),
+        "a barrier that some threads miss": (
+            "    __syncthreads();\n",
+            "    if (threadIdx.x < half) __syncthreads();\n",
+            *("executed", NEVER),
+        ),
+        "an early return before a barrier": (
+            "  partial[threadIdx.x] = x;\n",
+            "  partial[threadIdx.x] = x;\n  if (threadIdx.x == 0) return x;\n",
+            *("executed", NEVER),
+        ),
+        "a mask without half of the lanes": ("ffu >> (32 -", "ffu >> (33 -", "executed", "outside its mask"),
+        "an element beyond a shared array": (
+            "partial[threadIdx.x + half];",
+            "partial[threadIdx.x + half + half / 64];",
+            *("executed", PARITY),
+        ),
+        "a shuffle in single precision": (
+            "x += __shfl_xor_sync(mask, x, offset)",
+            "x += float(__shfl_xor_sync(mask, x, offset))",
+            *("executed64", PARITY),
+        ),
+    },
+    "activations.cu": {
+        "no barrier before column sums": ("  __syncthreads();\n", "", "executed", ORDER),
+        "an early return before a barrier": (
+            "  if (j < columns)\n",
+            "  if (j >= columns) return;\n",
+            "executed",
+            NEVER,
+        ),
+        "one row of a slice left out": ("row < stop; row +=", "row < stop - 1; row +=", "executed", PARITY),
+        "the last column left out": (
+            "j < columns; j += lanes",
+            "j < columns - 1; j += lanes",
+            "executed",
+            PARITY,
+        ),
+        "swapped operands": (
+            "gradient[i] * Activation::slope(output[i])",
+            "output[i] * Activation::slope(gradient[i])",
+            *("executed", PARITY),
+        ),
+        "a sum in single precision": ("  T sum = 0;", "  float sum = 0;", "executed64", PARITY),
+        "all threads write the column sums": (
+            "if (threadIdx.y == 0 && j < columns) {\n    for (int k = 1; k < BLOCK / 32; ++k) sum +=",
+            "if (j < columns) {\n    sum = 0;\n    for (int k = 0; k < BLOCK / 32; ++k) sum +=",
+            *("thread", RACE),
+        ),
+    },
+    "batches.cu": {
+        "the cursor forgotten": ("order[start + row]", "order[start * 0 + row]", "executed", PARITY),
+        "one row too many": (
+            "row < rows; row += item_stride()",
+            "row <= rows; row += item_stride()",
+            "executed",
+            PARITY,
+        ),
+        "swapped operands": ("to[j] = from[j]", "to[j] = from[columns - 1 - j]", "executed", PARITY),
+        "a wrong type of parameter": ("T* out, long long rows) {", "T* out, int rows) {", "built", TYPE),
+        "an index read one beyond the end": (
+            "    T* to = out + row * columns;",
+            "    T* to = out + row * columns;\n    if (order[start + row + 1] == -2) continue;",
+            *("address", BEYOND),
+        ),
+    },
+    "losses.cu": {
+        "the last column left out": (
+            "j < columns; j += lanes) {",
+            "j < columns - 1; j += lanes) {",
+            "executed",
+            PARITY,
+        ),
+        "swapped operands": ("output[i] - target[i]", "target[i] - output[i]", "executed", PARITY),
+        "an overflowing softmax": ("exp(z[j] - top)", "exp(z[j] - 0 * top)", "executed", PARITY),
+        "the loss of all lanes": ("if (lane_of(lanes) == 0) losses", "losses", "thread", RACE),
+        "a factor in double": ("T(2) * factor", "2.0 * factor", "compiled", DOUBLE),
+        "a sum in single precision": ("    T sum = 0;", "    float sum = 0;", "executed64", PARITY),
+        "a column read beyond the row": (
+            "lane < columns ? lane : 0",
+            "lane <= columns ? lane : 0",
+            "executed",
+            PARITY,
+        ),
+    },
+    "metrics.cu": {
+        "one column too many": (
+            "j < columns; j += lanes)\n",
+            "j <= columns; j += lanes)\n",
+            *("address", BEYOND),
+        ),
+        "swapped operands": (
+            "goes_before(other, at, top, best)",
+            "goes_before(top, best, other, at)",
+            "executed",
+            PARITY,
+        ),
+        "the last among equals": ("return i < j;", "return i > j;", "executed", PARITY),
+        "a wrong type of parameter": ("T score_threshold", "double score_threshold", "built", TYPE),
+        "the hits of all lanes": ("if (lane_of(lanes) == 0) out", "out", "thread", RACE),
+        "a lane that leaves before the shuffles": (
+            "    misses = group_sum",
+            "    if (misses) return;\n    misses = group_sum",
+            *("executed", NEVER),
+        ),
+    },
+    "sums.cu": {
+        "one row left out": ("row < rows; ++row", "row < rows - 1; ++row", "executed", PARITY),
+        "one element too many": ("i < size; i += BLOCK", "i <= size; i += BLOCK", "executed", PARITY),
+        "swapped operands": ("sum += a[i] * b[i]", "sum += b[i] * b[i] + 0 * a[i]", "executed", PARITY),
+        "a sum in single precision": ("  T sum = 0;", "  float sum = 0;", "executed64", PARITY),
+        "all threads write the sum": ("if (threadIdx.x == 0) ", "", "thread", RACE),
+        "threads that return before the barriers": (
+            "  sum = block_sum(sum);",
+            "  if (threadIdx.x >= size) return;\n  sum = block_sum(sum);",
+            *("executed", NEVER),
+        ),
+    },
+    "updates.cu": {
+        "an element beyond the end": (
+            "velocities[i] = v",
+            "velocities[i + (i == size - 1)] = v",
+            "executed",
+            OUTSIDE,
+        ),
+        "a wrong type of parameter": ("T limit", "double limit", "built", TYPE),
+        "gradients below the limit scaled too": (
+            "length > limit &&",
+            "length >= T(0) &&",
+            *("executed", PARITY),
+        ),
+        "decay past its range": (
+            "i >= decay_ranges[2 * range + 1]",
+            "i > decay_ranges[2 * range + 1]",
+            "executed",
+            PARITY,
+        ),
+        "swapped operands": (
+            "momentum * velocities[i] - step",
+            "step - momentum * velocities[i]",
+            "executed",
+            PARITY,
+        ),
+        "a comparison with a double": (
+            "momentum * v - step",
+            "1.0 * momentum * v - step",
+            "compiled",
+            DOUBLE,
+        ),
+        "a range read beyond the table": (
+            "range < ranges && i >= decay_ranges[2 * range + 1]",
+            "ranges && i >= decay_ranges[2 * range + 1] && range < ranges",
+            *("address", BEYOND),
+        ),
+    },
+}

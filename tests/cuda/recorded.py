@@ -1,0 +1,29 @@
+"""The launches that the sanitizers replay: all kernels in both dtypes, over small but awkward shapes."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from comparisons import Comparison
+from fuseprop_cupy import backend as backend_module
+from fuseprop_cupy import launch
+from host_device import HostRunBackend
+from replay import Recorder
+
+SHAPES = [(1, 1), (2, 3), (3, 33), (33, 2), (129, 5)]
+"""One item; less than a warp; a column more than a warp; a row more than a warp, and than a block."""
+
+
+@cache
+def recorded():
+    """Run the comparisons once a process, and return the `Recorder`."""
+    recorder = Recorder()
+    for dtype in ("float32", "float64"):
+        for n, k in SHAPES:
+            backend = HostRunBackend(dtype, built=recorder)  # a new one: its scratch memory fits exactly
+            Comparison(backend).everything(n, k, np.random.default_rng(0))
+        with pytest.MonkeyPatch.context() as patch:  # threads take several items, column sums two stages
+            patch.setattr(launch, "MAX_BLOCKS", 2)
+            patch.setattr(backend_module, "MAX_SLICES", 3)
+            Comparison(HostRunBackend(dtype, built=recorder)).everything(300, 3, np.random.default_rng(0))
+    return recorder

@@ -1,0 +1,85 @@
+"""Every kernel compiles for every architecture, by CuPy's own compiler and options, within its budget."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+
+from cupy_private import ptx, resources
+from fuseprop_cupy import probe
+from fuseprop_cupy.catalog import kernels, source
+
+ARCHITECTURES = [75, 80, 90, 120]
+
+
+def problems(dtype, architecture, text=None):
+    """What is wrong with the kernels of a backend on an architecture; the warnings come last."""
+    listed = {
+        name: kernel
+        for name, kernel in kernels(np.dtype(dtype)).items()
+        if kernel.architecture <= architecture
+    }
+    found, warnings = resources(listed, architecture, text)
+    assert found.keys() == listed.keys()
+    over = [
+        f"{name}: {used}, the budget is {listed[name].registers} registers, no stack and no spills"
+        for name, used in found.items()
+        if used.stack or used.spilled or used.registers > listed[name].registers
+    ]
+    return over + warnings
+
+
+def in_double(dtype, architecture, text=None):
+    """The names of kernels that compute in double precision."""
+    listed = kernels(np.dtype(dtype))
+    return {name for name, code in ptx(listed, architecture, text).items() if ".f64" in code}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_warnings_no_spills_no_stack_and_registers_within_budget(dtype, architecture):
+    assert problems(dtype, architecture) == []
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_nothing_is_computed_in_double_by_accident(architecture):
+    assert in_double("float32", architecture) == set()
+
+
+def test_every_kernel_states_an_architecture_that_the_probe_asks_for():
+    for kernel in kernels(np.dtype("float64")).values():
+        assert min(ARCHITECTURES) <= kernel.architecture <= probe.ARCHITECTURE
+
+
+def test_every_kernel_of_the_files_is_listed():
+    listed = {kernel.name for kernel in kernels(np.dtype("float32")).values()}
+    assert source().count("__global__ void") == len(listed)
+
+
+def seeded(old, new):
+    """The kernels with a mistake in them."""
+    text = source()
+    assert old in text
+    return text.replace(old, new)
+
+
+def test_an_accidental_double_is_seen():
+    text = seeded("return (z >= T(0) ? T(1) : e) / (T(1) + e);", "return (z >= 0 ? 1.0 : e) / (1.0 + e);")
+    assert in_double("float32", 90, text) == {
+        "bias_activation<float, Sigmoid>",
+        "sigmoid_cross_entropy<float>",
+    }
+    assert "bias_activation<double, Sigmoid>" in in_double("float64", 90)
+
+
+def test_a_stack_frame_is_seen():
+    text = seeded(
+        "if (threadIdx.x == 0) partial[blockIdx.x] = sum;",
+        "T kept[64]; for (int k = 0; k < 64; ++k) kept[k] = sum * k; partial[blockIdx.x] = kept[size % 64];",
+    )
+    assert [problem.partition(":")[0] for problem in problems("float32", 90, text)] == ["sum_squares<float>"]
+
+
+def test_a_warning_is_seen():
+    text = seeded("*cursor += by;", "int unused; *cursor += by;")
+    assert any("unused" in problem for problem in problems("float32", 90, text))

@@ -1,0 +1,159 @@
+"""Every kernel, run on the CPU, against the NumPy backend and against higher precision."""
+
+import mmap
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+
+import cupy_private
+from accuracy import activation_error, loss_errors
+from comparisons import ACTIVATIONS, Comparison
+from fuseprop_cupy.catalog import kernels
+from fuseprop_numpy import NumpyBackend
+from host_device import HostRunBackend, on_host
+
+from fuseprop.backend import INTEGER
+
+DTYPES = ["float32", "float64"]
+BOUNDARIES = [1, 2, 3, 31, 32, 33, 127, 128, 129, 257]
+LENGTHS = st.sampled_from(BOUNDARIES) | st.integers(1, 300)
+
+
+@pytest.fixture(params=DTYPES)
+def ours(request):
+    return HostRunBackend(request.param)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_activations_within_4_ulp(ours, activation):
+    assert activation_error(ours, activation) <= 4
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 30.0, 1e30])
+@pytest.mark.parametrize("k", [1, 10, 33])
+def test_softmax_and_losses_within_4_eps(ours, k, scale):
+    errors = loss_errors(ours, k, scale)
+    assert {name: error for name, error in errors.items() if error > 4} == {}
+
+
+@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@given(st.sampled_from(DTYPES), LENGTHS, LENGTHS, st.integers(0, 2**32 - 1))
+@example("float32", 1, 1, 0)
+@example("float64", 1, 1, 0)
+@example("float32", 129, 129, 0)
+@example("float64", 257, 33, 0)
+@example("float32", 2, 4096, 0)
+def test_parity_with_numpy_at_any_shape(dtype, n, k, seed):
+    Comparison(HostRunBackend(dtype)).everything(n, k, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("length", BOUNDARIES)
+def test_parity_at_the_boundaries_of_warps_and_blocks(ours, length):
+    Comparison(ours).everything(length, 5, np.random.default_rng(length))
+    Comparison(ours).everything(3, length, np.random.default_rng(length))
+
+
+def test_all_kernels_of_the_catalog_are_compared(ours):
+    Comparison(ours).everything(300, 8, np.random.default_rng(0))
+    assert set(ours._device.launched) == set(kernels(ours.dtype))
+
+
+def test_threads_take_several_items_where_blocks_run_out(ours, monkeypatch):
+    monkeypatch.setattr("fuseprop_cupy.launch.MAX_BLOCKS", 2)
+    monkeypatch.setattr("fuseprop_cupy.backend.MAX_SLICES", 3)
+    Comparison(ours).everything(700, 5, np.random.default_rng(0))
+    Comparison(ours).update(3000, np.random.default_rng(0))
+
+
+def test_threads_add_up_several_columns_where_blocks_run_out(ours, monkeypatch):
+    monkeypatch.setattr("fuseprop_cupy.launch.MAX_BLOCKS", 2)
+    monkeypatch.setattr("fuseprop_cupy.backend.SLICE", 2)
+    Comparison(ours).steps(5, 600, np.random.default_rng(0))
+
+
+def test_more_elements_than_the_largest_grid_has_threads(ours):
+    Comparison(ours).update(270_000, np.random.default_rng(0))
+
+
+def test_rows_beyond_the_range_of_32_bits(ours):
+    """A sparse source of 2^31 + 10 elements: only the pages that are read exist."""
+    rows = 2**31 + 10
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
+    try:
+        memory = mmap.mmap(-1, rows * 8, flags=flags)
+    except OSError as error:
+        pytest.skip(f"this machine gives no 16 GiB of address space: {error}")
+    flat = np.frombuffer(memory, np.int64)
+    flat[rows - 3 :] = [7, 8, 9]
+    source = cupy_private.array_over(flat, flat.ctypes.data, (rows,), flat.dtype)
+    order = ours.from_host(np.array([rows - 1, rows - 2, 0]), dtype=INTEGER)
+    out = ours.empty((3,), INTEGER)
+    ours.take_rows(source, order, ours.zeros((1,), INTEGER), out=out)
+    np.testing.assert_array_equal(on_host(out), [9, 8, 0])
+
+
+NOT_FINITE = [np.nan, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("bad", NOT_FINITE)
+def test_nan_and_infinity_go_where_they_go_in_numpy(ours, bad):
+    """One bad number at a time; each result has nan and infinity in the same places."""
+    compare, rng = Comparison(ours), np.random.default_rng(0)
+    n, k = 6, 37
+    z, t = rng.normal(size=(n, k)), rng.uniform(size=(n, k))
+    weights, labels = rng.uniform(size=n), rng.integers(0, k, n)
+    z[1, 0] = z[2, k - 1] = z[3, labels[3]] = bad
+    out = {"losses": (n,), "gradient": (n, k)}
+    for activation in ACTIVATIONS:
+        compare("bias_activation", {"z": z, "bias": z[0]}, {"out": (n, k)}, activation)
+        inputs = {"gradient": z, "output": t}
+        compare("activation_backward", inputs, {"out": (n, k), "bias_gradient": (k,)}, activation)
+        inputs = {"gradient": t, "output": np.maximum(z, 0) if activation == "relu" else z}
+        compare("activation_backward", inputs, {"out": (n, k), "bias_gradient": (k,)}, activation)
+    compare("squared_error", {"output": z, "target": t, "row_weights": weights}, out, 0.5)
+    compare("absolute_error", {"output": z, "target": t, "row_weights": weights}, out, 0.5)
+    compare.clip(z.ravel(), 1.0)
+    compare("softmax_cross_entropy", {"logits": z, "labels": labels, "row_weights": weights}, out)
+    compare("softmax", {"logits": z}, {"out": (n, k)})
+    compare("argmax_equals", {"scores": z, "labels": labels}, {"out": (n,)})
+    compare("threshold_equals", {"scores": z, "target": t}, {"out": (n,)}, 0.0, 0.5)
+    if np.isnan(bad):  # for infinite logits of soft targets NumPy's form gives nan, this one infinity
+        compare("sigmoid_cross_entropy", {"logits": z, "target": t, "row_weights": weights}, out)
+
+
+def test_several_nan_the_first_one_wins(ours):
+    scores = np.full((5, 70), np.nan)
+    scores[1, :3] = scores[2, :40] = scores[3, ::2] = 1.0
+    for label in (0, 1, 3, 40):
+        Comparison(ours)("argmax_equals", {"scores": scores, "labels": np.full(5, label)}, {"out": (5,)})
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-37, 1e18])
+def test_numbers_near_the_ends_of_the_range(ours, scale):
+    """Denormal and huge numbers through everything that multiplies."""
+    compare, rng = Comparison(ours), np.random.default_rng(0)
+    z, weights = rng.normal(size=(40, 6), scale=scale), rng.uniform(size=40)
+    for activation in ACTIVATIONS:
+        compare("bias_activation", {"z": z, "bias": z[0]}, {"out": (40, 6)}, activation)
+    out = {"losses": (40,), "gradient": (40, 6)}
+    values = {"output": z, "target": np.abs(np.tanh(z)), "row_weights": weights}
+    compare("squared_error", values, out, 0.5)
+    compare("absolute_error", values, out, 0.5)
+    compare("sigmoid_cross_entropy", values, out)
+    compare("softmax", {"logits": z}, {"out": (40, 6)})
+
+
+def test_without_decay_weights_that_are_not_finite_stay_as_they_are(ours):
+    """0 times infinity would make them nan."""
+    values = []
+    for backend in (ours, NumpyBackend(ours.dtype.name)):
+        w, g, v = map(backend.from_host, (np.array([np.inf, -np.inf, 1.0]), np.ones(3), np.zeros(3)))
+        settings = backend.from_host(np.array([0.5, 0.5, 0.0]))
+        backend.momentum_sgd(w, g, v, settings, decay_ranges=[(0, 3)], nesterov=False)
+        values.append(backend.to_host(w))
+    np.testing.assert_array_equal(values[0], [np.inf, -np.inf, 0.5])
+    np.testing.assert_array_equal(*values)

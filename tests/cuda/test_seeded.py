@@ -1,0 +1,108 @@
+"""Every mistake in mistakes.py is found, by the rung that is named there."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+
+from accuracy import activation_error, loss_errors
+from comparisons import Comparison
+from fuseprop_cupy.catalog import KERNELS, kernels, source
+from host_compiler import kernels_of, read
+from host_device import HostRunBackend
+from host_kernels import HostKernels
+from mistakes import MISTAKES
+from recorded import recorded
+from replay import HUNG, SANITIZERS, build, replay
+from test_compiled import in_double
+
+FLOAT32 = kernels(np.dtype("float32"))
+
+
+def executed(built, dtype):
+    """What the executed rung asks of a backend, at a few shapes."""
+    backend = HostRunBackend(dtype, built=built)
+    comparison = Comparison(backend)
+    for n, k in ((300, 5), (7, 40)):
+        comparison.everything(n, k, np.random.default_rng(0))
+    assert activation_error(backend, "sigmoid") <= 4, "more than 4 ulp"
+    for k in (1, 10):
+        assert max(loss_errors(backend, k, 1e4).values()) <= 4, "more than 4 eps"
+
+
+def climb(rung, file, old, new, folder):
+    """Run one rung over a file with a mistake in it; raises AssertionError with what it finds."""
+    changed = {file: read(file).replace(old, new)}
+    if rung == "compiled":
+        names = in_double("float32", 90, source().replace(old, new))
+        assert not names, f"in double precision: {sorted(names)}"
+    elif rung in SANITIZERS:
+        executed(
+            HostKernels(FLOAT32, changed), "float32"
+        )  # which finds nothing: this is why there are sanitizers
+        listed = kernels_of(file, FLOAT32)
+        program = build(folder, listed, rung, changed)
+        found = replay(program, recorded().recording(listed), seconds=5)
+        assert not found, found
+    else:
+        dtype = "float64" if rung == "executed64" else "float32"
+        built = HostKernels(kernels(np.dtype(dtype)), changed)
+        assert rung != "built", "the compiler takes it"
+        executed(built, dtype)
+
+
+@pytest.mark.parametrize(
+    ("file", "mistake"), [(file, mistake) for file, mistakes in MISTAKES.items() for mistake in mistakes]
+)
+def test_mistakes_are_found(file, mistake, tmp_path):
+    old, new, rung, finding = MISTAKES[file][mistake]
+    assert old in read(file)
+    with pytest.raises(AssertionError, match=finding):
+        climb(rung, file, old, new, tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_without_a_mistake_nothing_is_found(dtype):
+    executed(None, dtype)
+
+
+def test_every_file_has_mistakes():
+    assert set(MISTAKES) == {path.name for path in KERNELS.iterdir() if path.suffix in (".cu", ".cuh")}
+
+
+NO_BARRIER = {
+    "read before it is written": ("groups.cuh", "    __syncthreads();\n", ""),
+    "written before it is read": (
+        "activations.cu",
+        "    sums[blockIdx.y * columns + j] = sum;\n  }\n",
+        "    sums[blockIdx.y * columns + j] = sum;\n  }\n  partial[threadIdx.y][threadIdx.x] = 0;\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("race", NO_BARRIER)
+def test_threads_race_where_a_barrier_is_missing(race, tmp_path):
+    """Fibers find these too, by the order of threads; here it is the sanitizer that must."""
+    file, old, new = NO_BARRIER[race]
+    assert old in read(file)
+    names = ("sum_squares<float>", "activation_backward<float, Tanh>")
+    listed = {name: FLOAT32[name] for name in names}
+    program = build(tmp_path, listed, "thread", {file: read(file).replace(old, new)})
+    assert "data race" in replay(program, recorded().recording(listed))
+
+
+def test_a_divergent_barrier_ends_when_its_time_is_up(tmp_path):
+    """On fibers it is an error at once; threads would wait for ever."""
+    old = "  partial[threadIdx.x] = x;\n"
+    changed = {"groups.cuh": read("groups.cuh").replace(old, f"{old}  if (threadIdx.x == 0) return x;\n")}
+    listed = {"sum_squares<float>": FLOAT32["sum_squares<float>"]}
+    found = replay(build(tmp_path, listed, "thread", changed), recorded().recording(listed), seconds=1)
+    assert found == f"sum_squares<float>: {HUNG}"
+
+
+def test_a_declaration_that_is_not_the_functions_does_not_build():
+    wrong = replace(FLOAT32["softmax<float>"], declaration="const T* logits, T* out, int rows")
+    with pytest.raises(AssertionError, match="no matches converting function"):
+        HostKernels({"softmax<float>": wrong})

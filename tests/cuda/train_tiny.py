@@ -1,0 +1,36 @@
+"""Train a tiny network on a GPU: what compute-sanitizer watches. Needs no test library."""
+
+import numpy as np
+
+from fuseprop import MomentumSGD, Network, mlp
+
+TASKS = {
+    "half_squared_error": ("sigmoid", np.linspace(0, 1, 70)[:, None]),
+    "sigmoid_cross_entropy": ("relu", (np.arange(70) % 2)[:, None]),
+    "softmax_cross_entropy": ("tanh", np.arange(70) % 3),
+}
+"""Each loss with a hidden activation and the targets of 70 rows; 70 is no multiple of the batch size."""
+
+
+def train(backend):
+    """Train with every loss; returns the last loss of each, which must be finite."""
+    rows = np.random.default_rng(0).normal(size=(70, 5))
+    last = {}
+    for loss, (activation, target) in TASKS.items():
+        outputs = 3 if loss == "softmax_cross_entropy" else 1
+        network = Network(mlp([5, 33, outputs], activation), loss, seed=0, backend=backend)
+        optimizer = MomentumSGD(0.05, 0.9, weight_decay=1e-4, nesterov=True)
+        history = network.fit(rows, target, optimizer, epochs=2, batch_size=32, validation=0.2)
+        network.predict(rows)
+        last[loss] = history.train_loss[-1]
+    assert np.isfinite(list(last.values())).all(), last
+    return last
+
+
+if __name__ == "__main__":
+    import cupy
+    from fuseprop_cupy import CupyBackend
+
+    cupy.cuda.set_allocator(None)  # an allocation for each array, so that memcheck sees where it ends
+    for dtype in ("float32", "float64"):
+        print(dtype, train(CupyBackend(dtype)))
