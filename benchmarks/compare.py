@@ -1,0 +1,137 @@
+"""Compare fuseprop with its peers, and write the raw figures to one JSON file.
+
+``python -m benchmarks.compare`` measures every network of the device; ``python -m benchmarks.report`` then
+turns the files under ``results/`` into tables and plots.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .footprint import footprint
+from .machine import describe, slug, today
+from .networks import ACTIVATIONS, CASES, Case
+from .peers import PEERS
+from .turns import SETTLE, Peer, measure
+
+RESULTS = Path(__file__).parent / "results"
+
+FORMAT = 1
+QUICK_ROUNDS, QUICK_FLOPS = 3, 1e8
+
+BLOCK = {"cpu": 0.03, "cuda": 0.02}
+"""Seconds that are timed in one piece. Rows whose smallest unit is longer take that."""
+
+
+@click.command(help=__doc__)
+@click.option("--device", default="cpu", show_default=True, help="cpu, or cuda, or cuda:1.")
+@click.option("--rounds", default=21, show_default=True, help="Turns that everyone takes on each network.")
+@click.option(
+    "--minutes", default=12.0, show_default=True, help="Fewer rounds on wide networks, to end then."
+)
+@click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds, small networks: a trial, not a result.")
+@click.option("--network", "networks", multiple=True, type=click.Choice(list(CASES)), help="Only these.")
+@click.option("--activation", "activations", multiple=True, type=click.Choice(ACTIVATIONS))
+@click.option(
+    "--peer", "peers", multiple=True, help="Only these, and fuseprop: " + ", ".join(PEERS[1:]) + "."
+)
+@click.option("--footprint/--no-footprint", "sizes", default=True, help="Memory and start-up (CPU only).")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, help="A folder.")
+def main(
+    device: str,
+    rounds: int,
+    minutes: float,
+    quick: bool,
+    networks: tuple[str, ...],
+    activations: tuple[str, ...],
+    peers: tuple[str, ...],
+    sizes: bool,
+    output: Path,
+) -> None:
+    """Parse the command line."""
+    cases = [case for case in CASES.values() if not networks or case.id in networks]
+    if not networks:
+        cases = [case for case in cases if not (case.gpu_only and device == "cpu")]
+        cases = [case for case in cases if not quick or case.step_flops < QUICK_FLOPS]
+    modules = [_module(name) for name in (PEERS[0], *(peers or PEERS[1:]))]
+    result = compare(
+        device,
+        cases,
+        activations or ("sigmoid",),
+        modules,
+        rounds=QUICK_ROUNDS if quick else rounds,
+        minutes=minutes,
+        sizes=sizes and device == "cpu",
+    )
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / f"{slug(result['machine'])}-{result['date']}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    click.echo(f"{path}: {result['minutes']:.1f} minutes", err=True)
+
+
+def compare(
+    device: str,
+    cases: list[Case],
+    activations: tuple[str, ...],
+    modules: list[str],
+    *,
+    rounds: int,
+    minutes: float = 12.0,
+    sizes: bool = True,
+    pause: float = SETTLE,
+) -> dict[str, Any]:
+    """Measure, and return everything that the report needs."""
+    start = time.monotonic()
+    result: dict[str, Any] = {
+        "format": FORMAT,
+        "date": today(),
+        "device": device,
+        "precision": "strict float32",
+        "rounds": rounds,
+        "machine": describe(),
+        "peers": [],
+        "networks": [],
+        "footprint": [],
+    }
+    for module in modules if sizes else ():
+        _say(start, f"memory and start-up: {module.rpartition('.')[2]}")
+        result["footprint"].append({"peer": module.rpartition(".")[2], **footprint(module)})
+
+    everyone = [Peer(module, device) for module in modules]
+    try:
+        for peer in everyone:
+            known = {"name": peer.name, "version": peer.hello.get("version", "")}
+            result["peers"].append({**known, "absent": peer.missing})
+        present = [peer for peer in everyone if peer.missing is None]
+        block = BLOCK[device.partition(":")[0]]
+        todo = [(case.id, activation) for case in cases for activation in activations]
+        for i, (case, activation) in enumerate(todo):
+            _say(start, f"{case} {activation}")
+            left = 60 * minutes - (time.monotonic() - start)
+            share = left / (len(todo) - i)  # what a small network does not use, the wide ones have
+            rows = measure(present, case, activation, rounds=rounds, block=block, seconds=share, pause=pause)
+            result["networks"].append({"network": case, "activation": activation, "rows": rows})
+    finally:
+        for peer in everyone:
+            peer.close()
+    result["minutes"] = round((time.monotonic() - start) / 60, 2)
+    return result
+
+
+def _module(name: str) -> str:
+    if name not in PEERS:
+        raise click.UsageError(f"--peer: expected one of {', '.join(PEERS)}, got {name!r}.")
+    return f"{__package__}.peers.{name}"
+
+
+def _say(start: float, what: str) -> None:
+    click.echo(f"{time.monotonic() - start:6.0f} s  {what}", err=True)
+
+
+if __name__ == "__main__":
+    main()

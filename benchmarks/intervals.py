@@ -1,0 +1,55 @@
+"""Medians with intervals that assume nothing about the noise, and what may be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb
+from statistics import median
+
+TIE = 0.05
+"""Ratios closer to 1 than this say nothing about which one is faster."""
+
+NOISY = 0.10
+"""A relative width of the interval above which a row is marked."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A median and the bounds of its confidence interval."""
+
+    low: float
+    middle: float
+    high: float
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the interval is wider than a tenth of its median."""
+        return self.high - self.low > NOISY * self.middle
+
+    @property
+    def tie(self) -> bool:
+        """For a ratio: whether it is within 5% of 1."""
+        return abs(self.middle - 1) <= TIE
+
+
+def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Return the median and its order-statistics interval.
+
+    The k-th smallest and the k-th largest of n values miss the true median with probability
+    2 P(B < k), B ~ Binomial(n, 1/2); k is the largest that keeps `confidence`. Under 6 values there is none,
+    and the interval is from the smallest to the largest.
+    """
+    if not values:
+        raise ValueError("an interval needs at least one value, got none.")
+    ordered, n = sorted(values), len(values)
+    k, missed = 1, 2 / 2**n
+    while k <= n // 2 and missed + 2 * comb(n, k) / 2**n <= 1 - confidence:
+        missed += 2 * comb(n, k) / 2**n
+        k += 1
+    return Interval(ordered[k - 1], median(ordered), ordered[n - k])
+
+
+def ratio(others: Sequence[float], ours: Sequence[float]) -> Interval:
+    """Return the interval of other / ours, round by round: above 1 where ours is faster."""
+    return interval([other / own for other, own in zip(others, ours, strict=True)])

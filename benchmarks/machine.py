@@ -1,0 +1,90 @@
+"""What a measurement depends on and what must stand beside it: CPU, BLAS, GPU, versions, settings."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+THREAD_SETTINGS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_THREAD_TIMEOUT",
+    "OMP_WAIT_POLICY",
+    "XLA_FLAGS",
+)
+
+
+def describe() -> dict[str, Any]:
+    """Return the machine in words and numbers; starts no kernel, names no host."""
+    return {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": _memory(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": _blas(),
+        "settings": {name: os.environ[name] for name in THREAD_SETTINGS if name in os.environ},
+        "gpu": _gpu(),
+    }
+
+
+def slug(machine: dict[str, Any]) -> str:
+    """Return the machine's part of a result's file name, such as "amd-epyc-2-cores"."""
+    name = machine["gpu"].get("name") or f"{machine['cpu']} {machine['cores']} cores"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def today() -> str:
+    """Return the date, such as "2026-01-31"."""
+    return datetime.now().astimezone().strftime("%Y-%m-%d")
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
+        if found:
+            return found[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _blas() -> list[dict[str, Any]]:
+    keys = ("internal_api", "version", "architecture", "num_threads")
+    return [{key: pool.get(key) for key in keys} for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def _gpu() -> dict[str, Any]:
+    """Return name, driver, CUDA and CuPy of the first GPU; empty where CuPy or a GPU is missing."""
+    try:
+        import cupy
+
+        runtime = cupy.cuda.runtime
+        properties = runtime.getDeviceProperties(0)
+        return {
+            "name": properties["name"].decode(),
+            "compute_capability": f"{properties['major']}.{properties['minor']}",
+            "memory_gib": round(properties["totalGlobalMem"] / 2**30, 1),
+            "ecc": bool(properties["ECCEnabled"]),
+            "driver": runtime.driverGetVersion(),
+            "cuda": runtime.runtimeGetVersion(),
+            "cupy": cupy.__version__,
+        }
+    except Exception:
+        # CuPy reports a missing driver, library or device in its own many types.
+        return {}

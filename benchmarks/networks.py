@@ -1,0 +1,80 @@
+"""The networks that everything here is measured on: one list, with what a training step of each must do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and its batch: layer sizes from inputs to outputs, and rows a batch."""
+
+    id: str
+    sizes: tuple[int, ...]
+    batch: int
+    gpu_only: bool = False
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Inputs and outputs (d, m) of each layer."""
+        return list(pairwise(self.sizes))
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return sum((d + 1) * m for d, m in self.shapes)
+
+    @property
+    def units(self) -> int:
+        """Outputs of all layers together."""
+        return sum(self.sizes[1:])
+
+    @property
+    def forward_flops(self) -> int:
+        """FLOPs of the products x W: 2 n d m a layer."""
+        return sum(2 * self.batch * d * m for d, m in self.shapes)
+
+    @property
+    def backward_flops(self) -> int:
+        """FLOPs of x^T delta in every layer, and of delta W^T in all but the first."""
+        (d, m), *_ = self.shapes
+        return 2 * self.forward_flops - 2 * self.batch * d * m
+
+    @property
+    def step_flops(self) -> int:
+        """FLOPs of all products of a step."""
+        return self.forward_flops + self.backward_flops
+
+    def step_bytes(self, itemsize: int) -> int:
+        """Bytes that a step reads and writes outside its products.
+
+        The gather reads and writes each input once. An activation reads and writes its output in place, its
+        derivative reads output and gradient and writes delta: 5 accesses a unit and row. The update reads
+        gradient, velocity and value and writes the last two: 5 accesses a parameter.
+        """
+        gathered = 2 * self.batch * self.sizes[0]
+        return itemsize * (gathered + 5 * self.batch * self.units + 5 * self.parameters)
+
+
+def _case(sizes: str, layers: tuple[int, ...], batch: int, *, gpu_only: bool = False) -> Case:
+    return Case(f"{sizes}-b{batch}", layers, batch, gpu_only)
+
+
+CASES = {
+    case.id: case
+    for case in (
+        _case("2-8-1", (2, 8, 1), 4),
+        _case("64-32-10", (64, 32, 10), 32),
+        _case("64-64-10", (64, 64, 10), 128),
+        _case("784-128-10", (784, 128, 10), 128),
+        _case("784-512-512-10", (784, 512, 512, 10), 128),
+        _case("784-512-512-10", (784, 512, 512, 10), 1024),
+        _case("784-512-512-10", (784, 512, 512, 10), 8192),
+        _case("1024x4-10", (1024, 1024, 1024, 1024, 1024, 10), 1024),
+        _case("4096x4", (4096, 4096, 4096, 4096, 4096), 4096, gpu_only=True),
+    )
+}
+"""By id: layer sizes, then "b" and the rows of a batch. 1024x4 means four matrices of 1024 x 1024."""
+
+ACTIVATIONS = ("sigmoid", "relu")

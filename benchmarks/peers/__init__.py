@@ -1,0 +1,50 @@
+"""Implementations of the same training, one file each. A file holds
+
+* ``NAME``, ``MODULE`` (what is imported) and ``DISTRIBUTIONS`` (what is installed, itself first), and
+* ``forms(device)``: the ways in which this library can be used, each a `Form`.
+
+The file imports its library at its top; where that fails, the peer is reported absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..problem import Problem
+
+PEERS = ("fuseprop", "textbook", "pytorch", "jax", "scikit_learn", "thinc", "keras")
+"""Modules in this folder. The first is the one that the others are compared with."""
+
+Table = Literal["step", "fit", "products", "copy", "launch"]
+
+
+@dataclass
+class Running:
+    """A training that has been set up, compiled and not begun.
+
+    run(steps) takes that many more steps and returns when the device is done; steps is a multiple of `unit`.
+    weights() returns host arrays (d, m) and (m,) of each layer.
+    """
+
+    run: Callable[[int], None]
+    weights: Callable[[], list[tuple[Any, Any]]] | None = None
+    unit: int = 1
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to use a library.
+
+    table: "step" is the bare step over the problem's order, "fit" the library's ordinary loop over whole
+    epochs; "products" and "copy" are what the floor is made of, "launch" one smallest kernel.
+    fits: whether this form can be timed on a problem, or else why not.
+    note: what a reader of the table must know.
+    """
+
+    name: str
+    table: Table
+    build: Callable[[Problem], Running]
+    fits: Callable[[Problem], str | None] = field(default=lambda problem: None)  # noqa: ARG005
+    note: str = ""

@@ -1,0 +1,36 @@
+"""fuseprop itself: the bare step, and `Network.fit`."""
+
+from __future__ import annotations
+
+from fuseprop.registry import load_backend
+
+from ..problem import Problem
+from ..stepper import Stepper, make_network, make_optimizer
+from . import Form, Running
+
+NAME, MODULE, DISTRIBUTIONS = "fuseprop", "fuseprop", ("fuseprop",)
+
+
+def forms(device: str) -> list[Form]:
+    """Return the bare step as `fit` runs it, and `fit`."""
+
+    def step(problem: Problem) -> Running:
+        stepper = Stepper(problem, load_backend(device))
+        return Running(stepper.run, stepper.network.weights)
+
+    def fit(problem: Problem) -> Running:
+        network, optimizer = make_network(problem, load_backend(device)), make_optimizer()
+
+        def run(steps: int) -> None:
+            network.fit(
+                problem.X,
+                problem.targets,
+                optimizer,
+                epochs=steps // problem.batches,
+                batch_size=problem.case.batch,
+                shuffle=problem.shuffle,
+            )
+
+        return Running(run, network.weights, problem.batches)
+
+    return [Form("fuseprop", "step", step), Form("fuseprop", "fit", fit)]

@@ -1,0 +1,95 @@
+"""What everyone trains: the same rows, targets, batches, starting weights and settings, from one seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .networks import Case
+
+LEARNING_RATE = 0.01
+MOMENTUM = 0.9
+"""v = 0.9 v - 0.01 g, w = w + v. Small enough that the hundred thousand steps of a measurement end nowhere
+extreme (no denormals, no overflow); large enough for the gate to tell a wrong one: see `gate.py`."""
+
+SCAN = 64
+"""Steps in one call for implementations that loop on the device: 16 are not JAX's best form (2-8-1: 8.0 us a
+step with 16, 3.9 with 64)."""
+
+DATA_BYTES = 32 << 20
+SCAN_FLOPS = 1e11
+"""At 200 GFLOP/s half a second: more than that in one call measures nothing that fewer steps would not."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """N rows and a network to train on them in minibatches.
+
+    X (N, d) float32, labels (N,) int64 classes (0 or 1 where the network has one output); order (N,): batch k
+    is order[k n : (k + 1) n], and after the last batch comes the first again; weights: (d, m) and (m,) of
+    each layer, float32; shuffle: whether loops over whole epochs draw a new order for each.
+    """
+
+    case: Case
+    activation: str
+    X: np.ndarray
+    labels: np.ndarray
+    order: np.ndarray
+    weights: list[tuple[np.ndarray, np.ndarray]]
+    shuffle: bool = True
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch, all of them full."""
+        return len(self.X) // self.case.batch
+
+    @property
+    def binary(self) -> bool:
+        """One sigmoid output, rather than a softmax over classes."""
+        return self.case.sizes[-1] == 1
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Values (N, 1) in float32 where there is one output, else the labels (N,)."""
+        return self.labels[:, None].astype(np.float32) if self.binary else self.labels
+
+    @property
+    def order_of_scan(self) -> np.ndarray:
+        """Row numbers (SCAN, n) of the next SCAN batches from the start of an epoch."""
+        epoch = self.order.reshape(self.batches, self.case.batch)
+        return np.tile(epoch, (SCAN // self.batches, 1))
+
+
+def scans(case: Case) -> bool:
+    """Whether SCAN steps are short enough to be timed as one call."""
+    return SCAN * case.step_flops <= SCAN_FLOPS
+
+
+def batches_of(case: Case) -> int:
+    """Batches in an epoch: a power of two up to SCAN, for at most 32 MiB of rows; at least 2."""
+    row_bytes = 4 * case.sizes[0] * case.batch
+    batches = SCAN
+    while batches > 2 and (batches * row_bytes > DATA_BYTES or batches * case.step_flops > SCAN_FLOPS):
+        batches //= 2
+    return batches
+
+
+def make_problem(case: Case, activation: str, *, in_order: bool = False) -> Problem:
+    """Draw a problem; `in_order` takes the rows as they stand, and never shuffles them."""
+    rng = np.random.default_rng(0)
+    rows, (inputs, outputs) = batches_of(case) * case.batch, (case.sizes[0], case.sizes[-1])
+    X = rng.standard_normal((rows, inputs), dtype=np.float32)
+    labels = rng.integers(0, max(2, outputs), rows)
+    order = rng.permutation(rows)
+    weights = [_start(rng, activation, d, m) for d, m in case.shapes]
+    return Problem(
+        case, activation, X, labels, np.arange(rows) if in_order else order, weights, shuffle=not in_order
+    )
+
+
+def _start(rng: np.random.Generator, activation: str, d: int, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """N(0, 2/d) for relu, N(0, 2/(d + m)) otherwise; biases of 0.01, so that a forgotten bias shows."""
+    deviation = np.sqrt(2 / (d if activation == "relu" else d + m))
+    weights = rng.standard_normal((d, m), dtype=np.float32) * np.float32(deviation)
+    return weights, np.full(m, 0.01, np.float32)

@@ -1,0 +1,89 @@
+"""Raw figures, asked questions: who is ours, what is the floor, which ratio, which rows say nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+from typing import Any
+
+from .intervals import Interval, interval, ratio
+from .networks import CASES, Case
+
+OURS = "fuseprop"
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of one result file: a row a form, every row with one time a round."""
+
+    raw: dict[str, Any]
+
+    @property
+    def case(self) -> Case:
+        """Sizes and batch."""
+        return CASES[self.raw["network"]]
+
+    @property
+    def label(self) -> str:
+        """Such as "784-128-10, 128"."""
+        sizes, _, batch = self.raw["network"].rpartition("-b")
+        return f"{sizes}, {batch}"
+
+    def row(self, name: str, table: str) -> dict[str, Any] | None:
+        """Return one form's row, measured or not."""
+        return next((r for r in self.raw["rows"] if r["name"] == name and r["table"] == table), None)
+
+    def names(self, table: str) -> list[str]:
+        """Return the forms of a table, ours first."""
+        names = [row["name"] for row in self.raw["rows"] if row["table"] == table]
+        return sorted(names, key=lambda name: name != OURS)
+
+    def times(self, name: str, table: str) -> list[float]:
+        """Return seconds a step, one a round; none where the row does not count."""
+        row = self.row(name, table)
+        if row is None or why_not(row):
+            return []
+        return list(row["times"])
+
+    def time(self, name: str, table: str) -> Interval | None:
+        """Return seconds a step."""
+        times = self.times(name, table)
+        return interval(times) if times else None
+
+    def against_ours(self, name: str, table: str) -> Interval | None:
+        """Return that form's time over ours, round by round."""
+        theirs, ours = self.times(name, table), self.times(OURS, table)
+        return ratio(theirs, ours) if theirs and ours else None
+
+    @cached_property
+    def floor_parts(self) -> dict[str, dict[str, Any]]:
+        """The fastest row of each kind that a floor is made of."""
+        parts = {}
+        for table in ("products", "copy", "launch"):
+            rows = [row for row in self.raw["rows"] if row["table"] == table and not why_not(row)]
+            if rows:
+                parts[table] = min(rows, key=lambda row: median(row["times"]))
+        return parts
+
+    @property
+    def floor(self) -> list[float]:
+        """Seconds that no step can undercut, one a round; see `floors.py`."""
+        return [sum(times) for times in zip(*(r["times"] for r in self.floor_parts.values()), strict=True)]
+
+    def of_floor(self, name: str) -> Interval | None:
+        """Return a bare step's time over the floor, round by round."""
+        times = self.times(name, "step")
+        return ratio(times, self.floor) if times and self.floor else None
+
+
+def why_not(row: dict[str, Any]) -> str | None:
+    """Return why a row does not count, None where it does."""
+    for word, text in (
+        ("refused", "refused by the gate"),
+        ("skipped", "not run"),
+        ("error", "failed"),
+    ):
+        if word in row:
+            return f"{text}: {row[word]}"
+    return None if row["times"] else "not measured"

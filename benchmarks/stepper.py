@@ -1,0 +1,131 @@
+"""The one place of this folder that knows how fuseprop runs a training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from fuseprop import MomentumSGD, Network, mlp
+from fuseprop.backend import INTEGER, AnyBackend, Array, HostArray
+from fuseprop.program import record
+from fuseprop.rows import Rows
+from fuseprop.step import training_step
+from fuseprop.targets import encode_targets
+from fuseprop.training import Training
+
+from .problem import LEARNING_RATE, MOMENTUM, Problem
+
+
+def make_network(problem: Problem, backend: AnyBackend) -> Network:
+    """Return the problem's network with its starting weights."""
+    loss = "sigmoid_cross_entropy" if problem.binary else "softmax_cross_entropy"
+    network = Network(mlp(problem.case.sizes, problem.activation), loss, seed=0, backend=backend)
+    network.set_weights(problem.weights)
+    return network
+
+
+def make_optimizer() -> MomentumSGD:
+    """Return the optimizer that everyone uses."""
+    return MomentumSGD(LEARNING_RATE, MOMENTUM)
+
+
+class Nothing:
+    """A metric that counts nothing: the bare step is compared with steps that count no hits either."""
+
+    name = "nothing"
+
+    def record(
+        self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
+    ) -> None:
+        """Write nothing."""
+
+    def score(self, losses: HostArray, hits: HostArray, weights: HostArray | None) -> float:
+        """Return what nobody reads."""
+        return 0.0
+
+
+class Stepper:
+    """A network in training, one step after the other, over the problem's order again and again.
+
+    The step is recorded and replayed, as in `Network.fit`; with ``eager`` each is called through the layers.
+    """
+
+    def __init__(self, problem: Problem, backend: AnyBackend, *, eager: bool = False) -> None:
+        self.backend = backend
+        self.network = make_network(problem, backend)
+        self.optimizer = make_optimizer()
+        stack = self.network.stack
+        targets = encode_targets(problem.targets, stack.loss, stack.layers[-1], len(problem.X))
+        self.training = Training(
+            backend,
+            stack,
+            None,
+            self.optimizer,
+            Rows(problem.X, targets, None),
+            batch_size=problem.case.batch,
+            validation=None,
+        )
+        self.batch = self.training.batches[0]
+        self.optimizer.prepare(stack.parameters)
+        self._order = problem.order
+        self.training.begin_epoch(self._order)
+        self._start = backend.from_host(np.zeros(1), dtype=INTEGER)
+        self._batches = problem.batches
+        self._next = 0
+        self._step = partial(self._call, backend) if eager else self.compile()
+
+    def compile(self) -> Callable[[], None]:
+        """Record a step and return what replays it."""
+        return self.backend.compile(record(self.backend, self._call))
+
+    def _call(self, backend: AnyBackend) -> None:
+        training = self.training
+        training_step(
+            backend,
+            training.stack,
+            Nothing(),
+            self.optimizer,
+            training.examples,
+            training.epoch,
+            self.batch,
+        )
+
+    def step(self) -> None:
+        """Gather, forward, loss, backward, update; does not wait for the device."""
+        if self._next == self._batches:
+            self.rewind()
+        self._next += 1
+        self._step()
+
+    def rewind(self) -> None:
+        """Go to the epoch's first batch."""
+        self.backend.copy(self._start, out=self.training.epoch.cursor)
+        self._next = 0
+
+    def epoch(self) -> None:
+        """Send the order to the device and take all steps, as `fit` does; does not wait for the device."""
+        self.training.begin_epoch(self._order)
+        self._next = 0
+        for _ in range(self._batches):
+            self.step()
+
+    def forward(self) -> None:
+        """All layers, on the rows of the step before."""
+        self.network.stack.forward(self.backend, self.batch.x, self.batch.outputs)
+
+    def backward(self) -> None:
+        """From the last layer's gradient to every parameter's."""
+        batch = self.batch
+        self.network.stack.backward(self.backend, batch.x, batch.outputs, batch.gradients)
+
+    def update(self) -> None:
+        """The optimizer's step."""
+        self.optimizer.update(self.backend, self.network.stack.parameters)
+
+    def run(self, steps: int) -> None:
+        """Take that many steps and wait for the device."""
+        for _ in range(steps):
+            self.step()
+        self.backend.synchronize()

@@ -1,0 +1,133 @@
+"""Markdown tables of one result file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import floor, log10
+from typing import Any
+
+from .intervals import Interval
+from .rows import OURS, Network, why_not
+
+TITLES = {
+    "step": "The bare step: batch gathered, forward, loss, backward, update",
+    "fit": "As users call it: whole epochs, shuffled, with history; divided by their steps",
+}
+COMMANDS = {"cpu": "python -m benchmarks.compare", "cuda": "python -m benchmarks.compare --device cuda"}
+
+
+def number(value: float) -> str:
+    """Return three digits: 0.123, 9.31, 17.2, 451, 132,000."""
+    if value == 0:
+        return "0"
+    digits = 2 - floor(log10(abs(value)))
+    return f"{round(value, digits):,.{max(0, digits)}f}"
+
+
+def ratio_cell(value: Interval | None) -> str:
+    """Return median [interval], with = for a tie and ~ for noise."""
+    if value is None:
+        return "-"
+    marks = (" =" if value.tie else "") + (" ~" if value.noisy else "")
+    return f"{number(value.middle)} [{number(value.low)}, {number(value.high)}]{marks}"
+
+
+def table(header: list[str], rows: Iterable[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def comparison(networks: list[Network], kind: str) -> str:
+    """Return one of the two tables: our time, and everybody's over ours."""
+    names = list(dict.fromkeys(name for n in networks for name in n.names(kind) if name != OURS))
+    notes: list[str] = []
+
+    def cell(network: Network, name: str) -> str:
+        row = network.row(name, kind)
+        why = "not run" if row is None else why_not(row)
+        if why is None:
+            return ratio_cell(network.against_ours(name, kind))
+        if why not in notes:
+            notes.append(why)
+        return f"({notes.index(why) + 1})"
+
+    rows = []
+    for network in networks:
+        ours = network.time(OURS, kind)
+        time = cell(network, OURS) if ours is None else number(1e6 * ours.middle) + " ~" * ours.noisy
+        floor_cell = [ratio_cell(network.of_floor(OURS))] if kind == "step" else []
+        rows.append([network.label, time, *floor_cell, *(cell(network, name) for name in names)])
+    header = ["network, batch", f"{OURS}, µs", *(["x of floor"] if kind == "step" else []), *names]
+    explained = {
+        row["name"]: row["note"]
+        for n in networks
+        for row in n.raw["rows"]
+        if row["table"] == kind and row["note"]
+    }
+    remarks = [f"({i}) {note}." for i, note in enumerate(notes, 1)]
+    remarks.append("; ".join(f"{name}: {note}" for name, note in explained.items()) + ".")
+    return "\n\n".join([f"### {TITLES[kind]}", table(header, rows), *filter(lambda r: r != ".", remarks)])
+
+
+def floors(networks: list[Network]) -> str:
+    """Return the table of floors: what they are made of, and everybody's bare step over them."""
+    names = list(dict.fromkeys(name for n in networks for name in n.names("step")))
+    rows = []
+    for network in networks:
+        parts = [
+            f"{number(1e6 * sorted(part['times'])[len(part['times']) // 2])} ({part['name'].split()[0]})"
+            for part in network.floor_parts.values()
+        ]
+        if not network.floor:
+            continue
+        middle = sorted(network.floor)[len(network.floor) // 2]
+        ratios = [network.of_floor(name) for name in names]
+        cells = ["-" if value is None else number(value.middle) + " ~" * value.noisy for value in ratios]
+        rows.append([network.label, number(1e6 * middle), " + ".join(parts), *cells])
+    if not rows:
+        return "### Floors\n\nNot measured."
+    return "### Floors: the bare step's time over that of its products and bytes alone\n\n" + table(
+        ["network, batch", "floor, µs", "products + bytes, µs (fastest library)", *names], rows
+    )
+
+
+def footprints(result: dict[str, Any]) -> str:
+    """Return the table of memory and start-up."""
+    mib = 2**20
+    rows = [
+        [
+            one["name"],
+            number(one["installed"] / mib),
+            number(one["installed_with_dependencies"] / mib),
+            number(one["import"]),
+            number(one["peak_memory"] / mib),
+            number(one["ready"]),
+        ]
+        if "absent" not in one
+        else [one["peer"], f"absent: {one['absent']}", *["-"] * 4]
+        for one in result["footprint"]
+    ]
+    header = ["", "installed, MiB", "with what it needs, MiB", "import, s", "peak memory, MiB", "ready, s"]
+    return "### Memory and start-up: one epoch of 64-32-10, batch 32\n\n" + table(header, rows)
+
+
+def about(result: dict[str, Any]) -> str:
+    """Return who was measured, where and how, and who was absent."""
+    machine = result["machine"]
+    blas = ", ".join(
+        f"{b['internal_api']} {b['version']} with {b['num_threads']} threads" for b in machine["blas"]
+    )
+    present = [f"{p['name']} {p['version']}".strip() for p in result["peers"] if not p["absent"]]
+    absent = [f"{p['name']} ({p['absent']})" for p in result["peers"] if p["absent"]]
+    gpu, settings = machine["gpu"], [f"{k}={v}" for k, v in machine["settings"].items()]
+    lines = [
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}.",
+        f"{blas}.",
+        *([f"{gpu['name']}, driver {gpu['driver']}, CUDA {gpu['cuda']}, CuPy {gpu['cupy']}."] if gpu else []),
+        f"{', '.join(present)}. Settings: {', '.join(settings) or 'those of each library'}.",
+        f"{result['precision']}, up to {result['rounds']} rounds, {result['minutes']} minutes.",
+        f"Absent: {', '.join(absent) or 'nobody'}.",
+        f"Again: `{COMMANDS[result['device'].partition(':')[0]]}`.",
+    ]
+    return "  \n".join(lines)

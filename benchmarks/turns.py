@@ -1,0 +1,140 @@
+"""Processes that take turns: each peer in its own, round robin, the order reversed every round.
+
+Idle threads of one library (OpenBLAS, libgomp) go on spinning for up to 26 ms and take a core from the next:
+hence processes of their own, and a pause before each one's turn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+SETTLE = 0.05
+"""Seconds of rest before a turn."""
+
+PATIENCE = 300.0
+"""Seconds until a process that does not answer is given up."""
+
+
+class Peer:
+    """A process that runs `worker.py`."""
+
+    def __init__(self, module: str, device: str) -> None:
+        self.module = module
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process)
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", module, device],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        self.hello = self._answer()
+        self.name: str = self.hello.get("name", module.rpartition(".")[2])
+        self.missing: str | None = self.hello.get("absent") or self.hello.get("error")
+
+    def ask(self, do: str, **request: Any) -> dict[str, Any]:
+        """Send a request and return the answer; {"error": why} where there is none."""
+        if self._process.poll() is not None:
+            return {"error": self._last_words()}
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": do, **request}).encode() + b"\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._log.close()
+
+    def _answer(self) -> dict[str, Any]:
+        out = self._process.stdout
+        assert out is not None
+        if not select.select([out], [], [], PATIENCE)[0]:
+            self._process.kill()
+            self._process.wait()
+            return {"error": f"no answer within {PATIENCE:g} s"}
+        line = out.readline()
+        return json.loads(line) if line else {"error": self._last_words()}
+
+    def _last_words(self) -> str:
+        self._process.wait()
+        self._log.seek(0)
+        lines = [line.strip() for line in self._log if line.strip()]
+        return f"ended with {self._process.returncode}: {lines[-1][:200] if lines else 'no output'}"
+
+
+def measure(
+    peers: list[Peer],
+    case: str,
+    activation: str,
+    *,
+    rounds: int,
+    block: float,
+    seconds: float,
+    pause: float = SETTLE,
+) -> list[dict[str, Any]]:
+    """Measure every form of every peer on one network.
+
+    Returns a row a form: its names, the gate's verdict, and `times`, seconds a step, one entry a round; or
+    `refused`, `skipped` or `error` with the reason. Entry r of two rows was measured in the same round. No
+    round begins after `seconds`, except for the first.
+    """
+    end = time.monotonic() + seconds
+    rows, timed = [], []
+    for peer in peers:
+        for number, form in enumerate(peer.hello["forms"]):
+            built = peer.ask("build", form=number, case=case, activation=activation)
+            row = {"peer": peer.name, **form, **built, "times": []}
+            verdict = built.get("gate")
+            if verdict is not None and not verdict["passed"]:
+                row["refused"] = refusal(verdict)
+            rows.append(row)
+            if not {"refused", "skipped", "error"} & row.keys():
+                timed.append((peer, number, row))
+    steps: dict[int, int] = {}
+    for turn in range(rounds):
+        if turn and time.monotonic() > end:
+            break
+        last = None
+        for peer, number, row in reversed(timed) if turn % 2 else timed:
+            if "error" in row:
+                continue
+            if peer is not last:
+                time.sleep(pause)
+                last = peer
+            answer = peer.ask("time", form=number, seconds=block, steps=steps.get(id(row)))
+            if "error" in answer:
+                row["error"] = answer["error"]
+                continue
+            steps[id(row)] = answer["steps"]
+            row["times"].append(answer["seconds"] / answer["steps"])
+    for peer in peers:
+        peer.ask("drop")
+    return rows
+
+
+def refusal(verdict: dict[str, Any]) -> str:
+    """Say why the gate is closed."""
+    return (
+        f"loss {verdict['loss']:.6f} after {verdict['steps']} steps, float64 reference "
+        f"{verdict['reference']:.6f}: differs by {verdict['error']:.1e}, allowed {verdict['bound']:.1e}"
+    )

@@ -1,0 +1,141 @@
+"""One peer in one process: it builds its forms, passes them through the gate, and times blocks of steps.
+
+``python -m benchmarks.worker MODULE DEVICE`` reads requests from standard input and answers on standard
+output, a line of JSON each. The other end is `turns.py`.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+import time
+from functools import cache
+from typing import Any
+
+from .gate import Gate
+from .networks import CASES
+from .peers import Form, Running
+from .problem import Problem, make_problem
+
+WARM_UP = 0.005
+"""Seconds of steps before those that are timed: caches and threads wake up. One unit at least."""
+
+
+class Worker:
+    """The forms of one peer, and those that are set up for the network of the moment."""
+
+    def __init__(self, module: str, device: str) -> None:
+        self.peer = importlib.import_module(module)
+        self.forms: list[Form] = self.peer.forms(device)
+        self.running: dict[int, Running] = {}
+
+    def hello(self) -> dict[str, Any]:
+        """Say who is there and in which forms."""
+        return {
+            "name": self.peer.NAME,
+            "version": _version(self.peer.DISTRIBUTIONS[0]),
+            "forms": [{"name": f.name, "table": f.table, "note": f.note} for f in self.forms],
+        }
+
+    def build(self, form: int, case: str, activation: str) -> dict[str, Any]:
+        """Set a form up and pass it through the gate: {"skipped": why}, or {"gate": verdict or None}."""
+        chosen = self.forms[form]
+        problem = _problem(case, activation, in_order=False)
+        why_not = chosen.fits(problem)
+        if why_not is not None:
+            return {"skipped": why_not}
+        running = chosen.build(problem)
+        verdict = None
+        if chosen.table in ("step", "fit"):
+            examined, gate = running, _gate(case, activation, in_order=chosen.table == "fit")
+            if (
+                chosen.table == "fit"
+            ):  # its own order cannot be foreseen: the gate has it take the rows in order
+                examined = chosen.build(_problem(case, activation, in_order=True))
+            assert examined.weights is not None
+            examined.run(gate.steps)
+            verdict = gate.verdict(examined.weights())
+        self.running[form] = running
+        return {"gate": verdict}
+
+    def time(self, form: int, seconds: float, steps: int | None = None) -> dict[str, Any]:
+        """Time a block: {"steps": n, "seconds": of all n}; n is chosen to last `seconds` where not given."""
+        running = self.running[form]
+        clock = time.perf_counter
+        if steps is None:
+            steps, taken = running.unit, 0.0
+            while taken < seconds / 2:
+                steps *= 1 if taken == 0.0 else max(2, min(100, int(seconds / taken / 2)))
+                start = clock()
+                running.run(steps)
+                taken = clock() - start
+            steps = max(1, round(steps * seconds / taken / running.unit)) * running.unit
+        start = clock()
+        running.run(running.unit)
+        while clock() - start < WARM_UP:
+            running.run(running.unit)
+        start = clock()
+        running.run(steps)
+        return {"steps": steps, "seconds": clock() - start}
+
+    def drop(self) -> dict[str, Any]:
+        """Forget the network."""
+        self.running.clear()
+        _problem.cache_clear()
+        _gate.cache_clear()
+        gc.collect()
+        return {}
+
+
+@cache
+def _problem(case: str, activation: str, *, in_order: bool) -> Problem:
+    return make_problem(CASES[case], activation, in_order=in_order)
+
+
+@cache
+def _gate(case: str, activation: str, *, in_order: bool) -> Gate:
+    return Gate(_problem(case, activation, in_order=in_order))
+
+
+def _version(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
+
+
+def main(module: str, device: str) -> None:
+    """Answer requests until there are no more; what libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def answer(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    try:
+        worker = Worker(module, device)
+        answer(worker.hello())
+    except ImportError as error:
+        answer({"absent": _first_line(error)})
+        return
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer(getattr(worker, request.pop("do"))(**request))
+        except Exception as error:
+            # A library may fail in any way on one network; it is to be reported, and the others go on.
+            answer({"error": f"{type(error).__name__}: {_first_line(error)}"})
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [repr(error)])[0][:200]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

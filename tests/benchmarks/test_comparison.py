@@ -1,0 +1,112 @@
+"""A whole comparison in real processes, and the report that is made of it."""
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from benchmarks.compare import compare
+from benchmarks.footprint import footprint
+from benchmarks.networks import CASES
+from benchmarks.report import BEGIN, END, generate, section
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def result():
+    modules = [
+        "benchmarks.peers.fuseprop",
+        "benchmarks.peers.textbook",
+        "wrong_learning_rate",
+        "dies",
+        "absent",
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(HERE))
+        return compare(
+            "cpu",
+            [CASES["2-8-1-b4"], CASES["64-32-10-b32"]],
+            ("sigmoid",),
+            modules,
+            rounds=3,
+            sizes=False,
+            pause=0.0,
+        )
+
+
+def rows(result, network=0):
+    return {(row["name"], row["table"]): row for row in result["networks"][network]["rows"]}
+
+
+@pytest.mark.parametrize("network", [0, 1])
+@pytest.mark.parametrize("table", ["step", "fit"])
+def test_a_wrong_learning_rate_is_refused(result, network, table):
+    row = rows(result, network)["wrong", table]
+    assert row["gate"]["error"] > row["gate"]["bound"]
+    assert "float64 reference" in row["refused"]
+    assert row["times"] == []
+
+
+def test_the_others_are_measured_in_every_round(result):
+    for network in (0, 1):
+        for name in ("fuseprop", "textbook NumPy"):
+            for table in ("step", "fit"):
+                row = rows(result, network)[name, table]
+                assert row["gate"]["passed"]
+                assert len(row["times"]) == 3
+                assert min(row["times"]) > 0
+
+
+def test_who_is_absent_and_who_dies_is_said(result):
+    absent = [peer for peer in result["peers"] if peer["absent"]]
+    assert [peer["name"] for peer in absent] == ["absent"]
+    assert "a_library_that_nobody_has" in absent[0]["absent"]
+    assert "ended with 3" in rows(result)["dies", "step"]["error"]
+
+
+def test_the_report_says_all_of_it(result):
+    text, drawings = section("machine", result)
+    assert "wrong" in text
+    assert "refused by the gate: loss" in text
+    assert "absent (No module named 'a_library_that_nobody_has')" in text
+    assert "failed: ended with 3" in text
+    assert "textbook NumPy" in text
+    assert set(drawings) == {f"machine-sigmoid-{plot}.svg" for plot in ("time", "ratio", "floor")}
+    for svg in drawings.values():
+        words = " ".join(ElementTree.fromstring(svg).itertext())
+        assert "fuseprop" in words
+        assert "wrong" not in words
+
+
+def test_footprint_of_ours():
+    figures = footprint("benchmarks.peers.fuseprop", repeats=1)
+    assert figures["installed"] > 100_000
+    assert figures["installed_with_dependencies"] > 50 * figures["installed"]  # NumPy
+    assert figures["peak_memory"] > 10 << 20
+    assert figures["ready"] > figures["import"] > 0
+
+
+def test_footprint_of_an_absent_peer(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    assert "a_library_that_nobody_has" in footprint("absent")["absent"]
+
+
+def test_what_is_committed_is_what_the_raw_files_give():
+    folder = HERE.parents[1] / "benchmarks"
+    files = generate(folder / "results", folder / "README.md")
+    for path, text in files.items():
+        assert path.read_text() == text, f"{path.name} is out of date: python -m benchmarks.report"
+    drawn = set(folder.glob("plots/*"))
+    assert drawn == {path for path in files if path.parent.name == "plots"}
+
+
+def test_a_readme_without_a_place_for_tables_is_refused(tmp_path):
+    (tmp_path / "README.md").write_text("no place")
+    with pytest.raises(Exception, match="must hold the lines"):
+        generate(tmp_path, tmp_path / "README.md")
+    (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter")
+    text = generate(tmp_path, tmp_path / "README.md")[tmp_path / "README.md"]
+    assert text.startswith("before")
+    assert text.endswith("after")
+    assert "old" not in text
