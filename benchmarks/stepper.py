@@ -68,7 +68,7 @@ class Stepper:
             validation=None,
         )
         self.batch = self.training.batches[0]
-        self.optimizer.prepare(stack.parameters)
+        self.optimizer.prepare(stack.parameters, 1)
         self._order = problem.order
         self.training.begin_epoch(self._order)
         self._start = backend.from_host(np.zeros(1), dtype=INTEGER)

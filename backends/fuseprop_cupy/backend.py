@@ -282,6 +282,24 @@ class CupyBackend:
         numbers = len(decay_ranges), size
         self._run(kernel, blocks_for(size), values, gradients, velocities, settings, ranges, *numbers)
 
+    def adam(
+        self,
+        values: Array,
+        gradients: Array,
+        first: Array,
+        second: Array,
+        settings: Array,
+        *,
+        decay_ranges: Sequence[tuple[int, int]],
+    ) -> None:
+        (size,) = values.shape
+        _expect((size,), gradients=gradients, first=first, second=second)
+        _expect((5,), settings=settings)
+        buffers = values, gradients, first, second
+        numbers = len(decay_ranges), size
+        ranges = self._table(tuple(decay_ranges))
+        self._run(self._typed("adam"), blocks_for(size), *buffers, settings, ranges, *numbers)
+
     # Replay
 
     def compile(self, program: Program) -> Callable[[], None]:

@@ -163,6 +163,15 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
                 ("decay_ranges",),
             )
         )
+    listed.append(
+        Kernel(
+            "adam",
+            (value,),
+            "T* values, const T* gradients, T* first, T* second, const T* settings, "
+            "const long long* decay_ranges, int ranges, long long size",
+            ("decay_ranges",),
+        )
+    )
     return {kernel.expression: kernel for kernel in listed}
 
 

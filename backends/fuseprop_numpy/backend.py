@@ -292,6 +292,38 @@ class NumpyBackend:
             else:
                 np.add(w, v, out=w)
 
+    def adam(
+        self,
+        values: HostArray,
+        gradients: HostArray,
+        first: HostArray,
+        second: HostArray,
+        settings: HostArray,
+        *,
+        decay_ranges: Sequence[tuple[int, int]],
+    ) -> None:
+        rate, beta_1, beta_2, epsilon, decay = settings
+        length = min(UPDATE_BLOCK, len(values))
+        step_of_block, part_of_block = (self._scratch.array(name, (length,)) for name in ("step", "part"))
+        for start, stop, decays in update_blocks(len(values), decay_ranges if decay else ()):
+            w, g, m, v = (array[start:stop] for array in (values, gradients, first, second))
+            step, part = step_of_block[: stop - start], part_of_block[: stop - start]
+            if decays:
+                np.multiply(w, decay, out=step)
+                g = np.add(step, g, out=step)
+            np.multiply(g, 1 - beta_1, out=part)
+            np.multiply(m, beta_1, out=m)
+            np.add(m, part, out=m)
+            np.multiply(g, g, out=part)
+            np.multiply(part, 1 - beta_2, out=part)
+            np.multiply(v, beta_2, out=v)
+            np.add(v, part, out=v)
+            np.sqrt(v, out=part)
+            np.add(part, epsilon, out=part)
+            np.multiply(m, rate, out=step)
+            np.divide(step, part, out=step)
+            np.subtract(w, step, out=w)
+
     # Replay
 
     def compile(self, program: Program) -> Callable[[], None]:

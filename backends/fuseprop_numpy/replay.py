@@ -11,7 +11,6 @@ half the time and within 1 eps, and softmax divides by its sum and multiplies by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -20,13 +19,13 @@ import numpy as np
 
 from fuseprop.backend import Activation, Call, HostArray, Program
 
-from .blocks import update_blocks
 from .position import at_cursor, cursor_of
 from .replay_losses import LossSteps
-from .steps import Step, runner
+from .replay_updates import UpdateSteps
+from .steps import runner
 
 
-class Replay(LossSteps):
+class Replay(LossSteps, UpdateSteps):
     """The steps of one program; `run` does them in order.
 
     Parameters
@@ -105,41 +104,3 @@ class Replay(LossSteps):
         elif out is not gradient:
             self.add(np.copyto, out, gradient)
         self.add(np.dot, self.ones(len(out)), out, bias_gradient)
-
-    # The update
-
-    def _momentum_sgd(
-        self,
-        values: HostArray,
-        gradients: HostArray,
-        velocities: HostArray,
-        settings: HostArray,
-        *,
-        decay_ranges: Sequence[tuple[int, int]],
-        nesterov: bool,
-    ) -> None:
-        learning_rate, momentum, decay = (settings[i : i + 1].reshape(()) for i in range(3))
-
-        def update(ranges: Sequence[tuple[int, int]]) -> Callable[[], None]:
-            steps: list[Step] = []
-            for start, stop, decays in update_blocks(len(values), ranges):
-                w, g, v = values[start:stop], gradients[start:stop], velocities[start:stop]
-                step = self.temporary("step", (stop - start,))
-                if decays:
-                    steps.append((np.multiply, (w, decay, step)))
-                    steps.append((np.add, (step, g, step)))
-                    g = step
-                steps.append((np.multiply, (g, learning_rate, step)))
-                steps.append((np.multiply, (v, momentum, v)))
-                steps.append((np.subtract, (v, step, v)))
-                if nesterov:
-                    steps.append((np.subtract, (w, step, w)))
-                    steps.append((np.multiply, (v, momentum, step)))
-                    steps.append((np.add, (w, step, w)))
-                else:
-                    steps.append((np.add, (w, v, w)))
-            return runner(steps)
-
-        # Whether there is any decay is known only when it runs: the settings may change between epochs.
-        plain, decaying = update(()), update(decay_ranges)
-        self.add(lambda: decaying() if decay else plain())

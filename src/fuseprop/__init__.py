@@ -11,13 +11,14 @@ from .layers import Dense, mlp
 from .model import Model, load
 from .modelfile import ModelFileError
 from .network import Network
-from .optimizers import MomentumSGD
+from .optimizers import Adam, MomentumSGD
 from .perceptron import NotSeparable, Perceptron
 from .registry import available_backends, load_backend
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Adam",
     "Array",
     "Backend",
     "BackendUnavailable",

@@ -267,6 +267,30 @@ class Backend(Protocol[A]):
         recording; decay_ranges are ascending [start, stop). Gradients are left as they are.
         """
 
+    def adam(
+        self,
+        values: A,
+        gradients: A,
+        first: A,
+        second: A,
+        settings: A,
+        *,
+        decay_ranges: Sequence[tuple[int, int]],
+    ) -> None:
+        """One step of Adam (Kingma & Ba 2015, "Adam: a method for stochastic optimization", section 2).
+
+        With (rate a, b1, b2, epsilon, weight decay c) = settings, and g = gradients + c values inside
+        `decay_ranges`, g = gradients elsewhere::
+
+            m = b1 m + (1 - b1) g           v = b2 v + (1 - b2) g^2
+            w = w - a m / (sqrt(v) + epsilon)
+
+        where m is `first`, v is `second`, and a is already corrected for the bias of step t by the caller:
+        a = learning rate sqrt(1 - b2^t) / (1 - b1^t), whose powers float32 would not hold. values,
+        gradients, first, second (P,); settings (5,); decay_ranges as for `momentum_sgd`. Gradients are left
+        as they are.
+        """
+
     # Replay.
 
     def compile(self, program: Program) -> Callable[[], None]:

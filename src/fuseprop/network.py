@@ -17,7 +17,7 @@ from .inspection import Trace, trace_pass
 from .layers import Dense
 from .losses import LOSSES
 from .metrics import check_metric
-from .optimizers import MomentumSGD
+from .optimizers import MomentumSGD, Optimizer
 from .parameters import Parameters
 from .progress import progress as show_progress
 from .registry import load_backend
@@ -173,14 +173,15 @@ class Network:
         return float(np.dot(backend.to_host(batch.losses).astype(np.float64), weights))
 
     def train_step(
-        self, X: object, target: object, optimizer: MomentumSGD, sample_weight: object = None
+        self, X: object, target: object, optimizer: Optimizer, sample_weight: object = None
     ) -> float:
         """Learn from these rows once; return their loss before the step."""
-        optimizer.prepare(self.stack.parameters)
+        optimizer.prepare(self.stack.parameters, 1)
         self.forward(X)
         loss = self.backward(target, sample_weight)
         with np.errstate(over="ignore", invalid="ignore"):
             optimizer.update(self.backend, self.stack.parameters)
+        optimizer.steps += 1
         return loss
 
     def trace(self, X: object, target: object, sample_weight: object = None) -> Trace:
@@ -199,7 +200,7 @@ class Network:
         self,
         X: object,
         target: object,
-        optimizer: MomentumSGD | None = None,
+        optimizer: Optimizer | None = None,
         *,
         epochs: int = 100,
         batch_size: int = 32,
@@ -217,7 +218,7 @@ class Network:
         X : array_like, (N, d)
         target : array_like
             (N, k) values; (N,) for one output; (N,) class numbers for exclusive classes.
-        optimizer : MomentumSGD, optional
+        optimizer : MomentumSGD or Adam, optional
             By default a new ``MomentumSGD()``.
         epochs, batch_size : int
             Batches may have any size, one row and all rows included; the last one takes what is left.

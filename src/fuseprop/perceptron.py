@@ -135,7 +135,7 @@ class _Learning:
         self.block = self.parameters.values[start:stop].reshape((d + 1, 1))
         self.block_gradient = self.parameters.gradients[start:stop].reshape((d + 1, 1))
         self.optimizer = MomentumSGD(learning_rate, momentum=0.0)
-        self.optimizer.prepare(self.parameters)
+        self.optimizer.prepare(self.parameters, 1)
         self.examples = backend.from_host(np.column_stack([rows, np.ones(n)]))
         self.targets = backend.from_host(target.reshape(-1, 1))
         self.order, self.cursor = backend.zeros((n,), INTEGER), backend.zeros((1,), INTEGER)

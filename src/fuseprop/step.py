@@ -8,7 +8,7 @@ import numpy as np
 
 from .backend import INTEGER, AnyBackend, Array
 from .metrics import Metric
-from .optimizers import MomentumSGD
+from .optimizers import Optimizer
 from .rows import Examples
 from .stack import Stack
 
@@ -108,7 +108,7 @@ def training_step(
     backend: AnyBackend,
     stack: Stack,
     metric: Metric,
-    optimizer: MomentumSGD,
+    optimizer: Optimizer,
     examples: Examples,
     epoch: EpochState,
     batch: Batch,

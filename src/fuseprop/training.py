@@ -18,7 +18,7 @@ from .evaluation import evaluation
 from .history import History
 from .metrics import make_metric, weighted_mean
 from .norms import LayerNorms, split_norms
-from .optimizers import MomentumSGD
+from .optimizers import Optimizer
 from .program import record
 from .rows import Rows
 from .stack import Stack
@@ -33,7 +33,7 @@ class Training:
         backend: AnyBackend,
         stack: Stack,
         metric: str | None,
-        optimizer: MomentumSGD,
+        optimizer: Optimizer,
         rows: Rows,
         *,
         batch_size: int,
@@ -82,7 +82,7 @@ class Training:
         where those of the last step are no longer finite).
         """
         history = History(metric=self.metric.name)
-        self.optimizer.prepare(self.stack.parameters)
+        self.optimizer.prepare(self.stack.parameters, len(self.batches))
         self._replays = {batch.rows: self.compiled_step(batch) for batch in set(self.batches)}
         self._best.start()
         watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
@@ -128,15 +128,19 @@ class Training:
         self, rng: np.random.Generator, history: History, watchers: Sequence[BatchCallback], *, shuffle: bool
     ) -> None:
         start = perf_counter()
-        self.optimizer.prepare(self.stack.parameters)
+        self.optimizer.prepare(self.stack.parameters, len(self.batches))
         order = rng.permutation(self.examples.rows) if shuffle else np.arange(self.examples.rows)
         self.begin_epoch(order)
         # What overflows on the way to a loss that is not finite is reported once, as a DivergenceError.
         with np.errstate(over="ignore", invalid="ignore"):
-            for number, batch in enumerate(self.batches, 1):
-                self._replays[batch.rows]()
-                for watcher in watchers:
-                    watcher.batch_end(history, number)
+            number = 0
+            try:
+                for number, batch in enumerate(self.batches, 1):
+                    self._replays[batch.rows]()
+                    for watcher in watchers:
+                        watcher.batch_end(history, number)
+            finally:
+                self.optimizer.steps += number
             if self._norms is not None:
                 self._norms.measure()
             if self.validation is not None:
@@ -233,6 +237,7 @@ class Training:
         """
         backend, parameters = self.backend, self.stack.parameters
         self.begin_epoch(order)
+        self.optimizer.prepare(parameters, len(self.batches))
         worst, layer = -1.0, 0
         for batch in self.batches[:batches]:
             gradient_step(backend, self.stack, self.metric, self.examples, self.epoch, batch)

@@ -46,7 +46,7 @@ def peak_of_a_step(sizes, rows, loss, activation, dtype, weighted, replay=False)
     data = Rows(as_rows(X), encode_targets(target, network.stack.loss, layers[-1], 2 * rows), weights)
     optimizer = MomentumSGD(0.01, 0.6, weight_decay=1e-4, nesterov=True, clip_norm=0.1)
     training = Training(backend, network.stack, None, optimizer, data, batch_size=rows, validation=None)
-    optimizer.prepare(network.stack.parameters)
+    optimizer.prepare(network.stack.parameters, 1)
     training.begin_epoch(np.arange(2 * rows))
 
     def step():

@@ -199,7 +199,7 @@ class Faster:
         self.weights.append(self.network.weights())
         if history.epochs == self.after:
             self.optimizer.learning_rate = float(np.finfo(self.network.backend.dtype).max) / 1e3
-            self.optimizer.prepare(self.network.stack.parameters)
+            self.optimizer.prepare(self.network.stack.parameters, 1)
 
     def end(self, history):
         self.reason = history.stop_reason

@@ -135,6 +135,19 @@ class Comparison:
                 for ours, theirs in zip(*states, strict=True):
                     self.agree(ours, theirs)
 
+        for decay_ranges in (two, []):
+            states = []
+            starts = self.rounded(rng.normal(size=(4, size)))
+            starts[3] **= 2
+            for backend in (self.ours, self.numpy):
+                arrays = [backend.from_host(start) for start in starts]
+                settings = backend.from_host(self.rounded(np.array([0.1, 0.9, 0.99, 0.05, 0.01])))
+                for _ in range(2):
+                    backend.adam(*arrays, settings, decay_ranges=decay_ranges)
+                states.append([backend.to_host(array) for array in arrays])
+            for ours, theirs in zip(*states, strict=True):
+                self.agree(ours, theirs)
+
     def clip(self, array, limit):
         """Clipping, which works in place."""
         found = []

@@ -166,8 +166,8 @@ MISTAKES = {
             *("executed", PARITY),
         ),
         "decay past its range": (
-            "i >= decay_ranges[2 * range + 1]",
-            "i > decay_ranges[2 * range + 1]",
+            "i >= table[2 * at + 1]",
+            "i > table[2 * at + 1]",
             "executed",
             PARITY,
         ),
@@ -177,6 +177,9 @@ MISTAKES = {
             "executed",
             PARITY,
         ),
+        "swapped moments": ("rate * m / (sqrt(v)", "rate * v / (sqrt(m * m)", "executed", PARITY),
+        "a moment left as it was": ("    second[i] = v;\n", "", "executed", PARITY),
+        "a share in double": ("(T(1) - beta_1) * g", "(1.0 - beta_1) * g", "compiled", DOUBLE),
         "a comparison with a double": (
             "momentum * v - step",
             "1.0 * momentum * v - step",
@@ -184,8 +187,8 @@ MISTAKES = {
             DOUBLE,
         ),
         "a range read beyond the table": (
-            "range < ranges && i >= decay_ranges[2 * range + 1]",
-            "ranges && i >= decay_ranges[2 * range + 1] && range < ranges",
+            "at < count && i >= table[2 * at + 1]",
+            "count && i >= table[2 * at + 1] && at < count",
             *("address", BEYOND),
         ),
     },

@@ -157,3 +157,14 @@ def test_without_decay_weights_that_are_not_finite_stay_as_they_are(ours):
         values.append(backend.to_host(w))
     np.testing.assert_array_equal(values[0], [np.inf, -np.inf, 0.5])
     np.testing.assert_array_equal(*values)
+
+
+def test_without_decay_adam_leaves_them_too(ours):
+    values = []
+    for backend in (ours, NumpyBackend(ours.dtype.name)):
+        w, g, m, v = map(backend.from_host, (np.array([np.inf, -np.inf, 1.0]), *np.ones((3, 3))))
+        settings = backend.from_host(np.array([0.5, 0.5, 0.5, 1.0, 0.0]))
+        backend.adam(w, g, m, v, settings, decay_ranges=[(0, 3)])
+        values.append(backend.to_host(w))
+    np.testing.assert_array_equal(values[0], [np.inf, -np.inf, 0.75])
+    np.testing.assert_array_equal(*values)

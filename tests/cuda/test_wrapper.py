@@ -126,6 +126,8 @@ MISFITS = {
     "argmax_equals": lambda b, a: b.argmax_equals(a.whole, a.labels, out=a.short),
     "threshold_equals": lambda b, a: b.threshold_equals(a.whole, a.whole[:3], 0, 0, out=a.rows),
     "sum_squares": lambda b, a: b.sum_squares(a.rows, out=a.short),
+    "adam": lambda b, a: b.adam(a.rows, a.rows, a.rows, a.short, a.rows, decay_ranges=[]),
+    "adam, settings": lambda b, a: b.adam(a.rows, a.rows, a.rows, a.rows, a.rows, decay_ranges=[]),
     "momentum_sgd": lambda b, a: b.momentum_sgd(
         a.rows, a.rows, a.short, a.short, decay_ranges=[], nesterov=False
     ),

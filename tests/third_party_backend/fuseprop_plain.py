@@ -158,5 +158,14 @@ class PlainBackend:
         v[...] = momentum * v - learning_rate * g
         w += momentum * v - learning_rate * g if nesterov else v
 
+    def adam(self, values, gradients, first, second, settings, *, decay_ranges):
+        rate, beta_1, beta_2, epsilon, decay = numbers(settings)
+        w, m, v, g = numbers(values), numbers(first), numbers(second), numbers(gradients).copy()
+        for start, stop in decay_ranges:
+            g[start:stop] += decay * w[start:stop]
+        m[...] = beta_1 * m + (1 - beta_1) * g
+        v[...] = beta_2 * v + (1 - beta_2) * g**2
+        w -= rate * m / (np.sqrt(v) + epsilon)
+
     def compile(self, program):
         return replay_by_calling(self, program)

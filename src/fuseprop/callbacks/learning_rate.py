@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..history import History
-from ..optimizers import MomentumSGD
+from ..optimizers import Optimizer
 from ..schedules import Schedule
 
 
@@ -13,7 +13,7 @@ class LearningRate:
     ``MomentumSGD(learning_rate=schedule)`` counts epochs over all its fits instead.
     """
 
-    def __init__(self, optimizer: MomentumSGD, schedule: Schedule) -> None:
+    def __init__(self, optimizer: Optimizer, schedule: Schedule) -> None:
         self._optimizer = optimizer
         self._schedule = schedule
 

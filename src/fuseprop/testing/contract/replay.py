@@ -10,7 +10,7 @@ import pytest
 from fuseprop.backend import INTEGER, Activation, AnyBackend, Array
 from fuseprop.layers import mlp
 from fuseprop.network import Network
-from fuseprop.optimizers import MomentumSGD
+from fuseprop.optimizers import Adam, MomentumSGD, Optimizer
 from fuseprop.program import record
 from fuseprop.rows import Rows
 from fuseprop.step import training_step
@@ -25,21 +25,22 @@ LOSSES = [
     "softmax_cross_entropy",
     "mean_absolute_error",
 ]
+RULES = ["momentum", "nesterov", "adam"]
 ROWS, BATCH = 26, 8
 
 
 class ReplayContract:
     """Recorded, compiled, replayed."""
 
-    @pytest.mark.parametrize("nesterov", [False, True])
+    @pytest.mark.parametrize("rule", RULES)
     @pytest.mark.parametrize("weighted", [False, True])
     @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu"])
     @pytest.mark.parametrize("loss", LOSSES)
     def test_a_replayed_step_is_the_step(
-        self, backend: AnyBackend, loss: str, activation: Activation, weighted: bool, nesterov: bool
+        self, backend: AnyBackend, loss: str, activation: Activation, weighted: bool, rule: str
     ) -> None:
         """Everything that a step leaves behind, within 10 eps of the calls; a partial batch too."""
-        called, replayed = (self._training(backend, loss, activation, weighted, nesterov) for _ in range(2))
+        called, replayed = (self._training(backend, loss, activation, weighted, rule) for _ in range(2))
         order = np.random.default_rng(1).permutation(ROWS)
         for training in (called, replayed):
             training.begin_epoch(order)
@@ -61,7 +62,9 @@ class ReplayContract:
 
     def test_a_replay_sees_what_the_arrays_hold(self, backend: AnyBackend) -> None:
         """Another order, other settings, another place in the epoch: no new compilation."""
-        training = self._training(backend, LOSSES[3], "tanh", False, False)
+        training = self._training(backend, LOSSES[3], "tanh", False, "momentum")
+        optimizer = training.optimizer
+        assert isinstance(optimizer, MomentumSGD)
         replay = training.compiled_step(training.batches[0])
         parameters, start = training.stack.parameters, training.stack.parameters.values
         kept = backend.empty(start.shape)
@@ -69,9 +72,9 @@ class ReplayContract:
 
         def learn(order: list[int], learning_rate: float, decay: float) -> Array:
             backend.copy(kept, out=parameters.values)
-            training.optimizer.learning_rate, training.optimizer.weight_decay = learning_rate, decay
-            training.optimizer.prepare(parameters)
-            training.optimizer.reset()
+            optimizer.learning_rate, optimizer.weight_decay = learning_rate, decay
+            optimizer.prepare(parameters, 1)
+            optimizer.reset()
             training.begin_epoch(np.array(order))
             replay()
             return backend.from_host(backend.to_host(parameters.values) - backend.to_host(kept))
@@ -114,7 +117,7 @@ class ReplayContract:
 
     @staticmethod
     def _training(
-        backend: AnyBackend, loss: str, activation: Activation, weighted: bool, nesterov: bool
+        backend: AnyBackend, loss: str, activation: Activation, weighted: bool, rule: str
     ) -> Training:
         rng = np.random.default_rng(0)
         last: Activation = activation if loss.endswith("squared_error") else "identity"
@@ -124,20 +127,21 @@ class ReplayContract:
         targets = encode_targets(target, network.stack.loss, network.layers[-1], ROWS)
         weights = rng.uniform(0.5, 2.0, ROWS) if weighted else None
         decay, limit = (1e-3, 0.05) if weighted else (0.0, None)
-        optimizer = MomentumSGD(0.1, 0.6, decay, nesterov, clip_norm=limit)
+        optimizer: Optimizer = MomentumSGD(0.1, 0.6, decay, rule == "nesterov", clip_norm=limit)
+        if rule == "adam":  # whose epsilon is large enough that noise around 0 stays small
+            optimizer = Adam(0.1, epsilon=1e-3, weight_decay=decay, clip_norm=limit)
         rows = Rows(X, targets, weights)
         training = Training(
             backend, network.stack, "accuracy", optimizer, rows, batch_size=BATCH, validation=None
         )
-        optimizer.prepare(network.stack.parameters)
+        optimizer.prepare(network.stack.parameters, len(training.batches))
         return training
 
     @staticmethod
     def _traces(training: Training) -> list[Array]:
         parameters, epoch = training.stack.parameters, training.epoch
-        velocities = training.optimizer.velocities
-        assert velocities is not None
-        return [parameters.values, parameters.gradients, velocities, epoch.losses, epoch.hits]
+        moments = training.optimizer.moments
+        return [parameters.values, parameters.gradients, *moments, epoch.losses, epoch.hits]
 
     @staticmethod
     def _assert_close(backend: AnyBackend, actual: Array, expected: Array) -> None:

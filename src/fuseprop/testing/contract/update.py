@@ -88,3 +88,31 @@ class UpdateContract:
         assert_parity(backend.to_host(values), w64, backend.dtype)
         assert_parity(backend.to_host(velocities), v64, backend.dtype)
         np.testing.assert_array_equal(backend.to_host(gradients), g)
+
+    @pytest.mark.parametrize("size", SIZES)
+    @pytest.mark.parametrize("decay", [0.0, 0.01])
+    def test_adam(self, backend: AnyBackend, size: int, decay: float) -> None:
+        """Three updates by the formula, from moments of any size, with decay in its ranges only."""
+        host = Host(backend)
+        w, m, g = host.normal(size), host.normal(size), host.normal(size)
+        v = host.unit(size)
+        v[: size // 4] = 0
+        values, first, second, gradients = map(backend.from_host, (w, m, v, g))
+        ranges = [(0, size // 3), (size // 2, size)]
+        decays = np.zeros(size, bool)
+        for start, stop in ranges:
+            decays[start:stop] = True
+        settings = backend.zeros((5,))
+        w64, m64, v64 = (array.astype(np.float64) for array in (w, m, v))
+        for numbers in ([0.1, 0.9, 0.999, 1e-3, decay], [0.05, 0.5, 0.9, 0.1, decay], [0.2, 0, 0, 1, decay]):
+            rounded = np.array(numbers, backend.dtype)
+            backend.from_host(rounded, out=settings)
+            backend.adam(values, gradients, first, second, settings, decay_ranges=ranges)
+            a, b1, b2, epsilon, c = rounded.astype(np.float64)
+            g64 = g.astype(np.float64) + c * w64 * decays
+            m64 = b1 * m64 + (1 - b1) * g64
+            v64 = b2 * v64 + (1 - b2) * g64**2
+            w64 = w64 - a * m64 / (np.sqrt(v64) + epsilon)
+        for actual, expected in ((values, w64), (first, m64), (second, v64)):
+            assert_parity(backend.to_host(actual), expected, backend.dtype)
+        np.testing.assert_array_equal(backend.to_host(gradients), g)

@@ -1,0 +1,96 @@
+"""Adam: a step of every weight by the running mean and the running size of its gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..backend import AnyBackend, Array, HostArray
+from ..parameters import Parameters
+from ..schedules import Schedule
+from .flat import FlatOptimizer, State
+
+
+@dataclass(eq=False)
+class Adam(FlatOptimizer):
+    """Adam: adaptive moment estimation.
+
+    With learning rate a, step t = 1, 2, ..., and g the gradient plus `weight_decay` times the weights::
+
+        m = b1 m + (1 - b1) g        v = b2 v + (1 - b2) g^2
+        w = w - a sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon)
+
+    Kingma & Ba 2015, "Adam: a method for stochastic optimization", in the efficient form of its section 2.
+    Weight decay applies to weights, not to biases. The numbers may be changed between epochs.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        a > 0: about how far a weight moves in a step. Or a schedule, as for `MomentumSGD`.
+    beta_1, beta_2 : float
+        b1 and b2 in [0, 1): what share of the running means m and v a step keeps.
+    epsilon : float
+        Above 0: where gradients are much smaller than this, steps shrink with them.
+    weight_decay : float or array_like (steps,)
+        At least 0, and added to the gradient; an array as for `MomentumSGD`.
+    clip_norm : float, optional
+        As for `MomentumSGD`.
+
+    Attributes
+    ----------
+    epochs, steps : int
+        How many epochs were trained with it, and how many steps since the moments were 0: t.
+    moments : sequence of Array
+        m and v, (P,); none before the first use.
+
+    The moments belong to the parameters of the first network trained, and go on from one `fit` to the next,
+    as the schedule does. Raises ValueError for numbers outside these ranges, and for use with a second
+    network.
+    """
+
+    MOMENTS: ClassVar[int] = 2
+    NUMBERS: ClassVar[int] = 5
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float | ArrayLike = 0.0
+    clip_norm: float | None = None
+    epochs: int = field(default=0, init=False, repr=False)
+    steps: int = field(default=0, init=False, repr=False)
+    _state: State | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
+        # As the device holds them: in float32, 1 - 0.999 is off by 1e-5 of itself, which the correction
+        # must know of.
+        b1, b2 = (float(dtype.type(beta)) for beta in (self.beta_1, self.beta_2))
+        t = self.steps + 1.0 + np.arange(steps)
+        rate = self.current_learning_rate * np.sqrt(1 - b2**t) / (1 - b1**t)
+        return np.stack(np.broadcast_arrays(rate, b1, b2, self.epsilon, decay), axis=-1)
+
+    def _step(self, backend: AnyBackend, parameters: Parameters, settings: Array) -> None:
+        first, second = self.moments
+        backend.adam(
+            parameters.values,
+            parameters.gradients,
+            first,
+            second,
+            settings,
+            decay_ranges=parameters.weight_ranges,
+        )
+
+    def _check(self) -> None:
+        super()._check()
+        for name, beta in (("beta_1", self.beta_1), ("beta_2", self.beta_2)):
+            if not 0 <= beta < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {beta!r}.")
+        if not (isfinite(self.epsilon) and self.epsilon > 0):
+            raise ValueError(f"epsilon must be a number above 0, got {self.epsilon!r}.")

@@ -1,0 +1,120 @@
+"""What the optimizers share: their own flat buffers beside the parameters, the checks, and the clipping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..backend import AnyBackend, Array, HostArray
+from ..parameters import Parameters
+from ..schedules import Schedule, rate_of
+from .settings import StepSettings
+
+
+@dataclass(frozen=True)
+class State:
+    """What an optimizer keeps on the device.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        Those that it belongs to.
+    moments : sequence of Array
+        Flat buffers (P,), zero at first.
+    settings : StepSettings
+    norm : Array, (1,)
+        Scratch of the clipping.
+    """
+
+    parameters: Parameters
+    moments: Sequence[Array]
+    settings: StepSettings
+    norm: Array
+
+
+class FlatOptimizer:
+    """An `Optimizer` over flat buffers; a subclass says what the numbers are and what they do."""
+
+    MOMENTS: ClassVar[int]
+    """How many flat buffers there are beside the parameters."""
+
+    NUMBERS: ClassVar[int]
+    """How many numbers a step reads."""
+
+    learning_rate: float | Schedule
+    weight_decay: float | ArrayLike
+    clip_norm: float | None
+    epochs: int
+    steps: int
+    _state: State | None
+
+    @property
+    def moments(self) -> Sequence[Array]:
+        """The flat buffers (P,) beside the parameters; none before the first use."""
+        return () if self._state is None else self._state.moments
+
+    @property
+    def current_learning_rate(self) -> float:
+        """The learning rate of the epoch that runs, or comes next."""
+        return rate_of(self.learning_rate, self.epochs)
+
+    def prepare(self, parameters: Parameters, steps: int) -> None:
+        """Bind to these parameters and send the numbers of the next steps: see `Optimizer.prepare`."""
+        self._check()
+        decay = np.asarray(self.weight_decay, np.float64)
+        if decay.shape not in ((), (steps,)):
+            raise ValueError(
+                f"weight_decay must be one number, or one for each of the {steps} steps of an epoch, got "
+                f"shape {decay.shape}."
+            )
+        backend = parameters.backend
+        if self._state is None:
+            moments = [backend.zeros(parameters.values.shape) for _ in range(self.MOMENTS)]
+            settings = StepSettings(backend, self.NUMBERS)
+            self._state = State(parameters, moments, settings, backend.zeros((1,)))
+        elif self._state.parameters is not parameters:
+            raise ValueError(
+                f"this optimizer holds the moments of another network. "
+                f"Make a new {type(self).__name__} for this one."
+            )
+        self._state.settings.upload(self._numbers(steps, decay, backend.dtype))
+
+    def update(self, backend: AnyBackend, parameters: Parameters) -> None:
+        """Take one step from the gradients in `parameters`; `prepare` must have been called with them."""
+        if self._state is None:
+            raise RuntimeError("call prepare(parameters, steps) before update.")
+        if self.clip_norm is not None:
+            backend.clip_norm(parameters.gradients, self.clip_norm, norm=self._state.norm)
+        self._step(backend, parameters, self._state.settings.fetch(backend))
+
+    def reset(self) -> None:
+        """Forget the steps taken: stand still."""
+        self.steps = 0
+        if self._state is not None:
+            backend = self._state.parameters.backend
+            for moment in self._state.moments:
+                backend.from_host(np.zeros(moment.shape, backend.dtype), out=moment)
+
+    def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
+        """Return the numbers of the next steps, (NUMBERS,) if all are the same, else (steps, NUMBERS)."""
+        raise NotImplementedError
+
+    def _step(self, backend: AnyBackend, parameters: Parameters, settings: Array) -> None:
+        """Update the parameters by the numbers in `settings`."""
+        raise NotImplementedError
+
+    def _check(self) -> None:
+        if not callable(self.learning_rate) and not (isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(
+                f"learning_rate must be a number above 0, got {self.learning_rate!r}. Or give a schedule."
+            )
+        decay = np.asarray(self.weight_decay)
+        if not (np.isfinite(decay) & (decay >= 0)).all():
+            raise ValueError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r}.")
+        if self.clip_norm is not None and not (isfinite(self.clip_norm) and self.clip_norm > 0):
+            raise ValueError(f"clip_norm must be a number above 0, or None, got {self.clip_norm!r}.")

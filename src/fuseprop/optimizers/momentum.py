@@ -1,0 +1,92 @@
+"""MomentumSGD: gradient descent with momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..backend import AnyBackend, Array, HostArray
+from ..parameters import Parameters
+from ..schedules import Schedule
+from .flat import FlatOptimizer, State
+
+
+@dataclass(eq=False)
+class MomentumSGD(FlatOptimizer):
+    """Stochastic gradient descent with momentum, in the textbook form.
+
+    With learning rate a, momentum mu, and g the gradient plus `weight_decay` times the weights::
+
+        v = mu v - a g        w = w + v        (Nesterov: w = w + mu v - a g)
+
+    Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning". Weight decay
+    applies to weights, not to biases. The numbers may be changed between epochs.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        a > 0; about 0.3 for small sigmoid networks on standardized inputs. Or one of `fuseprop.schedules`, or
+        any function epoch -> a, with epochs counted from 0 over all the fits with this optimizer.
+    momentum : float
+        mu in [0, 1).
+    weight_decay : float or array_like (steps,)
+        At least 0: the gradient of weight_decay / 2 ||W||^2. An array holds one for each step of an epoch;
+        whether it is one number or an array may not change during a `fit`.
+    nesterov : bool
+        Whether to look ahead along the velocity.
+    clip_norm : float, optional
+        Where the norm ||g|| of the whole gradient, before weight decay, is above this, g is scaled down to
+        it: g min(1, clip_norm / ||g||).
+
+    Attributes
+    ----------
+    epochs, steps : int
+        How many epochs were trained with it, and how many steps since the velocities were 0.
+
+    The velocities belong to the parameters of the first network trained, and go on from one `fit` to the
+    next, as the schedule does. Raises ValueError for numbers outside these ranges, and for use with a second
+    network.
+    """
+
+    MOMENTS: ClassVar[int] = 1
+    NUMBERS: ClassVar[int] = 3
+
+    learning_rate: float | Schedule = 0.3
+    momentum: float = 0.6
+    weight_decay: float | ArrayLike = 0.0
+    nesterov: bool = False
+    clip_norm: float | None = None
+    epochs: int = field(default=0, init=False, repr=False)
+    steps: int = field(default=0, init=False, repr=False)
+    _state: State | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    @property
+    def velocities(self) -> Array | None:
+        """The flat velocities (P,), or None before the first use."""
+        return self.moments[0] if self.moments else None
+
+    def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
+        numbers = np.broadcast_arrays(self.current_learning_rate, self.momentum, decay)
+        return np.stack(numbers, axis=-1)
+
+    def _step(self, backend: AnyBackend, parameters: Parameters, settings: Array) -> None:
+        (velocities,) = self.moments
+        backend.momentum_sgd(
+            parameters.values,
+            parameters.gradients,
+            velocities,
+            settings,
+            decay_ranges=parameters.weight_ranges,
+            nesterov=self.nesterov,
+        )
+
+    def _check(self) -> None:
+        super()._check()
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be at least 0 and below 1, got {self.momentum!r}.")

@@ -1,0 +1,50 @@
+"""What training needs of an optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..backend import AnyBackend, Array
+from ..parameters import Parameters
+from ..schedules import Schedule
+
+
+class Optimizer(Protocol):
+    """One optimizer of one network's parameters.
+
+    Attributes
+    ----------
+    learning_rate : float or schedule
+        May be changed between epochs.
+    epochs : int
+        How many epochs were trained with it: where a schedule stands. Training counts them.
+    steps : int
+        How many steps were taken since there was nothing to remember. Whoever takes steps counts them.
+    """
+
+    learning_rate: float | Schedule
+    epochs: int
+    steps: int
+
+    @property
+    def moments(self) -> Sequence[Array]:
+        """The flat buffers (P,) that it keeps beside the parameters; none before the first use."""
+
+    @property
+    def current_learning_rate(self) -> float:
+        """The learning rate of the epoch that runs, or comes next."""
+
+    def prepare(self, parameters: Parameters, steps: int) -> None:
+        """Bind to these parameters, and send the numbers of the next `steps` steps to the device.
+
+        To be called before each epoch, and before a step is recorded: what a recorded step reads then stays
+        where it is, as long as no more steps are asked for. Raises ValueError for numbers out of range, and
+        for the parameters of a second network.
+        """
+
+    def update(self, backend: AnyBackend, parameters: Parameters) -> None:
+        """Take one step from the gradients in `parameters`; at most as many as were prepared."""
+
+    def reset(self) -> None:
+        """Forget all steps taken."""
