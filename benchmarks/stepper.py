@@ -78,7 +78,8 @@ class Stepper:
 
     def compile(self) -> Callable[[], None]:
         """Record a step and return what replays it."""
-        return self.backend.compile(record(self.backend, self._call))
+        scratch = [*self.batch.scratch, self.network.stack.parameters.gradients]
+        return self.backend.compile(record(self.backend, self._call, scratch))
 
     def _call(self, backend: AnyBackend) -> None:
         training = self.training

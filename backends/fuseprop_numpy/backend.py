@@ -17,6 +17,8 @@ import numpy as np
 from fuseprop.backend import Activation, Backend, BackendUnavailable, HostArray, Program, Shape
 
 from .blocks import UPDATE_BLOCK, update_blocks
+from .feature_major import FeatureMajor
+from .layout import Layout
 from .replay import Replay
 from .scratch import Scratch
 
@@ -327,7 +329,9 @@ class NumpyBackend:
     # Replay
 
     def compile(self, program: Program) -> Callable[[], None]:
-        return Replay(self, program).run
+        layout = Layout(program)
+        replay = FeatureMajor(self, program, layout) if layout.is_small() else Replay(self, program)
+        return replay.run
 
     # Formulas that several methods share
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from fuseprop.backend import Call, HostArray
 
@@ -17,7 +18,7 @@ def cursor_of(call: Call) -> HostArray | None:
 def at_cursor(cursor: HostArray, calls: Sequence[Call]) -> Callable[[], None]:
     """Return what does neighbouring calls at one cursor, in their order, with one look at it."""
     position: Callable[[], int] = cursor.item
-    actions = [_at_position(call) for call in calls]
+    actions = [_at_position(list(group)) for _, group in groupby(calls, _alike)]
 
     def run() -> None:
         start = position()
@@ -27,20 +28,29 @@ def at_cursor(cursor: HostArray, calls: Sequence[Call]) -> Callable[[], None]:
     return run
 
 
-def _at_position(call: Call) -> Callable[[int], int]:
-    """Return what does one call at a position, and returns the position after it."""
+def _alike(call: Call) -> tuple[object, ...]:
+    """Return what neighbours that gather the same rows have in common; nothing else has a neighbour."""
     if call.operation == "take_rows":
-        source, order, _ = call.operands
-        take, out = source.take, call.options["out"]
-        rows = len(out)
+        return call.operation, id(call.operands[1]), len(call.options["out"])
+    return call.operation, id(call)
+
+
+def _at_position(calls: Sequence[Call]) -> Callable[[int], int]:
+    """Return what does calls that are alike at a position, and returns the position after them."""
+    first = calls[0]
+    if first.operation == "take_rows":
+        order, rows = first.operands[1], len(first.options["out"])
+        gathers = [(call.operands[0].take, call.options["out"]) for call in calls]
 
         def gather(start: int) -> int:
-            take(order[start : start + rows], 0, out, "clip")
+            batch = order[start : start + rows]
+            for take, out in gathers:
+                take(batch, 0, out, "clip")
             return start
 
         return gather
-    if call.operation == "put_rows":
-        values, out = call.operands[0], call.options["out"]
+    if first.operation == "put_rows":
+        values, out = first.operands[0], first.options["out"]
         rows = len(values)
 
         def put(start: int) -> int:
@@ -48,8 +58,8 @@ def _at_position(call: Call) -> Callable[[int], int]:
             return start
 
         return put
-    cursor: HostArray = call.operands[0]
-    by: int = call.operands[1]
+    cursor: HostArray = first.operands[0]
+    by: int = first.operands[1]
 
     def advance(start: int) -> int:
         cursor[0] = start + by

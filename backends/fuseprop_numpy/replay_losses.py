@@ -10,6 +10,10 @@ from fuseprop.backend import HostArray
 
 from .steps import Steps
 
+FEW_CLASSES = 64
+"""Up to here the largest logit of each row is found sooner in a transposed copy: 1.6 us against 14 at
+128 x 10, 8.6 against 22 at 128 x 64, but 51 against 14 at 128 x 256 (measured)."""
+
 
 class LossSteps(Steps):
     """What appends the steps of a loss or a metric; each method takes what the backend's method takes."""
@@ -28,7 +32,12 @@ class LossSteps(Steps):
         spread, flat = self.temporary("spread", (n, k)), gradient.reshape(-1)
         first, at_label = np.arange(n) * k, np.empty(n, np.int64)
 
-        self.add(np.maximum.reduce, logits, 1, None, total)
+        if k <= FEW_CLASSES:
+            by_class = self.temporary("by_class", (k, n))
+            self.add(np.copyto, by_class, logits.T)
+            self.add(np.maximum.reduce, by_class, 0, None, total)
+        else:
+            self.add(np.maximum.reduce, logits, 1, None, total)
         self.add(np.copyto, spread, total[:, None])
         self.add(np.subtract, logits, spread, gradient)
         self.add(np.add, first, labels, at_label)
@@ -54,31 +63,27 @@ class LossSteps(Steps):
         losses: HostArray,
         gradient: HostArray,
     ) -> None:
-        e, loss, part, spread = (
-            self.temporary(name, logits.shape) for name in ("e", "loss", "part", "spread")
-        )
-        positive = np.empty(logits.shape, np.bool_)
-        self.add(np.abs, logits, e)
-        self.add(np.negative, e, e)
-        self.add(np.exp, e, e)  # for the loss and for the sigmoid
-        self.add(np.log1p, e, loss)
-        self.add(np.subtract, self.one, target, part)
-        self.add(partial(np.maximum, logits, self.zero, out=gradient))
-        self.add(np.multiply, gradient, part, part)
-        self.add(np.add, loss, part, loss)
-        self.add(partial(np.minimum, logits, self.zero, out=gradient))
-        self.add(np.multiply, gradient, target, part)
-        self.add(np.subtract, loss, part, loss)
-        self.add(np.dot, loss, self.ones(logits.shape[1]), losses)
-
+        e, loss, part = (self.temporary(name, logits.shape) for name in ("e", "loss", "part"))
+        positive = self.mask(logits.shape)
+        minus = self.number(-1.0)
         self.add(np.greater_equal, logits, self.zero, positive)
-        self.add(np.copyto, gradient, positive)
-        self.add(partial(np.maximum, gradient, e, out=gradient))
+        self.add(np.copyto, gradient, positive)  # [z >= 0]
+        self.add(np.copysign, logits, minus, e)
+        self.add(np.exp, e, e)  # e^-|z|, for the loss and for the sigmoid
+        self.add(np.log1p, e, loss)
+        self.add(np.subtract, gradient, target, part)
+        self.add(np.multiply, part, logits, part)  # ([z >= 0] - t) z: never negative, and nothing cancels
+        if logits.shape[1] == 1:
+            self.add(np.add, loss, part, losses.reshape(logits.shape))
+        else:
+            self.add(np.add, loss, part, loss)
+            self.add(np.dot, loss, self.ones(logits.shape[1]), losses)
+
+        self.add(partial(np.maximum, gradient, e, out=gradient))  # the sigmoid: (1 or e) / (1 + e)
         self.add(np.add, e, self.one, e)
         self.add(np.divide, gradient, e, gradient)
         self.add(np.subtract, gradient, target, gradient)
-        self.add(np.copyto, spread, row_weights[:, None])
-        self.add(np.multiply, gradient, spread, gradient)
+        self.weigh(gradient, row_weights)
 
     def _squared_error(
         self,
@@ -90,13 +95,21 @@ class LossSteps(Steps):
         losses: HostArray,
         gradient: HostArray,
     ) -> None:
-        spread, scale = self.temporary("spread", output.shape), self.temporary("total", losses.shape)
+        scale = self.temporary("total", losses.shape)
         self.add(np.subtract, output, target, gradient)
         self.add(partial(np.vecdot, gradient, gradient, out=losses))
         self.add(np.multiply, losses, self.number(factor), losses)
         self.add(np.multiply, row_weights, self.number(2 * factor), scale)
-        self.add(np.copyto, spread, scale[:, None])
-        self.add(np.multiply, gradient, spread, gradient)
+        self.weigh(gradient, scale)
+
+    def weigh(self, gradient: HostArray, row_weights: HostArray) -> None:
+        """Append what multiplies each row by its weight."""
+        weights = row_weights.reshape(-1, 1)
+        if gradient.shape[1] > 1:
+            spread = self.temporary("spread", gradient.shape)
+            self.add(np.copyto, spread, weights)
+            weights = spread
+        self.add(np.multiply, gradient, weights, gradient)
 
     # Metrics
 

@@ -26,21 +26,27 @@ class UpdateSteps(Steps):
         nesterov: bool,
     ) -> None:
         learning_rate, momentum, decay = (settings[i : i + 1].reshape(()) for i in range(3))
+        folded = self.folded is settings
+        decay_of_step = self.number(0)
 
         def update(ranges: Sequence[tuple[int, int]]) -> Callable[[], None]:
             steps: list[Step] = []
+            if folded and ranges:
+                steps.append((np.multiply, (decay, learning_rate, decay_of_step)))
             for start, stop, decays in update_blocks(len(values), ranges):
                 w, g, v = values[start:stop], gradients[start:stop], velocities[start:stop]
                 step = self.temporary("step", (stop - start,))
                 if decays:
-                    steps.append((np.multiply, (w, decay, step)))
+                    steps.append((np.multiply, (w, decay_of_step if folded else decay, step)))
                     steps.append((np.add, (step, g, step)))
                     g = step
-                steps.append((np.multiply, (g, learning_rate, step)))
+                if not folded:
+                    steps.append((np.multiply, (g, learning_rate, step)))
+                    g = step
                 steps.append((np.multiply, (v, momentum, v)))
-                steps.append((np.subtract, (v, step, v)))
+                steps.append((np.subtract, (v, g, v)))
                 if nesterov:
-                    steps.append((np.subtract, (w, step, w)))
+                    steps.append((np.subtract, (w, g, w)))
                     steps.append((np.multiply, (v, momentum, step)))
                     steps.append((np.add, (w, step, w)))
                 else:

@@ -30,10 +30,13 @@ class Steps:
     Attributes
     ----------
     steps : list of Step
+    folded : array, or None
+        The settings of the update, where its learning rate is already in the gradients.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.steps: list[Step] = []
+        self.folded: HostArray | None = None
         self._dtype = dtype
         self._scratch: dict[Any, HostArray] = {}
         self.zero, self.half, self.one = map(self.number, (0.0, 0.5, 1.0))
@@ -47,6 +50,13 @@ class Steps:
         key = name, shape
         if key not in self._scratch:
             self._scratch[key] = np.empty(shape, self._dtype)
+        return self._scratch[key]
+
+    def mask(self, shape: tuple[int, ...]) -> HostArray:
+        """Return the temporary truth values of that shape."""
+        key = "mask", shape
+        if key not in self._scratch:
+            self._scratch[key] = np.empty(shape, np.bool_)
         return self._scratch[key]
 
     def number(self, x: float) -> HostArray:

@@ -76,9 +76,18 @@ class Program:
 
     What the arrays hold may change between two replays (the order, the settings of the optimizer, the
     cursor), and a replay sees it; which arrays they are may not.
+
+    Attributes
+    ----------
+    calls : tuple of Call
+    scratch : tuple of Array
+        Arrays that the program writes before it reads them, and nobody reads after it: a replay may leave
+        anything in them, and may lay out or scale what they would hold as it likes. Any other array ends as
+        the calls leave it.
     """
 
     calls: tuple[Call, ...]
+    scratch: tuple[Any, ...] = ()
 
 
 def replay_by_calling(backend: object, program: Program) -> Callable[[], None]:
@@ -297,7 +306,8 @@ class Backend(Protocol[A]):
         """Return a function that does what the program's calls do, in the way that is cheapest here.
 
         Each call of it is one replay. Results agree with those of the calls within 10 eps, and are the same
-        bits on every run. `replay_by_calling(self, program)` is a complete implementation.
+        bits on every run; what is left in `Program.scratch` is undefined.
+        `replay_by_calling(self, program)` is a complete implementation.
         """
 
 

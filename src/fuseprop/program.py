@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from .backend import AnyBackend, Backend, Call, Program
+from .backend import AnyBackend, Array, Backend, Call, Program
 
 ON_THE_SPOT = {"empty", "zeros", "from_host", "to_host", "synchronize", "compile"}
 """What allocates, talks to the host or waits: it is done before a step, or after it, never in it."""
@@ -36,8 +36,8 @@ class Recorder:
         return write_down
 
 
-def record(backend: AnyBackend, step: Callable[[AnyBackend], None]) -> Program:
-    """Return the calls that ``step(backend)`` would make; nothing is executed."""
+def record(backend: AnyBackend, step: Callable[[AnyBackend], None], scratch: Sequence[Array] = ()) -> Program:
+    """Return the calls that ``step(backend)`` would make; nothing is executed. `scratch`: see `Program`."""
     recorder = Recorder(backend)
     step(cast(AnyBackend, recorder))
-    return Program(tuple(recorder.calls))
+    return Program(tuple(recorder.calls), tuple(scratch))

@@ -35,6 +35,11 @@ class Batch:
         """How many rows there are, n."""
         return self.x.shape[0]
 
+    @property
+    def scratch(self) -> list[Array]:
+        """What a step computes with and nobody reads after it: inputs, targets, outputs and gradients."""
+        return [self.x, self.target, self.labels, *self.outputs, *self.gradients]
+
 
 class Buffers:
     """The memory of steps of up to `capacity` rows; `batch(n)` is its first n rows."""

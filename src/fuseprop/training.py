@@ -83,9 +83,12 @@ class Training:
         """
         history = History(metric=self.metric.name)
         self.optimizer.prepare(self.stack.parameters, len(self.batches))
-        self._replays = {batch.rows: self.compiled_step(batch) for batch in set(self.batches)}
-        self._best.start()
         watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
+        read = self._norms is not None or bool(watchers)
+        self._replays = {
+            batch.rows: self.compiled_step(batch, gradients_are_read=read) for batch in set(self.batches)
+        }
+        self._best.start()
         started: list[Callback] = []
         try:
             for callback in callbacks:
@@ -153,13 +156,17 @@ class Training:
         self._best.offer(history.score, history.epochs)
         history.best_epoch = self._best.epoch
 
-    def compiled_step(self, batch: Batch) -> Callable[[], None]:
-        """Record the step of such a batch and return what replays it; the optimizer must be prepared."""
+    def compiled_step(self, batch: Batch, *, gradients_are_read: bool = False) -> Callable[[], None]:
+        """Record the step of such a batch and return what replays it; the optimizer must be prepared.
+
+        Unless `gradients_are_read` between steps, a replay may leave anything in the flat gradients.
+        """
+        scratch = batch.scratch if gradients_are_read else [*batch.scratch, self.stack.parameters.gradients]
 
         def step(backend: AnyBackend) -> None:
             training_step(backend, self.stack, self.metric, self.optimizer, self.examples, self.epoch, batch)
 
-        return self.backend.compile(record(self.backend, step))
+        return self.backend.compile(record(self.backend, step, scratch))
 
     def begin_epoch(self, order: HostArray) -> None:
         """Send an epoch's order to the device, with each batch's weights, and go to its start."""

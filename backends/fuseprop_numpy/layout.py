@@ -1,0 +1,83 @@
+"""What holds examples in a program, and whether all of it can be turned: examples along columns."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from fuseprop.backend import Call, HostArray, Program
+
+from .memory import place, stands_below
+
+SMALL = 8192
+"""Elements of the widest activation up to which the turned form is the faster one."""
+
+SMALL_INPUT = 512
+"""Elements of a batch up to which copying it, to have ones below it, costs less than a bias apart."""
+
+
+class Layout:
+    """The arrays of a program by the role that they play.
+
+    Attributes
+    ----------
+    gathered : places of the batches that the program gathers
+    computed : places of scratch (n, m) that it computes, activations and gradients
+    folding : calls that come in pairs, by `id`: together they are one product with a layer's whole block
+    multiplied : places of what such a product needs a row of ones below
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._calls = program.calls
+        gathers = [call for call in program.calls if call.operation == "take_rows"]
+        self.gathered = {place(call.options["out"]) for call in gathers}
+        self.computed = {place(array) for array in program.scratch if array.ndim == 2} - self.gathered
+        self.folding: set[int] = set()
+        self.multiplied = set()
+        for first, second in pairwise(program.calls):
+            x = self._folds(first, second)
+            if x is not None:
+                self.folding |= {id(first), id(second)}
+                self.multiplied.add(place(x))
+
+    def is_small(self) -> bool:
+        """Whether the program consists of small products of rows, and can be turned."""
+        products = [call.options["out"] for call in self._calls if call.operation == "matmul"]
+        widest = max((out.size for out in products if place(out) in self.computed), default=0)
+        return 0 < widest <= SMALL and all(map(self._can_be_turned, self._calls))
+
+    def has_rows(self, array: HostArray) -> bool:
+        """Whether an array holds a row for each example."""
+        return place(array) in self.computed or place(array) in self.gathered
+
+    def _can_be_turned(self, call: Call) -> bool:
+        computed = self.computed
+        match call.operation:
+            case "matmul":
+                (a, b), out = call.operands, call.options["out"]
+                if place(out) in computed:
+                    return self.has_rows(a)
+                return self.has_rows(a.T) and place(b) in computed
+            case "bias_activation":
+                return {place(call.operands[0]), place(call.options["out"])} <= computed
+            case "activation_backward":
+                return {*map(place, call.operands[:2]), place(call.options["out"])} <= computed
+            case "softmax_cross_entropy":
+                return {place(call.operands[0]), place(call.options["gradient"])} <= computed
+        return True
+
+    def _folds(self, first: Call, second: Call) -> HostArray | None:
+        """Return what two neighbours multiply by a layer's whole block, or None if they do not."""
+        match first.operation, second.operation:
+            case "matmul", "bias_activation":
+                (x, weights), (z, bias) = first.operands, second.operands[:2]
+                neighbours = bias is not None and place(first.options["out"]) == place(z)
+            case "activation_backward", "matmul":
+                x, delta = second.operands[0].T, second.operands[1]
+                weights, bias = second.options["out"], first.options["bias_gradient"]
+                neighbours = place(first.options["out"]) == place(delta)
+            case _:
+                return None
+        if not neighbours or not stands_below(bias, weights):
+            return None
+        small = place(x) in self.gathered and x.size <= SMALL_INPUT
+        return x if small or place(x) in self.computed else None
