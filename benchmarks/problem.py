@@ -17,6 +17,10 @@ SCAN = 64
 """Steps in one call for implementations that loop on the device: 16 are not JAX's best form (2-8-1: 8.0 us a
 step with 16, 3.9 with 64)."""
 
+FIT_EPOCHS, FIT_FLOPS = 10, 5e10
+"""Epochs in one call of those who are asked to fit, and the FLOPs at which fewer will do: nobody calls `fit`
+for one epoch, but for a few that each take a second what comes before the first no longer shows."""
+
 DATA_BYTES = 32 << 20
 SCAN_FLOPS = 1e11
 """At 200 GFLOP/s half a second: more than that in one call measures nothing that fewer steps would not."""
@@ -43,6 +47,11 @@ class Problem:
     def batches(self) -> int:
         """Batches in an epoch, all of them full."""
         return len(self.X) // self.case.batch
+
+    @property
+    def fit_epochs(self) -> int:
+        """Epochs that one call of `fit` is timed with."""
+        return max(1, min(FIT_EPOCHS, int(FIT_FLOPS / (self.batches * self.case.step_flops))))
 
     @property
     def binary(self) -> bool:

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import Activation, Call, HostArray, Program
+from fuseprop.backend import Activation, Call, HostArray, Program, Shape
 
 from .folding import folded_settings
+from .memory import inputs, place
 from .position import at_cursor, cursor_of
 from .replay_losses import LossSteps
 from .replay_updates import UpdateSteps
@@ -42,6 +43,9 @@ class Replay(LossSteps, UpdateSteps):
         super().__init__(backend.dtype)
         self._backend = backend
         self.folded = folded_settings(program)
+        read = {place(a) for call in program.calls if call.operation != "put_rows" for a in inputs(call)}
+        self._only_put = {place(array) for array in program.scratch} - read
+        self._truths: dict[tuple[int, Shape], HostArray] = {}
         for _, group in groupby(program.calls, lambda call: id(cursor_of(call))):
             calls = list(group)
             cursor = cursor_of(calls[0])
@@ -53,7 +57,20 @@ class Replay(LossSteps, UpdateSteps):
         self.run = runner(self.steps)
 
     def _go_by(self, cursor: HostArray, calls: Sequence[Call]) -> None:
-        self.add(at_cursor(cursor, calls))
+        self.add(at_cursor(cursor, [self._with_truths(call) for call in calls]))
+
+    def _with_truths(self, call: Call) -> Call:
+        if call.operation != "put_rows":
+            return call
+        values, cursor = call.operands
+        return Call("put_rows", (self._truths.get(place(values), values), cursor), call.options)
+
+    def keep(self, truths: HostArray, out: HostArray) -> None:
+        """Append out = truths; where `out` is only there to be put elsewhere, that puts the truths."""
+        if place(out) in self._only_put:
+            self._truths[place(out)] = truths
+        else:
+            self.add(np.copyto, out, truths)
 
     def _compile(self, call: Call) -> None:
         operands = call.operands

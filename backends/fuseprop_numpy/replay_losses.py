@@ -117,7 +117,7 @@ class LossSteps(Steps):
         largest, equal = np.empty(len(scores), np.int64), np.empty(len(scores), np.bool_)
         self.add(scores.argmax, 1, largest)
         self.add(np.equal, largest, labels, equal)
-        self.add(np.copyto, out, equal)
+        self.keep(equal, out)
 
     def _threshold_equals(
         self,
@@ -134,4 +134,4 @@ class LossSteps(Steps):
         self.add(np.greater, target, self.number(target_threshold), expected)
         self.add(np.equal, positive, expected, positive)
         self.add(np.logical_and.reduce, positive, 1, None, equal)
-        self.add(np.copyto, out, equal)
+        self.keep(equal, out)

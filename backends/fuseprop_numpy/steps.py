@@ -45,6 +45,10 @@ class Steps:
         """Append a step."""
         self.steps.append((function, arguments))
 
+    def keep(self, truths: HostArray, out: HostArray) -> None:
+        """Append out = truths, as numbers."""
+        self.add(np.copyto, out, truths)
+
     def temporary(self, name: str, shape: tuple[int, ...]) -> HostArray:
         """Return the temporary array of that name and shape; operations in turn may use the same."""
         key = name, shape

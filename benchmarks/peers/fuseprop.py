@@ -31,6 +31,6 @@ def forms(device: str) -> list[Form]:
                 shuffle=problem.shuffle,
             )
 
-        return Running(run, network.weights, problem.batches)
+        return Running(run, network.weights, problem.fit_epochs * problem.batches)
 
     return [Form("fuseprop", "step", step), Form("fuseprop", "fit", fit)]

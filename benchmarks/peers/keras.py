@@ -76,4 +76,4 @@ def _fit(problem: Problem) -> Running:
             verbose=0,
         )
 
-    return Running(run, lambda: _weights(model), problem.batches)
+    return Running(run, lambda: _weights(model), problem.fit_epochs * problem.batches)

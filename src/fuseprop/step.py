@@ -37,8 +37,12 @@ class Batch:
 
     @property
     def scratch(self) -> list[Array]:
-        """What a step computes with and nobody reads after it: inputs, targets, outputs and gradients."""
-        return [self.x, self.target, self.labels, *self.outputs, *self.gradients]
+        """What a step computes with and nobody reads after it: all but the row weights."""
+        return [
+            *(self.x, self.target, self.labels, self.losses, self.hits),
+            *self.outputs,
+            *self.gradients,
+        ]
 
 
 class Buffers:

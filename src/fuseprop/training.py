@@ -69,7 +69,7 @@ class Training:
         self.batches = [
             buffers.batch(min(self.batch_size, n - start)) for start in range(0, n, self.batch_size)
         ]
-        self._replays: dict[int, Callable[[], None]] = {}
+        self._steps: list[Callable[[], None]] = []
         self._best = BestWeights(stack.parameters)
 
     def run(
@@ -85,9 +85,10 @@ class Training:
         self.optimizer.prepare(self.stack.parameters, len(self.batches))
         watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
         read = self._norms is not None or bool(watchers)
-        self._replays = {
+        replays = {
             batch.rows: self.compiled_step(batch, gradients_are_read=read) for batch in set(self.batches)
         }
+        self._steps = [replays[batch.rows] for batch in self.batches]
         self._best.start()
         started: list[Callback] = []
         try:
@@ -138,8 +139,8 @@ class Training:
         with np.errstate(over="ignore", invalid="ignore"):
             number = 0
             try:
-                for number, batch in enumerate(self.batches, 1):
-                    self._replays[batch.rows]()
+                for number, step in enumerate(self._steps, 1):
+                    step()
                     for watcher in watchers:
                         watcher.batch_end(history, number)
             finally:

@@ -72,8 +72,9 @@ class MomentumSGD(FlatOptimizer):
         return self.moments[0] if self.moments else None
 
     def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
-        numbers = np.broadcast_arrays(self.current_learning_rate, self.momentum, decay)
-        return np.stack(numbers, axis=-1)
+        numbers = np.empty((*decay.shape, self.NUMBERS))
+        numbers[..., 0], numbers[..., 1], numbers[..., 2] = self.current_learning_rate, self.momentum, decay
+        return numbers
 
     def _step(self, backend: AnyBackend, parameters: Parameters, settings: Array) -> None:
         (velocities,) = self.moments
