@@ -100,6 +100,12 @@ class Stepper:
         self._next += 1
         self._step()
 
+    def call(self) -> None:
+        """Take the epoch's first step layer by layer: what is scratch to a replay then holds what it says."""
+        self.rewind()
+        self._call(self.backend)
+        self.rewind()
+
     def rewind(self) -> None:
         """Go to the epoch's first batch."""
         self.backend.copy(self._start, out=self.training.epoch.cursor)
@@ -113,11 +119,11 @@ class Stepper:
             self.step()
 
     def forward(self) -> None:
-        """All layers, on the rows of the step before."""
+        """All layers, on the rows of `call`."""
         self.network.stack.forward(self.backend, self.batch.x, self.batch.outputs)
 
     def backward(self) -> None:
-        """From the last layer's gradient to every parameter's."""
+        """From the last layer's gradient to every parameter's, on the rows of `call`."""
         batch = self.batch
         self.network.stack.backward(self.backend, batch.x, batch.outputs, batch.gradients)
 

@@ -22,6 +22,7 @@ def stepper(backend, network, activation):
         pytest.skip("for GPUs only: one step takes a CPU many seconds")
     made = Stepper(problem_of(case, activation), backend)
     made.run(1)
+    made.call()
     return made
 
 
