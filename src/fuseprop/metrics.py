@@ -150,7 +150,9 @@ def weighted_median(values: NDArray[np.float64], weights: HostArray | None) -> N
 
 def weighted_mean(values: HostArray, weights: HostArray | None) -> float:
     """Return sum(w v) / sum(w) in float64, or the plain mean; values and weights (N,)."""
-    return float(np.average(values.astype(np.float64), weights=weights))
+    if weights is None:
+        return float(values.mean(dtype=np.float64))
+    return float(np.average(values, weights=weights.astype(np.float64, copy=False)))
 
 
 def make_metric(
