@@ -65,7 +65,7 @@ class Training:
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
         self.batch_size = min(batch_size, n)
-        buffers = Buffers(backend, stack, self.batch_size)
+        buffers = Buffers(backend, stack, self.batch_size, training=True)
         self.batches = [
             buffers.batch(min(self.batch_size, n - start)) for start in range(0, n, self.batch_size)
         ]
