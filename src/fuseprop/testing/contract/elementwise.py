@@ -11,7 +11,6 @@ from fuseprop.activations import activate, slope
 from fuseprop.backend import INTEGER, Activation, AnyBackend
 from fuseprop.testing.contract.parity import ACTIVATION_NAMES, SHAPES, Host, assert_parity
 
-
 AT = 1429645016 / 2**32
 """The hash of the first element with seed 3, in step 0: kept, because it is at least the rate's."""
 
