@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,13 @@ class CupyBackend:
         if slices > 1:
             self._sum_columns(sums, bias_gradient, slices, m)
 
+    def dropout(self, values: Array, rate: float, seed: int, step: Array, *, out: Array) -> None:
+        _expect(values.shape, out=out)
+        _expect((1,), step=step)
+        size = prod(values.shape)
+        numbers = 1 / (1 - rate), seed, int(rate * 2**32), size
+        self._run(self._typed("dropout"), blocks_for(size), values, step, out, *numbers)
+
     # Losses
 
     def squared_error(
@@ -230,7 +238,19 @@ class CupyBackend:
         _expect(logits.shape[:1], labels=labels, row_weights=row_weights, losses=losses)
         self._run_rows("softmax_cross_entropy", logits, labels, row_weights, losses, gradient)
 
+    def half_poisson_deviance(
+        self, logits: Array, target: Array, row_weights: Array, *, losses: Array, gradient: Array
+    ) -> None:
+        _expect(logits.shape, target=target, gradient=gradient)
+        _expect(logits.shape[:1], row_weights=row_weights, losses=losses)
+        self._run_rows("half_poisson_deviance", logits, target, row_weights, losses, gradient)
+
     # Inference and metrics
+
+    def exponential(self, logits: Array, *, out: Array) -> None:
+        _expect(logits.shape, out=out)
+        size = prod(logits.shape)
+        self._run(self._typed("exponential"), blocks_for(size), logits, out, size)
 
     def softmax(self, logits: Array, *, out: Array) -> None:
         _expect(logits.shape, out=out)
@@ -304,6 +324,9 @@ class CupyBackend:
 
     def compile(self, program: Program) -> Callable[[], None]:
         return replay_by_calling(self, program)
+
+    def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
+        return nullcontext()
 
     # Launching, and memory that several methods share
 

@@ -134,6 +134,8 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
             ),
         ]
     for name, declaration in {
+        "dropout": "const T* values, const long long* step, T* out, T scale, long long seed, "
+        "long long threshold, long long size",
         "squared_error": "const T* output, const T* target, const T* row_weights, T factor, T* losses, "
         f"T* gradient, {rows}",
         "absolute_error": "const T* output, const T* target, const T* row_weights, T factor, T* losses, "
@@ -142,6 +144,9 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
         f"T* gradient, {rows}",
         "softmax_cross_entropy": "const T* logits, const long long* labels, const T* row_weights, T* losses, "
         f"T* gradient, {rows}",
+        "half_poisson_deviance": "const T* logits, const T* target, const T* row_weights, T* losses, "
+        f"T* gradient, {rows}",
+        "exponential": "const T* logits, T* out, long long size",
         "softmax": f"const T* logits, T* out, {rows}",
         "argmax_equals": f"const T* scores, const long long* labels, T* out, {rows}",
         "threshold_equals": "const T* scores, const T* target, T score_threshold, T target_threshold, "

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+
 from fuseprop.backend import HostArray, Program
 
 from .memory import inputs, outputs, overlaps
 
-LINEAR = {"matmul", "activation_backward"}
+LINEAR = {"matmul", "activation_backward", "dropout"}
 """What makes of a scaled gradient a gradient scaled alike."""
 
 
-def folded_settings(program: Program) -> HostArray | None:
-    """Return the settings of the momentum update whose learning rate can scale the row weights, or None.
+@dataclass(frozen=True)
+class Folding:
+    """A momentum update whose learning rate scales the row weights.
 
-    A loss's gradient is linear in the row weights, and so is all that backpropagation makes of it. Where the
-    scaled gradients are scratch, and the update alone reads what they end in, a times the n row weights
-    replaces a times the P gradients. The settings must not change between the loss and the update.
+    Attributes
+    ----------
+    settings : (3,)
+        Those of the update.
+    scale : ()
+        What the row weights are multiplied by: the learning rate itself, or where the gradients are wanted,
+        1 in place of a rate of 0, which they could not be divided by.
+    unfolds : bool
+        Whether the gradients are wanted after the update, and divided by the scale for that.
+    """
+
+    settings: HostArray
+    scale: HostArray
+    unfolds: bool
+
+    def set_scale(self) -> None:
+        """Take the learning rate as it stands, if it is not the scale itself."""
+        self.scale[()] = self.settings[0] or 1
+
+
+def folding(program: Program) -> Folding | None:
+    """Return how the learning rate of a program's momentum update can be folded, None where it cannot.
+
+    A loss's gradient is linear in the row weights, and so is all that backpropagation makes of it. Where
+    nothing but the update reads what that ends in, a times the n row weights replaces a times the P
+    gradients. The settings must not change between the loss and the update.
     """
     losses = [i for i, call in enumerate(program.calls) if "losses" in call.options]
     updates = [i for i, call in enumerate(program.calls) if call.operation == "momentum_sgd"]
@@ -32,6 +60,8 @@ def folded_settings(program: Program) -> HostArray | None:
         if call.operation not in LINEAR:
             return None
         scaled.extend(outputs(call))
-    if not all(overlaps(array, program.scratch) for array in (*scaled, gradients)):
+    if not all(overlaps(array, (*program.scratch, gradients)) for array in scaled):
         return None
-    return settings
+    unfolds = not overlaps(gradients, program.scratch)
+    rate = settings[:1].reshape(())
+    return Folding(settings, np.ones_like(rate) if unfolds else rate, unfolds)

@@ -21,7 +21,8 @@ import numpy as np
 
 from fuseprop.backend import Activation, Call, HostArray, Program, Shape
 
-from .folding import folded_settings
+from .dropout import bits_of, drop_steps, hash_steps, new_keys, set_keys
+from .folding import folding
 from .memory import inputs, place
 from .position import at_cursor, cursor_of
 from .replay_losses import LossSteps
@@ -42,7 +43,7 @@ class Replay(LossSteps, UpdateSteps):
     def __init__(self, backend: Any, program: Program) -> None:
         super().__init__(backend.dtype)
         self._backend = backend
-        self.folded = folded_settings(program)
+        self.folding = folding(program)
         read = {place(a) for call in program.calls if call.operation != "put_rows" for a in inputs(call)}
         self._only_put = {place(array) for array in program.scratch} - read
         self._truths: dict[tuple[int, Shape], HostArray] = {}
@@ -74,10 +75,12 @@ class Replay(LossSteps, UpdateSteps):
 
     def _compile(self, call: Call) -> None:
         operands = call.operands
-        if self.folded is not None and "losses" in call.options:
+        if self.folding is not None and "losses" in call.options:
             output, target, row_weights, *others = operands
             scaled = self.temporary("scaled", row_weights.shape)
-            self.add(np.multiply, row_weights, self.folded[:1].reshape(()), scaled)
+            if self.folding.unfolds:
+                self.add(self.folding.set_scale)
+            self.add(np.multiply, row_weights, self.folding.scale, scaled)
             operands = output, target, scaled, *others
         shorter = getattr(self, f"_{call.operation}", None)
         if shorter is None:
@@ -127,7 +130,7 @@ class Replay(LossSteps, UpdateSteps):
         self, gradient: HostArray, output: HostArray, activation: Activation, out: HostArray
     ) -> None:
         """Append out = gradient * f'."""
-        slope = self.temporary("slope", output.shape)
+        slope = self.temporary("spread", output.shape)
         if activation == "sigmoid":
             self.add(np.subtract, self.one, output, slope)
             self.add(np.multiply, output, slope, slope)
@@ -142,3 +145,12 @@ class Replay(LossSteps, UpdateSteps):
             self.add(np.multiply, gradient, slope, out)
         elif out is not gradient:
             self.add(np.copyto, out, gradient)
+
+    def _dropout(self, values: HostArray, rate: float, seed: int, step: HostArray, *, out: HostArray) -> None:
+        numbers = np.arange(values.size).astype(np.uint32)
+        h, shifted = np.empty_like(numbers), np.empty_like(numbers)
+        kept, bits = np.empty(values.shape, np.bool_), np.empty(values.shape, bits_of(values.dtype))
+        keys, position = new_keys(), step.item
+        self.add(lambda: set_keys(seed, position(), keys))
+        self.steps += hash_steps(numbers, keys, h, shifted)
+        self.steps += drop_steps(values, out, h, rate, kept, bits)

@@ -8,12 +8,16 @@ import numpy as np
 
 from fuseprop.backend import HostArray
 
-from .blocks import update_blocks
+from .blocks import UPDATE_BLOCK, update_blocks
 from .steps import Step, Steps, runner
 
 
 class UpdateSteps(Steps):
     """What appends the steps of an update; each method takes what the backend's method takes."""
+
+    def block(self, name: str, values: HostArray) -> HostArray:
+        """Return the temporary array of that name that every block of an update shares."""
+        return self.temporary(name, (min(UPDATE_BLOCK, len(values)),))
 
     def _momentum_sgd(
         self,
@@ -26,18 +30,17 @@ class UpdateSteps(Steps):
         nesterov: bool,
     ) -> None:
         learning_rate, momentum, decay = (settings[i : i + 1].reshape(()) for i in range(3))
-        folded = self.folded is settings
-        decay_of_step = self.number(0)
+        folded_decay = self.number(0)
 
-        def update(ranges: Sequence[tuple[int, int]]) -> Callable[[], None]:
+        def update(ranges: Sequence[tuple[int, int]], folded: bool) -> Callable[[], None]:
             steps: list[Step] = []
             if folded and ranges:
-                steps.append((np.multiply, (decay, learning_rate, decay_of_step)))
+                steps.append((np.multiply, (decay, learning_rate, folded_decay)))
             for start, stop, decays in update_blocks(len(values), ranges):
                 w, g, v = values[start:stop], gradients[start:stop], velocities[start:stop]
-                step = self.temporary("step", (stop - start,))
+                step = self.block("step", values)[: stop - start]
                 if decays:
-                    steps.append((np.multiply, (w, decay_of_step if folded else decay, step)))
+                    steps.append((np.multiply, (w, folded_decay if folded else decay, step)))
                     steps.append((np.add, (step, g, step)))
                     g = step
                 if not folded:
@@ -54,8 +57,18 @@ class UpdateSteps(Steps):
             return runner(steps)
 
         # Whether there is any decay is known only when it runs: the settings may change between epochs.
-        plain, decaying = update(()), update(decay_ranges)
-        self.add(lambda: decaying() if decay else plain())
+        def either(folded: bool) -> Callable[[], None]:
+            plain, decaying = update((), folded), update(decay_ranges, folded)
+            return lambda: decaying() if decay else plain()
+
+        if self.folding is None:
+            self.add(either(folded=False))
+        elif not self.folding.unfolds:
+            self.add(either(folded=True))
+        else:
+            moving, standing = either(folded=True), either(folded=False)
+            self.add(lambda: moving() if learning_rate else standing())
+            self.add(np.divide, gradients, self.folding.scale, gradients)
 
     def _adam(
         self,
@@ -76,7 +89,7 @@ class UpdateSteps(Steps):
             steps: list[Step] = []
             for start, stop, decays in update_blocks(len(values), ranges):
                 w, g, m, v = (array[start:stop] for array in (values, gradients, first, second))
-                step, part = (self.temporary(name, (stop - start,)) for name in ("step", "part"))
+                step, part = (self.block(name, values)[: stop - start] for name in ("step", "part"))
                 if decays:
                     steps.append((np.multiply, (w, decay, step)))
                     steps.append((np.add, (step, g, step)))

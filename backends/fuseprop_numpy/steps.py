@@ -9,6 +9,8 @@ import numpy as np
 
 from fuseprop.backend import HostArray
 
+from .folding import Folding
+
 Step: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function and its arguments, all positional: that is the cheapest call in Python."""
 
@@ -30,13 +32,13 @@ class Steps:
     Attributes
     ----------
     steps : list of Step
-    folded : array, or None
-        The settings of the update, where its learning rate is already in the gradients.
+    folding : Folding, or None
+        Whether the learning rate of the update is already in the gradients.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.steps: list[Step] = []
-        self.folded: HostArray | None = None
+        self.folding: Folding | None = None
         self._dtype = dtype
         self._scratch: dict[Any, HostArray] = {}
         self.zero, self.half, self.one = map(self.number, (0.0, 0.5, 1.0))

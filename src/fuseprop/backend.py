@@ -20,6 +20,7 @@ N samples, P elements of a network's flat parameters.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
@@ -200,6 +201,22 @@ class Backend(Protocol[A]):
         gradient and output (n, m), bias_gradient (m,). `out` may be `gradient`.
         """
 
+    def dropout(self, values: A, rate: float, seed: int, step: A, *, out: A) -> None:
+        """Drop elements at random: out = values / (1 - rate) where kept, else 0. `out` may be `values`.
+
+        Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting". The mask
+        is a hash of seed, step and the element's number i = 0, 1, 2, ... along the rows, the same on every
+        backend; in whole numbers modulo 2^32::
+
+            mix(x, key = 0):  x = x xor x >> 16;  x = 0x7feb352d x + key
+                              x = x xor x >> 15;  x = 0x846ca68b x;  return x xor x >> 16
+            a = mix(seed xor mix(step))           b = mix(a xor seed)
+            element i is kept where mix(i xor a, b) >= floor(2^32 rate)
+
+        values (n, m), rate in [0, 1), seed in [0, 2^32), step (1,) int64, on the device so that a recorded
+        step draws new masks. What is dropped becomes 0, whatever it is.
+        """
+
     # Losses: each row's loss and the gradient of the weighted mean, in one pass. row_weights (n,) already
     # sum to 1, so that 1/n, sample weights and class weights are one mechanism; losses (n,) are unweighted.
 
@@ -228,7 +245,17 @@ class Backend(Protocol[A]):
         logits (n, k), labels (n,) int64 in [0, k), which nobody checks again. Finite for every finite logit.
         """
 
+    def half_poisson_deviance(self, logits: A, target: A, row_weights: A, *, losses: A, gradient: A) -> None:
+        """losses = sum_j t log(t / y) - t + y with y = e^z, gradient = row_weights (y - t).
+
+        logits and target (n, k), targets at least 0, and 0 log 0 = 0. Near y = t, where these terms cancel,
+        no more is lost than by the last digit of z: with d = z - log t, a term is t (e^d - 1 - d).
+        """
+
     # Inference and metrics, without a word to the host.
+
+    def exponential(self, logits: A, *, out: A) -> None:
+        """Predictions behind a logarithmic link, out = e^z; (n, k). `out` may be `logits`."""
 
     def softmax(self, logits: A, *, out: A) -> None:
         """Probabilities of exclusive classes, out = e^z / sum_j e^z_j by row. `out` may be `logits`."""
@@ -308,6 +335,12 @@ class Backend(Protocol[A]):
         Each call of it is one replay. Results agree with those of the calls within 10 eps, and are the same
         bits on every run; what is left in `Program.scratch` is undefined.
         `replay_by_calling(self, program)` is a complete implementation.
+        """
+
+    def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
+        """Return what surrounds many replays of these programs, such as a limit on threads.
+
+        `contextlib.nullcontext()` is a complete implementation.
         """
 
 

@@ -94,5 +94,7 @@ def predict_rows(backend: AnyBackend, stack: Stack, X: HostArray) -> HostArray:
             backend.softmax(output, out=output)
         elif stack.loss.link == "sigmoid":
             backend.bias_activation(output, None, "sigmoid", out=output)
+        elif stack.loss.link == "exponential":
+            backend.exponential(output, out=output)
         predictions[start : start + len(rows)] = backend.to_host(output)
     return predictions

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from .backend import INTEGER, AnyBackend, HostArray
+from .backend import INTEGER, AnyBackend, HostArray, Program
 from .best import BestWeights
 from .callbacks import BatchCallback, Callback
 from .divergence import DivergenceError
@@ -20,7 +20,7 @@ from .metrics import make_metric, weighted_mean
 from .norms import LayerNorms, split_norms
 from .optimizers import Optimizer
 from .program import record
-from .rows import Rows
+from .rows import Rows, batch_shares
 from .stack import Stack
 from .step import Batch, Buffers, EpochState, gradient_step, training_step
 
@@ -65,7 +65,7 @@ class Training:
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
         self.batch_size = min(batch_size, n)
-        buffers = Buffers(backend, stack, self.batch_size)
+        buffers = Buffers(backend, stack, self.batch_size, training=True)
         self.batches = [
             buffers.batch(min(self.batch_size, n - start)) for start in range(0, n, self.batch_size)
         ]
@@ -84,23 +84,20 @@ class Training:
         history = History(metric=self.metric.name)
         self.optimizer.prepare(self.stack.parameters, len(self.batches))
         watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
-        read = self._norms is not None or bool(watchers)
-        replays = {
-            batch.rows: self.compiled_step(batch, gradients_are_read=read) for batch in set(self.batches)
-        }
-        self._steps = [replays[batch.rows] for batch in self.batches]
+        programs = self._compile_epoch(watched=bool(watchers))
         self._best.start()
         started: list[Callback] = []
         try:
             for callback in callbacks:
                 started.append(callback)
                 callback.start(epochs, history)
-            for _ in range(epochs):
-                self._run_epoch(rng, history, watchers, shuffle=shuffle)
-                for callback in callbacks:
-                    callback.epoch_end(history)
-                if history.stop_reason is not None:
-                    break
+            with self.backend.session(programs):
+                for _ in range(epochs):
+                    self._run_epoch(rng, history, watchers, shuffle=shuffle)
+                    for callback in callbacks:
+                        callback.epoch_end(history)
+                    if history.stop_reason is not None:
+                        break
             history.stop("finished")
         except KeyboardInterrupt:
             history.stop_reason = "interrupted"
@@ -157,8 +154,20 @@ class Training:
         self._best.offer(history.score, history.epochs)
         history.best_epoch = self._best.epoch
 
-    def compiled_step(self, batch: Batch, *, gradients_are_read: bool = False) -> Callable[[], None]:
-        """Record the step of such a batch and return what replays it; the optimizer must be prepared.
+    def _compile_epoch(self, *, watched: bool) -> list[Program]:
+        """Compile the steps of an epoch; return their programs.
+
+        What the last one leaves in the gradients may be looked at; those who watch look after each.
+        """
+        *others, last = self.batches
+        programs = {batch.rows: self.program(batch, gradients_are_read=watched) for batch in set(others)}
+        ending = self.program(last, gradients_are_read=True)
+        replays = {rows: self.backend.compile(program) for rows, program in programs.items()}
+        self._steps = [*(replays[batch.rows] for batch in others), self.backend.compile(ending)]
+        return [*programs.values(), ending]
+
+    def program(self, batch: Batch, *, gradients_are_read: bool = False) -> Program:
+        """Record the step of such a batch; the optimizer must be prepared.
 
         Unless `gradients_are_read` between steps, a replay may leave anything in the flat gradients.
         """
@@ -167,7 +176,7 @@ class Training:
         def step(backend: AnyBackend) -> None:
             training_step(backend, self.stack, self.metric, self.optimizer, self.examples, self.epoch, batch)
 
-        return self.backend.compile(record(self.backend, step, scratch))
+        return record(self.backend, step, scratch)
 
     def begin_epoch(self, order: HostArray) -> None:
         """Send an epoch's order to the device, with each batch's weights, and go to its start."""
@@ -175,12 +184,7 @@ class Training:
         backend.from_host(order, out=epoch.order)
         backend.from_host(np.zeros(1, INTEGER), out=epoch.cursor)
         if epoch.row_weights is not None and self.weights is not None:
-            weights = self.weights[order]
-            starts = np.arange(0, len(weights), self.batch_size)
-            sums = np.repeat(np.add.reduceat(weights, starts), self.batch_size)[: len(weights)]
-            # A batch in which every weight is 0 has no gradient.
-            normalised = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
-            backend.from_host(normalised, out=epoch.row_weights)
+            backend.from_host(batch_shares(self.weights[order], self.batch_size), out=epoch.row_weights)
 
     def _read_epoch(self, history: History, order: HostArray) -> None:
         """Enter an epoch into the history: the one time in it that the host waits for the device."""

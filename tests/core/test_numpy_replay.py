@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 from fuseprop_numpy.feature_major import FeatureMajor
-from fuseprop_numpy.folding import folded_settings
+from fuseprop_numpy.folding import folding
 from fuseprop_numpy.layout import Layout
 
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
 from fuseprop.backend import INTEGER, Call, Program
-from fuseprop.program import record
 from fuseprop.rows import Rows
-from fuseprop.step import training_step
+from fuseprop.step import gradient_step
 from fuseprop.targets import encode_targets
 from fuseprop.training import Training
 
@@ -31,22 +30,8 @@ def training_of(sizes=(5, 7, 3), optimizer=None):
 
 
 def program_of(training, scratch=None):
-    batch, parameters = training.batches[0], training.stack.parameters
-
-    def step(backend):
-        training_step(
-            backend,
-            training.stack,
-            training.metric,
-            training.optimizer,
-            training.examples,
-            training.epoch,
-            batch,
-        )
-
-    return record(
-        training.backend, step, [*batch.scratch, parameters.gradients] if scratch is None else scratch
-    )
+    program = training.program(training.batches[0])
+    return program if scratch is None else Program(program.calls, tuple(scratch))
 
 
 @pytest.mark.parametrize(("hidden", "turned"), [(7, True), (1024, True), (1025, False)])
@@ -73,7 +58,7 @@ def test_whatever_stands_between_a_product_and_its_bias():
     assert layout.is_small()
     for each in (expected, training):
         each.begin_epoch(np.arange(2 * BATCH))
-    expected.compiled_step(expected.batches[0])()
+    expected.backend.compile(program_of(expected))()
     FeatureMajor(training.backend, Program(calls, program.scratch), layout).run()
     np.testing.assert_allclose(
         training.stack.parameters.values, expected.stack.parameters.values, rtol=1e-14, atol=1e-15
@@ -83,22 +68,22 @@ def test_whatever_stands_between_a_product_and_its_bias():
 
 def test_the_learning_rate_is_folded():
     training = training_of()
-    assert folded_settings(program_of(training)) is not None
+    assert not folding(program_of(training)).unfolds
+    assert folding(program_of(training, training.batches[0].scratch)).unfolds
 
 
 @pytest.mark.parametrize("optimizer", [MomentumSGD(0.1, clip_norm=0.5), Adam()], ids=["clipped", "adam"])
 def test_it_is_not_where_the_size_of_the_gradient_counts(optimizer):
-    assert folded_settings(program_of(training_of(optimizer=optimizer))) is None
+    assert folding(program_of(training_of(optimizer=optimizer))) is None
 
 
-def test_it_is_not_where_gradients_are_read():
+def test_it_is_not_where_a_step_reads_gradients():
     training = training_of()
-    assert folded_settings(program_of(training, training.batches[0].scratch)) is None
     program = program_of(training)
     norm = training.backend.zeros((1,))
     read = Call("sum_squares", (training.stack.parameters.gradients,), {"out": norm})
     for calls in ((*program.calls, read), (*program.calls[:-4], read, *program.calls[-4:])):
-        assert folded_settings(Program(calls, program.scratch)) is None
+        assert folding(Program(calls, program.scratch)) is None
 
 
 def test_it_is_not_where_the_settings_come_after_the_loss():
@@ -110,5 +95,29 @@ def test_it_is_not_where_the_settings_come_after_the_loss():
     order = training.backend.from_host(np.arange(2), dtype=INTEGER)
     fetch = Call("take_rows", (table, order, cursor), {"out": settings.reshape((1, 3))})
     before, after = (fetch, *program.calls), (*program.calls[:at], fetch, *program.calls[at:])
-    assert folded_settings(Program(before, program.scratch)) is settings
-    assert folded_settings(Program(after, program.scratch)) is None
+    assert folding(Program(before, program.scratch)).settings is settings
+    assert folding(Program(after, program.scratch)) is None
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.0])
+def test_who_wants_gradients_changes_no_bit_of_the_weights(rate):
+    wanted, scratch = (training_of(optimizer=MomentumSGD(lambda epoch: rate, 0.6, 0.01)) for _ in range(2))
+    for training, read in ((wanted, True), (scratch, False)):
+        training.begin_epoch(np.arange(2 * BATCH))
+        replay = training.backend.compile(training.program(training.batches[0], gradients_are_read=read))
+        replay()
+        replay()
+    np.testing.assert_array_equal(wanted.stack.parameters.values, scratch.stack.parameters.values)
+
+
+def test_gradients_at_a_learning_rate_of_zero():
+    """They cannot have been scaled by it."""
+    called, replayed = (training_of(optimizer=MomentumSGD(lambda epoch: 0.0)) for _ in range(2))
+    for training in (called, replayed):
+        training.begin_epoch(np.arange(2 * BATCH))
+    step = called.stack, called.metric, called.examples, called.epoch, called.batches[0]
+    gradient_step(called.backend, *step)
+    replayed.backend.compile(replayed.program(replayed.batches[0], gradients_are_read=True))()
+    expected = called.stack.parameters.gradients
+    np.testing.assert_allclose(replayed.stack.parameters.gradients, expected, rtol=1e-13, atol=1e-16)
+    assert np.abs(expected).max() > 1e-3

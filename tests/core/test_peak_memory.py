@@ -1,9 +1,11 @@
 """What a run of training needs: the data, four flat buffers, and one batch of everything in between."""
 
 import tracemalloc
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from fuseprop_numpy.blocks import UPDATE_BLOCK
 
 from fuseprop import MomentumSGD, Network, mlp
 
@@ -13,6 +15,7 @@ INTERPRETER = 256 * 1024
 
 def allocated(network, X, labels, batch, **options):
     """Return the bytes that a `fit` had allocated at its peak, beyond what stood before."""
+    network.fit(X[:batch], labels[:batch], epochs=1)  # what is imported and looked up once
     tracemalloc.start()
     try:
         network.fit(X, labels, MomentumSGD(0.01, 0.6), epochs=2, batch_size=batch, **options)
@@ -24,12 +27,13 @@ def allocated(network, X, labels, batch, **options):
 def needed(sizes, rows, batch, itemsize):
     """Return the bytes that training needs by its description."""
     units, widest = sum(sizes[1:]), max(sizes[1:])
-    parameters = sum((d + 1) * m for d, m in zip(sizes, sizes[1:], strict=False))
+    parameters = sum((d + 1) * m for d, m in pairwise(sizes))
     data = rows * (sizes[0] * itemsize + 8 + 8)  # features; labels, as checked and as trained on
     epoch = rows * (8 + 8 + 2 * 2 * itemsize + 2)  # order, permutation; losses and hits, there and read back
     flat = 2 * parameters * itemsize  # velocities and best weights; values and gradients stood before
     activations = batch * (sizes[0] + 2 * units) * itemsize
-    between = batch * (3 * widest * itemsize + widest)  # what an operation computes with; a mask
+    # What an operation computes with: in the step, and in the one that ends an epoch.
+    between = 2 * (batch * widest + min(parameters, UPDATE_BLOCK)) * itemsize
     return data + epoch + flat + activations + between
 
 

@@ -55,6 +55,7 @@ class Comparison:
         """Compare all operations over n rows and k columns."""
         self.epoch(n, k, rng)
         self.steps(n, k, rng)
+        self.dropout(n, k, rng)
         self.losses(n, k, rng)
         self.update(n * k, rng)
 
@@ -93,6 +94,23 @@ class Comparison:
             for out in ((n, k), "gradient"):
                 self("activation_backward", inputs, {"out": out, "bias_gradient": (k,)}, activation)
 
+    def dropout(self, n, k, rng):
+        """The same masks, to the last element."""
+        values = rng.normal(size=(n, k))
+        met = 1429645016 / 2**32  # element 0 of seed 3 has this hash: it is kept
+        for rate, seed, step in ((met, 3, 0), (0.5, 2**32 - 1, 2**40 + 3), (0.99, 0, 77), (0.0, 3, 1)):
+            kept = []
+            for backend in (self.ours, self.numpy):
+                on_device = backend.from_host(self.rounded(values))
+                at = backend.from_host(np.array([step]), dtype=INTEGER)
+                out = backend.empty((n, k))
+                backend.dropout(on_device, rate, seed, at, out=out)
+                backend.dropout(on_device, rate, seed, at, out=on_device)
+                kept.append([backend.to_host(array) for array in (out, on_device)])
+            for ours, theirs in zip(*kept, strict=True):
+                self.agree(ours == 0, theirs == 0, exactly=True)
+                self.agree(ours, theirs)
+
     def losses(self, n, k, rng):
         """Losses with their gradients, probabilities and hits."""
         z, t = rng.normal(size=(n, k), scale=4), rng.uniform(size=(n, k))
@@ -105,6 +123,10 @@ class Comparison:
         self("absolute_error", {**values, "target": z}, out, 1 / 3)
         self("sigmoid_cross_entropy", values, out)
         self("softmax_cross_entropy", {"logits": z, "labels": labels, "row_weights": weights}, out)
+        means = {"logits": z / 4, "target": np.round(3 * t) * np.exp(z / 4 - rng.normal(size=(n, k)))}
+        self("half_poisson_deviance", {**means, "row_weights": weights}, out)
+        self("exponential", {"logits": z}, {"out": whole})
+        self("exponential", {"logits": z}, {"out": "logits"})
         self("softmax", {"logits": z}, {"out": whole})
         self("softmax", {"logits": z}, {"out": "logits"})
         self("argmax_equals", {"scores": np.round(z), "labels": labels}, {"out": rows})

@@ -133,10 +133,12 @@ def test_clipping_keeps_the_direction_of_the_whole_gradient(backend64):
 
 
 def test_below_the_limit_nothing_changes(backend):
+    """But for rounding: where nothing is clipped, a backend may scale by the learning rate sooner."""
     clipped, free = line(backend), line(backend)
     clipped.fit(X, T, MomentumSGD(0.1, clip_norm=1e6), epochs=3, shuffle=False)
     free.fit(X, T, MomentumSGD(0.1), epochs=3, shuffle=False)
-    np.testing.assert_array_equal(clipped.weights()[0][0], free.weights()[0][0])
+    tolerance = 100 * np.finfo(backend.dtype).eps
+    np.testing.assert_allclose(clipped.weights()[0][0], free.weights()[0][0], rtol=tolerance)
 
 
 def test_clipping_saves_a_training_that_explodes_without_it(backend):

@@ -4,6 +4,8 @@ Its arrays have nothing but what `fuseprop.backend.Array` names: no operators, n
 NumPy. Whatever trains on it therefore stays within the contract.
 """
 
+from contextlib import nullcontext
+
 import numpy as np
 
 from fuseprop.backend import BackendUnavailable, replay_by_calling
@@ -48,6 +50,13 @@ SLOPE = {
 
 def exponentials(z):
     return np.exp(z - z.max(axis=1, keepdims=True))
+
+
+def mix(x, key=0):
+    """32 bits of a Python int, or of an array of uint64."""
+    x = (((x & 0xFFFFFFFF) ^ (x & 0xFFFFFFFF) >> 16) * 0x7FEB352D + key) & 0xFFFFFFFF
+    x = ((x ^ x >> 15) * 0x846CA68B) & 0xFFFFFFFF
+    return x ^ x >> 16
 
 
 class PlainBackend:
@@ -108,6 +117,12 @@ class PlainBackend:
         numbers(out)[...] = numbers(gradient) * SLOPE[activation](numbers(output))
         numbers(bias_gradient)[...] = numbers(out).sum(axis=0)
 
+    def dropout(self, values, rate, seed, step, *, out):
+        a = mix(seed ^ mix(int(numbers(step)[0])))
+        numbered = np.arange(numbers(values).size, dtype=np.uint64).reshape(values.shape)
+        kept = mix(numbered ^ np.uint64(a), mix(a ^ seed)) >= int(rate * 2**32)
+        numbers(out)[...] = np.where(kept, numbers(values) / (1 - rate), 0)
+
     def squared_error(self, output, target, row_weights, factor, *, losses, gradient):
         error = numbers(output) - numbers(target)
         numbers(losses)[...] = factor * (error**2).sum(axis=1)
@@ -129,6 +144,15 @@ class PlainBackend:
         numbers(losses)[...] = np.log(e.sum(axis=1)) - np.where(one_hot, shifted, 0).sum(axis=1)
         softmax = e / e.sum(axis=1, keepdims=True)
         numbers(gradient)[...] = numbers(row_weights)[:, None] * (softmax - one_hot)
+
+    def half_poisson_deviance(self, logits, target, row_weights, *, losses, gradient):
+        t, y = numbers(target), np.exp(numbers(logits))
+        d = numbers(logits) - np.log(np.where(t > 0, t, 1))
+        numbers(losses)[...] = np.where(t > 0, t * (np.expm1(d) - d), y).sum(axis=1)
+        numbers(gradient)[...] = numbers(row_weights)[:, None] * (y - t)
+
+    def exponential(self, logits, *, out):
+        numbers(out)[...] = np.exp(numbers(logits))
 
     def softmax(self, logits, *, out):
         e = exponentials(numbers(logits))
@@ -169,3 +193,6 @@ class PlainBackend:
 
     def compile(self, program):
         return replay_by_calling(self, program)
+
+    def session(self, programs):
+        return nullcontext()

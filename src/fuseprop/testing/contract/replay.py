@@ -24,6 +24,7 @@ LOSSES = [
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
     "mean_absolute_error",
+    "half_poisson_deviance",
 ]
 RULES = ["momentum", "nesterov", "adam"]
 CONDITIONS = ["plain", "weighted", "clipped"]
@@ -66,7 +67,7 @@ class ReplayContract:
         training = self._training(backend, LOSSES[3], "tanh", "plain", "momentum")
         optimizer = training.optimizer
         assert isinstance(optimizer, MomentumSGD)
-        replay = training.compiled_step(training.batches[0])
+        replay = backend.compile(training.program(training.batches[0]))
         parameters, start = training.stack.parameters, training.stack.parameters.values
         kept = backend.empty(start.shape)
         backend.copy(start, out=kept)
@@ -88,6 +89,34 @@ class ReplayContract:
             assert np.abs(backend.to_host(learn(order, 0.1, decay)) - first).max() > 1e-4
         replay()
         np.testing.assert_array_equal(backend.to_host(training.epoch.cursor), [2 * BATCH])
+
+    def test_a_replay_draws_new_masks(self, backend: AnyBackend) -> None:
+        """Dropout goes by the step on the device, within a replay and from one to the next."""
+        host = Host(backend)
+        values, step = backend.from_host(host.normal(9, 7)), backend.zeros((1,), INTEGER)
+        outs = [backend.empty((9, 7)) for _ in range(2)]
+
+        def twice(stand_in: AnyBackend) -> None:
+            for out in outs:
+                stand_in.dropout(values, 0.5, 3, step, out=out)
+                stand_in.dropout(out, 0.25, 4, step, out=out)
+                stand_in.advance(step, 1)
+
+        replay = backend.compile(record(backend, twice))
+        seen = []
+        for _ in range(2):
+            replay()
+            seen += [backend.to_host(out) for out in outs]
+        np.testing.assert_array_equal(backend.to_host(step), [4])
+        backend.from_host(np.zeros(1, np.int64), out=step)
+        for _ in range(2):
+            twice(backend)
+            for out in outs:
+                called = backend.to_host(out)
+                assert_parity(seen[0], called, backend.dtype)
+                np.testing.assert_array_equal(seen[0] == 0, called == 0)
+                assert all((called != 0).any(axis=None) and (called != other).any() for other in seen[1:])
+                seen.pop(0)
 
     def test_calls_keep_their_order(self, backend: AnyBackend) -> None:
         """What is written before it is read stays so, around two cursors too."""
@@ -133,7 +162,7 @@ class ReplayContract:
             training_step(
                 backend, called.stack, called.metric, called.optimizer, called.examples, called.epoch, batch
             )
-            replayed.compiled_step(other, gradients_are_read=gradients_are_read)()
+            backend.compile(replayed.program(other, gradients_are_read=gradients_are_read))()
             for actual, expected in zip(self._traces(replayed), self._traces(called), strict=True):
                 self._assert_close(backend, actual, expected)
             if gradients_are_read:

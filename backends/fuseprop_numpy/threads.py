@@ -1,0 +1,78 @@
+"""One BLAS thread while a network is trained that is too small to gain from more.
+
+Products of a few microseconds are slower on two threads than on one, and much slower where somebody else
+uses a core: the idle thread of OpenBLAS spins, and the other waits for it. How many threads there are is a
+setting of the whole process, so those who want one are counted: the first sets it, the last sets back what
+was there before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from fuseprop.backend import Program
+
+ENOUGH = 4e6
+"""Multiplications of the largest product of a step from which on more threads pay."""
+
+
+def largest_product(programs: Iterable[Program]) -> int:
+    """Return the multiplications n d m of the largest product in the programs, 0 if there is none."""
+    products = (call for program in programs for call in program.calls if call.operation == "matmul")
+    return max((call.operands[0].size * call.operands[1].shape[1] for call in products), default=0)
+
+
+class SharedLimit:
+    """A limit of one BLAS thread for all who hold it at the time.
+
+    Attributes
+    ----------
+    holders : int
+    """
+
+    def __init__(self) -> None:
+        self.holders = 0
+        self._lock = threading.Lock()
+        self._limit: Any = None
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the limit within a ``with`` block."""
+        with self._lock:
+            if self.holders == 0:
+                self._limit = _blas().limit(limits=1)
+                share_control()
+            self.holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.holders -= 1
+                if self.holders == 0:
+                    self._limit.restore_original_limits()
+                    share_control()
+
+
+def share_control() -> None:
+    """Let other threads than this one change the limit: the last to leave is not always the first.
+
+    Since threadpoolctl 3.8 a limit may be changed only by the thread that set it, until that one says this.
+    """
+    from threadpoolctl import OpenBLASController
+
+    getattr(OpenBLASController, "clear_controlling_thread", lambda: None)()
+
+
+ONE_THREAD = SharedLimit()
+"""The limit of this process."""
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController  # looks through all loaded libraries: milliseconds, once
+
+    return ThreadpoolController().select(user_api="blas")
