@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from .calls import EXAMINED, examine
 from .footprint import footprint
 from .machine import describe, slug, today
 from .networks import ACTIVATIONS, CASES, Case
@@ -97,6 +98,7 @@ def compare(
         "peers": [],
         "networks": [],
         "footprint": [],
+        "calls": [],
     }
     for module in modules if sizes else ():
         _say(start, f"memory and start-up: {module.rpartition('.')[2]}")
@@ -119,6 +121,9 @@ def compare(
     finally:
         for peer in everyone:
             peer.close()
+    for network in EXAMINED if sizes else ():
+        _say(start, f"{network} call by call")
+        result["calls"].append(examine(network))
     result["minutes"] = round((time.monotonic() - start) / 60, 2)
     return result
 

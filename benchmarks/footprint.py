@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -25,10 +24,10 @@ import click
 
 from .networks import CASES
 from .problem import make_problem
+from .turns import environment
 
 CASE, ACTIVATION = "64-32-10-b32", "sigmoid"
 
-ROOT = Path(__file__).parents[1]
 
 OWN_PACKAGES = ("fuseprop", "fuseprop_numpy", "fuseprop_cupy")
 
@@ -116,8 +115,7 @@ def _normal(name: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": "jax"}
+    return {**environment(), "KERAS_BACKEND": "jax"}
 
 
 def _train(module: str) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
+from fuseprop_numpy import NumpyBackend
+from fuseprop_numpy.steps import Step
 
 from fuseprop import MomentumSGD, Network, mlp
-from fuseprop.backend import INTEGER, AnyBackend, Array, HostArray
+from fuseprop.backend import INTEGER, AnyBackend, Array, HostArray, Program
 from fuseprop.program import record
 from fuseprop.rows import Rows
 from fuseprop.step import training_step
@@ -78,8 +80,16 @@ class Stepper:
 
     def compile(self) -> Callable[[], None]:
         """Record a step and return what replays it."""
+        return self.backend.compile(self._program())
+
+    def prebound(self) -> Sequence[Step]:
+        """Return the calls that a replay on NumPy makes."""
+        assert isinstance(self.backend, NumpyBackend)
+        return self.backend.replay(self._program()).steps
+
+    def _program(self) -> Program:
         scratch = [*self.batch.scratch, self.network.stack.parameters.gradients]
-        return self.backend.compile(record(self.backend, self._call, scratch))
+        return record(self.backend, self._call, scratch)
 
     def _call(self, backend: AnyBackend) -> None:
         training = self.training

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import floor, log10
+from statistics import median
 from typing import Any
 
 from .intervals import Interval
@@ -90,6 +91,36 @@ def floors(networks: list[Network]) -> str:
     return "### Floors: the bare step's time over that of its products and bytes alone\n\n" + table(
         ["network, batch", "floor, µs", "products + bytes, µs (fastest library)", *names], rows
     )
+
+
+def calls(one: dict[str, Any], network: Network | None) -> str:
+    """Return where the time of one step goes, call by call, and what of it the floor does not hold."""
+    title = f"### {one['network']}: where our time goes, call by call"
+    if "error" in one:
+        return f"{title}\n\nNot measured: {one['error']}."
+    total = sum(call["seconds"] for call in one["calls"])
+    rows = [
+        [
+            call["call"],
+            ", ".join("x".join(map(str, shape)) or "-" for shape in call["shapes"]),
+            number(1e6 * call["seconds"]),
+            f"{call['seconds'] / total:.0%}",
+        ]
+        for call in one["calls"]
+    ]
+    products = sum(call["seconds"] for call in one["calls"] if _is_product(call))
+    said = f"Products {number(1e6 * products)} µs, everything else {number(1e6 * (total - products))} µs."
+    if network is not None and network.floor:
+        parts = {kind: median(row["times"]) for kind, row in network.floor_parts.items()}
+        held = " + ".join(f"{kind} {number(1e6 * seconds)}" for kind, seconds in parts.items())
+        said += f" In the floor: {held} µs."
+    details = table(["call", "shapes", "µs", "share"], rows)
+    return f"{title}\n\n{said}\n\n<details><summary>{len(rows)} calls</summary>\n\n{details}\n\n</details>"
+
+
+def _is_product(call: dict[str, Any]) -> bool:
+    """Whether a call multiplies matrices; a sum by a product with ones is none."""
+    return call["call"] == "dot" and all(len(shape) == 2 for shape in call["shapes"])
 
 
 def footprints(result: dict[str, Any]) -> str:

@@ -25,19 +25,24 @@ PATIENCE = 300.0
 """Seconds until a process that does not answer is given up."""
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of a process that finds this package."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path}
+
+
 class Peer:
     """A process that runs `worker.py`."""
 
     def __init__(self, module: str, device: str) -> None:
         self.module = module
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process)
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", module, device],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, "PYTHONPATH": path},
+            env=environment(),
         )
         self.hello = self._answer()
         self.name: str = self.hello.get("name", module.rpartition(".")[2])

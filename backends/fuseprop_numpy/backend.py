@@ -375,9 +375,12 @@ class NumpyBackend:
     # Replay
 
     def compile(self, program: Program) -> Callable[[], None]:
+        return self.replay(program).run
+
+    def replay(self, program: Program) -> Replay:
+        """Return a program as prebound calls, in the form that is cheaper for its shapes."""
         layout = Layout(program)
-        replay = FeatureMajor(self, program, layout) if layout.is_small() else Replay(self, program)
-        return replay.run
+        return FeatureMajor(self, program, layout) if layout.is_small() else Replay(self, program)
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
         return nullcontext() if largest_product(programs) >= ENOUGH else ONE_THREAD.hold()

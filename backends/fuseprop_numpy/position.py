@@ -20,12 +20,12 @@ def at_cursor(cursor: HostArray, calls: Sequence[Call]) -> Callable[[], None]:
     position: Callable[[], int] = cursor.item
     actions = [_at_position(list(group)) for _, group in groupby(calls, _alike)]
 
-    def run() -> None:
+    def at_position() -> None:
         start = position()
         for action in actions:
             start = action(start)
 
-    return run
+    return at_position
 
 
 def _alike(call: Call) -> tuple[object, ...]:

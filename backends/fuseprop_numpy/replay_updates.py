@@ -59,7 +59,11 @@ class UpdateSteps(Steps):
         # Whether there is any decay is known only when it runs: the settings may change between epochs.
         def either(folded: bool) -> Callable[[], None]:
             plain, decaying = update((), folded), update(decay_ranges, folded)
-            return lambda: decaying() if decay else plain()
+
+            def momentum_sgd() -> None:
+                (decaying if decay else plain)()
+
+            return momentum_sgd
 
         if self.folding is None:
             self.add(either(folded=False))
@@ -109,4 +113,8 @@ class UpdateSteps(Steps):
             return runner(steps)
 
         plain, decaying = update(()), update(decay_ranges)
-        self.add(lambda: decaying() if decay else plain())
+
+        def adam() -> None:
+            (decaying if decay else plain)()
+
+        self.add(adam)

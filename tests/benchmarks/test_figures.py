@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from benchmarks.calls import calls
 from benchmarks.compare import FORMAT
 from benchmarks.intervals import Interval, interval, ratio
 from benchmarks.report import newest
 from benchmarks.rows import Network
+from benchmarks.tables import calls as call_table
 from benchmarks.tables import comparison, number, ratio_cell
 
 
@@ -92,3 +94,19 @@ def test_files_that_are_not_results(tmp_path, file, text, message):
     (tmp_path / f"{file}.json").write_text(text)
     with pytest.raises(Exception, match=message):
         list(newest(tmp_path))
+
+
+def test_calls_of_a_step():
+    """Every call once, with a time; as many products as the step has, and the table says what they take."""
+    made = calls("2-8-1-b4", seconds=0.01)
+    products = [
+        call for call in made["calls"] if call["call"] == "dot" and min(map(len, call["shapes"])) == 2
+    ]
+    assert len(products) == 5
+    assert {"tanh", "exp", "at_position", "momentum_sgd"} <= {call["call"] for call in made["calls"]}
+    by_hand = {"network": "2-8-1-b4", "calls": [{"call": "dot", "shapes": [[4, 2], [2, 8]], "seconds": 3e-6}]}
+    by_hand["calls"].append({"call": "tanh", "shapes": [[4, 8]], "seconds": 2e-6})
+    shown = call_table(by_hand, None)
+    assert "Products 3.00 µs, everything else 2.00 µs." in shown
+    assert "| dot | 4x2, 2x8 | 3.00 | 60% |" in shown
+    assert "Not measured: why" in call_table({"network": "2-8-1-b4", "error": "why"}, None)
