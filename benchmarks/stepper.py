@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 from fuseprop_numpy import NumpyBackend
+from fuseprop_numpy.feature_major import prebound
 from fuseprop_numpy.steps import Step
 
 from fuseprop import MomentumSGD, Network, mlp
@@ -85,7 +86,7 @@ class Stepper:
     def prebound(self) -> Sequence[Step]:
         """Return the calls that a replay on NumPy makes."""
         assert isinstance(self.backend, NumpyBackend)
-        return self.backend.replay(self._program()).steps
+        return prebound(self.backend, self._program()).steps
 
     def _program(self) -> Program:
         scratch = [*self.batch.scratch, self.network.stack.parameters.gradients]

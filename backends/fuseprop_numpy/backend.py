@@ -19,9 +19,7 @@ from fuseprop.backend import Activation, Backend, BackendUnavailable, HostArray,
 
 from .blocks import UPDATE_BLOCK, update_blocks
 from .dropout import bits_of, drop_steps, hash_steps, new_keys, set_keys
-from .feature_major import FeatureMajor
-from .layout import Layout
-from .replay import Replay
+from .feature_major import prebound
 from .scratch import Scratch
 from .threads import ENOUGH, ONE_THREAD, largest_product
 
@@ -375,12 +373,7 @@ class NumpyBackend:
     # Replay
 
     def compile(self, program: Program) -> Callable[[], None]:
-        return self.replay(program).run
-
-    def replay(self, program: Program) -> Replay:
-        """Return a program as prebound calls, in the form that is cheaper for its shapes."""
-        layout = Layout(program)
-        return FeatureMajor(self, program, layout) if layout.is_small() else Replay(self, program)
+        return prebound(self, program).run
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
         return nullcontext() if largest_product(programs) >= ENOUGH else ONE_THREAD.hold()

@@ -135,3 +135,9 @@ class FeatureMajor(Replay):
         self.add(flat.take, at_label, None, picked, "clip")
         self.add(np.subtract, picked, row_weights, picked)
         self.add(flat.put, at_label, picked, "clip")
+
+
+def prebound(backend: Any, program: Program) -> Replay:
+    """Return a program as prebound calls, in the form that is cheaper for its shapes."""
+    layout = Layout(program)
+    return FeatureMajor(backend, program, layout) if layout.is_small() else Replay(backend, program)
