@@ -21,6 +21,7 @@ from .blocks import UPDATE_BLOCK, update_blocks
 from .dropout import bits_of, drop_steps, hash_steps, new_keys, set_keys
 from .feature_major import prebound
 from .scratch import Scratch
+from .shared import Shared, sharing_threads
 from .threads import ENOUGH, ONE_THREAD, largest_product
 
 
@@ -373,10 +374,12 @@ class NumpyBackend:
     # Replay
 
     def compile(self, program: Program) -> Callable[[], None]:
-        return prebound(self, program).run
+        threads = sharing_threads(program)
+        return Shared(self, program, threads).run if threads > 1 else prebound(self, program).run
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
-        return nullcontext() if largest_product(programs) >= ENOUGH else ONE_THREAD.hold()
+        alone = largest_product(programs) < ENOUGH or any(sharing_threads(each) > 1 for each in programs)
+        return ONE_THREAD.hold() if alone else nullcontext()
 
     # Formulas that several methods share
 

@@ -22,7 +22,7 @@ import numpy as np
 from fuseprop.backend import Activation, Call, HostArray, Program, Shape
 
 from .dropout import bits_of, drop_steps, hash_steps, new_keys, set_keys
-from .folding import folding
+from .folding import Folding, folding
 from .memory import inputs, place
 from .position import at_cursor, cursor_of
 from .replay_losses import LossSteps
@@ -38,12 +38,14 @@ class Replay(LossSteps, UpdateSteps):
     backend : NumpyBackend
         What does the operations for which there is no shorter way: those without a method here.
     program : Program
+    fold : Folding, optional
+        How the learning rate is folded; by default as the program allows.
     """
 
-    def __init__(self, backend: Any, program: Program) -> None:
+    def __init__(self, backend: Any, program: Program, fold: Folding | None = None) -> None:
         super().__init__(backend.dtype)
         self._backend = backend
-        self.folding = folding(program)
+        self.folding = fold or folding(program)
         read = {place(a) for call in program.calls if call.operation != "put_rows" for a in inputs(call)}
         self._only_put = {place(array) for array in program.scratch} - read
         self._truths: dict[tuple[int, Shape], HostArray] = {}

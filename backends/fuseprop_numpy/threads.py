@@ -38,12 +38,22 @@ class SharedLimit:
         self.holders = 0
         self._lock = threading.Lock()
         self._limit: Any = None
+        self._threads = 1
+
+    def outside(self) -> int:
+        """Return how many threads there are where nobody holds the limit."""
+        with self._lock:
+            if self.holders:
+                return self._threads
+            return max((library["num_threads"] for library in _blas().info()), default=1)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold the limit within a ``with`` block."""
+        threads = self.outside()
         with self._lock:
             if self.holders == 0:
+                self._threads = threads
                 self._limit = _blas().limit(limits=1)
                 share_control()
             self.holders += 1
