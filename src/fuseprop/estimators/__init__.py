@@ -17,8 +17,8 @@ except ImportError as error:
     ) from error
 
 from .classifier import MLPClassifier
-from .conversion import from_sklearn, to_sklearn
-from .files import load
+# from .conversion import from_sklearn, to_sklearn
+# from .files import load
 from .regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn", "load", "to_sklearn"]
+__all__ = ["MLPClassifier", "MLPRegressor"]

@@ -79,7 +79,7 @@ class Epochs:
     ) -> None:
         self._backend, self._stack, self._optimizer = backend, stack, optimizer
         self._weights, self._alpha = sample.weights, alpha
-        self._reported = Reported.of(stack, sample.targets)
+        self._reported = Reported.of(stack)
         own = sample.own_targets, sample.own_weights
         self._metric = make_metric(None, stack.loss, stack.layers[-1], *own)
         self._features = Features(backend, sample.X)
@@ -181,7 +181,7 @@ class Epochs:
         losses, hits, penalties, norms, held = np.split(results.astype(np.float64), self._ends[:-1])
         weights = None if self._weights is None else self._weights[order]
         metric = self._metric.score(losses, hits, weights)
-        losses = self._reported.losses(losses, order)
+        losses = self._reported.losses(losses)
         totals = np.add.reduceat(losses if weights is None else losses * weights, self._starts)
         squares = penalties.reshape(len(self.batches), -1).sum(axis=1)
         means, penalties = (

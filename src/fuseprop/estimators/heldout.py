@@ -40,7 +40,7 @@ class HeldOut:
         self._backend = backend
         self._stack = stack
         self._rows = Gatherer(backend, features, sample.rows)
-        self._reported = Reported.of(stack, targets)
+        self._reported = Reported.of(stack)
         self._weights = sample.own_weights
         takes = stack.loss.takes_labels
         self._target = backend.from_host(targets.values, dtype=targets.values.dtype if takes else None)
@@ -70,5 +70,5 @@ class HeldOut:
     def read(self, results: HostArray) -> tuple[float, HostArray]:
         """Return the mean loss, as scikit-learn reports it, and the outputs (m, k) from a copy of `results`."""
         losses, outputs = np.split(results, [self._count])
-        losses = self._reported.losses(losses, np.arange(self._count))
+        losses = self._reported.losses(losses)
         return weighted_mean(losses, self._weights), outputs.reshape(self._count, -1)

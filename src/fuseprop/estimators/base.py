@@ -1,0 +1,173 @@
+"""What both estimators share: from checked data to a network and back to host arrays."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from ..backend import AnyBackend, HostArray
+from ..history import History
+from ..layers import Dense
+from ..losses import LOSSES
+from ..parameters import Parameters
+from ..registry import load_backend
+from ..stack import Stack
+from ..targets import Targets
+from .checking import Checked, check_rows
+from .lbfgs import fit_lbfgs
+from .monitoring import CallbackSupportMixin, Monitor
+from .parameters import CONSTRAINTS, NAMES, STOCHASTIC, hidden_activations, hidden_sizes
+from .predicting import predict_outputs
+from .rates import OptimizerState
+from .starting import starting_weights
+from .stochastic import Stochastic
+from .task import Sample
+
+
+class BaseMLP(CallbackSupportMixin, BaseEstimator):
+    """A multilayer perceptron as a scikit-learn estimator.
+
+    A subclass says what y means: `_encode`, `_loss_name`, `_out_activation`, `_score_outputs`.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+
+    def _store(self, parameters: dict[str, Any]) -> None:
+        """Keep what `__init__` was given, unchecked: scikit-learn's `clone` compares identities."""
+        for name, value in parameters.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any] | None, *, incremental: bool
+    ) -> Any:
+        hidden = hidden_sizes(self.hidden_layer_sizes)
+        hidden_activations(self.activation, hidden)
+        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        data = check_rows(self, X, y, sample_weight, reset=first)
+        targets = self._encode(data, incremental=incremental)
+        weights = self._weights(data, incremental=incremental)
+        held_out = None
+        if validation is not None:
+            own = check_rows(self, *validation, reset=False)
+            held_out = Sample.whole(own.X, self._encode_known(own))
+        if self.early_stopping and incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        self.n_outputs_ = self._outputs(targets)
+        self._random_state = check_random_state(self.random_state)
+        sizes = [data.features, *hidden, self.n_outputs_]
+        if first:
+            self._initialize(sizes, data.dtype)
+
+        backend = load_backend(self.device, str(data.dtype))
+        self.device_ = backend.device
+        sample = Sample.whole(data.on(backend), targets, weights)
+        if held_out is not None:
+            held_out = Sample(own.on(backend), held_out.targets, None, held_out.rows)
+        stack = self._stack(backend)
+        self.history_ = History(metric=self._metric_name)
+        monitor = Monitor(self, data.described(), lambda: self._exported(stack))
+        try:
+            if self.solver in STOCHASTIC:
+                self._fit_stochastic(backend, stack, sample, held_out, monitor, first, incremental)
+            else:
+                fit_lbfgs(self, backend, stack, sample, self.history_, monitor)
+        finally:
+            vars(self).update(self._exported(stack))
+            self.best_epoch_ = self.history_.best_epoch
+            self.stop_reason_ = self.history_.stop_reason
+        if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and "
+                "need to be preprocessed."
+            )
+        return self
+
+    def _fit_stochastic(
+        self,
+        backend: AnyBackend,
+        stack: Stack,
+        sample: Sample,
+        held_out: Sample | None,
+        monitor: Monitor,
+        first: bool,
+        incremental: bool,
+    ) -> None:
+        if not (incremental and hasattr(self, "_optimizer")):
+            self._optimizer = OptimizerState(self.solver, float(self.learning_rate_init))
+        if self.early_stopping and held_out is None:
+            sample, held_out = sample.split(
+                self.validation_fraction, self._random_state, stratify=self._stratifies()
+            )
+        run = Stochastic(self, backend, stack, sample, held_out)
+        run.run(self.history_, monitor, first=first, incremental=incremental)
+
+    def _initialize(self, sizes: list[int], dtype: np.dtype[Any]) -> None:
+        """Draw starting weights and forget what was learned."""
+        self.n_iter_ = 0
+        self.t_ = 0
+        self.n_layers_ = len(sizes)
+        self.out_activation_ = self._out_activation()
+        hidden = hidden_activations(self.activation, sizes[1:-1])
+        names = hidden or [NAMES[self.activation] if isinstance(self.activation, str) else "identity"]
+        self.coefs_, self.intercepts_ = starting_weights(self._random_state, sizes, names, dtype)
+        vars(self).pop("_optimizer", None)
+        if self.solver in STOCHASTIC:
+            self.loss_curve_: list[float] = []
+            self._no_improvement_count = 0
+            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+            self.best_validation_score_ = -np.inf if self.early_stopping else None
+            self.best_loss_ = None if self.early_stopping else np.inf
+
+    def _stack(self, backend: AnyBackend) -> Stack:
+        """Return the network with `coefs_` and `intercepts_` as its parameters."""
+        shapes = [coef.shape for coef in self.coefs_]
+        names = [*hidden_activations(self.activation, [m for _, m in shapes[:-1]]), "identity"]
+        layers = [Dense(d, m, name) for (d, m), name in zip(shapes, names, strict=True)]
+        parameters = Parameters(backend, shapes)
+        parameters.load(list(zip(self.coefs_, self.intercepts_, strict=True)))
+        return Stack(layers, LOSSES[self._loss_name()], parameters)
+
+    def _exported(self, stack: Stack) -> dict[str, list[HostArray]]:
+        """Return the network's parameters as `coefs_` and `intercepts_`, writable host arrays of their own."""
+        layers = stack.parameters.unpack(stack.parameters.values)
+        return {
+            "coefs_": [np.array(weights) for weights, _ in layers],
+            "intercepts_": [np.array(bias) for _, bias in layers],
+        }
+
+    def _predictions(self, X: Any) -> HostArray:
+        """Return outputs (n, k), through the loss's link, on the host."""
+        check_is_fitted(self)
+        data = check_rows(self, X, reset=False)
+        backend = load_backend(self.device, str(self.coefs_[0].dtype))
+        stack = self._stack(backend)
+        return predict_outputs(backend, stack, data.on(backend), on_device=data.is_on_device)
+
+    def _outputs(self, targets: Targets) -> int:
+        return int(targets.values.shape[1])
+
+    def _stratifies(self) -> bool:
+        return False
+
+    def _weights(self, data: Checked, *, incremental: bool) -> HostArray | None:
+        return data.weights
+
+    def _encode_known(self, data: Checked) -> Targets:
+        return self._encode(data, incremental=True)
+
+    def _check_solver(self) -> bool:
+        if self.solver not in STOCHASTIC:
+            raise AttributeError(
+                f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
+            )
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
