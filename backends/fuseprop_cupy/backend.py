@@ -242,7 +242,19 @@ class CupyBackend:
         _expect(logits.shape[:1], labels=labels, row_weights=row_weights, losses=losses)
         self._run_rows("softmax_cross_entropy", logits, labels, row_weights, losses, gradient)
 
+    def half_poisson_deviance(
+        self, logits: Array, target: Array, row_weights: Array, *, losses: Array, gradient: Array
+    ) -> None:
+        _expect(logits.shape, target=target, gradient=gradient)
+        _expect(logits.shape[:1], row_weights=row_weights, losses=losses)
+        self._run_rows("half_poisson_deviance", logits, target, row_weights, losses, gradient)
+
     # Inference and metrics
+
+    def exponential(self, logits: Array, *, out: Array) -> None:
+        _expect(logits.shape, out=out)
+        size = prod(logits.shape)
+        self._run(self._typed("exponential"), blocks_for(size), logits, out, size)
 
     def softmax(self, logits: Array, *, out: Array) -> None:
         _expect(logits.shape, out=out)

@@ -142,6 +142,9 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
         f"T* gradient, {rows}",
         "softmax_cross_entropy": "const T* logits, const long long* labels, const T* row_weights, T* losses, "
         f"T* gradient, {rows}",
+        "half_poisson_deviance": "const T* logits, const T* target, const T* row_weights, T* losses, "
+        f"T* gradient, {rows}",
+        "exponential": "const T* logits, T* out, long long size",
         "softmax": f"const T* logits, T* out, {rows}",
         "argmax_equals": f"const T* scores, const long long* labels, T* out, {rows}",
         "threshold_equals": "const T* scores, const T* target, T score_threshold, T target_threshold, "

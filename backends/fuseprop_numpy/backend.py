@@ -225,7 +225,38 @@ class NumpyBackend:
         np.put(flat, at_label, picked, mode="clip")
         np.multiply(gradient, self._scratch.spread(row_weights[:, None], gradient.shape), out=gradient)
 
+    def half_poisson_deviance(
+        self,
+        logits: HostArray,
+        target: HostArray,
+        row_weights: HostArray,
+        *,
+        losses: HostArray,
+        gradient: HostArray,
+    ) -> None:
+        # With d = z - log t: t (e^d - 1 - d) near d = 0, elsewhere (y - t) - t d, in which little cancels.
+        shape = logits.shape
+        d, loss, part = (self._scratch.array(name, shape) for name in ("e", "loss", "part"))
+        near = self._scratch.array("positive", shape, np.bool_)
+        np.exp(logits, out=gradient)
+        np.subtract(gradient, target, out=gradient)
+        np.maximum(target, np.finfo(self.dtype).tiny, out=d)  # a target of 0 takes no part in what follows
+        np.log(d, out=d)
+        np.subtract(logits, d, out=d)
+        np.multiply(target, d, out=part)
+        np.subtract(gradient, part, out=loss)
+        np.abs(d, out=part)
+        np.less_equal(part, 1, out=near)
+        np.expm1(d, out=part, where=near)
+        np.subtract(part, d, out=part, where=near)
+        np.multiply(part, target, out=loss, where=near)
+        np.add.reduce(loss, axis=1, out=losses)
+        np.multiply(gradient, self._scratch.spread(row_weights[:, None], shape), out=gradient)
+
     # Inference and metrics
+
+    def exponential(self, logits: HostArray, *, out: HostArray) -> None:
+        np.exp(logits, out=out)
 
     def softmax(self, logits: HostArray, *, out: HostArray) -> None:
         total = self._shifted_exponentials(logits, out)

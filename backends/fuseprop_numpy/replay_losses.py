@@ -80,6 +80,35 @@ class LossSteps(Steps):
         self.add(np.copyto, spread, row_weights[:, None])
         self.add(np.multiply, gradient, spread, gradient)
 
+    def _half_poisson_deviance(
+        self,
+        logits: HostArray,
+        target: HostArray,
+        row_weights: HostArray,
+        *,
+        losses: HostArray,
+        gradient: HostArray,
+    ) -> None:
+        d, loss, part, spread = (
+            self.temporary(name, logits.shape) for name in ("e", "loss", "part", "spread")
+        )
+        near = np.empty(logits.shape, np.bool_)
+        self.add(np.exp, logits, gradient)
+        self.add(np.subtract, gradient, target, gradient)
+        self.add(partial(np.maximum, target, self.number(np.finfo(d.dtype).tiny), out=d))
+        self.add(np.log, d, d)
+        self.add(np.subtract, logits, d, d)
+        self.add(np.multiply, target, d, part)
+        self.add(np.subtract, gradient, part, loss)
+        self.add(np.abs, d, part)
+        self.add(np.less_equal, part, self.one, near)
+        self.add(partial(np.expm1, d, part, where=near))
+        self.add(partial(np.subtract, part, d, part, where=near))
+        self.add(partial(np.multiply, part, target, loss, where=near))
+        self.add(np.dot, loss, self.ones(logits.shape[1]), losses)
+        self.add(np.copyto, spread, row_weights[:, None])
+        self.add(np.multiply, gradient, spread, gradient)
+
     def _squared_error(
         self,
         output: HostArray,

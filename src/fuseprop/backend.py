@@ -227,7 +227,17 @@ class Backend(Protocol[A]):
         logits (n, k), labels (n,) int64 in [0, k), which nobody checks again. Finite for every finite logit.
         """
 
+    def half_poisson_deviance(self, logits: A, target: A, row_weights: A, *, losses: A, gradient: A) -> None:
+        """losses = sum_j t log(t / y) - t + y with y = e^z, gradient = row_weights (y - t).
+
+        logits and target (n, k), targets at least 0, and 0 log 0 = 0. Near y = t, where these terms cancel,
+        no more is lost than by the last digit of z: with d = z - log t, a term is t (e^d - 1 - d).
+        """
+
     # Inference and metrics, without a word to the host.
+
+    def exponential(self, logits: A, *, out: A) -> None:
+        """Predictions behind a logarithmic link, out = e^z; (n, k). `out` may be `logits`."""
 
     def softmax(self, logits: A, *, out: A) -> None:
         """Probabilities of exclusive classes, out = e^z / sum_j e^z_j by row. `out` may be `logits`."""

@@ -102,3 +102,5 @@ def apply_link(backend: AnyBackend, loss: Loss, output: Array) -> None:
         backend.softmax(output, out=output)
     elif loss.link == "sigmoid":
         backend.bias_activation(output, None, "sigmoid", out=output)
+    elif loss.link == "exponential":
+        backend.exponential(output, out=output)

@@ -98,7 +98,7 @@ class Fitting:
             posed,
             table.feature_names,
             Standardizer.fit(self.train.X),
-            Standardizer.fit(posed.encode(self.train)) if posed.name == "regression" else None,
+            Standardizer.fit(posed.encode(self.train)) if posed.standardizes(settings.loss) else None,
         )
 
     def parts(self) -> list[tuple[str, Table | None]]:

@@ -2,7 +2,8 @@
 
 Every loss is a sum over outputs and a weighted mean over rows. A loss owns its *link*, the function between
 the last layer's output and a prediction: the cross-entropies take logits, because loss and link together are
-finite where each alone overflows. Squared and absolute errors take the activated output as it is.
+finite where each alone overflows, and the Poisson deviance takes the logarithm of the mean. Squared and
+absolute errors take the activated output as it is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from .backend import AnyBackend, Array
 
-Link: TypeAlias = Literal["identity", "sigmoid", "softmax"]
+Link: TypeAlias = Literal["identity", "sigmoid", "softmax", "exponential"]
 
 
 class Loss(Protocol):
@@ -21,7 +22,7 @@ class Loss(Protocol):
     ----------
     name : str
         Its name in `LOSSES`.
-    link : "identity" | "sigmoid" | "softmax"
+    link : "identity" | "sigmoid" | "softmax" | "exponential"
         What makes a prediction from the last layer's output. Where it is not "identity", the last layer's
         activation must be.
     takes_labels : bool
@@ -161,6 +162,30 @@ class SoftmaxCrossEntropy:
         backend.softmax_cross_entropy(output, target, row_weights, losses=losses, gradient=gradient)
 
 
+class HalfPoissonDeviance:
+    """E = 1/n sum_i sum_j t log(t / y) - t + y, y = e^z: counts, or amounts that are never below 0.
+
+    Half the deviance of a Poisson distribution with mean y: 0 where y = t, and its gradient by z is y - t.
+    """
+
+    name: ClassVar[str] = "half_poisson_deviance"
+    link: ClassVar[Link] = "exponential"
+    takes_labels: ClassVar[bool] = False
+
+    def apply(
+        self,
+        backend: AnyBackend,
+        output: Array,
+        target: Array,
+        row_weights: Array,
+        *,
+        losses: Array,
+        gradient: Array,
+    ) -> None:
+        """See `Loss.apply`."""
+        backend.half_poisson_deviance(output, target, row_weights, losses=losses, gradient=gradient)
+
+
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
@@ -169,5 +194,6 @@ LOSSES: dict[str, Loss] = {
         MeanAbsoluteError(),
         SigmoidCrossEntropy(),
         SoftmaxCrossEntropy(),
+        HalfPoissonDeviance(),
     )
 }

@@ -16,7 +16,7 @@ from .activations import ACTIVATIONS
 from .backend import AnyBackend, Array, HostArray
 from .choices import choose
 from .layers import Dense
-from .losses import Loss, MeanAbsoluteError, SquaredError
+from .losses import HalfPoissonDeviance, Loss, MeanAbsoluteError, SquaredError
 from .targets import Targets
 
 
@@ -105,22 +105,21 @@ class RSquared:
 
 
 @dataclass(frozen=True)
-class AbsoluteErrorExplained:
-    """D^2 = 1 - sum of absolute errors / sum of absolute deviations from the median, over all outputs.
+class LossExplained:
+    """D^2 = 1 - loss / loss of the best constant prediction, over all outputs.
 
-    What R^2 is to squared errors (scikit-learn's d2_absolute_error_score): 1 for perfect predictions and 0
-    for the median. Where targets do not vary it is 1 if they are met, else 0.
+    What R^2 is to squared errors, for others: absolute ones, whose best constant is the median
+    (scikit-learn's d2_absolute_error_score), and Poisson deviances, where it is the mean (d2_tweedie_score
+    with power 1). It is 1 for perfect predictions and 0 for that constant. Where targets do not vary it is 1
+    if they are met, else 0.
 
     Attributes
     ----------
-    deviation : float
-        Weighted mean over rows of sum_j |t_j - median t_j|.
-    factor : float
-        The loss's own c in c sum_j |y - t|.
+    constant : float
+        The weighted mean loss over rows of that constant.
     """
 
-    deviation: float
-    factor: float
+    constant: float
     name: str = "d2"
 
     def record(
@@ -130,10 +129,10 @@ class AbsoluteErrorExplained:
 
     def score(self, losses: HostArray, hits: HostArray, weights: HostArray | None) -> float:
         """See `Metric.score`."""
-        error = weighted_mean(losses, weights) / self.factor
-        if self.deviation == 0.0:
+        error = weighted_mean(losses, weights)
+        if self.constant == 0.0:
             return 1.0 if error == 0.0 else 0.0
-        return 1.0 - error / self.deviation
+        return 1.0 - error / self.constant
 
 
 def weighted_median(values: NDArray[np.float64], weights: HostArray | None) -> NDArray[np.float64]:
@@ -175,7 +174,7 @@ def check_metric(name: str, loss: Loss) -> None:
     choose("metric", name, METRICS)
     kind = NEEDS.get(name)
     if kind is not None and not isinstance(loss, kind):
-        needed = "a squared error" if kind is SquaredError else "the mean absolute error"
+        needed = "a squared error" if name == "r2" else "an absolute error or a Poisson deviance"
         raise ValueError(
             f'metric "{name}" needs {needed}, but the loss is "{loss.name}". '
             f'Use metric "{metric_of_values(loss)}".'
@@ -201,14 +200,18 @@ def _r_squared(loss: Loss, last: Dense, targets: Targets, weights: HostArray | N
 
 def _d_squared(loss: Loss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:
     check_metric("d2", loss)
-    assert isinstance(loss, MeanAbsoluteError)
     values = targets.values.astype(np.float64)
-    deviations = np.abs(values - weighted_median(values, weights)).sum(axis=1)
-    return AbsoluteErrorExplained(weighted_mean(deviations, weights), loss.factor(last.outputs))
+    if isinstance(loss, MeanAbsoluteError):
+        row_losses = loss.factor(last.outputs) * np.abs(values - weighted_median(values, weights))
+    else:
+        mean = np.average(values, axis=0, weights=weights)
+        row_losses = values * np.log(np.divide(values, mean, out=np.ones_like(values), where=values > 0))
+        row_losses += mean - values
+    return LossExplained(weighted_mean(row_losses.sum(axis=1), weights))
 
 
-NEEDS: dict[str, type] = {"r2": SquaredError, "d2": MeanAbsoluteError}
-"""The kind of loss from whose rows a metric is computed; a metric that is not here takes any."""
+NEEDS: dict[str, tuple[type, ...]] = {"r2": (SquaredError,), "d2": (MeanAbsoluteError, HalfPoissonDeviance)}
+"""The kinds of loss from whose rows a metric is computed; a metric that is not here takes any."""
 
 METRICS: dict[str, Callable[[Loss, Dense, Targets, HostArray | None], Metric]] = {
     "accuracy": _accuracy,

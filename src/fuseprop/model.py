@@ -52,7 +52,7 @@ class Model:
     inputs : Standardizer
         Of the features, from the training rows alone.
     targets : Standardizer or None
-        Of the targets of a regression.
+        Of the targets of a regression, unless its loss takes them as they are.
     """
 
     network: Network
@@ -108,7 +108,7 @@ class Model:
     def linear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Return slopes (d, t) and intercepts (t,) in the units of the table, y = x slopes + intercepts.
 
-        None for a network with hidden layers, and for tasks with classes.
+        None for a network with hidden layers, for tasks with classes, and behind a link.
         """
         if self.targets is None or len(self.network.layers) > 1:
             return None
@@ -145,7 +145,6 @@ class Model:
         Raises ModelFileError for anything else, BackendUnavailable where the device cannot be had.
         """
         layers, c = read_model(path)
-        targets = _standardizer(c.target_mean, c.target_scale) if c.task == "regression" else None
         try:
             task = Task(c.task, tuple(c.target_names), tuple(c.classes))
             network = Network(
@@ -165,6 +164,7 @@ class Model:
                 dtype=c.dtype,
             )
             outputs = task.outputs(c.loss)
+            targets = _standardizer(c.target_mean, c.target_scale) if task.standardizes(c.loss) else None
         except ValueError as error:
             raise ModelFileError(f"{path}: its configuration contradicts itself: {error}") from error
         if network.outputs != outputs or (targets is not None and len(targets.mean) != outputs):

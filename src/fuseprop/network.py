@@ -40,11 +40,12 @@ class Network:
         First layer first; each takes as many inputs as the one before gives outputs. See also `mlp`.
     loss : str
         "half_squared_error", "mean_squared_error" or "mean_absolute_error" on the activated output;
-        "sigmoid_cross_entropy" (one or many labels that do not exclude each other) or
-        "softmax_cross_entropy" (exclusive classes) on the logits of an "identity" layer.
+        "sigmoid_cross_entropy" (one or many labels that do not exclude each other),
+        "softmax_cross_entropy" (exclusive classes) or "half_poisson_deviance" (counts, by the logarithm of
+        their mean) on the logits of an "identity" layer.
     metric : "accuracy" | "r2" | "d2", optional
         What to report beside the loss; by default accuracy for classes, r2 for squared errors and d2 for
-        absolute ones.
+        absolute ones and deviances.
     device : str, optional
         "auto", "cpu", "cuda", "cuda:1" or a backend's name; by default FUSEPROP_DEVICE or "auto": see
         `load_backend`.
@@ -261,9 +262,10 @@ class Network:
         return training.run(self.rng, epochs, shuffle=shuffle, callbacks=[*shown, *callbacks])
 
     def predict(self, X: object) -> HostArray:
-        """Return predictions (n, k): probabilities for the cross-entropies, else the last layer's output.
+        """Return predictions (n, k): the last layer's output, through the loss's link.
 
-        Any number of rows, taken in chunks.
+        Probabilities for the cross-entropies, means for the Poisson deviance. Any number of rows, taken in
+        chunks.
         """
         host = as_rows(X, self.inputs)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -44,7 +44,8 @@ def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Target
     activation (0 and 1, or -1 and 1 for tanh). Everything else is values (n, k), or (n,) for one output.
 
     Raises TypeError for what are not host numbers; ValueError for wrong shapes, nan, labels out of range,
-    targets outside [0, 1] for a cross-entropy, and labels that are not exclusive for the softmax loss.
+    targets outside [0, 1] for a cross-entropy or below 0 for a
+    Poisson deviance, and labels that are not exclusive for the softmax loss.
     """
     array = as_host("target", target)
     k = last.outputs
@@ -67,6 +68,11 @@ def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Target
         raise ValueError(
             f"{loss.name} needs targets in [0, 1], got {array.min():g} to {array.max():g}. "
             f'Code "no" as 0 and "yes" as 1, or use a squared error.'
+        )
+    if loss.link == "exponential" and (array < 0).any():
+        raise ValueError(
+            f"{loss.name} needs targets of at least 0, such as counts, got {array.min():g}. "
+            f"Use a squared error for targets of both signs."
         )
     return Targets(array, None)
 

@@ -24,6 +24,7 @@ LOSSES = [
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
     "mean_absolute_error",
+    "half_poisson_deviance",
 ]
 SHAPES = {
     "2-8-1 batch 4": ([2, 8, 1], 4),

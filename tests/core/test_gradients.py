@@ -13,6 +13,7 @@ LOSSES = [
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
     "mean_absolute_error",
+    "half_poisson_deviance",
 ]
 SETTINGS = settings(
     derandomize=True,
@@ -25,6 +26,8 @@ SETTINGS = settings(
 def targets(loss, rng, rows, outputs):
     if loss == "softmax_cross_entropy":
         return rng.integers(0, outputs, rows)
+    if loss == "half_poisson_deviance":
+        return rng.poisson(2.0, size=(rows, outputs))
     if loss == "sigmoid_cross_entropy":
         return rng.uniform(size=(rows, outputs))
     return rng.normal(size=(rows, outputs))

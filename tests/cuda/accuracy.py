@@ -17,9 +17,9 @@ def ulps(actual, reference):
     return float((np.abs(exact(actual[normal]) - reference[normal]) / spacing).max())
 
 
-def epsilons(actual, reference):
-    """The largest |a - b| / max(1, |b|) in eps; infinite where one is not finite."""
-    errors = np.abs(exact(actual) - reference) / np.maximum(1, np.abs(reference))
+def epsilons(actual, reference, unit=1):
+    """The largest |a - b| / max(unit, |b|) in eps; infinite where one is not finite."""
+    errors = np.abs(exact(actual) - reference) / np.maximum(unit, np.abs(reference))
     return float(np.nan_to_num(errors, nan=np.inf).max() / np.finfo(actual.dtype).eps)
 
 
@@ -40,6 +40,33 @@ def activation_error(backend, activation):
     e = np.exp(-np.abs(exact(z)))
     reference = np.where(z >= 0, 1, e) / (1 + e) if activation == "sigmoid" else np.tanh(exact(z))
     return ulps(backend.to_host(out), reference)
+
+
+def poisson_errors(backend, k, scale):
+    """The largest errors of the Poisson deviance, for means near counts and far from them.
+
+    In eps of max(1, |loss|, sum_j |y - t| max(1, |z|)): the last is what the last digit of z is worth, which
+    no formula can do without.
+    """
+    rng, n = np.random.default_rng(1), 65
+    t = np.exp(rng.normal(size=(n, k), scale=3)).astype(backend.dtype)
+    t[: n // 3] = np.round(t[: n // 3])
+    distance = rng.normal(size=(n, k), scale=scale)
+    distance[::2] *= 1e-3
+    z = (np.log(np.where(t > 0, t, 1)) + distance).astype(backend.dtype)
+    weights = rng.uniform(size=n).astype(backend.dtype)
+    losses, gradient = backend.empty((n,)), backend.empty((n, k))
+    backend.half_poisson_deviance(*map(backend.from_host, (z, t, weights)), losses=losses, gradient=gradient)
+    z, t, weights = exact(z), exact(t), exact(weights)[:, None]
+    y, d = np.exp(z), z - np.log(np.where(t > 0, t, 1))
+    terms = np.where(t > 0, np.where(np.abs(d) < 1, t * (np.expm1(d) - d), y - t - t * d), y)
+    worth = np.maximum(1, (np.abs(y - t) * np.maximum(1, np.abs(z))).sum(axis=1))
+    return {
+        "half_poisson_deviance": epsilons(backend.to_host(losses), terms.sum(axis=1), worth),
+        "half_poisson_deviance, gradient": epsilons(
+            backend.to_host(gradient), weights * (y - t), np.maximum(1, weights * np.maximum(y, t))
+        ),
+    }
 
 
 def loss_errors(backend, k, scale):
@@ -79,6 +106,8 @@ def loss_errors(backend, k, scale):
         (np.where(z > 0, (1 - t) * z, -t * z) + np.log1p(e)).sum(axis=1),
         weights * (np.where(z > 0, 1, e) / (1 + e) - t),
     )
+
+    errors |= poisson_errors(backend, k, min(scale, 10))  # e^z overflows float32 from 88 on
 
     backend.absolute_error(logits, target, row_weights, 0.5, losses=losses, gradient=gradient)
     compare("absolute_error", np.abs(z - t).sum(axis=1) / 2, weights * np.sign(z - t) / 2)

@@ -7,6 +7,7 @@
 #define __launch_bounds__(...)
 
 using std::exp;
+using std::expm1;
 using std::fabs;
 using std::log;
 using std::log1p;

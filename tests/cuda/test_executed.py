@@ -118,6 +118,8 @@ def test_nan_and_infinity_go_where_they_go_in_numpy(ours, bad):
     compare("absolute_error", {"output": z, "target": t, "row_weights": weights}, out, 0.5)
     compare.clip(z.ravel(), 1.0)
     compare("softmax_cross_entropy", {"logits": z, "labels": labels, "row_weights": weights}, out)
+    compare("half_poisson_deviance", {"logits": z, "target": t, "row_weights": weights}, out)
+    compare("exponential", {"logits": z}, {"out": (n, k)})
     compare("softmax", {"logits": z}, {"out": (n, k)})
     compare("argmax_equals", {"scores": z, "labels": labels}, {"out": (n,)})
     compare("threshold_equals", {"scores": z, "target": t}, {"out": (n,)}, 0.0, 0.5)
@@ -144,6 +146,9 @@ def test_numbers_near_the_ends_of_the_range(ours, scale):
     compare("squared_error", values, out, 0.5)
     compare("absolute_error", values, out, 0.5)
     compare("sigmoid_cross_entropy", values, out)
+    if scale < 1:
+        compare("half_poisson_deviance", values, out)
+        compare("exponential", {"logits": z}, {"out": (40, 6)})
     compare("softmax", {"logits": z}, {"out": (40, 6)})
 
 

@@ -122,6 +122,13 @@ MISFITS = {
     "softmax_cross_entropy": lambda b, a: b.softmax_cross_entropy(
         a.whole, a.labels, a.rows, losses=a.rows, gradient=a.turned
     ),
+    "half_poisson_deviance": lambda b, a: b.half_poisson_deviance(
+        a.whole, a.turned, a.rows, losses=a.rows, gradient=a.other
+    ),
+    "half_poisson_deviance, losses": lambda b, a: b.half_poisson_deviance(
+        a.whole, a.whole, a.rows, losses=a.short, gradient=a.other
+    ),
+    "exponential": lambda b, a: b.exponential(a.whole, out=a.turned),
     "softmax": lambda b, a: b.softmax(a.whole, out=a.turned),
     "argmax_equals": lambda b, a: b.argmax_equals(a.whole, a.labels, out=a.short),
     "threshold_equals": lambda b, a: b.threshold_equals(a.whole, a.whole[:3], 0, 0, out=a.rows),

@@ -159,3 +159,22 @@ def test_python_takes_a_file_and_the_name_of_its_target(tmp_path):
     model, report = fuseprop.train(tmp_path / "t.csv", "y", hidden=())
     assert model.feature_names == ("a", "b")
     assert report.test["r2"] > 0.99
+
+
+def test_counts_are_predicted_as_counts_and_survive_a_file(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    counts = rng.poisson(np.exp(X @ [0.5, -0.5] + 1))
+    data = Table.of(X, counts)
+    model, report = fuseprop.train(
+        data, task="regression", loss="half_poisson_deviance", hidden=(), device="cpu"
+    )
+    assert report.test["d2"] > 0.1
+    assert model.targets is None
+    assert model.linear() is None
+    predictions = model.predict(X).answers
+    assert predictions.mean() == pytest.approx(counts.mean(), rel=0.2)
+    model.save(tmp_path / "counts.safetensors")
+    np.testing.assert_array_equal(
+        fuseprop.load(tmp_path / "counts.safetensors").predict(X).answers, predictions
+    )

@@ -146,3 +146,12 @@ def test_standardizer_is_finite_and_undone(X):
     assert np.isfinite(Z).all()
     assert (scaler.scale > 0).all()
     np.testing.assert_allclose(scaler.undo(Z), X, rtol=1e-12, atol=1e-12 * max(1.0, np.abs(X).max()))
+
+
+def test_a_poisson_deviance_is_for_regressions_whose_targets_it_takes_as_they_are():
+    loss = "half_poisson_deviance"
+    counts = make_task(table([*range(25)]))
+    assert counts.outputs(loss) == 1
+    assert (counts.standardizes(loss), counts.standardizes("mean_squared_error")) == (False, True)
+    with pytest.raises(ValueError, match=r"needs counts or amounts, but the task is binary.*sigmoid_cross"):
+        make_task(table([0, 1, 0])).outputs(loss)

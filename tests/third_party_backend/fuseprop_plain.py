@@ -133,6 +133,15 @@ class PlainBackend:
         softmax = e / e.sum(axis=1, keepdims=True)
         numbers(gradient)[...] = numbers(row_weights)[:, None] * (softmax - one_hot)
 
+    def half_poisson_deviance(self, logits, target, row_weights, *, losses, gradient):
+        t, y = numbers(target), np.exp(numbers(logits))
+        d = numbers(logits) - np.log(np.where(t > 0, t, 1))
+        numbers(losses)[...] = np.where(t > 0, t * (np.expm1(d) - d), y).sum(axis=1)
+        numbers(gradient)[...] = numbers(row_weights)[:, None] * (y - t)
+
+    def exponential(self, logits, *, out):
+        numbers(out)[...] = np.exp(numbers(logits))
+
     def softmax(self, logits, *, out):
         e = exponentials(numbers(logits))
         numbers(out)[...] = e / e.sum(axis=1, keepdims=True)

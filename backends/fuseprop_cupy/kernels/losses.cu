@@ -82,6 +82,32 @@ sigmoid_cross_entropy(const T* logits, const T* target, const T* row_weights, T*
   }
 }
 
+// losses = sum_j t log(t / y) - t + y with y = e^z, gradient = weight (y - t)
+template <typename T>
+__global__ void __launch_bounds__(BLOCK)
+half_poisson_deviance(const T* logits, const T* target, const T* row_weights, T* losses, T* gradient,
+                      long long rows, long long columns, int lanes) {
+  for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
+    const T weight = row_weights[row];
+    T sum = 0;
+#pragma unroll 1
+    for (long long j = lane_of(lanes); j < columns; j += lanes) {
+      const long long i = row * columns + j;
+      const T mean = exp(logits[i]);
+      gradient[i] = weight * (mean - target[i]);
+      sum += poisson_loss(logits[i], target[i], mean);
+    }
+    sum = group_sum(sum, lanes);
+    if (lane_of(lanes) == 0) losses[row] = sum;
+  }
+}
+
+// out = e^z; out may be logits. (size,)
+template <typename T>
+__global__ void __launch_bounds__(BLOCK) exponential(const T* logits, T* out, long long size) {
+  for (long long i = first_item(); i < size; i += item_stride()) out[i] = exp(logits[i]);
+}
+
 // losses = log(sum_j e^z_j) - z_label, gradient = weight (softmax(z) - onehot(label))
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)

@@ -20,6 +20,14 @@ template <typename T> __device__ inline T logistic_loss(T z, T t) {
   return (z > T(0) ? (T(1) - t) * z : -t * z) + log1p(exp(-fabs(z)));
 }
 
+// t log(t / y) - t + y for y = e^z and t >= 0. With d = z - log t it is t (e^d - 1 - d), whose digits survive
+// near d = 0; elsewhere (y - t) - t d, in which little cancels and e^z keeps its own.
+template <typename T> __device__ inline T poisson_loss(T z, T t, T y) {
+  if (t == T(0)) return y;
+  const T d = z - log(t);
+  return fabs(d) <= T(1) ? t * (expm1(d) - d) : (y - t) - t * d;
+}
+
 // Activations: value(z) = f(z), and slope(y) = f' from the output y = f(z).
 struct Identity {
   template <typename T> __device__ static T value(T z) { return z; }

@@ -73,10 +73,15 @@ class Task:
         Raises ValueError for an unknown loss, and one that does not fit the task.
         """
         chosen = choose("loss", loss, LOSSES)
-        if self.name == "regression" and chosen.link != "identity":
+        if self.name == "regression" and chosen.link in ("sigmoid", "softmax"):
             raise ValueError(
                 f'loss "{loss}" needs classes, but the task is regression. Use "mean_squared_error" or '
                 f'"half_squared_error", or another task.'
+            )
+        if self.name != "regression" and chosen.link == "exponential":
+            raise ValueError(
+                f'loss "{loss}" needs counts or amounts, but the task is {self.name}. '
+                f'Use "{DEFAULT_LOSS[self.name]}", or the task regression.'
             )
         if self.name == "multi-label" and chosen.takes_labels:
             raise ValueError(
@@ -86,6 +91,10 @@ class Task:
         if self.name == "binary":
             return 2 if chosen.takes_labels else 1
         return len(self.classes) or len(self.targets)
+
+    def standardizes(self, loss: str) -> bool:
+        """Whether targets are standardized: those of a regression, where no link wants them as they are."""
+        return self.name == "regression" and LOSSES[loss].link == "identity"
 
     def encode(self, table: Table) -> HostArray:
         """Return what the network should say: class numbers (N,) int64, or values (N, t) float64.

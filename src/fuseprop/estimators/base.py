@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..backend import AnyBackend, HostArray
+from ..backend import Activation, AnyBackend, HostArray
 from ..history import History
 from ..layers import Dense
 from ..losses import LOSSES
@@ -26,6 +26,10 @@ from .rates import OptimizerState
 from .starting import starting_weights
 from .stochastic import Stochastic
 from .task import Sample
+
+
+OUTPUT: Activation = "identity"
+"""The last layer's activation: the loss applies the link."""
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
@@ -77,7 +81,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             else:
                 fit_lbfgs(self, backend, stack, sample, self.history_, monitor)
         finally:
-            vars(self).update(self._exported(stack))
+            self.__dict__.update(self._exported(stack))
             self.best_epoch_ = self.history_.best_epoch
             self.stop_reason_ = self.history_.stop_reason
         if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
@@ -115,7 +119,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         hidden = hidden_activations(self.activation, sizes[1:-1])
         names = hidden or [NAMES[self.activation] if isinstance(self.activation, str) else "identity"]
         self.coefs_, self.intercepts_ = starting_weights(self._random_state, sizes, names, dtype)
-        vars(self).pop("_optimizer", None)
+        self.__dict__.pop("_optimizer", None)
         if self.solver in STOCHASTIC:
             self.loss_curve_: list[float] = []
             self._no_improvement_count = 0
@@ -126,8 +130,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _stack(self, backend: AnyBackend) -> Stack:
         """Return the network with `coefs_` and `intercepts_` as its parameters."""
         shapes = [coef.shape for coef in self.coefs_]
-        names = [*hidden_activations(self.activation, [m for _, m in shapes[:-1]]), "identity"]
-        layers = [Dense(d, m, name) for (d, m), name in zip(shapes, names, strict=True)]
+        hidden = hidden_activations(self.activation, [m for _, m in shapes[:-1]])
+        layers = [Dense(d, m, name) for (d, m), name in zip(shapes, [*hidden, OUTPUT], strict=True)]
         parameters = Parameters(backend, shapes)
         parameters.load(list(zip(self.coefs_, self.intercepts_, strict=True)))
         return Stack(layers, LOSSES[self._loss_name()], parameters)

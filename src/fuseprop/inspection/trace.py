@@ -51,7 +51,7 @@ class Trace:
         L, the weighted mean over the rows.
     loss_name : str
         The loss's name.
-    link : "identity" | "sigmoid" | "softmax"
+    link : "identity" | "sigmoid" | "softmax" | "exponential"
         What the loss makes of the last layer's output; see `fuseprop.losses`.
     target : (n, k), or (n,) class numbers
         What the loss compared with.

@@ -64,6 +64,38 @@ class LossContract:
             assert_parity(backend.to_host(gradient), expected, backend.dtype)
 
     @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize("size", [1.0, 1e-3, 300.0])
+    def test_half_poisson_deviance(self, backend: AnyBackend, shape: tuple[int, int], size: float) -> None:
+        """Counts and amounts of any size, 0 included, and means near them and far away."""
+        host = Host(backend)
+        t, weights = size * host.unit(*shape), host.weights(shape[0])
+        t[host.unit(*shape) < 0.2] = 0
+        for scale in (1e-3, 2.0):
+            z = (np.log(np.where(t > 0, t, size)) + host.normal(*shape, scale=scale)).astype(backend.dtype)
+            losses, gradient = _outputs(backend, shape)
+            backend.half_poisson_deviance(
+                *map(backend.from_host, (z, t, weights)), losses=losses, gradient=gradient
+            )
+            z64, t64 = z.astype(np.float64), t.astype(np.float64)
+            y64 = np.exp(z64)
+            row_losses = t64 * (np.log(np.where(t64 > 0, t64, 1)) - z64) - t64 + y64
+            assert_parity(backend.to_host(losses), row_losses.sum(axis=1), backend.dtype)
+            expected = weights.astype(np.float64)[:, None] * (y64 - t64)
+            assert_parity(backend.to_host(gradient), expected, backend.dtype)
+
+    def test_a_poisson_deviance_near_0_keeps_its_digits(self, backend: AnyBackend) -> None:
+        """For 1e6 met to 1e-3, where the terms themselves are 1e7, and for a target of 0."""
+        t = np.array([[1e6, 1e6, 2.0, 0.0]], backend.dtype)
+        z = np.array([[np.log(1e6) + 1e-3, np.log(1e6) - 1e-3, np.log(2.0), -50.0]], backend.dtype)
+        losses, gradient = _outputs(backend, (4, 1))
+        values = (z.reshape(4, 1), t.reshape(4, 1), np.full(4, 0.25))
+        backend.half_poisson_deviance(*map(backend.from_host, values), losses=losses, gradient=gradient)
+        d = z[0].astype(np.longdouble) - np.log(np.where(t[0] > 0, t[0], 1).astype(np.longdouble))
+        expected = np.where(t[0] > 0, t[0] * (np.expm1(d) - d), np.exp(d))
+        slack = 20 * np.finfo(backend.dtype).eps * (np.abs(t[0] * np.expm1(d)) + np.finfo(backend.dtype).tiny)
+        assert (np.abs(backend.to_host(losses) - expected) <= slack + 1e-20).all()
+
+    @pytest.mark.parametrize("shape", SHAPES)
     def test_softmax_cross_entropy(self, backend: AnyBackend, shape: tuple[int, int]) -> None:
         """Exclusive classes, given by number."""
         host = Host(backend)

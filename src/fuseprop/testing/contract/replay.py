@@ -24,6 +24,7 @@ LOSSES = [
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
     "mean_absolute_error",
+    "half_poisson_deviance",
 ]
 RULES = ["momentum", "nesterov", "adam"]
 ROWS, BATCH = 26, 8

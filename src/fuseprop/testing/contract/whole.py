@@ -28,6 +28,7 @@ class WholeContract:
             "mean_absolute_error",
             "sigmoid_cross_entropy",
             "softmax_cross_entropy",
+            "half_poisson_deviance",
         ],
     )
     def test_training_agrees_with_numpy(self, backend: AnyBackend, loss: str, activation: Activation) -> None:
@@ -37,6 +38,8 @@ class WholeContract:
         target: NDArray[Any] = (X @ rng.normal(size=(6, 3))).argmax(axis=1)
         if loss == "sigmoid_cross_entropy":
             target = np.stack([target == 1, X[:, 0] > 0, X[:, 1] > 0], axis=1).astype(np.float64)
+        if loss == "half_poisson_deviance":
+            target = rng.poisson(np.exp(X[:, :3]))
         weights = rng.uniform(0.5, 2.0, 50)
 
         def train(chosen: AnyBackend) -> tuple[Network, list[float]]:
