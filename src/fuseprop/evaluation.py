@@ -57,6 +57,7 @@ class Evaluation:
             batch = self.buffers.batch(stop - start)
             target = examples.target[start:stop]
             labels = batch.labels if examples.labels is None else examples.labels[start:stop]
+            assert examples.x is not None
             output = self.stack.forward(backend, examples.x[start:stop], batch.outputs)
             self.stack.loss.apply(
                 backend,

@@ -1,10 +1,11 @@
-"""scikit-learn's own tests of its MLP, as they are installed, run on these estimators: only the import differs.
+"""scikit-learn's own tests of its MLP, as installed, run on these estimators: only the import differs.
 
 Each test of `sklearn.neural_network.tests.test_mlp` becomes one here, with its parameters.
 """
 
 import importlib.util
 import re
+from pathlib import Path
 
 import pytest
 import sklearn
@@ -19,8 +20,7 @@ LEFT_OUT = {
 
 
 def load_their_tests():
-    with open(SPEC.origin, encoding="utf-8") as file:
-        text = file.read()
+    text = Path(SPEC.origin).read_text(encoding="utf-8")
     swapped, count = re.subn(
         r"from sklearn\.neural_network import MLPClassifier, MLPRegressor",
         "from fuseprop import MLPClassifier, MLPRegressor",
@@ -34,7 +34,9 @@ def load_their_tests():
 
 
 if SPEC is None:
-    pytest.skip(f"scikit-learn {sklearn.__version__} was installed without its tests", allow_module_level=True)
+    pytest.skip(
+        f"scikit-learn {sklearn.__version__} was installed without its tests", allow_module_level=True
+    )
 
 THEIRS = load_their_tests()
 globals().update({name: test for name, test in THEIRS.items() if name not in LEFT_OUT})

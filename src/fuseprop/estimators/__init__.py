@@ -17,6 +17,7 @@ except ImportError as error:
     ) from error
 
 from .classifier import MLPClassifier
+
 # from .conversion import from_sklearn, to_sklearn
 # from .files import load
 from .regressor import MLPRegressor

@@ -27,7 +27,6 @@ from .starting import starting_weights
 from .stochastic import Stochastic
 from .task import Sample
 
-
 OUTPUT: Activation = "identity"
 """The last layer's activation: the loss applies the link."""
 
@@ -117,7 +116,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._out_activation()
         hidden = hidden_activations(self.activation, sizes[1:-1])
-        names = hidden or [NAMES[self.activation] if isinstance(self.activation, str) else "identity"]
+        names: list[str] = [*hidden]
+        if not hidden:  # what its only layer is drawn for, as there is none to follow
+            names = [NAMES[self.activation] if isinstance(self.activation, str) else OUTPUT]
         self.coefs_, self.intercepts_ = starting_weights(self._random_state, sizes, names, dtype)
         self.__dict__.pop("_optimizer", None)
         if self.solver in STOCHASTIC:
@@ -137,7 +138,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return Stack(layers, LOSSES[self._loss_name()], parameters)
 
     def _exported(self, stack: Stack) -> dict[str, list[HostArray]]:
-        """Return the network's parameters as `coefs_` and `intercepts_`, writable host arrays of their own."""
+        """Return the network's parameters as `coefs_` and `intercepts_`: writable host arrays of its own."""
         layers = stack.parameters.unpack(stack.parameters.values)
         return {
             "coefs_": [np.array(weights) for weights, _ in layers],

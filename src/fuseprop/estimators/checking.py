@@ -1,4 +1,4 @@
-"""Checks at the door: scikit-learn's own for what the host can read, the same words for arrays on a device."""
+"""Checks at the door: scikit-learn's own, and the same words for arrays on a device."""
 
 from __future__ import annotations
 

@@ -171,9 +171,7 @@ class Epochs:
                     backend.sum_squares(parameters.values[start:stop], out=self._squares[i : i + 1])
                 backend.put_rows(self._squares, self._at_penalty, out=self._penalties)
                 backend.advance(self._at_penalty, len(stack.layers))
-            training_step(
-                backend, stack, self._metric, self._optimizer, self._examples, self._epoch, batch
-            )
+            training_step(backend, stack, self._metric, self._optimizer, self._examples, self._epoch, batch)
 
         return self._backend.compile(record(self._backend, step))
 

@@ -68,7 +68,7 @@ class HeldOut:
             )
 
     def read(self, results: HostArray) -> tuple[float, HostArray]:
-        """Return the mean loss, as scikit-learn reports it, and the outputs (m, k) from a copy of `results`."""
+        """Return the mean loss, as reported, and the outputs (m, k) from a host copy of `results`."""
         losses, outputs = np.split(results, [self._count])
         losses = self._reported.losses(losses)
         return weighted_mean(losses, self._weights), outputs.reshape(self._count, -1)

@@ -1,4 +1,4 @@
-"""Who watches a fit: fuseprop's callbacks, and those of `sklearn.callback` where this scikit-learn has them."""
+"""Who watches a fit: fuseprop's callbacks, and those of `sklearn.callback`, which came with its 1.9."""
 
 from __future__ import annotations
 

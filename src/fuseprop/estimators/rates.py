@@ -66,9 +66,7 @@ class OptimizerState:
 
     def lower(self, estimator: Any) -> bool:
         """Divide an "adaptive" rate by 5, as long as it is above 1e-6; return whether it was."""
-        lowers = (
-            self.solver == "sgd" and estimator.learning_rate == "adaptive" and self.learning_rate > 1e-6
-        )
+        lowers = self.solver == "sgd" and estimator.learning_rate == "adaptive" and self.learning_rate > 1e-6
         if lowers:
             self.learning_rate /= 5.0
         return lowers

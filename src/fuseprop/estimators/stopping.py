@@ -47,9 +47,7 @@ class Patience:
     def describe(self) -> str:
         """Return what has happened when it is over."""
         what = "Validation score" if self.higher_is_better else "Training loss"
-        return (
-            f"{what} did not improve more than tol={self.tol:f} for {self.epochs} consecutive epochs."
-        )
+        return f"{what} did not improve more than tol={self.tol:f} for {self.epochs} consecutive epochs."
 
 
 def worst(higher_is_better: bool) -> float:
