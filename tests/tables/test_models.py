@@ -166,15 +166,13 @@ def test_counts_are_predicted_as_counts_and_survive_a_file(tmp_path):
     X = rng.normal(size=(200, 2))
     counts = rng.poisson(np.exp(X @ [0.5, -0.5] + 1))
     data = Table.of(X, counts)
-    model, report = fuseprop.train(
-        data, task="regression", loss="half_poisson_deviance", hidden=(), device="cpu"
-    )
+    given = {"task": "regression", "loss": "half_poisson_deviance", "hidden": ()}
+    model, report = fuseprop.train(data, device="cpu", **given)
     assert report.test["d2"] > 0.1
     assert model.targets is None
     assert model.linear() is None
-    predictions = model.predict(X).answers
+    predictions = model.predict(X).values
     assert predictions.mean() == pytest.approx(counts.mean(), rel=0.2)
     model.save(tmp_path / "counts.safetensors")
-    np.testing.assert_array_equal(
-        fuseprop.load(tmp_path / "counts.safetensors").predict(X).answers, predictions
-    )
+    again = fuseprop.load(tmp_path / "counts.safetensors", device="cpu")
+    np.testing.assert_array_equal(again.predict(X).values, predictions)
