@@ -78,7 +78,7 @@ class Epochs:
         batch_size: int,
     ) -> None:
         self._backend, self._stack, self._optimizer = backend, stack, optimizer
-        self._weights, self._alpha = sample.weights, alpha
+        self._weights, self._targets, self._alpha = sample.weights, sample.targets, alpha
         self._reported = Reported.of(stack)
         own = sample.own_targets, sample.own_weights
         self._metric = make_metric(None, stack.loss, stack.layers[-1], *own)
@@ -95,10 +95,11 @@ class Epochs:
 
         # Everything that the host wants to know of an epoch lies in one array, to be read in one piece.
         k, m = stack.layers[-1].outputs, 0 if validation is None else len(validation.rows)
-        lengths = [n, n, len(self.batches) * layers if alpha else 0, 2 * layers, m * (1 + k)]
+        penalties = len(self.batches) * layers if alpha else 0
+        lengths = [n, n, n * k if self._reported.by_output else 0, penalties, 2 * layers, m * (1 + k)]
         self._ends = np.cumsum(lengths).tolist()
         self._results = backend.zeros((self._ends[-1],))
-        losses, hits, self._penalties, norms, held = (
+        losses, hits, self._logits, self._penalties, norms, held = (
             self._results[end - length : end] for end, length in zip(self._ends, lengths, strict=True)
         )
         self._norms = LayerNorms(stack.parameters, norms)
@@ -107,7 +108,7 @@ class Epochs:
             features = self._features if validation.X is sample.X else Features(backend, validation.X)
             self._heldout = HeldOut(backend, stack, features, validation, held)
         self._squares = backend.zeros((layers,))
-        self._at_penalty = backend.zeros((1,), INTEGER)
+        self._at_penalty, self._at_logits = (backend.zeros((1,), INTEGER) for _ in range(2))
         weighted = sample.weights is not None
         self._epoch = EpochState(
             order=backend.zeros((n,), INTEGER),
@@ -146,7 +147,7 @@ class Epochs:
         """Send what an epoch's steps read; return each batch's sum of weights."""
         backend, epoch = self._backend, self._epoch
         backend.from_host(order, out=epoch.order)
-        for cursor in (epoch.cursor, self._at_penalty):
+        for cursor in (epoch.cursor, self._at_penalty, self._at_logits):
             backend.from_host(np.zeros(1, INTEGER), out=cursor)
         sums = self._sizes.astype(np.float64)
         if self._weights is not None and epoch.row_weights is not None:
@@ -172,14 +173,19 @@ class Epochs:
                 backend.put_rows(self._squares, self._at_penalty, out=self._penalties)
                 backend.advance(self._at_penalty, len(stack.layers))
             training_step(backend, stack, self._metric, self._optimizer, self._examples, self._epoch, batch)
+            if self._reported.by_output:
+                logits = batch.outputs[-1].reshape((batch.rows * stack.layers[-1].outputs,))
+                backend.put_rows(logits, self._at_logits, out=self._logits)
+                backend.advance(self._at_logits, logits.shape[0])
 
         return self._backend.compile(record(self._backend, step))
 
     def _read(self, results: HostArray, order: HostArray, sums: HostArray) -> Outcome:
-        losses, hits, penalties, norms, held = np.split(results.astype(np.float64), self._ends[:-1])
+        losses, hits, logits, penalties, norms, held = np.split(results.astype(np.float64), self._ends[:-1])
         weights = None if self._weights is None else self._weights[order]
         metric = self._metric.score(losses, hits, weights)
-        losses = self._reported.losses(losses)
+        targets = self._targets.values[order] if self._reported.by_output else losses
+        losses = self._reported.losses(losses, logits.reshape(len(order), -1), targets)
         totals = np.add.reduceat(losses if weights is None else losses * weights, self._starts)
         squares = penalties.reshape(len(self.batches), -1).sum(axis=1)
         means, penalties = (

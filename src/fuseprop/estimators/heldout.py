@@ -36,7 +36,7 @@ class HeldOut:
         results: Array,
     ) -> None:
         m, k = len(sample.rows), stack.layers[-1].outputs
-        targets = sample.own_targets
+        self._targets = targets = sample.own_targets
         self._backend = backend
         self._stack = stack
         self._rows = Gatherer(backend, features, sample.rows)
@@ -70,5 +70,6 @@ class HeldOut:
     def read(self, results: HostArray) -> tuple[float, HostArray]:
         """Return the mean loss, as reported, and the outputs (m, k) from a host copy of `results`."""
         losses, outputs = np.split(results, [self._count])
-        losses = self._reported.losses(losses)
-        return weighted_mean(losses, self._weights), outputs.reshape(self._count, -1)
+        outputs = outputs.reshape(self._count, -1)
+        losses = self._reported.losses(losses, outputs, self._targets.values)
+        return weighted_mean(losses, self._weights), outputs

@@ -34,6 +34,7 @@ class Objective:
         weights = np.ones(n) if sample.weights is None else sample.weights.astype(np.float64)
         self._shares, self._decay = weights / weights.sum(), alpha / weights.sum()
         self._rows = Gatherer(backend, Features(backend, sample.X), sample.rows)
+        self._targets = sample.targets
         takes = stack.loss.takes_labels
         self._target = backend.from_host(sample.targets.values, dtype=INTEGER if takes else None)
         self._buffers = Buffers(backend, stack, min(CHUNK, n))
@@ -43,7 +44,7 @@ class Objective:
         """Return f and its gradient (P,)."""
         backend, stack, parameters = self._backend, self._stack, self._stack.parameters
         backend.from_host(values, out=parameters.values)
-        gradient, losses = np.zeros(len(values)), []
+        gradient, losses, logits = np.zeros(len(values)), [], []
         with np.errstate(all="ignore"):
             for start in range(0, len(self._shares), self._buffers.capacity):
                 stop = min(start + self._buffers.capacity, len(self._shares))
@@ -62,7 +63,10 @@ class Objective:
                 stack.backward(backend, batch.x, batch.outputs, batch.gradients)
                 gradient += backend.to_host(parameters.gradients)
                 losses.append(backend.to_host(batch.losses))
-        shown = self._reported.losses(np.concatenate(losses).astype(np.float64))
+                logits.append(backend.to_host(output))
+        shown = self._reported.losses(
+            np.concatenate(losses).astype(np.float64), np.concatenate(logits), self._targets.values
+        )
         penalty = 0.0
         for start, stop in parameters.weight_ranges:
             gradient[start:stop] += self._decay * values[start:stop]
