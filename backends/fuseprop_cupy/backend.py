@@ -198,6 +198,13 @@ class CupyBackend:
         if slices > 1:
             self._sum_columns(sums, bias_gradient, slices, m)
 
+    def dropout(self, values: Array, rate: float, seed: int, step: Array, *, out: Array) -> None:
+        _expect(values.shape, out=out)
+        _expect((1,), step=step)
+        size = prod(values.shape)
+        numbers = 1 / (1 - rate), seed, int(rate * 2**32), size
+        self._run(self._typed("dropout"), blocks_for(size), values, step, out, *numbers)
+
     # Losses
 
     def squared_error(

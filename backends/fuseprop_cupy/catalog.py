@@ -134,6 +134,8 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
             ),
         ]
     for name, declaration in {
+        "dropout": "const T* values, const long long* step, T* out, T scale, long long seed, "
+        "long long threshold, long long size",
         "squared_error": "const T* output, const T* target, const T* row_weights, T factor, T* losses, "
         f"T* gradient, {rows}",
         "absolute_error": "const T* output, const T* target, const T* row_weights, T factor, T* losses, "

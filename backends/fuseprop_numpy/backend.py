@@ -17,6 +17,7 @@ import numpy as np
 from fuseprop.backend import Activation, Backend, BackendUnavailable, HostArray, Program, Shape
 
 from .blocks import UPDATE_BLOCK, update_blocks
+from .dropout import hash_steps, new_keys, set_keys, threshold
 from .replay import Replay
 from .scratch import Scratch
 
@@ -133,6 +134,18 @@ class NumpyBackend:
             np.multiply(gradient, slope, out=out)
         # A product with ones is the column sum at half the price of np.add.reduce (495 ns against 990).
         np.dot(self._scratch.ones(len(out)), out, out=bias_gradient)
+
+    def dropout(self, values: HostArray, rate: float, seed: int, step: HostArray, *, out: HostArray) -> None:
+        size = values.size
+        h, shifted = (self._scratch.array(name, (size,), np.uint32) for name in ("hash", "shifted"))
+        dropped = self._scratch.array("positive", values.shape, np.bool_)
+        keys = new_keys()
+        set_keys(seed, int(step[0]), keys)
+        for function, arguments in hash_steps(self._scratch.element_numbers(size), keys, h, shifted):
+            function(*arguments)
+        np.less(h.reshape(values.shape), threshold(rate), out=dropped)
+        np.multiply(values, 1 / (1 - rate), out=out)
+        np.copyto(out, 0, where=dropped)
 
     # Losses
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from fuseprop.backend import Activation, Call, HostArray, Program
 
+from .dropout import hash_steps, new_keys, set_keys, threshold
 from .position import at_cursor, cursor_of
 from .replay_losses import LossSteps
 from .replay_updates import UpdateSteps
@@ -104,3 +105,13 @@ class Replay(LossSteps, UpdateSteps):
         elif out is not gradient:
             self.add(np.copyto, out, gradient)
         self.add(np.dot, self.ones(len(out)), out, bias_gradient)
+
+    def _dropout(self, values: HostArray, rate: float, seed: int, step: HostArray, *, out: HostArray) -> None:
+        numbers = np.arange(values.size).astype(np.uint32)
+        h, shifted = np.empty_like(numbers), np.empty_like(numbers)
+        dropped, keys, position = np.empty(values.shape, np.bool_), new_keys(), step.item
+        self.add(lambda: set_keys(seed, position(), keys))
+        self.steps += hash_steps(numbers, keys, h, shifted)
+        self.add(np.less, h.reshape(values.shape), threshold(rate), dropped)
+        self.add(np.multiply, values, self.number(1 / (1 - rate)), out)
+        self.add(partial(np.copyto, out, self.zero, where=dropped))

@@ -39,6 +39,13 @@ class Scratch(threading.local):
             self._buffers["ones"] = ones = np.ones(n, self._dtype)
         return ones[:n]
 
+    def element_numbers(self, n: int) -> HostArray:
+        """Return 0 to n - 1 modulo 2^32, which nobody writes to."""
+        numbers = self._buffers.get("element_numbers")
+        if numbers is None or len(numbers) < n:
+            self._buffers["element_numbers"] = numbers = np.arange(n).astype(np.uint32)
+        return numbers[:n]
+
     def row_numbers(self, n: int) -> HostArray:
         """Return 0 to n - 1, which nobody writes to."""
         numbers = self._buffers.get("row_numbers")

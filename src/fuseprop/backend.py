@@ -199,6 +199,22 @@ class Backend(Protocol[A]):
         gradient and output (n, m), bias_gradient (m,). `out` may be `gradient`.
         """
 
+    def dropout(self, values: A, rate: float, seed: int, step: A, *, out: A) -> None:
+        """Drop elements at random: out = values / (1 - rate) where kept, else 0. `out` may be `values`.
+
+        Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting". The mask
+        is a hash of seed, step and the element's number i = 0, 1, 2, ... along the rows, the same on every
+        backend; in whole numbers modulo 2^32::
+
+            mix(x, key = 0):  x = x xor x >> 16;  x = 0x7feb352d x + key
+                              x = x xor x >> 15;  x = 0x846ca68b x;  return x xor x >> 16
+            a = mix(seed xor mix(step))           b = mix(a xor seed)
+            element i is kept where mix(i xor a, b) >= floor(2^32 rate)
+
+        values (n, m), rate in [0, 1), seed in [0, 2^32), step (1,) int64, on the device so that a recorded
+        step draws new masks. What is dropped becomes 0, whatever it is.
+        """
+
     # Losses: each row's loss and the gradient of the weighted mean, in one pass. row_weights (n,) already
     # sum to 1, so that 1/n, sample weights and class weights are one mechanism; losses (n,) are unweighted.
 

@@ -35,6 +35,9 @@ class Dense:
         `fuseprop.initialization`. Biases start at zero.
     weights, bias : array_like, optional
         Starting values (d, m) and (m,) instead of drawn ones.
+    dropout : float
+        For a hidden layer, the share of its outputs that a training step leaves out, at random, in [0, 1):
+        see `Backend.dropout`. Nothing else knows of it, predictions and model files included.
 
     Raises ValueError for sizes below 1, unknown names and arrays of another shape or not finite.
     """
@@ -45,6 +48,7 @@ class Dense:
     initializer: str | Initializer | None = field(default=None, kw_only=True)
     weights: ArrayLike | None = field(default=None, kw_only=True)
     bias: ArrayLike | None = field(default=None, kw_only=True)
+    dropout: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         for what, size in (("inputs", self.inputs), ("outputs", self.outputs)):
@@ -55,6 +59,8 @@ class Dense:
             choose("initializer", self.initializer, INITIALIZERS)
         _explicit("weights", self.weights, (self.inputs, self.outputs))
         _explicit("bias", self.bias, (self.outputs,))
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}.")
 
     @property
     def parameters(self) -> int:
@@ -112,6 +118,7 @@ def mlp(
     *,
     output_activation: Activation = "identity",
     initializer: str | Initializer | None = None,
+    dropout: float | Sequence[float] = 0.0,
 ) -> list[Dense]:
     """Return the layers of a multilayer perceptron.
 
@@ -123,20 +130,24 @@ def mlp(
         The activation of the hidden layers.
     output_activation, initializer
         See `Dense`.
+    dropout : float, or one a hidden layer
+        The share of each hidden layer's outputs that a training step leaves out: see `Dense`.
     """
     sizes = list(sizes)
     if len(sizes) < 2:
         raise ValueError(f"sizes must hold at least inputs and outputs, such as [64, 32, 10], got {sizes}.")
     hidden = len(sizes) - 2
     names = [activation] * hidden if isinstance(activation, str) else list(activation)
-    if len(names) != hidden:
-        raise ValueError(
-            f"activation has {len(names)} entries for {hidden} hidden layers (sizes {sizes}); "
-            f"give one name or exactly {hidden}."
-        )
+    rates = [dropout] * hidden if isinstance(dropout, int | float) else list(dropout)
+    for what, entries in (("activation", names), ("dropout", rates)):
+        if len(entries) != hidden:
+            raise ValueError(
+                f"{what} has {len(entries)} entries for {hidden} hidden layers (sizes {sizes}); "
+                f"give one for all or exactly {hidden}."
+            )
     return [
-        Dense(d, m, f, initializer=initializer)
-        for d, m, f in zip(sizes, sizes[1:], [*names, output_activation], strict=False)
+        Dense(d, m, f, initializer=initializer, dropout=rate)
+        for d, m, f, rate in zip(sizes, sizes[1:], [*names, output_activation], [*rates, 0.0], strict=False)
     ]
 
 

@@ -11,6 +11,7 @@ from .backend import AnyBackend, HostArray
 from .callbacks import Callback
 from .checks import as_host, as_rows, as_sample_weights, positive_integer
 from .choices import choose
+from .dropout import Dropout
 from .evaluation import evaluation, predict_rows
 from .history import History
 from .inspection import Trace, trace_pass
@@ -23,7 +24,7 @@ from .progress import progress as show_progress
 from .registry import load_backend
 from .rows import Rows
 from .splits import split_rows
-from .stack import Stack, check_chain
+from .stack import Places, Stack, check_chain
 from .step import Batch, Buffers
 from .targets import encode_targets
 from .training import Training
@@ -52,7 +53,8 @@ class Network:
     dtype : "float32" | "float64"
         The dtype of all arithmetic.
     seed : int or numpy.random.Generator, optional
-        Where all randomness comes from: starting weights first, then splits and the order of rows.
+        Where all randomness comes from: starting weights first, then the seeds of
+        dropout, where there is any, then splits and the order of rows.
     backend : Backend, optional
         A backend object instead of `device` and `dtype`.
 
@@ -90,8 +92,11 @@ class Network:
         self.backend = load_backend(device, dtype) if backend is None else backend
         parameters = Parameters(self.backend, [(layer.inputs, layer.outputs) for layer in layers])
         parameters.load([layer.starting_values(self.rng) for layer in layers])
-        self.stack = Stack(layers, chosen, parameters)
+        rates = [layer.dropout for layer in layers]
+        dropout = Dropout(self.backend, rates, self.rng) if any(rates) else None
+        self.stack = Stack(layers, chosen, parameters, dropout)
         self._batch: Batch | None = None
+        self._dropped: Places = None
 
     @property
     def layers(self) -> Sequence[Dense]:
@@ -135,14 +140,18 @@ class Network:
 
     # One pass at a time
 
-    def forward(self, X: object) -> HostArray:
-        """Return the last layer's output (n, k) for rows (n, d), before the loss's link, and remember it."""
+    def forward(self, X: object, *, dropout: bool = False) -> HostArray:
+        """Return the last layer's output (n, k) for rows (n, d), before the loss's link, and remember it.
+
+        With `dropout`, hidden layers drop outputs by the masks of the next training step.
+        """
         host = as_rows(X, self.inputs)
         if self._batch is None or self._batch.rows != len(host):
-            self._batch = Buffers(self.backend, self.stack, len(host)).batch(len(host))
+            self._batch = Buffers(self.backend, self.stack, len(host), training=True).batch(len(host))
         self.backend.from_host(host.astype(self.backend.dtype, copy=False), out=self._batch.x)
         with np.errstate(over="ignore", invalid="ignore"):
-            output = self.stack.forward(self.backend, self._batch.x, self._batch.outputs)
+            self._dropped = self._batch.dropped if dropout else None
+            output = self.stack.forward(self.backend, self._batch.x, self._batch.outputs, self._dropped)
         return self.backend.to_host(output)
 
     def backward(self, target: object, sample_weight: object = None) -> float:
@@ -170,7 +179,7 @@ class Network:
                 losses=batch.losses,
                 gradient=batch.gradients[-1],
             )
-            self.stack.backward(backend, batch.x, batch.outputs, batch.gradients)
+            self.stack.backward(backend, batch.x, batch.outputs, batch.gradients, self._dropped)
         return float(np.dot(backend.to_host(batch.losses).astype(np.float64), weights))
 
     def train_step(
@@ -178,8 +187,10 @@ class Network:
     ) -> float:
         """Learn from these rows once; return their loss before the step."""
         optimizer.prepare(self.stack.parameters, 1)
-        self.forward(X)
+        self.forward(X, dropout=True)
         loss = self.backward(target, sample_weight)
+        if self.stack.dropout is not None:
+            self.stack.dropout.advance(self.backend)
         with np.errstate(over="ignore", invalid="ignore"):
             optimizer.update(self.backend, self.stack.parameters)
         optimizer.steps += 1

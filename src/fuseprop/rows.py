@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from .backend import INTEGER, AnyBackend, Array, HostArray
 from .targets import Targets
 
@@ -45,3 +47,11 @@ class Rows:
         on_device = None if labels is None else backend.from_host(labels, dtype=INTEGER)
         target = on_device if on_device is not None and values is labels else backend.from_host(values)
         return Examples(backend.from_host(self.X), target, on_device)
+
+
+def batch_shares(weights: HostArray, batch_size: int) -> HostArray:
+    """Return weights (N,), batch after batch, as shares of the batch's sum; all 0 where that is 0."""
+    starts = np.arange(0, len(weights), batch_size)
+    sums = np.repeat(np.add.reduceat(weights, starts), batch_size)[: len(weights)]
+    shares: HostArray = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
+    return shares

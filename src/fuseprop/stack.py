@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 from .backend import AnyBackend, Array
+from .dropout import Dropout
 from .layers import Dense
 from .losses import Loss
 from .parameters import Parameters
+
+Places: TypeAlias = Sequence[Array | None] | None
+"""Where layers put what dropout leaves of their outputs, in training: None for a layer that drops nothing."""
 
 
 @dataclass(frozen=True)
@@ -19,31 +24,53 @@ class Stack:
     layers: Sequence[Dense]
     loss: Loss
     parameters: Parameters
+    dropout: Dropout | None = None
 
-    def forward(self, backend: AnyBackend, x: Array, outputs: Sequence[Array]) -> Array:
-        """Run rows x (n, d) through all layers, into `outputs`; return the last output (n, k)."""
-        for layer, p, output in zip(self.layers, self.parameters.layers, outputs, strict=True):
+    def forward(
+        self, backend: AnyBackend, x: Array, outputs: Sequence[Array], dropped: Places = None
+    ) -> Array:
+        """Run rows x (n, d) through all layers, into `outputs`; return the last output (n, k).
+
+        With places for what is `dropped`, each layer takes what dropout leaves of the layer below.
+        """
+        for i, (layer, p, output) in enumerate(
+            zip(self.layers, self.parameters.layers, outputs, strict=True)
+        ):
             layer.forward(backend, p, x, output=output)
             x = output
+            place = dropped[i] if dropped else None
+            if place is not None and self.dropout is not None:
+                self.dropout.apply(backend, i, output, out=place)
+                x = place
         return x
 
     def backward(
-        self, backend: AnyBackend, x: Array, outputs: Sequence[Array], gradients: Sequence[Array]
+        self,
+        backend: AnyBackend,
+        x: Array,
+        outputs: Sequence[Array],
+        gradients: Sequence[Array],
+        dropped: Places = None,
     ) -> None:
         """Backpropagate from gradients[-1] = dL/d last output to the gradient of every parameter."""
         for i in reversed(range(len(self.layers))):
+            below = gradients[i - 1] if i else None
+            place = dropped[i - 1] if dropped and i else None
+            taken = outputs[i - 1] if i else x
             self.layers[i].backward(
                 backend,
                 self.parameters.layers[i],
-                outputs[i - 1] if i else x,
+                taken if place is None else place,
                 outputs[i],
                 gradients[i],
-                input_gradient=gradients[i - 1] if i else None,
+                input_gradient=below,
             )
+            if place is not None and below is not None and self.dropout is not None:
+                self.dropout.apply(backend, i - 1, below, out=below)
 
 
 def check_chain(layers: Sequence[Dense]) -> None:
-    """Raise ValueError unless each layer takes as many inputs as the one before gives outputs."""
+    """Raise ValueError unless each layer takes the outputs of the one before, and the last keeps its own."""
     if not layers:
         raise ValueError("a network needs at least one layer, such as Dense(2, 1).")
     for i, layer in enumerate(layers):
@@ -55,3 +82,8 @@ def check_chain(layers: Sequence[Dense]) -> None:
                 f"layer {i + 1} takes {above.inputs} inputs, but layer {i} gives {below.outputs} outputs; "
                 f"they must be equal."
             )
+    if layers[-1].dropout:
+        raise ValueError(
+            f"the last layer drops a share of {layers[-1].dropout!r} of its outputs, which are the network's "
+            f"answers. Give dropout to hidden layers only."
+        )

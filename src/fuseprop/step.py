@@ -19,6 +19,7 @@ class Batch:
 
     x (n, d), target (n, k) or (n,) labels, labels (n,), row_weights, losses and hits (n,); outputs and
     gradients hold (n, m) for each layer: only the activated output is kept, and dL/d output on the way back.
+    dropped holds (n, m) for the layers whose outputs dropout thins out, None for the others.
     """
 
     x: Array
@@ -29,6 +30,7 @@ class Batch:
     hits: Array
     outputs: list[Array]
     gradients: list[Array]
+    dropped: list[Array | None]
 
     @property
     def rows(self) -> int:
@@ -37,9 +39,12 @@ class Batch:
 
 
 class Buffers:
-    """The memory of steps of up to `capacity` rows; `batch(n)` is its first n rows."""
+    """The memory of steps of up to `capacity` rows; `batch(n)` is its first n rows.
 
-    def __init__(self, backend: AnyBackend, stack: Stack, capacity: int) -> None:
+    Only where it is for `training` is there room for dropout.
+    """
+
+    def __init__(self, backend: AnyBackend, stack: Stack, capacity: int, *, training: bool = False) -> None:
         self.capacity = capacity
         self._backend = backend
         self._labels = backend.empty((capacity,), INTEGER)
@@ -51,6 +56,10 @@ class Buffers:
         self._hits = backend.zeros((capacity,))
         self._outputs = [backend.empty((capacity, layer.outputs)) for layer in stack.layers]
         self._gradients = [backend.empty((capacity, layer.outputs)) for layer in stack.layers]
+        self._dropped = [
+            backend.empty((capacity, layer.outputs)) if training and layer.dropout else None
+            for layer in stack.layers
+        ]
         self._batches: dict[int, Batch] = {}
 
     def batch(self, n: int) -> Batch:
@@ -65,6 +74,7 @@ class Buffers:
                 hits=self._hits[:n],
                 outputs=[output[:n] for output in self._outputs],
                 gradients=[gradient[:n] for gradient in self._gradients],
+                dropped=[None if dropped is None else dropped[:n] for dropped in self._dropped],
             )
         return self._batches[n]
 
@@ -97,12 +107,14 @@ def gradient_step(
     if epoch.row_weights is not None and epoch.positions is not None:
         backend.take_rows(epoch.row_weights, epoch.positions, epoch.cursor, out=batch.row_weights)
 
-    output = stack.forward(backend, batch.x, batch.outputs)
+    output = stack.forward(backend, batch.x, batch.outputs, batch.dropped)
     stack.loss.apply(
         backend, output, batch.target, batch.row_weights, losses=batch.losses, gradient=batch.gradients[-1]
     )
     metric.record(backend, output, batch.target, batch.labels, hits=batch.hits)
-    stack.backward(backend, batch.x, batch.outputs, batch.gradients)
+    stack.backward(backend, batch.x, batch.outputs, batch.gradients, batch.dropped)
+    if stack.dropout is not None:
+        stack.dropout.advance(backend)
 
 
 def training_step(

@@ -20,7 +20,7 @@ from .metrics import make_metric, weighted_mean
 from .norms import LayerNorms, split_norms
 from .optimizers import Optimizer
 from .program import record
-from .rows import Rows
+from .rows import Rows, batch_shares
 from .stack import Stack
 from .step import Batch, Buffers, EpochState, gradient_step, training_step
 
@@ -65,7 +65,7 @@ class Training:
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
         self.batch_size = min(batch_size, n)
-        buffers = Buffers(backend, stack, self.batch_size)
+        buffers = Buffers(backend, stack, self.batch_size, training=True)
         self.batches = [
             buffers.batch(min(self.batch_size, n - start)) for start in range(0, n, self.batch_size)
         ]
@@ -167,12 +167,7 @@ class Training:
         backend.from_host(order, out=epoch.order)
         backend.from_host(np.zeros(1, INTEGER), out=epoch.cursor)
         if epoch.row_weights is not None and self.weights is not None:
-            weights = self.weights[order]
-            starts = np.arange(0, len(weights), self.batch_size)
-            sums = np.repeat(np.add.reduceat(weights, starts), self.batch_size)[: len(weights)]
-            # A batch in which every weight is 0 has no gradient.
-            normalised = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
-            backend.from_host(normalised, out=epoch.row_weights)
+            backend.from_host(batch_shares(self.weights[order], self.batch_size), out=epoch.row_weights)
 
     def _read_epoch(self, history: History, order: HostArray) -> None:
         """Enter an epoch into the history: the one time in it that the host waits for the device."""

@@ -1,11 +1,12 @@
 """A training step allocates nothing: what Python itself needs for views and numbers stays under 8 KiB."""
 
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
 
-from fuseprop import MomentumSGD, Network, load_backend, mlp
+from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
 from fuseprop.checks import as_rows
 from fuseprop.rows import Rows
 from fuseprop.step import training_step
@@ -26,6 +27,7 @@ LOSSES = [
     "mean_absolute_error",
     "half_poisson_deviance",
 ]
+NESTEROV = partial(MomentumSGD, nesterov=True)
 SHAPES = {
     "2-8-1 batch 4": ([2, 8, 1], 4),
     "64-32-10 batch 32": ([64, 32, 10], 32),
@@ -34,10 +36,10 @@ SHAPES = {
 }
 
 
-def peak_of_a_step(sizes, rows, loss, activation, dtype, weighted, replay=False):
+def peak_of_a_step(sizes, rows, loss, activation, dtype, weighted, replay=False, rule=NESTEROV, dropout=0.0):
     rng = np.random.default_rng(0)
     backend = load_backend("cpu", dtype)
-    layers = mlp(sizes, activation)
+    layers = mlp(sizes, activation, dropout=dropout)
     network = Network(layers, loss, seed=0, backend=backend)
     X = rng.normal(size=(2 * rows, sizes[0])).astype(dtype)
     target = rng.uniform(size=(2 * rows, sizes[-1])).astype(dtype)
@@ -45,9 +47,9 @@ def peak_of_a_step(sizes, rows, loss, activation, dtype, weighted, replay=False)
         target = rng.integers(0, sizes[-1], 2 * rows)
     weights = np.ones(2 * rows) if weighted else None
     data = Rows(as_rows(X), encode_targets(target, network.stack.loss, layers[-1], 2 * rows), weights)
-    optimizer = MomentumSGD(0.01, 0.6, weight_decay=1e-4, nesterov=True, clip_norm=0.1)
+    optimizer = rule(0.01, 0.6, weight_decay=1e-4, clip_norm=0.1)
     training = Training(backend, network.stack, None, optimizer, data, batch_size=rows, validation=None)
-    optimizer.prepare(network.stack.parameters, 1)
+    optimizer.prepare(network.stack.parameters, 2)
     training.begin_epoch(np.arange(2 * rows))
 
     def step():
@@ -89,6 +91,13 @@ def test_peak_of_a_step(shape, loss, dtype, replay):
 def test_peak_with_other_activations_and_weights(activation, replay):
     peak = peak_of_a_step([64, 300, 40], 3000, LOSSES[2], activation, "float32", weighted=True, replay=replay)
     assert peak < LIMIT
+
+
+@pytest.mark.parametrize("replay", [False, True], ids=["called", "replayed"])
+@pytest.mark.parametrize(("rule", "dropout"), [(MomentumSGD, 0.0), (Adam, 0.0), (Adam, 0.5)])
+def test_peak_with_other_rules_and_dropout(rule, dropout, replay):
+    arguments = [784, 300, 200, 10], 256, LOSSES[3], "relu", "float32", True, replay
+    assert peak_of_a_step(*arguments, rule=rule, dropout=dropout) < LIMIT
 
 
 def test_the_measurement_sees_an_allocation(monkeypatch):

@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "fuseprop"
 ORDER = [
     {"backend", "choices", "history", "atomic", "schedules"},
     {"activations"},
-    {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence"},
+    {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},
     {"layers", "losses", "optimizers", "best", "norms"},
     {"callbacks"},
     {"stack", "targets", "progress"},

@@ -55,6 +55,7 @@ class Comparison:
         """Compare all operations over n rows and k columns."""
         self.epoch(n, k, rng)
         self.steps(n, k, rng)
+        self.dropout(n, k, rng)
         self.losses(n, k, rng)
         self.update(n * k, rng)
 
@@ -92,6 +93,23 @@ class Comparison:
             inputs = {"gradient": rng.normal(size=(n, k)), "output": outputs}
             for out in ((n, k), "gradient"):
                 self("activation_backward", inputs, {"out": out, "bias_gradient": (k,)}, activation)
+
+    def dropout(self, n, k, rng):
+        """The same masks, to the last element; NaN is dropped too."""
+        values = rng.normal(size=(n, k))
+        values.flat[:: max(1, n * k // 7)] = np.nan
+        for rate, seed, step in ((0.3, 5, 0), (0.5, 2**32 - 1, 2**40 + 3), (0.99, 0, 77), (0.0, 3, 1)):
+            kept = []
+            for backend in (self.ours, self.numpy):
+                on_device = backend.from_host(self.rounded(values))
+                at = backend.from_host(np.array([step]), dtype=INTEGER)
+                out = backend.empty((n, k))
+                backend.dropout(on_device, rate, seed, at, out=out)
+                backend.dropout(on_device, rate, seed, at, out=on_device)
+                kept.append([backend.to_host(array) for array in (out, on_device)])
+            for ours, theirs in zip(*kept, strict=True):
+                self.agree(ours == 0, theirs == 0, exactly=True)
+                self.agree(ours, theirs)
 
     def losses(self, n, k, rng):
         """Losses with their gradients, probabilities and hits."""

@@ -35,6 +35,27 @@ MISTAKES = {
         "no sign at a target that is met": ("x < T(0) ? T(-1) : x;", "T(-1);", "executed", PARITY),
         "swapped operands": ("a > b || a != a ? a : b", "a > b || a != a ? b : a", "executed", PARITY),
     },
+    "dropout.cu": {
+        "the same mask in every step": (
+            "mix(unsigned(*step))",
+            "mix(unsigned(*step * 0))",
+            "executed",
+            PARITY,
+        ),
+        "the same mask in every layer": ("unsigned(seed)", "unsigned(seed * 0)", "executed", PARITY),
+        "an element kept at its threshold's other side": (
+            "< unsigned(t",
+            "<= unsigned(t",
+            "executed",
+            PARITY,
+        ),
+        "nothing scaled": ("scale * values[i]", "scale / scale * values[i]", "executed", PARITY),
+        "dropped by multiplication": ("? T(0) :", "? T(0) * values[i] :", "executed", PARITY),
+        "a signed shift": ("mix(unsigned x,", "mix(int x,", "executed", PARITY),
+        "an element beyond the end": ("i < size", "i <= size", "executed", OUTSIDE),
+        "a wrong type of parameter": ("long long threshold", "unsigned threshold", "built", TYPE),
+        "a zero in double": ("T(0) : scale", "0.0 : scale", "compiled", DOUBLE),
+    },
     "groups.cuh": {
         "no barrier in a sum": ("    __syncthreads();\n", "", "executed", ORDER),
         "a barrier that some threads miss": (
@@ -110,7 +131,7 @@ MISTAKES = {
             PARITY,
         ),
         "swapped operands": ("output[i] - target[i]", "target[i] - output[i]", "executed", PARITY),
-        "a mean that is not weighted": ("weight * (mean -", "(mean -", "executed", PARITY),
+        "a mean that is not weighted": ("weight * (mean -", "weight * weight * (mean -", "executed", PARITY),
         "the last exponential left out": ("i < size; i +=", "i < size - 1; i +=", "executed", PARITY),
         "an overflowing softmax": ("exp(z[j] - top)", "exp(z[j] - 0 * top)", "executed", PARITY),
         "the loss of all lanes": ("if (lane_of(lanes) == 0) losses", "losses", "thread", RACE),

@@ -109,6 +109,8 @@ MISFITS = {
     "activation_backward": lambda b, a: b.activation_backward(
         a.whole, a.whole, "tanh", out=a.other, bias_gradient=a.rows
     ),
+    "dropout": lambda b, a: b.dropout(a.whole, 0.5, 0, a.cursor, out=a.turned),
+    "dropout, step": lambda b, a: b.dropout(a.whole, 0.5, 0, a.labels, out=a.other),
     "squared_error": lambda b, a: b.squared_error(
         a.whole, a.whole, a.rows, 0.5, losses=a.short, gradient=a.other
     ),

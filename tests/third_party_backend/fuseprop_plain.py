@@ -50,6 +50,13 @@ def exponentials(z):
     return np.exp(z - z.max(axis=1, keepdims=True))
 
 
+def mix(x, key=0):
+    """32 bits of a Python int, or of an array of uint64."""
+    x = (((x & 0xFFFFFFFF) ^ (x & 0xFFFFFFFF) >> 16) * 0x7FEB352D + key) & 0xFFFFFFFF
+    x = ((x ^ x >> 15) * 0x846CA68B) & 0xFFFFFFFF
+    return x ^ x >> 16
+
+
 class PlainBackend:
     name = "plain"
     device = "cpu"
@@ -110,6 +117,12 @@ class PlainBackend:
     def activation_backward(self, gradient, output, activation, *, out, bias_gradient):
         numbers(out)[...] = numbers(gradient) * SLOPE[activation](numbers(output))
         numbers(bias_gradient)[...] = numbers(out).sum(axis=0)
+
+    def dropout(self, values, rate, seed, step, *, out):
+        a = mix(seed ^ mix(int(numbers(step)[0])))
+        numbered = np.arange(numbers(values).size, dtype=np.uint64).reshape(values.shape)
+        kept = mix(numbered ^ np.uint64(a), mix(a ^ seed)) >= int(rate * 2**32)
+        numbers(out)[...] = np.where(kept, numbers(values) / (1 - rate), 0)
 
     def squared_error(self, output, target, row_weights, factor, *, losses, gradient):
         error = numbers(output) - numbers(target)

@@ -105,6 +105,7 @@ half_poisson_deviance(const T* logits, const T* target, const T* row_weights, T*
 // out = e^z; out may be logits. (size,)
 template <typename T>
 __global__ void __launch_bounds__(BLOCK) exponential(const T* logits, T* out, long long size) {
+#pragma unroll 1
   for (long long i = first_item(); i < size; i += item_stride()) out[i] = exp(logits[i]);
 }
 

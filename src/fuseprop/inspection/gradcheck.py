@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 
 def gradcheck(
-    network: Network, X: object, target: object, sample_weight: object = None, *, h: float = 1e-5
+    network: Network,
+    X: object,
+    target: object,
+    sample_weight: object = None,
+    *,
+    h: float = 1e-5,
+    dropout: bool = False,
 ) -> float:
     """Return how far backpropagation is from central differences: ||a - c|| / (||a|| + ||c||).
 
@@ -28,12 +34,14 @@ def gradcheck(
         As `Network.fit` takes them.
     h : float
         The step of the difference.
+    dropout : bool
+        Whether hidden layers drop outputs, throughout by the masks of the next training step.
 
     Raises ValueError for a float32 network, whose rounding drowns the difference.
     """
     if network.backend.dtype != np.float64:
         raise ValueError(f"gradcheck needs a float64 network, got {network.backend.dtype}.")
-    network.forward(X)
+    network.forward(X, dropout=dropout)
     network.backward(target, sample_weight)
     analytic = _flat(network.gradients())
     weights = network.weights()
@@ -47,7 +55,7 @@ def gradcheck(
                 for shifted in (kept + h, kept - h):
                     values[at] = shifted
                     network.set_weights(weights)
-                    network.forward(X)
+                    network.forward(X, dropout=dropout)
                     losses.append(network.backward(target, sample_weight))
                 values[at] = kept
                 numeric[i] = (losses[0] - losses[1]) / (2 * h)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from fuseprop.activations import activate, slope
-from fuseprop.backend import Activation, AnyBackend
+from fuseprop.backend import INTEGER, Activation, AnyBackend
 from fuseprop.testing.contract.parity import ACTIVATION_NAMES, SHAPES, Host, assert_parity
+
+
+def _mix(x: Any, key: Any = 0) -> Any:
+    """Return the protocol's hash of 32 bits, in 64: no product of two such numbers overflows."""
+    lowest = np.uint64(0xFFFFFFFF)
+    x = x ^ x >> np.uint64(16)
+    x = (x * np.uint64(0x7FEB352D) + key) & lowest
+    x = x ^ x >> np.uint64(15)
+    x = (x * np.uint64(0x846CA68B)) & lowest
+    return x ^ x >> np.uint64(16)
 
 
 class ElementwiseContract:
@@ -63,6 +75,33 @@ class ElementwiseContract:
             reference = activate(activation, tail)
             eps = np.finfo(backend.dtype).eps
             assert np.max(np.abs(backend.to_host(out) - reference) / reference) <= 8 * eps
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize(
+        ("rate", "seed", "step"),
+        [(0.5, 0, 0), (0.1, 2**32 - 1, 1), (0.9, 12345, 2**31), (0.75, 2**31, 2**40 + 9), (0.0, 7, 7)],
+    )
+    def test_dropout(
+        self, backend: AnyBackend, shape: tuple[int, int], rate: float, seed: int, step: int
+    ) -> None:
+        """The mask of the formula, to the last element; in place and not; nan is dropped too."""
+        values = Host(backend).normal(*shape)
+        numbers = np.arange(values.size, dtype=np.uint64).reshape(shape)
+        first = _mix(np.uint64(seed) ^ _mix(np.uint64(step % 2**32)))
+        hashes = _mix(numbers ^ first, _mix(first ^ np.uint64(seed)))
+        kept = hashes >= np.floor(rate * 2**32)
+        expected = np.where(kept, values.astype(np.float64) / (1 - rate), 0)
+        at = backend.from_host(np.array([step]), dtype=INTEGER)
+        device_values, out = backend.from_host(values), backend.empty(shape)
+        backend.dropout(device_values, rate, seed, at, out=out)
+        np.testing.assert_array_equal(backend.to_host(device_values), values)
+        backend.dropout(device_values, rate, seed, at, out=device_values)
+        for result in (out, device_values):
+            np.testing.assert_array_equal(backend.to_host(result) != 0, kept)
+            assert_parity(backend.to_host(result), expected, backend.dtype)
+        backend.dropout(backend.from_host(np.full(shape, np.nan)), rate, seed, at, out=out)
+        np.testing.assert_array_equal(np.isnan(backend.to_host(out)), kept)
+        np.testing.assert_array_equal(backend.to_host(at), [step])
 
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("activation", ACTIVATION_NAMES)

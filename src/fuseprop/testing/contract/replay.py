@@ -89,6 +89,34 @@ class ReplayContract:
         replay()
         np.testing.assert_array_equal(backend.to_host(training.epoch.cursor), [2 * BATCH])
 
+    def test_a_replay_draws_new_masks(self, backend: AnyBackend) -> None:
+        """Dropout goes by the step on the device, within a replay and from one to the next."""
+        host = Host(backend)
+        values, step = backend.from_host(host.normal(9, 7)), backend.zeros((1,), INTEGER)
+        outs = [backend.empty((9, 7)) for _ in range(2)]
+
+        def twice(stand_in: AnyBackend) -> None:
+            for out in outs:
+                stand_in.dropout(values, 0.5, 3, step, out=out)
+                stand_in.dropout(out, 0.25, 4, step, out=out)
+                stand_in.advance(step, 1)
+
+        replay = backend.compile(record(backend, twice))
+        seen = []
+        for _ in range(2):
+            replay()
+            seen += [backend.to_host(out) for out in outs]
+        np.testing.assert_array_equal(backend.to_host(step), [4])
+        backend.from_host(np.zeros(1, np.int64), out=step)
+        for _ in range(2):
+            twice(backend)
+            for out in outs:
+                called = backend.to_host(out)
+                assert_parity(seen[0], called, backend.dtype)
+                np.testing.assert_array_equal(seen[0] == 0, called == 0)
+                assert all((called != 0).any(axis=None) and (called != other).any() for other in seen[1:])
+                seen.pop(0)
+
     def test_calls_keep_their_order(self, backend: AnyBackend) -> None:
         """What is written before it is read stays so, around two cursors too."""
         host = Host(backend)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fuseprop.backend import Activation, AnyBackend
 from fuseprop.layers import mlp
 from fuseprop.network import Network
-from fuseprop.optimizers import MomentumSGD
+from fuseprop.optimizers import Adam, MomentumSGD
 from fuseprop.registry import load_backend
 from fuseprop.testing.contract.parity import assert_parity
 
@@ -57,6 +57,24 @@ class WholeContract:
 
         (ours, curve), (numpy, numpy_curve) = train(backend), train(load_backend("cpu", backend.dtype.name))
         assert_parity(curve, numpy_curve, backend.dtype)
+        assert_parity(ours.predict(X), numpy.predict(X), backend.dtype)
+        for pair, numpy_pair in zip(ours.weights(), numpy.weights(), strict=True):
+            for array, numpy_array in zip(pair, numpy_pair, strict=True):
+                assert_parity(array, numpy_array, backend.dtype)
+
+    def test_adam_and_dropout_agree_with_numpy(self, backend: AnyBackend) -> None:
+        """Moments, masks and settings by the step: three epochs, with a partial batch."""
+        rng = np.random.default_rng(1)
+        X, target = rng.normal(size=(50, 6)), rng.integers(0, 3, 50)
+
+        def train(chosen: AnyBackend) -> Network:
+            layers = mlp([6, 9, 8, 3], "tanh", dropout=[0.2, 0.5])
+            network = Network(layers, "softmax_cross_entropy", seed=3, backend=chosen)
+            optimizer = Adam(0.01, epsilon=1e-3, weight_decay=[0.1, 0.2, 0.0, 0.3])
+            network.fit(X, target, optimizer, epochs=3, batch_size=16)
+            return network
+
+        ours, numpy = train(backend), train(load_backend("cpu", backend.dtype.name))
         assert_parity(ours.predict(X), numpy.predict(X), backend.dtype)
         for pair, numpy_pair in zip(ours.weights(), numpy.weights(), strict=True):
             for array, numpy_array in zip(pair, numpy_pair, strict=True):

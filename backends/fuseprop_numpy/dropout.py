@@ -1,0 +1,56 @@
+"""The hash behind the masks of dropout, in whole numbers modulo 2^32: see `Backend.dropout`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fuseprop.backend import HostArray
+
+from .steps import Step
+
+ALL = 0xFFFFFFFF
+
+SHIFTS = tuple(np.array(shift, np.uint32) for shift in (16, 15, 16))
+FACTORS = tuple(np.array(factor, np.uint32) for factor in (0x7FEB352D, 0x846CA68B))
+
+
+def mix(x: int) -> int:
+    """Return a hash of x, both in [0, 2^32)."""
+    x ^= x >> 16
+    x = x * 0x7FEB352D & ALL
+    x ^= x >> 15
+    x = x * 0x846CA68B & ALL
+    return x ^ x >> 16
+
+
+def set_keys(seed: int, step: int, keys: tuple[HostArray, HostArray]) -> None:
+    """Write a and b of a step, each an array of no dimensions."""
+    a = mix(seed ^ mix(step & ALL))
+    keys[0][...] = a
+    keys[1][...] = mix(a ^ seed)
+
+
+def new_keys() -> tuple[HostArray, HostArray]:
+    """Return room for a and b."""
+    return np.zeros((), np.uint32), np.zeros((), np.uint32)
+
+
+def threshold(rate: float) -> HostArray:
+    """Return the least hash that keeps an element."""
+    return np.array(int(rate * 2**32), np.uint32)
+
+
+def hash_steps(
+    numbers: HostArray, keys: tuple[HostArray, HostArray], h: HostArray, shifted: HostArray
+) -> list[Step]:
+    """Return what hashes the elements' numbers into h, with `shifted` as scratch; all uint32 (size,)."""
+    a, b = keys
+    steps: list[Step] = [(np.bitwise_xor, (numbers, a, h))]
+    for i, shift in enumerate(SHIFTS):
+        steps.append((np.right_shift, (h, shift, shifted)))
+        steps.append((np.bitwise_xor, (h, shifted, h)))
+        if i < len(FACTORS):
+            steps.append((np.multiply, (h, FACTORS[i], h)))
+        if i == 0:
+            steps.append((np.add, (h, b, h)))
+    return steps
