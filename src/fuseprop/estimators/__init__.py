@@ -17,9 +17,7 @@ except ImportError as error:
     ) from error
 
 from .classifier import MLPClassifier
-
-# from .conversion import from_sklearn, to_sklearn
-# from .files import load
+from .conversion import from_sklearn, to_sklearn
 from .regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"]

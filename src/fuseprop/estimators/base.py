@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..backend import Activation, AnyBackend, HostArray
+from ..backend import INTEGER, Activation, AnyBackend, HostArray
+from ..dropout import Dropout
 from ..history import History
 from ..layers import Dense
 from ..losses import LOSSES
@@ -17,6 +19,7 @@ from ..parameters import Parameters
 from ..registry import load_backend
 from ..stack import Stack
 from ..targets import Targets
+from . import files
 from .checking import Checked, check_rows
 from .lbfgs import fit_lbfgs
 from .monitoring import CallbackSupportMixin, Monitor
@@ -71,7 +74,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         sample = Sample.whole(data.on(backend), targets, weights)
         if held_out is not None:
             held_out = Sample(own.on(backend), held_out.targets, None, held_out.rows)
-        stack = self._stack(backend)
+        stack = self._stack(backend, self._dropout(backend, len(hidden)))
         self.history_ = History(metric=self._metric_name)
         monitor = Monitor(self, data.described(), lambda: self._exported(stack))
         try:
@@ -128,14 +131,26 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self.best_validation_score_ = -np.inf if self.early_stopping else None
             self.best_loss_ = None if self.early_stopping else np.inf
 
-    def _stack(self, backend: AnyBackend) -> Stack:
+    def _dropout(self, backend: AnyBackend, hidden: int) -> Dropout | None:
+        """Return the masks of the hidden layers; they go on, from call to call, by the steps taken."""
+        if not (self.dropout and hidden):
+            return None
+        if self.solver not in STOCHASTIC:
+            raise ValueError(f"dropout={self.dropout!r} needs solver 'sgd' or 'adam', got {self.solver!r}.")
+        seed = self._random_state.randint(2**31)
+        masks = Dropout(backend, [self.dropout] * hidden + [0.0], np.random.default_rng(seed))
+        taken = self._optimizer.steps if hasattr(self, "_optimizer") else 0
+        backend.from_host(np.array([taken], INTEGER), out=masks.step)
+        return masks
+
+    def _stack(self, backend: AnyBackend, dropout: Dropout | None = None) -> Stack:
         """Return the network with `coefs_` and `intercepts_` as its parameters."""
         shapes = [coef.shape for coef in self.coefs_]
         hidden = hidden_activations(self.activation, [m for _, m in shapes[:-1]])
         layers = [Dense(d, m, name) for (d, m), name in zip(shapes, [*hidden, OUTPUT], strict=True)]
         parameters = Parameters(backend, shapes)
         parameters.load(list(zip(self.coefs_, self.intercepts_, strict=True)))
-        return Stack(layers, LOSSES[self._loss_name()], parameters)
+        return Stack(layers, LOSSES[self._loss_name()], parameters, dropout)
 
     def _exported(self, stack: Stack) -> dict[str, list[HostArray]]:
         """Return the network's parameters as `coefs_` and `intercepts_`: writable host arrays of its own."""
@@ -152,6 +167,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         backend = load_backend(self.device, str(self.coefs_[0].dtype))
         stack = self._stack(backend)
         return predict_outputs(backend, stack, data.on(backend), on_device=data.is_on_device)
+
+    def save(self, path: str | Path) -> None:
+        """Write what predicts to a model file, which `load` and `fuseprop.load` read: see `files.save`."""
+        files.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | None = "cpu") -> Self:
+        """Return the estimator in a model file, to predict on a device. Raises ModelFileError."""
+        return files.load(cls(device=device), path)
 
     def _outputs(self, targets: Targets) -> int:
         return int(targets.values.shape[1])

@@ -88,7 +88,7 @@ class Epochs:
         self._examples = Examples(self._features.x, target, None if labels is None else target)
 
         n, layers = len(sample.rows), len(stack.layers)
-        buffers = Buffers(backend, stack, batch_size)
+        buffers = Buffers(backend, stack, batch_size, training=True)
         self.batches = [buffers.batch(min(batch_size, n - start)) for start in range(0, n, batch_size)]
         self._sizes = np.array([batch.rows for batch in self.batches])
         self._starts = np.arange(0, n, batch_size)

@@ -74,7 +74,7 @@ class Adam(FlatOptimizer):
         b1, b2 = (float(dtype.type(beta)) for beta in (self.beta_1, self.beta_2))
         t = self.steps + 1.0 + np.arange(steps)
         rate = self.current_learning_rate * np.sqrt(1 - b2**t) / (1 - b1**t)
-        numbers = np.empty((steps, self.NUMBERS))  # filled by column: broadcast_arrays takes five times as long
+        numbers = np.empty((steps, self.NUMBERS))  # by column: broadcast_arrays takes five times as long
         for column, values in enumerate((rate, b1, b2, self.epsilon, decay)):
             numbers[:, column] = values
         return numbers
