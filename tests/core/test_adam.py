@@ -274,6 +274,17 @@ def test_numbers_out_of_range_are_refused(numbers, message):
         Adam(**numbers)
 
 
+@pytest.mark.parametrize("numbers", [{"beta_2": 1 - 1e-9}, {"epsilon": 1e-40}])
+def test_numbers_that_float32_cannot_tell_from_1_or_0(numbers):
+    """Nothing would move, or 0 be divided by 0."""
+    single, double = (
+        Network(mlp([3, 2]), LOSS, seed=0, device="cpu", dtype=d) for d in ("float32", "float64")
+    )
+    with pytest.raises(ValueError, match=r"below 1 and epsilon at least 1\.2e-38 in float32.*float64"):
+        learn(single, Adam(**numbers))
+    assert np.isfinite(learn(double, Adam(**numbers)).train_loss).all()
+
+
 @pytest.mark.parametrize("rule", [Adam, MomentumSGD])
 def test_a_decay_for_each_step_needs_as_many_as_there_are(backend, rule):
     made = network(backend)

@@ -50,7 +50,6 @@ MISTAKES = {
             PARITY,
         ),
         "nothing scaled": ("scale * values[i]", "scale / scale * values[i]", "executed", PARITY),
-        "dropped by multiplication": ("? T(0) :", "? T(0) * values[i] :", "executed", PARITY),
         "a signed shift": ("mix(unsigned x,", "mix(int x,", "executed", PARITY),
         "an element beyond the end": ("i < size", "i <= size", "executed", OUTSIDE),
         "a wrong type of parameter": ("long long threshold", "unsigned threshold", "built", TYPE),

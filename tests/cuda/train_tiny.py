@@ -2,24 +2,29 @@
 
 import numpy as np
 
-from fuseprop import MomentumSGD, Network, mlp
+from fuseprop import Adam, MomentumSGD, Network, mlp
 
 TASKS = {
     "half_squared_error": ("sigmoid", np.linspace(0, 1, 70)[:, None]),
     "sigmoid_cross_entropy": ("relu", (np.arange(70) % 2)[:, None]),
     "softmax_cross_entropy": ("tanh", np.arange(70) % 3),
+    "half_poisson_deviance": ("tanh", (np.arange(70) % 4)[:, None]),
 }
 """Each loss with a hidden activation and the targets of 70 rows; 70 is no multiple of the batch size."""
 
 
 def train(backend):
-    """Train with every loss; returns the last loss of each, which must be finite."""
+    """Train with every loss, and one with Adam and dropout; returns the last losses, which must be finite."""
     rows = np.random.default_rng(0).normal(size=(70, 5))
     last = {}
     for loss, (activation, target) in TASKS.items():
         outputs = 3 if loss == "softmax_cross_entropy" else 1
-        network = Network(mlp([5, 33, outputs], activation), loss, seed=0, backend=backend)
+        counts = loss == "half_poisson_deviance"
+        layers = mlp([5, 33, outputs], activation, dropout=0.5 if counts else 0.0)
+        network = Network(layers, loss, seed=0, backend=backend)
         optimizer = MomentumSGD(0.05, 0.9, weight_decay=1e-4, nesterov=True)
+        if counts:
+            optimizer = Adam(0.01, weight_decay=1e-4)
         history = network.fit(rows, target, optimizer, epochs=2, batch_size=32, validation=0.2)
         network.predict(rows)
         last[loss] = history.train_loss[-1]

@@ -72,6 +72,12 @@ class Adam(FlatOptimizer):
         # As the device holds them: in float32, 1 - 0.999 is off by 1e-5 of itself, which the correction
         # must know of.
         b1, b2 = (float(dtype.type(beta)) for beta in (self.beta_1, self.beta_2))
+        tiny = np.finfo(dtype).tiny
+        if max(b1, b2) == 1 or self.epsilon < tiny:
+            raise ValueError(
+                f"beta_1 and beta_2 must be below 1 and epsilon at least {tiny:.2g} in {dtype}, got "
+                f"{self.beta_1!r}, {self.beta_2!r} and {self.epsilon!r}. Choose others, or dtype float64."
+            )
         t = self.steps + 1.0 + np.arange(steps)
         rate = self.current_learning_rate * np.sqrt(1 - b2**t) / (1 - b1**t)
         numbers = np.empty((steps, self.NUMBERS))  # by column: broadcast_arrays takes five times as long

@@ -73,6 +73,7 @@ class FlatOptimizer:
                 f"shape {decay.shape}."
             )
         backend = parameters.backend
+        numbers = self._numbers(steps, decay, backend.dtype)
         if self._state is None:
             moments = [backend.zeros(parameters.values.shape) for _ in range(self.MOMENTS)]
             settings = StepSettings(backend, self.NUMBERS)
@@ -82,7 +83,7 @@ class FlatOptimizer:
                 f"this optimizer holds the moments of another network. "
                 f"Make a new {type(self).__name__} for this one."
             )
-        self._state.settings.upload(self._numbers(steps, decay, backend.dtype))
+        self._state.settings.upload(numbers)
 
     def update(self, backend: AnyBackend, parameters: Parameters) -> None:
         """Take one step from the gradients in `parameters`; `prepare` must have been called with them."""

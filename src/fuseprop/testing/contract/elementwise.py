@@ -11,6 +11,9 @@ from fuseprop.activations import activate, slope
 from fuseprop.backend import INTEGER, Activation, AnyBackend
 from fuseprop.testing.contract.parity import ACTIVATION_NAMES, SHAPES, Host, assert_parity
 
+AT = 1429645016 / 2**32
+"""The hash of the first element with seed 3, in step 0: kept, because it is at least the rate's."""
+
 
 def _mix(x: Any, key: Any = 0) -> Any:
     """Return the protocol's hash of 32 bits, in 64: no product of two such numbers overflows."""
@@ -79,7 +82,14 @@ class ElementwiseContract:
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize(
         ("rate", "seed", "step"),
-        [(0.5, 0, 0), (0.1, 2**32 - 1, 1), (0.9, 12345, 2**31), (0.75, 2**31, 2**40 + 9), (0.0, 7, 7)],
+        [
+            (0.5, 0, 0),
+            (0.1, 2**32 - 1, 1),
+            (0.9, 12345, 2**31),
+            (0.75, 2**31, 2**40 + 9),
+            (0.0, 7, 7),
+            (AT, 3, 0),
+        ],
     )
     def test_dropout(
         self, backend: AnyBackend, shape: tuple[int, int], rate: float, seed: int, step: int
