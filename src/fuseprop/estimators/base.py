@@ -147,7 +147,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return the network with `coefs_` and `intercepts_` as its parameters."""
         shapes = [coef.shape for coef in self.coefs_]
         hidden = hidden_activations(self.activation, [m for _, m in shapes[:-1]])
-        layers = [Dense(d, m, name) for (d, m), name in zip(shapes, [*hidden, OUTPUT], strict=True)]
+        rates = [0.0] * len(shapes) if dropout is None else dropout.rates
+        layers = [
+            Dense(d, m, name, dropout=rate)
+            for (d, m), name, rate in zip(shapes, [*hidden, OUTPUT], rates, strict=True)
+        ]
         parameters = Parameters(backend, shapes)
         parameters.load(list(zip(self.coefs_, self.intercepts_, strict=True)))
         return Stack(layers, LOSSES[self._loss_name()], parameters, dropout)

@@ -22,4 +22,5 @@ def r_squared(predictions: HostArray, targets: Targets, weights: HostArray | Non
     """Return R^2, the mean over outputs; predictions (m, k). nan where a prediction is not finite."""
     if not np.isfinite(predictions).all():
         return float("nan")
-    return float(r2_score(targets.values, predictions, sample_weight=weights))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(r2_score(targets.values, predictions, sample_weight=weights))
