@@ -155,8 +155,9 @@ class Epochs:
             sums = np.add.reduceat(weights, self._starts, dtype=np.float64)
             of_rows = np.repeat(sums, self._sizes)
             # A batch in which every weight is 0 has no gradient.
-            share = np.divide(weights, of_rows, out=np.zeros(len(weights)), where=of_rows != 0)
-            backend.from_host(share, out=epoch.row_weights)
+            backend.from_host(
+                np.divide(weights, of_rows, out=weights, where=of_rows != 0), out=epoch.row_weights
+            )
         decay = np.divide(self._alpha, sums, out=np.zeros_like(sums), where=sums != 0)
         same = self._weights is None and (decay == decay[0]).all()
         self._optimizer.weight_decay = float(decay[0]) if same else decay
@@ -181,13 +182,14 @@ class Epochs:
         return self._backend.compile(record(self._backend, step))
 
     def _read(self, results: HostArray, order: HostArray, sums: HostArray) -> Outcome:
-        losses, hits, logits, penalties, norms, held = np.split(results.astype(np.float64), self._ends[:-1])
+        losses, hits, logits, penalties, norms, held = np.split(results, self._ends[:-1])
         weights = None if self._weights is None else self._weights[order]
         metric = self._metric.score(losses, hits, weights)
         targets = self._targets.values[order] if self._reported.by_output else losses
         losses = self._reported.losses(losses, logits.reshape(len(order), -1), targets)
-        totals = np.add.reduceat(losses if weights is None else losses * weights, self._starts)
-        squares = penalties.reshape(len(self.batches), -1).sum(axis=1)
+        weighted = losses if weights is None else losses * weights
+        totals = np.add.reduceat(weighted, self._starts, dtype=np.float64)
+        squares = penalties.reshape(len(self.batches), -1).sum(axis=1, dtype=np.float64)
         means, penalties = (
             np.divide(part, sums, out=np.zeros_like(sums), where=sums != 0)
             for part in (totals, 0.5 * self._alpha * squares)

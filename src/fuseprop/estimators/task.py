@@ -45,8 +45,9 @@ class Sample:
 
         Raises ValueError, in scikit-learn's words, where either part would be too small.
         """
-        # As text because the message about classes that are too small names them so.
-        classes = np.array(["False", "True"])[self.targets.values[:, 0].astype(int)] if stratify else None
+        classes = self.targets.values[:, 0] if stratify else None
+        if classes is not None and np.bincount(classes, minlength=2).min() < 2:
+            classes = classes.astype(str)  # as which the message that now comes names them
         kept, held_out = train_test_split(
             self.rows, random_state=random_state, test_size=fraction, stratify=classes
         )
