@@ -17,7 +17,7 @@ import numpy as np
 from fuseprop.backend import Activation, Backend, BackendUnavailable, HostArray, Program, Shape
 
 from .blocks import UPDATE_BLOCK, update_blocks
-from .dropout import hash_steps, new_keys, set_keys, threshold
+from .dropout import bits_of, drop_steps, hash_steps, new_keys, set_keys
 from .replay import Replay
 from .scratch import Scratch
 
@@ -136,16 +136,16 @@ class NumpyBackend:
         np.dot(self._scratch.ones(len(out)), out, out=bias_gradient)
 
     def dropout(self, values: HostArray, rate: float, seed: int, step: HostArray, *, out: HostArray) -> None:
-        size = values.size
-        h, shifted = (self._scratch.array(name, (size,), np.uint32) for name in ("hash", "shifted"))
-        dropped = self._scratch.array("positive", values.shape, np.bool_)
+        size, shape, array = values.size, values.shape, self._scratch.array
+        h, shifted = array("hash", (size,), np.uint32), array("shifted", (size,), np.uint32)
+        kept, bits = array("positive", shape, np.bool_), array("bits", shape, bits_of(self.dtype))
         keys = new_keys()
         set_keys(seed, int(step[0]), keys)
-        for function, arguments in hash_steps(self._scratch.element_numbers(size), keys, h, shifted):
+        for function, arguments in (
+            *hash_steps(self._scratch.element_numbers(size), keys, h, shifted),
+            *drop_steps(values, out, h, rate, kept, bits),
+        ):
             function(*arguments)
-        np.less(h.reshape(values.shape), threshold(rate), out=dropped)
-        np.multiply(values, 1 / (1 - rate), out=out)
-        np.copyto(out, 0, where=dropped)
 
     # Losses
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from fuseprop.backend import Activation, Call, HostArray, Program
 
-from .dropout import hash_steps, new_keys, set_keys, threshold
+from .dropout import bits_of, drop_steps, hash_steps, new_keys, set_keys
 from .position import at_cursor, cursor_of
 from .replay_losses import LossSteps
 from .replay_updates import UpdateSteps
@@ -109,9 +109,8 @@ class Replay(LossSteps, UpdateSteps):
     def _dropout(self, values: HostArray, rate: float, seed: int, step: HostArray, *, out: HostArray) -> None:
         numbers = np.arange(values.size).astype(np.uint32)
         h, shifted = np.empty_like(numbers), np.empty_like(numbers)
-        dropped, keys, position = np.empty(values.shape, np.bool_), new_keys(), step.item
+        kept, bits = np.empty(values.shape, np.bool_), np.empty(values.shape, bits_of(values.dtype))
+        keys, position = new_keys(), step.item
         self.add(lambda: set_keys(seed, position(), keys))
         self.steps += hash_steps(numbers, keys, h, shifted)
-        self.add(np.less, h.reshape(values.shape), threshold(rate), dropped)
-        self.add(np.multiply, values, self.number(1 / (1 - rate)), out)
-        self.add(partial(np.copyto, out, self.zero, where=dropped))
+        self.steps += drop_steps(values, out, h, rate, kept, bits)

@@ -119,9 +119,9 @@ def test_nan_and_infinity_go_where_they_go_in_numpy(ours, bad):
     compare.clip(z.ravel(), 1.0)
     compare("softmax_cross_entropy", {"logits": z, "labels": labels, "row_weights": weights}, out)
     kept = [backend.zeros((n, k)) for backend in (ours, compare.numpy)]
-    for backend, out in zip((ours, compare.numpy), kept, strict=True):
+    for backend, place in zip((ours, compare.numpy), kept, strict=True):
         step = backend.zeros((1,), INTEGER)
-        backend.dropout(backend.from_host(np.full((n, k), bad)), 0.5, 9, step, out=out)
+        backend.dropout(backend.from_host(np.full((n, k), bad)), 0.5, 9, step, out=place)
     compare.agree(ours.to_host(kept[0]), kept[1], exactly=True)
     compare("half_poisson_deviance", {"logits": z, "target": t, "row_weights": weights}, out)
     compare("exponential", {"logits": z}, {"out": (n, k)})
