@@ -83,7 +83,12 @@ def pair(table: Table, dtype: str, solver: str) -> tuple[Callable[[], Any], Call
     import fuseprop
 
     X, y = table.rows(dtype)
-    options = {"solver": solver, "max_iter": table.epochs, "n_iter_no_change": table.epochs, "random_state": 0}
+    options = {
+        "solver": solver,
+        "max_iter": table.epochs,
+        "n_iter_no_change": table.epochs,
+        "random_state": 0,
+    }
 
     def fit(module: Any) -> Any:
         with warnings.catch_warnings():

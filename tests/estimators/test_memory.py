@@ -24,7 +24,9 @@ def test_a_table_and_its_fit_take_less_than_2_2_times_the_table(Estimator, early
     X = rng.standard_normal((200_000, 20), dtype=np.float32)
     y = (X[:, 0] > 0).astype(np.int64) if Estimator is MLPClassifier else X[:, 0].copy()
     weights = rng.random(len(X)) if weighted else None
-    model = Estimator((4,), max_iter=1, batch_size=500, early_stopping=early_stopping, random_state=0)
+    model = Estimator(
+        hidden_layer_sizes=(4,), max_iter=1, batch_size=500, early_stopping=early_stopping, random_state=0
+    )
     model.fit(X[:2000], y[:2000])  # whatever is imported, is imported
     tracemalloc.start()
     try:

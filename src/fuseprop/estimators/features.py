@@ -11,7 +11,7 @@ from ..backend import INTEGER, AnyBackend, Array, HostArray
 
 
 class Features:
-    """X (N, d) for one backend.
+    """X (N, d) for one backend: a host array, a sparse matrix, or an array of the backend's own.
 
     Attributes
     ----------
@@ -22,7 +22,9 @@ class Features:
     def __init__(self, backend: AnyBackend, X: Any) -> None:
         self._backend = backend
         self._sparse = X.tocsr() if sparse.issparse(X) else None
-        self.x: Array | None = None if self._sparse is not None else backend.share(X)
+        self.x: Array | None = backend.share(X) if isinstance(X, np.ndarray) else X
+        if self._sparse is not None:
+            self.x = None
 
     def send(self, rows: HostArray, *, out: Array) -> None:
         """Write sparse rows, by their numbers, into `out`, (n, d); do nothing where `x` holds them."""
