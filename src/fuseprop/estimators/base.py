@@ -76,7 +76,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             held_out = Sample(own.on(backend), held_out.targets, None, held_out.rows)
         stack = self._stack(backend, self._dropout(backend, len(hidden)))
         self.history_ = History(metric=self._metric_name)
-        monitor = Monitor(self, data.described(), lambda: self._exported(stack))
+        monitor = Monitor(self, data.described(), lambda: self._exported(stack), is_fit=not incremental)
         try:
             if self.solver in STOCHASTIC:
                 self._fit_stochastic(backend, stack, sample, held_out, monitor, first, incremental)
@@ -91,6 +91,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
                 "need to be preprocessed."
             )
+        monitor.complete()
         return self
 
     def _fit_stochastic(

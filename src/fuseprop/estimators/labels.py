@@ -38,9 +38,7 @@ class Labels:
         """Return the classes in y. Raises ValueError for y that is neither classes nor labels."""
         kind = type_of_target(y, input_name="y")
         if "multioutput" in kind:
-            raise ValueError(
-                f"y must hold classes (n,), or 0 and 1 for each label (n, labels); {kind} is not supported."
-            )
+            raise ValueError("Multioutput target data is not supported with label binarization")
         return cls(unique_labels(y), kind, sparse.issparse(y))
 
     @property

@@ -34,12 +34,24 @@ class Monitor:
         X, y and metadata, for scikit-learn's.
     weights : callable
         Returns the attributes that a fitted copy of the estimator needs at this moment.
+    is_fit : bool
+        Whether this is a `fit`: scikit-learn's callbacks are told of nothing else.
     """
 
-    def __init__(self, estimator: Any, data: dict[str, Any], weights: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        data: dict[str, Any],
+        weights: Callable[[], dict[str, Any]],
+        *,
+        is_fit: bool,
+    ) -> None:
         given = estimator.callbacks
         self.callbacks: Sequence[Callback] = [given] if hasattr(given, "epoch_end") else list(given or ())
         self._estimator, self._data, self._weights = estimator, data, weights
+        self._is_watched = is_fit and bool(
+            {"_skl_callbacks", "_parent_callback_ctx"} & vars(estimator).keys()
+        )
         self._context: Any = None
         self._epoch: Any = None
         self._started: list[Callback] = []
@@ -48,7 +60,7 @@ class Monitor:
     def start(self, epochs: int, history: History) -> None:
         """Training begins and means to run for so many epochs."""
         self._epochs_left = epochs
-        if hasattr(self._estimator, "_skl_callbacks") or hasattr(self._estimator, "_parent_callback_ctx"):
+        if self._is_watched:
             self._context = self._estimator._init_callback_context(max_subtasks=epochs)
             self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
             self._begin_epoch()
@@ -75,6 +87,9 @@ class Monitor:
         """Training has ended, for whatever reason."""
         for callback in self._started:
             callback.end(history)
+
+    def complete(self) -> None:
+        """The estimator is fitted. An error ends scikit-learn's callbacks by their `teardown` alone."""
         if self._context is not None:
             self._context.call_on_fit_task_end(
                 estimator=self._estimator, **self._data, reconstruction_attributes=self._weights
