@@ -53,8 +53,8 @@ class Network:
     dtype : "float32" | "float64"
         The dtype of all arithmetic.
     seed : int or numpy.random.Generator, optional
-        Where all randomness comes from: starting weights first, then the seeds of
-        dropout, where there is any, then splits and the order of rows.
+        Where all randomness comes from: starting weights first, then the seeds of dropout, where there is
+        any, then splits and the order of rows.
     backend : Backend, optional
         A backend object instead of `device` and `dtype`.
 
