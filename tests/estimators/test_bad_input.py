@@ -107,3 +107,23 @@ def test_verbose_prints_the_same(capsys, options):
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
     assert "did not improve more than tol=0.1" in printed[1]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m: m.fit(X, CLASSES + 5, np.full(30, np.nan)),
+        lambda m: m.fit(X[:, :2], CLASSES, X_val=X, y_val=CLASSES),
+        lambda m: m.set_params(early_stopping=True).fit(X[:3], CLASSES[:3]),
+        lambda m: m.set_params(device="nowhere").fit(X[:, :2], CLASSES),
+        lambda m: m.set_params(solver="lbfgs", dropout=0.5).fit(X[:, :2], CLASSES),
+    ],
+)
+def test_a_fitted_estimator_stays_as_it_was(call):
+    model = fuseprop.MLPClassifier(max_iter=2, random_state=0).fit(X, CLASSES)
+    before, classes = model.predict_proba(X), model.classes_
+    with pytest.raises((ValueError, fuseprop.BackendUnavailable)):
+        call(model)
+    model.set_params(device="cpu", early_stopping=False)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    np.testing.assert_array_equal(model.classes_, classes)

@@ -51,35 +51,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any] | None, *, incremental: bool
     ) -> Any:
-        hidden = hidden_sizes(self.hidden_layer_sizes)
-        hidden_activations(self.activation, hidden)
+        before = dict(vars(self))
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        data = check_rows(self, X, y, sample_weight, reset=first)
-        targets = self._encode(data, incremental=incremental)
-        weights = self._weights(data, incremental=incremental)
-        held_out = None
-        if validation is not None:
-            own = check_rows(self, *validation, reset=False)
-            held_out = Sample.whole(own.X, self._encode_known(own))
-        if self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        self.n_outputs_ = self._outputs(targets)
-        self._random_state = check_random_state(self.random_state)
-        sizes = [data.features, *hidden, self.n_outputs_]
-        if first:
-            self._initialize(sizes, data.dtype)
-
-        backend = load_backend(self.device, str(data.dtype))
-        self.device_ = backend.device
-        sample = Sample.whole(data.on(backend), targets, weights)
-        if held_out is not None:
-            held_out = Sample(own.on(backend), held_out.targets, None, held_out.rows)
-        stack = self._stack(backend, self._dropout(backend, len(hidden)))
-        self.history_ = History(metric=self._metric_name)
+        try:
+            data, backend, sample, held_out = self._prepare(
+                X, y, sample_weight, validation, first, incremental
+            )
+            stack = self._stack(backend, self._dropout(backend))
+        except Exception:
+            # Bad input leaves a fitted estimator as it was.
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
         monitor = Monitor(self, data.described(), lambda: self._exported(stack), is_fit=not incremental)
         try:
             if self.solver in STOCHASTIC:
-                self._fit_stochastic(backend, stack, sample, held_out, monitor, first, incremental)
+                run = Stochastic(self, backend, stack, sample, held_out)
+                run.run(self.history_, monitor, first=first, incremental=incremental)
             else:
                 fit_lbfgs(self, backend, stack, sample, self.history_, monitor)
         finally:
@@ -94,24 +82,45 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         monitor.complete()
         return self
 
-    def _fit_stochastic(
+    def _prepare(
         self,
-        backend: AnyBackend,
-        stack: Stack,
-        sample: Sample,
-        held_out: Sample | None,
-        monitor: Monitor,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: tuple[Any, Any] | None,
         first: bool,
         incremental: bool,
-    ) -> None:
-        if not (incremental and hasattr(self, "_optimizer")):
-            self._optimizer = OptimizerState(self.solver, float(self.learning_rate_init))
-        if self.early_stopping and held_out is None:
-            sample, held_out = sample.split(
-                self.validation_fraction, self._random_state, stratify=self._stratifies()
-            )
-        run = Stochastic(self, backend, stack, sample, held_out)
-        run.run(self.history_, monitor, first=first, incremental=incremental)
+    ) -> tuple[Checked, AnyBackend, Sample, Sample | None]:
+        """Check everything, draw starting weights and the split, in scikit-learn's order."""
+        hidden = hidden_sizes(self.hidden_layer_sizes)
+        hidden_activations(self.activation, hidden)
+        if self.dropout and self.solver not in STOCHASTIC:
+            raise ValueError(f"dropout={self.dropout!r} needs solver 'sgd' or 'adam', got {self.solver!r}.")
+        data = check_rows(self, X, y, sample_weight, reset=first)
+        targets = self._encode(data, incremental=incremental)
+        weights = self._weights(data, incremental=incremental)
+        if self.early_stopping and incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        backend = load_backend(self.device, str(data.dtype))
+        self.device_ = backend.device
+        sample = Sample.whole(data.on(backend), targets, weights)
+        held_out = None
+        if validation is not None:
+            own = check_rows(self, *validation, reset=False)
+            held_out = Sample.whole(own.on(backend), self._encode_known(own))
+
+        self.n_outputs_ = self._outputs(targets)
+        self._random_state = check_random_state(self.random_state)
+        if first:
+            self._initialize([data.features, *hidden, self.n_outputs_], data.dtype)
+        if self.solver in STOCHASTIC:
+            if not (incremental and hasattr(self, "_optimizer")):
+                self._optimizer = OptimizerState(self.solver, float(self.learning_rate_init))
+            if self.early_stopping and held_out is None:
+                fraction, stratify = self.validation_fraction, self._stratifies()
+                sample, held_out = sample.split(fraction, self._random_state, stratify=stratify)
+        self.history_ = History(metric=self._metric_name)
+        return data, backend, sample, held_out
 
     def _initialize(self, sizes: list[int], dtype: np.dtype[Any]) -> None:
         """Draw starting weights and forget what was learned."""
@@ -124,7 +133,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if not hidden:  # what its only layer is drawn for, as there is none to follow
             names = [NAMES[self.activation] if isinstance(self.activation, str) else OUTPUT]
         self.coefs_, self.intercepts_ = starting_weights(self._random_state, sizes, names, dtype)
-        self.__dict__.pop("_optimizer", None)
         if self.solver in STOCHASTIC:
             self.loss_curve_: list[float] = []
             self._no_improvement_count = 0
@@ -132,16 +140,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self.best_validation_score_ = -np.inf if self.early_stopping else None
             self.best_loss_ = None if self.early_stopping else np.inf
 
-    def _dropout(self, backend: AnyBackend, hidden: int) -> Dropout | None:
+    def _dropout(self, backend: AnyBackend) -> Dropout | None:
         """Return the masks of the hidden layers; they go on, from call to call, by the steps taken."""
+        hidden = len(self.coefs_) - 1
         if not (self.dropout and hidden):
             return None
-        if self.solver not in STOCHASTIC:
-            raise ValueError(f"dropout={self.dropout!r} needs solver 'sgd' or 'adam', got {self.solver!r}.")
         seed = self._random_state.randint(2**31)
         masks = Dropout(backend, [self.dropout] * hidden + [0.0], np.random.default_rng(seed))
-        taken = self._optimizer.steps if hasattr(self, "_optimizer") else 0
-        backend.from_host(np.array([taken], INTEGER), out=masks.step)
+        backend.from_host(np.array([self._optimizer.steps], INTEGER), out=masks.step)
         return masks
 
     def _stack(self, backend: AnyBackend, dropout: Dropout | None = None) -> Stack:
