@@ -1,6 +1,6 @@
 """fuseprop: dense neural networks, written once against one array-backend interface."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .backend import Array, Backend, BackendUnavailable
 from .callbacks import EarlyStopping
@@ -16,6 +16,9 @@ from .network import Network
 from .optimizers import Adam, MomentumSGD
 from .perceptron import NotSeparable, Perceptron
 from .registry import available_backends, load_backend
+
+if TYPE_CHECKING:
+    from .estimators import MLPClassifier, MLPRegressor, from_sklearn, to_sklearn  # noqa: F401
 
 __version__ = "0.1.0"
 

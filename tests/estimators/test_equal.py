@@ -21,7 +21,7 @@ def standardized(X):
 
 def tasks():
     X, y = make_classification(230, 12, n_informative=6, n_classes=3, random_state=0)
-    yield "multi-class", "MLPClassifier", X, np.array(["low", "mid", "high"])[y]
+    yield "multi-class", "MLPClassifier", X, 2 * y - 1
     yield "binary", "MLPClassifier", X, y > 0
     X, y = make_multilabel_classification(230, 12, n_classes=4, random_state=0)
     yield "multi-label", "MLPClassifier", standardized(X), y
