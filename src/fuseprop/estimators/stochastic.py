@@ -80,7 +80,7 @@ class Stochastic:
                 history.learning_rate.append(self._optimizer.current_learning_rate)
                 outcome = self._epochs.run(order, history, watchers)
                 self._record(outcome, history, perf_counter() - start)
-                self._judge(history, incremental=incremental)
+                self._judge(history)
                 if not np.isfinite(outcome.weight_norms).all():
                     history.stop("diverged")
                 monitor.epoch_end(history)
@@ -127,7 +127,7 @@ class Stochastic:
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")  # noqa: T201
 
-    def _judge(self, history: History, *, incremental: bool) -> None:
+    def _judge(self, history: History) -> None:
         """Count epochs without an improvement, adapt the learning rate, and ask for an end."""
         estimator, patience = self._estimator, self._patience
         if estimator.early_stopping:
