@@ -9,8 +9,6 @@ import scipy.sparse
 
 from fuseprop import MLPClassifier, MLPRegressor
 
-pd = pytest.importorskip("pandas", reason="needs pandas: pip install pandas")
-
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
@@ -71,6 +69,7 @@ def test_an_array_on_a_device_that_cannot_be_copied_names_the_remedy(classes):
 
 
 def test_pandas_names_are_kept(classes):
+    pd = pytest.importorskip("pandas", reason='needs pandas: pip install "fuseprop[test]"')
     X, y = classes
     frame = pd.DataFrame(X, columns=list("uvwxyz"))
     model = MLPClassifier(max_iter=5, random_state=0, early_stopping=True).fit(frame, pd.Series(y))

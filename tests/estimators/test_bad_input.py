@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import sklearn.neural_network
+from sklearn.exceptions import DataConversionWarning
 
 import fuseprop
 
@@ -127,3 +128,8 @@ def test_a_fitted_estimator_stays_as_it_was(call):
     model.set_params(device="cpu", early_stopping=False)
     np.testing.assert_array_equal(model.predict_proba(X), before)
     np.testing.assert_array_equal(model.classes_, classes)
+
+
+def test_a_column_for_y_is_taken_with_a_warning():
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        fuseprop.MLPClassifier(max_iter=2).fit(X, CLASSES.reshape(-1, 1))

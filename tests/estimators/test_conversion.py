@@ -103,3 +103,10 @@ def test_files_of_another_kind_are_refused(classes, tmp_path):
         MLPRegressor.load(path)
     with pytest.raises(ValueError, match="knows one class"):
         MLPClassifier(max_iter=2).fit(classes[0], ["a"] * len(classes[0])).save(path)
+
+
+def test_early_stopping_goes_on_in_scikit_learn(classes):
+    """Where no epoch is better than those before, it goes back to weights that it must have been given."""
+    model = MLPClassifier(max_iter=4, early_stopping=True, random_state=0).fit(*classes)
+    after = to_sklearn(model).set_params(warm_start=True, solver="sgd", learning_rate_init=1e-12)
+    np.testing.assert_allclose(after.fit(*classes).coefs_[0], model.coefs_[0])

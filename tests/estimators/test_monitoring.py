@@ -82,3 +82,9 @@ def test_they_change_nothing(iris):
     plain, watched = (MLPClassifier(max_iter=3, random_state=0) for _ in range(2))
     watched.set_callbacks(Watch())
     np.testing.assert_array_equal(plain.fit(*iris).coefs_[0], watched.fit(*iris).coefs_[0])
+
+
+def test_partial_fit_tells_them_nothing(iris):
+    watch = Watch()
+    MLPClassifier().set_callbacks(watch).partial_fit(*iris, classes=[0, 1, 2])
+    assert watch.events == []
