@@ -68,6 +68,20 @@ def test_an_array_on_a_device_that_cannot_be_copied_names_the_remedy(classes):
         MLPClassifier().fit(Far(classes[0]), classes[1])
 
 
+@pytest.mark.parametrize("way", ["get", "cpu"])
+def test_an_array_on_a_device_is_copied_where_the_estimator_is_elsewhere(classes, way):
+    class Far(Foreign):
+        def __dlpack_device__(self):
+            return (2, 0)
+
+    X, y = classes
+    setattr(Far, way, lambda self: self.values if way == "get" else Foreign(self.values))
+    model = MLPClassifier(max_iter=2, random_state=0).fit(Far(X), y)
+    np.testing.assert_array_equal(
+        model.coefs_[0], MLPClassifier(max_iter=2, random_state=0).fit(X, y).coefs_[0]
+    )
+
+
 def test_pandas_names_are_kept(classes):
     pd = pytest.importorskip("pandas", reason='needs pandas: pip install "fuseprop[test]"')
     X, y = classes

@@ -38,15 +38,16 @@ def to_numpy(values: Any) -> Any:
         return values
     if not is_on_device(values):
         return np.from_dlpack(values)
-    if hasattr(values, "get"):  # CuPy
-        return values.get()
+    for way in ("get", "cpu"):  # CuPy's, and PyTorch's
+        if hasattr(values, way):
+            return to_numpy(getattr(values, way)())
     try:
         return np.from_dlpack(values, device="cpu", copy=True)
     except (TypeError, BufferError, RuntimeError) as error:
         kind = f"{type(values).__module__.partition('.')[0]}.{type(values).__name__}"
         raise TypeError(
-            f"a {kind} on a device cannot be copied to the host here ({error}). Copy it first, such as by "
-            f'`.cpu()`, or take device="cuda", where it need not be copied.'
+            f"a {kind} on a device cannot be copied to the host here ({error}). Copy it first, or "
+            f'take device="cuda", where it need not be copied.'
         ) from error
 
 
