@@ -5,6 +5,7 @@ import signal
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import d2_absolute_error_score, d2_tweedie_score
 from sklearn.utils import compute_sample_weight
 
 from fuseprop import BackendUnavailable, EarlyStopping, MLPClassifier, MLPRegressor
@@ -111,13 +112,30 @@ def test_gradients_are_clipped(numbers):
 def test_losses(numbers):
     X, y = numbers
     absolute = MLPRegressor("absolute_error", max_iter=4, random_state=0, alpha=0).fit(X, y)
-    assert absolute.history_.metric == "r2"
+    assert absolute.history_.metric == "d2"
     model = MLPRegressor("mean_absolute_error", max_iter=4, random_state=0, alpha=0).fit(X, y)
     assert_array_equal(absolute.coefs_[0], model.coefs_[0])
     half = MLPRegressor("half_squared_error", max_iter=4, random_state=0).fit(X, y)
     assert_array_equal(half.coefs_[0], MLPRegressor(max_iter=4, random_state=0).fit(X, y).coefs_[0])
     with pytest.raises(ValueError, match="needs y of at least 0"):
         MLPRegressor("poisson", max_iter=4).fit(X, y)
+
+
+def test_metrics_of_other_losses(numbers):
+    X, y = numbers
+    counts = np.abs(y[:, 0]).round()
+    for loss, target, score in (
+        ("absolute_error", y[:, 0], d2_absolute_error_score),
+        ("poisson", counts, lambda y, found: d2_tweedie_score(y, found, power=1)),
+    ):
+        model = MLPRegressor(loss, max_iter=6, random_state=0, early_stopping=True)
+        model.fit(X[:100], target[:100], X_val=X[100:], y_val=target[100:])
+        best = model.best_epoch_ - 1
+        assert model.history_.metric == "d2"
+        assert model.history_.validation_metric[best] == pytest.approx(
+            score(target[100:], model.predict(X[100:]))
+        )
+        assert model.best_validation_score_ == pytest.approx(model.score(X[100:], target[100:]))
 
 
 def test_schedules(classes):

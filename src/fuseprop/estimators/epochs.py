@@ -36,8 +36,9 @@ class Outcome:
     ----------
     loss : float
         As scikit-learn reports it, with the L2 term.
-    train_loss, train_metric, validation_loss : float
-        Without it; the last is nan where there is no validation.
+    train_loss, train_metric, validation_loss, validation_metric : float
+        Without it; the last two are nan where there is no validation. Accuracy is not among the metrics of
+        the validation: outputs tell it.
     outputs : (m, k), or None
         Of the validation rows, before the loss's link.
     gradient_norms, weight_norms : list of float
@@ -48,6 +49,7 @@ class Outcome:
     train_loss: float
     train_metric: float
     validation_loss: float
+    validation_metric: float
     outputs: HostArray | None
     gradient_norms: list[float]
     weight_norms: list[float]
@@ -82,6 +84,7 @@ class Epochs:
         self._reported = Reported.of(stack)
         own = sample.own_targets, sample.own_weights
         self._metric = make_metric(None, stack.loss, stack.layers[-1], *own)
+        self.metric = self._metric.name
         self._features = Features(backend, sample.X)
         values, labels = sample.targets.values, sample.targets.labels
         target = backend.from_host(values, dtype=INTEGER if values is labels else None)
@@ -195,12 +198,15 @@ class Epochs:
             for part in (totals, 0.5 * self._alpha * squares)
         )
         shares = self._sizes / len(order)
-        validation_loss, outputs = (np.nan, None) if self._heldout is None else self._heldout.read(held)
+        validation_loss, validation_metric, outputs = np.nan, np.nan, None
+        if self._heldout is not None:
+            validation_loss, validation_metric, outputs = self._heldout.read(held)
         return Outcome(
             float(np.dot(means + penalties, shares)),
             float(np.dot(means, shares)),
             metric,
             validation_loss,
+            validation_metric,
             outputs,
             *split_norms(norms),
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import AnyBackend, Array, HostArray
 from ..evaluation import CHUNK
-from ..metrics import weighted_mean
+from ..metrics import make_metric, weighted_mean
 from ..stack import Stack
 from ..step import Buffers
 from .features import Features, Gatherer
@@ -42,6 +42,7 @@ class HeldOut:
         self._rows = Gatherer(backend, features, sample.rows)
         self._reported = Reported.of(stack)
         self._weights = sample.own_weights
+        self._metric = make_metric(None, stack.loss, stack.layers[-1], targets, self._weights)
         takes = stack.loss.takes_labels
         self._target = backend.from_host(targets.values, dtype=targets.values.dtype if takes else None)
         self._losses = results[:m]
@@ -67,9 +68,10 @@ class HeldOut:
                 gradient=batch.gradients[-1],
             )
 
-    def read(self, results: HostArray) -> tuple[float, HostArray]:
-        """Return the mean loss, as reported, and the outputs (m, k) from a host copy of `results`."""
+    def read(self, results: HostArray) -> tuple[float, float, HostArray]:
+        """Return the mean loss, as reported, a metric of losses, and outputs from a copy of `results`."""
         losses, outputs = np.split(results, [self._count])
         outputs = outputs.reshape(self._count, -1)
+        metric = self._metric.score(losses, np.zeros_like(losses), self._weights)
         losses = self._reported.losses(losses, outputs, self._targets.values)
-        return weighted_mean(losses, self._weights), outputs
+        return weighted_mean(losses, self._weights), metric, outputs

@@ -83,6 +83,7 @@ def fit_lbfgs(
 
     def after_iteration(intermediate_result: scipy.optimize.OptimizeResult) -> None:
         history.train_loss.append(float(intermediate_result.fun))
+        history.train_metric.append(np.nan)  # which nobody looked at
         monitor.epoch_end(history)
         if history.stop_reason is not None:
             raise StopIteration

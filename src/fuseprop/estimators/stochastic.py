@@ -58,6 +58,7 @@ class Stochastic:
             estimator._no_improvement_count,
         )
         self._best = BestWeights(stack.parameters)
+        self._score = np.nan
 
     def run(self, history: History, monitor: Monitor, *, first: bool, incremental: bool) -> None:
         """Train until the estimator's rules, a callback or Ctrl-C end it."""
@@ -65,6 +66,7 @@ class Stochastic:
         callbacks = monitor.callbacks
         watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
         self._best.start()
+        history.metric = self._epochs.metric
         estimator.n_iter_ = 0
         order = self._rows
         try:
@@ -123,7 +125,10 @@ class Stochastic:
         history.seconds.append(seconds)
         if self._validation is not None and outcome.outputs is not None:
             history.validation_loss.append(outcome.validation_loss)
-            history.validation_metric.append(estimator._score_outputs(outcome.outputs, self._validation))
+            self._score = estimator._score_outputs(outcome.outputs, self._validation)
+            # What losses are explained by is told in the same words as for the training rows.
+            told = outcome.validation_metric if history.metric == "d2" else self._score
+            history.validation_metric.append(told)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")  # noqa: T201
 
@@ -131,7 +136,7 @@ class Stochastic:
         """Count epochs without an improvement, adapt the learning rate, and ask for an end."""
         estimator, patience = self._estimator, self._patience
         if estimator.early_stopping:
-            score = history.validation_metric[-1]
+            score = self._score
             estimator.validation_scores_.append(score)
             if estimator.verbose:
                 print(f"Validation score: {score:f}")  # noqa: T201
