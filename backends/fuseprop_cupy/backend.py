@@ -34,6 +34,9 @@ from .catalog import BLOCK, C_TYPES, FUNCTORS, kernels
 from .device import Array, Device
 from .launch import Launch, blocks_for, lanes_for
 
+ON_CUDA = (2, 13)
+"""The kinds of device, in DLPack's numbers, whose memory a GPU reads as its own: CUDA, and CUDA managed."""
+
 WARP = 32
 
 SLICE = 128
@@ -113,6 +116,15 @@ class CupyBackend:
             cast = array.astype(out.dtype, casting="same_kind", copy=False)
         self._device.upload(np.ascontiguousarray(cast), out)
         return out
+
+    def share(self, array: Any) -> Array:
+        if isinstance(array, np.ndarray):
+            return self.from_host(array)
+        kind, ordinal = array.__dlpack_device__()
+        if kind in ON_CUDA and ordinal == self._device.ordinal:
+            self._device.enter()
+            return self._device.adopt(array)
+        return self.from_host(np.from_dlpack(array, device="cpu"))
 
     def to_host(self, array: Array) -> HostArray:
         self._device.enter()

@@ -50,6 +50,10 @@ class Device:
         """Return a new array; raises CuPy's MemoryError."""
         return self._cupy.empty(shape, dtype)
 
+    def adopt(self, array: Any) -> Array:
+        """Return an array that speaks DLPack on this device as CuPy's, copied only if it must be cast."""
+        return self._cupy.ascontiguousarray(self._cupy.from_dlpack(array), self._dtype)
+
     def fill_zero(self, array: Array) -> None:
         """Set all bytes to zero."""
         array.data.memset_async(0, array.nbytes)

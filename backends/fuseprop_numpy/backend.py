@@ -65,6 +65,10 @@ class NumpyBackend:
         np.copyto(out, array, casting="same_kind")
         return out
 
+    def share(self, array: Any) -> HostArray:
+        host = array if isinstance(array, np.ndarray) else np.from_dlpack(array)
+        return np.ascontiguousarray(host, self.dtype)
+
     def to_host(self, array: HostArray) -> HostArray:
         return array.copy()
 

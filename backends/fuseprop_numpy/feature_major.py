@@ -32,6 +32,7 @@ class FeatureMajor(Replay):
         super().__init__(backend, program)
 
     def _go_by(self, cursor: HostArray, calls: Sequence[Call]) -> None:
+        self._copy_twins([array for call in calls for array in inputs(call)])
         super()._go_by(cursor, calls)
         for array in (array for call in calls for array in outputs(call)):
             if place(array) in self._layout.gathered & self._layout.multiplied:
@@ -40,16 +41,22 @@ class FeatureMajor(Replay):
     def _compile(self, call: Call) -> None:
         """Compile a call: on twins, or on the arrays themselves, copied there and back."""
         self._folds = id(call) in self._layout.folding
-        around = call.operation not in ON_TWINS
-        for array in filter(self._is_turned, inputs(call) if around else ()):
-            self.add(np.copyto, array, self._twin(array).T)
+        if call.operation in ON_TWINS:
+            super()._compile(call)
+            return
+        self._copy_twins([*inputs(call), *outputs(call)])
         super()._compile(call)
-        for array in filter(self._is_turned, outputs(call) if around else ()):
+        for array in self._turned(outputs(call)):
             self.add(np.copyto, self._twin(array), array.T)
 
-    def _is_turned(self, array: HostArray) -> bool:
-        """Whether what an array should hold stands in its twin, in memory of its own."""
-        return place(array) in self._layout.computed and not np.may_share_memory(array, self._twin(array))
+    def _copy_twins(self, arrays: Sequence[HostArray]) -> None:
+        for array in self._turned(arrays):
+            self.add(np.copyto, array, self._twin(array).T)
+
+    def _turned(self, arrays: Sequence[HostArray]) -> list[HostArray]:
+        """Return the computed arrays that these are views of, if they stand in memory of their twin's own."""
+        owners = (owner for array in arrays for owner in self._layout.owners(array))
+        return [owner for owner in owners if not np.may_share_memory(owner, self._twin(owner))]
 
     def _twin(self, array: HostArray) -> HostArray:
         """Return the twin (m, n) of an array: the same object each time, which ufuncs know sooner."""

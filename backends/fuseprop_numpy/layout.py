@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from fuseprop.backend import Call, HostArray, Program
 
-from .memory import place, stands_below
+from .memory import overlaps, place, stands_below
 
 SMALL = 8192
 """Elements of the widest activation up to which the turned form is the faster one."""
@@ -30,7 +30,9 @@ class Layout:
         self._calls = program.calls
         gathers = [call for call in program.calls if call.operation == "take_rows"]
         self.gathered = {place(call.options["out"]) for call in gathers}
-        self.computed = {place(array) for array in program.scratch if array.ndim == 2} - self.gathered
+        matrices = {place(array): array for array in program.scratch if array.ndim == 2}
+        self._computed = {key: array for key, array in matrices.items() if key not in self.gathered}
+        self.computed = set(self._computed)
         self.folding: set[int] = set()
         self.multiplied = set()
         for first, second in pairwise(program.calls):
@@ -44,6 +46,12 @@ class Layout:
         products = [call.options["out"] for call in self._calls if call.operation == "matmul"]
         widest = max((out.size for out in products if place(out) in self.computed), default=0)
         return 0 < widest <= SMALL and all(map(self._can_be_turned, self._calls))
+
+    def owners(self, array: HostArray) -> list[HostArray]:
+        """Return the computed arrays that share memory with this one: itself, or what it is a view of."""
+        if place(array) in self._computed:
+            return [self._computed[place(array)]]
+        return [each for each in self._computed.values() if overlaps(array, [each])]
 
     def has_rows(self, array: HostArray) -> bool:
         """Whether an array holds a row for each example."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from fuseprop.backend import Call, HostArray, Program
 
-from .memory import place
+from .memory import inputs, outputs, overlaps, place
 
 UPDATES = {"momentum_sgd", "adam"}
 METRICS = {"argmax_equals", "threshold_equals"}
@@ -88,6 +88,7 @@ class RowsOfStep:
         self._flat: HostArray = update.operands[1]
         first = next(call for call in program.calls if call.operation == "take_rows")
         self._cursor, self._n = first.operands[2], len(first.options["out"])
+        self._of_rows = [*program.scratch, self._flat]
         self._scratch = {place(array) for array in program.scratch}
 
     def calls(self, program: Program, *, once: bool) -> list[Call]:
@@ -96,11 +97,17 @@ class RowsOfStep:
         for call in program.calls:
             if call.operation in UPDATES or call.operation == "advance":
                 continue
-            if call.operation == "take_rows" and call.operands[2] is not self._cursor:
-                made += [call] if once else []
-            else:
+            if self._goes_by_rows(call):
                 made.append(self._part(call))
+            elif once:
+                made.append(call)
         return made
+
+    def _goes_by_rows(self, call: Call) -> bool:
+        """Whether a call has to do with the rows of the batch, or else with what is the same for all."""
+        at_cursor = any(operand is self._cursor for operand in call.operands)
+        touched = (array for array in (*inputs(call), *outputs(call)) if overlaps(array, self._of_rows))
+        return at_cursor or any(True for _ in touched)
 
     def _part(self, call: Call) -> Call:
         operands, options = call.operands, call.options

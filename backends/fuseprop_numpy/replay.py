@@ -23,7 +23,7 @@ from fuseprop.backend import Activation, Call, HostArray, Program, Shape
 
 from .dropout import bits_of, drop_steps, hash_steps, new_keys, set_keys
 from .folding import Folding, folding
-from .memory import inputs, place
+from .memory import inputs, overlaps, place
 from .position import at_cursor, cursor_of
 from .replay_losses import LossSteps
 from .replay_updates import UpdateSteps
@@ -46,8 +46,8 @@ class Replay(LossSteps, UpdateSteps):
         super().__init__(backend.dtype)
         self._backend = backend
         self.folding = fold or folding(program)
-        read = {place(a) for call in program.calls if call.operation != "put_rows" for a in inputs(call)}
-        self._only_put = {place(array) for array in program.scratch} - read
+        read = [a for call in program.calls if call.operation != "put_rows" for a in inputs(call)]
+        self._only_put = {place(array) for array in program.scratch if not overlaps(array, read)}
         self._truths: dict[tuple[int, Shape], HostArray] = {}
         for _, group in groupby(program.calls, lambda call: id(cursor_of(call))):
             calls = list(group)

@@ -1,5 +1,7 @@
 """fuseprop: dense neural networks, written once against one array-backend interface."""
 
+from typing import TYPE_CHECKING, Any
+
 from .backend import Array, Backend, BackendUnavailable
 from .callbacks import EarlyStopping
 from .data import Table, load_table
@@ -14,6 +16,9 @@ from .network import Network
 from .optimizers import Adam, MomentumSGD
 from .perceptron import NotSeparable, Perceptron
 from .registry import available_backends, load_backend
+
+if TYPE_CHECKING:
+    from .estimators import MLPClassifier, MLPRegressor, from_sklearn, to_sklearn  # noqa: F401
 
 __version__ = "0.1.0"
 
@@ -42,3 +47,15 @@ __all__ = [
     "mlp",
     "train",
 ]
+
+ESTIMATORS = ("MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn")
+"""What needs scikit-learn, and is imported when it is asked for: `import fuseprop` needs NumPy alone."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import an estimator."""
+    if name not in ESTIMATORS:
+        raise AttributeError(f"module 'fuseprop' has no attribute {name!r}")
+    from . import estimators
+
+    return getattr(estimators, name)

@@ -11,7 +11,7 @@ What this interface is made to meet:
   "again".
 * **One dtype per backend object.** Values, gradients and losses have `Backend.dtype`; labels, orders and
   cursors are int64. Python numbers are cast by the backend before they meet an array.
-* **No hidden transfer.** Host arrays enter by `from_host` and leave by `to_host`, and nowhere else.
+* **No hidden transfer.** Arrays enter by `from_host` and `share` and leave by `to_host`, and nowhere else.
 
 Letters in the shapes: n rows of a batch, d inputs and m outputs of a layer, k outputs of the network,
 N samples, P elements of a network's flat parameters.
@@ -162,6 +162,14 @@ class Backend(Protocol[A]):
 
         With `out`, into that array, whose dtype then counts: a recorded step goes on reading the same
         address. Raises ValueError if the shapes differ. The result never shares memory with `array`.
+        """
+
+    def share(self, array: Any) -> A:
+        """Return someone else's array as one of this backend's, in its dtype, to be read and never written.
+
+        A NumPy array, or an object that speaks DLPack on the host or on this backend's device. Nothing is
+        copied where the device and the dtype agree and the array is C-contiguous; the result may then change
+        with `array`.
         """
 
     def to_host(self, array: A) -> HostArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .backend import AnyBackend, Array, HostArray
+from .losses import Loss
 from .metrics import Metric, make_metric, weighted_mean
 from .rows import Examples, Rows
 from .stack import Stack
@@ -56,6 +57,7 @@ class Evaluation:
             batch = self.buffers.batch(stop - start)
             target = examples.target[start:stop]
             labels = batch.labels if examples.labels is None else examples.labels[start:stop]
+            assert examples.x is not None
             output = self.stack.forward(backend, examples.x[start:stop], batch.outputs)
             self.stack.loss.apply(
                 backend,
@@ -90,11 +92,16 @@ def predict_rows(backend: AnyBackend, stack: Stack, X: HostArray) -> HostArray:
         batch = buffers.batch(len(rows))
         backend.from_host(rows.astype(backend.dtype, copy=False), out=batch.x)
         output = stack.forward(backend, batch.x, batch.outputs)
-        if stack.loss.link == "softmax":
-            backend.softmax(output, out=output)
-        elif stack.loss.link == "sigmoid":
-            backend.bias_activation(output, None, "sigmoid", out=output)
-        elif stack.loss.link == "exponential":
-            backend.exponential(output, out=output)
+        apply_link(backend, stack.loss, output)
         predictions[start : start + len(rows)] = backend.to_host(output)
     return predictions
+
+
+def apply_link(backend: AnyBackend, loss: Loss, output: Array) -> None:
+    """Turn the last layer's output (n, k) into predictions, in place."""
+    if loss.link == "softmax":
+        backend.softmax(output, out=output)
+    elif loss.link == "sigmoid":
+        backend.bias_activation(output, None, "sigmoid", out=output)
+    elif loss.link == "exponential":
+        backend.exponential(output, out=output)

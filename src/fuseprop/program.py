@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from .backend import AnyBackend, Array, Backend, Call, Program
 
-ON_THE_SPOT = {"empty", "zeros", "from_host", "to_host", "synchronize", "compile", "session"}
+ON_THE_SPOT = {"empty", "zeros", "from_host", "share", "to_host", "synchronize", "compile", "session"}
 """What allocates, talks to the host or waits: it is done before a step, or after it, never in it."""
 
 RECORDED = {name for name, value in vars(Backend).items() if callable(value) and name[0] != "_"} - ON_THE_SPOT

@@ -12,16 +12,20 @@ from .targets import Targets
 
 @dataclass(frozen=True)
 class Examples:
-    """N rows on the device: x (N, d), target (N, k) or (N,), labels (N,) where classes are exclusive."""
+    """N rows on the device: x (N, d), target (N, k) or (N,), labels (N,) where classes are exclusive.
 
-    x: Array
+    x is None where rows do not fit there, or are sparse: each batch's are then written into its `Batch.x`
+    before the step.
+    """
+
+    x: Array | None
     target: Array
     labels: Array | None
 
     @property
     def rows(self) -> int:
         """How many rows there are, N."""
-        return self.x.shape[0]
+        return self.target.shape[0]
 
 
 @dataclass(frozen=True)

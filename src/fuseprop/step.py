@@ -108,7 +108,8 @@ def gradient_step(
     backend: AnyBackend, stack: Stack, metric: Metric, examples: Examples, epoch: EpochState, batch: Batch
 ) -> None:
     """Gather the batch at the cursor; compute losses, hits and the gradient of every parameter."""
-    backend.take_rows(examples.x, epoch.order, epoch.cursor, out=batch.x)
+    if examples.x is not None:
+        backend.take_rows(examples.x, epoch.order, epoch.cursor, out=batch.x)
     backend.take_rows(examples.target, epoch.order, epoch.cursor, out=batch.target)
     if examples.labels is not None and not stack.loss.takes_labels:
         backend.take_rows(examples.labels, epoch.order, epoch.cursor, out=batch.labels)

@@ -54,3 +54,11 @@ def test_what_the_json_holds(tmp_path):
     assert info["bytes"] == 4 * (2 * 32 * 64 + 5 * 32 * 42 + 5 * (65 * 32 + 33 * 10))
     assert info["samples_per_second"] == pytest.approx(32 / one["stats"]["median"], rel=1e-12)
     assert info["peak_memory"] > info["bytes"] / 10
+
+
+def test_the_estimators_are_timed_beside_scikit_learns():
+    pytest.importorskip("sklearn", reason='needs scikit-learn: pip install "fuseprop[sklearn]"')
+    command = [sys.executable, "-m", "benchmarks.estimators", "--rounds=1", "--table=breast_cancer"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.count("| breast_cancer |") == 4
+    assert "differ" not in done.stdout

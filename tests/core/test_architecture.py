@@ -30,6 +30,7 @@ ORDER = [
     {"network"},
     {"data", "modelfile", "doctor"},
     {"model", "defaults"},
+    {"estimators"},
     {"fitting", "plots"},
     {"learn"},
     {"cli", "testing", "__init__"},

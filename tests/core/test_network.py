@@ -183,7 +183,7 @@ def test_equal_networks_give_equal_losses_whatever_the_coding(network):
         (lambda: Network(mlp([2, 1]), HALF, device="cpu", dtype="float16"), ValueError, "float16"),
         (lambda: MomentumSGD(0), ValueError, "learning_rate must be a number above 0, got 0"),
         (lambda: MomentumSGD(float("nan")), ValueError, "learning_rate"),
-        (lambda: MomentumSGD(0.1, 1.0), ValueError, "momentum must be at least 0 and below 1"),
+        (lambda: MomentumSGD(0.1, 1.5), ValueError, "momentum must be at least 0 and at most 1"),
         (lambda: MomentumSGD(0.1, weight_decay=-1), ValueError, "weight_decay"),
     ],
 )  # fmt: skip

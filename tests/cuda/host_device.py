@@ -44,6 +44,9 @@ class HostDevice(Device):
         self._buffers[address] = buffer
         return cupy_private.array_over(buffer, address, tuple(shape), dtype)
 
+    def adopt(self, array):
+        return array.on_device
+
     def fill_zero(self, array):
         assert array.flags.c_contiguous
         ctypes.memset(array.data.ptr, 0, array.nbytes)

@@ -26,6 +26,7 @@ def has_driver():
 CALLS = {
     "enter": lambda device, a, b: device.enter(),
     "empty": lambda device, a, b: device.empty((2, 3), np.dtype("float32")),
+    "adopt": lambda device, a, b: device.adopt(a),
     "fill_zero": lambda device, a, b: device.fill_zero(a),
     "upload": lambda device, a, b: device.upload(np.ones((2, 2), np.float32), a),
     "download": lambda device, a, b: device.download(a),

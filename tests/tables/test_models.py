@@ -125,7 +125,7 @@ def test_a_value_that_the_dtype_cannot_hold_is_named():
         ({"epochs": 0}, ["epochs"]),
         ({"batch_size": 0}, ["batch_size"]),
         ({"learning_rate": float("nan")}, ["learning_rate"]),
-        ({"momentum": 1.0}, ["momentum"]),
+        ({"momentum": 1.5}, ["momentum"]),
         ({"weight_decay": -1.0}, ["weight_decay"]),
         ({"test": 1.0}, ["test", "below 1"]),
         ({"validation": float("nan")}, ["validation"]),

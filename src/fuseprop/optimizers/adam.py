@@ -80,7 +80,10 @@ class Adam(FlatOptimizer):
             )
         t = self.steps + 1.0 + np.arange(steps)
         rate = self.current_learning_rate * np.sqrt(1 - b2**t) / (1 - b1**t)
-        return np.stack(np.broadcast_arrays(rate, b1, b2, self.epsilon, decay), axis=-1)
+        numbers = np.empty((steps, self.NUMBERS))  # by column: broadcast_arrays takes five times as long
+        for column, values in enumerate((rate, b1, b2, self.epsilon, decay)):
+            numbers[:, column] = values
+        return numbers
 
     def _step(self, backend: AnyBackend, parameters: Parameters, settings: Array) -> None:
         first, second = self.moments

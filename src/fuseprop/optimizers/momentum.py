@@ -31,7 +31,7 @@ class MomentumSGD(FlatOptimizer):
         a > 0; about 0.3 for small sigmoid networks on standardized inputs. Or one of `fuseprop.schedules`, or
         any function epoch -> a, with epochs counted from 0 over all the fits with this optimizer.
     momentum : float
-        mu in [0, 1).
+        mu in [0, 1]; at 1 nothing ever slows down.
     weight_decay : float or array_like (steps,)
         At least 0: the gradient of weight_decay / 2 ||W||^2. An array holds one for each step of an epoch;
         whether it is one number or an array may not change during a `fit`.
@@ -89,5 +89,5 @@ class MomentumSGD(FlatOptimizer):
 
     def _check(self) -> None:
         super()._check()
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum must be at least 0 and below 1, got {self.momentum!r}.")
+        if not 0 <= self.momentum <= 1:
+            raise ValueError(f"momentum must be at least 0 and at most 1, got {self.momentum!r}.")

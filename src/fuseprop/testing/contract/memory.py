@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fuseprop.backend import INTEGER, AnyBackend, Backend, BackendUnavailable
 
@@ -70,6 +72,16 @@ class MemoryContract:
         back[:] = 3
         np.testing.assert_array_equal(backend.to_host(array), 1)
 
+    def test_arrays_of_others(self, backend: AnyBackend) -> None:
+        """NumPy arrays of any strides and dtype, and what speaks DLPack, have their values here."""
+        host = np.arange(24, dtype=np.float64).reshape(4, 6)
+        frozen = host.astype(backend.dtype)
+        frozen.flags.writeable = False
+        for source in (host, host.T, host[::2, ::3], host.astype(np.float32), frozen, _Foreign(host)):
+            shared = backend.share(source)
+            assert shared.dtype == backend.dtype
+            np.testing.assert_array_equal(backend.to_host(shared), getattr(source, "values", source))
+
     def test_from_host_into_an_array(self, backend: AnyBackend) -> None:
         """The array itself receives the values, and keeps its dtype; another shape is refused."""
         out = backend.zeros((2, 3))
@@ -102,3 +114,17 @@ class MemoryContract:
         expected[4:16] = [0, 1, 2, 3, 9, 9, 9, 9, 8, 9, 10, 11]
         np.testing.assert_array_equal(backend.to_host(flat), expected)
         assert (block.shape, block.T.shape, block[1:3].shape) == ((3, 4), (4, 3), (2, 4))
+
+
+class _Foreign:
+    """An array of another library: it speaks DLPack and nothing else."""
+
+    def __init__(self, values: NDArray[np.float64]) -> None:
+        self.values = values
+
+    def __dlpack__(self, **options: Any) -> object:
+        return self.values.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        kind, number = self.values.__dlpack_device__()
+        return kind, number

@@ -1,0 +1,19 @@
+"""Time per `fit` of the estimators beside scikit-learn's, with the same parameters."""
+
+import pytest
+
+from .estimators import TABLES, pair
+
+pytest.importorskip("sklearn", reason='needs scikit-learn: pip install "fuseprop[sklearn]"')
+
+
+@pytest.mark.parametrize("library", ["fuseprop", "scikit-learn"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("table", TABLES)
+def test_fit(benchmark, table, solver, dtype, library):
+    """All of it: the checks, the draws, the epochs."""
+    ours, theirs = pair(TABLES[table], dtype, solver)
+    benchmark.group = f"fit {table}, {solver}, {dtype}"
+    benchmark.extra_info.update({"dtype": dtype, "device": "cpu", "epochs": TABLES[table].epochs})
+    benchmark.pedantic(ours if library == "fuseprop" else theirs, rounds=3, warmup_rounds=1)

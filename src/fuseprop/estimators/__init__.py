@@ -1,0 +1,23 @@
+"""MLPClassifier and MLPRegressor: scikit-learn's estimators, trained by fuseprop on any device.
+
+* **Change the import, keep the code.** Parameters, defaults, attributes and messages are scikit-learn's;
+  equal `random_state` gives equal weights, losses and predictions.
+* **One network.** What learns is fuseprop's own stack, step and optimizer, recorded and replayed; here is
+  only what scikit-learn does around them.
+* **Host arrays only between two calls.** A fitted estimator holds NumPy arrays: it pickles, clones and loads
+  where there is no GPU.
+"""
+
+try:
+    import sklearn  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "fuseprop.MLPClassifier and fuseprop.MLPRegressor need scikit-learn, which is not installed: "
+        'pip install "fuseprop[sklearn]".'
+    ) from error
+
+from .classifier import MLPClassifier
+from .conversion import from_sklearn, to_sklearn
+from .regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"]

@@ -1,0 +1,95 @@
+"""Any array in, the same kind of array out.
+
+Lists, NumPy, pandas and sparse matrices go to scikit-learn's checks as they are. Arrays of other libraries
+are read through DLPack: those in host memory as NumPy arrays over the same memory; those on a GPU stay there
+if the estimator computes there too, and are copied to the host otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sparse
+
+from ..backend import AnyBackend, HostArray
+
+HOST = (1, 3)
+"""DLPack's numbers of the devices whose memory the host reads: the CPU, and page-locked for CUDA."""
+
+
+def is_foreign(values: Any) -> bool:
+    """Whether this is an array of another library than NumPy, which speaks DLPack."""
+    return hasattr(values, "__dlpack__") and not isinstance(values, np.ndarray | np.generic)
+
+
+def is_on_device(values: Any) -> bool:
+    """Whether this is an array in memory that the host cannot read."""
+    return is_foreign(values) and int(values.__dlpack_device__()[0]) not in HOST
+
+
+def to_numpy(values: Any) -> Any:
+    """Return arrays of other libraries as NumPy arrays, copied only from another device; all else as it is.
+
+    Raises TypeError for arrays on a device from which DLPack cannot copy.
+    """
+    if not is_foreign(values):
+        return values
+    if not is_on_device(values):
+        return np.from_dlpack(values)
+    for way in ("get", "cpu"):  # CuPy's, and PyTorch's
+        if hasattr(values, way):
+            return to_numpy(getattr(values, way)())
+    try:
+        return np.from_dlpack(values, device="cpu", copy=True)
+    except (TypeError, BufferError, RuntimeError) as error:
+        kind = f"{type(values).__module__.partition('.')[0]}.{type(values).__name__}"
+        raise TypeError(
+            f"a {kind} on a device cannot be copied to the host here ({error}). Copy it first, or "
+            f'take device="cuda", where it need not be copied.'
+        ) from error
+
+
+def as_kind_of(example: Any, result: Any) -> Any:
+    """Return a NumPy `result` as an array of the library that `example` is from, on the same device.
+
+    Results that are not numbers stay NumPy arrays: no other library holds them.
+    """
+    if not is_foreign(example) or not isinstance(result, np.ndarray) or result.dtype.kind not in "biuf":
+        return result
+    library = _library(example)
+    if library is None or not hasattr(library, "from_dlpack"):
+        return result
+    if is_on_device(example) and hasattr(library, "asarray"):
+        return library.asarray(result) if not hasattr(example, "to") else _moved(library, result, example)
+    return library.from_dlpack(np.ascontiguousarray(result))
+
+
+def dense_rows(X: Any, rows: slice) -> HostArray:
+    """Return some rows of a host array or of a sparse matrix, as a host array."""
+    return np.asarray(X[rows].toarray() if sparse.issparse(X) else X[rows])
+
+
+def check_on_device(backend: AnyBackend, X: Any) -> Any:
+    """Return a device array for the backend. Raises ValueError, in scikit-learn's words, for nan and inf."""
+    if len(X.shape) != 2:
+        raise ValueError(f"Expected 2D array, got {len(X.shape)}D array instead. Reshape your data.")
+    if 0 in X.shape:
+        raise ValueError(f"Found array with {X.shape[0]} sample(s) (shape={tuple(X.shape)}).")
+    shared = backend.share(X)
+    squares = backend.zeros((1,))
+    backend.sum_squares(shared.reshape((shared.shape[0] * shared.shape[1],)), out=squares)
+    # The sum may overflow where every element is finite; only then they are looked at.
+    if not np.isfinite(backend.to_host(squares)[0]) and not np.isfinite(backend.to_host(shared)).all():
+        raise ValueError("Input X contains NaN, infinity or a value too large.")
+    return shared
+
+
+def _library(example: Any) -> Any:
+    namespace = getattr(example, "__array_namespace__", None)
+    return namespace() if namespace is not None else sys.modules.get(type(example).__module__.split(".")[0])
+
+
+def _moved(library: Any, result: HostArray, example: Any) -> Any:
+    return library.from_dlpack(np.ascontiguousarray(result)).to(example.device)

@@ -1,0 +1,85 @@
+"""Checks at the door: scikit-learn's own, and the same words for arrays on a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
+
+from ..backend import AnyBackend, HostArray
+from .arrays import check_on_device, is_on_device, to_numpy
+
+FLOATS = (np.float64, np.float32)
+"""What X may stay as; everything else becomes float64, as in scikit-learn."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """Rows, and what belongs to them.
+
+    Attributes
+    ----------
+    X : (n, d)
+        A host array or sparse matrix of `dtype`, or what was given, if it is on a device.
+    y : array, or None
+    weights : (n,), or None
+    dtype : float32 | float64
+    """
+
+    X: Any
+    y: Any
+    weights: HostArray | None
+    dtype: np.dtype[Any]
+
+    @property
+    def features(self) -> int:
+        """How many features a row has, d."""
+        return int(self.X.shape[1])
+
+    @property
+    def is_on_device(self) -> bool:
+        """Whether X is an array on a device."""
+        return is_on_device(self.X)
+
+    def on(self, backend: AnyBackend) -> Any:
+        """Return X for a backend: an array on the device as the backend's own, checked; all else as it is."""
+        return check_on_device(backend, self.X) if self.is_on_device else self.X
+
+    def described(self) -> dict[str, Any]:
+        """Return what `sklearn.callback` hands on."""
+        metadata = None if self.weights is None else {"sample_weight": self.weights}
+        return {"X": self.X, "y": self.y, "metadata": metadata}
+
+
+NOT_ASKED = "no_validation"
+"""Stands for y where there is none to be checked; scikit-learn's own word."""
+
+
+def check_rows(
+    estimator: Any, X: Any, y: Any = NOT_ASKED, sample_weight: Any = None, *, reset: bool
+) -> Checked:
+    """Return checked rows, with y and weights where they are asked for.
+
+    Raises ValueError and TypeError in scikit-learn's words, and sets `n_features_in_` and
+    `feature_names_in_` where `reset` says so.
+    """
+    wanted = FLOATS if estimator.dtype is None else (np.dtype(estimator.dtype).type,)
+    y, sample_weight = to_numpy(y), to_numpy(sample_weight)
+    stays = is_on_device(X) and estimator.device != "cpu"
+    # Zeros, which take no memory, stand for X on a device where y and the number of features are checked.
+    seen = np.broadcast_to(np.zeros((), wanted[0]), tuple(X.shape)) if stays else to_numpy(X)
+    options: dict[str, Any] = {"accept_sparse": ["csr", "csc"], "dtype": wanted, "reset": reset}
+    if isinstance(y, str) and y == NOT_ASKED:
+        seen, y = validate_data(estimator, seen, **options), None
+    else:
+        options |= {"multi_output": True, "y_numeric": estimator._y_is_numeric}
+        seen, y = validate_data(estimator, seen, y, **options)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+    dtype = seen.dtype
+    if stays and len(wanted) > 1:
+        dtype = np.dtype(np.float32 if str(X.dtype).endswith("float32") else np.float64)
+    weights = None if sample_weight is None else _check_sample_weight(sample_weight, seen)
+    return Checked(X if stays else seen, y, weights, dtype)

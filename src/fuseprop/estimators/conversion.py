@@ -1,0 +1,109 @@
+"""From scikit-learn's fitted MLP and to it: the same weights, names and counts, either way."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from sklearn.neural_network import MLPClassifier as TheirClassifier
+from sklearn.neural_network import MLPRegressor as TheirRegressor
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.validation import check_is_fitted
+
+from .base import BaseMLP
+from .classifier import MLPClassifier
+from .labels import Labels
+from .parameters import NAMES
+from .regressor import MLPRegressor
+
+PRIVATE = ("_no_improvement_count", "_random_state")
+"""What goes over beside the fitted attributes, so that `warm_start` and `partial_fit` go on from there."""
+
+THEIR_NAMES = {"sigmoid": "logistic"} | {name: name for name in NAMES if name != "sigmoid"}
+THEIR_LOSSES = {
+    "squared_error": "squared_error",
+    "half_squared_error": "squared_error",
+    "poisson": "poisson",
+    "half_poisson_deviance": "poisson",
+}
+
+
+def from_sklearn(estimator: Any, **parameters: Any) -> BaseMLP:
+    """Return a fitted MLP of scikit-learn as one of fuseprop, which predicts the same.
+
+    Parameters
+    ----------
+    estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
+        Fitted; it shares no memory with the result.
+    **parameters
+        Of the new estimator, such as ``device="cuda"``.
+
+    The optimizer's moments stay behind: `partial_fit` goes on from the weights. Raises TypeError for other
+    estimators, NotFittedError for one that is not fitted.
+    """
+    if not isinstance(estimator, TheirClassifier | TheirRegressor):
+        raise TypeError(
+            f"from_sklearn takes an MLPClassifier or MLPRegressor of sklearn.neural_network, got "
+            f"{type(estimator).__name__}."
+        )
+    check_is_fitted(estimator, "coefs_")
+    made: BaseMLP
+    if isinstance(estimator, TheirClassifier):
+        made = MLPClassifier(**estimator.get_params(deep=False))
+        binarizer = estimator._label_binarizer
+        made._labels = Labels(estimator.classes_, binarizer.y_type_, binarizer.sparse_input_)
+    else:
+        made = MLPRegressor(**estimator.get_params(deep=False))
+    _copy_fitted(estimator, made)
+    return made.set_params(**parameters)
+
+
+def to_sklearn(estimator: BaseMLP) -> Any:
+    """Return a fitted estimator of fuseprop as one of scikit-learn, which predicts the same.
+
+    Parameters that scikit-learn does not have (`device`, `dtype`, `class_weight`, `dropout`, `clip_norm`,
+    `callbacks`) and the optimizer's moments stay behind, and a schedule becomes "constant". Raises ValueError
+    where scikit-learn has no such network: other losses, several hidden activations.
+    """
+    check_is_fitted(estimator, "coefs_")
+    is_classifier = isinstance(estimator, MLPClassifier)
+    theirs = TheirClassifier() if is_classifier else TheirRegressor()
+    shared = {name: value for name, value in estimator.get_params(False).items() if hasattr(theirs, name)}
+    shared["activation"] = _their_activation(estimator.activation)
+    if callable(shared["learning_rate"]):
+        shared["learning_rate"] = "constant"
+    if not is_classifier:
+        shared["loss"] = THEIR_LOSSES.get(estimator.loss)
+        if shared["loss"] is None:
+            raise ValueError(
+                f"scikit-learn's MLPRegressor has no loss {estimator.loss!r}. Losses that can be converted: "
+                f"{', '.join(THEIR_LOSSES)}."
+            )
+    theirs.set_params(**shared)
+    if is_classifier:
+        theirs._label_binarizer = _binarizer(estimator._labels)
+    _copy_fitted(estimator, theirs)
+    theirs._best_coefs, theirs._best_intercepts = copy.deepcopy((theirs.coefs_, theirs.intercepts_))
+    return theirs
+
+
+def _copy_fitted(source: Any, target: Any) -> None:
+    for name, value in vars(source).items():
+        ours_alone = name in ("history_", "best_epoch_", "stop_reason_", "device_")
+        if name in PRIVATE or (name.endswith("_") and not name.startswith("_") and not ours_alone):
+            setattr(target, name, copy.deepcopy(value))
+
+
+def _their_activation(activation: Any) -> str:
+    names = {activation} if isinstance(activation, str) else set(activation)
+    if len(names) > 1:
+        raise ValueError(
+            f"scikit-learn's MLP has one activation for all hidden layers, this one has {list(activation)}."
+        )
+    return THEIR_NAMES[names.pop()] if names else "relu"
+
+
+def _binarizer(labels: Labels) -> LabelBinarizer:
+    made = LabelBinarizer().fit([0, 1])  # which knows its other attributes then; these are what it learns
+    made.classes_, made.y_type_, made.sparse_input_ = labels.classes, labels.kind, labels.sparse
+    return made

@@ -1,0 +1,104 @@
+"""Estimators in fuseprop's model files, which `fuseprop.load` and the command read too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..data.tasks import DEFAULT_LOSS
+from ..losses import LOSSES
+from ..metrics import metric_of_values
+from ..modelfile import Configuration, ModelFileError, read_model, write_model
+from .labels import Kind, Labels
+from .parameters import hidden_activations
+
+TASK_OF: dict[Kind, str] = {
+    "binary": "binary",
+    "multiclass": "exclusive",
+    "multilabel-indicator": "multi-label",
+}
+KIND_OF = {task: kind for kind, task in TASK_OF.items()}
+
+
+def save(estimator: Any, path: str | Path) -> None:
+    """Write what predicts to a model file: weights, activations, loss, classes and names.
+
+    Raises NotFittedError, OSError where the file cannot be written, ValueError for a classifier of one class.
+    """
+    check_is_fitted(estimator, "coefs_")
+    labels = getattr(estimator, "_labels", None)
+    if labels is not None and labels.kind == "binary" and len(labels.classes) < 2:
+        raise ValueError("a classifier that knows one class cannot be saved; pickle keeps it.")
+    d, k = estimator.n_features_in_, estimator.n_outputs_
+    several = labels is not None and labels.kind == "multilabel-indicator"
+    names = getattr(estimator, "feature_names_in_", _numbered(d))
+    hidden = hidden_activations(estimator.activation, [coef.shape[1] for coef in estimator.coefs_[:-1]])
+    numeric = labels is None and LOSSES[estimator._loss_name()].link == "identity"
+    write_model(
+        path,
+        list(zip(estimator.coefs_, estimator.intercepts_, strict=True)),
+        Configuration(
+            activations=[*hidden, "identity"],
+            loss=estimator._loss_name(),
+            metric="accuracy" if labels is not None else metric_of_values(LOSSES[estimator._loss_name()]),
+            dtype=str(estimator.coefs_[0].dtype),
+            task="regression" if labels is None else TASK_OF[labels.kind],
+            classes=[] if labels is None or several else np.asarray(labels.classes).tolist(),
+            feature_names=[str(name) for name in names],
+            target_names=["y"] if k == 1 or not (several or labels is None) else [f"y{i}" for i in range(k)],
+            input_mean=[0.0] * d,
+            input_scale=[1.0] * d,
+            target_mean=[0.0] * k if numeric else [],
+            target_scale=[1.0] * k if numeric else [],
+        ),
+    )
+
+
+def load(estimator: Any, path: str | Path) -> Any:
+    """Fill an estimator that is new with what is in a model file, and return it.
+
+    Standardization that the file holds goes into the first and the last layer's weights. Raises
+    ModelFileError for anything but a model file, and for one of the other kind of estimator.
+    """
+    layers, c = read_model(path)
+    is_regression = c.task == "regression"
+    if is_regression != (not hasattr(estimator, "predict_proba")) or c.task not in DEFAULT_LOSS:
+        raise ModelFileError(f"{path} holds a model for the task {c.task}: load it by the other estimator.")
+    coefs, intercepts = ([np.array(array) for array in arrays] for arrays in zip(*layers, strict=True))
+    mean, scale = np.array(c.input_mean), np.array(c.input_scale)
+    intercepts[0] = (intercepts[0] - (mean / scale) @ coefs[0]).astype(coefs[0].dtype)
+    coefs[0] = (coefs[0] / scale[:, None]).astype(coefs[0].dtype)
+    if c.target_scale:
+        coefs[-1] = (coefs[-1] * np.array(c.target_scale)).astype(coefs[-1].dtype)
+        intercepts[-1] = (intercepts[-1] * np.array(c.target_scale) + c.target_mean).astype(coefs[-1].dtype)
+    hidden = c.activations[:-1]
+    estimator.set_params(
+        hidden_layer_sizes=tuple(len(bias) for bias in intercepts[:-1]),
+        activation=hidden[0] if len(set(hidden)) == 1 else (tuple(hidden) or "identity"),
+        dtype=c.dtype,
+        **({"loss": c.loss} if is_regression else {}),
+    )
+    estimator.coefs_, estimator.intercepts_ = coefs, intercepts
+    estimator.n_features_in_, estimator.n_outputs_ = len(coefs[0]), len(intercepts[-1])
+    estimator.n_layers_, estimator.n_iter_, estimator.t_ = len(coefs) + 1, 0, 0
+    if c.feature_names != _numbered(len(coefs[0])):
+        estimator.feature_names_in_ = np.array(c.feature_names, dtype=object)
+    if not is_regression:
+        classes = np.array(c.classes) if c.classes else np.arange(len(intercepts[-1]))
+        estimator._labels = Labels(classes, KIND_OF[c.task])
+        estimator.classes_ = classes
+    if estimator._loss_name() != c.loss or c.activations[-1] != "identity":
+        raise ModelFileError(
+            f"{path} holds a {c.task} model with the loss {c.loss} and a last layer of {c.activations[-1]}, "
+            f"which the estimators do not have. Read it by fuseprop.load."
+        )
+    estimator.out_activation_ = estimator._out_activation()
+    return estimator
+
+
+def _numbered(features: int) -> list[str]:
+    """Return the names that features have in files where nobody named them."""
+    return [f"x{i}" for i in range(1, features + 1)]

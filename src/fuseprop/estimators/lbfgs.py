@@ -1,0 +1,134 @@
+"""The solver "lbfgs": SciPy's L-BFGS-B over the flat buffer, the gradient from fuseprop's own step."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import scipy
+import scipy.optimize
+from sklearn.exceptions import ConvergenceWarning
+
+from ..backend import INTEGER, AnyBackend, HostArray
+from ..evaluation import CHUNK
+from ..history import History
+from ..stack import Stack
+from ..step import Buffers
+from .features import Features, Gatherer
+from .monitoring import Monitor
+from .reported import Reported
+from .task import Sample
+
+
+class Objective:
+    """f(w) = sum_i v_i loss_i / sum_i v_i + alpha / (2 sum_i v_i) ||W||^2 over all rows, and its gradient.
+
+    w are the flat parameters (P,), as they lie on the device; their padding has no gradient, and so stays 0.
+    Rows are taken in chunks, whose gradients add up on the host in float64.
+    """
+
+    def __init__(self, backend: AnyBackend, stack: Stack, sample: Sample, alpha: float) -> None:
+        n = len(sample.rows)
+        self._backend, self._stack = backend, stack
+        weights = np.ones(n) if sample.weights is None else sample.weights.astype(np.float64)
+        self._shares, self._decay = weights / weights.sum(), alpha / weights.sum()
+        self._rows = Gatherer(backend, Features(backend, sample.X), sample.rows)
+        self._targets = sample.targets
+        takes = stack.loss.takes_labels
+        self._target = backend.from_host(sample.targets.values, dtype=INTEGER if takes else None)
+        self._buffers = Buffers(backend, stack, min(CHUNK, n))
+        self._reported = Reported.of(stack)
+
+    def __call__(self, values: HostArray) -> tuple[float, HostArray]:
+        """Return f and its gradient (P,)."""
+        backend, stack, parameters = self._backend, self._stack, self._stack.parameters
+        backend.from_host(values, out=parameters.values)
+        gradient, losses, logits = np.zeros(len(values)), [], []
+        with np.errstate(all="ignore"):
+            for start in range(0, len(self._shares), self._buffers.capacity):
+                stop = min(start + self._buffers.capacity, len(self._shares))
+                batch = self._buffers.batch(stop - start)
+                self._rows.gather(start, out=batch.x)
+                backend.from_host(self._shares[start:stop], out=batch.row_weights)
+                output = stack.forward(backend, batch.x, batch.outputs)
+                stack.loss.apply(
+                    backend,
+                    output,
+                    self._target[start:stop],
+                    batch.row_weights,
+                    losses=batch.losses,
+                    gradient=batch.gradients[-1],
+                )
+                stack.backward(backend, batch.x, batch.outputs, batch.gradients)
+                gradient += backend.to_host(parameters.gradients)
+                losses.append(backend.to_host(batch.losses))
+                logits.append(backend.to_host(output))
+        shown = self._reported.losses(
+            np.concatenate(losses).astype(np.float64), np.concatenate(logits), self._targets.values
+        )
+        penalty = 0.0
+        for start, stop in parameters.weight_ranges:
+            gradient[start:stop] += self._decay * values[start:stop]
+            penalty += float(np.dot(values[start:stop], values[start:stop]))
+        return float(np.dot(shown, self._shares)) + 0.5 * self._decay * penalty, gradient
+
+
+def fit_lbfgs(
+    estimator: Any, backend: AnyBackend, stack: Stack, sample: Sample, history: History, monitor: Monitor
+) -> None:
+    """Minimise over all rows at once; writes `n_iter_` and `loss_`. Warns where it has not converged."""
+    parameters = stack.parameters
+    objective = Objective(backend, stack, sample, estimator.alpha)
+
+    def after_iteration(intermediate_result: scipy.optimize.OptimizeResult) -> None:
+        history.train_loss.append(float(intermediate_result.fun))
+        history.train_metric.append(np.nan)  # which nobody looked at
+        monitor.epoch_end(history)
+        if history.stop_reason is not None:
+            raise StopIteration
+
+    loud = {"iprint": 1 if estimator.verbose else -1} if _scipy_prints() else {}
+    monitor.start(estimator.max_iter, history)
+    try:
+        result = scipy.optimize.minimize(
+            objective,
+            backend.to_host(parameters.values).astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=after_iteration,
+            options={
+                "maxfun": estimator.max_fun,
+                "maxiter": estimator.max_iter,
+                "gtol": estimator.tol,
+                **loud,
+            },
+        )
+        estimator.n_iter_ = min(result.nit, estimator.max_iter)
+        estimator.loss_ = float(result.fun)
+        backend.from_host(result.x, out=parameters.values)
+        if result.status != 0 and history.stop_reason is None:
+            _warn(estimator, result)
+        history.best_epoch = estimator.n_iter_
+        history.stop("converged" if result.status == 0 else "finished")
+    finally:
+        monitor.end(history)
+
+
+def _warn(estimator: Any, result: Any) -> None:
+    advice = (
+        f"\nIncrease the number of iterations to improve the convergence (max_iter={estimator.max_iter})."
+        if estimator.n_iter_ == estimator.max_iter
+        else ""
+    )
+    warnings.warn(
+        f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) (status={result.status}):\n"
+        f"{result.message}\n{advice}\nScaling the data may help too.",
+        ConvergenceWarning,
+        stacklevel=5,
+    )
+
+
+def _scipy_prints() -> bool:
+    """Whether this SciPy still takes `iprint`."""
+    return tuple(int(part) for part in scipy.__version__.split(".")[:2]) < (1, 15)

@@ -1,0 +1,102 @@
+"""Who watches a fit: fuseprop's callbacks, and those of `sklearn.callback`, which came with its 1.9."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..callbacks import Callback
+from ..history import History
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """What this scikit-learn does not have yet."""
+
+    def with_callbacks(method: Any) -> Any:
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "Monitor", "with_callbacks"]
+
+
+class Monitor:
+    """Tells all callbacks of one `fit` what happens.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its `callbacks` parameter holds fuseprop's callbacks; those of scikit-learn came by `set_callbacks`.
+    data : dict
+        X, y and metadata, for scikit-learn's.
+    weights : callable
+        Returns the attributes that a fitted copy of the estimator needs at this moment.
+    is_fit : bool
+        Whether this is a `fit`: scikit-learn's callbacks are told of nothing else.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        data: dict[str, Any],
+        weights: Callable[[], dict[str, Any]],
+        *,
+        is_fit: bool,
+    ) -> None:
+        given = estimator.callbacks
+        self.callbacks: Sequence[Callback] = [given] if hasattr(given, "epoch_end") else list(given or ())
+        self._estimator, self._data, self._weights = estimator, data, weights
+        self._is_watched = is_fit and bool(
+            {"_skl_callbacks", "_parent_callback_ctx"} & vars(estimator).keys()
+        )
+        self._context: Any = None
+        self._epoch: Any = None
+        self._started: list[Callback] = []
+        self._epochs_left = 0
+
+    def start(self, epochs: int, history: History) -> None:
+        """Training begins and means to run for so many epochs."""
+        self._epochs_left = epochs
+        if self._is_watched:
+            self._context = self._estimator._init_callback_context(max_subtasks=epochs)
+            self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+            self._begin_epoch()
+        for callback in self.callbacks:
+            self._started.append(callback)
+            callback.start(epochs, history)
+
+    def epoch_end(self, history: History) -> None:
+        """An epoch is complete; scikit-learn's callbacks may ask for the end by returning True."""
+        for callback in self.callbacks:
+            callback.epoch_end(history)
+        if self._epoch is not None:
+            ended = self._epoch.call_on_fit_task_end(
+                estimator=self._estimator, **self._data, reconstruction_attributes=self._weights
+            )
+            if ended:
+                history.stop("callback")
+            self._epochs_left -= 1
+            self._epoch = None
+            if history.stop_reason is None and self._epochs_left:
+                self._begin_epoch()
+
+    def end(self, history: History) -> None:
+        """Training has ended, for whatever reason."""
+        for callback in self._started:
+            callback.end(history)
+
+    def complete(self) -> None:
+        """The estimator is fitted. An error ends scikit-learn's callbacks by their `teardown` alone."""
+        if self._context is not None:
+            self._context.call_on_fit_task_end(
+                estimator=self._estimator, **self._data, reconstruction_attributes=self._weights
+            )
+
+    def _begin_epoch(self) -> None:
+        self._epoch = self._context.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(
+            estimator=self._estimator, **self._data, reconstruction_attributes=self._weights
+        )

@@ -1,0 +1,72 @@
+"""The optimizer of an estimator: made from its parameters, kept on the host between calls, and its rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..backend import HostArray
+from ..optimizers import Adam, MomentumSGD
+from ..parameters import Parameters
+
+
+@dataclass
+class OptimizerState:
+    """What an optimizer knows, on the host; `partial_fit` goes on from it.
+
+    Attributes
+    ----------
+    solver : "sgd" | "adam"
+    learning_rate : float
+        Of the next epoch; a schedule overrules it.
+    epochs, steps : int
+        How many there were.
+    moments : sequence of (P,)
+        Velocities, or the two moments of Adam, as they lie on the device.
+    """
+
+    solver: str
+    learning_rate: float
+    epochs: int = 0
+    steps: int = 0
+    moments: Sequence[HostArray] = field(default=(), repr=False)
+
+    def make(self, estimator: Any, parameters: Parameters) -> Adam | MomentumSGD:
+        """Return an optimizer for these parameters that goes on from here."""
+        optimizer: Adam | MomentumSGD
+        if self.solver == "adam":
+            optimizer = Adam(
+                beta_1=estimator.beta_1,
+                beta_2=estimator.beta_2,
+                epsilon=estimator.epsilon,
+                clip_norm=estimator.clip_norm,
+            )
+        else:
+            optimizer = MomentumSGD(
+                momentum=estimator.momentum,
+                nesterov=estimator.nesterovs_momentum,
+                clip_norm=estimator.clip_norm,
+            )
+        optimizer.prepare(parameters, 1)
+        for moment, kept in zip(optimizer.moments, self.moments, strict=False):
+            parameters.backend.from_host(kept, out=moment)
+        optimizer.epochs, optimizer.steps = self.epochs, self.steps
+        return optimizer
+
+    def keep(self, optimizer: Adam | MomentumSGD, parameters: Parameters) -> None:
+        """Remember where an optimizer has got to."""
+        self.epochs, self.steps = optimizer.epochs, optimizer.steps
+        self.moments = [parameters.backend.to_host(moment) for moment in optimizer.moments]
+
+    def after_epoch(self, estimator: Any) -> None:
+        """Let "invscaling" lower the rate, as scikit-learn does, by the number of rows seen so far, `t_`."""
+        if self.solver == "sgd" and estimator.learning_rate == "invscaling":
+            self.learning_rate = float(estimator.learning_rate_init) / (estimator.t_ + 1) ** estimator.power_t
+
+    def lower(self, estimator: Any) -> bool:
+        """Divide an "adaptive" rate by 5, as long as it is above 1e-6; return whether it was."""
+        lowers = self.solver == "sgd" and estimator.learning_rate == "adaptive" and self.learning_rate > 1e-6
+        if lowers:
+            self.learning_rate /= 5.0
+        return lowers

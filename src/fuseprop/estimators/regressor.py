@@ -1,0 +1,143 @@
+"""MLPRegressor: numbers by a multilayer perceptron."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from ..backend import HostArray
+from ..losses import LOSSES
+from ..targets import Targets
+from .arrays import as_kind_of, to_numpy
+from .base import BaseMLP
+from .checking import Checked
+from .monitoring import with_callbacks
+from .parameters import CONSTRAINTS
+from .scores import r_squared
+from .task import Sample
+
+OF_LOSS = {
+    "squared_error": "half_squared_error",
+    "poisson": "half_poisson_deviance",
+    "absolute_error": "mean_absolute_error",
+} | {name: name for name, loss in LOSSES.items() if loss.link in ("identity", "exponential")}
+"""fuseprop's losses by scikit-learn's names and by their own."""
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """A multilayer perceptron for numbers, as scikit-learn's of this name, on any device.
+
+    Parameters, attributes and random draws are those of `sklearn.neural_network.MLPRegressor`, whose
+    documentation they share; what follows is what is new. `MLPClassifier` describes the others that are:
+    `activation`, `learning_rate`, `device`, `dtype`, `dropout`, `clip_norm`, `callbacks`, and the attributes
+    `history_`, `best_epoch_`, `stop_reason_` and `device_`.
+
+    Parameters
+    ----------
+    loss : str
+        "squared_error" and "poisson", which are half the squared error and half the Poisson deviance, as in
+        scikit-learn; "absolute_error"; or a loss of fuseprop by its own name, such as "mean_squared_error".
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CONSTRAINTS,
+        "loss": [StrOptions(set(OF_LOSS))],
+    }
+    _y_is_numeric = True
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        device: str | None = "cpu",
+        dtype: str | None = None,
+        dropout: float = 0.0,
+        clip_norm: float | None = None,
+        callbacks: Any = None,
+    ) -> None:
+        self._store(locals())
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+    ) -> MLPRegressor:
+        """Learn the numbers y of rows X; return self.
+
+        Parameters
+        ----------
+        X : array of any library, or sparse matrix, (n, d)
+        y : array, (n,) or (n, k)
+        sample_weight : array, (n,), optional
+        X_val, y_val : arrays, optional
+            Rows to validate with after each epoch, instead of a part of X where `early_stopping` is on.
+
+        Raises ValueError and TypeError, in scikit-learn's words, for what does not fit.
+        """
+        validation = None if X_val is None else (X_val, y_val)
+        self._fit(X, y, sample_weight, validation, incremental=False)
+        return self
+
+    @available_if(lambda estimator: estimator._check_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Learn from the rows once, in one epoch that goes on from the last; return self."""
+        self._fit(X, y, sample_weight, None, incremental=True)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return the numbers for each row, (n,) or (n, k)."""
+        predictions = self._predictions(X)
+        return as_kind_of(X, predictions[:, 0] if predictions.shape[1] == 1 else predictions)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2, the mean over outputs."""
+        return float(super().score(to_numpy(X), to_numpy(y), to_numpy(sample_weight)))
+
+    @property
+    def _metric_name(self) -> str:
+        return "r2"
+
+    def _encode(self, data: Checked, *, incremental: bool) -> Targets:
+        y = data.y.reshape(len(data.y), -1)
+        if LOSSES[self._loss_name()].link == "exponential" and (y < 0).any():
+            raise ValueError(f"loss={self.loss!r} needs y of at least 0, such as counts, got {y.min():g}.")
+        return Targets(y, None)
+
+    def _loss_name(self) -> str:
+        return OF_LOSS[self.loss]
+
+    def _out_activation(self) -> str:
+        return "exp" if LOSSES[self._loss_name()].link == "exponential" else "identity"
+
+    def _score_outputs(self, outputs: HostArray, sample: Sample) -> float:
+        with np.errstate(over="ignore"):
+            predictions = np.exp(outputs) if self.out_activation_ == "exp" else outputs
+        return r_squared(predictions, sample.own_targets, sample.own_weights)

@@ -1,0 +1,51 @@
+"""From a row's loss, as the network minimises it, to the number that scikit-learn reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backend import HostArray
+from ..stack import Stack
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What scikit-learn does to a loss before it shows it, and what no gradient knows of.
+
+    Attributes
+    ----------
+    scale : float
+        1 / k for the half squared error of k outputs, whose mean it shows while it descends along their sum.
+    range : (float, float), or None
+        Of log losses, whose probabilities it cuts off at eps and 1 - eps.
+    by_output : bool
+        Whether a row's loss is a sum of log losses, so that it takes the outputs to cut each of them off.
+    """
+
+    scale: float = 1.0
+    range: tuple[float, float] | None = None
+    by_output: bool = False
+
+    @classmethod
+    def of(cls, stack: Stack) -> Reported:
+        """Return what is done to this network's loss."""
+        loss, k = stack.loss.name, stack.layers[-1].outputs
+        if loss == "half_squared_error":
+            return cls(scale=1.0 / k)
+        if stack.loss.link in ("softmax", "sigmoid"):
+            eps = float(np.finfo(stack.parameters.backend.dtype).eps)
+            shown = (-float(np.log1p(-eps)), -float(np.log(eps)))
+            return cls(range=shown, by_output=stack.loss.link == "sigmoid" and k > 1)
+        return cls()
+
+    def losses(self, losses: HostArray, logits: HostArray, targets: HostArray) -> HostArray:
+        """Return losses (n,) as they are shown; logits and targets (n, k) are read where `by_output`."""
+        if self.range is None:
+            return losses * self.scale
+        if not self.by_output:
+            return np.clip(losses, *self.range)
+        # -log p of what is so: log(1 + e^-z) where a label is there, log(1 + e^z) where it is not.
+        surprise = np.logaddexp(0.0, np.where(targets, -logits, logits))
+        return np.clip(surprise, *self.range).sum(axis=1)
