@@ -76,7 +76,7 @@ def test_threads_add_up_several_columns_where_blocks_run_out(ours, monkeypatch):
 
 
 def test_more_elements_than_the_largest_grid_has_threads(ours):
-    Comparison(ours).update(270_000, np.random.default_rng(0))
+    Comparison(ours).clip(np.random.default_rng(0).normal(size=270_000), 0.1)
 
 
 def test_rows_beyond_the_range_of_32_bits(ours):
