@@ -31,6 +31,7 @@ from test_compiled import problems
 HERE = Path(__file__).parent
 
 OUTCOMES = {
+    -signal.SIGPROF: "never ends",
     0: "survives",
     1: "killed by the executed rung",
     2: "killed by the address sanitizer",
@@ -38,7 +39,7 @@ OUTCOMES = {
     4: "killed by the compiled rung",
     5: "does not compile",
 }
-CRASHED = "crashes or never ends"
+CRASHED = "crashes"
 
 
 class QuickestFirst:
