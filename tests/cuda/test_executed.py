@@ -157,3 +157,10 @@ def test_without_decay_weights_that_are_not_finite_stay_as_they_are(ours):
         values.append(backend.to_host(w))
     np.testing.assert_array_equal(values[0], [np.inf, -np.inf, 0.5])
     np.testing.assert_array_equal(*values)
+
+
+def test_relu_gives_no_negative_zero(ours):
+    """Its reciprocal would be minus infinity."""
+    out = ours.empty((1, 3))
+    ours.bias_activation(ours.from_host(np.array([[-0.0, 0.0, -1.0]])), None, "relu", out=out)
+    assert not np.signbit(ours.to_host(out)).any()
