@@ -4,8 +4,8 @@
 
 A mutant meets the executed rung, its quickest tests first, and if it survives that, the sanitizers and the
 compiled rung. One that survives all must stand in equivalent.toml with the reason why it does what the
-original does. The exit status is 1 if one does not, or if an entry there names a mutant that is killed or no
-longer made.
+original does. The exit status is 1 if one does not, if a check could not run, or if an entry there names a
+mutant that is killed or no longer made.
 """
 
 import argparse
@@ -38,6 +38,7 @@ OUTCOMES = {
     3: "killed by the thread sanitizer",
     4: "killed by the compiled rung",
     5: "does not compile",
+    6: "no verdict: a check could not run",
 }
 CRASHED = "crashes"
 
@@ -100,11 +101,13 @@ def outcome(mutant, plugin):
     limit(4)
     try:
         recorder = record(built)  # in half a second it kills most
-    except AssertionError:
+    except Exception:
         return 1
     host_device.host_kernels = lambda: built
-    if executed(plugin):
+    status = executed(plugin)
+    if status == pytest.ExitCode.TESTS_FAILED:
         return 1
+    assert status == pytest.ExitCode.OK
     limit(0)
     listed = kernels_of(mutant.file, every_kernel())
     with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +125,10 @@ def start(mutant, plugin):
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
-        os._exit(outcome(mutant, plugin))
+        try:
+            os._exit(outcome(mutant, plugin))
+        finally:
+            os._exit(6)
     return child
 
 
@@ -152,6 +158,7 @@ def report(found, reasons):
     for file, key in sorted(survivors & reasons.keys()):
         print(f"equivalent: {file}: {key}\n    {reasons[file, key]}")
     return [
+        *(f"{what}: {mutant.file}: {mutant.key}" for mutant, what in found.items() if what == OUTCOMES[6]),
         *(f"survives without a reason: {file}: {key}" for file, key in sorted(survivors - reasons.keys())),
         *(f"stale in equivalent.toml: {file}: {key}" for file, key in sorted(reasons.keys() - survivors)),
     ]
