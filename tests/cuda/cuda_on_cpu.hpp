@@ -9,11 +9,10 @@
 // Not here: extern __shared__, atomics, half precision, vectors, cooperative groups. Not what a GPU does:
 // flushing denormals, fusing products with sums, its own exp, log1p and tanh.
 #pragma once
+#include <pthread.h> /* <thread> and <memory> would double the time that a kernel takes to compile */
 #include <ucontext.h>
 
 #include <cstring>
-#include <memory>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -28,7 +27,7 @@ constexpr std::size_t STACK = 64 * 1024;
 
 struct Fiber {
   ucontext_t context;
-  std::unique_ptr<char[]> stack{new char[STACK]};
+  std::vector<char> stack = std::vector<char>(STACK);
   dim3 index;
   bool finished;
   bool at_barrier;
@@ -82,7 +81,7 @@ inline void run_block(bool descending) {
     fiber.finished = fiber.at_barrier = false;
     fiber.mask = fiber.shuffles = 0;
     getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_sp = fiber.stack.data();
     fiber.context.uc_stack.ss_size = STACK;
     fiber.context.uc_link = nullptr;
     makecontext(&fiber.context, enter, 0);
@@ -105,6 +104,14 @@ inline void run_block(bool descending) {
   }
 }
 
+inline void* run_grid(void* descending) {
+  for (blockIdx.z = 0; blockIdx.z < gridDim.z; ++blockIdx.z)
+    for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y)
+      for (blockIdx.x = 0; blockIdx.x < gridDim.x && !block.error; ++blockIdx.x)
+        run_block(*static_cast<bool*>(descending));
+  return nullptr;
+}
+
 // Launches as cuLaunchKernel does: shape is (grid x, y, z, block x, y, z), arguments point at each argument.
 // Returns what went wrong, or null. A thread of its own gives each launch fresh shared memory: what the last one
 // left would look right to threads that do not wait for it to be written.
@@ -122,11 +129,9 @@ const char* launch(void (*kernel)(A...), const unsigned* shape, void** arguments
   block.error = nullptr;
   block.call = [](void* w) { (*static_cast<decltype(work)*>(w))(); };
   block.work = &work;
-  std::thread([&] {
-    for (blockIdx.z = 0; blockIdx.z < gridDim.z; ++blockIdx.z)
-      for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y)
-        for (blockIdx.x = 0; blockIdx.x < gridDim.x && !block.error; ++blockIdx.x) run_block(descending);
-  }).join();
+  pthread_t thread;
+  pthread_create(&thread, nullptr, run_grid, &descending);
+  pthread_join(thread, nullptr);
   return block.error;
 }
 

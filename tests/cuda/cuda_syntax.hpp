@@ -14,6 +14,8 @@ using std::log1p;
 using std::sqrt;
 using std::tanh;
 
+template <typename T> T min(T a, T b) { return b < a ? b : a; }
+
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
 };

@@ -137,8 +137,8 @@ MISTAKES = {
         "a factor in double": ("T(2) * factor", "2.0 * factor", "compiled", DOUBLE),
         "a sum in single precision": ("    T sum = 0;", "    float sum = 0;", "executed64", PARITY),
         "a column read beyond the row": (
-            "lane < columns ? lane : 0",
-            "lane <= columns ? lane : 0",
+            "j < columns; j += lanes) top",
+            "j <= columns; j += lanes) top",
             "executed",
             PARITY,
         ),
@@ -147,7 +147,7 @@ MISTAKES = {
         "one column too many": (
             "j < columns; j += lanes)\n",
             "j <= columns; j += lanes)\n",
-            *("address", BEYOND),
+            *("executed", PARITY),
         ),
         "swapped operands": (
             "goes_before(other, at, top, best)",
@@ -155,7 +155,7 @@ MISTAKES = {
             "executed",
             PARITY,
         ),
-        "the last among equals": ("return i < j;", "return i > j;", "executed", PARITY),
+        "the last among equals": ("i < j &&", "i > j &&", "executed", PARITY),
         "a wrong type of parameter": ("T score_threshold", "double score_threshold", "built", TYPE),
         "the hits of all lanes": ("if (lane_of(lanes) == 0) out", "out", "thread", RACE),
         "a lane that leaves before the shuffles": (

@@ -10,6 +10,7 @@ SWAPS = {
     ">=": (">", "<"),
     "==": ("!=",),
     "!=": ("==",),
+    "!": ("",),
     "&&": ("||",),
     "||": ("&&",),
     "+": ("-",),
@@ -34,7 +35,7 @@ SWAPS = {
 }
 
 TOKEN = re.compile(
-    r"//.*|^#.*|^template <.*?>|__launch_bounds__\(BLOCK\)"  # nothing in these is changed
+    r"//.*|^#.*|^ *template <.*?>|__launch_bounds__\(BLOCK\)"  # nothing in these is changed
     r"|\b(?:T|float|double|int|long long)\*"  # a type, not a product
     r"|\w+|[-+*/%<>=!&|]=|&&|\|\||<<|>>|\+\+|--|.",
     re.MULTILINE,

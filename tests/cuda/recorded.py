@@ -8,16 +8,16 @@ from comparisons import Comparison
 from fuseprop_cupy import backend as backend_module
 from fuseprop_cupy import launch
 from host_device import HostRunBackend
+from host_kernels import host_kernels
 from replay import Recorder
 
 SHAPES = [(1, 1), (2, 3), (3, 33), (33, 2), (129, 5)]
 """One item; less than a warp; a column more than a warp; a row more than a warp, and than a block."""
 
 
-@cache
-def recorded():
-    """Run the comparisons once a process, and return the `Recorder`."""
-    recorder = Recorder()
+def record(kernels):
+    """Run the comparisons on kernels, and return the `Recorder`."""
+    recorder = Recorder(kernels)
     for dtype in ("float32", "float64"):
         for n, k in SHAPES:
             backend = HostRunBackend(dtype, built=recorder)  # a new one: its scratch memory fits exactly
@@ -27,3 +27,9 @@ def recorded():
             patch.setattr(backend_module, "MAX_SLICES", 3)
             Comparison(HostRunBackend(dtype, built=recorder)).everything(300, 3, np.random.default_rng(0))
     return recorder
+
+
+@cache
+def recorded():
+    """The launches of the kernels as they are, recorded once a process."""
+    return record(host_kernels())

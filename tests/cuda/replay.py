@@ -10,7 +10,7 @@ import subprocess
 from functools import cache
 
 from host_compiler import compile_cpp, compiler, pointer_to, require, write_around_kernels
-from host_kernels import host_kernels, view_of
+from host_kernels import view_of
 
 SANITIZERS = {
     "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
@@ -30,9 +30,10 @@ HUNG = "threads wait for others that never come to the same place"
 
 
 class Recorder:
-    """Runs kernels as `HostKernels` does, and keeps every launch with its memory before and after."""
+    """Runs `HostKernels`, and keeps every launch with its memory before and after."""
 
-    def __init__(self):
+    def __init__(self, kernels):
+        self._kernels = kernels
         self.launches = []
 
     def run(self, name, grid, block, arguments, spans):
@@ -48,7 +49,7 @@ class Recorder:
             )
             stop = address + span.size
         before = [view_of(span).tobytes() for span in arrays.values()]
-        host_kernels().run(name, grid, block, arguments, spans)
+        self._kernels.run(name, grid, block, arguments, spans)
         after = [view_of(span).tobytes() for span in arrays.values()]
         self.launches.append((name, _packed(name, grid, block, arguments, list(arrays), before, after)))
 

@@ -76,7 +76,7 @@ def test_threads_add_up_several_columns_where_blocks_run_out(ours, monkeypatch):
 
 
 def test_more_elements_than_the_largest_grid_has_threads(ours):
-    Comparison(ours).update(270_000, np.random.default_rng(0))
+    Comparison(ours).clip(np.random.default_rng(0).normal(size=270_000), 0.1)
 
 
 def test_rows_beyond_the_range_of_32_bits(ours):
@@ -178,3 +178,10 @@ def test_without_decay_adam_leaves_them_too(ours):
         values.append(backend.to_host(w))
     np.testing.assert_array_equal(values[0], [np.inf, -np.inf, 0.75])
     np.testing.assert_array_equal(*values)
+
+
+def test_relu_gives_no_negative_zero(ours):
+    """Its reciprocal would be minus infinity."""
+    out = ours.empty((1, 3))
+    ours.bias_activation(ours.from_host(np.array([[-0.0, 0.0, -1.0]])), None, "relu", out=out)
+    assert not np.signbit(ours.to_host(out)).any()

@@ -24,7 +24,7 @@ activation_backward(const T* gradient, const T* output, T* out, T* sums, long lo
   __shared__ T partial[BLOCK / 32][32];
   const long long j = blockIdx.x * 32LL + threadIdx.x;
   const long long start = blockIdx.y * slice;
-  const long long stop = start + slice < rows ? start + slice : rows;
+  const long long stop = min(start + slice, rows);
   T sum = 0;
   if (j < columns)
     for (long long row = start + threadIdx.y; row < stop; row += BLOCK / 32) {

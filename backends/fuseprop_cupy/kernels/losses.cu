@@ -6,9 +6,8 @@
 
 // max_j z_j over a row, known to every lane of its group
 template <typename T> __device__ inline T row_largest(const T* z, long long columns, int lanes) {
-  const int lane = lane_of(lanes);
-  T top = z[lane < columns ? lane : 0];
-  for (long long j = lane + lanes; j < columns; j += lanes) top = larger(top, z[j]);
+  T top = z[0];  // a lane may be without a column
+  for (long long j = lane_of(lanes); j < columns; j += lanes) top = larger(top, z[j]);
   return group_largest(top, lanes);
 }
 

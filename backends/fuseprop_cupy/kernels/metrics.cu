@@ -4,8 +4,7 @@
 // Whether score a of column i goes before score b of column j: the larger one, NaN above all as in NumPy,
 // and the first among equals.
 template <typename T> __device__ inline bool goes_before(T a, long long i, T b, long long j) {
-  if (a == b || (a != a && b != b)) return i < j;
-  return a > b || a != a;
+  return a > b || (a != a && b == b) || (i < j && (a == b || a != a));
 }
 
 // out = [the first largest of scores stands at label]; scores (rows, columns), labels (rows,)
@@ -16,9 +15,10 @@ argmax_equals(const T* scores, const long long* labels, T* out, long long rows, 
   const unsigned mask = group_mask(lanes);
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
     const T* z = scores + row * columns;
-    long long best = lane_of(lanes) < columns ? lane_of(lanes) : 0;
+    long long best = 0;  // a lane may be without a column
     T top = z[best];
-    for (long long j = best + lanes; j < columns; j += lanes)
+#pragma unroll 1  // unrolled, it spills registers in double precision on sm_90
+    for (long long j = lane_of(lanes); j < columns; j += lanes)
       if (goes_before(z[j], j, top, best)) {
         top = z[j];
         best = j;

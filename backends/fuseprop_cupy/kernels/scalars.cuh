@@ -44,9 +44,9 @@ struct Tanh {
   template <typename T> __device__ static T slope(T y) { return T(1) - y * y; }
 };
 
-struct Relu {
+struct Relu {  // y is positive, 0 or NaN
   template <typename T> __device__ static T value(T z) { return larger(z, T(0)); }
-  template <typename T> __device__ static T slope(T y) { return y > T(0) ? T(1) : y != y ? y : T(0); }
+  template <typename T> __device__ static T slope(T y) { return y > T(0) ? T(1) : y; }
 };
 
 #endif
