@@ -20,8 +20,8 @@ BOUND = 1e-5
 Thirty times what float32 rounding does (3e-7 at most, over all networks and both activations), and a third of
 what a learning rate that is 1% off does where that shows least (3e-5, at 2-8-1 with sigmoid; 2e-4 to 6e-3
 elsewhere; all measured). Nesterov's form, another reduction and a batch left out lie above it. Products in
-TF32, another class of precision, do so on wide networks and with ReLU (2e-5 to 6e-4), but not always on narrow
-ones with sigmoid (1e-6 to 4e-6): that nobody uses them is for each peer's own settings to see to.
+TF32, another class of precision, do so on wide networks and with ReLU (1e-5 to 6e-4), but not always on
+narrow ones with sigmoid (1e-6 to 4e-6): that nobody uses them is for each peer's own settings to see to.
 """
 
 EVALUATED_ROWS = 1024
