@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from .backend import Activation, HostArray
 from .data.scaling import Standardizer
 from .data.table import DataError, Table
-from .data.tasks import Class, Task
+from .data.target_columns import Class
+from .data.tasks import Task
 from .layers import Dense
 from .modelfile import Configuration, ModelFileError, read_model, write_model
 from .network import Network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from math import inf, isfinite, sqrt
+from math import isfinite
 from time import perf_counter
 from typing import NoReturn
 
@@ -15,14 +15,16 @@ from .best import BestWeights
 from .callbacks import BatchCallback, Callback
 from .divergence import DivergenceError
 from .evaluation import evaluation
+from .explosion import largest_gradient
 from .history import History
 from .metrics import make_metric, weighted_mean
 from .norms import LayerNorms, split_norms
 from .optimizers import Optimizer
 from .program import record
+from .results import EpochResults
 from .rows import Rows, batch_shares
 from .stack import Stack
-from .step import Batch, Buffers, EpochState, gradient_step, training_step
+from .step import Batch, Buffers, EpochState, training_step
 
 
 class Training:
@@ -47,20 +49,24 @@ class Training:
         self.metric = make_metric(metric, stack.loss, stack.layers[-1], rows.targets, rows.weights)
         self.examples = rows.upload(backend)
 
-        # Everything that the host wants to know of an epoch lies in one array, to be read in one piece.
-        n, m = self.examples.rows, 0 if validation is None else len(validation.X)
-        measured = 2 * len(stack.layers) if norms else 0
-        self._results = backend.zeros((2 * n + 2 * m + 1 + measured,))
-        self._norm = self._results[2 * n + 2 * m : 2 * n + 2 * m + 1]
-        self._norms = LayerNorms(stack.parameters, self._results[2 * n + 2 * m + 1 :]) if norms else None
-        held = self._results[2 * n : 2 * n + 2 * m]
-        self.validation = None if validation is None else evaluation(backend, stack, metric, validation, held)
+        n = self.examples.rows
+        self.results = EpochResults(
+            backend,
+            rows=n,
+            held_out=0 if validation is None else len(validation.X),
+            layers=len(stack.layers) if norms else 0,
+        )
+        results = self.results.on_device
+        self._norms = LayerNorms(stack.parameters, results.norms) if norms else None
+        self.validation = (
+            None if validation is None else evaluation(backend, stack, metric, validation, results.held_out)
+        )
         weighted = rows.weights is not None
         self.epoch = EpochState(
             order=backend.zeros((n,), INTEGER),
             cursor=backend.zeros((1,), INTEGER),
-            losses=self._results[:n],
-            hits=self._results[n : 2 * n],
+            losses=results.losses,
+            hits=results.hits,
             row_weights=backend.zeros((n,)) if weighted else None,
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
@@ -146,7 +152,7 @@ class Training:
                 self._norms.measure()
             if self.validation is not None:
                 self.validation.launch()
-            self.backend.sum_squares(self.stack.parameters.values, out=self._norm)
+            self.backend.sum_squares(self.stack.parameters.values, out=self.results.on_device.square)
             self._read_epoch(history, order)
         history.learning_rate.append(self.optimizer.current_learning_rate)
         history.seconds.append(perf_counter() - start)
@@ -188,33 +194,33 @@ class Training:
 
     def _read_epoch(self, history: History, order: HostArray) -> None:
         """Enter an epoch into the history: the one time in it that the host waits for the device."""
-        n, m = len(order), 0 if self.validation is None else self.validation.examples.rows
-        results = self.backend.to_host(self._results)
-        losses, hits = results[:n], results[n : 2 * n]
+        results = self.results.read()
+        losses = results.losses
         bad = np.flatnonzero(~np.isfinite(losses))
         if bad.size:
             row = int(bad[0])
             self._diverge(history, f"the loss became {losses[row]}", order, row // self.batch_size + 1)
-        if not isfinite(float(results[2 * n + 2 * m])):
+        if not isfinite(float(results.square[0])):
             self._diverge(history, "the weights stopped being finite", order, len(self.batches))
         weights = None if self.weights is None else self.weights[order]
         train_loss = weighted_mean(losses, weights)
-        held_out = None if self.validation is None else self.validation.score(results[2 * n : 2 * n + 2 * m])
+        held_out = None if self.validation is None else self.validation.score(results.held_out)
         if held_out is not None and not isfinite(held_out[0]):
             self._diverge(history, f"the validation loss became {held_out[0]}", order, None)
         history.train_loss.append(train_loss)
-        history.train_metric.append(self.metric.score(losses, hits, weights))
+        history.train_metric.append(self.metric.score(losses, results.hits, weights))
         if held_out is not None:
             history.validation_loss.append(held_out[0])
             history.validation_metric.append(held_out[1])
         if self._norms is not None:
-            gradients, weights_of_layers = split_norms(results[2 * n + 2 * m + 1 :])
+            gradients, weights_of_layers = split_norms(results.norms)
             history.gradient_norms.append(gradients)
             history.weight_norms.append(weights_of_layers)
 
     def _weights_are_finite(self) -> bool:
-        self.backend.sum_squares(self.stack.parameters.values, out=self._norm)
-        return isfinite(float(self.backend.to_host(self._norm)[0]))
+        square = self.results.on_device.square
+        self.backend.sum_squares(self.stack.parameters.values, out=square)
+        return isfinite(float(self.backend.to_host(square)[0]))
 
     def _restore(self) -> None:
         self._best.restore()
@@ -223,7 +229,7 @@ class Training:
     def _diverge(self, history: History, what: str, order: HostArray, batch: int | None) -> NoReturn:
         """Go back to the best finite weights, look for the layer that exploded, and raise."""
         self._restore()
-        norm, i = self._largest_gradient(order, batch or len(self.batches))
+        norm, i = largest_gradient(self, order, batch or len(self.batches))
         self._restore()
         history.stop_reason = "diverged"
         epoch = history.epochs + 1
@@ -241,26 +247,3 @@ class Training:
             batch,
             i + 1,
         )
-
-    def _largest_gradient(self, order: HostArray, batches: int) -> tuple[float, int]:
-        """Learn from an epoch's first batches again; return the largest gradient norm and its layer.
-
-        The gradients of single steps are not looked at during training, where that would cost time.
-        """
-        backend, parameters = self.backend, self.stack.parameters
-        self.begin_epoch(order)
-        self.optimizer.prepare(parameters, len(self.batches))
-        worst, layer = -1.0, 0
-        for batch in self.batches[:batches]:
-            gradient_step(backend, self.stack, self.metric, self.examples, self.epoch, batch)
-            for i, (start, stop) in enumerate(parameters.ranges):
-                backend.sum_squares(parameters.gradients[start:stop], out=self._norm)
-                square = float(backend.to_host(self._norm)[0])
-                norm = sqrt(square) if isfinite(square) else inf
-                if norm > worst:
-                    worst, layer = norm, i
-            if worst == inf:
-                break
-            self.optimizer.update(backend, parameters)
-            backend.advance(self.epoch.cursor, batch.rows)
-        return worst, layer

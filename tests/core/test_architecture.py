@@ -18,14 +18,14 @@ SOURCE = ROOT / "src" / "fuseprop"
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
     {"backend", "choices", "history", "atomic", "schedules"},
-    {"activations"},
+    {"activations", "results"},
     {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},
     {"layers", "losses", "optimizers", "best", "norms"},
     {"callbacks"},
     {"stack", "targets", "progress"},
     {"metrics", "rows"},
     {"step"},
-    {"evaluation"},
+    {"evaluation", "explosion"},
     {"training", "inspection", "perceptron"},
     {"network"},
     {"data", "modelfile", "doctor"},

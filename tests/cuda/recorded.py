@@ -5,8 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from comparisons import Comparison
-from fuseprop_cupy import backend as backend_module
-from fuseprop_cupy import launch
+from fuseprop_cupy import dense, launch
 from host_device import HostRunBackend
 from host_kernels import host_kernels
 from replay import Recorder
@@ -24,7 +23,7 @@ def record(kernels):
             Comparison(backend).everything(n, k, np.random.default_rng(0))
         with pytest.MonkeyPatch.context() as patch:  # threads take several items, column sums two stages
             patch.setattr(launch, "MAX_BLOCKS", 2)
-            patch.setattr(backend_module, "MAX_SLICES", 3)
+            patch.setattr(dense, "MAX_SLICES", 3)
             Comparison(HostRunBackend(dtype, built=recorder)).everything(300, 3, np.random.default_rng(0))
     return recorder
 

@@ -64,14 +64,14 @@ def test_all_kernels_of_the_catalog_are_compared(ours):
 
 def test_threads_take_several_items_where_blocks_run_out(ours, monkeypatch):
     monkeypatch.setattr("fuseprop_cupy.launch.MAX_BLOCKS", 2)
-    monkeypatch.setattr("fuseprop_cupy.backend.MAX_SLICES", 3)
+    monkeypatch.setattr("fuseprop_cupy.dense.MAX_SLICES", 3)
     Comparison(ours).everything(700, 5, np.random.default_rng(0))
     Comparison(ours).update(3000, np.random.default_rng(0))
 
 
 def test_threads_add_up_several_columns_where_blocks_run_out(ours, monkeypatch):
     monkeypatch.setattr("fuseprop_cupy.launch.MAX_BLOCKS", 2)
-    monkeypatch.setattr("fuseprop_cupy.backend.SLICE", 2)
+    monkeypatch.setattr("fuseprop_cupy.dense.SLICE", 2)
     Comparison(ours).steps(5, 600, np.random.default_rng(0))
 
 

@@ -13,7 +13,6 @@ multi-label     0/1 columns, any number of them 1 in a row           one a colum
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,15 @@ from ..backend import HostArray
 from ..choices import choose
 from ..losses import LOSSES
 from .table import DataError, Table, listed
-
-Class: TypeAlias = str | int | float
+from .target_columns import (
+    Class,
+    are_whole,
+    as_texts,
+    classes_of,
+    one_hot_labels,
+    require_numbers,
+    require_zero_one,
+)
 
 DEFAULT_LOSS = {
     "regression": "mean_squared_error",
@@ -109,11 +115,11 @@ class Task:
             )
         if not self.classes:
             if self.name == "multi-label":
-                _require_zero_one(targets, table)
-            return _require_numbers(targets, table)
+                require_zero_one(targets, table)
+            return require_numbers(targets, table)
         if len(self.targets) > 1:
-            return _one_hot_labels(targets, table)
-        given = _texts(targets[:, 0])
+            return one_hot_labels(targets, table)
+        given = as_texts(targets[:, 0])
         known = np.array([str(name) for name in self.classes])
         order = np.argsort(known)
         number: NDArray[np.int64] = order[
@@ -156,17 +162,17 @@ def make_task(table: Table, name: str | None = None) -> Task:
         name = _infer(targets, table)
     choose("task", name, DEFAULT_LOSS)
     if name == "regression":
-        _require_numbers(targets, table)
+        require_numbers(targets, table)
         return Task(name, table.target_names)
     if name == "multi-label":
-        _require_zero_one(targets, table)
+        require_zero_one(targets, table)
         return Task(name, table.target_names)
     if targets.shape[1] > 1:
         if name == "binary":
             raise DataError(f"the task binary needs one target column, got {targets.shape[1]}.")
-        _one_hot_labels(targets, table)
+        one_hot_labels(targets, table)
         return Task(name, table.target_names, table.target_names)
-    classes = _classes(targets[:, 0])
+    classes = classes_of(targets[:, 0])
     if len(classes) < 2:
         raise _one_value(targets, table)
     if name == "binary" and len(classes) != 2:
@@ -189,31 +195,11 @@ def _infer(targets: HostArray, table: Table) -> str:
     different = np.unique(targets[:, 0])
     if len(different) < 2:
         raise _one_value(targets, table)
-    if len(different) == 2 and (text or _whole(different)):
+    if len(different) == 2 and (text or are_whole(different)):
         return "binary"
-    if text or (_whole(different) and len(different) <= min(FEW, len(targets) // 5)):
+    if text or (are_whole(different) and len(different) <= min(FEW, len(targets) // 5)):
         return "exclusive"
     return "regression"
-
-
-def _classes(column: HostArray) -> tuple[Class, ...]:
-    different = np.unique(column)
-    if different.dtype.kind != "U" and _whole(different):
-        return tuple(int(value) for value in different)
-    return tuple(different.tolist())
-
-
-def _texts(column: HostArray) -> HostArray:
-    """Return class names as text: 3.0 and 3 and "3" are the same class."""
-    if column.dtype.kind == "U":
-        return column
-    different, position = np.unique(column, return_inverse=True)
-    return np.array([str(name) for name in _classes(different)])[position]
-
-
-def _whole(values: HostArray) -> bool:
-    # Beyond 2^53 a float64 no longer tells whole numbers apart.
-    return bool((values == np.round(values)).all() and (np.abs(values) < 2.0**53).all())
 
 
 def _one_value(targets: HostArray, table: Table) -> DataError:
@@ -221,35 +207,3 @@ def _one_value(targets: HostArray, table: Table) -> DataError:
         f"{table.source}: the target {table.target_names[0]!r} is {targets[0, 0]} in every row, so there is "
         f"nothing to learn: at least two classes or values are needed."
     )
-
-
-def _require_numbers(targets: HostArray, table: Table) -> HostArray:
-    if targets.dtype.kind == "U":
-        raise DataError(
-            f"{table.source}: expected numbers in the target {listed(table.target_names)}, got text such as "
-            f"{str(targets[0, 0])!r}."
-        )
-    return targets
-
-
-def _require_zero_one(targets: HostArray, table: Table) -> None:
-    bad = ~np.isin(_require_numbers(targets, table), (0, 1))
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise DataError(
-            f"{table.source}: row {row + 1}, target {table.target_names[column]!r}: labels must be 0 or 1, "
-            f"got {targets[row, column]:g}."
-        )
-
-
-def _one_hot_labels(targets: HostArray, table: Table) -> NDArray[np.int64]:
-    _require_zero_one(targets, table)
-    sums = targets.sum(axis=1)
-    if (sums != 1).any():
-        row = int(np.argmax(sums != 1))
-        raise DataError(
-            f"{table.source}: the task exclusive over several columns needs one 1 a row; row {row + 1} has "
-            f"{sums[row]:g}. For labels that do not exclude each other use the task multi-label."
-        )
-    labels: NDArray[np.int64] = np.argmax(targets, axis=1)
-    return labels

@@ -1,0 +1,106 @@
+"""Arrays in the memory of the device: new ones, copies from and to the host, and a temporary one a thread."""
+
+from __future__ import annotations
+
+import threading
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fuseprop.backend import HostArray, Shape
+
+from .device import Array, Device
+from .shapes import expect
+
+ON_CUDA = (2, 13)
+"""The kinds of device, in DLPack's numbers, whose memory a GPU reads as its own: CUDA, and CUDA managed."""
+
+
+class ArrayOperations:
+    """Memory: whatever is allocated is allocated here.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        That of values, gradients and losses.
+    device : str
+        "cuda:N"
+    """
+
+    def __init__(self, ordinal: int, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.device = f"cuda:{ordinal}"
+        self._device = self._open(ordinal)
+        self._local = threading.local()
+
+    def _open(self, ordinal: int) -> Device:
+        return Device(ordinal, self.dtype)
+
+    def empty(self, shape: Shape, dtype: np.dtype[Any] | None = None) -> Array:
+        self._device.enter()
+        kind = np.dtype(dtype or self.dtype)
+        try:
+            return self._device.empty(shape, kind)
+        except MemoryError as error:
+            asked = prod(shape) * kind.itemsize
+            free, total = self._device.memory()
+            raise MemoryError(
+                f"{self.device} has no room for an array of {shape} {kind} ({asked / 2**20:,.1f} MiB): "
+                f"{free / 2**20:,.1f} of {total / 2**20:,.1f} MiB are free. Try a smaller batch_size, fewer "
+                f"rows at a time or a smaller network, or end other processes on that GPU (nvidia-smi)."
+            ) from error
+
+    def zeros(self, shape: Shape, dtype: np.dtype[Any] | None = None) -> Array:
+        array = self.empty(shape, dtype)
+        self._device.fill_zero(array)
+        return array
+
+    def from_host(
+        self, array: HostArray, *, out: Array | None = None, dtype: np.dtype[Any] | None = None
+    ) -> Array:
+        if out is None:
+            out = self.empty(array.shape, dtype)
+            cast = array.astype(out.dtype, copy=False)
+        else:
+            self._device.enter()
+            if out.shape != array.shape:
+                raise ValueError(
+                    f"out has shape {out.shape}, the host array {array.shape}; they must be equal."
+                )
+            cast = array.astype(out.dtype, casting="same_kind", copy=False)
+        self._device.upload(np.ascontiguousarray(cast), out)
+        return out
+
+    def share(self, array: Any) -> Array:
+        if isinstance(array, np.ndarray):
+            return self.from_host(array)
+        kind, ordinal = array.__dlpack_device__()
+        if kind in ON_CUDA and ordinal == self._device.ordinal:
+            self._device.enter()
+            return self._device.adopt(array)
+        return self.from_host(np.from_dlpack(array, device="cpu"))
+
+    def to_host(self, array: Array) -> HostArray:
+        self._device.enter()
+        return self._device.download(array)
+
+    def copy(self, source: Array, *, out: Array) -> None:
+        self._device.enter()
+        expect(out.shape, source=source)
+        if source.dtype != out.dtype:
+            raise TypeError(f"copy needs equal dtypes, got {source.dtype} and {out.dtype}.")
+        if not (source.flags.c_contiguous and out.flags.c_contiguous):
+            raise ValueError("copy needs C-contiguous arrays. Only matmul takes transposed views.")
+        self._device.copy(source, out)
+
+    def synchronize(self) -> None:
+        self._device.enter()
+        self._device.synchronize()
+
+    def _scratch(self, size: int) -> Array:
+        """Return this thread's temporary array; it grows to the largest size seen."""
+        array = getattr(self._local, "scratch", None)
+        if array is None or len(array) < size:
+            self._local.scratch = array = self.empty((size,))
+        return array

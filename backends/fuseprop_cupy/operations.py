@@ -1,0 +1,45 @@
+"""How operations launch the kernels of one device and dtype, and the sums that several of them need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .arrays import ArrayOperations
+from .catalog import C_TYPES, kernels
+from .device import Array
+from .launch import Launch, blocks_for, lanes_for
+
+WARP = 32
+
+
+class Operations(ArrayOperations):
+    """Some operations of the backend: there is one subclass for each family of them."""
+
+    def __init__(self, ordinal: int, dtype: np.dtype[Any]) -> None:
+        super().__init__(ordinal, dtype)
+        self._c_type = C_TYPES[dtype]
+        self._launches = {
+            expression: Launch(kernel, self._device) for expression, kernel in kernels(dtype).items()
+        }
+
+    def _run(self, expression: str, blocks: int | tuple[int, int], *arguments: Any) -> None:
+        self._device.enter()
+        launch = self._launches.get(expression)
+        if launch is None:
+            raise TypeError(f"a {self.dtype} backend has no kernel {expression}: convert the array first.")
+        launch(blocks, *arguments)
+
+    def _run_rows(self, name: str, matrix: Array, *arguments: Any) -> None:
+        """Launch a kernel with one group a row of (n, k), lanes within a warp."""
+        n, k = matrix.shape
+        lanes = lanes_for(k, WARP)
+        self._run(self._typed(name), blocks_for(n, lanes), matrix, *arguments, n, k, lanes)
+
+    def _sum_columns(self, array: Array, out: Array, rows: int, columns: int) -> None:
+        self._run(self._typed("sum_columns"), blocks_for(columns), array, out, rows, columns)
+
+    def _typed(self, name: str, *more: str) -> str:
+        """Return the C++ name of a kernel for this backend's dtype."""
+        return f"{name}<{', '.join((self._c_type, *more))}>"

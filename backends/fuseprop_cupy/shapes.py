@@ -1,0 +1,14 @@
+"""What every operation asks of its arrays before it launches a kernel, which believes what it is given."""
+
+from __future__ import annotations
+
+from fuseprop.backend import Shape
+
+from .device import Array
+
+
+def expect(shape: Shape, **arrays: Array) -> None:
+    """Raise a ValueError for the first of the arrays, by name, that has another shape."""
+    for name, array in arrays.items():
+        if array.shape != shape:
+            raise ValueError(f"{name} must have shape {shape}, got {array.shape}.")

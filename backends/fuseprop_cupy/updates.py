@@ -1,0 +1,84 @@
+"""The update of a network, over its flat parameters and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fuseprop.backend import INTEGER
+
+from .catalog import BLOCK
+from .device import Array
+from .launch import blocks_for
+from .operations import Operations
+from .shapes import expect
+
+SQUARES_PER_THREAD = 16
+"""Elements of a sum of squares for each thread, before there are more blocks than one."""
+
+
+class UpdateOperations(Operations):
+    """The update."""
+
+    def __init__(self, ordinal: int, dtype: np.dtype[Any]) -> None:
+        super().__init__(ordinal, dtype)
+        self._tables: dict[tuple[tuple[int, int], ...], Array] = {}
+
+    def sum_squares(self, array: Array, *, out: Array) -> None:
+        expect((1,), out=out)
+        (size,) = array.shape
+        blocks = min(BLOCK, blocks_for(-(-size // SQUARES_PER_THREAD)))
+        partial = out if blocks == 1 else self._scratch(blocks)
+        self._run(self._typed("sum_squares"), blocks, array, partial, size)
+        if blocks > 1:
+            self._sum_columns(partial, out, blocks, 1)
+
+    def clip_norm(self, gradients: Array, limit: float, *, norm: Array) -> None:
+        self.sum_squares(gradients, out=norm)
+        self._run(self._typed("square_root"), 1, norm)
+        (size,) = gradients.shape
+        self._run(self._typed("scale_to_limit"), blocks_for(size), gradients, norm, limit, size)
+
+    def momentum_sgd(
+        self,
+        values: Array,
+        gradients: Array,
+        velocities: Array,
+        settings: Array,
+        *,
+        decay_ranges: Sequence[tuple[int, int]],
+        nesterov: bool,
+    ) -> None:
+        (size,) = values.shape
+        expect((size,), gradients=gradients, velocities=velocities)
+        expect((3,), settings=settings)
+        kernel = self._typed("momentum_sgd", "true" if nesterov else "false")
+        ranges = self._table(tuple(decay_ranges))
+        numbers = len(decay_ranges), size
+        self._run(kernel, blocks_for(size), values, gradients, velocities, settings, ranges, *numbers)
+
+    def adam(
+        self,
+        values: Array,
+        gradients: Array,
+        first: Array,
+        second: Array,
+        settings: Array,
+        *,
+        decay_ranges: Sequence[tuple[int, int]],
+    ) -> None:
+        (size,) = values.shape
+        expect((size,), gradients=gradients, first=first, second=second)
+        expect((5,), settings=settings)
+        buffers = values, gradients, first, second
+        numbers = len(decay_ranges), size
+        ranges = self._table(tuple(decay_ranges))
+        self._run(self._typed("adam"), blocks_for(size), *buffers, settings, ranges, *numbers)
+
+    def _table(self, ranges: tuple[tuple[int, int], ...]) -> Array | None:
+        """Return ranges as an array on the device, uploaded when they are first seen."""
+        if ranges and ranges not in self._tables:
+            self._tables[ranges] = self.from_host(np.array(ranges), dtype=INTEGER)
+        return self._tables.get(ranges)

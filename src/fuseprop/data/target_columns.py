@@ -1,0 +1,70 @@
+"""Target columns: which classes are in one, and whether the columns hold what a task needs."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend import HostArray
+from .table import DataError, Table, listed
+
+Class: TypeAlias = str | int | float
+
+
+def classes_of(column: HostArray) -> tuple[Class, ...]:
+    """Return the different values of a column in ascending order; whole numbers are integers."""
+    different = np.unique(column)
+    if different.dtype.kind != "U" and are_whole(different):
+        return tuple(int(value) for value in different)
+    return tuple(different.tolist())
+
+
+def as_texts(column: HostArray) -> HostArray:
+    """Return class names as text: 3.0 and 3 and "3" are the same class."""
+    if column.dtype.kind == "U":
+        return column
+    different, position = np.unique(column, return_inverse=True)
+    return np.array([str(name) for name in classes_of(different)])[position]
+
+
+def are_whole(values: HostArray) -> bool:
+    """Whether all numbers are whole, and small enough to be told apart."""
+    # Beyond 2^53 a float64 no longer tells whole numbers apart.
+    return bool((values == np.round(values)).all() and (np.abs(values) < 2.0**53).all())
+
+
+def require_numbers(targets: HostArray, table: Table) -> HostArray:
+    """Return the targets (N, t) of a table; raise DataError for text."""
+    if targets.dtype.kind == "U":
+        raise DataError(
+            f"{table.source}: expected numbers in the target {listed(table.target_names)}, got text such as "
+            f"{str(targets[0, 0])!r}."
+        )
+    return targets
+
+
+def require_zero_one(targets: HostArray, table: Table) -> None:
+    """Raise DataError for targets (N, t) other than 0 and 1, with the first position."""
+    bad = ~np.isin(require_numbers(targets, table), (0, 1))
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise DataError(
+            f"{table.source}: row {row + 1}, target {table.target_names[column]!r}: labels must be 0 or 1, "
+            f"got {targets[row, column]:g}."
+        )
+
+
+def one_hot_labels(targets: HostArray, table: Table) -> NDArray[np.int64]:
+    """Return the column of the one 1 in each row of targets (N, t); raise DataError for other rows."""
+    require_zero_one(targets, table)
+    sums = targets.sum(axis=1)
+    if (sums != 1).any():
+        row = int(np.argmax(sums != 1))
+        raise DataError(
+            f"{table.source}: the task exclusive over several columns needs one 1 a row; row {row + 1} has "
+            f"{sums[row]:g}. For labels that do not exclude each other use the task multi-label."
+        )
+    labels: NDArray[np.int64] = np.argmax(targets, axis=1)
+    return labels

@@ -1,0 +1,37 @@
+"""Where a training exploded: its last epoch gone through again, this time with a look at every gradient."""
+
+from __future__ import annotations
+
+from math import inf, isfinite, sqrt
+from typing import TYPE_CHECKING
+
+from .backend import HostArray
+from .step import gradient_step
+
+if TYPE_CHECKING:
+    from .training import Training
+
+
+def largest_gradient(training: Training, order: HostArray, batches: int) -> tuple[float, int]:
+    """Learn from an epoch's first batches again; return the largest gradient norm and its layer.
+
+    The gradients of single steps are not looked at during training, where that would cost time.
+    """
+    backend, stack, epoch = training.backend, training.stack, training.epoch
+    parameters, on_device = stack.parameters, training.results.on_device.square
+    training.begin_epoch(order)
+    training.optimizer.prepare(parameters, len(training.batches))
+    worst, layer = -1.0, 0
+    for batch in training.batches[:batches]:
+        gradient_step(backend, stack, training.metric, training.examples, epoch, batch)
+        for i, (start, stop) in enumerate(parameters.ranges):
+            backend.sum_squares(parameters.gradients[start:stop], out=on_device)
+            square = float(backend.to_host(on_device)[0])
+            norm = sqrt(square) if isfinite(square) else inf
+            if norm > worst:
+                worst, layer = norm, i
+        if worst == inf:
+            break
+        training.optimizer.update(backend, parameters)
+        backend.advance(epoch.cursor, batch.rows)
+    return worst, layer
