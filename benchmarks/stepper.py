@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import numpy as np
@@ -77,18 +78,20 @@ class Stepper:
         self._start = backend.from_host(np.zeros(1), dtype=INTEGER)
         self._batches = problem.batches
         self._next = 0
+        self._program = None if eager else self.record()
         self._step = partial(self._call, backend) if eager else self.compile()
 
     def compile(self) -> Callable[[], None]:
         """Record a step and return what replays it."""
-        return self.backend.compile(self._program())
+        return self.backend.compile(self.record())
 
     def prebound(self) -> Sequence[Step]:
         """Return the calls that a replay on NumPy makes."""
         assert isinstance(self.backend, NumpyBackend)
-        return prebound(self.backend, self._program()).steps
+        return prebound(self.backend, self.record()).steps
 
-    def _program(self) -> Program:
+    def record(self) -> Program:
+        """Return a step as a program."""
         scratch = [*self.batch.scratch, self.network.stack.parameters.gradients]
         return record(self.backend, self._call, scratch)
 
@@ -142,8 +145,13 @@ class Stepper:
         """The optimizer's step."""
         self.optimizer.update(self.backend, self.network.stack.parameters)
 
+    def session(self) -> AbstractContextManager[None]:
+        """Return what surrounds replayed steps, as in `fit`; nothing for called ones."""
+        return nullcontext() if self._program is None else self.backend.session([self._program])
+
     def run(self, steps: int) -> None:
         """Take that many steps and wait for the device."""
-        for _ in range(steps):
-            self.step()
-        self.backend.synchronize()
+        with self.session():
+            for _ in range(steps):
+                self.step()
+            self.backend.synchronize()

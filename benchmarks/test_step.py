@@ -56,7 +56,8 @@ def test_training_step(timed, stepper, network, backend):
     """Gather, forward, loss, backward, update, recorded and replayed as `fit` does."""
     case = CASES[network]
     moved = case.step_bytes(backend.dtype.itemsize)
-    timed(stepper.step, group="step", samples=case.batch, flops=case.step_flops, moved=moved)
+    with stepper.session():
+        timed(stepper.step, group="step", samples=case.batch, flops=case.step_flops, moved=moved)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid"])
@@ -84,4 +85,5 @@ def test_epoch(timed, stepper, network, activation):
     """The order sent, and every batch learned from."""
     case, problem = CASES[network], problem_of(CASES[network], activation)
     flops = problem.batches * case.step_flops
-    timed(stepper.epoch, group="epoch", samples=len(problem.X), flops=flops)
+    with stepper.session():
+        timed(stepper.epoch, group="epoch", samples=len(problem.X), flops=flops)

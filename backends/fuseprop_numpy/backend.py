@@ -20,7 +20,7 @@ from .inference import InferenceOperations
 from .losses import LossOperations
 from .rows import RowOperations
 from .shared import Shared, sharing_threads
-from .threads import ENOUGH, ONE_THREAD, largest_product
+from .threads import ENOUGH, ONE_THREAD, multiplications
 from .updates import UpdateOperations
 
 
@@ -52,7 +52,8 @@ class NumpyBackend(
         return Shared(self, program, threads).run if threads > 1 else prebound(self, program).run
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
-        alone = largest_product(programs) < ENOUGH or any(sharing_threads(each) > 1 for each in programs)
+        small = max(map(multiplications, programs), default=0) < ENOUGH
+        alone = small or any(sharing_threads(program) > 1 for program in programs)
         return ONE_THREAD.hold() if alone else nullcontext()
 
 

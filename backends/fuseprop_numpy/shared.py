@@ -22,7 +22,7 @@ from .folding import folding
 from .parts import CannotCutError, cut
 from .replay import Replay
 from .steps import runner
-from .threads import ONE_THREAD
+from .threads import ONE_THREAD, multiplications
 
 ROWS_EACH = 256
 """Rows of a thread from which on sharing pays."""
@@ -54,10 +54,9 @@ class Shared:
 
 def sharing_threads(program: Program) -> int:
     """Return how many threads are to share a step: all that BLAS has where that pays, else 1."""
-    products = [call for call in program.calls if call.operation == "matmul"]
-    work = sum(call.operands[0].size * call.operands[1].shape[1] for call in products)
     gathered = [len(call.options["out"]) for call in program.calls if call.operation == "take_rows"]
-    threads = ONE_THREAD.outside() if work >= MULTIPLICATIONS and gathered else 1
+    enough = gathered and multiplications(program) >= MULTIPLICATIONS
+    threads = ONE_THREAD.outside() if enough else 1
     if threads == 1 or gathered[0] < ROWS_EACH * threads:
         return 1
     try:

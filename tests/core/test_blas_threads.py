@@ -6,10 +6,11 @@ from threading import Barrier
 import numpy as np
 import pytest
 from fuseprop_numpy import threads
-from fuseprop_numpy.threads import ONE_THREAD, largest_product
+from fuseprop_numpy.threads import ONE_THREAD, multiplications
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from fuseprop import MomentumSGD, Network, mlp
+from fuseprop.backend import Call, Program
 from fuseprop.callbacks import OnEpochEnd
 
 X = np.random.default_rng(0).normal(size=(64, 6))
@@ -45,7 +46,7 @@ def test_one_while_a_small_network_trains():
 
 
 def test_as_many_as_there_are_for_a_wide_one(monkeypatch):
-    monkeypatch.setattr("fuseprop_numpy.backend.ENOUGH", 32 * 6 * 8)
+    monkeypatch.setattr("fuseprop_numpy.backend.ENOUGH", 32 * (2 * 6 * 8 + 3 * 8 * 3))
     seen = []
     fit(lambda history: seen.append(blas_threads()))
     assert seen == [{2}, {2}]
@@ -81,11 +82,15 @@ def test_the_last_to_leave_sets_back():
     assert blas_threads() == {2}
 
 
-def test_the_largest_product_decides():
-    from fuseprop.backend import Call, Program
-
+def test_all_products_of_a_step_count():
     a, b, out = np.zeros((4, 3)), np.zeros((3, 5)), np.zeros((4, 5))
-    product, update = Call("matmul", (a, b), {"out": out}), Call("sum_squares", (a,), {"out": out})
-    assert largest_product([Program((update,)), Program((product, update))]) == 4 * 3 * 5
-    assert largest_product([Program((update,))]) == 0
-    assert threads.ENOUGH > 128 * 64 * 64
+    product, other = Call("matmul", (a, b), {"out": out}), Call("sum_squares", (a,), {"out": out})
+    assert multiplications(Program((product, other, product))) == 2 * 4 * 3 * 5
+    assert multiplications(Program((other,))) == 0
+
+
+def test_one_where_a_single_multiplication_is_missing(monkeypatch):
+    monkeypatch.setattr("fuseprop_numpy.backend.ENOUGH", 32 * (2 * 6 * 8 + 3 * 8 * 3) + 1)
+    seen = []
+    fit(lambda history: seen.append(blas_threads()))
+    assert seen == [{1}, {1}]
