@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from math import log10
 
-WIDTH, HEIGHT = 860, 480
+WIDTH, HEIGHT = 1060, 500
 LEFT, RIGHT, TOP, BOTTOM = 80, 190, 44, 76
 
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 4", "12 4", "1 2", "6 2 1 2 1 2", "3 1")
