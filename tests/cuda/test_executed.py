@@ -139,6 +139,14 @@ def test_several_nan_the_first_one_wins(ours):
         Comparison(ours)("argmax_equals", {"scores": scores, "labels": np.full(5, label)}, {"out": (5,)})
 
 
+def test_one_miss_anywhere_in_a_row_is_a_miss(ours):
+    """Also where the thread that finds it finds later columns right."""
+    k = 67  # more than two columns a thread, however many share a row
+    scores, out = ours.from_host(np.vstack([np.eye(k), np.zeros(k)])), ours.empty((k + 1,))
+    ours.threshold_equals(scores, ours.zeros((k + 1, k)), 0.5, 0.5, out=out)
+    np.testing.assert_array_equal(ours.to_host(out), [*np.zeros(k), 1])
+
+
 @pytest.mark.parametrize("scale", [1e-42, 1e-37, 1e18])
 def test_numbers_near_the_ends_of_the_range(ours, scale):
     """Denormal and huge numbers through everything that multiplies."""
