@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 
 import numpy as np
 from fuseprop_numpy import NumpyBackend
@@ -12,7 +11,7 @@ from fuseprop_numpy.feature_major import prebound
 from fuseprop_numpy.steps import Step
 
 from fuseprop import MomentumSGD, Network, mlp
-from fuseprop.backend import INTEGER, AnyBackend, Array, HostArray, Program
+from fuseprop.backend import INTEGER, AnyBackend, Array, HostArray, Program, Runner
 from fuseprop.program import record
 from fuseprop.rows import Rows
 from fuseprop.step import training_step
@@ -79,9 +78,9 @@ class Stepper:
         self._batches = problem.batches
         self._next = 0
         self._program = None if eager else self.record()
-        self._step = partial(self._call, backend) if eager else self.compile()
+        self._take = self._call_times if eager else self.compile()
 
-    def compile(self) -> Callable[[], None]:
+    def compile(self) -> Runner:
         """Record a step and return what replays it."""
         return self.backend.compile(self.record())
 
@@ -107,12 +106,23 @@ class Stepper:
             self.batch,
         )
 
+    def _call_times(self, times: int) -> None:
+        for _ in range(times):
+            self._call(self.backend)
+
     def step(self) -> None:
         """Gather, forward, loss, backward, update; does not wait for the device."""
-        if self._next == self._batches:
-            self.rewind()
-        self._next += 1
-        self._step()
+        self.steps(1)
+
+    def steps(self, times: int) -> None:
+        """Take that many steps, going back to the epoch's first batch after its last."""
+        while times > 0:
+            if self._next == self._batches:
+                self.rewind()
+            run = min(times, self._batches - self._next)
+            self._take(run)
+            self._next += run
+            times -= run
 
     def call(self) -> None:
         """Take the epoch's first step layer by layer: what is scratch to a replay then holds what it says."""
@@ -129,8 +139,7 @@ class Stepper:
         """Send the order to the device and take all steps, as `fit` does; does not wait for the device."""
         self.training.begin_epoch(self._order)
         self._next = 0
-        for _ in range(self._batches):
-            self.step()
+        self.steps(self._batches)
 
     def forward(self) -> None:
         """All layers, on the rows of `call`."""
@@ -152,6 +161,5 @@ class Stepper:
     def run(self, steps: int) -> None:
         """Take that many steps and wait for the device."""
         with self.session():
-            for _ in range(steps):
-                self.step()
+            self.steps(steps)
             self.backend.synchronize()

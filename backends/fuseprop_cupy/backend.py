@@ -11,13 +11,13 @@ CuPy stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fuseprop.backend import Backend, BackendUnavailable, Program, replay_by_calling
+from fuseprop.backend import Backend, BackendUnavailable, Program, Runner, replay_by_calling
 
 from .dense import DenseOperations
 from .device import Array
@@ -46,7 +46,7 @@ class CupyBackend(RowOperations, DenseOperations, LossOperations, InferenceOpera
             raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}.')
         super().__init__(_ordinal(device), np.dtype(dtype))
 
-    def compile(self, program: Program) -> Callable[[], None]:
+    def compile(self, program: Program) -> Runner:
         return replay_by_calling(self, program)
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:

@@ -5,13 +5,13 @@ Called one by one, operations are what the families in this folder say; a compil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fuseprop.backend import Backend, BackendUnavailable, HostArray, Program
+from fuseprop.backend import Backend, BackendUnavailable, HostArray, Program, Runner
 
 from .arrays import ArrayOperations
 from .dense import DenseOperations
@@ -47,7 +47,7 @@ class NumpyBackend(
             raise BackendUnavailable(f'The numpy backend computes on "cpu" only, {device!r} was asked for.')
         super().__init__(np.dtype(dtype))
 
-    def compile(self, program: Program) -> Callable[[], None]:
+    def compile(self, program: Program) -> Runner:
         threads = sharing_threads(program)
         return Shared(self, program, threads).run if threads > 1 else prebound(self, program).run
 

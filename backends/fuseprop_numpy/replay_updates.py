@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from fuseprop.backend import HostArray
+from fuseprop.backend import HostArray, Runner
 
 from .blocks import UPDATE_BLOCK, update_blocks
 from .steps import Step, Steps, runner
@@ -32,7 +32,7 @@ class UpdateSteps(Steps):
         learning_rate, momentum, decay = (settings[i : i + 1].reshape(()) for i in range(3))
         folded_decay = self.number(0)
 
-        def update(ranges: Sequence[tuple[int, int]], folded: bool) -> Callable[[], None]:
+        def update(ranges: Sequence[tuple[int, int]], folded: bool) -> Runner:
             steps: list[Step] = []
             if folded and ranges:
                 steps.append((np.multiply, (decay, learning_rate, folded_decay)))
@@ -61,7 +61,7 @@ class UpdateSteps(Steps):
             plain, decaying = update((), folded), update(decay_ranges, folded)
 
             def momentum_sgd() -> None:
-                (decaying if decay else plain)()
+                (decaying if decay else plain)(1)
 
             return momentum_sgd
 
@@ -89,7 +89,7 @@ class UpdateSteps(Steps):
         self.add(np.subtract, self.one, beta_1, new_1)
         self.add(np.subtract, self.one, beta_2, new_2)
 
-        def update(ranges: Sequence[tuple[int, int]]) -> Callable[[], None]:
+        def update(ranges: Sequence[tuple[int, int]]) -> Runner:
             steps: list[Step] = []
             for start, stop, decays in update_blocks(len(values), ranges):
                 w, g, m, v = (array[start:stop] for array in (values, gradients, first, second))
@@ -115,6 +115,6 @@ class UpdateSteps(Steps):
         plain, decaying = update(()), update(decay_ranges)
 
         def adam() -> None:
-            (decaying if decay else plain)()
+            (decaying if decay else plain)(1)
 
         self.add(adam)

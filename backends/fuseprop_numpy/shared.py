@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import HostArray, Program
+from fuseprop.backend import HostArray, Program, Runner
 
 from .blocks import UPDATE_BLOCK
 from .folding import folding
@@ -32,7 +32,7 @@ MULTIPLICATIONS = 1e8
 
 
 class Shared:
-    """A step that threads do together; `run` does it."""
+    """Steps that threads do together; `run` does them."""
 
     def __init__(self, backend: Any, program: Program, threads: int) -> None:
         parts = cut(program, threads)
@@ -41,15 +41,17 @@ class Shared:
         sums = [_summing(parts.gradients, *part) for part in parts.ranges]
         updates = [Replay(backend, part, fold) for part in parts.updates]
         self._threads = threads
-        self._rows = [part.run for part in rows]
+        self._rows = [partial(part.run, 1) for part in rows]
         self._updates = [
-            runner([(add, ()), (update.run, ())]) for add, update in zip(sums, updates, strict=True)
+            partial(runner([(add, (1,)), (update.run, (1,))]), 1)
+            for add, update in zip(sums, updates, strict=True)
         ]
 
-    def run(self) -> None:
-        """Do the step."""
-        side_by_side(self._rows)
-        side_by_side(self._updates)
+    def run(self, times: int) -> None:
+        """Do that many steps."""
+        for _ in range(times):
+            side_by_side(self._rows)
+            side_by_side(self._updates)
 
 
 def sharing_threads(program: Program) -> int:
@@ -90,7 +92,7 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:  # noqa: ARG001 (a 
     return ThreadPoolExecutor(threads, thread_name_prefix="fuseprop")
 
 
-def _summing(gradients: Sequence[HostArray], start: int, stop: int) -> Callable[[], None]:
+def _summing(gradients: Sequence[HostArray], start: int, stop: int) -> Runner:
     """Return what adds all gradients to the first ones, within a range, in blocks that stay in the cache."""
     first, *others = gradients
     return runner(

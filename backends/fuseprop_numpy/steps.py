@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from fuseprop.backend import HostArray
+from fuseprop.backend import HostArray, Runner
 
 from .folding import Folding
 
@@ -15,13 +15,14 @@ Step: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function and its arguments, all positional: that is the cheapest call in Python."""
 
 
-def runner(steps: Sequence[Step]) -> Callable[[], None]:
-    """Return what makes the calls, in order."""
+def runner(steps: Sequence[Step]) -> Runner:
+    """Return what makes the calls, in order, as often as it is told."""
     fixed = tuple(steps)
 
-    def run() -> None:
-        for function, arguments in fixed:
-            function(*arguments)
+    def run(times: int) -> None:
+        for _ in range(times):
+            for function, arguments in fixed:
+                function(*arguments)
 
     return run
 

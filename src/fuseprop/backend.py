@@ -91,13 +91,18 @@ class Program:
     scratch: tuple[Any, ...] = ()
 
 
-def replay_by_calling(backend: object, program: Program) -> Callable[[], None]:
+Runner: TypeAlias = Callable[[int], None]
+"""What runs a compiled program: ``replay(times)``, from first call to last and again from the first."""
+
+
+def replay_by_calling(backend: object, program: Program) -> Runner:
     """Return what replays a program one call after the other: the simplest `Backend.compile`."""
     calls = [(getattr(backend, call.operation), call.operands, call.options) for call in program.calls]
 
-    def replay() -> None:
-        for method, operands, options in calls:
-            method(*operands, **options)
+    def replay(times: int) -> None:
+        for _ in range(times):
+            for method, operands, options in calls:
+                method(*operands, **options)
 
     return replay
 
@@ -337,11 +342,12 @@ class Backend(Protocol[A]):
 
     # Replay.
 
-    def compile(self, program: Program) -> Callable[[], None]:
+    def compile(self, program: Program) -> Runner:
         """Return a function that does what the program's calls do, in the way that is cheapest here.
 
-        Each call of it is one replay. Results agree with those of the calls within 10 eps, and are the same
-        bits on every run; what is left in `Program.scratch` is undefined.
+        ``replay(times)`` does it `times` times. Results agree with those of the calls within 10 eps a time,
+        and are the same bits on every run, however the times are divided among calls; what is left in
+        `Program.scratch` is undefined.
         `replay_by_calling(self, program)` is a complete implementation.
         """
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import count, islice
 from math import isfinite
 from time import perf_counter
 from typing import NoReturn
 
 import numpy as np
 
-from .backend import INTEGER, AnyBackend, HostArray, Program
+from .backend import INTEGER, AnyBackend, HostArray, Program, Runner
 from .best import BestWeights
 from .callbacks import BatchCallback, Callback
 from .divergence import DivergenceError
@@ -75,7 +76,7 @@ class Training:
         self.batches = [
             buffers.batch(min(self.batch_size, n - start)) for start in range(0, n, self.batch_size)
         ]
-        self._steps: list[Callable[[], None]] = []
+        self._runs: list[tuple[Runner, int]] = []
         self._best = BestWeights(stack.parameters)
 
     def run(
@@ -140,14 +141,7 @@ class Training:
         self.begin_epoch(order)
         # What overflows on the way to a loss that is not finite is reported once, as a DivergenceError.
         with np.errstate(over="ignore", invalid="ignore"):
-            number = 0
-            try:
-                for number, step in enumerate(self._steps, 1):
-                    step()
-                    for watcher in watchers:
-                        watcher.batch_end(history, number)
-            finally:
-                self.optimizer.steps += number
+            self._take_steps(history, watchers)
             if self._norms is not None:
                 self._norms.measure()
             if self.validation is not None:
@@ -160,17 +154,38 @@ class Training:
         self._best.offer(history.score, history.epochs)
         history.best_epoch = self._best.epoch
 
+    def _take_steps(self, history: History, watchers: Sequence[BatchCallback]) -> None:
+        """Take an epoch's steps; where that is interrupted, the optimizer still knows how many there were."""
+        numbers = count(1)
+        try:
+            for replay, times in self._runs:
+                if not watchers:
+                    replay(times)
+                    continue
+                for number in islice(numbers, times):
+                    replay(1)
+                    for watcher in watchers:
+                        watcher.batch_end(history, number)
+        except BaseException:
+            rows = int(self.backend.to_host(self.epoch.cursor)[0])
+            self.optimizer.steps += -(-rows // self.batch_size)
+            raise
+        self.optimizer.steps += len(self.batches)
+
     def _compile_epoch(self, *, watched: bool) -> list[Program]:
-        """Compile the steps of an epoch; return their programs.
+        """Compile the steps of an epoch, and note how often each is taken; return their programs.
 
         What the last one leaves in the gradients may be looked at; those who watch look after each.
         """
         *others, last = self.batches
-        programs = {batch.rows: self.program(batch, gradients_are_read=watched) for batch in set(others)}
         ending = self.program(last, gradients_are_read=True)
-        replays = {rows: self.backend.compile(program) for rows, program in programs.items()}
-        self._steps = [*(replays[batch.rows] for batch in others), self.backend.compile(ending)]
-        return [*programs.values(), ending]
+        programs = [ending]
+        self._runs = [(self.backend.compile(ending), 1)]
+        if others:
+            full = self.program(others[0], gradients_are_read=watched)
+            programs.append(full)
+            self._runs.insert(0, (self.backend.compile(full), len(others)))
+        return programs
 
     def program(self, batch: Batch, *, gradients_are_read: bool = False) -> Program:
         """Record the step of such a batch; the optimizer must be prepared.

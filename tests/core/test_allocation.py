@@ -64,7 +64,7 @@ def peak_of_a_step(sizes, rows, loss, activation, dtype, weighted, replay=False,
         )
 
     if replay:
-        step = backend.compile(training.program(training.batches[0]))
+        step = partial(backend.compile(training.program(training.batches[0])), 1)
         training.begin_epoch(np.arange(2 * rows))
     step()  # scratch grows to its size once
     tracemalloc.start()

@@ -35,7 +35,7 @@ def training_of(loss="softmax_cross_entropy", optimizer=None, weighted=False, si
 
 def learn(training, make):
     for batch in training.batches:
-        make(training.backend, training.program(batch, gradients_are_read=True))()
+        make(training.backend, training.program(batch, gradients_are_read=True))(1)
     parameters, epoch = training.stack.parameters, training.epoch
     return [parameters.values, parameters.gradients, epoch.losses, epoch.hits, epoch.cursor]
 
@@ -87,7 +87,7 @@ def test_fit_shares(monkeypatch):
     monkeypatch.setattr(module, "MULTIPLICATIONS", 10)
     monkeypatch.setattr(module, "ROWS_EACH", 6)
     run = Shared.run
-    monkeypatch.setattr(Shared, "run", lambda self: (names.add("shared"), run(self)))
+    monkeypatch.setattr(Shared, "run", lambda self, times: (names.add("shared"), run(self, times)))
     together = weights()
     assert names == {"shared"}
     for (w, b), (w_alone, b_alone) in zip(together, alone, strict=True):

@@ -7,13 +7,13 @@ differs from step to step, and ||W||^2 is measured in every step; the host reads
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import INTEGER, AnyBackend, HostArray, Program
+from ..backend import INTEGER, AnyBackend, HostArray, Program, Runner
 from ..callbacks import BatchCallback
 from ..history import History
 from ..metrics import make_metric
@@ -122,7 +122,7 @@ class Epochs:
             row_weights=backend.zeros((n,)) if weighted else None,
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
-        self._replays: dict[int, Callable[[], None]] = {}
+        self._replays: dict[int, Runner] = {}
 
     def session(self, order: HostArray) -> AbstractContextManager[None]:
         """Compile the steps, and return what surrounds the epochs that take them."""
@@ -141,7 +141,7 @@ class Epochs:
             try:
                 for done, (batch, start) in enumerate(zip(self.batches, self._starts, strict=True), 1):
                     self._features.send(order[start : start + batch.rows], out=batch.x)
-                    self._replays[batch.rows]()
+                    self._replays[batch.rows](1)
                     for watcher in watchers:
                         watcher.batch_end(history, done)
             finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ class ReplayContract:
             optimizer.prepare(parameters, 1)
             optimizer.reset()
             training.begin_epoch(np.array(order))
-            replay()
+            replay(1)
             return backend.from_host(backend.to_host(parameters.values) - backend.to_host(kept))
 
         forward, backward = list(range(ROWS)), list(range(ROWS))[::-1]
@@ -87,8 +87,21 @@ class ReplayContract:
         assert_parity(backend.to_host(learn(forward, 0.2, 0.0)), 2 * first.astype(np.float64), backend.dtype)
         for order, decay in ((backward, 0.0), (forward, 0.1)):
             assert np.abs(backend.to_host(learn(order, 0.1, decay)) - first).max() > 1e-4
-        replay()
+        replay(1)
         np.testing.assert_array_equal(backend.to_host(training.epoch.cursor), [2 * BATCH])
+
+    @pytest.mark.parametrize("rule", RULES)
+    def test_how_often_at_once_makes_no_difference(self, backend: AnyBackend, rule: str) -> None:
+        """Three steps in one call of a replay, or in three: the same bits."""
+        together, apart = (self._training(backend, LOSSES[3], "sigmoid", "weighted", rule) for _ in range(2))
+        for training, calls in ((together, [3]), (apart, [1, 0, 2])):
+            training.begin_epoch(np.arange(ROWS))
+            replay = backend.compile(training.program(training.batches[0]))
+            for times in calls:
+                replay(times)
+        for one, other in zip(self._traces(together), self._traces(apart), strict=True):
+            np.testing.assert_array_equal(backend.to_host(one), backend.to_host(other))
+        np.testing.assert_array_equal(backend.to_host(together.epoch.cursor), [3 * BATCH])
 
     def test_a_replay_draws_new_masks(self, backend: AnyBackend) -> None:
         """Dropout goes by the step on the device, within a replay and from one to the next."""
@@ -105,7 +118,7 @@ class ReplayContract:
         replay = backend.compile(record(backend, twice))
         seen = []
         for _ in range(2):
-            replay()
+            replay(1)
             seen += [backend.to_host(out) for out in outs]
         np.testing.assert_array_equal(backend.to_host(step), [4])
         backend.from_host(np.zeros(1, np.int64), out=step)
@@ -135,11 +148,11 @@ class ReplayContract:
             stand_in.copy(batch, out=kept)
             stand_in.take_rows(source, device_order, cursors[0], out=batch)
 
-        replay: Callable[[], None] = backend.compile(record(backend, step))
+        replay = backend.compile(record(backend, step))
         assert not backend.to_host(cursors[0]).any()  # recording has done nothing
         values = backend.to_host(source)
         for turn in range(2):
-            replay()
+            replay(1)
             np.testing.assert_array_equal(backend.to_host(kept), values[order[2 * turn : 2 * turn + 3]])
             np.testing.assert_array_equal(backend.to_host(batch), values[order[2 * turn + 2 : 2 * turn + 5]])
             expected = values[order[2 * turn : 2 * turn + 3]].reshape(6)[:3]
@@ -162,7 +175,7 @@ class ReplayContract:
             training_step(
                 backend, called.stack, called.metric, called.optimizer, called.examples, called.epoch, batch
             )
-            backend.compile(replayed.program(other, gradients_are_read=gradients_are_read))()
+            backend.compile(replayed.program(other, gradients_are_read=gradients_are_read))(1)
             for actual, expected in zip(self._traces(replayed), self._traces(called), strict=True):
                 self._assert_close(backend, actual, expected)
             if gradients_are_read:
