@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from itertools import count, islice
+from collections.abc import Callable, Sequence
 from math import isfinite
 from time import perf_counter
 from typing import NoReturn
 
 import numpy as np
 
-from .backend import INTEGER, AnyBackend, HostArray, Program, Runner
+from .backend import INTEGER, AnyBackend, HostArray, Program
 from .best import BestWeights
 from .callbacks import BatchCallback, Callback
 from .divergence import DivergenceError
@@ -24,6 +23,7 @@ from .optimizers import Optimizer
 from .program import record
 from .results import EpochResults
 from .rows import Rows, batch_shares
+from .runs import Runs
 from .stack import Stack
 from .step import Batch, Buffers, EpochState, training_step
 
@@ -76,7 +76,6 @@ class Training:
         self.batches = [
             buffers.batch(min(self.batch_size, n - start)) for start in range(0, n, self.batch_size)
         ]
-        self._runs: list[tuple[Runner, int]] = []
         self._best = BestWeights(stack.parameters)
 
     def run(
@@ -91,7 +90,12 @@ class Training:
         history = History(metric=self.metric.name)
         self.optimizer.prepare(self.stack.parameters, len(self.batches))
         watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
-        programs = self._compile_epoch(watched=bool(watchers))
+        programs, runs = self._compile_epoch(watched=bool(watchers))
+
+        def tell(batch: int) -> None:
+            for watcher in watchers:
+                watcher.batch_end(history, batch)
+
         self._best.start()
         started: list[Callback] = []
         try:
@@ -100,7 +104,7 @@ class Training:
                 callback.start(epochs, history)
             with self.backend.session(programs):
                 for _ in range(epochs):
-                    self._run_epoch(rng, history, watchers, shuffle=shuffle)
+                    self._run_epoch(rng, history, runs, tell if watchers else None, shuffle=shuffle)
                     for callback in callbacks:
                         callback.epoch_end(history)
                     if history.stop_reason is not None:
@@ -133,7 +137,13 @@ class Training:
         return "of the last step"
 
     def _run_epoch(
-        self, rng: np.random.Generator, history: History, watchers: Sequence[BatchCallback], *, shuffle: bool
+        self,
+        rng: np.random.Generator,
+        history: History,
+        runs: Runs,
+        after: Callable[[int], None] | None,
+        *,
+        shuffle: bool,
     ) -> None:
         start = perf_counter()
         self.optimizer.prepare(self.stack.parameters, len(self.batches))
@@ -141,7 +151,7 @@ class Training:
         self.begin_epoch(order)
         # What overflows on the way to a loss that is not finite is reported once, as a DivergenceError.
         with np.errstate(over="ignore", invalid="ignore"):
-            self._take_steps(history, watchers)
+            runs.take(self.optimizer, after=after)
             if self._norms is not None:
                 self._norms.measure()
             if self.validation is not None:
@@ -154,38 +164,20 @@ class Training:
         self._best.offer(history.score, history.epochs)
         history.best_epoch = self._best.epoch
 
-    def _take_steps(self, history: History, watchers: Sequence[BatchCallback]) -> None:
-        """Take an epoch's steps; where that is interrupted, the optimizer still knows how many there were."""
-        numbers = count(1)
-        try:
-            for replay, times in self._runs:
-                if not watchers:
-                    replay(times)
-                    continue
-                for number in islice(numbers, times):
-                    replay(1)
-                    for watcher in watchers:
-                        watcher.batch_end(history, number)
-        except BaseException:
-            rows = int(self.backend.to_host(self.epoch.cursor)[0])
-            self.optimizer.steps += -(-rows // self.batch_size)
-            raise
-        self.optimizer.steps += len(self.batches)
-
-    def _compile_epoch(self, *, watched: bool) -> list[Program]:
-        """Compile the steps of an epoch, and note how often each is taken; return their programs.
+    def _compile_epoch(self, *, watched: bool) -> tuple[list[Program], Runs]:
+        """Record and compile the steps of an epoch.
 
         What the last one leaves in the gradients may be looked at; those who watch look after each.
         """
         *others, last = self.batches
         ending = self.program(last, gradients_are_read=True)
-        programs = [ending]
-        self._runs = [(self.backend.compile(ending), 1)]
+        programs, times = [ending], [1]
         if others:
-            full = self.program(others[0], gradients_are_read=watched)
-            programs.append(full)
-            self._runs.insert(0, (self.backend.compile(full), len(others)))
-        return programs
+            programs.insert(0, self.program(others[0], gradients_are_read=watched))
+            times.insert(0, len(others))
+        compiled = [self.backend.compile(program) for program in programs]
+        runs = list(zip(compiled, times, strict=True))
+        return programs, Runs(self.backend, runs, self.epoch.cursor, self.batch_size)
 
     def program(self, batch: Batch, *, gradients_are_read: bool = False) -> Program:
         """Record the step of such a batch; the optimizer must be prepared.

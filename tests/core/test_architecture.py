@@ -22,7 +22,7 @@ ORDER = [
     {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},
     {"layers", "losses", "optimizers", "best", "norms"},
     {"callbacks"},
-    {"stack", "targets", "progress"},
+    {"stack", "targets", "progress", "runs"},
     {"metrics", "rows"},
     {"step"},
     {"evaluation", "explosion"},

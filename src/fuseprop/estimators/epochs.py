@@ -7,13 +7,14 @@ differs from step to step, and ||W||^2 is measured in every step; the host reads
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import INTEGER, AnyBackend, HostArray, Program, Runner
+from ..backend import INTEGER, AnyBackend, HostArray, Program
 from ..callbacks import BatchCallback
 from ..history import History
 from ..metrics import make_metric
@@ -21,6 +22,7 @@ from ..norms import LayerNorms, split_norms
 from ..optimizers import Adam, MomentumSGD
 from ..program import record
 from ..rows import Examples
+from ..runs import Runs
 from ..stack import Stack
 from ..step import Batch, Buffers, EpochState, training_step
 from .features import Features
@@ -122,30 +124,39 @@ class Epochs:
             row_weights=backend.zeros((n,)) if weighted else None,
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
-        self._replays: dict[int, Runner] = {}
+        self._runs: Runs | None = None
 
     def session(self, order: HostArray) -> AbstractContextManager[None]:
         """Compile the steps, and return what surrounds the epochs that take them."""
         self._begin(order)  # from here on the optimizer has the buffers that a step needs
-        programs = {batch.rows: self._program(batch) for batch in set(self.batches)}
-        self._replays = {rows: self._backend.compile(program) for rows, program in programs.items()}
-        return self._backend.session(list(programs.values()))
+        times = Counter(self.batches)  # the last may be another than the others
+        programs = [self._program(batch) for batch in times]
+        compiled = [self._backend.compile(program) for program in programs]
+        runs = list(zip(compiled, times.values(), strict=True))
+        self._runs = Runs(self._backend, runs, self._epoch.cursor, self.batches[0].rows)
+        return self._backend.session(programs)
 
     def run(self, order: HostArray, history: History, watchers: Sequence[BatchCallback] = ()) -> Outcome:
         """Learn from the rows in `order` (n,), once, in a session; return what the host then reads."""
         backend, optimizer = self._backend, self._optimizer
         sums = self._begin(order)
+
+        def send(number: int) -> None:
+            batch, start = self.batches[number - 1], self._starts[number - 1]
+            self._features.send(order[start : start + batch.rows], out=batch.x)
+
+        def tell(number: int) -> None:
+            for watcher in watchers:
+                watcher.batch_end(history, number)
+
         # What overflows on the way to weights that are not finite is said once, at the end of training.
         with np.errstate(all="ignore"):
-            done = 0
-            try:
-                for done, (batch, start) in enumerate(zip(self.batches, self._starts, strict=True), 1):
-                    self._features.send(order[start : start + batch.rows], out=batch.x)
-                    self._replays[batch.rows](1)
-                    for watcher in watchers:
-                        watcher.batch_end(history, done)
-            finally:
-                optimizer.steps += done
+            assert self._runs is not None
+            self._runs.take(
+                optimizer,
+                before=send if self._features.x is None else None,
+                after=tell if watchers else None,
+            )
             self._norms.measure()
             if self._heldout is not None:
                 self._heldout.launch()
