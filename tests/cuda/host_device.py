@@ -7,6 +7,7 @@ result does not depend on the order in which threads run.
 
 import ctypes
 import weakref
+from functools import partial
 from math import prod
 
 import cupy
@@ -15,7 +16,9 @@ import numpy as np
 from fuseprop_cupy import CupyBackend
 from fuseprop_cupy.catalog import kernels
 from fuseprop_cupy.device import Device
+from fuseprop_cupy.nodes import Copy, Multiply
 from host_kernels import Span, host_kernels
+from host_lanes import HostLanes
 
 GUARD = 256
 """Bytes on each side of an allocation; with the rest of new memory they are 255: NaN, or -1."""
@@ -29,8 +32,10 @@ class HostDevice(Device):
         self.array_type = cupy.ndarray
         self.allocations = 0
         self.launched = []
+        self.products = 0
         self._dtype = dtype
         self._kernels = built or host_kernels()
+        self._lanes = None
         self._buffers = weakref.WeakValueDictionary()
 
     def enter(self):
@@ -66,6 +71,7 @@ class HostDevice(Device):
         ctypes.memmove(out.data.ptr, source.data.ptr, source.nbytes)
 
     def multiply(self, a, b, out):
+        self.products += 1
         assert a.dtype == b.dtype == out.dtype
         assert out.flags.c_contiguous
         np.matmul(on_host(a), on_host(b), out=on_host(out))
@@ -75,6 +81,18 @@ class HostDevice(Device):
 
     def memory(self):
         return 2**20, 2**30
+
+    def prepare(self, node):
+        if isinstance(node, Multiply):
+            return partial(self.multiply, node.a, node.b, node.out)
+        if isinstance(node, Copy):
+            return partial(self.copy, node.source, node.out)
+        return partial(self.run, node.kernel.expression, node.grid, node.kernel.block, node.arguments)
+
+    def lanes(self):
+        if self._lanes is None:
+            self._lanes = HostLanes(self)
+        return self._lanes
 
     def run(self, name, grid, block, arguments):
         self.launched.append(name)
@@ -101,9 +119,9 @@ class HostDevice(Device):
 class HostRunBackend(CupyBackend):
     """CupyBackend as it is, on a `HostDevice`; `built` are other kernels than the backend's own."""
 
-    def __init__(self, dtype="float32", device="cuda:0", built=None):
+    def __init__(self, dtype="float32", device="cuda:0", replay="captured", built=None):
         self._built = built
-        super().__init__(dtype, device)
+        super().__init__(dtype, device, replay)
 
     def _open(self, ordinal):
         return HostDevice(ordinal, self.dtype, self._built)
