@@ -18,6 +18,7 @@ import numpy as np
 from fuseprop.backend import HostArray, Program, Runner
 
 from .blocks import UPDATE_BLOCK
+from .denormals import flushing
 from .folding import folding
 from .parts import CannotCutError, cut
 from .replay import Replay
@@ -75,7 +76,7 @@ def side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
 
     def elsewhere(task: Callable[[], None]) -> None:
         with np.errstate(**errors):
-            task()
+            flushing(task)()
 
     futures = [_pool(len(others), os.getpid()).submit(elsewhere, task) for task in others]
     try:
