@@ -64,7 +64,9 @@ class FeatureMajor(Replay):
         if key not in self._twins:
             n, m = array.shape
             if key in self._layout.multiplied:
-                self._bordered[key] = np.ones((m + 1, n), self._dtype)
+                gathered = key in self._layout.gathered  # whose twin is a copy: sooner made row by row
+                shape, order = (m + 1, n), "F" if gathered else "C"
+                self._bordered[key] = np.ones(shape, self._dtype, order)
                 self._twins[key] = self._bordered[key][:-1]
             elif m == 1:
                 self._twins[key] = array.reshape(1, n)
