@@ -1,4 +1,4 @@
-"""Captured steps: in every order that their events allow they leave the bits of the steps call by call."""
+"""Captured steps: in whatever order their events allow they leave the bits of the steps call by call."""
 
 import gc
 import weakref
