@@ -157,7 +157,8 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
             Kernel(
                 name,
                 (value,),
-                f"{output}, T* losses, T* gradient, {sides}T* hits, const long long* cursor, {rows}",
+                f"{output}, T* losses, T* gradient, {'' if 'labels' in output else sides}T* hits, "
+                f"const long long* cursor, {rows}",
                 ("classes", "hits", "cursor"),
             )
         )
@@ -181,18 +182,20 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
             Kernel(
                 "momentum_sgd",
                 (value, nesterov),
-                "T* values, const T* gradients, T* velocities, const T* settings, "
-                "const long long* decay_ranges, int ranges, long long* cursor, long long by, long long size",
-                ("decay_ranges", "cursor"),
+                "T* values, T* gradients, T* velocities, const T* settings, "
+                "const long long* decay_ranges, int ranges, const T* parts, const long long* summed, "
+                "int sums, long long* cursor, long long by, long long size",
+                ("decay_ranges", "parts", "summed", "cursor"),
             )
         )
     listed.append(
         Kernel(
             "adam",
             (value,),
-            "T* values, const T* gradients, T* first, T* second, const T* settings, "
-            "const long long* decay_ranges, int ranges, long long* cursor, long long by, long long size",
-            ("decay_ranges", "cursor"),
+            "T* values, T* gradients, T* first, T* second, const T* settings, "
+            "const long long* decay_ranges, int ranges, const T* parts, const long long* summed, int sums, "
+            "long long* cursor, long long by, long long size",
+            ("decay_ranges", "parts", "summed", "cursor"),
         )
     )
     return {kernel.expression: kernel for kernel in listed}

@@ -10,6 +10,7 @@ from .fusion import fuse
 from .lowering import Lowering
 from .nodes import Multiply, Node
 from .operations import Operations
+from .parts import with_parts_added_up
 from .traffic import Traffic, traffic
 
 
@@ -70,4 +71,5 @@ def plan(backend: Operations, program: Program, *, fused: bool = True) -> Plan:
     Raises what the calls themselves would: TypeError or ValueError for arrays that do not fit.
     """
     lowering = Lowering(backend.seam, backend.dtype)
-    return Plan(program, tuple(lowering.nodes(fuse(program) if fused else program)))
+    nodes = lowering.nodes(fuse(program) if fused else program)
+    return Plan(program, tuple(with_parts_added_up(nodes, backend.seam) if fused else nodes))

@@ -22,6 +22,10 @@ Advance: TypeAlias = tuple[Array | None, int]
 """A cursor (1,) that an update moves on besides, or None, and by how much."""
 
 
+NO_PARTS = None, None, 0
+"""Where an update would read gradients of which there are parts: see `parts`."""
+
+
 class UpdateOperations(Operations):
     """The update."""
 
@@ -85,7 +89,8 @@ class UpdateOperations(Operations):
         expect((size,), gradients=gradients, **{f"moment {i}": moment for i, moment in enumerate(moments, 1)})
         expect((numbers,), settings=settings)
         ranges = self._table(tuple(decay_ranges))
-        self._run(kernel, blocks_for(size), *buffers, settings, ranges, len(decay_ranges), *advance, size)
+        arrays = *buffers, settings, ranges, len(decay_ranges), *NO_PARTS, *advance
+        self._run(kernel, blocks_for(size), *arrays, size)
 
     def _table(self, ranges: tuple[tuple[int, int], ...]) -> Array | None:
         """Return ranges as an array on the device, uploaded when they are first seen."""

@@ -148,6 +148,7 @@ class LossAlone:
     """The mean loss again: for those who want no second number, and a step without the work for it."""
 
     name: str = "loss"
+    counts_hits: ClassVar[bool] = False
 
     def record(
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array

@@ -2,6 +2,7 @@
 
 import numpy as np
 from fuseprop_cupy.fusion import fuse
+from fuseprop_cupy.plan import plan
 from fuseprop_numpy import NumpyBackend
 
 from fuseprop.backend import INTEGER, replay_by_calling
@@ -170,6 +171,41 @@ class Comparison:
             found = [self.moved(backend, rule, starts) for backend in (self.ours, self.numpy)]
             for ours, theirs in zip(*found, strict=True):
                 self.agree(ours, theirs)
+
+        for rule in ("momentum_sgd", "adam"):
+            for decay in ([], [(0, 2 * k + 1)]):
+                found = [self.summed(backend, rule, decay, n, k) for backend in (self.ours, self.numpy)]
+                for ours, theirs in zip(*found, strict=True):
+                    self.agree(ours, theirs)
+
+    def summed(self, backend, rule, decay, n, k):
+        """Two bias gradients of which ours has parts, between gradients that are whole."""
+        rng = np.random.default_rng(n * k)
+        rows, size = n + 128, 4 * k + 1
+        deltas = [backend.from_host(self.rounded(rng.normal(size=(rows, k)) / rows)) for _ in range(2)]
+        numbers = backend.from_host(self.rounded(np.array([0.1, 0.9, 0.99, 0.05, 0.01])))
+        starts = [self.rounded(np.abs(rng.normal(size=size))) for _ in range(4)]
+        flat = [backend.from_host(start) for start in starts]
+        gradients = flat[1]
+
+        def step(stand_in):
+            for delta, first in zip(deltas, (k, 3 * k), strict=True):
+                bias_gradient = gradients[first : first + k]
+                stand_in.activation_backward(delta, delta, "identity", out=delta, bias_gradient=bias_gradient)
+            if rule == "adam":
+                stand_in.adam(*flat, numbers, decay_ranges=decay)
+            else:
+                stand_in.momentum_sgd(*flat[:3], numbers[:3], decay_ranges=decay, nesterov=False)
+
+        program = record(backend, step)
+        if backend is self.ours:
+            nodes = plan(backend, program).nodes
+            assert len(nodes) == 3
+            for node in nodes:
+                backend.seam.run(node.kernel.expression, node.grid, node.kernel.block, node.arguments)
+        else:
+            replay_by_calling(backend, program)(1)
+        return [backend.to_host(array) for array in flat]
 
     def kept(self, backend, inputs, labels, loss, factor, metric):
         """Losses, hits and gradient of n rows, put 2 rows behind the start."""

@@ -217,6 +217,9 @@ MISTAKES = {
             "executed",
             PARITY,
         ),
+        "a part left out": ("slice < slices;", "slice < slices - 1;", "executed", PARITY),
+        "parts of the first sum for all": ("parts + table[4 * at + 2]", "parts", "executed", PARITY),
+        "a sum that is not written": ("return gradients[i] = sum", "return sum", "executed", PARITY),
         "a cursor moved on by every block": (
             "first_item() == 0",
             "threadIdx.x == 0",

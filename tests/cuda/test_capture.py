@@ -65,6 +65,17 @@ def test_every_way_to_replay_leaves_the_same_bits(layers, loss, options, monkeyp
     assert (long.launches, single.launches) == (3, 1)
 
 
+@pytest.mark.parametrize("optimizer", [None, adam, lambda: MomentumSGD(0.1, clip_norm=0.05)])
+def test_batches_of_many_rows(optimizer):
+    """Bias gradients in parts, which the update adds up to the same bits, unless they are clipped first."""
+    found = [
+        epoch(training(HostRunBackend(replay=mode), 3, rows=700, batch=300, optimizer=optimizer), [2, 0])
+        for mode in MODES
+    ]
+    same_bits(found[0], found[2])
+    same_bits(found[1], found[2])
+
+
 @pytest.mark.parametrize("calls", [[11], [1] * 11, [4, 7], [1, 10]], ids=str)
 def test_how_steps_are_divided_among_calls_makes_no_difference(calls):
     eager = epoch(training(HostRunBackend(replay="eager"), rows=91), [11])

@@ -63,6 +63,16 @@ def test_losses_that_somebody_reads_are_written(ours):
     assert "keep_losses" not in operations(fuse(replace(program, scratch=())))
 
 
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_a_step_of_many_rows_takes_no_more(ours, layers):
+    """The sums over their slices are the update's, unless somebody else reads them first."""
+    program = program_of(training(ours, layers, rows=400, batch=300))
+    assert plan(ours, program).facts.launches == 5 * layers + 2
+    clipped = training(ours, layers, rows=400, batch=300, optimizer=lambda: MomentumSGD(0.1, clip_norm=1.0))
+    names = [one.name.partition("<")[0] for one in plan(ours, program_of(clipped)).facts.each]
+    assert names.count("sum_columns") >= layers
+
+
 def call_of(program, operation, number=0):
     return [call for call in program.calls if call.operation == operation][number]
 
@@ -137,12 +147,12 @@ def test_a_gather_from_what_another_one_writes_stays_behind_it(ours):
 
 
 def test_a_plan_allocates_only_when_it_is_made(ours):
-    """Column sums of more than one slice get arrays of their own, which the plan keeps."""
+    """Parts of two column sums, first apart and then together, and the tables of the update."""
     made = training(ours, 2, rows=400, batch=300)
     before = ours.seam.allocations
     facts = plan(ours, program_of(made)).facts
-    assert ours.seam.allocations - before == 3  # two column sums, and the ranges that decay
-    assert facts.launches == 5 * 2 + 2 + 2
+    assert ours.seam.allocations - before == 2 + 1 + 2
+    assert facts.launches == 5 * 2 + 2
 
 
 def test_bytes_are_those_of_the_arrays(ours):

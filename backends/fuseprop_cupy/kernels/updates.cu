@@ -30,19 +30,41 @@ struct Ranges {
   }
 };
 
+// Gradients of which a step has left parts (see sum_columns): a row (start, stop, first, slices) of the table says
+// that gradient i in [start, stop) is the sum of `slices` parts, the first at first + i - start and each next one
+// stop - start further on. Rows ascend.
+template <typename T> struct Parts {
+  const T* parts;
+  const long long* table;
+  int count, at;
+
+  // gradients[i], added up if it was not
+  __device__ T add_up(T* gradients, long long i) {
+    while (at < count && i >= table[4 * at + 1]) ++at;
+    if (at == count || i < table[4 * at]) return gradients[i];
+    const long long start = table[4 * at], width = table[4 * at + 1] - start, slices = table[4 * at + 3];
+    const T* part = parts + table[4 * at + 2] + (i - start);
+    T sum = 0;
+    for (long long slice = 0; slice < slices; ++slice) sum += part[slice * width];
+    return gradients[i] = sum;
+  }
+};
+
 // v = mu v - a g, w = w + v or (Nesterov) w = w + mu v - a g; (a, mu, c) = settings, and g is the gradient
 // plus c w inside the decay_ranges
 template <typename T, bool nesterov>
 __global__ void __launch_bounds__(BLOCK)
-momentum_sgd(T* values, const T* gradients, T* velocities, const T* settings, const long long* decay_ranges,
-             int ranges, long long* cursor, long long by, long long size) {
+momentum_sgd(T* values, T* gradients, T* velocities, const T* settings, const long long* decay_ranges, int ranges,
+             const T* parts, const long long* summed, int sums, long long* cursor, long long by,
+             long long size) {
   move_on(cursor, by);
+  Parts<T> left{parts, summed, sums, 0};
   const T learning_rate = settings[0], momentum = settings[1], decay = settings[2];
   Ranges decaying{decay_ranges, ranges, 0};
   for (long long i = first_item(); i < size; i += item_stride()) {
     const bool decays = decay != T(0) && decaying.hold(i);
-    const T w = values[i];
-    const T step = learning_rate * (decays ? gradients[i] + decay * w : gradients[i]);
+    const T w = values[i], added = left.add_up(gradients, i);
+    const T step = learning_rate * (decays ? added + decay * w : added);
     const T v = momentum * velocities[i] - step;
     velocities[i] = v;
     values[i] = w + (nesterov ? momentum * v - step : v);
@@ -53,16 +75,17 @@ momentum_sgd(T* values, const T* gradients, T* velocities, const T* settings, co
 // settings, and g is the gradient plus c w inside the decay_ranges
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
-adam(T* values, const T* gradients, T* first, T* second, const T* settings, const long long* decay_ranges,
-     int ranges, long long* cursor, long long by, long long size) {
+adam(T* values, T* gradients, T* first, T* second, const T* settings, const long long* decay_ranges, int ranges,
+     const T* parts, const long long* summed, int sums, long long* cursor, long long by, long long size) {
   move_on(cursor, by);
+  Parts<T> left{parts, summed, sums, 0};
   const T rate = settings[0], beta_1 = settings[1], beta_2 = settings[2], epsilon = settings[3];
   const T decay = settings[4];
   Ranges decaying{decay_ranges, ranges, 0};
   for (long long i = first_item(); i < size; i += item_stride()) {
     const bool decays = decay != T(0) && decaying.hold(i);
-    const T w = values[i];
-    const T g = decays ? gradients[i] + decay * w : gradients[i];
+    const T w = values[i], added = left.add_up(gradients, i);
+    const T g = decays ? added + decay * w : added;
     const T m = beta_1 * first[i] + (T(1) - beta_1) * g;
     const T v = beta_2 * second[i] + (T(1) - beta_2) * (g * g);
     first[i] = m;
