@@ -26,6 +26,8 @@ class HostDevice(Device):
 
     def __init__(self, ordinal, dtype, built=None):
         self.ordinal = ordinal
+        self.limit = 2**30
+        self.pooled = 0
         self.array_type = cupy.ndarray
         self.allocations = 0
         self.launched = []
@@ -39,9 +41,12 @@ class HostDevice(Device):
     def empty(self, shape, dtype):
         self.allocations += 1
         size = prod(shape) * dtype.itemsize
+        if self._living() + size > self.limit:
+            raise cupy.cuda.memory.OutOfMemoryError(size, self._living(), self.limit)
         buffer = np.full(GUARD + size + GUARD, 255, np.uint8)
         address = buffer.ctypes.data + GUARD
         self._buffers[address] = buffer
+        weakref.finalize(buffer, self._keep, size).atexit = False
         return cupy_private.array_over(buffer, address, tuple(shape), dtype)
 
     def adopt(self, array):
@@ -74,7 +79,17 @@ class HostDevice(Device):
         pass
 
     def memory(self):
-        return 2**20, 2**30
+        return self.limit - self._living() - self.pooled, self.limit
+
+    def release(self):
+        self.pooled = 0
+
+    def _keep(self, size):
+        """What is freed stays with the pool, as CuPy's does."""
+        self.pooled += size
+
+    def _living(self):
+        return sum(buffer.nbytes - 2 * GUARD for buffer in list(self._buffers.values()))
 
     def run(self, name, grid, block, arguments):
         self.launched.append(name)
