@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,21 @@ from .footprint import footprint
 from .machine import describe, slug, today
 from .networks import ACTIVATIONS, CASES, Case
 from .peers import PEERS
-from .turns import SETTLE, Peer, measure
+from .sets import SETS, measure_all
+from .turns import SETTLE
 
 RESULTS = Path(__file__).parent / "results"
 
-FORMAT = 1
+FORMAT = 2
 QUICK_ROUNDS, QUICK_FLOPS = 3, 1e8
-
-BLOCK = {"cpu": 0.03, "cuda": 0.02}
-"""Seconds that are timed in one piece. Rows whose smallest unit is longer take that."""
 
 
 @click.command(help=__doc__)
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda, or cuda:1.")
 @click.option("--rounds", default=21, show_default=True, help="Turns that everyone takes on each network.")
+@click.option("--sets", default=SETS, show_default=True, help="Sets of processes that share the rounds.")
 @click.option(
-    "--minutes", default=12.0, show_default=True, help="Fewer rounds on wide networks, to end then."
+    "--minutes", default=20.0, show_default=True, help="Fewer rounds on wide networks, to end then."
 )
 @click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds, small networks: a trial, not a result.")
 @click.option("--network", "networks", multiple=True, type=click.Choice(list(CASES)), help="Only these.")
@@ -46,6 +46,7 @@ BLOCK = {"cpu": 0.03, "cuda": 0.02}
 def main(
     device: str,
     rounds: int,
+    sets: int,
     minutes: float,
     quick: bool,
     networks: tuple[str, ...],
@@ -66,6 +67,7 @@ def main(
         activations or ("sigmoid",),
         modules,
         rounds=QUICK_ROUNDS if quick else rounds,
+        sets=1 if quick else sets,
         minutes=minutes,
         sizes=sizes and device == "cpu",
     )
@@ -82,7 +84,8 @@ def compare(
     modules: list[str],
     *,
     rounds: int,
-    minutes: float = 12.0,
+    sets: int = SETS,
+    minutes: float = 20.0,
     sizes: bool = True,
     pause: float = SETTLE,
 ) -> dict[str, Any]:
@@ -94,9 +97,14 @@ def compare(
         "device": device,
         "precision": "strict float32",
         "rounds": rounds,
+        "sets": sets,
         "machine": describe(),
         "peers": [],
-        "networks": [],
+        "networks": [
+            {"network": case.id, "activation": activation, "rows": []}
+            for case in cases
+            for activation in activations
+        ],
         "footprint": [],
         "calls": [],
     }
@@ -104,23 +112,19 @@ def compare(
         _say(start, f"memory and start-up: {module.rpartition('.')[2]}")
         result["footprint"].append({"peer": module.rpartition(".")[2], **footprint(module)})
 
-    everyone = [Peer(module, device) for module in modules]
-    try:
-        for peer in everyone:
-            known = {"name": peer.name, "version": peer.hello.get("version", "")}
-            result["peers"].append({**known, "absent": peer.missing})
-        present = [peer for peer in everyone if peer.missing is None]
-        block = BLOCK[device.partition(":")[0]]
-        todo = [(case.id, activation) for case in cases for activation in activations]
-        for i, (case, activation) in enumerate(todo):
-            _say(start, f"{case} {activation}")
-            left = 60 * minutes - (time.monotonic() - start)
-            share = left / (len(todo) - i)  # what a small network does not use, the wide ones have
-            rows = measure(present, case, activation, rounds=rounds, block=block, seconds=share, pause=pause)
-            result["networks"].append({"network": case, "activation": activation, "rows": rows})
-    finally:
-        for peer in everyone:
-            peer.close()
+    end = start + 60 * minutes
+    for number in range(sets):
+        _say(start, f"processes, set {number + 1} of {sets}")
+        now, left = time.monotonic(), sets - number
+        result["peers"] = measure_all(
+            result["networks"],
+            device,
+            modules,
+            rounds=rounds // sets + (number < rounds % sets),
+            seconds=(end - now) / left,
+            pause=pause,
+            say=partial(_say, start),
+        )
     for network in EXAMINED if sizes else ():
         _say(start, f"{network} call by call")
         result["calls"].append(examine(network))

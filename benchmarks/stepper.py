@@ -21,10 +21,11 @@ from fuseprop.training import Training
 from .problem import LEARNING_RATE, MOMENTUM, Problem
 
 
-def make_network(problem: Problem, backend: AnyBackend) -> Network:
+def make_network(problem: Problem, backend: AnyBackend, metric: str | None = None) -> Network:
     """Return the problem's network with its starting weights."""
     loss = "sigmoid_cross_entropy" if problem.binary else "softmax_cross_entropy"
-    network = Network(mlp(problem.case.sizes, problem.activation), loss, seed=0, backend=backend)
+    layers = mlp(problem.case.sizes, problem.activation)
+    network = Network(layers, loss, metric=metric, seed=0, backend=backend)
     network.set_weights(problem.weights)
     return network
 

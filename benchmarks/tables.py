@@ -157,7 +157,8 @@ def about(result: dict[str, Any]) -> str:
         f"{blas}.",
         *([f"{gpu['name']}, driver {gpu['driver']}, CUDA {gpu['cuda']}, CuPy {gpu['cupy']}."] if gpu else []),
         f"{', '.join(present)}. Settings: {', '.join(settings) or 'those of each library'}.",
-        f"{result['precision']}, up to {result['rounds']} rounds, {result['minutes']} minutes.",
+        f"{result['precision']}, up to {result['rounds']} rounds in {result['sets']} sets of processes, "
+        f"{result['minutes']} minutes.",
         f"Absent: {', '.join(absent) or 'nobody'}.",
         f"Again: `{COMMANDS[result['device'].partition(':')[0]]}`.",
     ]

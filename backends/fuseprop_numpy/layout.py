@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from fuseprop.backend import Call, HostArray, Program
+from fuseprop.backend import Call, HostArray, Program, Shape
 
 from .memory import overlaps, place, stands_below
 
@@ -33,6 +33,7 @@ class Layout:
         matrices = {place(array): array for array in program.scratch if array.ndim == 2}
         self._computed = {key: array for key, array in matrices.items() if key not in self.gathered}
         self.computed = set(self._computed)
+        self._owners: dict[tuple[int, Shape], list[HostArray]] = {}
         self.folding: set[int] = set()
         self.multiplied = set()
         for first, second in pairwise(program.calls):
@@ -49,9 +50,12 @@ class Layout:
 
     def owners(self, array: HostArray) -> list[HostArray]:
         """Return the computed arrays that share memory with this one: itself, or what it is a view of."""
-        if place(array) in self._computed:
-            return [self._computed[place(array)]]
-        return [each for each in self._computed.values() if overlaps(array, [each])]
+        key = place(array)
+        if key not in self._owners:
+            own = self._computed.get(key)
+            of = self._computed.values() if own is None else (own,)
+            self._owners[key] = [each for each in of if overlaps(array, (each,))]
+        return self._owners[key]
 
     def has_rows(self, array: HostArray) -> bool:
         """Whether an array holds a row for each example."""

@@ -46,8 +46,7 @@ class Replay(LossSteps, UpdateSteps):
         super().__init__(backend.dtype)
         self._backend = backend
         self.folding = fold or folding(program)
-        read = [a for call in program.calls if call.operation != "put_rows" for a in inputs(call)]
-        self._only_put = {place(array) for array in program.scratch if not overlaps(array, read)}
+        self._program = program
         self._truths: dict[tuple[int, Shape], HostArray] = {}
         for _, group in groupby(program.calls, lambda call: id(cursor_of(call))):
             calls = list(group)
@@ -70,10 +69,16 @@ class Replay(LossSteps, UpdateSteps):
 
     def keep(self, truths: HostArray, out: HostArray) -> None:
         """Append out = truths; where `out` is only there to be put elsewhere, that puts the truths."""
-        if place(out) in self._only_put:
+        if self._is_only_put(out):
             self._truths[place(out)] = truths
         else:
             self.add(np.copyto, out, truths)
+
+    def _is_only_put(self, array: HostArray) -> bool:
+        if place(array) not in map(place, self._program.scratch):
+            return False
+        readers = [call for call in self._program.calls if call.operation != "put_rows"]
+        return not any(overlaps(array, inputs(call)) for call in readers)
 
     def _compile(self, call: Call) -> None:
         operands = call.operands

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fuseprop.registry import load_backend
 
 from ..problem import Problem
@@ -12,14 +14,14 @@ NAME, MODULE, DISTRIBUTIONS = "fuseprop", "fuseprop", ("fuseprop",)
 
 
 def forms(device: str) -> list[Form]:
-    """Return the bare step as `fit` runs it, and `fit`."""
+    """Return the bare step as `fit` runs it, `fit`, and `fit` that also tells the accuracy."""
 
     def step(problem: Problem) -> Running:
         stepper = Stepper(problem, load_backend(device))
         return Running(stepper.run, stepper.network.weights)
 
-    def fit(problem: Problem) -> Running:
-        network, optimizer = make_network(problem, load_backend(device)), make_optimizer()
+    def fit(problem: Problem, metric: str | None) -> Running:
+        network, optimizer = make_network(problem, load_backend(device), metric), make_optimizer()
 
         def run(steps: int) -> None:
             network.fit(
@@ -33,4 +35,8 @@ def forms(device: str) -> list[Form]:
 
         return Running(run, network.weights, problem.fit_epochs * problem.batches)
 
-    return [Form("fuseprop", "step", step), Form("fuseprop", "fit", fit)]
+    return [
+        Form("fuseprop", "step", step),
+        Form("fuseprop", "fit", partial(fit, metric="loss"), note="history of the loss, as in peers' loops"),
+        Form("fuseprop with accuracy", "fit", partial(fit, metric="accuracy"), note="history of both"),
+    ]

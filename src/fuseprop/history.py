@@ -11,7 +11,7 @@ class History:
 
     Attributes
     ----------
-    metric : "accuracy" | "r2" | "d2"
+    metric : "accuracy" | "r2" | "d2" | "loss"
         What the metrics are.
     train_loss, train_metric : list of float
         Over the training rows, each taken just before its batch was learned from; weight decay not included.
@@ -86,10 +86,11 @@ class History:
 
     def describe_last(self) -> str:
         """Return the last epoch in words, such as ``loss 0.31  accuracy 0.92  validation loss 0.35 ...``."""
-        text = f"loss {self.train_loss[-1]:.4g}  {self.metric} {self.train_metric[-1]:.4f}"
+        words = [f"loss {self.train_loss[-1]:.4g}"]
+        if self.metric != "loss":
+            words.append(f"{self.metric} {self.train_metric[-1]:.4f}")
         if self.validation_loss:
-            text += (
-                f"  validation loss {self.validation_loss[-1]:.4g}"
-                f"  {self.metric} {self.validation_metric[-1]:.4f}"
-            )
-        return text
+            words.append(f"validation loss {self.validation_loss[-1]:.4g}")
+            if self.metric != "loss":
+                words.append(f"{self.metric} {self.validation_metric[-1]:.4f}")
+        return "  ".join(words)

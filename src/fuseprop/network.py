@@ -45,9 +45,9 @@ class Network:
         "sigmoid_cross_entropy" (one or many labels that do not exclude each other),
         "softmax_cross_entropy" (exclusive classes) or "half_poisson_deviance" (counts, by the logarithm of
         their mean) on the logits of an "identity" layer.
-    metric : "accuracy" | "r2" | "d2", optional
+    metric : "accuracy" | "r2" | "d2" | "loss", optional
         What to report beside the loss; by default accuracy for classes, r2 for squared errors and d2 for
-        absolute ones and deviances.
+        absolute ones and deviances. "loss" is nothing beside it.
     device : str, optional
         "auto", "cpu", "cuda", "cuda:1" or a backend's name; by default FUSEPROP_DEVICE or "auto": see
         `load_backend`.

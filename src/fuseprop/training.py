@@ -202,14 +202,13 @@ class Training:
         """Enter an epoch into the history: the one time in it that the host waits for the device."""
         results = self.results.read()
         losses = results.losses
-        bad = np.flatnonzero(~np.isfinite(losses))
-        if bad.size:
-            row = int(bad[0])
+        weights = None if self.weights is None else self.weights[order]
+        train_loss = weighted_mean(losses, weights)
+        if not isfinite(train_loss):
+            row = int(np.argmax(np.where(np.isfinite(losses), losses, np.inf)))  # the first that is not
             self._diverge(history, f"the loss became {losses[row]}", order, row // self.batch_size + 1)
         if not isfinite(float(results.square[0])):
             self._diverge(history, "the weights stopped being finite", order, len(self.batches))
-        weights = None if self.weights is None else self.weights[order]
-        train_loss = weighted_mean(losses, weights)
         held_out = None if self.validation is None else self.validation.score(results.held_out)
         if held_out is not None and not isfinite(held_out[0]):
             self._diverge(history, f"the validation loss became {held_out[0]}", order, None)

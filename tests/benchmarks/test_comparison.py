@@ -30,6 +30,7 @@ def result():
             ("sigmoid",),
             modules,
             rounds=3,
+            sets=2,
             sizes=False,
             pause=0.0,
         )

@@ -57,7 +57,7 @@ def training_figure(
 
 
 def _unit(metric: str) -> str:
-    return {"accuracy": "accuracy (share of rows)", "r2": "R\u00b2 (share of variance)"}.get(
+    return {"accuracy": "accuracy (share of rows)", "r2": "R\u00b2 (share of variance)", "loss": "loss"}.get(
         metric, "D\u00b2 (share of absolute deviation)"
     )
 
