@@ -159,6 +159,11 @@ class Stepper:
         """Return what surrounds replayed steps, as in `fit`; nothing for called ones."""
         return nullcontext() if self._program is None else self.backend.session([self._program])
 
+    def enqueue(self, steps: int) -> None:
+        """Ask for that many steps."""
+        with self.session():
+            self.steps(steps)
+
     def run(self, steps: int) -> None:
         """Take that many steps and wait for the device."""
         with self.session():
