@@ -39,6 +39,7 @@ class Nothing:
     """A metric that counts nothing: the bare step is compared with steps that count no hits either."""
 
     name = "nothing"
+    counts_hits = False
 
     def record(
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array

@@ -34,6 +34,11 @@ class ArrayOperations:
         self._device = self._open(ordinal)
         self._local = threading.local()
 
+    @property
+    def seam(self) -> Device:
+        """What stands between the backend and CUDA."""
+        return self._device
+
     def _open(self, ordinal: int) -> Device:
         return Device(ordinal, self.dtype)
 

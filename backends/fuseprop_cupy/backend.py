@@ -21,13 +21,12 @@ from fuseprop.backend import Backend, BackendUnavailable, Program, Runner, repla
 
 from .dense import DenseOperations
 from .device import Array
+from .fused import FusedOperations
 from .inference import InferenceOperations
-from .losses import LossOperations
 from .rows import RowOperations
-from .updates import UpdateOperations
 
 
-class CupyBackend(RowOperations, DenseOperations, LossOperations, InferenceOperations, UpdateOperations):
+class CupyBackend(RowOperations, DenseOperations, InferenceOperations, FusedOperations):
     """Arrays are `cupy.ndarray`, on one CUDA device.
 
     Parameters

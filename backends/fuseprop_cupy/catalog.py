@@ -22,7 +22,7 @@ OPTIONS = ("--std=c++17", f"-DBLOCK={BLOCK}")
 
 KERNELS = Path(__file__).parent / "kernels"
 
-HEADERS = ("scalars.cuh", "groups.cuh")
+HEADERS = ("scalars.cuh", "groups.cuh", "hits.cuh")
 """Each needs the ones before it."""
 
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -108,7 +108,17 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
     """Return all kernels of a backend with this dtype, by their C++ names."""
     value = C_TYPES[dtype]
     rows = "long long rows, long long columns, int lanes"
-    listed = [Kernel("advance", (), "long long* cursor, long long by", block=(1,))]
+    listed = [
+        Kernel("advance", (), "long long* cursor, long long by", block=(1,)),
+        Kernel(
+            "take_batch",
+            (value,),
+            "const T* x, const T* target, const long long* labels, const long long* order, "
+            "const long long* cursor, T* x_out, T* target_out, long long* labels_out, long long rows, "
+            "long long columns, long long outputs, int lanes",
+            ("target", "labels", "target_out", "labels_out"),
+        ),
+    ]
     for element in (value, "long long"):
         listed += [
             Kernel(
@@ -133,19 +143,27 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
                 block=(32, BLOCK // 32),
             ),
         ]
+    for name, output in {
+        "squared_error": "const T* output, const T* target, const T* row_weights, T factor",
+        "absolute_error": "const T* output, const T* target, const T* row_weights, T factor",
+        "sigmoid_cross_entropy": "const T* logits, const T* target, const T* row_weights",
+        "half_poisson_deviance": "const T* logits, const T* target, const T* row_weights",
+        "softmax_cross_entropy": "const T* logits, const long long* labels, const T* row_weights",
+    }.items():
+        sides = (
+            "" if "labels" in output else "const long long* classes, T score_threshold, T target_threshold, "
+        )
+        listed.append(
+            Kernel(
+                name,
+                (value,),
+                f"{output}, T* losses, T* gradient, {sides}T* hits, const long long* cursor, {rows}",
+                ("classes", "hits", "cursor"),
+            )
+        )
     for name, declaration in {
         "dropout": "const T* values, const long long* step, T* out, T scale, long long seed, "
         "long long threshold, long long size",
-        "squared_error": "const T* output, const T* target, const T* row_weights, T factor, T* losses, "
-        f"T* gradient, {rows}",
-        "absolute_error": "const T* output, const T* target, const T* row_weights, T factor, T* losses, "
-        f"T* gradient, {rows}",
-        "sigmoid_cross_entropy": "const T* logits, const T* target, const T* row_weights, T* losses, "
-        f"T* gradient, {rows}",
-        "softmax_cross_entropy": "const T* logits, const long long* labels, const T* row_weights, T* losses, "
-        f"T* gradient, {rows}",
-        "half_poisson_deviance": "const T* logits, const T* target, const T* row_weights, T* losses, "
-        f"T* gradient, {rows}",
         "exponential": "const T* logits, T* out, long long size",
         "softmax": f"const T* logits, T* out, {rows}",
         "argmax_equals": f"const T* scores, const long long* labels, T* out, {rows}",
@@ -164,8 +182,8 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
                 "momentum_sgd",
                 (value, nesterov),
                 "T* values, const T* gradients, T* velocities, const T* settings, "
-                "const long long* decay_ranges, int ranges, long long size",
-                ("decay_ranges",),
+                "const long long* decay_ranges, int ranges, long long* cursor, long long by, long long size",
+                ("decay_ranges", "cursor"),
             )
         )
     listed.append(
@@ -173,8 +191,8 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
             "adam",
             (value,),
             "T* values, const T* gradients, T* first, T* second, const T* settings, "
-            "const long long* decay_ranges, int ranges, long long size",
-            ("decay_ranges",),
+            "const long long* decay_ranges, int ranges, long long* cursor, long long by, long long size",
+            ("decay_ranges", "cursor"),
         )
     )
     return {kernel.expression: kernel for kernel in listed}

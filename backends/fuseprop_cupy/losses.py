@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from .device import Array
 from .operations import Operations
 from .shapes import expect
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a loss goes in the epoch, and what its kernel finds out besides.
+
+    Attributes
+    ----------
+    cursor : (1,), or None
+        Where in the arrays of losses and hits a batch's begin; None for their start.
+    hits : (N,), or None
+        Where each row's hit goes.
+    classes : (n,), or None
+        The labels that hits go by; None for thresholds.
+    thresholds : of the scores and of the targets
+    """
+
+    cursor: Array | None = None
+    hits: Array | None = None
+    classes: Array | None = None
+    thresholds: tuple[float, float] = (0.0, 0.0)
 
 
 class LossOperations(Operations):
@@ -20,9 +44,7 @@ class LossOperations(Operations):
         losses: Array,
         gradient: Array,
     ) -> None:
-        expect(output.shape, target=target, gradient=gradient)
-        expect(output.shape[:1], row_weights=row_weights, losses=losses)
-        self._run_rows("squared_error", output, target, row_weights, factor, losses, gradient)
+        self._run_loss("squared_error", (output, target, row_weights, factor), losses, gradient)
 
     def absolute_error(
         self,
@@ -34,27 +56,35 @@ class LossOperations(Operations):
         losses: Array,
         gradient: Array,
     ) -> None:
-        expect(output.shape, target=target, gradient=gradient)
-        expect(output.shape[:1], row_weights=row_weights, losses=losses)
-        self._run_rows("absolute_error", output, target, row_weights, factor, losses, gradient)
+        self._run_loss("absolute_error", (output, target, row_weights, factor), losses, gradient)
 
     def sigmoid_cross_entropy(
         self, logits: Array, target: Array, row_weights: Array, *, losses: Array, gradient: Array
     ) -> None:
-        expect(logits.shape, target=target, gradient=gradient)
-        expect(logits.shape[:1], row_weights=row_weights, losses=losses)
-        self._run_rows("sigmoid_cross_entropy", logits, target, row_weights, losses, gradient)
+        self._run_loss("sigmoid_cross_entropy", (logits, target, row_weights), losses, gradient)
 
     def softmax_cross_entropy(
         self, logits: Array, labels: Array, row_weights: Array, *, losses: Array, gradient: Array
     ) -> None:
-        expect(logits.shape, gradient=gradient)
-        expect(logits.shape[:1], labels=labels, row_weights=row_weights, losses=losses)
-        self._run_rows("softmax_cross_entropy", logits, labels, row_weights, losses, gradient)
+        self._run_loss("softmax_cross_entropy", (logits, labels, row_weights), losses, gradient)
 
     def half_poisson_deviance(
         self, logits: Array, target: Array, row_weights: Array, *, losses: Array, gradient: Array
     ) -> None:
-        expect(logits.shape, target=target, gradient=gradient)
-        expect(logits.shape[:1], row_weights=row_weights, losses=losses)
-        self._run_rows("half_poisson_deviance", logits, target, row_weights, losses, gradient)
+        self._run_loss("half_poisson_deviance", (logits, target, row_weights), losses, gradient)
+
+    def _run_loss(
+        self, name: str, operands: tuple[Any, ...], losses: Array, gradient: Array, kept: Kept | None = None
+    ) -> None:
+        """Launch a loss; operands are output, target or labels, row weights, and the factor if it has one."""
+        output, target, row_weights = operands[:3]
+        n, _ = output.shape
+        labelled = name == "softmax_cross_entropy"
+        expect(output.shape, gradient=gradient)
+        expect((n,) if labelled else output.shape, **{"labels" if labelled else "target": target})
+        expect((n,), row_weights=row_weights)
+        if kept is None:
+            expect((n,), losses=losses)
+            kept = Kept()
+        sides = () if labelled else (kept.classes, *kept.thresholds)
+        self._run_rows(name, *operands, losses, gradient, *sides, kept.hits, kept.cursor)

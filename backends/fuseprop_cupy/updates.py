@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from .shapes import expect
 
 SQUARES_PER_THREAD = 16
 """Elements of a sum of squares for each thread, before there are more blocks than one."""
+
+
+Advance: TypeAlias = tuple[Array | None, int]
+"""A cursor (1,) that an update moves on besides, or None, and by how much."""
 
 
 class UpdateOperations(Operations):
@@ -51,13 +55,8 @@ class UpdateOperations(Operations):
         decay_ranges: Sequence[tuple[int, int]],
         nesterov: bool,
     ) -> None:
-        (size,) = values.shape
-        expect((size,), gradients=gradients, velocities=velocities)
-        expect((3,), settings=settings)
-        kernel = self._typed("momentum_sgd", "true" if nesterov else "false")
-        ranges = self._table(tuple(decay_ranges))
-        numbers = len(decay_ranges), size
-        self._run(kernel, blocks_for(size), values, gradients, velocities, settings, ranges, *numbers)
+        name = self._typed("momentum_sgd", "true" if nesterov else "false")
+        self._run_update(name, 3, (values, gradients, velocities), settings, decay_ranges)
 
     def adam(
         self,
@@ -69,13 +68,25 @@ class UpdateOperations(Operations):
         *,
         decay_ranges: Sequence[tuple[int, int]],
     ) -> None:
-        (size,) = values.shape
-        expect((size,), gradients=gradients, first=first, second=second)
-        expect((5,), settings=settings)
         buffers = values, gradients, first, second
-        numbers = len(decay_ranges), size
+        self._run_update(self._typed("adam"), 5, buffers, settings, decay_ranges)
+
+    def _run_update(
+        self,
+        kernel: str,
+        numbers: int,
+        buffers: Sequence[Array],
+        settings: Array,
+        decay_ranges: Sequence[tuple[int, int]],
+        advance: Advance = (None, 0),
+    ) -> None:
+        """Launch an update of flat buffers (P,) by settings (numbers,)."""
+        values, gradients, *moments = buffers
+        (size,) = values.shape
+        expect((size,), gradients=gradients, **{f"moment {i}": moment for i, moment in enumerate(moments, 1)})
+        expect((numbers,), settings=settings)
         ranges = self._table(tuple(decay_ranges))
-        self._run(self._typed("adam"), blocks_for(size), *buffers, settings, ranges, *numbers)
+        self._run(kernel, blocks_for(size), *buffers, settings, ranges, len(decay_ranges), *advance, size)
 
     def _table(self, ranges: tuple[tuple[int, int], ...]) -> Array | None:
         """Return ranges as an array on the device, uploaded when they are first seen."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,10 @@ class Metric(Protocol):
     def name(self) -> str:
         """The metric's name in `METRICS`."""
 
+    @property
+    def counts_hits(self) -> bool:
+        """Whether `record` writes anything."""
+
     def record(
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
     ) -> None:
@@ -41,6 +45,7 @@ class ArgmaxAccuracy:
     """The share of rows whose largest output stands at their class: exclusive classes."""
 
     name: str = "accuracy"
+    counts_hits: ClassVar[bool] = True
 
     def record(
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
@@ -60,6 +65,7 @@ class ThresholdAccuracy:
     output_threshold: float
     target_threshold: float
     name: str = "accuracy"
+    counts_hits: ClassVar[bool] = True
 
     def record(
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
@@ -90,6 +96,7 @@ class RSquared:
     variance: float
     factor: float
     name: str = "r2"
+    counts_hits: ClassVar[bool] = False
 
     def record(
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
@@ -121,6 +128,7 @@ class LossExplained:
 
     constant: float
     name: str = "d2"
+    counts_hits: ClassVar[bool] = False
 
     def record(
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
@@ -140,6 +148,7 @@ class LossAlone:
     """The mean loss again: for those who want no second number, and a step without the work for it."""
 
     name: str = "loss"
+    counts_hits: ClassVar[bool] = False
 
     def record(
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array

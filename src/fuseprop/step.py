@@ -160,5 +160,6 @@ def training_step(
     gradient_step(backend, stack, metric, examples, epoch, batch)
     optimizer.update(backend, stack.parameters)
     backend.put_rows(batch.losses, epoch.cursor, out=epoch.losses)
-    backend.put_rows(batch.hits, epoch.cursor, out=epoch.hits)
+    if metric.counts_hits:
+        backend.put_rows(batch.hits, epoch.cursor, out=epoch.hits)
     backend.advance(epoch.cursor, batch.rows)

@@ -1,12 +1,24 @@
 """Every operation on arrays of one shape, on two backends: the same inputs, the same results."""
 
 import numpy as np
+from fuseprop_cupy.fusion import fuse
 from fuseprop_numpy import NumpyBackend
 
-from fuseprop.backend import INTEGER
+from fuseprop.backend import INTEGER, replay_by_calling
+from fuseprop.program import record
 from fuseprop.testing import assert_parity
 
 ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu"]
+LOSSES = {
+    "squared_error": (1 / 3,),
+    "absolute_error": (1 / 3,),
+    "sigmoid_cross_entropy": (),
+    "half_poisson_deviance": (),
+    "softmax_cross_entropy": (),
+}
+"""Each with the numbers that it takes."""
+
+METRICS = [None, "argmax_equals", "threshold_equals"]
 
 
 class Comparison:
@@ -58,6 +70,7 @@ class Comparison:
         self.dropout(n, k, rng)
         self.losses(n, k, rng)
         self.update(n * k, rng)
+        self.fused(n, k, rng)
 
     def epoch(self, n, k, rng):
         """Rows gathered and put back, of floats and of integers."""
@@ -132,6 +145,95 @@ class Comparison:
         self("argmax_equals", {"scores": np.round(z), "labels": labels}, {"out": rows})
         edges = {"scores": np.round(z), "target": np.round(4 * t) / 4}  # some are the threshold itself
         self("threshold_equals", edges, {"out": rows}, -5.0, 0.0)
+
+    def fused(self, n, k, rng):
+        """What takes one launch for several calls, against these calls: rows 2 to n of an epoch."""
+        z, t = rng.normal(size=(n, k), scale=4), rng.uniform(size=(n, k))
+        inputs = {"z": np.round(z), "t": np.round(4 * t) / 4, "weights": rng.uniform(size=n) / n}
+        labels = rng.integers(0, k, n)
+        for loss, factor in LOSSES.items():
+            for metric in METRICS if loss != "softmax_cross_entropy" else METRICS[:2]:
+                found = [
+                    self.kept(backend, inputs, labels, loss, factor, metric)
+                    for backend in (self.ours, self.numpy)
+                ]
+                for ours, theirs in zip(*found, strict=True):
+                    self.agree(ours, theirs)
+        sources = rng.normal(size=(n + 2, k)), rng.normal(size=(n + 2, 2)), rng.integers(0, 9, n + 2)
+        order = rng.permutation(n + 2)
+        for chosen in (sources, sources[:2], sources[::2]):
+            found = [self.taken(backend, chosen, order, n) for backend in (self.ours, self.numpy)]
+            for ours, theirs in zip(*found, strict=True):
+                self.agree(ours, theirs, exactly=True)
+        for rule in ("momentum_sgd", "adam"):
+            starts = np.abs(rng.normal(size=(4, n)))
+            found = [self.moved(backend, rule, starts) for backend in (self.ours, self.numpy)]
+            for ours, theirs in zip(*found, strict=True):
+                self.agree(ours, theirs)
+
+    def kept(self, backend, inputs, labels, loss, factor, metric):
+        """Losses, hits and gradient of n rows, put 2 rows behind the start."""
+        z, t, weights = (backend.from_host(self.rounded(host)) for host in inputs.values())
+        classes = backend.from_host(labels, dtype=INTEGER)
+        cursor = backend.from_host(np.array([2]), dtype=INTEGER)
+        n, k = z.shape
+        losses, hits, gradient = backend.empty((n,)), backend.empty((n,)), backend.zeros((n, k))
+        epoch = [backend.zeros((n + 3,)), backend.zeros((n + 3,))]
+        target = classes if loss == "softmax_cross_entropy" else t
+
+        def step(stand_in):
+            getattr(stand_in, loss)(z, target, weights, *factor, losses=losses, gradient=gradient)
+            if metric == "argmax_equals":
+                stand_in.argmax_equals(z, classes, out=hits)
+            if metric == "threshold_equals":
+                stand_in.threshold_equals(z, t, -2.0, 0.25, out=hits)
+            stand_in.put_rows(losses, cursor, out=epoch[0])
+            if metric is not None:
+                stand_in.put_rows(hits, cursor, out=epoch[1])
+
+        self.run(backend, step, [losses, hits], calls=1)
+        return [backend.to_host(array) for array in (*epoch, gradient)]
+
+    def taken(self, backend, sources, order, n):
+        """A batch of several arrays."""
+        dtypes = [INTEGER if host.dtype.kind == "i" else backend.dtype for host in sources]
+        arrays = [
+            backend.from_host(self.rounded(host), dtype=d) for host, d in zip(sources, dtypes, strict=True)
+        ]
+        outs = [backend.empty((n, *host.shape[1:]), d) for host, d in zip(sources, dtypes, strict=True)]
+        places = [backend.from_host(host, dtype=INTEGER) for host in (order, np.array([2]))]
+
+        def step(stand_in):
+            for source, out in zip(arrays, outs, strict=True):
+                stand_in.take_rows(source, *places, out=out)
+
+        self.run(backend, step, [], calls=1)
+        return [backend.to_host(out) for out in outs]
+
+    def moved(self, backend, rule, starts):
+        """An update, and a cursor moved on by it."""
+        cursor = backend.from_host(np.array([5]), dtype=INTEGER)
+        arrays = [backend.from_host(self.rounded(start)) for start in starts]
+        numbers = backend.from_host(self.rounded(np.array([0.1, 0.9, 0.99, 0.05, 0.01])))
+
+        def step(stand_in):
+            if rule == "adam":
+                stand_in.adam(*arrays, numbers, decay_ranges=[])
+            else:
+                stand_in.momentum_sgd(*arrays[:3], numbers[:3], decay_ranges=[], nesterov=False)
+            stand_in.advance(cursor, 3)
+
+        self.run(backend, step, [], calls=1)
+        return [backend.to_host(array) for array in (*arrays, cursor)]
+
+    def run(self, backend, step, scratch, calls):
+        """Run a recorded step, on ours fused to so many calls."""
+        program = record(backend, step, scratch)
+        if backend is self.ours:
+            program = fuse(program)
+            assert len(program.calls) == calls
+        with np.errstate(all="ignore"):
+            replay_by_calling(backend, program)(1)
 
     def update(self, size, rng):
         """The sum of squares, clipping and the update of a flat buffer."""

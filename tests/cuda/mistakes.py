@@ -108,6 +108,8 @@ MISTAKES = {
     },
     "batches.cu": {
         "the cursor forgotten": ("order[start + row]", "order[start * 0 + row]", "executed", PARITY),
+        "labels of other rows": ("labels[from]", "labels[row]", "executed", PARITY),
+        "targets of other rows": ("target + from * outputs", "target + row * outputs", "executed", PARITY),
         "one row too many": (
             "row < rows; row += item_stride()",
             "row <= rows; row += item_stride()",
@@ -117,8 +119,8 @@ MISTAKES = {
         "swapped operands": ("to[j] = from[j]", "to[j] = from[columns - 1 - j]", "executed", PARITY),
         "a wrong type of parameter": ("T* out, long long rows) {", "T* out, int rows) {", "built", TYPE),
         "an index read one beyond the end": (
-            "    T* to = out + row * columns;",
-            "    T* to = out + row * columns;\n    if (order[start + row + 1] == -2) continue;",
+            "    const long long from = order[start + row];",
+            "    const long long from = order[start + row] + (order[start + row + 1] == -2);",
             *("address", BEYOND),
         ),
     },
@@ -134,6 +136,13 @@ MISTAKES = {
         "the last exponential left out": ("i < size; i +=", "i < size - 1; i +=", "executed", PARITY),
         "an overflowing softmax": ("exp(z[j] - top)", "exp(z[j] - 0 * top)", "executed", PARITY),
         "the loss of all lanes": ("if (lane_of(lanes) == 0) losses", "losses", "thread", RACE),
+        "losses at the start of the epoch": ("cursor ? *cursor : 0", "cursor ? 0 : 0", "executed", PARITY),
+        "a target in place of the output": (
+            "keep_hit(output, target",
+            "keep_hit(target, output",
+            "executed",
+            PARITY,
+        ),
         "a factor in double": ("T(2) * factor", "2.0 * factor", "compiled", DOUBLE),
         "a sum in single precision": ("    T sum = 0;", "    float sum = 0;", "executed64", PARITY),
         "a column read beyond the row": (
@@ -143,10 +152,10 @@ MISTAKES = {
             PARITY,
         ),
     },
-    "metrics.cu": {
+    "hits.cuh": {
         "one column too many": (
-            "j < columns; j += lanes)\n",
-            "j <= columns; j += lanes)\n",
+            "j < columns; j += lanes)\n    if",
+            "j <= columns; j += lanes)\n    if",
             *("executed", PARITY),
         ),
         "swapped operands": (
@@ -156,13 +165,20 @@ MISTAKES = {
             PARITY,
         ),
         "the last among equals": ("i < j &&", "i > j &&", "executed", PARITY),
-        "a wrong type of parameter": ("T score_threshold", "double score_threshold", "built", TYPE),
-        "the hits of all lanes": ("if (lane_of(lanes) == 0) out", "out", "thread", RACE),
+        "hits at the start of the epoch": ("hits[start + row]", "hits[row + 0 * start]", "executed", PARITY),
+        "the first row's class": ("classes[row]", "classes[row * 0]", "executed", PARITY),
+        "the first row's target": ("target + row * columns", "target + row * 0", "executed", PARITY),
         "a lane that leaves before the shuffles": (
-            "    misses = group_sum",
-            "    if (misses) return;\n    misses = group_sum",
+            "  return group_sum(misses",
+            "  if (misses) return false;\n  return group_sum(misses",
             *("executed", NEVER),
         ),
+    },
+    "metrics.cu": {
+        "swapped operands": ("scores + i, target + i", "target + i, scores + i", "executed", PARITY),
+        "the last row left out": ("row < rows;", "row < rows - 1;", "executed", PARITY),
+        "a wrong type of parameter": ("T score_threshold", "double score_threshold", "built", TYPE),
+        "the hits of all lanes": ("if (lane_of(lanes) == 0) out", "out", "thread", RACE),
     },
     "sums.cu": {
         "one row left out": ("row < rows; ++row", "row < rows - 1; ++row", "executed", PARITY),
@@ -200,6 +216,11 @@ MISTAKES = {
             "step - momentum * velocities[i]",
             "executed",
             PARITY,
+        ),
+        "a cursor moved on by every block": (
+            "first_item() == 0",
+            "threadIdx.x == 0",
+            *("executed", PARITY),
         ),
         "swapped moments": ("rate * m / (sqrt(v)", "rate * v / (sqrt(m * m)", "executed", PARITY),
         "a moment left as it was": ("    second[i] = v;\n", "", "executed", PARITY),

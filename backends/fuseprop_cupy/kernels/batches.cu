@@ -1,16 +1,34 @@
 // A batch's rows, gathered and put back at the position in the epoch that the device keeps.
 #include "groups.cuh"
 
+template <typename T>
+__device__ inline void copy_row(const T* from, T* to, long long columns, int lanes) {
+  for (long long j = lane_of(lanes); j < columns; j += lanes) to[j] = from[j];
+}
+
 // out[i] = source[order[cursor + i]]; source (N, columns), out (rows, columns)
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
 take_rows(const T* source, const long long* order, const long long* cursor, T* out, long long rows,
           long long columns, int lanes) {
   const long long start = *cursor;
+  for (long long row = first_item(lanes); row < rows; row += item_stride(lanes))
+    copy_row(source + order[start + row] * columns, out + row * columns, columns, lanes);
+}
+
+// The same for all that belongs to a row: x (N, columns), and where they are not null target (N, outputs) and
+// labels (N,).
+template <typename T>
+__global__ void __launch_bounds__(BLOCK)
+take_batch(const T* x, const T* target, const long long* labels, const long long* order,
+           const long long* cursor, T* x_out, T* target_out, long long* labels_out, long long rows,
+           long long columns, long long outputs, int lanes) {
+  const long long start = *cursor;
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
-    const T* from = source + order[start + row] * columns;
-    T* to = out + row * columns;
-    for (long long j = lane_of(lanes); j < columns; j += lanes) to[j] = from[j];
+    const long long from = order[start + row];
+    copy_row(x + from * columns, x_out + row * columns, columns, lanes);
+    if (target) copy_row(target + from * outputs, target_out + row * outputs, outputs, lanes);
+    if (labels && lane_of(lanes) == 0) labels_out[row] = labels[from];
   }
 }
 

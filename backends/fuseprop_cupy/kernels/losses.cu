@@ -1,7 +1,11 @@
 // Losses: each row's loss and the gradient of the weighted mean over rows, in one pass; one group a row.
 // Outputs, targets and gradients (rows, columns); row_weights, losses and labels (rows,). Loops that divide or
 // exponentiate in double precision spill registers when unrolled (seen on sm_80 and sm_120).
+//
+// With a cursor, losses (N,) are kept at its place in the epoch; with hits, these are too: 1 where a row is
+// right, by its class where there are classes (rows,), else by the thresholds. Either may be null.
 #include "groups.cuh"
+#include "hits.cuh"
 #include "scalars.cuh"
 
 // max_j z_j over a row, known to every lane of its group
@@ -29,8 +33,11 @@ __device__ inline T row_exponentials(const T* z, T top, T* out, long long column
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
 squared_error(const T* output, const T* target, const T* row_weights, T factor, T* losses, T* gradient,
-              long long rows, long long columns, int lanes) {
+              const long long* classes, T score_threshold, T target_threshold, T* hits,
+              const long long* cursor, long long rows, long long columns, int lanes) {
+  const long long start = cursor ? *cursor : 0;
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
+    keep_hit(output, target, classes, score_threshold, target_threshold, hits, row, start, columns, lanes);
     const T weight = row_weights[row];
     T sum = 0;
     for (long long j = lane_of(lanes); j < columns; j += lanes) {
@@ -40,7 +47,7 @@ squared_error(const T* output, const T* target, const T* row_weights, T factor, 
       sum += error * error;
     }
     sum = group_sum(sum, lanes);
-    if (lane_of(lanes) == 0) losses[row] = factor * sum;
+    if (lane_of(lanes) == 0) losses[start + row] = factor * sum;
   }
 }
 
@@ -48,8 +55,11 @@ squared_error(const T* output, const T* target, const T* row_weights, T factor, 
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
 absolute_error(const T* output, const T* target, const T* row_weights, T factor, T* losses, T* gradient,
-               long long rows, long long columns, int lanes) {
+               const long long* classes, T score_threshold, T target_threshold, T* hits,
+               const long long* cursor, long long rows, long long columns, int lanes) {
+  const long long start = cursor ? *cursor : 0;
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
+    keep_hit(output, target, classes, score_threshold, target_threshold, hits, row, start, columns, lanes);
     const T weight = row_weights[row];
     T sum = 0;
     for (long long j = lane_of(lanes); j < columns; j += lanes) {
@@ -59,7 +69,7 @@ absolute_error(const T* output, const T* target, const T* row_weights, T factor,
       sum += fabs(error);
     }
     sum = group_sum(sum, lanes);
-    if (lane_of(lanes) == 0) losses[row] = factor * sum;
+    if (lane_of(lanes) == 0) losses[start + row] = factor * sum;
   }
 }
 
@@ -67,8 +77,11 @@ absolute_error(const T* output, const T* target, const T* row_weights, T factor,
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
 sigmoid_cross_entropy(const T* logits, const T* target, const T* row_weights, T* losses, T* gradient,
-                      long long rows, long long columns, int lanes) {
+                      const long long* classes, T score_threshold, T target_threshold, T* hits,
+                      const long long* cursor, long long rows, long long columns, int lanes) {
+  const long long start = cursor ? *cursor : 0;
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
+    keep_hit(logits, target, classes, score_threshold, target_threshold, hits, row, start, columns, lanes);
     const T weight = row_weights[row];
     T sum = 0;
     for (long long j = lane_of(lanes); j < columns; j += lanes) {
@@ -77,7 +90,7 @@ sigmoid_cross_entropy(const T* logits, const T* target, const T* row_weights, T*
       sum += logistic_loss(logits[i], target[i]);
     }
     sum = group_sum(sum, lanes);
-    if (lane_of(lanes) == 0) losses[row] = sum;
+    if (lane_of(lanes) == 0) losses[start + row] = sum;
   }
 }
 
@@ -85,8 +98,11 @@ sigmoid_cross_entropy(const T* logits, const T* target, const T* row_weights, T*
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
 half_poisson_deviance(const T* logits, const T* target, const T* row_weights, T* losses, T* gradient,
-                      long long rows, long long columns, int lanes) {
+                      const long long* classes, T score_threshold, T target_threshold, T* hits,
+                      const long long* cursor, long long rows, long long columns, int lanes) {
+  const long long start = cursor ? *cursor : 0;
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
+    keep_hit(logits, target, classes, score_threshold, target_threshold, hits, row, start, columns, lanes);
     const T weight = row_weights[row];
     T sum = 0;
 #pragma unroll 1
@@ -97,7 +113,7 @@ half_poisson_deviance(const T* logits, const T* target, const T* row_weights, T*
       sum += poisson_loss(logits[i], target[i], mean);
     }
     sum = group_sum(sum, lanes);
-    if (lane_of(lanes) == 0) losses[row] = sum;
+    if (lane_of(lanes) == 0) losses[start + row] = sum;
   }
 }
 
@@ -112,18 +128,21 @@ __global__ void __launch_bounds__(BLOCK) exponential(const T* logits, T* out, lo
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
 softmax_cross_entropy(const T* logits, const long long* labels, const T* row_weights, T* losses,
-                      T* gradient, long long rows, long long columns, int lanes) {
+                      T* gradient, T* hits, const long long* cursor, long long rows, long long columns,
+                      int lanes) {
+  const long long start = cursor ? *cursor : 0;
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
     const T* z = logits + row * columns;
     T* g = gradient + row * columns;
     const T weight = row_weights[row];
     const long long label = labels[row];
+    keep_hit<T>(logits, nullptr, labels, 0, 0, hits, row, start, columns, lanes);
     const T top = row_largest(z, columns, lanes);
     const T total = row_exponentials(z, top, g, columns, lanes);
 #pragma unroll 1
     for (long long j = lane_of(lanes); j < columns; j += lanes)
       g[j] = weight * (g[j] / total - T(j == label));
-    if (lane_of(lanes) == 0) losses[row] = log(total) - (z[label] - top);
+    if (lane_of(lanes) == 0) losses[start + row] = log(total) - (z[label] - top);
   }
 }
 

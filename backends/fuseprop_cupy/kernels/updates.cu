@@ -1,6 +1,11 @@
 // The update of a whole network in few launches, over its flat buffers.
 #include "groups.cuh"
 
+// cursor += by, unless it is null: an update that is a step's last act moves on to the next batch
+__device__ inline void move_on(long long* cursor, long long by) {
+  if (cursor && first_item() == 0) *cursor += by;
+}
+
 // number = sqrt(number), in a launch of its own: nobody reads a norm that somebody else has yet to write
 template <typename T> __global__ void square_root(T* number) { *number = sqrt(*number); }
 
@@ -30,7 +35,8 @@ struct Ranges {
 template <typename T, bool nesterov>
 __global__ void __launch_bounds__(BLOCK)
 momentum_sgd(T* values, const T* gradients, T* velocities, const T* settings, const long long* decay_ranges,
-             int ranges, long long size) {
+             int ranges, long long* cursor, long long by, long long size) {
+  move_on(cursor, by);
   const T learning_rate = settings[0], momentum = settings[1], decay = settings[2];
   Ranges decaying{decay_ranges, ranges, 0};
   for (long long i = first_item(); i < size; i += item_stride()) {
@@ -48,7 +54,8 @@ momentum_sgd(T* values, const T* gradients, T* velocities, const T* settings, co
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
 adam(T* values, const T* gradients, T* first, T* second, const T* settings, const long long* decay_ranges,
-     int ranges, long long size) {
+     int ranges, long long* cursor, long long by, long long size) {
+  move_on(cursor, by);
   const T rate = settings[0], beta_1 = settings[1], beta_2 = settings[2], epsilon = settings[3];
   const T decay = settings[4];
   Ranges decaying{decay_ranges, ranges, 0};

@@ -1,0 +1,64 @@
+"""What several calls of a step are in one launch: what `fusion` rewrites a program to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from fuseprop.backend import INTEGER, Call
+
+from .catalog import BLOCK
+from .device import Array
+from .launch import blocks_for, lanes_for
+from .losses import Kept, LossOperations
+from .shapes import expect
+from .updates import UpdateOperations
+
+
+class FusedOperations(LossOperations, UpdateOperations):
+    """Operations beyond the protocol; each does what the calls do that it is made of."""
+
+    def take_batch(
+        self, order: Array, cursor: Array, sources: Sequence[Array], *, outs: Sequence[Array]
+    ) -> None:
+        """Gather rows of several arrays: out[i] = source[order[cursor + i]] for each.
+
+        The first is (N, d); there may be one more of floats, and labels (N,) of integers.
+        """
+        expect((1,), cursor=cursor)
+        for source, out in zip(sources, outs, strict=True):
+            expect((len(outs[0]), *source.shape[1:]), out=out)
+        (x, x_out), *others = zip(sources, outs, strict=True)
+        none = None, None
+        target, target_out = next((pair for pair in others if pair[0].dtype != INTEGER), none)
+        labels, labels_out = next((pair for pair in others if pair[0].dtype == INTEGER), none)
+        rows, columns = len(x_out), prod(x.shape[1:])
+        outputs = 0 if target is None else prod(target.shape[1:])
+        lanes = lanes_for(columns, BLOCK)
+        arrays = x, target, labels, order, cursor, x_out, target_out, labels_out
+        self._run(self._typed("take_batch"), blocks_for(rows, lanes), *arrays, rows, columns, outputs, lanes)
+
+    def keep_losses(
+        self, loss: Call, metric: Call | None, cursor: Array, *, losses: Array, hits: Array | None
+    ) -> None:
+        """Compute losses, their gradient and the hits of a metric: at the cursor in losses and hits (N,)."""
+        expect((1,), cursor=cursor)
+        classes, thresholds = None, (0.0, 0.0)
+        if metric is not None and metric.operation == "argmax_equals":
+            classes = metric.operands[1]
+            expect(metric.operands[0].shape[:1], classes=classes)
+        elif metric is not None:
+            thresholds = metric.operands[2:]
+        kept = Kept(cursor, hits, classes, thresholds)
+        self._run_loss(loss.operation, loss.operands, losses, loss.options["gradient"], kept)
+
+    def update_and_advance(self, update: Call, cursor: Array, by: int) -> None:
+        """Update the parameters, and move the cursor on."""
+        expect((1,), cursor=cursor)
+        *buffers, settings = update.operands
+        if update.operation == "adam":
+            kernel, numbers = self._typed("adam"), 5
+        else:
+            nesterov = "true" if update.options["nesterov"] else "false"
+            kernel, numbers = self._typed("momentum_sgd", nesterov), 3
+        self._run_update(kernel, numbers, buffers, settings, update.options["decay_ranges"], (cursor, by))

@@ -1,0 +1,129 @@
+"""Calls of a step that one launch can do: a program rewritten to fewer calls with the same results.
+
+Whatever does not match stays as it is. The calls that stand for several are those of `FusedOperations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from fuseprop.backend import INTEGER, Call, Program
+
+from .device import Array
+from .spans import reads, span, spans, touches, writes
+
+UPDATES = {"momentum_sgd", "adam"}
+
+
+def fuse(program: Program) -> Program:
+    """Return a program that does the same in fewer calls."""
+    calls = _with_batches_taken(list(program.calls))
+    calls = _with_losses_kept(calls, program.scratch)
+    return replace(program, calls=tuple(_with_cursors_advanced(calls)))
+
+
+def _with_batches_taken(calls: list[Call]) -> list[Call]:
+    """Gathers in a row by the same order at the same cursor: `take_batch`."""
+
+    def by_what(call: Call) -> object:
+        return tuple(spans(call.operands[1:])) if call.operation == "take_rows" else id(call)
+
+    fused: list[Call] = []
+    for _, group in groupby(calls, by_what):
+        same = list(group)
+        fused += [_batch(same)] if _make_a_batch(same) else same
+    return fused
+
+
+def _make_a_batch(calls: Sequence[Call]) -> bool:
+    """Whether these gathers are what one launch takes: x, perhaps other floats, perhaps labels, apart."""
+    kinds = [call.operands[0].dtype == INTEGER for call in calls]
+    if len(calls) < 2 or kinds not in ([False, False], [False, True], [False, False, True]):
+        return False
+    if kinds[-1] and calls[-1].operands[0].ndim != 1:
+        return False
+    read = [each for call in calls for each in reads(call)]
+    return not any(each.meets(read) for call in calls for each in writes(call))
+
+
+def _batch(calls: Sequence[Call]) -> Call:
+    _, order, cursor = calls[0].operands
+    sources = tuple(call.operands[0] for call in calls)
+    return Call(
+        "take_batch", (order, cursor, sources), {"outs": tuple(call.options["out"] for call in calls)}
+    )
+
+
+def _with_losses_kept(calls: list[Call], scratch: Sequence[Array]) -> list[Call]:
+    """A loss, the hits of its rows, and both put at the cursor: `keep_losses`."""
+    for i, loss in enumerate(calls):
+        if "losses" not in loss.options:
+            continue
+        metric = calls[i + 1] if i + 1 < len(calls) and _of_same_rows(loss, calls[i + 1]) else None
+        for chosen in (metric, None) if metric else (None,):
+            made = _kept(calls, i, chosen, scratch)
+            if made is not None:
+                return made
+    return calls
+
+
+def _of_same_rows(loss: Call, metric: Call) -> bool:
+    """Whether a call is a metric of the output of this loss, by targets that the loss's kernel can read."""
+    if metric.operation not in ("argmax_equals", "threshold_equals"):
+        return False
+    same_output = span(metric.operands[0]) == span(loss.operands[0])
+    same_target = span(metric.operands[1]) == span(loss.operands[1])
+    if loss.operation == "softmax_cross_entropy":
+        return same_output and same_target and metric.operation == "argmax_equals"
+    return same_output and (same_target or metric.operation == "argmax_equals")
+
+
+def _kept(calls: list[Call], i: int, metric: Call | None, scratch: Sequence[Array]) -> list[Call] | None:
+    """Return the calls with the loss at i kept at once, or None where somebody would notice."""
+    loss = calls[i]
+    batch = [loss.options["losses"], *([metric.options["out"]] if metric else [])]
+    if not all(span(array).meets(spans(scratch)) for array in batch):
+        return None
+    puts = []
+    for array in batch:
+        found = [
+            call for call in calls if call.operation == "put_rows" and span(call.operands[0]) == span(array)
+        ]
+        if len(found) != 1:
+            return None
+        puts += found
+    cursor = puts[0].operands[1]
+    if any(span(put.operands[1]) != span(cursor) for put in puts):
+        return None
+    done = [loss, *([metric] if metric else []), *puts]
+    places = [j for j, call in enumerate(calls) if any(call is each for each in done)]
+    others = [(j, call) for j, call in enumerate(calls) if j not in places]
+    if places[0] != i or any(touches(call, spans(batch)) for _, call in others):
+        return None
+    kept = [put.options["out"] for put in puts]
+    for j, call in others:
+        moved_past = i < j < places[-1]
+        if moved_past and (touches(call, spans(kept)) or any(w.meets([span(cursor)]) for w in writes(call))):
+            return None
+    options = {"losses": kept[0], "hits": kept[1] if metric else None}
+    fused = Call("keep_losses", (loss, metric, cursor), options)
+    return [fused if j == i else call for j, call in enumerate(calls) if j == i or j not in places]
+
+
+def _with_cursors_advanced(calls: list[Call]) -> list[Call]:
+    """An update, and a cursor moved on afterwards: `update_and_advance`."""
+    for i, update in enumerate(calls):
+        if update.operation not in UPDATES:
+            continue
+        for j in range(i + 1, len(calls)):
+            advance = calls[j]
+            if advance.operation != "advance":
+                continue
+            cursor, by = advance.operands
+            if any(touches(call, [span(cursor)]) for call in calls[i:j]):
+                continue
+            fused = Call("update_and_advance", (update, cursor, by), {})
+            return [*calls[:i], fused, *calls[i + 1 : j], *calls[j + 1 :]]
+    return calls

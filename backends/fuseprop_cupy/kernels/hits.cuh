@@ -1,0 +1,61 @@
+// Whether a row is right, known to every lane of its group, for the metrics and for losses that keep hits too.
+#ifndef FUSEPROP_HITS_CUH
+#define FUSEPROP_HITS_CUH
+
+#include "groups.cuh"
+
+// Whether score a of column i goes before score b of column j: the larger one, NaN above all as in NumPy,
+// and the first among equals.
+template <typename T> __device__ inline bool goes_before(T a, long long i, T b, long long j) {
+  return a > b || (a != a && b == b) || (i < j && (a == b || a != a));
+}
+
+// Whether the first largest of a row's scores z stands at label
+template <typename T>
+__device__ inline bool argmax_is(const T* z, long long label, long long columns, int lanes) {
+  const unsigned mask = group_mask(lanes);
+  long long best = 0;  // a lane may be without a column
+  T top = z[best];
+#pragma unroll 1  // unrolled, it spills registers in double precision
+  for (long long j = lane_of(lanes); j < columns; j += lanes)
+    if (goes_before(z[j], j, top, best)) {
+      top = z[j];
+      best = j;
+    }
+  for (int offset = lanes / 2; offset; offset /= 2) {
+    const T other = __shfl_xor_sync(mask, top, offset);
+    const long long at = __shfl_xor_sync(mask, best, offset);
+    if (goes_before(other, at, top, best)) {
+      top = other;
+      best = at;
+    }
+  }
+  return best == label;
+}
+
+// Whether (score > score_threshold) == (target > target_threshold) all along a row
+template <typename T>
+__device__ inline bool same_sides(const T* scores, const T* target, T score_threshold, T target_threshold,
+                                  long long columns, int lanes) {
+  int misses = 0;
+#pragma unroll 1  // as above
+  for (long long j = lane_of(lanes); j < columns; j += lanes)
+    misses |= (scores[j] > score_threshold) != (target[j] > target_threshold);
+  return group_sum(misses, lanes) == 0;
+}
+
+// hits = [row is right], at a row's place in the epoch: by its class where there are classes (rows,), else by
+// thresholds. hits (N,) may be null: then nobody asks.
+template <typename T>
+__device__ inline void keep_hit(const T* scores, const T* target, const long long* classes, T score_threshold,
+                                T target_threshold, T* hits, long long row, long long start,
+                                long long columns, int lanes) {
+  if (!hits) return;
+  const T* z = scores + row * columns;
+  const bool right =
+      classes ? argmax_is(z, classes[row], columns, lanes)
+              : same_sides(z, target + row * columns, score_threshold, target_threshold, columns, lanes);
+  if (lane_of(lanes) == 0) hits[start + row] = T(right);
+}
+
+#endif

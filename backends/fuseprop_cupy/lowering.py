@@ -1,0 +1,64 @@
+"""From calls to what the device is asked: each call runs once, on a device that writes down instead of doing.
+
+So shapes and dtypes are checked once, by the operations themselves, and what a replay asks for is ready made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fuseprop.backend import Program
+
+from .catalog import kernels
+from .dense import DenseOperations
+from .device import Array, Device
+from .fused import FusedOperations
+from .inference import InferenceOperations
+from .nodes import Copy, Multiply, Node, Run
+from .rows import RowOperations
+
+
+class Scribe:
+    """A `Device` that writes down what it is asked to do; memory it hands out and fills at once."""
+
+    def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:
+        self.ordinal = device.ordinal
+        self.array_type = device.array_type
+        self.nodes: list[Node] = []
+        self.enter, self.empty, self.upload = device.enter, device.empty, device.upload
+        self._kernels = kernels(dtype)
+
+    def run(self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any]) -> None:
+        """Write down a launch; the block is the kernel's own."""
+        self.nodes.append(Run(self._kernels[name], tuple(grid), tuple(arguments)))
+
+    def multiply(self, a: Array, b: Array, out: Array) -> None:
+        """Write down a product."""
+        self.nodes.append(Multiply(a, b, out))
+
+    def copy(self, source: Array, out: Array) -> None:
+        """Write down a copy."""
+        self.nodes.append(Copy(source, out))
+
+
+class Lowering(RowOperations, DenseOperations, InferenceOperations, FusedOperations):
+    """The backend's operations on a `Scribe`; temporary arrays are new ones, which the nodes keep."""
+
+    def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:
+        self._scribe = Scribe(device, dtype)
+        super().__init__(device.ordinal, dtype)
+
+    def _open(self, ordinal: int) -> Any:
+        return self._scribe
+
+    def _scratch(self, size: int) -> Array:
+        return self.empty((size,))
+
+    def nodes(self, program: Program) -> list[Node]:
+        """Return what the device would be asked for by the calls of a program."""
+        for call in program.calls:
+            getattr(self, call.operation)(*call.operands, **call.options)
+        return self._scribe.nodes

@@ -1,0 +1,87 @@
+"""What a device is asked for: launches, products and copies, and the memory that each reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from .catalog import Kernel
+from .device import Array
+from .spans import Span, span, spans
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One launch of a kernel; arguments are checked arrays and NumPy scalars."""
+
+    kernel: Kernel
+    grid: tuple[int, ...]
+    arguments: tuple[Any, ...]
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The arrays among the arguments, by the names of the parameters."""
+        named = zip(self.kernel.parameters, self.arguments, strict=True)
+        return {parameter.name: value for parameter, value in named if spans((value,))}
+
+    @property
+    def reads(self) -> list[Span]:
+        """All arrays: what is written may be read too."""
+        return [span(array) for array in self.arrays.values()]
+
+    @property
+    def writes(self) -> list[Span]:
+        """The arrays behind pointers to what is not constant."""
+        written = {p.name for p in self.kernel.parameters if p.pointer and not p.c_type.startswith("const ")}
+        return [span(array) for name, array in self.arrays.items() if name in written]
+
+
+@dataclass(frozen=True, eq=False)
+class Multiply:
+    """A product by cuBLAS, out = a b; a and b may be transposed views."""
+
+    a: Array
+    b: Array
+    out: Array
+
+    @property
+    def reads(self) -> list[Span]:
+        """The factors."""
+        return [span(self.a), span(self.b)]
+
+    @property
+    def writes(self) -> list[Span]:
+        """The product."""
+        return [span(self.out)]
+
+
+@dataclass(frozen=True, eq=False)
+class Copy:
+    """A copy on the device."""
+
+    source: Array
+    out: Array
+
+    @property
+    def reads(self) -> list[Span]:
+        """The source."""
+        return [span(self.source)]
+
+    @property
+    def writes(self) -> list[Span]:
+        """The copy."""
+        return [span(self.out)]
+
+
+Node: TypeAlias = Run | Multiply | Copy
+Prepared: TypeAlias = Callable[[], None]
+"""A node on a device, ready to be asked for."""
+
+
+def meet(earlier: Node, later: Node) -> bool:
+    """Whether one writes what the other reads or writes, so that their order matters."""
+    written, also = earlier.writes, later.writes
+    return any(each.meets(also) or each.meets(later.reads) for each in written) or any(
+        each.meets(also) for each in earlier.reads
+    )

@@ -1,0 +1,85 @@
+"""How many bytes a launch moves, and the least that would do: what it reads and what it writes, once each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .nodes import Copy, Multiply, Node, Run
+
+GATHERED = {"source": "out", "x": "x_out", "target": "target_out", "labels": "labels_out"}
+"""Of these a gather reads as many rows as it writes; the values are the parameters that it writes them to."""
+
+PER_ROW = {"order", "losses", "hits"}
+"""Arrays over the whole epoch, of which a step touches one element for each row of its batch."""
+
+UPDATED = {
+    "advance": {"cursor"},
+    "momentum_sgd": {"values", "velocities", "cursor"},
+    "adam": {"values", "first", "second", "cursor"},
+    "scale_to_limit": {"gradients"},
+    "square_root": {"number"},
+}
+"""What a kernel reads and writes back."""
+
+PASSES = {
+    "softmax_cross_entropy": {"logits": 2, "gradient": 3},
+    "softmax": {"logits": 2, "out": 3},
+}
+"""How often a kernel goes over an array, where that is more than once."""
+
+
+class Traffic(NamedTuple):
+    """One node.
+
+    Attributes
+    ----------
+    name : str
+        The kernel's C++ name, "product" or "copy".
+    minimum : int
+        Bytes of all that it must read, and of all that it must write.
+    moved : int
+        Bytes that the kernel's loads and stores ask for; the caches may spare the memory some of them. Of a
+        product, whose kernel is NVIDIA's, the minimum.
+    """
+
+    name: str
+    minimum: int
+    moved: int
+
+
+def traffic(node: Node) -> Traffic:
+    """Return what a node moves."""
+    if isinstance(node, Multiply):
+        size = node.a.nbytes + node.b.nbytes + node.out.nbytes
+        return Traffic("product", size, size)
+    if isinstance(node, Copy):
+        return Traffic("copy", 2 * node.out.nbytes, 2 * node.out.nbytes)
+    minimum = moved = 0
+    name, arrays = node.kernel.name, node.arrays
+    for parameter in arrays:
+        size = _touched(node, parameter)
+        times = 2 if parameter in UPDATED.get(name, ()) else 1
+        again = 1 if "hits" in arrays and parameter in ("logits", "output", *_thresholded(node)) else 0
+        minimum += times * size
+        moved += max(times, PASSES.get(name, {}).get(parameter, 1) + again) * size
+    return Traffic(node.kernel.expression, minimum, moved)
+
+
+def _touched(node: Run, parameter: str) -> int:
+    """Return the bytes of an array that a launch has to do with."""
+    arrays = node.arrays
+    array = arrays[parameter]
+    rows = next(
+        (int(a) for p, a in zip(node.kernel.parameters, node.arguments, strict=True) if p.name == "rows"), 0
+    )
+    takes = node.kernel.name in ("take_rows", "take_batch")
+    if takes and parameter in GATHERED:
+        return int(arrays[GATHERED[parameter]].nbytes)
+    if parameter in PER_ROW or (node.kernel.name == "put_rows" and parameter == "out"):
+        return rows * int(array.itemsize)
+    return int(array.nbytes)
+
+
+def _thresholded(node: Run) -> tuple[str, ...]:
+    """The target is looked at again where hits go by thresholds."""
+    return () if "classes" in node.arrays or "labels" in node.arrays else ("target",)

@@ -1,0 +1,42 @@
+"""Training steps of small networks on any backend, for the tests of how they are replayed."""
+
+import numpy as np
+
+from fuseprop import Adam, MomentumSGD, Network, mlp
+from fuseprop.rows import Rows
+from fuseprop.targets import encode_targets
+from fuseprop.training import Training
+
+CLASSIFICATION, REGRESSION = "softmax_cross_entropy", "half_squared_error"
+
+
+def training(
+    backend, layers=2, loss=CLASSIFICATION, *, rows=26, batch=8, weighted=False, dropout=0.0, optimizer=None
+):
+    """A `Training` of a network with that many layers, prepared and at the start of an epoch."""
+    rng = np.random.default_rng(0)
+    sizes = [5, *[7, 4, 6][: layers - 1], 3]
+    network = Network(mlp(sizes, "tanh", dropout=dropout), loss, seed=0, backend=backend)
+    X = rng.normal(size=(rows, 5))
+    target = rng.integers(0, 3, rows) if loss == CLASSIFICATION else rng.uniform(size=(rows, 3))
+    targets = encode_targets(target, network.stack.loss, network.layers[-1], rows)
+    weights = rng.uniform(0.5, 2, rows) if weighted else None
+    optimizer = optimizer() if optimizer else MomentumSGD(0.1, 0.9, nesterov=True)
+    made = Training(
+        backend, network.stack, None, optimizer, Rows(X, targets, weights), batch_size=batch, validation=None
+    )
+    optimizer.prepare(network.stack.parameters, len(made.batches))
+    made.begin_epoch(rng.permutation(rows))
+    return made
+
+
+def traces(made):
+    """What steps leave behind, on the host: parameters, moments, losses, hits, the cursor."""
+    parameters, epoch = made.stack.parameters, made.epoch
+    arrays = parameters.values, *made.optimizer.moments, epoch.losses, epoch.hits, epoch.cursor
+    return [made.backend.to_host(array) for array in arrays]
+
+
+def adam(**options):
+    """Adam whose epsilon is large enough that noise around 0 stays small."""
+    return Adam(0.1, epsilon=1e-3, **options)
