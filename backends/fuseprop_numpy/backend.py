@@ -14,6 +14,7 @@ import numpy as np
 from fuseprop.backend import Backend, BackendUnavailable, HostArray, Program, Runner
 
 from .arrays import ArrayOperations
+from .denormals import flushing
 from .dense import DenseOperations
 from .feature_major import prebound
 from .inference import InferenceOperations
@@ -49,7 +50,7 @@ class NumpyBackend(
 
     def compile(self, program: Program) -> Runner:
         threads = sharing_threads(program)
-        return Shared(self, program, threads).run if threads > 1 else prebound(self, program).run
+        return flushing(Shared(self, program, threads).run if threads > 1 else prebound(self, program).run)
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
         small = max(map(multiplications, programs), default=0) < ENOUGH

@@ -64,7 +64,10 @@ class FeatureMajor(Replay):
         if key not in self._twins:
             n, m = array.shape
             if key in self._layout.multiplied:
-                self._bordered[key] = np.ones((m + 1, n), self._dtype)
+                if key in self._layout.gathered:  # its twin is a copy, which is sooner made row by row
+                    self._bordered[key] = np.ones((n, m + 1), self._dtype).T
+                else:
+                    self._bordered[key] = np.ones((m + 1, n), self._dtype)
                 self._twins[key] = self._bordered[key][:-1]
             elif m == 1:
                 self._twins[key] = array.reshape(1, n)

@@ -11,7 +11,7 @@ from .memory import overlaps, place, stands_below
 SMALL = 8192
 """Elements of the widest activation up to which the turned form is the faster one."""
 
-SMALL_INPUT = 512
+SMALL_INPUT = 2048
 """Elements of a batch up to which copying it, to have ones below it, costs less than a bias apart."""
 
 

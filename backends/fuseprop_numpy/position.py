@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from dataclasses import dataclass, field
 
 from fuseprop.backend import Call, HostArray
 
@@ -15,54 +15,70 @@ def cursor_of(call: Call) -> HostArray | None:
     return cursor
 
 
-def at_cursor(cursor: HostArray, calls: Sequence[Call]) -> Callable[[], None]:
-    """Return what does neighbouring calls at one cursor, in their order, with one look at it."""
-    position: Callable[[], int] = cursor.item
-    actions = [_at_position(list(group)) for _, group in groupby(calls, _alike)]
+@dataclass
+class Visit:
+    """What is done with one look at the position: rows gathered, rows put, and the position moved on."""
 
-    def at_position() -> None:
-        start = position()
-        for action in actions:
-            start = action(start)
+    cursor: HostArray
+    rows: int
+    order: HostArray | None = None
+    gathers: list[tuple[Callable[..., object], HostArray]] = field(default_factory=list)
+    puts: list[tuple[HostArray, HostArray]] = field(default_factory=list)
+    by: int = 0
 
-    return at_position
+    def takes(self, call: Call) -> bool:
+        """Add a call, if it can still be done in this visit."""
+        rows = rows_of(call)
+        if self.by or rows not in (self.rows, None):
+            return False
+        match call.operation, call.operands:
+            case "take_rows", (source, order, _):
+                if self.puts or not (self.order is None or self.order is order):
+                    return False
+                self.order = order
+                self.gathers.append((source.take, call.options["out"]))
+            case "put_rows", (values, _):
+                self.puts.append((call.options["out"], values))
+            case _, (_, by):
+                self.by = by
+        return True
+
+    def step(self) -> Callable[[], None]:
+        """Return what does it."""
+        position: Callable[[], int] = self.cursor.item
+        cursor, rows, order, by = self.cursor, self.rows, self.order, self.by
+        gathers, puts = tuple(self.gathers), tuple(self.puts)
+
+        def at_position() -> None:
+            start = position()
+            stop = start + rows
+            if order is not None:
+                batch = order[start:stop]
+                for take, out in gathers:
+                    take(batch, 0, out, "clip")
+            for out, values in puts:
+                out[start:stop] = values
+            if by:
+                cursor[0] = start + by
+
+        return at_position
 
 
-def _alike(call: Call) -> tuple[object, ...]:
-    """Return what neighbours that gather the same rows have in common; nothing else has a neighbour."""
-    if call.operation == "take_rows":
-        return call.operation, id(call.operands[1]), len(call.options["out"])
-    return call.operation, id(call)
+def visits(cursor: HostArray, calls: Sequence[Call]) -> list[Visit]:
+    """Return what does neighbouring calls at one cursor, in their order."""
+    made: list[Visit] = []
+    for call in calls:
+        if not made or not made[-1].takes(call):
+            made.append(Visit(cursor, rows_of(call) or 0))
+            made[-1].takes(call)
+    return made
 
 
-def _at_position(calls: Sequence[Call]) -> Callable[[int], int]:
-    """Return what does calls that are alike at a position, and returns the position after them."""
-    first = calls[0]
-    if first.operation == "take_rows":
-        order, rows = first.operands[1], len(first.options["out"])
-        gathers = [(call.operands[0].take, call.options["out"]) for call in calls]
-
-        def gather(start: int) -> int:
-            batch = order[start : start + rows]
-            for take, out in gathers:
-                take(batch, 0, out, "clip")
-            return start
-
-        return gather
-    if first.operation == "put_rows":
-        values, out = first.operands[0], first.options["out"]
-        rows = len(values)
-
-        def put(start: int) -> int:
-            out[start : start + rows] = values
-            return start
-
-        return put
-    cursor: HostArray = first.operands[0]
-    by: int = first.operands[1]
-
-    def advance(start: int) -> int:
-        cursor[0] = start + by
-        return start + by
-
-    return advance
+def rows_of(call: Call) -> int | None:
+    """Return how many rows a call gathers or puts, None for one that does neither."""
+    match call.operation:
+        case "take_rows":
+            return len(call.options["out"])
+        case "put_rows":
+            return len(call.operands[0])
+    return None

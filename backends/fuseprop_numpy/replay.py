@@ -24,7 +24,7 @@ from fuseprop.backend import Activation, Call, HostArray, Program, Shape
 from .dropout import bits_of, drop_steps, hash_steps, new_keys, set_keys
 from .folding import Folding, folding
 from .memory import inputs, overlaps, place
-from .position import at_cursor, cursor_of
+from .position import cursor_of, visits
 from .replay_losses import LossSteps
 from .replay_updates import UpdateSteps
 from .steps import runner
@@ -59,7 +59,8 @@ class Replay(LossSteps, UpdateSteps):
         self.run = runner(self.steps)
 
     def _go_by(self, cursor: HostArray, calls: Sequence[Call]) -> None:
-        self.add(at_cursor(cursor, [self._with_truths(call) for call in calls]))
+        for visit in visits(cursor, [self._with_truths(call) for call in calls]):
+            self.add(visit.step())
 
     def _with_truths(self, call: Call) -> Call:
         if call.operation != "put_rows":

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from fuseprop.backend import HostArray, Runner
+from fuseprop.backend import HostArray
 
 from .blocks import UPDATE_BLOCK, update_blocks
-from .steps import Step, Steps, runner
+from .steps import Step, Steps, once
 
 
 class UpdateSteps(Steps):
@@ -32,7 +32,7 @@ class UpdateSteps(Steps):
         learning_rate, momentum, decay = (settings[i : i + 1].reshape(()) for i in range(3))
         folded_decay = self.number(0)
 
-        def update(ranges: Sequence[tuple[int, int]], folded: bool) -> Runner:
+        def update(ranges: Sequence[tuple[int, int]], folded: bool) -> Callable[[], None]:
             steps: list[Step] = []
             if folded and ranges:
                 steps.append((np.multiply, (decay, learning_rate, folded_decay)))
@@ -54,14 +54,14 @@ class UpdateSteps(Steps):
                     steps.append((np.add, (w, step, w)))
                 else:
                     steps.append((np.add, (w, v, w)))
-            return runner(steps)
+            return once(steps)
 
         # Whether there is any decay is known only when it runs: the settings may change between epochs.
         def either(folded: bool) -> Callable[[], None]:
             plain, decaying = update((), folded), update(decay_ranges, folded)
 
             def momentum_sgd() -> None:
-                (decaying if decay else plain)(1)
+                (decaying if decay else plain)()
 
             return momentum_sgd
 
@@ -89,7 +89,7 @@ class UpdateSteps(Steps):
         self.add(np.subtract, self.one, beta_1, new_1)
         self.add(np.subtract, self.one, beta_2, new_2)
 
-        def update(ranges: Sequence[tuple[int, int]]) -> Runner:
+        def update(ranges: Sequence[tuple[int, int]]) -> Callable[[], None]:
             steps: list[Step] = []
             for start, stop, decays in update_blocks(len(values), ranges):
                 w, g, m, v = (array[start:stop] for array in (values, gradients, first, second))
@@ -110,11 +110,11 @@ class UpdateSteps(Steps):
                 steps.append((np.multiply, (m, rate, step)))
                 steps.append((np.divide, (step, part, step)))
                 steps.append((np.subtract, (w, step, w)))
-            return runner(steps)
+            return once(steps)
 
         plain, decaying = update(()), update(decay_ranges)
 
         def adam() -> None:
-            (decaying if decay else plain)(1)
+            (decaying if decay else plain)()
 
         self.add(adam)

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import HostArray, Program, Runner
+from fuseprop.backend import HostArray, Program
 
 from .blocks import UPDATE_BLOCK
+from .denormals import flushing
 from .folding import folding
 from .parts import CannotCutError, cut
 from .replay import Replay
-from .steps import runner
+from .steps import once
 from .threads import ONE_THREAD, multiplications
 
 ROWS_EACH = 256
@@ -43,8 +44,7 @@ class Shared:
         self._threads = threads
         self._rows = [partial(part.run, 1) for part in rows]
         self._updates = [
-            partial(runner([(add, (1,)), (update.run, (1,))]), 1)
-            for add, update in zip(sums, updates, strict=True)
+            once([(add, ()), (update.run, (1,))]) for add, update in zip(sums, updates, strict=True)
         ]
 
     def run(self, times: int) -> None:
@@ -75,7 +75,7 @@ def side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
 
     def elsewhere(task: Callable[[], None]) -> None:
         with np.errstate(**errors):
-            task()
+            flushing(task)()
 
     futures = [_pool(len(others), os.getpid()).submit(elsewhere, task) for task in others]
     try:
@@ -92,10 +92,10 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:  # noqa: ARG001 (a 
     return ThreadPoolExecutor(threads, thread_name_prefix="fuseprop")
 
 
-def _summing(gradients: Sequence[HostArray], start: int, stop: int) -> Runner:
+def _summing(gradients: Sequence[HostArray], start: int, stop: int) -> Callable[[], None]:
     """Return what adds all gradients to the first ones, within a range, in blocks that stay in the cache."""
     first, *others = gradients
-    return runner(
+    return once(
         [
             (np.add, (first[a:b], other[a:b], first[a:b]))
             for a, b in ((a, min(a + UPDATE_BLOCK, stop)) for a in range(start, stop, UPDATE_BLOCK))

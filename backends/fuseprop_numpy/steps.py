@@ -15,6 +15,17 @@ Step: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function and its arguments, all positional: that is the cheapest call in Python."""
 
 
+def once(steps: Sequence[Step]) -> Callable[[], None]:
+    """Return what makes the calls, in order."""
+    fixed = tuple(steps)
+
+    def run() -> None:
+        for function, arguments in fixed:
+            function(*arguments)
+
+    return run
+
+
 def runner(steps: Sequence[Step]) -> Runner:
     """Return what makes the calls, in order, as often as it is told."""
     fixed = tuple(steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import ClassVar
 
 import numpy as np
@@ -114,8 +114,13 @@ class FlatOptimizer:
             raise ValueError(
                 f"learning_rate must be a number above 0, got {self.learning_rate!r}. Or give a schedule."
             )
-        decay = np.asarray(self.weight_decay)
-        if not (np.isfinite(decay) & (decay >= 0)).all():
+        decay = self.weight_decay
+        fine = 0 <= decay < inf if isinstance(decay, int | float) else _none_negative(np.asarray(decay))
+        if not fine:
             raise ValueError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r}.")
         if self.clip_norm is not None and not (isfinite(self.clip_norm) and self.clip_norm > 0):
             raise ValueError(f"clip_norm must be a number above 0, or None, got {self.clip_norm!r}.")
+
+
+def _none_negative(numbers: HostArray) -> bool:
+    return bool((np.isfinite(numbers) & (numbers >= 0)).all())

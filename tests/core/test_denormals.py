@@ -1,0 +1,69 @@
+"""A replay computes without denormal numbers, and leaves the processor as it was."""
+
+import numpy as np
+import pytest
+from fuseprop_numpy import denormals
+from fuseprop_numpy.denormals import flushing
+from fuseprop_numpy.shared import side_by_side
+
+from fuseprop import MomentumSGD, Network, mlp
+
+DENORMAL = np.full(20, 1e-40, np.float32)
+
+needs_flushing = pytest.mark.skipif(
+    denormals._environment() is None, reason="this processor or C library cannot be told to flush"
+)
+
+
+def halves(into):
+    return lambda: into.append(DENORMAL * np.float32(0.5))
+
+
+@needs_flushing
+def test_it_flushes_and_is_put_back():
+    seen = []
+    flushing(halves(seen))()
+    halves(seen)()
+    assert not seen[0].any()
+    assert seen[1].all()
+
+
+@needs_flushing
+def test_it_is_put_back_after_an_error():
+    def fails():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        flushing(fails)()
+    assert (DENORMAL * np.float32(0.5)).all()
+
+
+@needs_flushing
+def test_in_every_thread_that_shares_a_step():
+    here, there = [], []
+    flushing(lambda: side_by_side([halves(here), halves(there)]))()
+    assert not here[0].any()
+    assert not there[0].any()
+
+
+@needs_flushing
+def test_velocities_of_dead_units_come_to_rest():
+    """With relu and biases far below zero no gradient arrives: what is left of a velocity only shrinks."""
+    network = Network(mlp([3, 8, 2], "relu"), "softmax_cross_entropy", seed=0, device="cpu")
+    weights = network.weights()
+    network.set_weights([(weights[0][0], np.full(8, -1e3)), weights[1]])
+    X, labels = np.random.default_rng(0).normal(size=(12, 3)), np.arange(12) % 2
+    optimizer = MomentumSGD(0.1, 0.9)
+    network.fit(X, labels, optimizer, epochs=1, batch_size=4)
+    (velocities,) = optimizer.moments
+    velocities[:24] = 1e-37  # those of the first layer's weights
+    network.fit(X, labels, optimizer, epochs=20, batch_size=4)
+    assert not velocities[:24].any()
+    assert velocities.any()
+
+
+def test_elsewhere_it_does_nothing(monkeypatch):
+    monkeypatch.setattr(denormals, "_environment", lambda: None)
+    seen = []
+    run = halves(seen)
+    assert flushing(run) is run
