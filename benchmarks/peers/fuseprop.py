@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -49,9 +50,20 @@ def slower_ways(backend: type[Any], device: str) -> dict[str, Callable[[], AnyBa
 
 
 def _step(opened: Callable[[], AnyBackend], problem: Problem) -> Running:
-    stepper = Stepper(problem, opened())
-    watch = cupy_stopwatch() if stepper.backend.device.startswith("cuda") else None
-    return Running(stepper.run, stepper.network.weights, enqueue=stepper.enqueue, watch=watch)
+    backend = opened()
+    stepper = Stepper(problem, backend)
+    running = Running(stepper.run, stepper.network.weights, enqueue=stepper.enqueue)
+    if not backend.device.startswith("cuda"):
+        return running
+    # Steps that are captured are taken in epochs, as `fit` takes them: one graph holds many.
+    unit = problem.batches if getattr(backend, "replay", "eager") == "captured" else 1
+    return replace(running, unit=unit, watch=cupy_stopwatch(), about=partial(_about, backend))
+
+
+def _about(backend: AnyBackend) -> dict[str, str]:
+    """Say why steps were not captured, if they should have been."""
+    why = getattr(backend, "not_captured", None)
+    return {"note": f"not captured: {why}"} if why else {}
 
 
 def _fit(opened: Callable[[], AnyBackend], problem: Problem, metric: str | None) -> Running:

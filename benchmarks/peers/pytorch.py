@@ -9,7 +9,7 @@ import torch
 from ..floors import copied_elements, product_operands
 from ..problem import SCAN, Problem, scans
 from . import Form, Running
-from .pytorch_steps import Compiled, Training, graph, recorded, set_threads
+from .pytorch_steps import Training, compiled, graph, recorded, set_threads
 
 NAME, MODULE, DISTRIBUTIONS = "PyTorch", "torch", ("torch",)
 
@@ -17,13 +17,13 @@ NAME, MODULE, DISTRIBUTIONS = "PyTorch", "torch", ("torch",)
 def forms(device: str) -> list[Form]:
     """Return the steps that suit the device, the ordinary loop, and what the floor is made of."""
 
-    def in_graph(made: type[Training], steps: int) -> Callable[[Problem], Running]:
+    def in_graph(made: Callable[[Problem, str], Training], steps: int) -> Callable[[Problem], Running]:
         return lambda problem: graph(made(problem, device), steps)
 
     listed = [
         Form("PyTorch eager", "step", lambda problem: Training(problem, device).each(), note="fused SGD"),
         Form(
-            "PyTorch compiled", "step", lambda problem: Compiled(problem, device).each(), note="torch.compile"
+            "PyTorch compiled", "step", lambda problem: compiled(problem, device).each(), note="torch.compile"
         ),
         Form("PyTorch", "fit", lambda problem: _fit(problem, device), note="eager loop, fused SGD"),
         Form("PyTorch products", "products", lambda problem: _products(problem, device)),
@@ -36,7 +36,7 @@ def forms(device: str) -> list[Form]:
             Form("PyTorch launch", "launch", lambda problem: _launch(problem, device)),
             Form("PyTorch graph", "step", in_graph(Training, 1), note="CUDA graph by hand, fused SGD"),
             Form(f"PyTorch graph of {SCAN}", "step", in_graph(Training, SCAN), fits),
-            Form(f"PyTorch compiled graph of {SCAN}", "step", in_graph(Compiled, SCAN), fits),
+            Form(f"PyTorch compiled graph of {SCAN}", "step", in_graph(compiled, SCAN), fits),
         ]
     return listed
 

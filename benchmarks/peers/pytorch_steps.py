@@ -49,6 +49,7 @@ class Training:
             hidden = nn.Sigmoid() if problem.activation == "sigmoid" else nn.ReLU()
             layers += [layer, hidden] if i < len(problem.weights) - 1 else [layer]
         self.network = nn.Sequential(*layers)
+        self._start = [p.detach().clone() for p in self.network.parameters()]
         self.loss = nn.BCEWithLogitsLoss() if problem.binary else nn.CrossEntropyLoss()
         self.optimizer = torch.optim.SGD(
             self.network.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, fused=True
@@ -75,6 +76,14 @@ class Training:
         """Wait for the GPU."""
         if self.device != "cpu":
             torch.cuda.synchronize()
+
+    def restart(self) -> None:
+        """Go back to the starting weights, at rest."""
+        with torch.no_grad():
+            for p, start in zip(self.network.parameters(), self._start, strict=True):
+                p.copy_(start)
+            for velocity in self.velocities():
+                velocity.zero_()
 
     def velocities(self) -> list[torch.Tensor]:
         """Return the momentum of every parameter; the optimizer has it from its first step on."""
@@ -132,6 +141,18 @@ class Compiled(Training):
         return self._velocities
 
 
+_compiled: list[tuple[Problem, Compiled]] = []
+
+
+def compiled(problem: Problem, device: str) -> Compiled:
+    """Return the compiled step for a problem, at its start: compiled once for all forms that use it."""
+    if not _compiled or _compiled[0][0] is not problem:
+        _compiled[:] = [(problem, Compiled(problem, device))]
+    training = _compiled[0][1]
+    training.restart()
+    return training
+
+
 def _mark() -> torch.cuda.Event:
     event = torch.cuda.Event(enable_timing=True)
     event.record()
@@ -153,14 +174,9 @@ def graph(training: Training, steps: int) -> Running:
         training.step(order.index_select(0, cursor + ahead))
         cursor.add_(n).remainder_(len(order))
 
-    kept = [p.detach().clone() for p in training.network.parameters()]
     replay = recorded(step, steps)
-    with torch.no_grad():
-        for p, start in zip(training.network.parameters(), kept, strict=True):
-            p.copy_(start)
-        for velocity in training.velocities():
-            velocity.zero_()
-        cursor.zero_()
+    training.restart()
+    cursor.zero_()
     return training.running(lambda _: replay(), steps)
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import turns
-from benchmarks.compare import main
+from benchmarks import sets, turns
+from benchmarks.compare import LIMITS, main
 from benchmarks.device import Stopwatch
 from benchmarks.gate import Gate
 from benchmarks.machine import describe
 from benchmarks.networks import CASES
-from benchmarks.problem import make_problem
+from benchmarks.peers.fuseprop import slower_ways
+from benchmarks.problem import SCAN, make_problem
 from benchmarks.report import section
 from benchmarks.sets import joined
 
@@ -168,3 +169,73 @@ def test_the_tables_of_a_gpu():
 
 def row(name, table, times, **more):
     return {"peer": name, "name": name, "table": table, "note": "", "times": times, **more}
+
+
+def test_ours_is_shown_in_every_way_that_a_backend_offers():
+    class Three:
+        def __init__(self, dtype, device, replay="captured"):
+            self.chosen = dtype, device, replay
+
+    class One:
+        def __init__(self, dtype, device):
+            pass
+
+    ways = slower_ways(Three, "cuda:1")
+    assert [opened().chosen for opened in ways.values()] == [
+        ("float32", "cuda:1", "fused"),
+        ("float32", "cuda:1", "eager"),
+    ]
+    assert list(ways) == ["fused", "eager"]
+    assert slower_ways(One, "cpu") == {}
+
+
+class Compiling(Answering):
+    """A peer with some forms, each of which takes its time to build; a round takes what its steps do."""
+
+    seconds = 0.0
+
+    def __init__(self, clock, name, builds):
+        super().__init__(clock)
+        self.name, self.forms, self.missing = name, builds, None
+        self.hello = {"forms": [{"name": f"{name} {i}", "table": "step", "note": ""} for i in builds]}
+
+    def ask(self, do, **request):
+        if do == "build":
+            self.seconds = max(0.05, 3e-14 * SCAN * CASES[request["case"]].step_flops)
+            self.clock[0] += self.forms[request["form"]]
+        if do == "time":
+            self.clock[0] += self.seconds
+        return super().ask("told" if do != "build" else "", **request) | (
+            {"steps": 1, "seconds": 1.0} if do == "time" else {}
+        )
+
+    def close(self):
+        pass
+
+
+def test_a_whole_comparison_ends_in_time(clock, monkeypatch):
+    """PyTorch's compiler takes 15 seconds a network, and JAX's 3, three times."""
+    builds = {
+        "fuseprop": [2.0, 1.0, 1.0, 2.0, 2.0],
+        "textbook": [1.0] * 5,
+        "pytorch": [1.0, 15.0, *[1.0] * 7],
+        "jax": [3.0] * 3,
+    }
+    monkeypatch.setattr(sets, "Peer", lambda module, device: Compiling(clock, module, builds[module]))
+    limits, networks = (
+        LIMITS["cuda"],
+        [{"network": case.id, "activation": "sigmoid", "rows": []} for case in CASES.values()],
+    )
+    start = clock[0]
+    sets.measure_all(
+        networks,
+        "cuda",
+        list(builds),
+        rounds=21,
+        seconds=60 * limits["minutes"],
+        pause=0.0,
+        say=lambda what: None,
+    )
+    assert clock[0] - start < 9 * 60
+    assert limits["sets"] == 1
+    assert all(row["times"] for network in networks for row in network["rows"])

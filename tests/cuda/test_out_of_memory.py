@@ -7,10 +7,12 @@ import pytest
 
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
 
+from fuseprop_cupy.plan import plan
 from host_device import HostRunBackend
 
 from fuseprop import EarlyStopping, MLPClassifier, Network, mlp
 from fuseprop.backend import OutOfMemory
+from fuseprop.program import record
 
 ROWS, FEATURES = 4096, 10
 MIB = 2**20
@@ -76,6 +78,20 @@ def test_memory_that_runs_out_in_a_step_is_given_back_too(network, monkeypatch):
     np.testing.assert_array_equal(network.weights()[0][0], before[0][0])
     monkeypatch.undo()
     fit(network, 64)
+
+
+def test_memory_that_runs_out_while_a_step_is_planned_is_told_alike(network):
+    backend = network.backend
+    sums = [backend.zeros(shape) for shape in ((2000, 8), (2000, 8), (2000, 8), (8,))]
+    gradient, output, out, bias_gradient = sums
+
+    def step(backend):
+        backend.activation_backward(gradient, output, "tanh", out=out, bias_gradient=bias_gradient)
+
+    program = record(backend, step)
+    backend._device.limit -= backend._device.memory()[0]
+    with pytest.raises(OutOfMemory, match=r"0\.0 of .* MiB are free"):
+        plan(backend, program)
 
 
 def test_where_not_even_a_row_fits_no_batch_is_named(network):
