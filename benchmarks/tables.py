@@ -17,8 +17,9 @@ TITLES = {
 APART = """\
 ### The bare step on the GPU and on its host
 
-Between two marks on the device; and until the host has asked for a step, without waiting for it. Where the
-second is the longer, the GPU waits for its host. JAX has no marks."""
+*GPU* is the time between two marks on the device, *host* that until a step has been asked for, without
+waiting for it: where that is the longer, the GPU waits for its host. JAX has no marks, and only our launches
+are known; those of captured steps are nodes of one graph of many steps."""
 COMMANDS = {"cpu": "python -m benchmarks.compare", "cuda": "python -m benchmarks.compare --device cuda"}
 
 
@@ -110,6 +111,7 @@ def apart(networks: list[Network]) -> str:
                 number(1e6 * median(row[clock])) if row.get(clock) else "-"
                 for clock in ("times", "device", "host")
             ),
+            str(row.get("launches", "-")),
             ratio_cell(network.of_floor(name)),
         ]
         for network in networks
@@ -118,7 +120,7 @@ def apart(networks: list[Network]) -> str:
     ]
     if not rows:
         return ""
-    header = ["network, batch", "", "step, µs", "of it on the GPU, µs", "host asks in, µs", "x of floor"]
+    header = ["network, batch", "", "step, µs", "GPU, µs", "host, µs", "launches", "x of floor"]
     return f"{APART}\n\n{table(header, rows)}"
 
 

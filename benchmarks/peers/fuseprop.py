@@ -57,13 +57,17 @@ def _step(opened: Callable[[], AnyBackend], problem: Problem) -> Running:
         return running
     # Steps that are captured are taken in epochs, as `fit` takes them: one graph holds many.
     unit = problem.batches if getattr(backend, "replay", "eager") == "captured" else 1
-    return replace(running, unit=unit, watch=cupy_stopwatch(), about=partial(_about, backend))
+    return replace(running, unit=unit, watch=cupy_stopwatch(), about=partial(_about, backend, stepper))
 
 
-def _about(backend: AnyBackend) -> dict[str, str]:
-    """Say why steps were not captured, if they should have been."""
+def _about(backend: Any, stepper: Stepper) -> dict[str, Any]:
+    """Return how many launches a step is, and why steps were not captured if they should have been."""
+    from fuseprop_cupy.plan import plan
+
+    fused = getattr(backend, "replay", "eager") != "eager"
+    told: dict[str, Any] = {"launches": plan(backend, stepper.record(), fused=fused).facts.launches}
     why = getattr(backend, "not_captured", None)
-    return {"note": f"not captured: {why}"} if why else {}
+    return told | ({"note": f"not captured: {why}"} if why else {})
 
 
 def _fit(opened: Callable[[], AnyBackend], problem: Problem, metric: str | None) -> Running:

@@ -146,7 +146,7 @@ def test_the_tables_of_a_gpu():
                 "network": "4096x4-b4096",
                 "activation": "sigmoid",
                 "rows": [
-                    row("fuseprop", "step", [3e-2, 3e-2], device=[2.9e-2] * 2, host=[1e-5] * 2),
+                    row("fuseprop", "step", [3e-2, 3e-2], device=[2.9e-2] * 2, host=[1e-5] * 2, launches=26),
                     row("fuseprop eager", "step", [4e-2, 4e-2], device=[3.9e-2] * 2, host=[2e-4] * 2),
                     row("JAX scan", "step", [], skipped="64 steps take too long for one call"),
                     row("CuPy products", "products", [2e-2, 2e-2]),
@@ -161,7 +161,8 @@ def test_the_tables_of_a_gpu():
     text, drawings = section("a-gpu", result)
     assert "Again: `python -m benchmarks.compare --device cuda`." in text
     assert "Absent: PyTorch (No module named 'torch')." in text
-    assert "| 4096x4, 4096 | fuseprop eager | 40,000 | 39,000 | 200 | 1.90 [1.90, 1.90] |" in text
+    assert "| 4096x4, 4096 | fuseprop eager | 40,000 | 39,000 | 200 | - | 1.90 [1.90, 1.90] |" in text
+    assert "| 4096x4, 4096 | fuseprop | 30,000 | 29,000 | 10.0 | 26 | 1.43 [1.43, 1.43] |" in text
     assert "products + bytes + launch, µs" in text
     assert "20,000 (CuPy) + 1,000 (CuPy) + 2.00 (CuPy)" in text
     assert drawings.keys() == {f"a-gpu-sigmoid-{plot}.svg" for plot in ("time", "ratio", "floor")}
