@@ -10,8 +10,8 @@ import numpy as np
 
 from fuseprop.backend import HostArray, OutOfMemory, Shape
 
-from .device import Array, Device
-from .shapes import expect
+from .device import Device
+from .shapes import Array, expect
 
 ON_CUDA = (2, 13)
 """The kinds of device, in DLPack's numbers, whose memory a GPU reads as its own: CUDA, and CUDA managed."""

@@ -11,19 +11,22 @@ CuPy stream.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from fuseprop.backend import Backend, BackendUnavailable, Program, Runner, replay_by_calling
 
 from .dense import DenseOperations
-from .device import Array
 from .fused import FusedOperations
 from .inference import InferenceOperations
+from .plan import plan
+from .replay import Replay
 from .rows import RowOperations
+from .shapes import Array
 
 
 class CupyBackend(RowOperations, DenseOperations, InferenceOperations, FusedOperations):
@@ -36,17 +39,49 @@ class CupyBackend(RowOperations, DenseOperations, InferenceOperations, FusedOper
     device : "cuda" | "cuda:0" | "cuda:1" | ...
         "cuda" is "cuda:0". Raises BackendUnavailable, with the cause and what to type, where it cannot be
         used; the question is put to the machine once a process.
+    replay : "captured" | "fused" | "eager"
+        How a compiled program runs: as CUDA graphs of many steps, launch by launch but few of them, or call
+        by call as it was recorded. A step that cannot be captured is fused, with a warning.
+
+    Attributes
+    ----------
+    not_captured : str or None
+        Why steps that should have been captured were not; None if they all were.
     """
 
     name = "cupy"
 
-    def __init__(self, dtype: str = "float32", device: str = "cuda:0") -> None:
+    def __init__(
+        self,
+        dtype: str = "float32",
+        device: str = "cuda:0",
+        replay: Literal["captured", "fused", "eager"] = "captured",
+    ) -> None:
         if dtype not in ("float32", "float64"):
             raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}.')
+        if replay not in ("captured", "fused", "eager"):
+            raise ValueError(f'replay must be "captured", "fused" or "eager", got {replay!r}.')
         super().__init__(_ordinal(device), np.dtype(dtype))
+        self.replay = replay
+        self.not_captured: str | None = None
 
     def compile(self, program: Program) -> Runner:
-        return replay_by_calling(self, program)
+        if self.replay == "eager":
+            return replay_by_calling(self, program)
+        self._device.enter()
+        captures = self.replay == "captured"
+        return Replay(self._device, plan(self, program), captures=captures, report=self._report).run
+
+    def _report(self, why: str) -> None:
+        """Keep why a step was not captured, and warn of the first."""
+        first, self.not_captured = self.not_captured is None, why
+        if first:
+            warnings.warn(
+                f"training steps on {self.device} are launched one kernel at a time instead of as a CUDA "
+                f"graph, which is slower for small networks: {why}. Type: fuseprop doctor",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
         return nullcontext()

@@ -7,10 +7,9 @@ from math import prod
 from fuseprop.backend import Activation
 
 from .catalog import BLOCK, FUNCTORS
-from .device import Array
 from .launch import blocks_for, lanes_for
 from .operations import WARP, Operations
-from .shapes import expect
+from .shapes import Array, expect
 
 SLICE = 128
 """Rows that a block adds up in a column sum; more rows than that are added in two stages."""

@@ -6,19 +6,21 @@ here, and everything above is executed as it stands.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Any, TypeAlias
+from functools import cached_property, partial
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from fuseprop.backend import HostArray, Shape
 
 from .catalog import OPTIONS, kernels, source
+from .lanes import Lanes
+from .nodes import Copy, Multiply, Node, Prepared
 from .probe import check_not_forked, probe
-
-Array: TypeAlias = Any
-"""`cupy.ndarray`; CuPy is imported when a backend is made, not before."""
+from .shapes import Array
 
 
 class Device:
@@ -39,6 +41,7 @@ class Device:
         self._device = cupy.cuda.Device(ordinal)
         self._current = cupy.cuda.runtime.getDevice
         self._functions: dict[str, Any] = {}
+        self._local = threading.local()
 
     def enter(self) -> None:
         """Make this the thread's current device, unless it is already: asking is cheaper than setting."""
@@ -92,10 +95,40 @@ class Device:
 
     def run(self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any]) -> None:
         """Launch a kernel by its C++ name; arguments are checked arrays and NumPy scalars."""
+        self._function(name)(tuple(grid), tuple(block), tuple(arguments))
+
+    def prepare(self, node: Node) -> Prepared:
+        """Return what asks for a node on the stream that is current then, with the least of Python."""
+        if isinstance(node, Multiply):
+            return partial(self.multiply, node.a, node.b, node.out)
+        if isinstance(node, Copy):
+            return partial(node.out.data.copy_from_device_async, node.source.data, node.source.nbytes)
+        address = self._cupy.cuda.function.CIntptr
+        arguments = (
+            address(argument.data.ptr) if isinstance(argument, self.array_type) else argument
+            for argument in node.arguments
+        )
+        function = self._function(node.kernel.expression).kernel
+        return partial(function, node.grid, node.kernel.block, tuple(arguments))
+
+    def lanes(self) -> Lanes:
+        """Return this thread's lanes on the current stream, the same as long as somebody keeps them.
+
+        Raises BackendUnavailable without nvmath-python, and what CUDA raises.
+        """
+        if not hasattr(self._local, "lanes"):
+            self._local.lanes = WeakValueDictionary()
+        stream = self._cupy.cuda.get_current_stream().ptr
+        lanes: Lanes | None = self._local.lanes.get(stream)
+        if lanes is None:
+            self._local.lanes[stream] = lanes = Lanes(self, self._dtype)
+        return lanes
+
+    def _function(self, name: str) -> Any:
         function = self._functions.get(name)
         if function is None:
             self._functions[name] = function = self._module.get_function(name)
-        function(tuple(grid), tuple(block), tuple(arguments))
+        return function
 
     @cached_property
     def _module(self) -> Any:

@@ -8,10 +8,9 @@ from math import prod
 from fuseprop.backend import INTEGER, Call
 
 from .catalog import BLOCK
-from .device import Array
 from .launch import blocks_for, lanes_for
 from .losses import Kept, LossOperations
-from .shapes import expect
+from .shapes import Array, expect
 from .updates import UpdateOperations
 
 

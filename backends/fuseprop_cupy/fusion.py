@@ -11,7 +11,7 @@ from itertools import groupby
 
 from fuseprop.backend import INTEGER, Call, Program
 
-from .device import Array
+from .shapes import Array
 from .spans import reads, span, spans, touches, writes
 
 UPDATES = {"momentum_sgd", "adam"}

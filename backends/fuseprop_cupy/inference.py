@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
-from .device import Array
 from .launch import blocks_for
 from .operations import Operations
-from .shapes import expect
+from .shapes import Array, expect
 
 
 class InferenceOperations(Operations):

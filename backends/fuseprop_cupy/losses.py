@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .device import Array
 from .operations import Operations
-from .shapes import expect
+from .shapes import Array, expect
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from fuseprop.backend import Program
 
 from .catalog import kernels
 from .dense import DenseOperations
-from .device import Array, Device
+from .device import Device
 from .fused import FusedOperations
 from .inference import InferenceOperations
 from .nodes import Copy, Multiply, Node, Run
 from .rows import RowOperations
+from .shapes import Array
 
 
 class Scribe:

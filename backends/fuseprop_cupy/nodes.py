@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .catalog import Kernel
-from .device import Array
+from .shapes import Array
 from .spans import Span, span, spans
 
 

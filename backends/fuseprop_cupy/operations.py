@@ -8,8 +8,8 @@ import numpy as np
 
 from .arrays import ArrayOperations
 from .catalog import C_TYPES, kernels
-from .device import Array
 from .launch import Launch, blocks_for, lanes_for
+from .shapes import Array
 
 WARP = 32
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from math import prod
 
 from .catalog import BLOCK, C_TYPES
-from .device import Array
 from .launch import blocks_for, lanes_for
 from .operations import Operations
-from .shapes import expect
+from .shapes import Array, expect
 
 
 class RowOperations(Operations):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 from fuseprop.backend import Shape
 
-from .device import Array
+Array: TypeAlias = Any
+"""`cupy.ndarray`; CuPy is imported when a backend is made, not before."""
 
 
 def expect(shape: Shape, **arrays: Array) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fuseprop.backend import Call
 
-from .device import Array
+from .shapes import Array
 
 IN_PLACE = {"advance", "clip_norm", "momentum_sgd", "adam", "keep_losses", "update_and_advance"}
 """The operations that write arrays which they are given by position."""

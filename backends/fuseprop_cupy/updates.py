@@ -10,10 +10,9 @@ import numpy as np
 from fuseprop.backend import INTEGER
 
 from .catalog import BLOCK
-from .device import Array
 from .launch import blocks_for
 from .operations import Operations
-from .shapes import expect
+from .shapes import Array, expect
 
 SQUARES_PER_THREAD = 16
 """Elements of a sum of squares for each thread, before there are more blocks than one."""

@@ -7,6 +7,7 @@ result does not depend on the order in which threads run.
 
 import ctypes
 import weakref
+from functools import partial
 from math import prod
 
 import cupy
@@ -15,7 +16,9 @@ import numpy as np
 from fuseprop_cupy import CupyBackend
 from fuseprop_cupy.catalog import kernels
 from fuseprop_cupy.device import Device
+from fuseprop_cupy.nodes import Copy, Multiply
 from host_kernels import Span, host_kernels
+from host_lanes import HostLanes
 
 GUARD = 256
 """Bytes on each side of an allocation; with the rest of new memory they are 255: NaN, or -1."""
@@ -27,12 +30,14 @@ class HostDevice(Device):
     def __init__(self, ordinal, dtype, built=None):
         self.ordinal = ordinal
         self.limit = 2**30
-        self.pooled = 0
+        self._pooled = []  # bytes of arrays that are gone: they stay with the pool, as CuPy's do
         self.array_type = cupy.ndarray
         self.allocations = 0
         self.launched = []
+        self.products = 0
         self._dtype = dtype
         self._kernels = built or host_kernels()
+        self._lanes = None
         self._buffers = weakref.WeakValueDictionary()
 
     def enter(self):
@@ -46,7 +51,7 @@ class HostDevice(Device):
         buffer = np.full(GUARD + size + GUARD, 255, np.uint8)
         address = buffer.ctypes.data + GUARD
         self._buffers[address] = buffer
-        weakref.finalize(buffer, self._keep, size).atexit = False
+        weakref.finalize(buffer, self._pooled.append, size).atexit = False
         return cupy_private.array_over(buffer, address, tuple(shape), dtype)
 
     def adopt(self, array):
@@ -71,6 +76,7 @@ class HostDevice(Device):
         ctypes.memmove(out.data.ptr, source.data.ptr, source.nbytes)
 
     def multiply(self, a, b, out):
+        self.products += 1
         assert a.dtype == b.dtype == out.dtype
         assert out.flags.c_contiguous
         np.matmul(on_host(a), on_host(b), out=on_host(out))
@@ -79,17 +85,25 @@ class HostDevice(Device):
         pass
 
     def memory(self):
-        return self.limit - self._living() - self.pooled, self.limit
+        return self.limit - self._living() - sum(self._pooled), self.limit
 
     def release(self):
-        self.pooled = 0
-
-    def _keep(self, size):
-        """What is freed stays with the pool, as CuPy's does."""
-        self.pooled += size
+        self._pooled.clear()
 
     def _living(self):
         return sum(buffer.nbytes - 2 * GUARD for buffer in list(self._buffers.values()))
+
+    def prepare(self, node):
+        if isinstance(node, Multiply):
+            return partial(self.multiply, node.a, node.b, node.out)
+        if isinstance(node, Copy):
+            return partial(self.copy, node.source, node.out)
+        return partial(self.run, node.kernel.expression, node.grid, node.kernel.block, node.arguments)
+
+    def lanes(self):
+        if self._lanes is None:
+            self._lanes = HostLanes(self)
+        return self._lanes
 
     def run(self, name, grid, block, arguments):
         self.launched.append(name)
@@ -116,9 +130,9 @@ class HostDevice(Device):
 class HostRunBackend(CupyBackend):
     """CupyBackend as it is, on a `HostDevice`; `built` are other kernels than the backend's own."""
 
-    def __init__(self, dtype="float32", device="cuda:0", built=None):
+    def __init__(self, dtype="float32", device="cuda:0", replay="captured", built=None):
         self._built = built
-        super().__init__(dtype, device)
+        super().__init__(dtype, device, replay)
 
     def _open(self, ordinal):
         return HostDevice(ordinal, self.dtype, self._built)

@@ -12,6 +12,7 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop
 import cupy
 import cupy_private
 from fuseprop_cupy.device import Device
+from fuseprop_cupy.nodes import Copy
 
 INSUFFICIENT_DRIVER = 35
 
@@ -32,6 +33,8 @@ CALLS = {
     "download": lambda device, a, b: device.download(a),
     "copy": lambda device, a, b: device.copy(a, b),
     "multiply": lambda device, a, b: device.multiply(a, a.T, b),
+    "prepare": lambda device, a, b: device.prepare(Copy(a, b))(),
+    "lanes": lambda device, a, b: device.lanes(),
     "synchronize": lambda device, a, b: device.synchronize(),
     "memory": lambda device, a, b: device.memory(),
     "release": lambda device, a, b: device.release(),

@@ -16,8 +16,8 @@ take_rows(const T* source, const long long* order, const long long* cursor, T* o
     copy_row(source + order[start + row] * columns, out + row * columns, columns, lanes);
 }
 
-// The same for all that belongs to a row: x (N, columns), and where they are not null target (N, outputs) and
-// labels (N,).
+// The same for all that belongs to a row: x (N, columns), target (N, outputs), of which there may be none, and
+// labels (N,), which may be null.
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
 take_batch(const T* x, const T* target, const long long* labels, const long long* order,
@@ -27,7 +27,7 @@ take_batch(const T* x, const T* target, const long long* labels, const long long
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
     const long long from = order[start + row];
     copy_row(x + from * columns, x_out + row * columns, columns, lanes);
-    if (target) copy_row(target + from * outputs, target_out + row * outputs, outputs, lanes);
+    copy_row(target + from * outputs, target_out + row * outputs, outputs, lanes);
     if (labels && lane_of(lanes) == 0) labels_out[row] = labels[from];
   }
 }

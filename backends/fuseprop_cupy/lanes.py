@@ -1,0 +1,89 @@
+"""CUDA's streams, events, graphs: what only a GPU does for a captured step. A seam, as `device` is.
+
+Steps are captured on streams of our own, so that whatever goes wrong leaves the caller's stream as it is, and
+launched on the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .blas import Blas, workspace_bytes
+from .nodes import Multiply, Node, Prepared
+
+if TYPE_CHECKING:
+    from .device import Device
+
+COUNT = 2
+"""The main lane and one beside it."""
+
+
+class Lanes:
+    """A thread's lanes on one stream: each has a cuBLAS handle and, in a capture, a stream of its own."""
+
+    def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:
+        import cupy
+
+        self._cupy = cupy
+        self._device = device
+        size = workspace_bytes(int(cupy.cuda.Device(device.ordinal).compute_capability))
+        self._blas = [Blas(dtype, device.empty((size,), np.dtype(np.uint8))) for _ in range(COUNT)]
+        self._streams: list[Any] = []
+        self._at: list[int] = []
+
+    def prepare(self, node: Node, lane: int) -> Prepared:
+        """Return what asks for a node, on the stream that is current then."""
+        if isinstance(node, Multiply):
+            return self._blas[lane].product(node.a, node.b, node.out)
+        return self._device.prepare(node)
+
+    def enter(self) -> None:
+        """Send products to the current stream."""
+        self._use([self._cupy.cuda.get_current_stream()] * COUNT)
+
+    def begin(self) -> None:
+        """Start to write down what is asked for, instead of doing it."""
+        self._streams = [self._cupy.cuda.Stream(non_blocking=True) for _ in range(COUNT)]
+        self._use(self._streams)
+        self._streams[0].begin_capture()
+
+    def issue(self, lane: int, call: Prepared) -> None:
+        """Ask for something on a lane."""
+        with self._streams[lane]:
+            call()
+
+    def record(self, lane: int) -> Any:
+        """Return an event: all that this lane was asked for until now."""
+        event = self._cupy.cuda.Event(disable_timing=True)
+        self._streams[lane].record(event)
+        return event
+
+    def wait(self, lane: int, event: Any) -> None:
+        """Let a lane wait for an event before it goes on."""
+        self._streams[lane].wait_event(event)
+
+    def end(self) -> Callable[[], None]:
+        """Return what was written down as a graph: calling it launches it on the current stream."""
+        graph = self._streams[0].end_capture()
+        self._streams = []
+        launch: Callable[[], None] = graph.launch
+        return launch
+
+    def abandon(self) -> None:
+        """Give up writing down; only the streams of the capture have noticed."""
+        streams, self._streams = self._streams, []
+        if streams and streams[0].is_capturing():
+            # It says that the capture is invalid, which is why it is abandoned.
+            with suppress(self._cupy.cuda.runtime.CUDARuntimeError):
+                streams[0].end_capture()
+
+    def _use(self, streams: list[Any]) -> None:
+        at = [stream.ptr for stream in streams]
+        if at != self._at:
+            for blas, pointer in zip(self._blas, at, strict=True):
+                blas.use(pointer)
+            self._at = at

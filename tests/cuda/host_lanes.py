@@ -1,0 +1,131 @@
+"""CUDA's streams and graphs over host memory: a captured step runs in whatever order its events allow.
+
+A graph keeps what was asked for, and what each waits for: the one before it on its lane, and the events. A
+launch goes through it in another order each time: the main lane first, the one beside it first, at random. So
+a wait which is missing shows in the numbers.
+"""
+
+import random
+from dataclasses import dataclass, field
+from itertools import cycle
+
+from fuseprop_cupy.lanes import COUNT
+
+START = -1
+
+
+@dataclass
+class Asked:
+    """One thing that a graph does, and the numbers of those that it waits for."""
+
+    node: object
+    lane: int
+    call: object
+    after: set = field(default_factory=set)
+
+
+def main_first(ready, graph):
+    return min(ready, key=lambda i: (graph[i].lane, i))
+
+
+def beside_first(ready, graph):
+    return min(ready, key=lambda i: (-graph[i].lane, i))
+
+
+def at_random(seed=0):
+    generator = random.Random(seed)
+    return lambda ready, graph: generator.choice(sorted(ready))
+
+
+ORDERS = (main_first, beside_first, at_random())
+
+
+class HostGraph:
+    """What was captured; a call launches it."""
+
+    def __init__(self, asked, orders=ORDERS):
+        self.asked = asked
+        self.launches = 0
+        self.taken = []  # the order of the last launch
+        self._orders = cycle(orders)
+
+    def __call__(self):
+        self.launches += 1
+        order, left, self.taken = next(self._orders), set(range(len(self.asked))), []
+        while left:
+            ready = [i for i in left if not self.asked[i].after & left]
+            number = order(ready, self.asked)
+            self.asked[number].call()
+            left.remove(number)
+            self.taken.append(number)
+
+
+class HostLanes:
+    """`Lanes` on the CPU."""
+
+    def __init__(self, device):
+        self.device = device
+        self.orders = ORDERS
+        self.graphs = []
+        self._asked = None
+        self._lane = 0
+
+    def prepare(self, node, lane):
+        call = self.device.prepare(node)
+
+        def ask():
+            if self._asked is None:
+                call()
+            else:
+                self._write_down(Asked(node, self._lane, call))
+
+        return ask
+
+    def enter(self):
+        assert self._asked is None, "the lanes are in a capture"
+
+    def begin(self):
+        assert self._asked is None, "a capture has begun already"
+        self._asked = []
+        self._last = [START] + [None] * (COUNT - 1)  # of each lane that is part of the capture
+        self._waiting = [set() for _ in range(COUNT)]
+
+    def issue(self, lane, call):
+        self._lane = lane
+        call()
+
+    def record(self, lane):
+        assert self._last[lane] is not None, f"lane {lane} is not part of the capture"
+        return {self._last[lane]} | self._waiting[lane]
+
+    def wait(self, lane, event):
+        if self._last[lane] is None:
+            self._last[lane] = START
+        self._waiting[lane] |= event
+
+    def end(self):
+        asked = self._asked
+        done = self._behind({self._last[0]} | self._waiting[0])
+        self._asked = None
+        if not set(range(len(asked))) <= done:
+            raise RuntimeError("cudaErrorStreamCaptureUnjoined: a lane's work is not waited for at the end")
+        self.graphs.append(HostGraph(asked, self.orders))
+        return self.graphs[-1]
+
+    def abandon(self):
+        self._asked = None
+
+    def _write_down(self, asked):
+        assert self._last[asked.lane] is not None, f"lane {asked.lane} is not part of the capture"
+        asked.after = ({self._last[asked.lane]} | self._waiting[asked.lane]) - {START}
+        self._waiting[asked.lane] = set()
+        self._last[asked.lane] = len(self._asked)
+        self._asked.append(asked)
+
+    def _behind(self, numbers):
+        """All that must be done before these, and these."""
+        found, new = set(), set(numbers) - {START}
+        while new:
+            found |= new
+            new = {before for number in new for before in self._asked[number].after} - found
+        return found

@@ -1,0 +1,385 @@
+"""Captured steps: in every order that their events allow they leave the bits of the steps call by call."""
+
+import gc
+import weakref
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+
+from fuseprop_cupy import capture
+from fuseprop_cupy.branches import conflicts_of, in_sequence, lanes_of
+from fuseprop_cupy.capture import graph_length
+from fuseprop_cupy.nodes import Multiply, meet
+from fuseprop_cupy.plan import plan
+from host_device import HostRunBackend, on_host
+from host_lanes import HostLanes, at_random, beside_first
+from steps import CLASSIFICATION, REGRESSION, adam, traces, training
+
+from fuseprop import MomentumSGD
+from fuseprop.backend import Call, Program
+
+MODES = ["captured", "fused", "eager"]
+OPTIONS = {
+    "momentum": {"optimizer": lambda: MomentumSGD(0.1, 0.9)},
+    "adam": {"optimizer": adam},
+    "clipped": {"optimizer": lambda: MomentumSGD(0.1, 0.9, weight_decay=1e-3, clip_norm=0.05)},
+    "dropout": {"dropout": 0.4},
+    "weighted": {"weighted": True},
+    "all of it": {"optimizer": lambda: adam(clip_norm=0.05), "dropout": 0.4, "weighted": True},
+}
+
+
+def epoch(made, calls):
+    """Take an epoch's steps, the full batches in so many calls of a replay each time; return the traces."""
+    made.begin_epoch(np.random.default_rng(1).permutation(made.examples.rows))
+    full, last = (made.backend.compile(made.program(batch)) for batch in (made.batches[0], made.batches[-1]))
+    for times in calls:
+        full(times)
+    last(1)
+    return traces(made)
+
+
+def same_bits(found, expected):
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours.view(np.uint8), theirs.view(np.uint8))
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("loss", [CLASSIFICATION, REGRESSION])
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_every_way_to_replay_leaves_the_same_bits(layers, loss, options, monkeypatch):
+    """A partial last batch, and 11 full ones, which are no multiple of the 3 steps of a graph."""
+    monkeypatch.setattr(capture, "MOST_STEPS", 3)
+    made = [
+        training(HostRunBackend("float32", replay=mode), layers, loss, rows=91, **OPTIONS[options])
+        for mode in MODES
+    ]
+    captured, fused, eager = (epoch(one, [11]) for one in made)
+    same_bits(fused, eager)
+    same_bits(captured, eager)
+    long, single, *_ = made[0].backend.seam.lanes().graphs
+    assert (long.launches, single.launches) == (3, 1)
+
+
+@pytest.mark.parametrize("calls", [[11], [1] * 11, [4, 7], [1, 10]], ids=str)
+def test_how_steps_are_divided_among_calls_makes_no_difference(calls):
+    eager = epoch(training(HostRunBackend(replay="eager"), rows=91), [11])
+    same_bits(epoch(training(HostRunBackend(), rows=91), calls), eager)
+
+
+def test_a_schedule_needs_no_new_graph():
+    """Learning rate, momentum and decay are read from the device, and so is the order."""
+    found = []
+    for mode in ("captured", "eager"):
+        made = training(HostRunBackend(replay=mode), rows=88)
+        replay = made.backend.compile(made.program(made.batches[0]))
+        for rate, decay in ((0.3, 0.0), (0.1, 1e-3), (0.01, 0.0)):
+            made.optimizer.learning_rate, made.optimizer.weight_decay = rate, decay
+            made.optimizer.prepare(made.stack.parameters, len(made.batches))
+            made.begin_epoch(np.random.default_rng(int(100 * rate)).permutation(88))
+            replay(11)
+        found.append(traces(made))
+        if mode == "captured":
+            assert [graph.launches for graph in made.backend.seam.lanes().graphs] == [10, 2]
+    same_bits(*found)
+
+
+def test_two_programs_in_turn():
+    """Two networks on one backend, whose replays take turns."""
+    found = []
+    for mode in ("captured", "eager"):
+        backend = HostRunBackend(replay=mode)
+        two = [training(backend, 2, rows=88), training(backend, 3, REGRESSION, rows=88, optimizer=adam)]
+        replays = [backend.compile(made.program(made.batches[0])) for made in two]
+        for times in (2, 1, 4, 3):
+            for replay in replays:
+                replay(times)
+        found.append([array for made in two for array in traces(made)])
+    same_bits(*found)
+
+
+def test_a_replay_keeps_the_memory_that_its_graphs_know_by_address():
+    made = training(HostRunBackend(), 2, rows=640, batch=300)
+    replay = made.backend.compile(made.program(made.batches[0]))
+    replay(2)
+    backend = made.backend
+    used = {array.data.mem.ptr for call in made.program(made.batches[0]).calls for array in arrays_of(call)}
+    parameters = weakref.ref(made.stack.parameters)
+    held = [weakref.ref(backend.seam._buffers[address]) for address in used]
+    assert len(held) > 15
+    del made
+    gc.collect()
+    assert parameters() is None
+    assert all(buffer() is not None for buffer in held)
+    del replay, backend
+    gc.collect()
+    assert all(buffer() is None for buffer in held)
+
+
+def arrays_of(call):
+    return [value for value in (*call.operands, *call.options.values()) if hasattr(value, "data")]
+
+
+def test_a_step_allocates_nothing_and_reads_nothing_back(monkeypatch):
+    made = training(HostRunBackend(), 3, rows=91)
+    device = made.backend.seam
+    replay = made.backend.compile(made.program(made.batches[0]))
+    before = device.allocations
+    monkeypatch.setattr(device, "download", lambda array: pytest.fail("it waits for the device"))
+    monkeypatch.setattr(device, "upload", lambda source, out: pytest.fail("it waits for the host"))
+    replay(5)
+    assert device.allocations == before
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_no_more_is_asked_for_than_the_plan_says(layers):
+    made = training(HostRunBackend(replay="fused"), layers)
+    device = made.backend.seam
+    replay = made.backend.compile(made.program(made.batches[0]))
+    device.launched.clear()
+    device.products = 0
+    replay(2)
+    assert len(device.launched) + device.products == 2 * (5 * layers + 2)
+    assert device.products == 2 * (3 * layers - 1)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_the_gradients_of_weights_are_computed_beside_those_of_inputs(layers):
+    made = training(HostRunBackend(), layers)
+    nodes = plan(made.backend, made.program(made.batches[0])).nodes
+    beside = [node for node, lane in zip(nodes, lanes_of(nodes, conflicts_of(nodes)), strict=True) if lane]
+    gradients = [layer.weight_gradients for layer in made.stack.parameters.layers[:0:-1]]
+    assert [node.out.data.ptr for node in beside] == [array.data.ptr for array in gradients]
+
+
+def captured_graph(layers=3, lanes=None, **options):
+    """A graph of three steps, its training, and what the nodes wait for."""
+    made = training(HostRunBackend(), layers, rows=91, **options)
+    if lanes is not None:
+        made.backend.seam._lanes = lanes(made.backend.seam)
+    replay = made.backend.compile(made.program(made.batches[0]))
+    replay(3)
+    replay(3)
+    return made, made.backend.seam.lanes().graphs[-1]
+
+
+def hazards(graph):
+    """Pairs of nodes whose order matters and which no event orders."""
+    before = []
+    for asked in graph.asked:
+        before.append(asked.after.union(*(before[i] for i in asked.after)))
+    return [
+        (i, j)
+        for j, later in enumerate(graph.asked)
+        for i, earlier in enumerate(graph.asked[:j])
+        if i not in before[j] and meet(earlier.node, later.node)
+    ]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_no_two_nodes_race(layers, options):
+    _, graph = captured_graph(layers, **OPTIONS[options])
+    assert hazards(graph) == []
+    assert len({asked.lane for asked in graph.asked}) == (2 if layers > 1 else 1)
+
+
+def test_graphs_run_in_other_orders_than_they_were_written_down():
+    made, graph = captured_graph()
+    orders = []
+    for _ in range(3):
+        made.begin_epoch(np.arange(91))
+        graph()
+        orders.append(tuple(graph.taken))
+    assert len(set(orders)) == 3
+
+
+def waits_of(graph):
+    """Each wait for another lane: who waits, and for whom."""
+    return [
+        (j, i)
+        for j, asked in enumerate(graph.asked)
+        for i in sorted(asked.after)
+        if graph.asked[i].lane != asked.lane
+    ]
+
+
+def test_a_wait_that_is_missing_is_found():
+    """Each fork and each join dropped in turn: two nodes race, and in some order other bits come out."""
+    made, graph = captured_graph(3)
+    waits = waits_of(graph)
+    lanes = [(graph.asked[j].lane, graph.asked[i].lane) for j, i in waits]
+    assert lanes.count((1, 0)) == 2 * 3  # a fork for each of two weight gradients
+    assert lanes.count((0, 1)) == 3  # a join of each step
+    state = [made.stack.parameters.values, *made.optimizer.moments, made.epoch.losses]
+    start = [made.backend.to_host(array) for array in state]
+
+    def outcome(order):
+        for array, host in zip(state, start, strict=True):
+            made.backend.from_host(host, out=array)
+        made.begin_epoch(np.arange(91))
+        for array in made.batches[0].scratch:  # what an earlier run has left there would be right
+            on_host(array).fill(0)
+        graph._orders = iter([order])
+        graph()
+        return traces(made)
+
+    expected = outcome(beside_first)
+    same_bits(outcome(at_random(5)), expected)
+    for later, earlier in waits:
+        graph.asked[later].after.remove(earlier)
+        assert (earlier, later) in hazards(graph)
+        found = [outcome(order) for order in (beside_first, latest_beside)]
+        assert any(
+            (ours.view(np.uint8) != theirs.view(np.uint8)).any()
+            for other in found
+            for ours, theirs in zip(other, expected, strict=True)
+        ), (later, earlier)
+        graph.asked[later].after.add(earlier)
+
+
+def latest_beside(ready, graph):
+    return min(ready, key=lambda i: (graph[i].lane, i))
+
+
+def test_each_node_writes_what_it_says_and_nothing_else():
+    """What the waits are derived from: every byte of the device is looked at, around every node."""
+    backend = HostRunBackend()
+    made = training(backend, 3, dropout=0.4, weighted=True, optimizer=lambda: adam(clip_norm=0.05))
+    for node in plan(backend, made.program(made.batches[0])).nodes:
+        before = {address: buffer.copy() for address, buffer in backend.seam._buffers.items()}
+        backend.seam.prepare(node)()
+        for address, old in before.items():
+            buffer = backend.seam._buffers[address]
+            for byte in np.flatnonzero(buffer != old):
+                place = buffer.ctypes.data + byte
+                assert any(span.start <= place < span.stop for span in node.writes), node
+
+
+def test_what_is_read_is_waited_for_whoever_wrote_it():
+    """A chain that goes from lane to lane, by hand: views of one buffer, and a product over another."""
+    backend = HostRunBackend()
+    flat = backend.zeros((64,))
+    a, b, c = flat[:16].reshape((4, 4)), flat[16:32].reshape((4, 4)), flat[32:48].reshape((4, 4))
+    other = backend.zeros((4, 4))
+    nodes = [Multiply(a, a, b), Multiply(a, a, c), Multiply(c, c, other), Multiply(other, b, a)]
+    conflicts = conflicts_of(nodes)
+    assert lanes_of(nodes, conflicts) == [1, 0, 0, 0]
+    steps = in_sequence(conflicts, [1, 0, 0, 0], 2)
+    assert [placed.after for placed in steps.placed] == [(-1,), (), (), (0,), (3,), (), (), (4,)]
+    assert steps.joins == ()
+    alone = in_sequence(conflicts_of(nodes[:2]), [1, 0], 1)
+    assert alone.joins == (0,)
+
+
+class Failing(HostLanes):
+    """Lanes of which a capture comes to nothing."""
+
+    def end(self):
+        raise RuntimeError("cudaErrorStreamCaptureInvalidated")
+
+
+class Interrupted(HostLanes):
+    """Lanes on which Ctrl-C comes in a capture, once."""
+
+    interrupted = False
+
+    def record(self, lane):
+        if not self.interrupted:
+            self.interrupted = True
+            raise KeyboardInterrupt
+        return super().record(lane)
+
+
+def test_what_cannot_be_captured_is_fused_and_says_so_once():
+    expected = epoch(training(HostRunBackend(replay="eager"), rows=91), [11])
+    made = training(HostRunBackend(), rows=91)
+    backend = made.backend
+    backend.seam._lanes = Failing(backend.seam)
+    assert backend.not_captured is None
+    with pytest.warns(RuntimeWarning, match=r"launched one kernel at a time.*Invalidated.*doctor"):
+        found = epoch(made, [11])
+    same_bits(found, expected)
+    assert backend.not_captured == "RuntimeError: cudaErrorStreamCaptureInvalidated"
+    same_bits(epoch(training(backend, rows=91), [11]), expected)  # without another warning
+
+
+def test_without_lanes_products_are_cupys_own(monkeypatch):
+    expected = epoch(training(HostRunBackend(replay="eager"), rows=91), [11])
+    made = training(HostRunBackend(), rows=91)
+
+    def none():
+        raise ImportError("no nvmath")
+
+    monkeypatch.setattr(made.backend.seam, "lanes", none)
+    with pytest.warns(RuntimeWarning, match="ImportError: no nvmath"):
+        found = epoch(made, [11])
+    same_bits(found, expected)
+    fused = training(HostRunBackend(replay="fused"), rows=91)
+    monkeypatch.setattr(fused.backend.seam, "lanes", none)
+    same_bits(epoch(fused, [11]), expected)  # nobody asked for graphs: nothing is said
+    assert fused.backend.not_captured is None
+
+
+def test_an_interrupted_capture_can_be_had_again():
+    made = training(HostRunBackend(), rows=91)
+    made.backend.seam._lanes = Interrupted(made.backend.seam)
+    replay = made.backend.compile(made.program(made.batches[0]))
+    with pytest.raises(KeyboardInterrupt):
+        replay(5)
+    assert made.backend.to_host(made.epoch.cursor) == [8]  # the step before the capture
+    replay(4)
+    assert made.backend.to_host(made.epoch.cursor) == [40]
+    assert made.backend.not_captured is None
+
+
+def test_another_stream_gets_a_capture_of_its_own():
+    eager = epoch(training(HostRunBackend(replay="eager"), rows=91), [11])
+    made = training(HostRunBackend(), rows=91)
+    device = made.backend.seam
+    made.begin_epoch(np.random.default_rng(1).permutation(91))
+    full, last = (made.backend.compile(made.program(batch)) for batch in (made.batches[0], made.batches[-1]))
+    lanes = [HostLanes(device), HostLanes(device)]
+    for number, times in ((0, 3), (1, 3), (1, 5)):
+        device._lanes = lanes[number]
+        full(times)
+    last(1)
+    same_bits(traces(made), eager)
+    assert [len(each.graphs) for each in lanes] == [1, 2]  # of one step; of one and of three
+
+
+def test_the_length_of_graphs():
+    """Few launches in all, and no more nodes in a graph than its making is worth."""
+    assert graph_length(12, 468) == 52
+    assert graph_length(12, 64) == 64
+    assert graph_length(12, 67) == 33  # two launches and a step left over; 64 would leave three
+    assert graph_length(22, 1000) == 40
+    assert graph_length(2000, 100) == 1
+    assert graph_length(0, 7) == 7
+    assert graph_length(12, 1) == 1
+
+
+def test_an_empty_program_and_no_times_do_nothing():
+    backend = HostRunBackend()
+    backend.compile(Program(()))(3)
+    made = training(backend)
+    replay = backend.compile(made.program(made.batches[0]))
+    replay(0)
+    assert backend.to_host(made.epoch.cursor) == [0]
+
+
+def test_a_product_alone_is_a_step():
+    backend = HostRunBackend("float64")
+    a, out = backend.from_host(np.arange(9.0).reshape(3, 3)), backend.zeros((3, 3))
+    for call in (Call("matmul", (a, a.T), {"out": out}), Call("matmul", (a.T, a), {"out": out})):
+        backend.compile(replace(Program((call,)), scratch=()))(3)
+        first, second = (backend.to_host(operand) for operand in call.operands)
+        np.testing.assert_array_equal(backend.to_host(out), first @ second)
+
+
+def test_a_way_to_replay_that_is_none():
+    with pytest.raises(ValueError, match=r'replay must be "captured", "fused" or "eager", got \'graph\''):
+        HostRunBackend(replay="graph")
