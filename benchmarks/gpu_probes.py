@@ -6,14 +6,15 @@ writes and prints.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from fuseprop_cupy.blas import Blas, workspace_bytes
 
 from fuseprop.backend import AnyBackend
 
-from .cublas import Blas, Call
 from .device import Stopwatch
 from .networks import CASES
 
@@ -25,6 +26,7 @@ SECONDS = 0.05
 """How long a product or a copy is repeated."""
 
 COPIES = tuple(1 << power for power in (16, 20, 24, 28, 30))
+Call = Callable[[], object]
 Product = tuple[int, int, int]
 
 
@@ -52,7 +54,9 @@ class Probes:
 
     def _handle(self) -> Blas | None:
         try:
-            return Blas(self.cupy)
+            capability = int(self.cupy.cuda.Device().compute_capability)
+            workspace = self.cupy.empty(workspace_bytes(capability), np.uint8)
+            return Blas(np.dtype(np.float32), workspace)
         except Exception as error:
             # nvmath reports what it misses in its own many types.
             why = (str(error).splitlines() or [type(error).__name__])[0]
@@ -63,8 +67,8 @@ class Probes:
         """Measure everything."""
         with self.stream:
             if self.blas is not None and self.blas_aside is not None:
-                self.blas.use(self.stream)
-                self.blas_aside.use(self.side)
+                self.blas.use(self.stream.ptr)
+                self.blas_aside.use(self.side.ptr)
             return {
                 "host": self.host(),
                 "nodes": self.nodes(),

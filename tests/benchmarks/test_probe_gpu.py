@@ -1,15 +1,13 @@
 """The probe of a GPU, without one: what it says then, which products it takes, and its tables."""
 
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from benchmarks import gpu_probes
-from benchmarks.cublas import WORKSPACE, Blas
 from benchmarks.device import Stopwatch
 from benchmarks.gpu_probes import Probes, products
 from benchmarks.networks import CASES
@@ -108,74 +106,44 @@ class Stream:
 
 
 def host_cupy():
-    def made(function):
-        return lambda shape, dtype: function(shape, dtype).view(OnHost)
-
     def kernel(code, name):
         assert f"void {name}(" in code
         return SimpleNamespace(kernel=lambda grid, block, arguments, shared, stream: None)
 
     cuda = SimpleNamespace(
-        Stream=Stream, alloc=lambda size: SimpleNamespace(ptr=size), function=SimpleNamespace(CIntptr=int)
+        Stream=Stream,
+        Device=lambda: SimpleNamespace(compute_capability="90"),
+        function=SimpleNamespace(CIntptr=lambda address: address),
     )
-    arrays = {name: made(getattr(np, name)) for name in ("ones", "zeros")}
-    calls = {name: getattr(np, name) for name in ("add", "copyto", "dot", "empty_like")}
-    return SimpleNamespace(cuda=cuda, RawKernel=kernel, **arrays, **calls)
+    names = ("ones", "empty", "add", "copyto", "dot", "empty_like")
+    return SimpleNamespace(
+        cuda=cuda,
+        RawKernel=kernel,
+        zeros=lambda shape, dtype: np.zeros(shape, dtype).view(OnHost),
+        **{name: getattr(np, name) for name in names},
+    )
 
 
-class HostCublas:
-    """`nvmath.bindings.cublas` on host memory: column-major, as cuBLAS is."""
+class HostBlas:
+    """`fuseprop_cupy.blas.Blas`; whose stream is which does not matter here."""
 
-    Operation = SimpleNamespace(N=0)
+    def __init__(self, dtype, workspace):
+        assert dtype == np.float32
+        assert workspace.nbytes >= 1 << 20
 
-    def __init__(self):
-        self.workspace = None
+    def use(self, stream):
+        self.stream = stream
 
-    def create(self):
-        return 7
-
-    def set_stream(self, handle, stream):
-        self.workspace = None
-
-    def set_workspace(self, handle, address, size):
-        self.workspace = size
-
-    def sgemm(self, handle, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
-        assert (handle, ta, tb, self.workspace) == (7, 0, 0, WORKSPACE)
-
-        def matrix(address, rows, columns, leading):
-            assert leading >= rows
-            values = np.ctypeslib.as_array(
-                (np.ctypeslib.ctypes.c_float * (leading * columns)).from_address(address)
-            )
-            return values.reshape(columns, leading).T[:rows]
-
-        (one,), (zero,) = (matrix(address, 1, 1, 1)[0] for address in (alpha, beta))
-        out = matrix(c, m, n, ldc)
-        out[...] = one * (matrix(a, m, k, lda) @ matrix(b, k, n, ldb)) + zero * out
+    def product(self, a, b, out):
+        return lambda: np.dot(a, b, out=out)
 
 
-@pytest.fixture
-def cublas(monkeypatch):
-    library = HostCublas()
-    bindings = ModuleType("nvmath.bindings")
-    bindings.cublas = library
-    monkeypatch.setitem(sys.modules, "nvmath", ModuleType("nvmath"))
-    monkeypatch.setitem(sys.modules, "nvmath.bindings", bindings)
-    return library
+def no_blas(dtype, workspace):
+    raise ImportError("No module named 'nvmath'")
 
 
-def test_products_of_the_own_handle_are_row_major(cublas):
-    cupy, rng = host_cupy(), np.random.default_rng(0)
-    blas = Blas(cupy)
-    blas.use(Stream(non_blocking=True))
-    a, b = (rng.normal(size=s).astype(np.float32).view(OnHost) for s in ((3, 5), (5, 4)))
-    out = cupy.zeros((3, 4), np.float32)
-    blas.product(a, b, out)()
-    np.testing.assert_allclose(out, np.asarray(a) @ np.asarray(b), rtol=1e-6)
-
-
-def probed(monkeypatch):
+def probed(monkeypatch, blas):
+    monkeypatch.setattr(gpu_probes, "Blas", blas)
     monkeypatch.setattr(gpu_probes, "HOST_CALLS", 2)
     monkeypatch.setattr(gpu_probes, "COPIES", (1024,))
     monkeypatch.setattr(gpu_probes, "products", lambda: {(4, 2, 8): ["2-8-1-b4"]})
@@ -183,8 +151,8 @@ def probed(monkeypatch):
     return Probes(load_backend("cpu"), host_cupy(), watch)
 
 
-def test_every_probe_runs_on_stand_ins(monkeypatch, cublas):
-    probes = probed(monkeypatch)
+def test_every_probe_runs_on_stand_ins(monkeypatch):
+    probes = probed(monkeypatch, HostBlas)
     record = probes.record()
     assert probes.stream.recording is None
     assert probes.stream.waits == probes.side.waits > 0  # each fork is joined
@@ -197,8 +165,7 @@ def test_every_probe_runs_on_stand_ins(monkeypatch, cublas):
 
 
 def test_without_a_handle_of_its_own_the_rest_is_measured(monkeypatch):
-    monkeypatch.setitem(sys.modules, "nvmath", None)
-    record = probed(monkeypatch).record()
+    record = probed(monkeypatch, no_blas).record()
     assert "product, own handle" not in record["host"]
     assert len(record["branches"]) == 2
     assert not record["products"][0]["in_graph"]
