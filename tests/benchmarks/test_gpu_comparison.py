@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import benchmarks.compare
 from benchmarks import sets, turns
 from benchmarks.compare import LIMITS, main
 from benchmarks.device import Stopwatch
@@ -109,6 +110,25 @@ def test_a_gpu_that_is_not_there_ends_the_command():
     assert done.exit_code == 2
     assert "Error: --device cuda:" in done.output
     assert "cpu" in done.output
+
+
+@pytest.mark.parametrize(
+    ("device", "widest", "limits"),
+    [("cpu", "1024x4-10-b1024", LIMITS["cpu"]), ("cuda:1", "4096x4-b4096", LIMITS["cuda"])],
+)
+def test_the_device_chooses_networks_and_limits(monkeypatch, tmp_path, device, widest, limits):
+    asked = []
+
+    def compare(device, cases, activations, modules, **options):
+        asked.append((device, cases[-1].id, options["sets"], options["minutes"], options["sizes"]))
+        return {"machine": describe() | {"gpu": {"name": "A GPU"}}, "date": "2026-01-01", "minutes": 1.0}
+
+    monkeypatch.setattr(benchmarks.compare, "compare", compare)
+    monkeypatch.setattr(benchmarks.compare, "load_backend", lambda device: None)
+    done = CliRunner().invoke(main, ["--device", device, "--output", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert asked == [(device, widest, limits["sets"], limits["minutes"], device == "cpu")]
+    assert [path.name for path in tmp_path.iterdir()] == ["a-gpu-2026-01-01.json"]
 
 
 @pytest.mark.parametrize("peer", ["fuseprop", "textbook", "pytorch", "jax"])
