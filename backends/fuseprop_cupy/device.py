@@ -104,12 +104,11 @@ class Device:
         if isinstance(node, Copy):
             return partial(node.out.data.copy_from_device_async, node.source.data, node.source.nbytes)
         address = self._cupy.cuda.function.CIntptr
-        arguments = (
+        arguments = tuple(
             address(argument.data.ptr) if isinstance(argument, self.array_type) else argument
             for argument in node.arguments
         )
-        function = self._function(node.kernel.expression).kernel
-        return partial(function, node.grid, node.kernel.block, tuple(arguments))
+        return partial(self._function(node.kernel.expression).kernel, node.grid, node.kernel.block, arguments)
 
     def lanes(self) -> Lanes:
         """Return this thread's lanes on the current stream, the same as long as somebody keeps them.

@@ -1,4 +1,4 @@
-"""What ``fuseprop doctor`` says about CUDA: CuPy, the driver, the libraries, the GPUs, each on its own.
+"""What ``fuseprop doctor`` says about CUDA: CuPy, the driver, the libraries, the GPUs, captured steps.
 
 `probe` stops at the first thing that is missing; here everything is looked at, so that one visit is enough.
 """
@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.metadata
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fuseprop.backend import BackendUnavailable, Finding
+from fuseprop.backend import BackendUnavailable, Call, Finding, Program
 
+from .backend import CupyBackend
+from .blas import import_cublas
 from .probe import INSTALL, cupy_wheels, import_cupy
 
 GIBIBYTE = 1 << 30
 
-WIDTH = 100
+WIDTH = 200
 """Characters of an error's text that are shown."""
 
 LIBRARIES = ("cudart", "nvrtc", "cublas")
@@ -26,7 +30,7 @@ DRIVER = "nvidia-smi; where that fails, install the driver, or start the contain
 
 
 def diagnose() -> list[Finding]:
-    """Return what can be found out about CUDA; starts no kernel."""
+    """Return what can be found out about CUDA; on each GPU a small step is captured and replayed."""
     wheels = cupy_wheels()
     findings = [Finding("CuPy wheels", ", ".join(wheels) or "none", ok=len(wheels) == 1, fix=INSTALL)]
     try:
@@ -39,6 +43,7 @@ def diagnose() -> list[Finding]:
     findings.append(_look("driver", lambda: _cuda(runtime.driverGetVersion()), DRIVER))
     findings.append(_look("CUDA runtime", lambda: _cuda(runtime.runtimeGetVersion()), INSTALL))
     findings += [_look(library, partial(_library, library), INSTALL) for library in LIBRARIES]
+    findings.append(_look("nvmath-python", _nvmath, INSTALL))
     return findings + _gpus(cupy)
 
 
@@ -50,7 +55,11 @@ def _gpus(cupy: Any) -> list[Finding]:
         return [Finding("GPUs", f"none ({_first_line(error)})", ok=False, fix=DRIVER)]
     if count == 0:
         return [Finding("GPUs", "none", ok=False, fix=DRIVER)]
-    return [_look(f"cuda:{i}", partial(_gpu, cupy, i), DRIVER) for i in range(count)]
+    found = []
+    for i in range(count):
+        found.append(_look(f"cuda:{i}", partial(_gpu, cupy, i), DRIVER))
+        found.append(_look(f"captured steps on cuda:{i}", partial(_captured, i), INSTALL))
+    return found
 
 
 def _look(what: str, find: Callable[[], str], fix: str) -> Finding:
@@ -90,6 +99,34 @@ def _gpu(cupy: Any, ordinal: int) -> str:
     capability = f"{properties['major']}.{properties['minor']}"
     memory = f"{free / GIBIBYTE:.1f} of {total / GIBIBYTE:.1f} GiB free"
     return f"{properties['name'].decode()}, compute capability {capability}, {memory}"
+
+
+def _nvmath() -> str:
+    import_cublas()
+    return importlib.metadata.version("nvmath-python")
+
+
+def _captured(ordinal: int) -> str:
+    return captured_steps(CupyBackend("float32", f"cuda:{ordinal}"))
+
+
+def captured_steps(backend: CupyBackend) -> str:
+    """Capture a small step and replay it; return what is to be said of that, or raise why it cannot be."""
+    a, out = backend.zeros((2, 2)), backend.zeros((2, 2))
+    calls = (
+        Call("matmul", (a, a), {"out": out}),
+        Call("bias_activation", (out, None, "sigmoid"), {"out": out}),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # which says what is said here
+        replay = backend.compile(Program(calls))
+        replay(2)
+        replay(2)
+    if backend.not_captured is not None:
+        raise RuntimeError(f"steps are launched one kernel at a time: {backend.not_captured}")
+    if not (backend.to_host(out) == 0.5).all():
+        raise RuntimeError("a captured step computes wrong")
+    return "work"
 
 
 def _first_line(error: Exception) -> str:

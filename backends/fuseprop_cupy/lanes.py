@@ -84,6 +84,7 @@ class Lanes:
     def _use(self, streams: list[Any]) -> None:
         at = [stream.ptr for stream in streams]
         if at != self._at:
+            self._at = []
             for blas, pointer in zip(self._blas, at, strict=True):
                 blas.use(pointer)
             self._at = at

@@ -135,6 +135,7 @@ def commit():
 
 def make_record(facts, backends, tests, verdicts):
     """Put a record together; `backends` are one for each dtype, `tests` and `verdicts` what was found."""
+    from fuseprop_cupy.diagnosis import captured_steps
     from kernel_errors import kernel_errors
     from verification import source_hashes
 
@@ -151,6 +152,7 @@ def make_record(facts, backends, tests, verdicts):
         "sources": source_hashes(),
         "tests": tests,
         "compute_sanitizer": verdicts,
+        "captured_steps": {backend.dtype.name: captured_steps(backend) for backend in backends},
         "errors": {backend.dtype.name: kernel_errors(backend) for backend in backends},
     }
 

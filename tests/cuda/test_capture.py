@@ -1,4 +1,4 @@
-"""Captured steps: in every order that their events allow they leave the bits of the steps call by call."""
+"""Captured steps: in whatever order their events allow they leave the bits of the steps call by call."""
 
 import gc
 import weakref
@@ -12,6 +12,7 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop
 from fuseprop_cupy import capture
 from fuseprop_cupy.branches import conflicts_of, in_sequence, lanes_of
 from fuseprop_cupy.capture import graph_length
+from fuseprop_cupy.diagnosis import captured_steps
 from fuseprop_cupy.nodes import Multiply, meet
 from fuseprop_cupy.plan import plan
 from host_device import HostRunBackend, on_host
@@ -305,6 +306,14 @@ def test_what_cannot_be_captured_is_fused_and_says_so_once():
     same_bits(found, expected)
     assert backend.not_captured == "RuntimeError: cudaErrorStreamCaptureInvalidated"
     same_bits(epoch(training(backend, rows=91), [11]), expected)  # without another warning
+
+
+def test_the_doctor_captures_a_step_and_tells_why_it_cannot():
+    assert captured_steps(HostRunBackend()) == "work"
+    backend = HostRunBackend()
+    backend.seam._lanes = Failing(backend.seam)
+    with pytest.raises(RuntimeError, match="launched one kernel at a time: RuntimeError: cudaErrorStream"):
+        captured_steps(backend)
 
 
 def test_without_lanes_products_are_cupys_own(monkeypatch):

@@ -105,6 +105,8 @@ def test_what_is_examined_where_everything_is_there(monkeypatch):
     monkeypatch.setattr("fuseprop_cupy.diagnosis.import_cupy", lambda: cupy)
     monkeypatch.setattr("fuseprop_cupy.diagnosis.cupy_wheels", lambda: ["cupy-cuda13x"])
     monkeypatch.setattr("fuseprop_cupy.diagnosis._library", lambda name: f"lib{name}.so.13")
+    monkeypatch.setattr("fuseprop_cupy.diagnosis._nvmath", lambda: "1.0.0")
+    monkeypatch.setattr("fuseprop_cupy.diagnosis._captured", lambda ordinal: "work")
     monkeypatch.setattr("fuseprop_cupy.diagnosis.ctypes.CDLL", lambda name: None)
     findings = diagnose()
     assert all(finding.ok for finding in findings)

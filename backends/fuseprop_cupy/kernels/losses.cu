@@ -136,7 +136,7 @@ softmax_cross_entropy(const T* logits, const long long* labels, const T* row_wei
     T* g = gradient + row * columns;
     const T weight = row_weights[row];
     const long long label = labels[row];
-    keep_hit<T>(logits, nullptr, labels, 0, 0, hits, row, start, columns, lanes);
+    keep_hit<T>(logits, nullptr, labels, {}, {}, hits, row, start, columns, lanes);
     const T top = row_largest(z, columns, lanes);
     const T total = row_exponentials(z, top, g, columns, lanes);
 #pragma unroll 1
