@@ -14,6 +14,9 @@ from typing import Any
 
 import click
 
+from fuseprop.backend import BackendUnavailable
+from fuseprop.registry import load_backend
+
 from .calls import EXAMINED, examine
 from .footprint import footprint
 from .machine import describe, slug, today
@@ -28,12 +31,20 @@ FORMAT = 2
 QUICK_ROUNDS, QUICK_FLOPS = 3, 1e8
 
 
+LIMITS = {"cpu": {"sets": SETS, "minutes": 20.0}, "cuda": {"sets": 1, "minutes": 7.5}}
+"""By device, where the command line says nothing. A GPU's peers compile for minutes, once for each set."""
+
+
+def _of(limit: str) -> str:
+    return ", ".join(f"{limits[limit]:g} on {device}" for device, limits in LIMITS.items())
+
+
 @click.command(help=__doc__)
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda, or cuda:1.")
 @click.option("--rounds", default=21, show_default=True, help="Turns that everyone takes on each network.")
-@click.option("--sets", default=SETS, show_default=True, help="Sets of processes that share the rounds.")
+@click.option("--sets", type=int, help=f"Sets of processes that share the rounds. [default: {_of('sets')}]")
 @click.option(
-    "--minutes", default=20.0, show_default=True, help="Fewer rounds on wide networks, to end then."
+    "--minutes", type=float, help=f"Fewer rounds on wide networks, to end then. [default: {_of('minutes')}]"
 )
 @click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds, small networks: a trial, not a result.")
 @click.option("--network", "networks", multiple=True, type=click.Choice(list(CASES)), help="Only these.")
@@ -46,8 +57,8 @@ QUICK_ROUNDS, QUICK_FLOPS = 3, 1e8
 def main(
     device: str,
     rounds: int,
-    sets: int,
-    minutes: float,
+    sets: int | None,
+    minutes: float | None,
     quick: bool,
     networks: tuple[str, ...],
     activations: tuple[str, ...],
@@ -56,6 +67,7 @@ def main(
     output: Path,
 ) -> None:
     """Parse the command line."""
+    limits = LIMITS[_kind(device)]
     cases = [case for case in CASES.values() if not networks or case.id in networks]
     if not networks:
         cases = [case for case in cases if not (case.gpu_only and device == "cpu")]
@@ -67,8 +79,8 @@ def main(
         activations or ("sigmoid",),
         modules,
         rounds=QUICK_ROUNDS if quick else rounds,
-        sets=1 if quick else sets,
-        minutes=minutes,
+        sets=1 if quick else sets or int(limits["sets"]),
+        minutes=minutes or limits["minutes"],
         sizes=sizes and device == "cpu",
     )
     output.mkdir(parents=True, exist_ok=True)
@@ -130,6 +142,15 @@ def compare(
         result["calls"].append(examine(network))
     result["minutes"] = round((time.monotonic() - start) / 60, 2)
     return result
+
+
+def _kind(device: str) -> str:
+    """Return "cpu" or "cuda"; a device that is not there ends the command."""
+    try:
+        load_backend(device)
+    except (BackendUnavailable, ValueError) as error:
+        raise click.UsageError(f"--device {device}: {error}") from error
+    return device.partition(":")[0]
 
 
 def _module(name: str) -> str:

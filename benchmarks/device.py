@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 
@@ -32,15 +34,62 @@ class PeakMemory:
         return self._peak
 
 
+ENQUEUED = 32
+"""Steps that are asked for to tell the host's time; with many more a GPU's full queue would stop the host."""
+
+
+@dataclass(frozen=True)
+class Stopwatch:
+    """How to tell the time of the host from that of a GPU.
+
+    wait() returns when the device is done. stamp() asks for a mark on the device, between(a, b) returns the
+    seconds from one mark to another; None where a library has no such marks.
+    """
+
+    wait: Callable[[], object]
+    stamp: Callable[[], Any] | None = None
+    between: Callable[[Any, Any], float] | None = None
+
+    def apart(self, enqueue: Callable[[int], None], unit: int) -> dict[str, float]:
+        """Return seconds a step: "host" until steps are asked for, "device" between marks around them."""
+        steps = max(1, ENQUEUED // unit) * unit
+        self.wait()
+        marks = [self.stamp()] if self.stamp is not None else []
+        start = perf_counter()
+        enqueue(steps)
+        seconds = {"host": (perf_counter() - start) / steps}
+        if self.stamp is not None and self.between is not None:
+            marks.append(self.stamp())
+            self.wait()
+            return seconds | {"device": self.between(*marks) / steps}
+        self.wait()
+        return seconds
+
+
+def cupy_stopwatch() -> Stopwatch:
+    """Return that of the thread's current CuPy stream."""
+    import cupy
+
+    def stamp() -> Any:
+        event = cupy.cuda.Event()
+        event.record()
+        return event
+
+    def between(start: Any, end: Any) -> float:
+        return float(cupy.cuda.get_elapsed_time(start, end)) / 1e3
+
+    return Stopwatch(lambda: cupy.cuda.get_current_stream().synchronize(), stamp, between)
+
+
 def device_seconds(backend: Any, call: Callable[[], object]) -> float | None:
     """Return the seconds between two events around a call on a GPU; None on a CPU."""
     if not backend.device.startswith("cuda"):
         return None
-    import cupy
-
-    start, end = cupy.cuda.Event(), cupy.cuda.Event()
-    start.record()
+    watch = cupy_stopwatch()
+    assert watch.stamp is not None
+    assert watch.between is not None
+    start = watch.stamp()
     call()
-    end.record()
-    end.synchronize()
-    return float(cupy.cuda.get_elapsed_time(start, end)) / 1e3
+    end = watch.stamp()
+    watch.wait()
+    return watch.between(start, end)

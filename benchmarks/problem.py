@@ -17,13 +17,26 @@ SCAN = 64
 """Steps in one call for implementations that loop on the device: 16 are not JAX's best form (2-8-1: 8.0 us a
 step with 16, 3.9 with 64)."""
 
-FIT_EPOCHS, FIT_FLOPS = 10, 5e10
-"""Epochs in one call of those who are asked to fit, and the FLOPs at which fewer will do: nobody calls `fit`
-for one epoch, but for a few that each take a second what comes before the first no longer shows."""
+FIT_EPOCHS = 10
+"""Epochs in one call of those who are asked to fit."""
 
-DATA_BYTES = 32 << 20
-SCAN_FLOPS = 1e11
-"""At 200 GFLOP/s half a second: more than that in one call measures nothing that fewer steps would not."""
+
+@dataclass(frozen=True)
+class Scale:
+    """How much work one call may hold on a kind of device.
+
+    data_bytes: of all rows. scan_flops: of SCAN steps in one call, half a second or so; more measures nothing
+    that fewer steps would not. fit_flops: those at which fewer than FIT_EPOCHS will do: nobody calls `fit`
+    for one epoch, but for a few that each take a second what comes before the first no longer shows.
+    """
+
+    data_bytes: int
+    scan_flops: float
+    fit_flops: float
+
+
+SCALES = {"cpu": Scale(32 << 20, 1e11, 5e10), "cuda": Scale(128 << 20, 2.5e13, 1e13)}
+"""For 200 GFLOP/s and for 50 TFLOP/s."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,8 @@ class Problem:
 
     X (N, d) float32, labels (N,) int64 classes (0 or 1 where the network has one output); order (N,): batch k
     is order[k n : (k + 1) n], and after the last batch comes the first again; weights: (d, m) and (m,) of
-    each layer, float32; shuffle: whether loops over whole epochs draw a new order for each.
+    each layer, float32; shuffle: whether loops over whole epochs draw a new order for each; scale: how much
+    one call may hold where it is measured.
     """
 
     case: Case
@@ -42,6 +56,7 @@ class Problem:
     order: np.ndarray
     weights: list[tuple[np.ndarray, np.ndarray]]
     shuffle: bool = True
+    scale: Scale = SCALES["cpu"]
 
     @property
     def batches(self) -> int:
@@ -51,7 +66,7 @@ class Problem:
     @property
     def fit_epochs(self) -> int:
         """Epochs that one call of `fit` is timed with."""
-        return max(1, min(FIT_EPOCHS, int(FIT_FLOPS / (self.batches * self.case.step_flops))))
+        return max(1, min(FIT_EPOCHS, int(self.scale.fit_flops / (self.batches * self.case.step_flops))))
 
     @property
     def binary(self) -> bool:
@@ -70,31 +85,32 @@ class Problem:
         return np.tile(epoch, (SCAN // self.batches, 1))
 
 
-def scans(case: Case) -> bool:
+def scans(problem: Problem) -> bool:
     """Whether SCAN steps are short enough to be timed as one call."""
-    return SCAN * case.step_flops <= SCAN_FLOPS
+    return SCAN * problem.case.step_flops <= problem.scale.scan_flops
 
 
-def batches_of(case: Case) -> int:
-    """Batches in an epoch: a power of two up to SCAN, for at most 32 MiB of rows; at least 2."""
-    row_bytes = 4 * case.sizes[0] * case.batch
+def batches_of(case: Case, scale: Scale) -> int:
+    """Batches in an epoch: a power of two up to SCAN, as many as the scale allows; at least 2."""
+    batch_bytes = 4 * case.sizes[0] * case.batch
     batches = SCAN
-    while batches > 2 and (batches * row_bytes > DATA_BYTES or batches * case.step_flops > SCAN_FLOPS):
+    while batches > 2 and (
+        batches * batch_bytes > scale.data_bytes or batches * case.step_flops > scale.scan_flops
+    ):
         batches //= 2
     return batches
 
 
-def make_problem(case: Case, activation: str, *, in_order: bool = False) -> Problem:
-    """Draw a problem; `in_order` takes the rows as they stand, and never shuffles them."""
-    rng = np.random.default_rng(0)
-    rows, (inputs, outputs) = batches_of(case) * case.batch, (case.sizes[0], case.sizes[-1])
+def make_problem(case: Case, activation: str, *, in_order: bool = False, device: str = "cpu") -> Problem:
+    """Draw a problem for a device; `in_order` takes the rows as they stand, and never shuffles them."""
+    rng, scale = np.random.default_rng(0), SCALES[device.partition(":")[0]]
+    rows, (inputs, outputs) = batches_of(case, scale) * case.batch, (case.sizes[0], case.sizes[-1])
     X = rng.standard_normal((rows, inputs), dtype=np.float32)
     labels = rng.integers(0, max(2, outputs), rows)
     order = rng.permutation(rows)
     weights = [_start(rng, activation, d, m) for d, m in case.shapes]
-    return Problem(
-        case, activation, X, labels, np.arange(rows) if in_order else order, weights, shuffle=not in_order
-    )
+    order = np.arange(rows) if in_order else order
+    return Problem(case, activation, X, labels, order, weights, shuffle=not in_order, scale=scale)
 
 
 def _start(rng: np.random.Generator, activation: str, d: int, m: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .turns import Peer, measure
+from .turns import CLOCKS, Peer, measure
 
 SETS = 4
 """How many by default."""
@@ -59,6 +59,8 @@ def joined(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict
     """Return rows with the times of both; what kept one from being measured at any time stands."""
     if not before:
         return now
+    lists = {"times", *CLOCKS}
     return [
-        {**new, **old, "times": old["times"] + new["times"]} for old, new in zip(before, now, strict=True)
+        {**new, **old, **{key: old.get(key, []) + new[key] for key in lists & new.keys()}}
+        for old, new in zip(before, now, strict=True)
     ]

@@ -39,6 +39,7 @@ class Nothing:
     """A metric that counts nothing: the bare step is compared with steps that count no hits either."""
 
     name = "nothing"
+    counts_hits = False
 
     def record(
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
@@ -158,6 +159,11 @@ class Stepper:
     def session(self) -> AbstractContextManager[None]:
         """Return what surrounds replayed steps, as in `fit`; nothing for called ones."""
         return nullcontext() if self._program is None else self.backend.session([self._program])
+
+    def enqueue(self, steps: int) -> None:
+        """Ask for that many steps."""
+        with self.session():
+            self.steps(steps)
 
     def run(self, steps: int) -> None:
         """Take that many steps and wait for the device."""

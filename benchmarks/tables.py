@@ -14,6 +14,12 @@ TITLES = {
     "step": "The bare step: batch gathered, forward, loss, backward, update",
     "fit": "As users call it: whole epochs, shuffled, with history; divided by their steps",
 }
+APART = """\
+### The bare step on the GPU and on its host
+
+*GPU* is the time between two marks on the device, *host* that until a step has been asked for, without
+waiting for it: where that is the longer, the GPU waits for its host. JAX has no marks, and only our launches
+are known; those of captured steps are nodes of one graph of many steps."""
 COMMANDS = {"cpu": "python -m benchmarks.compare", "cuda": "python -m benchmarks.compare --device cuda"}
 
 
@@ -88,9 +94,34 @@ def floors(networks: list[Network]) -> str:
         rows.append([network.label, number(1e6 * middle), " + ".join(parts), *cells])
     if not rows:
         return "### Floors\n\nNot measured."
+    launched = any("launch" in network.floor_parts for network in networks)
+    made_of = "products + bytes" + " + launch" * launched
     return "### Floors: the bare step's time over that of its products and bytes alone\n\n" + table(
-        ["network, batch", "floor, µs", "products + bytes, µs (fastest library)", *names], rows
+        ["network, batch", "floor, µs", f"{made_of}, µs (fastest library)", *names], rows
     )
+
+
+def apart(networks: list[Network]) -> str:
+    """Return the time of the GPU beside that of its host, for every form that tells them; else nothing."""
+    rows = [
+        [
+            network.label,
+            name,
+            *(
+                number(1e6 * median(row[clock])) if row.get(clock) else "-"
+                for clock in ("times", "device", "host")
+            ),
+            str(row.get("launches", "-")),
+            ratio_cell(network.of_floor(name)),
+        ]
+        for network in networks
+        for name in network.names("step")
+        if (row := network.row(name, "step")) is not None and "host" in row and why_not(row) is None
+    ]
+    if not rows:
+        return ""
+    header = ["network, batch", "", "step, µs", "GPU, µs", "host, µs", "launches", "x of floor"]
+    return f"{APART}\n\n{table(header, rows)}"
 
 
 def calls(one: dict[str, Any], network: Network | None) -> str:

@@ -21,6 +21,9 @@ ROOT = Path(__file__).parents[1]
 SETTLE = 0.05
 """Seconds of rest before a turn."""
 
+CLOCKS = {"host", "device"}
+"""What else is told of a step on a GPU, in seconds: see `Stopwatch`."""
+
 PATIENCE = 300.0
 """Seconds until a process that does not answer is given up."""
 
@@ -100,24 +103,33 @@ def measure(
     """Measure every form of every peer on one network.
 
     Returns a row a form: its names, the gate's verdict, and `times`, seconds a step, one entry a round; or
-    `refused`, `skipped` or `error` with the reason. Entry r of two rows was measured in the same round. No
-    round begins after `seconds`, except for the first.
+    `refused`, `skipped` or `error` with the reason. Entry r of two rows was measured in the same round. After
+    the first, no round begins that would not end within `seconds`; where there are none, nobody is measured.
     """
     end = time.monotonic() + seconds
+    if seconds <= 0:
+        late = {"skipped": "no time was left", "times": []}
+        return [{"peer": peer.name, **form, **late} for peer in peers for form in peer.hello["forms"]]
     rows, timed = [], []
+    references: dict[str, float] = {}  # by table: the gate's float64 training is done once, not by everyone
     for peer in peers:
         for number, form in enumerate(peer.hello["forms"]):
-            built = peer.ask("build", form=number, case=case, activation=activation)
+            known = references.get(form["table"])
+            built = peer.ask("build", form=number, case=case, activation=activation, reference=known)
             row = {"peer": peer.name, **form, **built, "times": []}
             verdict = built.get("gate")
+            if verdict is not None:
+                references[form["table"]] = verdict["reference"]
             if verdict is not None and not verdict["passed"]:
                 row["refused"] = refusal(verdict)
             rows.append(row)
             if not {"refused", "skipped", "error"} & row.keys():
                 timed.append((peer, number, row))
     steps: dict[int, int] = {}
+    begun = time.monotonic()
     for turn in range(rounds):
-        if turn and time.monotonic() > end:
+        now = time.monotonic()
+        if turn and now + (now - begun) / turn > end:
             break
         last = None
         for peer, number, row in reversed(timed) if turn % 2 else timed:
@@ -132,6 +144,8 @@ def measure(
                 continue
             steps[id(row)] = answer["steps"]
             row["times"].append(answer["seconds"] / answer["steps"])
+            for clock in CLOCKS & answer.keys():
+                row.setdefault(clock, []).append(answer[clock])
     for peer in peers:
         peer.ask("drop")
     return rows

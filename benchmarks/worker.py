@@ -28,7 +28,7 @@ class Worker:
     """The forms of one peer, and those that are set up for the network of the moment."""
 
     def __init__(self, module: str, device: str) -> None:
-        self.peer = importlib.import_module(module)
+        self.peer, self.device = importlib.import_module(module), device
         self.forms: list[Form] = self.peer.forms(device)
         self.running: dict[int, Running] = {}
 
@@ -40,29 +40,37 @@ class Worker:
             "forms": [{"name": f.name, "table": f.table, "note": f.note} for f in self.forms],
         }
 
-    def build(self, form: int, case: str, activation: str) -> dict[str, Any]:
-        """Set a form up and pass it through the gate: {"skipped": why}, or {"gate": verdict or None}."""
+    def build(self, form: int, case: str, activation: str, reference: float | None = None) -> dict[str, Any]:
+        """Set a form up and pass it through the gate: {"skipped": why}, or {"gate": verdict or None}.
+
+        `reference` is the gate's, where another verdict has told it already. What the form says about itself
+        stands beside the verdict.
+        """
         chosen = self.forms[form]
-        problem = _problem(case, activation, in_order=False)
+        problem = _problem(case, activation, self.device, in_order=False)
         why_not = chosen.fits(problem)
         if why_not is not None:
             return {"skipped": why_not}
         running = chosen.build(problem)
         verdict = None
         if chosen.table in ("step", "fit"):
-            examined, gate = running, _gate(case, activation, in_order=chosen.table == "fit")
-            if (
-                chosen.table == "fit"
-            ):  # its own order cannot be foreseen: the gate has it take the rows in order
-                examined = chosen.build(_problem(case, activation, in_order=True))
+            # A loop's own order cannot be foreseen: the gate has it take the rows in order.
+            in_order = chosen.table == "fit"
+            gate = _gate(case, activation, self.device, reference, in_order=in_order)
+            examined = running
+            if in_order:
+                examined = chosen.build(_problem(case, activation, self.device, in_order=True))
             assert examined.weights is not None
             examined.run(gate.steps)
             verdict = gate.verdict(examined.weights())
         self.running[form] = running
-        return {"gate": verdict}
+        return {"gate": verdict, **running.about()}
 
     def time(self, form: int, seconds: float, steps: int | None = None) -> dict[str, Any]:
-        """Time a block: {"steps": n, "seconds": of all n}; n is chosen to last `seconds` where not given."""
+        """Time a block: {"steps": n, "seconds": of all n}; n is chosen to last `seconds` where not given.
+
+        On a GPU also the "host" and "device" seconds of one step: see `Stopwatch`.
+        """
         running = self.running[form]
         clock = time.perf_counter
         if steps is None:
@@ -79,7 +87,8 @@ class Worker:
             running.run(running.unit)
         start = clock()
         running.run(steps)
-        return {"steps": steps, "seconds": clock() - start}
+        timed = {"steps": steps, "seconds": clock() - start}
+        return timed if running.watch is None else timed | running.watch.apart(running.enqueue, running.unit)
 
     def drop(self) -> dict[str, Any]:
         """Forget the network."""
@@ -91,13 +100,13 @@ class Worker:
 
 
 @cache
-def _problem(case: str, activation: str, *, in_order: bool) -> Problem:
-    return make_problem(CASES[case], activation, in_order=in_order)
+def _problem(case: str, activation: str, device: str, *, in_order: bool) -> Problem:
+    return make_problem(CASES[case], activation, in_order=in_order, device=device)
 
 
 @cache
-def _gate(case: str, activation: str, *, in_order: bool) -> Gate:
-    return Gate(_problem(case, activation, in_order=in_order))
+def _gate(case: str, activation: str, device: str, reference: float | None, *, in_order: bool) -> Gate:
+    return Gate(_problem(case, activation, device, in_order=in_order), reference)
 
 
 def _version(distribution: str) -> str:
@@ -121,7 +130,8 @@ def main(module: str, device: str) -> None:
     try:
         worker = Worker(module, device)
         answer(worker.hello())
-    except ImportError as error:
+    except Exception as error:
+        # A library that is not installed, or finds no such device, says so in an exception of its own.
         answer({"absent": _first_line(error)})
         return
     for line in sys.stdin:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import HostArray, Shape
+from fuseprop.backend import HostArray, OutOfMemory, Shape
 
 from .device import Device
 from .shapes import Array, expect
@@ -49,11 +49,14 @@ class ArrayOperations:
             return self._device.empty(shape, kind)
         except MemoryError as error:
             asked = prod(shape) * kind.itemsize
+            self._device.release()
             free, total = self._device.memory()
-            raise MemoryError(
+            raise OutOfMemory(
                 f"{self.device} has no room for an array of {shape} {kind} ({asked / 2**20:,.1f} MiB): "
                 f"{free / 2**20:,.1f} of {total / 2**20:,.1f} MiB are free. Try a smaller batch_size, fewer "
-                f"rows at a time or a smaller network, or end other processes on that GPU (nvidia-smi)."
+                f"rows at a time or a smaller network, or end other processes on that GPU (nvidia-smi).",
+                asked,
+                self._room,
             ) from error
 
     def zeros(self, shape: Shape, dtype: np.dtype[Any] | None = None) -> Array:
@@ -102,6 +105,11 @@ class ArrayOperations:
     def synchronize(self) -> None:
         self._device.enter()
         self._device.synchronize()
+
+    def _room(self) -> int:
+        self._device.enter()
+        self._device.release()
+        return self._device.memory()[0]
 
     def _scratch(self, size: int) -> Array:
         """Return this thread's temporary array; it grows to the largest size seen."""

@@ -83,9 +83,15 @@ class Device:
         self._cupy.cuda.get_current_stream().synchronize()
 
     def memory(self) -> tuple[int, int]:
-        """Return free and total bytes of the device."""
+        """Return free and total bytes of the device, or of what CuPy's pool was limited to."""
         free, total = self._cupy.cuda.runtime.memGetInfo()
-        return free, total
+        pool = self._cupy.get_default_memory_pool()
+        limit = pool.get_limit()
+        return (min(free, limit - pool.total_bytes()), limit) if limit else (free, total)
+
+    def release(self) -> None:
+        """Give back to CUDA what CuPy's pool keeps of arrays that are gone."""
+        self._cupy.get_default_memory_pool().free_all_blocks()
 
     def run(self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any]) -> None:
         """Launch a kernel by its C++ name; arguments are checked arrays and NumPy scalars."""

@@ -30,6 +30,7 @@ class Scribe:
         self.array_type = device.array_type
         self.nodes: list[Node] = []
         self.enter, self.empty, self.upload = device.enter, device.empty, device.upload
+        self.memory, self.release = device.memory, device.release
         self._kernels = kernels(dtype)
 
     def run(self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..device import Stopwatch
 from ..problem import Problem
 
 PEERS = ("fuseprop", "textbook", "pytorch", "jax", "scikit_learn", "thinc", "keras")
@@ -20,17 +21,26 @@ PEERS = ("fuseprop", "textbook", "pytorch", "jax", "scikit_learn", "thinc", "ker
 Table = Literal["step", "fit", "products", "copy", "launch"]
 
 
+def _not_said(steps: int) -> None:
+    raise NotImplementedError("who has a stopwatch says how steps are asked for")
+
+
 @dataclass
 class Running:
     """A training that has been set up, compiled and not begun.
 
     run(steps) takes that many more steps and returns when the device is done; steps is a multiple of `unit`.
     weights() returns host arrays (d, m) and (m,) of each layer.
+    On a GPU enqueue(steps) only asks for the steps, and `watch` tells whose time is whose.
+    about() returns what else is known of a step, such as its kernels.
     """
 
     run: Callable[[int], None]
     weights: Callable[[], list[tuple[Any, Any]]] | None = None
     unit: int = 1
+    enqueue: Callable[[int], None] = _not_said
+    watch: Stopwatch | None = None
+    about: Callable[[], dict[str, Any]] = dict
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any
+
+# On a GPU JAX takes three quarters of its memory when it starts; the others need some too.
+os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.25")
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..device import Stopwatch
 from ..problem import LEARNING_RATE, MOMENTUM, SCAN, Problem, scans
 from . import Form, Running
 
@@ -18,15 +24,18 @@ jax.config.update("jax_default_matmul_precision", "highest")  # strict float32, 
 
 def forms(device: str) -> list[Form]:
     """Return the jitted step, the scan, and a loop over epochs of jitted steps."""
-    platform = "cpu" if device == "cpu" else "cuda"
-    jax.config.update("jax_platforms", platform)
+    platform, _, number = device.partition(":")
+    if platform == "cpu":
+        jax.config.update("jax_platforms", platform)
+    here = jax.devices(platform)[int(number or 0)]  # raises where there is none
+    jax.config.update("jax_default_device", here)
     return [
         Form("JAX jit", "step", _jit, note="donated buffers"),
         Form(
             "JAX scan",
             "step",
             _scan,
-            fits=lambda problem: None if scans(problem.case) else "64 steps take too long for one call",
+            fits=lambda problem: None if scans(problem) else "64 steps take too long for one call",
             note=f"lax.scan over {SCAN} steps in one call",
         ),
         Form("JAX", "fit", _fit, note="jitted step in a loop"),
@@ -42,6 +51,7 @@ class Training:
         self.X, self.targets = jnp.asarray(problem.X), jnp.asarray(problem.targets.astype(self._kind()))
         weights = [(jnp.asarray(w), jnp.asarray(b)) for w, b in problem.weights]
         self.state = (weights, jax.tree.map(jnp.zeros_like, weights))
+        self.losses: Any = None
 
     def _kind(self) -> Any:
         return np.float32 if self.binary else np.int32
@@ -66,6 +76,20 @@ class Training:
         """Return host arrays."""
         return [(np.asarray(w), np.asarray(b)) for w, b in self.state[0]]
 
+    def wait(self) -> None:
+        """Wait for the device."""
+        jax.block_until_ready((self.state, self.losses))
+
+    def running(self, enqueue: Callable[[int], None], unit: int = 1) -> Running:
+        """Return what takes steps and waits; JAX has no marks on the device: only the host's time is told."""
+
+        def run(steps: int) -> None:
+            enqueue(steps)
+            self.wait()
+
+        watch = None if jax.default_backend() == "cpu" else Stopwatch(self.wait)
+        return Running(run, self.weights, unit, enqueue, watch)
+
 
 def _jit(problem: Problem) -> Running:
     training = Training(problem)
@@ -73,15 +97,14 @@ def _jit(problem: Problem) -> Running:
     batches = list(jnp.asarray(problem.order.astype(np.int32)).reshape(problem.batches, problem.case.batch))
     taken = 0
 
-    def run(steps: int) -> None:
+    def enqueue(steps: int) -> None:
         nonlocal taken
         for k in range(taken, taken + steps):
             rows = batches[k % len(batches)]
-            training.state, loss = step(training.state, training.X, training.targets, rows)
+            training.state, training.losses = step(training.state, training.X, training.targets, rows)
         taken += steps
-        jax.block_until_ready((training.state, loss))
 
-    return Running(run, training.weights)
+    return training.running(enqueue)
 
 
 def _scan(problem: Problem) -> Running:
@@ -93,12 +116,11 @@ def _scan(problem: Problem) -> Running:
 
     scan = jax.jit(steps_of, donate_argnums=0)
 
-    def run(steps: int) -> None:
+    def enqueue(steps: int) -> None:
         for _ in range(steps // SCAN):
-            training.state, losses = scan(training.state, training.X, training.targets)
-        jax.block_until_ready((training.state, losses))
+            training.state, training.losses = scan(training.state, training.X, training.targets)
 
-    return Running(run, training.weights, SCAN)
+    return training.running(enqueue, SCAN)
 
 
 def _fit(problem: Problem) -> Running:

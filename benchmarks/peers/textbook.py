@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import cupy_stopwatch
 from ..floors import copy, launch, products, wait
 from ..problem import Problem
 from ..textbook import Textbook
@@ -16,7 +17,7 @@ NAME, MODULE, DISTRIBUTIONS = "textbook NumPy", "numpy", ("numpy",)
 
 def forms(device: str) -> list[Form]:
     """Return the textbook's step, its loop over epochs, and what the floor is made of."""
-    xp = np if device == "cpu" else __import__("cupy")
+    xp = np if device == "cpu" else _cupy_on(device)
     library = "NumPy" if xp is np else "CuPy"
     floors = [
         Form(f"{library} products", "products", lambda problem: products(problem, xp)),
@@ -31,19 +32,31 @@ def forms(device: str) -> list[Form]:
     ]
 
 
+def _cupy_on(device: str) -> Any:
+    """Return CuPy with this device current; raises CuPy's error where there is none."""
+    import cupy
+
+    cupy.cuda.Device(int(device.partition(":")[2] or 0)).use()
+    return cupy
+
+
 def _step(problem: Problem, xp: Any) -> Running:
     network = Textbook(problem, "float32", xp)
     batches = xp.asarray(problem.order).reshape(problem.batches, problem.case.batch)
     taken = 0
 
-    def run(steps: int) -> None:
+    def enqueue(steps: int) -> None:
         nonlocal taken
         for k in range(taken, taken + steps):
             network.step(batches[k % problem.batches])
         taken += steps
+
+    def run(steps: int) -> None:
+        enqueue(steps)
         wait(xp)
 
-    return Running(run, lambda: on_host(network.weights))
+    watch = None if xp is np else cupy_stopwatch()
+    return Running(run, lambda: on_host(network.weights), enqueue=enqueue, watch=watch)
 
 
 def _fit(problem: Problem, xp: Any) -> Running:

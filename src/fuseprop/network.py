@@ -17,6 +17,7 @@ from .history import History
 from .inspection import Trace, trace_pass
 from .layers import Dense
 from .losses import LOSSES
+from .memory import giving_back
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer
 from .parameters import Parameters
@@ -250,7 +251,8 @@ class Network:
 
         Raises DivergenceError where the loss stops being finite; the network then holds its best finite
         weights (by validation loss, or else by training loss). Ctrl-C ends training with a warning. With
-        `EarlyStopping` the network always ends with its best weights.
+        `EarlyStopping` the network always ends with its best weights. Raises OutOfMemory, a MemoryError that
+        names the batch_size which would fit, where the device has no room; the network stays as it was.
         """
         epochs = positive_integer("epochs", epochs)
         batch_size = positive_integer("batch_size", batch_size)
@@ -259,18 +261,19 @@ class Network:
             held_out = self._rows(*validation)
         elif validation is not None:
             rows, held_out = self._split(rows, validation)
-        training = Training(
-            self.backend,
-            self.stack,
-            self.metric,
-            MomentumSGD() if optimizer is None else optimizer,
-            rows,
-            batch_size=batch_size,
-            validation=held_out,
-            norms=norms,
-        )
         shown = [show_progress()] if progress else []
-        return training.run(self.rng, epochs, shuffle=shuffle, callbacks=[*shown, *callbacks])
+        return giving_back(
+            lambda: Training(
+                self.backend,
+                self.stack,
+                self.metric,
+                MomentumSGD() if optimizer is None else optimizer,
+                rows,
+                batch_size=batch_size,
+                validation=held_out,
+                norms=norms,
+            ).run(self.rng, epochs, shuffle=shuffle, callbacks=[*shown, *callbacks])
+        )
 
     def predict(self, X: object) -> HostArray:
         """Return predictions (n, k): the last layer's output, through the loss's link.

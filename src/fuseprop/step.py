@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -70,6 +71,22 @@ class Buffers:
             for layer in stack.layers
         ]
         self._batches: dict[int, Batch] = {}
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes for one row, with its weight in a full batch and in a last one."""
+        arrays = {
+            id(array): array
+            for array in (
+                *(self._labels, self._x, self._target, self._losses, self._hits),
+                *self._outputs,
+                *self._gradients,
+                *self._dropped,
+            )
+            if array is not None
+        }
+        held: int = sum(prod(array.shape) * array.dtype.itemsize for array in arrays.values())
+        return held // self.capacity + 2 * self._backend.dtype.itemsize
 
     def batch(self, n: int) -> Batch:
         """Return the buffers of n rows, each of weight 1/n; each n is cut once."""

@@ -17,6 +17,7 @@ from .divergence import DivergenceError
 from .evaluation import evaluation
 from .explosion import largest_gradient
 from .history import History
+from .memory import batches_of_epoch
 from .metrics import make_metric, weighted_mean
 from .norms import LayerNorms, split_norms
 from .optimizers import Optimizer
@@ -25,7 +26,7 @@ from .results import EpochResults
 from .rows import Rows, batch_shares
 from .runs import Runs
 from .stack import Stack
-from .step import Batch, Buffers, EpochState, training_step
+from .step import Batch, EpochState, training_step
 
 
 class Training:
@@ -71,12 +72,10 @@ class Training:
             row_weights=backend.zeros((n,)) if weighted else None,
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
-        self.batch_size = min(batch_size, n)
-        buffers = Buffers(backend, stack, self.batch_size, training=True)
-        self.batches = [
-            buffers.batch(min(self.batch_size, n - start)) for start in range(0, n, self.batch_size)
-        ]
         self._best = BestWeights(stack.parameters)
+        self.batch_size = min(batch_size, n)
+        optimizer.prepare(stack.parameters, -(-n // self.batch_size))
+        self.batches = batches_of_epoch(backend, stack, n, self.batch_size)
 
     def run(
         self, rng: np.random.Generator, epochs: int, *, shuffle: bool, callbacks: Sequence[Callback]
@@ -120,7 +119,7 @@ class Training:
             warnings.warn(
                 f"training interrupted in epoch {history.epochs + 1}; the weights {kept} are kept.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
         return history
 

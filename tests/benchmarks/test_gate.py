@@ -6,7 +6,16 @@ import pytest
 from benchmarks import textbook
 from benchmarks.gate import Gate, gate_steps
 from benchmarks.networks import CASES, Case
-from benchmarks.problem import LEARNING_RATE, MOMENTUM, SCAN, batches_of, make_problem
+from benchmarks.problem import (
+    LEARNING_RATE,
+    MOMENTUM,
+    SCALES,
+    SCAN,
+    Problem,
+    batches_of,
+    make_problem,
+    scans,
+)
 from benchmarks.stepper import Stepper, make_network, make_optimizer
 from benchmarks.textbook import Textbook
 from fuseprop.registry import load_backend
@@ -71,8 +80,12 @@ def test_wrong_training_is_refused(monkeypatch, network, activation, wrong):
 
 def test_every_network_can_be_scanned_or_has_fewer_gate_steps():
     for case in CASES.values():
-        assert SCAN % batches_of(case) == 0
-        assert gate_steps(case) in (8, SCAN)
+        for device, scale in SCALES.items():
+            batches = batches_of(case, scale)
+            problem = Problem(case, "sigmoid", *[np.empty(0)] * 3, [], scale=scale)
+            assert SCAN % batches == 0
+            assert gate_steps(problem) in ((SCAN,) if scans(problem) else (2, 8))
+            assert gate_steps(problem) % batches == 0, f"{device}: loops take whole epochs"
 
 
 def test_work_of_a_step_by_hand():

@@ -25,7 +25,7 @@ ORDER = [
     {"stack", "targets", "progress", "runs"},
     {"metrics", "rows"},
     {"step"},
-    {"evaluation", "explosion"},
+    {"evaluation", "explosion", "memory"},
     {"training", "inspection", "perceptron"},
     {"network"},
     {"data", "modelfile", "doctor"},

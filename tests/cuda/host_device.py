@@ -29,6 +29,8 @@ class HostDevice(Device):
 
     def __init__(self, ordinal, dtype, built=None):
         self.ordinal = ordinal
+        self.limit = 2**30
+        self._pooled = []  # bytes of arrays that are gone: they stay with the pool, as CuPy's do
         self.array_type = cupy.ndarray
         self.allocations = 0
         self.launched = []
@@ -44,9 +46,12 @@ class HostDevice(Device):
     def empty(self, shape, dtype):
         self.allocations += 1
         size = prod(shape) * dtype.itemsize
+        if self._living() + size > self.limit:
+            raise cupy.cuda.memory.OutOfMemoryError(size, self._living(), self.limit)
         buffer = np.full(GUARD + size + GUARD, 255, np.uint8)
         address = buffer.ctypes.data + GUARD
         self._buffers[address] = buffer
+        weakref.finalize(buffer, self._pooled.append, size).atexit = False
         return cupy_private.array_over(buffer, address, tuple(shape), dtype)
 
     def adopt(self, array):
@@ -80,7 +85,13 @@ class HostDevice(Device):
         pass
 
     def memory(self):
-        return 2**20, 2**30
+        return self.limit - self._living() - sum(self._pooled), self.limit
+
+    def release(self):
+        self._pooled.clear()
+
+    def _living(self):
+        return sum(buffer.nbytes - 2 * GUARD for buffer in list(self._buffers.values()))
 
     def prepare(self, node):
         if isinstance(node, Multiply):

@@ -13,7 +13,7 @@ from fuseprop_cupy.device import Device
 from host_device import HostDevice, HostRunBackend
 
 from fuseprop import MomentumSGD, Network, load_backend, mlp
-from fuseprop.backend import INTEGER, BackendUnavailable
+from fuseprop.backend import INTEGER, BackendUnavailable, OutOfMemory
 from fuseprop.testing import BackendContract
 
 
@@ -197,9 +197,11 @@ def test_out_of_memory_says_how_much_and_what_to_try(float32, monkeypatch):
     monkeypatch.setattr(float32._device, "empty", full)
     for call in (float32.empty, float32.zeros, lambda shape: float32.from_host(np.zeros(shape))):
         with pytest.raises(
-            MemoryError, match=r"\(512, 1024\) float32 \(2\.0 MiB\): 1\.0 of 1,024\.0 MiB are free"
-        ):
+            OutOfMemory, match=r"\(512, 1024\) float32 \(2\.0 MiB\): 1,024\.0 of 1,024\.0 MiB are free"
+        ) as raised:
             call((512, 1024))
+        assert raised.value.asked == 4 * 512 * 1024
+        assert raised.value.room() == 2**30
 
 
 def trained(backend):

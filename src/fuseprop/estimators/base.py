@@ -15,6 +15,7 @@ from ..dropout import Dropout
 from ..history import History
 from ..layers import Dense
 from ..losses import LOSSES
+from ..memory import giving_back
 from ..parameters import Parameters
 from ..registry import load_backend
 from ..stack import Stack
@@ -66,8 +67,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         monitor = Monitor(self, data.described(), lambda: self._exported(stack), is_fit=not incremental)
         try:
             if self.solver in STOCHASTIC:
-                run = Stochastic(self, backend, stack, sample, held_out)
-                run.run(self.history_, monitor, first=first, incremental=incremental)
+                giving_back(
+                    lambda: Stochastic(self, backend, stack, sample, held_out).run(
+                        self.history_, monitor, first=first, incremental=incremental
+                    )
+                )
             else:
                 fit_lbfgs(self, backend, stack, sample, self.history_, monitor)
         finally:

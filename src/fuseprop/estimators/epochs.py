@@ -17,6 +17,7 @@ import numpy as np
 from ..backend import INTEGER, AnyBackend, HostArray, Program
 from ..callbacks import BatchCallback
 from ..history import History
+from ..memory import batches_of_epoch
 from ..metrics import make_metric
 from ..norms import LayerNorms, split_norms
 from ..optimizers import Adam, MomentumSGD
@@ -24,7 +25,7 @@ from ..program import record
 from ..rows import Examples
 from ..runs import Runs
 from ..stack import Stack
-from ..step import Batch, Buffers, EpochState, training_step
+from ..step import Batch, EpochState, training_step
 from .features import Features
 from .heldout import HeldOut
 from .reported import Reported
@@ -94,14 +95,12 @@ class Epochs:
         self._examples = Examples(self._features.x, target, None if labels is None else target)
 
         n, layers = len(sample.rows), len(stack.layers)
-        buffers = Buffers(backend, stack, batch_size, training=True)
-        self.batches = [buffers.batch(min(batch_size, n - start)) for start in range(0, n, batch_size)]
-        self._sizes = np.array([batch.rows for batch in self.batches])
         self._starts = np.arange(0, n, batch_size)
+        self._sizes = np.minimum(batch_size, n - self._starts)
 
         # Everything that the host wants to know of an epoch lies in one array, to be read in one piece.
         k, m = stack.layers[-1].outputs, 0 if validation is None else len(validation.rows)
-        penalties = len(self.batches) * layers if alpha else 0
+        penalties = len(self._starts) * layers if alpha else 0
         lengths = [n, n, n * k if self._reported.by_output else 0, penalties, 2 * layers, m * (1 + k)]
         self._ends = np.cumsum(lengths).tolist()
         self._results = backend.zeros((self._ends[-1],))
@@ -124,6 +123,7 @@ class Epochs:
             row_weights=backend.zeros((n,)) if weighted else None,
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
+        self.batches = batches_of_epoch(backend, stack, n, batch_size)
         self._runs: Runs | None = None
 
     def session(self, order: HostArray) -> AbstractContextManager[None]:

@@ -94,12 +94,12 @@ class Stochastic:
                     f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
                     f"optimization hasn't converged yet.",
                     ConvergenceWarning,
-                    stacklevel=5,
+                    stacklevel=7,
                 )
             history.stop("finished")
         except KeyboardInterrupt:
             history.stop_reason = "interrupted"
-            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=5)
+            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=7)
         finally:
             # scikit-learn's early stopping goes back to the best weights of this call; where a later call
             # has none that are better, it ends with its last ones.
@@ -172,6 +172,6 @@ def _batch_size(asked: int | str, rows: int) -> int:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
             UserWarning,
-            stacklevel=7,
+            stacklevel=9,
         )
     return min(int(asked), rows)
