@@ -33,6 +33,11 @@ OPTIONS = {
 }
 
 
+DEPTHS = [(2, options) for options in OPTIONS] + [
+    (layers, options) for layers in (1, 3, 4) for options in ("momentum", "all of it")
+]
+
+
 def epoch(made, calls):
     """Take an epoch's steps, the full batches in so many calls of a replay each time; return the traces."""
     made.begin_epoch(np.random.default_rng(1).permutation(made.examples.rows))
@@ -48,9 +53,8 @@ def same_bits(found, expected):
         np.testing.assert_array_equal(ours.view(np.uint8), theirs.view(np.uint8))
 
 
-@pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("loss", [CLASSIFICATION, REGRESSION])
-@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+@pytest.mark.parametrize(("layers", "options"), DEPTHS)
 def test_every_way_to_replay_leaves_the_same_bits(layers, loss, options, monkeypatch):
     """A partial last batch, and 11 full ones, which are no multiple of the 3 steps of a graph."""
     monkeypatch.setattr(capture, "MOST_STEPS", 3)
@@ -191,8 +195,7 @@ def hazards(graph):
     ]
 
 
-@pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+@pytest.mark.parametrize(("layers", "options"), DEPTHS)
 def test_no_two_nodes_race(layers, options):
     _, graph = captured_graph(layers, **OPTIONS[options])
     assert hazards(graph) == []
