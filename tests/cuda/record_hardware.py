@@ -24,6 +24,7 @@ CODE = [str(ROOT / "src"), str(ROOT / "backends"), str(ROOT / "tests" / "cuda")]
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 ERRORS_FOUND = 86
 FOUND = "errors"
+WORKS = "work"
 SECONDS = {"tests": 150, "tool": 30}
 """At most; with the errors of the kernels all of it stays under five minutes."""
 
@@ -133,15 +134,26 @@ def commit():
     return {"commit": head.stdout.strip(), "changed_files": changes.stdout.splitlines()}
 
 
+def capture(backend):
+    """Return WORKS, or why steps cannot be captured here."""
+    from fuseprop_cupy.diagnosis import captured_steps
+
+    try:
+        return captured_steps(backend)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
 def make_record(facts, backends, tests, verdicts):
     """Put a record together; `backends` are one for each dtype, `tests` and `verdicts` what was found."""
-    from fuseprop_cupy.diagnosis import captured_steps
     from kernel_errors import kernel_errors
     from verification import source_hashes
 
+    captures = {backend.dtype.name: capture(backend) for backend in backends}
     passed = (
         tests.get("exit") == 0
         and tests["passed"] > 0
+        and set(captures.values()) <= {WORKS}
         and not any(verdict.startswith(FOUND) for verdict in verdicts.values())
     )
     return {
@@ -152,7 +164,7 @@ def make_record(facts, backends, tests, verdicts):
         "sources": source_hashes(),
         "tests": tests,
         "compute_sanitizer": verdicts,
-        "captured_steps": {backend.dtype.name: captured_steps(backend) for backend in backends},
+        "captured_steps": captures,
         "errors": {backend.dtype.name: kernel_errors(backend) for backend in backends},
     }
 

@@ -72,6 +72,15 @@ def test_a_record_that_did_not_pass_verifies_nothing(tests, verdict, monkeypatch
     assert all(line.endswith("never verified on hardware") for line in unverified(source_hashes(), [made]))
 
 
+def test_a_record_without_captured_steps_says_why_and_has_not_passed(monkeypatch):
+    monkeypatch.setattr("kernel_errors.kernel_errors", lambda backend: {})
+    backend = HostRunBackend("float32")
+    monkeypatch.setattr(backend.seam, "lanes", lambda: 1 / 0)
+    made = record_hardware.make_record(FACTS, [backend], TESTS, {})
+    assert made["verdict"] == "failed"
+    assert "ZeroDivisionError" in made["captured_steps"]["float32"]
+
+
 def test_a_changed_source_is_unverified_since_the_last_record_that_passed():
     hashes = source_hashes()
     old = {"date": "2026-01-01", "verdict": "passed", "sources": hashes | {"losses.cu": "other"}}
