@@ -21,14 +21,20 @@ def network(*rows):
     return Network({"network": "64-32-10-b32", "activation": "sigmoid", "rows": list(rows)})
 
 
-def test_interval_of_15_is_from_the_4th_to_the_12th():
-    """P(B < 4) = 1.76%, P(B < 5) = 5.9% for B ~ Binomial(15, 1/2)."""
-    assert interval([float(i) for i in range(1, 16)]) == Interval(4.0, 8.0, 12.0)
+def test_interval_of_15_is_from_the_3rd_to_the_13th():
+    """P(B < 3) = 0.37%, P(B < 4) = 1.76% for B ~ Binomial(15, 1/2)."""
+    assert interval([float(i) for i in range(1, 16)]) == Interval(3.0, 8.0, 13.0)
 
 
-@pytest.mark.parametrize(("n", "rank"), [(1, 1), (5, 1), (6, 1), (8, 1), (9, 2), (12, 3), (30, 10)])
-def test_ranks_are_those_of_the_tables(n, rank):
-    made = interval([float(i) for i in range(1, n + 1)])
+@pytest.mark.parametrize(
+    ("confidence", "n", "rank"),
+    [
+        *[(0.95, n, rank) for n, rank in [(1, 1), (5, 1), (8, 1), (9, 2), (12, 3), (15, 4), (30, 10)]],
+        *[(0.99, n, rank) for n, rank in [(1, 1), (8, 1), (11, 1), (12, 2), (15, 3), (20, 4), (30, 8)]],
+    ],
+)
+def test_ranks_are_those_of_the_tables(confidence, n, rank):
+    made = interval([float(i) for i in range(1, n + 1)], confidence)
     assert (made.low, made.high) == (rank, n + 1 - rank)
 
 
