@@ -11,8 +11,8 @@ TIE = 0.05
 """Ratios closer to 1 than this say nothing about which one is faster."""
 
 CONFIDENCE = 0.99
-"""Of each interval. A comparison has over a hundred ratios: at 95% some are expected to miss by chance, and 5 of
-117 did not meet in two comparisons; at 99% all met."""
+"""Of each interval. A comparison has over a hundred ratios, of which some miss by chance at 95%:
+5 of 117 did not meet in two comparisons. At 99% all met."""
 
 NOISY = 0.10
 """A relative width of the interval above which a row is marked."""
