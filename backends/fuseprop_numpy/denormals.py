@@ -28,9 +28,11 @@ results (0x8000) and operands (0x0040) zero where they are denormal."""
 def flushing(run: Callable[P, None]) -> Callable[P, None]:
     """Return what does the same with denormal numbers flushed to zero, in whatever thread calls it."""
     found = _environment()
-    if found is None:
-        return run
-    new, get, put = found
+    return run if found is None else _within(*found, run)
+
+
+def _within(new: Any, get: Any, put: Any, run: Callable[P, None]) -> Callable[P, None]:
+    """Return what does the same while the processor flushes; `_environment` says what the others are."""
 
     def flushed(*arguments: P.args, **options: P.kwargs) -> None:
         before, changed = new(), new()
@@ -57,11 +59,10 @@ def _environment() -> tuple[Any, Any, Any] | None:
     get, put = getattr(library, "fegetenv", None), getattr(library, "fesetenv", None)
     if get is None or put is None:
         return None
-    before, changed = new(), new()
-    get(before)
-    changed[:] = list(before)
-    changed[MXCSR] |= FLUSHING
-    put(changed)
-    flushes = not np.multiply(np.full(9, 1e-40, np.float32), np.float32(0.5)).any()
-    put(before)
-    return (new, get, put) if flushes else None
+    halves = np.full(9, 1e-40, np.float32)
+
+    def halve() -> None:
+        np.multiply(halves, np.float32(0.5), out=halves)
+
+    _within(new, get, put, halve)()
+    return None if halves.any() else (new, get, put)

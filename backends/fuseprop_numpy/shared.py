@@ -41,7 +41,6 @@ class Shared:
         rows = [Replay(backend, part, fold) for part in parts.rows]
         sums = [_summing(parts.gradients, *part) for part in parts.ranges]
         updates = [Replay(backend, part, fold) for part in parts.updates]
-        self._threads = threads
         self._rows = [partial(part.run, 1) for part in rows]
         self._updates = [
             once([(add, ()), (update.run, (1,))]) for add, update in zip(sums, updates, strict=True)
