@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
-from .backend import AnyBackend, Array, Runner
+from .backend import AnyBackend, Array, Program, Runner
+from .callbacks import BatchCallback, Callback
+from .history import History
 from .optimizers import Optimizer
 
 
@@ -29,6 +31,14 @@ class Runs:
     runs: Sequence[tuple[Runner, int]]
     cursor: Array
     batch_size: int
+
+    @classmethod
+    def compiled(
+        cls, backend: AnyBackend, programs: Sequence[tuple[Program, int]], cursor: Array, batch_size: int
+    ) -> Runs:
+        """Return the steps of these programs, each taken so many times in a row."""
+        runs = [(backend.compile(program), times) for program, times in programs]
+        return cls(backend, runs, cursor, batch_size)
 
     def take(
         self,
@@ -61,3 +71,14 @@ class Runs:
     def _taken(self) -> int:
         rows = int(self.backend.to_host(self.cursor)[0])
         return -(-rows // self.batch_size)
+
+
+def telling(callbacks: Sequence[Callback], history: History) -> Callable[[int], None] | None:
+    """Return what tells the end of each batch, by its number, to those who ask; None if nobody does."""
+    watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
+
+    def tell(number: int) -> None:
+        for watcher in watchers:
+            watcher.batch_end(history, number)
+
+    return tell if watchers else None

@@ -12,7 +12,7 @@ import numpy as np
 
 from .backend import INTEGER, AnyBackend, HostArray, Program
 from .best import BestWeights
-from .callbacks import BatchCallback, Callback
+from .callbacks import Callback
 from .divergence import DivergenceError
 from .evaluation import evaluation
 from .explosion import largest_gradient
@@ -24,7 +24,7 @@ from .optimizers import Optimizer
 from .program import record
 from .results import EpochResults
 from .rows import Rows, batch_shares
-from .runs import Runs
+from .runs import Runs, telling
 from .stack import Stack
 from .step import Batch, EpochState, training_step
 
@@ -87,14 +87,8 @@ class Training:
         where those of the last step are no longer finite).
         """
         history = History(metric=self.metric.name)
-        self.optimizer.prepare(self.stack.parameters, len(self.batches))
-        watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
-        programs, runs = self._compile_epoch(watched=bool(watchers))
-
-        def tell(batch: int) -> None:
-            for watcher in watchers:
-                watcher.batch_end(history, batch)
-
+        tell = telling(callbacks, history)
+        programs, runs = self._compile_epoch(watched=tell is not None)
         self._best.start()
         started: list[Callback] = []
         try:
@@ -103,7 +97,7 @@ class Training:
                 callback.start(epochs, history)
             with self.backend.session(programs):
                 for _ in range(epochs):
-                    self._run_epoch(rng, history, runs, tell if watchers else None, shuffle=shuffle)
+                    self._run_epoch(rng, history, runs, tell, shuffle=shuffle)
                     for callback in callbacks:
                         callback.epoch_end(history)
                     if history.stop_reason is not None:
@@ -170,13 +164,11 @@ class Training:
         """
         *others, last = self.batches
         ending = self.program(last, gradients_are_read=True)
-        programs, times = [ending], [1]
+        programs = [(ending, 1)]
         if others:
-            programs.insert(0, self.program(others[0], gradients_are_read=watched))
-            times.insert(0, len(others))
-        compiled = [self.backend.compile(program) for program in programs]
-        runs = list(zip(compiled, times, strict=True))
-        return programs, Runs(self.backend, runs, self.epoch.cursor, self.batch_size)
+            programs.insert(0, (self.program(others[0], gradients_are_read=watched), len(others)))
+        runs = Runs.compiled(self.backend, programs, self.epoch.cursor, self.batch_size)
+        return [program for program, _ in programs], runs
 
     def program(self, batch: Batch, *, gradients_are_read: bool = False) -> Program:
         """Record the step of such a batch; the optimizer must be prepared.

@@ -8,15 +8,13 @@ differs from step to step, and ||W||^2 is measured in every step; the host reads
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..backend import INTEGER, AnyBackend, HostArray, Program
-from ..callbacks import BatchCallback
-from ..history import History
 from ..memory import batches_of_epoch
 from ..metrics import make_metric
 from ..norms import LayerNorms, split_norms
@@ -130,14 +128,15 @@ class Epochs:
         """Compile the steps, and return what surrounds the epochs that take them."""
         self._begin(order)  # from here on the optimizer has the buffers that a step needs
         times = Counter(self.batches)  # the last may be another than the others
-        programs = [self._program(batch) for batch in times]
-        compiled = [self._backend.compile(program) for program in programs]
-        runs = list(zip(compiled, times.values(), strict=True))
-        self._runs = Runs(self._backend, runs, self._epoch.cursor, self.batches[0].rows)
-        return self._backend.session(programs)
+        programs = [(self._program(batch), count) for batch, count in times.items()]
+        self._runs = Runs.compiled(self._backend, programs, self._epoch.cursor, self.batches[0].rows)
+        return self._backend.session([program for program, _ in programs])
 
-    def run(self, order: HostArray, history: History, watchers: Sequence[BatchCallback] = ()) -> Outcome:
-        """Learn from the rows in `order` (n,), once, in a session; return what the host then reads."""
+    def run(self, order: HostArray, tell: Callable[[int], None] | None = None) -> Outcome:
+        """Learn from the rows in `order` (n,), once, in a session; return what the host then reads.
+
+        After each batch ``tell(number)`` is called, counted from 1.
+        """
         backend, optimizer = self._backend, self._optimizer
         sums = self._begin(order)
 
@@ -145,18 +144,10 @@ class Epochs:
             batch, start = self.batches[number - 1], self._starts[number - 1]
             self._features.send(order[start : start + batch.rows], out=batch.x)
 
-        def tell(number: int) -> None:
-            for watcher in watchers:
-                watcher.batch_end(history, number)
-
         # What overflows on the way to weights that are not finite is said once, at the end of training.
         with np.errstate(all="ignore"):
             assert self._runs is not None
-            self._runs.take(
-                optimizer,
-                before=send if self._features.x is None else None,
-                after=tell if watchers else None,
-            )
+            self._runs.take(optimizer, before=send if self._features.x is None else None, after=tell)
             self._norms.measure()
             if self._heldout is not None:
                 self._heldout.launch()

@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..backend import AnyBackend
 from ..best import BestWeights
-from ..callbacks import BatchCallback
 from ..history import History
+from ..runs import telling
 from ..stack import Stack
 from .epochs import Epochs, Outcome
 from .monitoring import Monitor
@@ -64,7 +64,7 @@ class Stochastic:
         """Train until the estimator's rules, a callback or Ctrl-C end it."""
         estimator, epochs = self._estimator, 1 if incremental else self._estimator.max_iter
         callbacks = monitor.callbacks
-        watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
+        tell = telling(callbacks, history)
         self._best.start()
         history.metric = self._epochs.metric
         estimator.n_iter_ = 0
@@ -81,7 +81,7 @@ class Stochastic:
                         order = order[places]
                     self._optimizer.learning_rate = self._rate()
                     history.learning_rate.append(self._optimizer.current_learning_rate)
-                    outcome = self._epochs.run(order, history, watchers)
+                    outcome = self._epochs.run(order, tell)
                     self._record(outcome, history, perf_counter() - start)
                     self._judge(history)
                     if not np.isfinite(outcome.weight_norms).all():
