@@ -36,14 +36,12 @@ def measure_all(
     end = time.monotonic() + seconds
     everyone = [Peer(module, device) for module in modules]
     try:
+        block = BLOCK[device.partition(":")[0]]
         present = [peer for peer in everyone if peer.missing is None]
         for i, network in enumerate(networks):
             case, activation = network["network"], network["activation"]
             say(f"{case} {activation}")
-            share = (end - time.monotonic()) / (
-                len(networks) - i
-            )  # what one does not use, the next ones have
-            block = BLOCK[device.partition(":")[0]]
+            share = (end - time.monotonic()) / (len(networks) - i)  # what one leaves, the next ones have
             rows = measure(present, case, activation, rounds=rounds, block=block, seconds=share, pause=pause)
             network["rows"] = joined(network["rows"], rows)
     finally:

@@ -11,8 +11,7 @@ from fuseprop_numpy.feature_major import prebound
 from fuseprop_numpy.steps import Step
 
 from fuseprop import MomentumSGD, Network, mlp
-from fuseprop.backend import INTEGER, AnyBackend, Array, HostArray, Program, Runner
-from fuseprop.program import record
+from fuseprop.backend import INTEGER, AnyBackend, Program, Runner
 from fuseprop.rows import Rows
 from fuseprop.step import training_step
 from fuseprop.targets import encode_targets
@@ -35,24 +34,10 @@ def make_optimizer() -> MomentumSGD:
     return MomentumSGD(LEARNING_RATE, MOMENTUM)
 
 
-class Nothing:
-    """A metric that counts nothing: the bare step is compared with steps that count no hits either."""
-
-    name = "nothing"
-    counts_hits = False
-
-    def record(
-        self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
-    ) -> None:
-        """Write nothing."""
-
-    def score(self, losses: HostArray, hits: HostArray, weights: HostArray | None) -> float:
-        """Return what nobody reads."""
-        return 0.0
-
-
 class Stepper:
     """A network in training, one step after the other, over the problem's order again and again.
+
+    No hits are counted: the bare step is compared with steps that count none either.
 
     The step is recorded and replayed, as in `Network.fit`; with ``eager`` each is called through the layers.
     """
@@ -66,21 +51,20 @@ class Stepper:
         self.training = Training(
             backend,
             stack,
-            None,
+            "loss",
             self.optimizer,
             Rows(problem.X, targets, None),
             batch_size=problem.case.batch,
             validation=None,
         )
         self.batch = self.training.batches[0]
-        self.optimizer.prepare(stack.parameters, 1)
         self._order = problem.order
         self.training.begin_epoch(self._order)
         self._start = backend.from_host(np.zeros(1), dtype=INTEGER)
         self._batches = problem.batches
         self._next = 0
         self._program = None if eager else self.record()
-        self._take = self._call_times if eager else self.compile()
+        self._take = self._call_times if self._program is None else backend.compile(self._program)
 
     def compile(self) -> Runner:
         """Record a step and return what replays it."""
@@ -93,15 +77,14 @@ class Stepper:
 
     def record(self) -> Program:
         """Return a step as a program."""
-        scratch = [*self.batch.scratch, self.network.stack.parameters.gradients]
-        return record(self.backend, self._call, scratch)
+        return self.training.program(self.batch)
 
     def _call(self, backend: AnyBackend) -> None:
         training = self.training
         training_step(
             backend,
             training.stack,
-            Nothing(),
+            training.metric,
             self.optimizer,
             training.examples,
             training.epoch,
