@@ -33,7 +33,7 @@ class Lanes:
         size = workspace_bytes(int(cupy.cuda.Device(device.ordinal).compute_capability))
         self._blas = [Blas(dtype, device.empty((size,), np.dtype(np.uint8))) for _ in range(COUNT)]
         self._streams: list[Any] = []
-        self._at: list[int] = []
+        self._at: list[Any] = []
 
     def prepare(self, node: Node, lane: int) -> Prepared:
         """Return what asks for a node, on the stream that is current then."""
@@ -52,9 +52,16 @@ class Lanes:
         self._streams[0].begin_capture()
 
     def issue(self, lane: int, call: Prepared) -> None:
-        """Ask for something on a lane."""
-        with self._streams[lane]:
+        """Ask for something on a lane; the current stream is then as it was.
+
+        Not by `with`: at its end CuPy goes back to the last `with`, although `Stream.use` came after that.
+        """
+        before = self._cupy.cuda.get_current_stream()
+        self._streams[lane].use()
+        try:
             call()
+        finally:
+            before.use()
 
     def record(self, lane: int) -> Any:
         """Return an event: all that this lane was asked for until now."""
@@ -74,17 +81,20 @@ class Lanes:
         return launch
 
     def abandon(self) -> None:
-        """Give up writing down; only the streams of the capture have noticed."""
+        """Give up writing down; only the streams of the capture have noticed.
+
+        The capture ends, with the lane that it forked to, without a question whether it is on: CuPy raises at
+        that if it is invalid, which is why it is abandoned. Ending it raises then, and if it never began.
+        """
         streams, self._streams = self._streams, []
-        if streams and streams[0].is_capturing():
-            # It says that the capture is invalid, which is why it is abandoned.
-            with suppress(self._cupy.cuda.runtime.CUDARuntimeError):
+        if streams:
+            with suppress(RuntimeError):
                 streams[0].end_capture()
 
     def _use(self, streams: list[Any]) -> None:
-        at = [stream.ptr for stream in streams]
-        if at != self._at:
+        # Kept: no handle is to point to a stream that is gone, nor to take a new one at its address for it.
+        if streams != self._at:
             self._at = []
-            for blas, pointer in zip(self._blas, at, strict=True):
-                blas.use(pointer)
-            self._at = at
+            for blas, stream in zip(self._blas, streams, strict=True):
+                blas.use(stream.ptr)
+            self._at = streams

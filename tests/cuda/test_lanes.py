@@ -2,6 +2,8 @@
 
 import gc
 import sys
+import weakref
+from inspect import signature
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
@@ -12,14 +14,69 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop
 
 import cupy
 from fuseprop_cupy import lanes as module
+from fuseprop_cupy.capture import Capture
 from fuseprop_cupy.device import Device
 from fuseprop_cupy.lanes import Lanes
 from fuseprop_cupy.nodes import Copy, Multiply
 from host_lanes import HostLanes
 
 
-class CUDARuntimeError(Exception):
+class CUDARuntimeError(RuntimeError):
     pass
+
+
+class Stream:
+    """One of CuPy's streams, in a `Machine`: it writes down what it is asked, and refuses where CUDA does."""
+
+    def __init__(self, machine, number):
+        self.machine, self.ptr = machine, number
+        self.state = "idle"  # or "capturing", "invalid"
+
+    def __eq__(self, other):
+        return self.ptr == other.ptr
+
+    __hash__ = None
+
+    def note(self, method, *arguments):
+        self.machine.asked.append((method, self.ptr, *arguments))
+
+    def use(self):
+        self.note("current")
+        self.machine.current = self
+        return self
+
+    def __enter__(self):
+        self.machine.entered.append(self)
+        return self.use()
+
+    def __exit__(self, *error):
+        self.machine.entered.pop()
+        self.machine.entered[-1].use()  # CuPy knows nothing here of a `use` since
+
+    def record(self, event=None):
+        self.note("record", event)
+        return event
+
+    def wait_event(self, event):
+        self.note("wait_event", event)
+
+    def begin_capture(self, mode=None):
+        self.note("begin_capture")
+        self.state = "capturing"
+
+    def is_capturing(self):
+        if self.state == "invalid":
+            raise RuntimeError("the stream was capturing, but an error has invalidated the capture sequence")
+        return self.state == "capturing"
+
+    def end_capture(self):
+        self.note("end_capture")
+        state, self.state = self.state, "idle"
+        if state == "idle":
+            raise CUDARuntimeError("cudaErrorIllegalState")
+        if state == "invalid":
+            raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated")
+        return MagicMock(spec=cupy.cuda.Graph)
 
 
 class Machine:
@@ -28,7 +85,8 @@ class Machine:
     def __init__(self):
         self.asked = []
         self.streams = 0
-        self.current = self.stream(0)
+        self.current = Stream(self, 0)
+        self.entered = [self.current]
         self.cupy = SimpleNamespace(
             cuda=SimpleNamespace(
                 Device=lambda ordinal: SimpleNamespace(compute_capability="90"),
@@ -38,15 +96,6 @@ class Machine:
                 runtime=SimpleNamespace(CUDARuntimeError=CUDARuntimeError),
             )
         )
-
-    def stream(self, number):
-        made = MagicMock(spec=cupy.cuda.Stream, name=f"stream {number}")
-        made.ptr = number
-        for method in ("begin_capture", "record", "wait_event", "__enter__", "__exit__"):
-            getattr(made, method).side_effect = self.note(method, number, None)
-        made.end_capture.side_effect = self.note("end_capture", number, MagicMock(spec=cupy.cuda.Graph))
-        made.is_capturing.return_value = True
-        return made
 
     def note(self, method, number, answer):
         def asked(*arguments):
@@ -58,7 +107,7 @@ class Machine:
     def new_stream(self, *, non_blocking):
         assert non_blocking
         self.streams += 1
-        return self.stream(self.streams)
+        return Stream(self, self.streams)
 
     def new_event(self, *, disable_timing):
         assert disable_timing
@@ -105,9 +154,9 @@ def test_a_capture(machine, lanes):
         ("begin_capture", 1),
         ("record", 1, event),
         ("wait_event", 2, event),
-        ("__enter__", 2),
+        ("current", 2),
         "asked",
-        ("__exit__", 2, None, None, None),
+        ("current", 0),
         ("end_capture", 1),
         ("use", 0, 0),
         ("use", 1, 0),
@@ -131,17 +180,63 @@ def test_products_go_to_their_lanes_handle(machine, lanes):
     assert lanes.prepare(node, 1) == f"prepared {node}"
 
 
-@pytest.mark.parametrize("capturing", [True, False])
-def test_abandoning_ends_what_has_begun_and_no_more(machine, lanes, capturing):
+def test_a_stream_that_the_caller_uses_stays_current(machine, lanes):
+    """By `use` or by `with`, and also where a call fails."""
+    with Stream(machine, 8):
+        chosen = Stream(machine, 9).use()
+        lanes.begin()
+        lanes.issue(1, lambda: None)
+        with pytest.raises(ZeroDivisionError):
+            lanes.issue(0, lambda: 1 / 0)
+        assert machine.current is chosen
+
+
+def test_handles_are_moved_before_the_streams_of_a_capture_go(machine, lanes):
+    """Else a new stream at the address of one that is gone would pass for it."""
+    lanes.begin()
+    gone = weakref.ref(lanes._streams[1])
+    lanes.end()
+    assert gone() is not None
+    lanes.enter()
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize("state", ["idle", "capturing", "invalid"])
+def test_abandoning_ends_what_has_begun_whatever_became_of_it(machine, lanes, state):
     lanes.abandon()
     lanes.begin()
     first = lanes._streams[0]
-    first.is_capturing.return_value = capturing
-    first.end_capture.side_effect = CUDARuntimeError("cudaErrorStreamCaptureInvalidated")
+    first.state = state
+    machine.asked.clear()
     lanes.abandon()
-    assert first.end_capture.call_count == capturing
+    assert machine.asked == [("end_capture", first.ptr)]
+    assert first.state == "idle"
     lanes.begin()
     assert machine.streams == 4
+
+
+def test_the_reason_of_a_failed_capture_is_the_one_that_is_told(machine, lanes):
+    """An error in a capture makes it invalid; neither asking nor ending it then hides the error."""
+
+    def fail():
+        lanes._streams[0].state = "invalid"
+        raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
+
+    lanes.prepare = lambda node, lane: fail
+    nodes = [Copy(*(SimpleNamespace(data=SimpleNamespace(ptr=at), nbytes=8) for at in (0, 8)))]
+    capture = Capture(lanes, nodes)
+    with pytest.raises(CUDARuntimeError, match="cudaErrorStreamCaptureUnsupported"):
+        capture.graph(1)
+    assert machine.asked[-3:] == [("end_capture", 1), ("use", 0, 0), ("use", 1, 0)]
+
+
+@pytest.mark.parametrize(
+    "method", ["use", "record", "wait_event", "begin_capture", "is_capturing", "end_capture"]
+)
+def test_the_streams_here_are_asked_as_cupys_are(method):
+    ours, theirs = (signature(getattr(cls, method)) for cls in (Stream, cupy.cuda.Stream))
+    assert ours == theirs
 
 
 def test_what_these_answers_stand_for_is_in_cupy():
@@ -168,9 +263,9 @@ def test_a_thread_has_its_lanes_on_a_stream_as_long_as_somebody_keeps_them(machi
     monkeypatch.setattr(device, "empty", lambda shape, dtype: np.empty(shape, dtype))
     first = device.lanes()
     assert device.lanes() is first
-    machine.current = machine.stream(9)
+    machine.current = Stream(machine, 9)
     assert device.lanes() is not first
-    machine.current = machine.stream(0)
+    machine.current = Stream(machine, 0)
     assert device.lanes() is first
     handles = len([each for each in machine.asked if each[0] == "handle"])
     del first
