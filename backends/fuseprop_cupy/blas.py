@@ -19,6 +19,10 @@ from .probe import INSTALL
 
 MEBIBYTE = 1 << 20
 
+_spare: dict[int, list[int]] = {}
+"""Handles without an owner, by device. None is destroyed: that waits for the whole device, which CUDA refuses
+while anybody captures, and an owner may end at any time, on any thread and beside any device."""
+
 
 def workspace_bytes(capability: int) -> int:
     """Return what NVIDIA's documentation of cublasSetWorkspace recommends for an architecture such as 90."""
@@ -35,7 +39,7 @@ def import_cublas() -> Any:
 
 
 class Blas:
-    """A handle and its workspace, on the current device.
+    """A handle and its workspace, on the current device; a handle whose owner is gone serves the next one.
 
     Parameters
     ----------
@@ -53,8 +57,12 @@ class Blas:
         self._compute = int(cublas.ComputeType.COMPUTE_32F if single else cublas.ComputeType.COMPUTE_64F)
         self._type = 0 if single else 1  # CUDA_R_32F, CUDA_R_64F
         self._one, self._zero = np.ones(1, dtype), np.zeros(1, dtype)  # read whenever a product is asked for
-        self._handle: int = cublas.create()
-        weakref.finalize(self, cublas.destroy, self._handle).atexit = False
+        spare = _spare.setdefault(workspace.data.device_id, [])
+        try:
+            self._handle: int = spare.pop()
+        except IndexError:
+            self._handle = cublas.create()
+        weakref.finalize(self, spare.append, self._handle).atexit = False
 
     def use(self, stream: int) -> None:
         """Send what comes to a stream. In this order: the library forgets the workspace with the stream."""

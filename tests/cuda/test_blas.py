@@ -18,6 +18,8 @@ from nvmath.bindings import cublas
 from fuseprop.backend import BackendUnavailable
 
 HANDLE = 77
+"""The first one; each of those that follow is one more."""
+
 C_TYPES = {0: ctypes.c_float, 1: ctypes.c_double}
 
 
@@ -28,12 +30,11 @@ class ByDefinition:
 
     def __init__(self):
         self.asked = []
+        self.handles = 0
 
     def create(self):
-        return HANDLE
-
-    def destroy(self, handle):
-        self.asked.append(("destroy", handle))
+        self.handles += 1
+        return HANDLE + self.handles - 1
 
     def set_stream(self, *arguments):
         self.asked.append(("set_stream", *arguments))
@@ -67,6 +68,7 @@ class ByDefinition:
 def library(monkeypatch):
     made = ByDefinition()
     monkeypatch.setattr("fuseprop_cupy.blas.import_cublas", lambda: made)
+    monkeypatch.setattr("fuseprop_cupy.blas._spare", {})
     return made
 
 
@@ -75,7 +77,11 @@ def on_device(host):
     return cupy_private.array_over(host, host.ctypes.data, host.shape, host.dtype)
 
 
-WORKSPACE = SimpleNamespace(data=SimpleNamespace(ptr=4096), nbytes=512)
+def workspace(device=0):
+    return SimpleNamespace(data=SimpleNamespace(ptr=4096, device_id=device), nbytes=512)
+
+
+WORKSPACE = workspace()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -95,13 +101,26 @@ def test_products(library, dtype, n, d, m, turned):
     np.testing.assert_allclose(out, a @ b, rtol=1e-5)
 
 
-def test_the_workspace_follows_the_stream_and_the_handle_ends_with_its_owner(library):
+def test_the_workspace_follows_the_stream(library):
     blas = Blas(np.dtype("float32"), WORKSPACE)
     blas.use(9)
     assert library.asked == [("set_stream", HANDLE, 9), ("set_workspace", HANDLE, 4096, 512)]
-    del blas
+
+
+def test_a_handle_serves_one_owner_after_the_other_on_its_device_and_is_never_destroyed(library):
+    """Destroying one waits for the device, which nobody may do while a step is captured on any thread."""
+    first, second = (Blas(np.dtype("float32"), workspace(device)) for device in (0, 1))
+    assert library.handles == 2
+    del first
     gc.collect()
-    assert library.asked[2:] == [("destroy", HANDLE)]
+    third, fourth = (Blas(np.dtype("float64"), workspace(0)) for _ in range(2))
+    for blas in (second, third, fourth):
+        blas.use(9)
+    assert [asked[1] for asked in library.asked if asked[0] == "set_stream"] == [
+        HANDLE + 1,
+        HANDLE,
+        HANDLE + 2,
+    ]
 
 
 def test_a_product_keeps_the_handles_numbers(library):
@@ -111,12 +130,13 @@ def test_a_product_keeps_the_handles_numbers(library):
     product = blas.product(on_device(a), on_device(a), on_device(out))
     del blas
     gc.collect()
-    assert library.asked == []
+    Blas(np.dtype("float32"), WORKSPACE)
+    assert library.handles == 2
     product()
     np.testing.assert_array_equal(out, a)
 
 
-@pytest.mark.parametrize("name", ["create", "destroy", "set_stream", "set_workspace", "gemm_ex"])
+@pytest.mark.parametrize("name", ["create", "set_stream", "set_workspace", "gemm_ex"])
 def test_nvidias_functions_take_these_arguments(name):
     """By name and order, from their own documentation; no GPU is needed to read it."""
     documented = re.match(rf"{name}\((.*?)\)", getattr(cublas, name).__doc__)[1]
@@ -125,7 +145,7 @@ def test_nvidias_functions_take_these_arguments(name):
     if name == "gemm_ex":
         assert names == list(ours.co_varnames[1 : ours.co_argcount])
     else:
-        assert len(names) == {"create": 0, "destroy": 1, "set_stream": 2, "set_workspace": 3}[name]
+        assert len(names) == {"create": 0, "set_stream": 2, "set_workspace": 3}[name]
 
 
 def test_workspaces_are_those_that_nvidia_recommends():
