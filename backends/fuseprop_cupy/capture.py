@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from .branches import START, conflicts_of, in_sequence, lanes_of
 from .lanes import Lanes
@@ -58,13 +60,14 @@ class Capture:
         Raises what CUDA raises; the current stream is then as it was.
         """
         if times not in self._graphs:
-            try:
-                self._graphs[times] = self._write_down(times)
-            except BaseException:
-                self.lanes.abandon()
-                raise
-            finally:
-                self.lanes.enter()
+            with _garbage_kept():
+                try:
+                    self._graphs[times] = self._write_down(times)
+                except BaseException:
+                    self.lanes.abandon()
+                    raise
+                finally:
+                    self.lanes.enter()
         return self._graphs[times]
 
     def _write_down(self, times: int) -> Callable[[], None]:
@@ -81,3 +84,15 @@ class Capture:
         for place in steps.joins:
             lanes.wait(0, events[place])
         return lanes.end()
+
+
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """Put the collector off: the end of somebody's graph, handle or memory may be what a capture forbids."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()

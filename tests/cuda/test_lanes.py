@@ -216,6 +216,12 @@ def test_abandoning_ends_what_has_begun_whatever_became_of_it(machine, lanes, st
     assert machine.streams == 4
 
 
+def capture_of(lanes, call):
+    """A capture of one node, which is asked for by a call."""
+    lanes.prepare = lambda node, lane: call
+    return Capture(lanes, [Copy(*(SimpleNamespace(data=SimpleNamespace(ptr=at), nbytes=8) for at in (0, 8)))])
+
+
 def test_the_reason_of_a_failed_capture_is_the_one_that_is_told(machine, lanes):
     """An error in a capture makes it invalid; neither asking nor ending it then hides the error."""
 
@@ -223,12 +229,32 @@ def test_the_reason_of_a_failed_capture_is_the_one_that_is_told(machine, lanes):
         lanes._streams[0].state = "invalid"
         raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
 
-    lanes.prepare = lambda node, lane: fail
-    nodes = [Copy(*(SimpleNamespace(data=SimpleNamespace(ptr=at), nbytes=8) for at in (0, 8)))]
-    capture = Capture(lanes, nodes)
     with pytest.raises(CUDARuntimeError, match="cudaErrorStreamCaptureUnsupported"):
-        capture.graph(1)
+        capture_of(lanes, fail).graph(1)
     assert machine.asked[-3:] == [("end_capture", 1), ("use", 0, 0), ("use", 1, 0)]
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_no_garbage_is_collected_while_a_step_is_captured(lanes, collects):
+    """What it finds, CUDA may not let go of then: another graph, or a handle of CuPy's."""
+    found = []
+
+    def call():
+        found.append(gc.isenabled())
+        return 1 / (len(found) - 1)  # the first fails
+
+    capture = capture_of(lanes, call)
+    before = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        with pytest.raises(ZeroDivisionError):
+            capture.graph(1)
+        assert gc.isenabled() == collects
+        capture.graph(1)
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert found == [False, False]
 
 
 @pytest.mark.parametrize(
