@@ -20,6 +20,11 @@ INSTALL = 'pip install "fuseprop[cuda13]" (CUDA 13) or pip install "fuseprop[cud
 ARCHITECTURE = 75
 """The least compute capability of the kernels, 7.5: Turing, 2018."""
 
+NO_DEVICE, INSUFFICIENT_DRIVER = 100, 35
+"""CUDA's numbers of cudaErrorNoDevice, its answer instead of a count of zero, and ...InsufficientDriver."""
+
+NO_GPU = "CUDA finds no GPU. Is CUDA_VISIBLE_DEVICES empty? Type: nvidia-smi -L."
+
 ONE_LINE = 'extern "C" __global__ void probe(int* x) { *x += 1; }'
 
 _answers: dict[int, str | None] = {}
@@ -97,7 +102,7 @@ def _driver_and_device(cupy: Any, ordinal: int) -> str | None:
     except (runtime.CUDARuntimeError, RuntimeError, ImportError) as error:
         return _no_devices(cupy, error)
     if count == 0:
-        return "CUDA finds no GPU. Is CUDA_VISIBLE_DEVICES empty? Type: nvidia-smi -L."
+        return NO_GPU
     if not 0 <= ordinal < count:
         there = ", ".join(f"cuda:{i} ({_name(runtime, i)})" for i in range(count))
         return f"there is no cuda:{ordinal}. Devices here: {there}."
@@ -111,7 +116,7 @@ def _driver_and_device(cupy: Any, ordinal: int) -> str | None:
 
 
 def _no_devices(cupy: Any, error: Exception) -> str:
-    """Tell an absent driver from an old one, which CUDA reports by the same error."""
+    """Tell an absent driver from an old one, which CUDA reports by the same error, and both from the rest."""
     runtime = cupy.cuda.runtime
     try:
         driver = runtime.driverGetVersion()
@@ -121,6 +126,14 @@ def _no_devices(cupy: Any, error: Exception) -> str:
         return (
             f"no NVIDIA driver was found ({error}). Type: nvidia-smi. Install the driver, or in a container "
             f"run with --gpus all; without a GPU use device='cpu'."
+        )
+    status = getattr(error, "status", None)
+    if status == NO_DEVICE:
+        return NO_GPU
+    if status != INSUFFICIENT_DRIVER:
+        return (
+            f"CUDA cannot start ({error}). Type: nvidia-smi. If this process was forked from one that used "
+            f'CUDA, start workers with multiprocessing.set_start_method("spawn").'
         )
     return (
         f"the NVIDIA driver (for CUDA {_version(driver)}) refuses ({error}); CuPy is built for CUDA "

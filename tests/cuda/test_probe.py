@@ -19,6 +19,10 @@ INSTALL = 'Type: pip install "fuseprop[cuda13]"'
 class CUDARuntimeError(RuntimeError):
     """What CuPy raises."""
 
+    def __init__(self, status, text):
+        super().__init__(text)
+        self.status = status
+
 
 class Fake:
     """A CuPy with one healthy device, parts of which a test makes fail."""
@@ -83,7 +87,7 @@ def fake(fresh, monkeypatch):
     return put
 
 
-NO_DRIVER = CUDARuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+NO_DRIVER = CUDARuntimeError(35, "cudaErrorInsufficientDriver: CUDA driver version is insufficient")
 
 PROBLEMS = {
     "no driver": ({"count": NO_DRIVER, "driver": 0}, 0, "no NVIDIA driver.*Type: nvidia-smi.*device='cpu'"),
@@ -93,6 +97,16 @@ PROBLEMS = {
         r"driver \(for CUDA 12.4\) refuses.*built for CUDA 13.0.*fuseprop\[cuda12\]",
     ),
     "no device": ({"count": 0}, 0, "finds no GPU.*CUDA_VISIBLE_DEVICES.*nvidia-smi -L"),
+    "no device, as CUDA says it": (
+        {"count": CUDARuntimeError(100, "cudaErrorNoDevice: no CUDA-capable device is detected")},
+        0,
+        "finds no GPU.*CUDA_VISIBLE_DEVICES.*nvidia-smi -L",
+    ),
+    "a driver that does not start": (
+        {"count": CUDARuntimeError(3, "cudaErrorInitializationError: initialization error")},
+        0,
+        r"cannot start \(cudaErrorInitializationError.*Type: nvidia-smi\. .*forked.*spawn",
+    ),
     "no such ordinal": ({"count": 2}, 2, r"no cuda:2.*cuda:0 \(NVIDIA Example\), cuda:1 \(NVIDIA Example\)"),
     "an old GPU": ({"capability": "61"}, 0, "compute capability 6.1.*need 7.5 or newer"),
     "no NVRTC": (
