@@ -13,8 +13,9 @@ from fuseprop.backend import HostArray, OutOfMemory, Shape
 from .device import Device
 from .shapes import Array, expect
 
-ON_CUDA = (2, 13)
-"""The kinds of device, in DLPack's numbers, whose memory a GPU reads as its own: CUDA, and CUDA managed."""
+ON_HOST, ON_CUDA = (1, 3), (2, 13)
+"""The kinds of device, in DLPack's numbers, whose memory the host reads as its own: the host, and what it has
+pinned for CUDA; and those whose memory a GPU does: CUDA, and CUDA managed."""
 
 
 class ArrayOperations:
@@ -87,6 +88,8 @@ class ArrayOperations:
         if kind in ON_CUDA and ordinal == self._device.ordinal:
             self._device.enter()
             return self._device.adopt(array)
+        if kind in ON_HOST:
+            return self.from_host(np.from_dlpack(array))  # NumPy 2.0, and others as old, know no `device`
         return self.from_host(np.from_dlpack(array, device="cpu"))
 
     def to_host(self, array: Array) -> HostArray:

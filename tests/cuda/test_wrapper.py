@@ -261,3 +261,21 @@ def test_the_host_device_has_the_devices_methods():
 
     plain = {name: list(signature.parameters) for name, signature in public(Device).items()}
     assert {name: list(signature.parameters) for name, signature in public(HostDevice).items()} == plain
+
+
+class OfAnOldLibrary:
+    """An array on the host that cannot be asked for a device: that came into DLPack in 2023."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __dlpack__(self, *, stream=None):
+        return self.values.__dlpack__(stream=stream)
+
+    def __dlpack_device__(self):
+        return self.values.__dlpack_device__()
+
+
+def test_arrays_on_the_host_are_taken_from_old_libraries_too(float32):
+    values = np.arange(6, dtype=float32.dtype).reshape(2, 3)
+    np.testing.assert_array_equal(float32.to_host(float32.share(OfAnOldLibrary(values))), values)
