@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-# On a GPU JAX takes three quarters of its memory when it starts; the others need some too.
-os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.25")
+# On a GPU JAX takes three quarters of its memory when it starts; the others need some too. Not by a fraction:
+# its variable has two names by now, and JAX refuses both together.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import jax.numpy as jnp
