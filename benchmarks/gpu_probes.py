@@ -7,6 +7,7 @@ writes and prints.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -48,6 +49,7 @@ class Probes:
 
     def __init__(self, backend: AnyBackend, cupy: Any, watch: Stopwatch) -> None:
         self.backend, self.cupy, self.watch = backend, cupy, watch
+        backend.synchronize()  # which makes its device current: streams are of the device that is
         self.stream, self.side = (cupy.cuda.Stream(non_blocking=True) for _ in range(2))
         self.absent: dict[str, str] = {}
         self.blas, self.blas_aside = self._handle(), self._handle()
@@ -172,8 +174,11 @@ class Probes:
         try:
             for _ in range(times):
                 body()
-        finally:
-            made = self.stream.end_capture()
+        except BaseException:
+            with suppress(RuntimeError):  # it says that the capture is invalid, and hides why
+                self.stream.end_capture()
+            raise
+        made = self.stream.end_capture()
         made.upload(self.stream)
         return lambda: made.launch(self.stream)
 

@@ -98,10 +98,12 @@ class Stream:
 
     def begin_capture(self):
         assert self.recording is None
-        self.recording = True
+        self.recording = "valid"
 
     def end_capture(self):
-        self.recording = None
+        recording, self.recording = self.recording, None
+        if recording != "valid":
+            raise RuntimeError("cudaErrorStreamCaptureInvalidated")
         return SimpleNamespace(launch=lambda stream: None, upload=lambda stream: None)
 
 
@@ -162,6 +164,28 @@ def test_every_probe_runs_on_stand_ins(monkeypatch):
     assert record["products"][0]["in_graph"]
     assert record["absent"] == {}
     assert "| 4 x 2 x 8 |" in tables(record | {"date": "today", "machine": {"gpu": {}}})
+
+
+def test_what_fails_in_a_capture_is_what_is_told(monkeypatch):
+    probes = probed(monkeypatch, HostBlas)
+
+    def body():
+        if probes.stream.recording:
+            probes.stream.recording = "invalid"
+            raise MemoryError("out of memory")
+
+    with pytest.raises(MemoryError, match="out of memory"):
+        probes.graph(body, 1)
+    assert probes.stream.recording is None
+
+
+def test_streams_are_made_on_the_device_that_is_probed(monkeypatch):
+    entered = []
+    backend = SimpleNamespace(synchronize=lambda: entered.append("device"))
+    stream = lambda non_blocking: entered.append("stream")  # noqa: E731
+    cupy = SimpleNamespace(cuda=SimpleNamespace(Stream=stream))
+    Probes(backend, cupy, None)
+    assert entered == ["device", "stream", "stream"]
 
 
 def test_without_a_handle_of_its_own_the_rest_is_measured(monkeypatch):
