@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import cupy
 from cupy._core import core
+from cupy._core._scalar import CScalar
 from cupy.cuda import MemoryPointer, UnownedMemory, compiler
+from cupy.cuda.function import Function
 from fuseprop_cupy.catalog import OPTIONS, source
 
 
@@ -70,3 +72,13 @@ def array_over(owner, address, shape, dtype):
 def base_address(array):
     """Return where the allocation that an array is a view of begins."""
     return array.data.mem.ptr
+
+
+def width(number):
+    """Return how many bytes of a number a launch hands over."""
+    return CScalar(number).dtype.itemsize
+
+
+def function_without_code():
+    """Return a kernel as launches have it, which the driver will refuse."""
+    return Function.__new__(Function)
