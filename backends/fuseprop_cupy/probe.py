@@ -144,8 +144,8 @@ def _no_devices(cupy: Any, error: Exception) -> str:
 
 def _compiler(cupy: Any, ordinal: int) -> str | None:
     def run() -> bool:
-        x = cupy.empty(1, np.int32)
-        x.set(np.array([41], np.int32))
+        x, host = cupy.empty(1, np.int32), np.array([41], np.int32)
+        x.set(host)  # which need not have been read before `get` returns, so it is not to go earlier
         cupy.RawModule(code=ONE_LINE).get_function("probe")((1,), (1,), (x,))
         return bool(x.get()[0] == 42)
 
@@ -155,7 +155,8 @@ def _compiler(cupy: Any, ordinal: int) -> str | None:
 def _products(cupy: Any, ordinal: int) -> str | None:
     def run() -> bool:
         a, out = cupy.empty((2, 2), np.float32), cupy.empty((2, 2), np.float32)
-        a.set(np.array([[1, 1], [0, 1]], np.float32))
+        host = np.array([[1, 1], [0, 1]], np.float32)
+        a.set(host)
         cupy.dot(a, a, out=out)
         return bool((out.get() == [[1, 2], [0, 1]]).all())
 

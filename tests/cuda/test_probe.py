@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import weakref
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -31,6 +32,7 @@ class Fake:
         working = {"count": 1, "driver": 13000, "capability": "90", "run": 42, "product": [[1, 2], [0, 1]]}
         self.parts = working | changed
         self.ndarray = None
+        self.sent = []
         self.cuda = SimpleNamespace(
             runtime=SimpleNamespace(
                 CUDARuntimeError=CUDARuntimeError,
@@ -61,9 +63,13 @@ class Fake:
 
     def empty(self, shape, dtype):
         part = "run" if shape == 1 else "product"
-        return SimpleNamespace(
-            set=lambda host: None, get=lambda: np.atleast_1d(np.array(self.part(part), dtype))
-        )
+
+        def get():
+            assert all(host() is not None for host in self.sent), "not yet read by an asynchronous copy"
+            self.sent.clear()
+            return np.atleast_1d(np.array(self.part(part), dtype))
+
+        return SimpleNamespace(set=lambda host: self.sent.append(weakref.ref(host)), get=get)
 
     def RawModule(self, code):  # noqa: N802
         return SimpleNamespace(get_function=lambda name: lambda grid, block, arguments: self.part("run"))
