@@ -77,6 +77,8 @@ class ArrayOperations:
                 raise ValueError(
                     f"out has shape {out.shape}, the host array {array.shape}; they must be equal."
                 )
+            if not out.flags.c_contiguous:
+                raise ValueError("from_host needs a C-contiguous out. Only matmul takes transposed views.")
             cast = array.astype(out.dtype, casting="same_kind", copy=False)
         self._device.upload(np.ascontiguousarray(cast), out)
         return out

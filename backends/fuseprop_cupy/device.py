@@ -21,6 +21,7 @@ from .lanes import Lanes
 from .nodes import Copy, Multiply, Node, Prepared
 from .probe import check_not_forked, probe
 from .shapes import Array
+from .staging import Staging
 
 
 class Device:
@@ -42,6 +43,7 @@ class Device:
         self._current = cupy.cuda.runtime.getDevice
         self._functions: dict[str, Any] = {}
         self._local = threading.local()
+        self._staging = Staging(cupy.cuda.alloc_pinned_memory, self._copy_in_turn)
 
     def enter(self) -> None:
         """Make this the thread's current device, unless it is already: asking is cheaper than setting."""
@@ -62,8 +64,14 @@ class Device:
         array.data.memset_async(0, array.nbytes)
 
     def upload(self, source: HostArray, out: Array) -> None:
-        """Copy to the device; shape and dtype are equal, and `source` may be changed afterwards."""
-        out.set(source)
+        """Copy to the device when it gets there; `source` may be changed afterwards.
+
+        Shape and dtype are equal, and both are contiguous.
+        """
+        if source.nbytes > self._staging.room:
+            out.set(source)
+        else:
+            self._staging.upload(source, out)
 
     def download(self, array: Array) -> HostArray:
         """Wait for everything before, and return a copy."""
@@ -122,6 +130,12 @@ class Device:
         if lanes is None:
             self._local.lanes[stream] = lanes = Lanes(self, self._dtype)
         return lanes
+
+    def _copy_in_turn(self, memory: Any, out: Array) -> Any:
+        """Ask for a copy from page-locked memory; return the event after it."""
+        stream = self._cupy.cuda.get_current_stream()
+        out.data.copy_from_host_async(memory.ptr, out.nbytes, stream)
+        return stream.record(self._cupy.cuda.Event(disable_timing=True))
 
     def _function(self, name: str) -> Any:
         function = self._functions.get(name)

@@ -183,7 +183,8 @@ class Backend(Protocol[A]):
         """Copy a NumPy array to the device, cast to `dtype` (default: the backend's).
 
         With `out`, into that array, whose dtype then counts: a recorded step goes on reading the same
-        address. Raises ValueError if the shapes differ. The result never shares memory with `array`.
+        address, and what was asked for before this call reads what stood there. Raises ValueError if the
+        shapes differ. The result never shares memory with `array`, which may be changed at once.
         """
 
     def share(self, array: Any) -> A:

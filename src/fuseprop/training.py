@@ -21,6 +21,7 @@ from .memory import batches_of_epoch
 from .metrics import make_metric, weighted_mean
 from .norms import LayerNorms, split_norms
 from .optimizers import Optimizer
+from .orders import Orders
 from .program import record
 from .results import EpochResults
 from .rows import Rows, batch_shares
@@ -89,6 +90,7 @@ class Training:
         history = History(metric=self.metric.name)
         tell = telling(callbacks, history)
         programs, runs = self._compile_epoch(watched=tell is not None)
+        orders = Orders(rng, self.examples.rows, epochs, shuffle=shuffle, send=self.begin_epoch)
         self._best.start()
         started: list[Callback] = []
         try:
@@ -97,7 +99,7 @@ class Training:
                 callback.start(epochs, history)
             with self.backend.session(programs):
                 for _ in range(epochs):
-                    self._run_epoch(rng, history, runs, tell, shuffle=shuffle)
+                    self._run_epoch(orders, history, runs, tell)
                     for callback in callbacks:
                         callback.epoch_end(history)
                     if history.stop_reason is not None:
@@ -130,18 +132,11 @@ class Training:
         return "of the last step"
 
     def _run_epoch(
-        self,
-        rng: np.random.Generator,
-        history: History,
-        runs: Runs,
-        after: Callable[[int], None] | None,
-        *,
-        shuffle: bool,
+        self, orders: Orders, history: History, runs: Runs, after: Callable[[int], None] | None
     ) -> None:
         start = perf_counter()
         self.optimizer.prepare(self.stack.parameters, len(self.batches))
-        order = rng.permutation(self.examples.rows) if shuffle else np.arange(self.examples.rows)
-        self.begin_epoch(order)
+        order = orders.begin()
         # What overflows on the way to a loss that is not finite is reported once, as a DivergenceError.
         with np.errstate(over="ignore", invalid="ignore"):
             runs.take(self.optimizer, after=after)
@@ -150,6 +145,7 @@ class Training:
             if self.validation is not None:
                 self.validation.launch()
             self.backend.sum_squares(self.stack.parameters.values, out=self.results.on_device.square)
+            orders.send_next()  # all of this epoch is asked for: what the host does now costs a GPU no time
             self._read_epoch(history, order)
         history.learning_rate.append(self.optimizer.current_learning_rate)
         history.seconds.append(perf_counter() - start)
@@ -183,7 +179,11 @@ class Training:
         return record(self.backend, step, scratch)
 
     def begin_epoch(self, order: HostArray) -> None:
-        """Send an epoch's order to the device, with each batch's weights, and go to its start."""
+        """Send an epoch's order to the device, with each batch's weights, and go to its start.
+
+        The epoch before may still be running there: a device does things in the order in which it is asked,
+        so that its steps have read their order from the same memory by then.
+        """
         backend, epoch = self.backend, self.epoch
         backend.from_host(order, out=epoch.order)
         backend.from_host(np.zeros(1, INTEGER), out=epoch.cursor)
@@ -192,9 +192,9 @@ class Training:
 
     def _read_epoch(self, history: History, order: HostArray) -> None:
         """Enter an epoch into the history: the one time in it that the host waits for the device."""
+        weights = None if self.weights is None else self.weights[order]
         results = self.results.read()
         losses = results.losses
-        weights = None if self.weights is None else self.weights[order]
         train_loss = weighted_mean(losses, weights)
         if not isfinite(train_loss):
             row = int(np.argmax(np.where(np.isfinite(losses), losses, np.inf)))  # the first that is not

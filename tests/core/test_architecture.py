@@ -18,7 +18,7 @@ SOURCE = ROOT / "src" / "fuseprop"
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
     {"backend", "choices", "history", "atomic", "schedules"},
-    {"activations", "results"},
+    {"activations", "orders", "results"},
     {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},
     {"layers", "losses", "optimizers", "best", "norms"},
     {"callbacks"},

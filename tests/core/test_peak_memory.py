@@ -29,7 +29,8 @@ def needed(sizes, rows, batch, itemsize):
     units, widest = sum(sizes[1:]), max(sizes[1:])
     parameters = sum((d + 1) * m for d, m in pairwise(sizes))
     data = rows * (sizes[0] * itemsize + 8 + 8)  # features; labels, as checked and as trained on
-    epoch = rows * (8 + 8 + 2 * 2 * itemsize + 2)  # order, permutation; losses and hits, there and read back
+    orders = rows * 3 * 8  # in use, and as drawn for this epoch and the next
+    epoch = orders + rows * (2 * 2 * itemsize + 2)  # losses and hits, there and read back
     flat = 2 * parameters * itemsize  # velocities and best weights; values and gradients stood before
     activations = batch * (sizes[0] + 2 * units) * itemsize
     # What an operation computes with: in the step, and in the one that ends an epoch.

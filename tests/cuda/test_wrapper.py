@@ -61,6 +61,11 @@ def test_what_a_kernel_would_misread_is_refused(float32, what):
         float32.softmax(make(float32), out=matrix(float32, 2, 3))
 
 
+def test_uploads_into_a_transposed_view_are_refused(float32):
+    with pytest.raises(ValueError, match="from_host needs a C-contiguous out"):
+        float32.from_host(np.zeros((3, 2)), out=matrix(float32, 2, 3).T)
+
+
 def test_copies_are_of_equal_dtype_and_contiguous(float32):
     a, b = matrix(float32, 3, 3), matrix(float32, 3, 3, dtype=np.dtype("float64"))
     with pytest.raises(TypeError, match="equal dtypes, got float64 and float32"):

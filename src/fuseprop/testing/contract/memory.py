@@ -95,6 +95,19 @@ class MemoryContract:
             backend.from_host(np.zeros((3, 2)), out=out)
         np.testing.assert_array_equal(backend.to_host(out), [[0, 1, 2], [3, 4, 5]])
 
+    @pytest.mark.parametrize("n", [3, 2**20])
+    def test_host_arrays_come_in_turn(self, backend: AnyBackend, n: int) -> None:
+        """What was asked for before reads what stood there, and the host array may be changed at once."""
+        host, there = np.empty(n, backend.dtype), backend.empty((n,))
+        kept = [backend.empty((n,)) for _ in range(6)]
+        for number, out in enumerate(kept):
+            host[:] = number
+            backend.from_host(host, out=there)
+            backend.copy(there, out=out)
+        host[:] = -1
+        for number, out in enumerate(kept):
+            np.testing.assert_array_equal(backend.to_host(out), number)
+
     def test_copy(self, backend: AnyBackend) -> None:
         """Copies are independent."""
         source = backend.from_host(np.arange(5.0))
