@@ -15,9 +15,16 @@ from typing import Any
 import numpy as np
 
 BLOCK = 128
-"""Threads in a block. Kernels see it as the macro BLOCK."""
+"""Threads in a block, if a kernel says nothing else."""
 
-OPTIONS = ("--std=c++17", f"-DBLOCK={BLOCK}")
+ROWS = 16
+"""Threads beside each other on the way down a column: with 16 and four loads in flight for each, 128 rows are
+two waits for memory."""
+
+MACROS = (f"-DBLOCK={BLOCK}", f"-DROWS={ROWS}")
+"""What the kernels see of these numbers."""
+
+OPTIONS = ("--std=c++17", *MACROS)
 """How the kernels are compiled; CuPy adds its own options."""
 
 KERNELS = Path(__file__).parent / "kernels"
@@ -140,7 +147,7 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
                 (value, functor),
                 "const T* gradient, const T* output, T* out, T* sums, long long rows, long long columns, "
                 "long long slice",
-                block=(32, BLOCK // 32),
+                block=(32, ROWS),
             ),
         ]
     for name, output in {

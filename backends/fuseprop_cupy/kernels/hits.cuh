@@ -44,18 +44,22 @@ __device__ inline bool same_sides(const T* scores, const T* target, T score_thre
   return group_sum(misses, lanes) == 0;
 }
 
-// hits = [row is right], at a row's place in the epoch: by its class where there are classes (rows,), else by
-// thresholds. hits (N,) may be null: then nobody asks.
-template <typename T>
-__device__ inline void keep_hit(const T* scores, const T* target, const long long* classes, T score_threshold,
-                                T target_threshold, T* hits, long long row, long long start,
-                                long long columns, int lanes) {
-  if (!hits) return;
-  const T* z = scores + row * columns;
-  const bool right =
-      classes ? argmax_is(z, classes[row], columns, lanes)
-              : same_sides(z, target + row * columns, score_threshold, target_threshold, columns, lanes);
-  if (lane_of(lanes) == 0) hits[start + row] = T(right);
-}
+// Where hits go, and what they go by: classes (rows,), or where there are none, thresholds.
+template <typename T> struct Hits {
+  T* kept;  // (N,), or null: then nobody asks
+  const long long* classes;
+  T score_threshold, target_threshold;
+
+  // kept[place] = [row is right]
+  __device__ void keep(const T* scores, const T* target, long long row, long long place, long long columns,
+                       int lanes) const {
+    if (!kept) return;
+    const T* z = scores + row * columns;
+    const bool right =
+        classes ? argmax_is(z, classes[row], columns, lanes)
+                : same_sides(z, target + row * columns, score_threshold, target_threshold, columns, lanes);
+    if (lane_of(lanes) == 0) kept[place] = T(right);
+  }
+};
 
 #endif
