@@ -150,12 +150,21 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
                 block=(32, ROWS),
             ),
         ]
+    listed.append(
+        Kernel(
+            "sum_slices",
+            (value,),
+            "const T* gradient, T* sums, long long rows, long long columns, long long slice",
+            block=(32, ROWS),
+        )
+    )
     for name, output in {
-        "squared_error": "const T* output, const T* target, const T* row_weights, T factor",
-        "absolute_error": "const T* output, const T* target, const T* row_weights, T factor",
-        "sigmoid_cross_entropy": "const T* logits, const T* target, const T* row_weights",
-        "half_poisson_deviance": "const T* logits, const T* target, const T* row_weights",
-        "softmax_cross_entropy": "const T* logits, const long long* labels, const T* row_weights",
+        "squared_error": "const T* output, const T* bias, const T* target, const T* row_weights, T factor",
+        "absolute_error": "const T* output, const T* bias, const T* target, const T* row_weights, T factor",
+        "sigmoid_cross_entropy": "const T* logits, const T* bias, const T* target, const T* row_weights",
+        "half_poisson_deviance": "const T* logits, const T* bias, const T* target, const T* row_weights",
+        "softmax_cross_entropy": "const T* logits, const T* bias, const long long* labels, "
+        "const T* row_weights",
     }.items():
         sides = (
             "" if "labels" in output else "const long long* classes, T score_threshold, T target_threshold, "
@@ -166,7 +175,7 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
                 (value,),
                 f"{output}, T* losses, T* gradient, {'' if 'labels' in output else sides}T* hits, "
                 f"const long long* cursor, {rows}",
-                ("classes", "hits", "cursor"),
+                ("bias", "classes", "hits", "cursor"),
             )
         )
     for name, declaration in {

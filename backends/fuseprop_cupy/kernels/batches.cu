@@ -3,7 +3,7 @@
 
 template <typename T>
 __device__ inline void copy_row(const T* from, T* to, long long columns, int lanes) {
-  in_flight<8>(
+  in_flight<2 * LOADS<T>>(
       lane_of(lanes), columns, lanes, [=](long long j) { return from[j]; },
       [=](long long j, T x) { to[j] = x; });
 }

@@ -18,7 +18,7 @@ dropout(const T* values, const long long* step, T* out, T scale, long long seed,
         long long size) {
   const unsigned a = mix(unsigned(seed) ^ mix(unsigned(*step)));
   const unsigned b = mix(a ^ unsigned(seed));
-  in_flight<4>(
+  in_flight<LOADS<T>>(
       first_item(), size, item_stride(), [=](long long i) { return values[i]; },
       [=](long long i, T x) {
         out[i] = mix(unsigned(i) ^ a, b) < unsigned(threshold) ? T(0) : scale * x;

@@ -16,7 +16,7 @@ scale_to_limit(T* gradients, const T* norm, T limit, long long size) {
   const T length = *norm;
   if (!(length > limit && length - length == T(0))) return;
   const T scale = limit / length;
-  in_flight<4>(
+  in_flight<LOADS<T>>(
       first_item(), size, item_stride(), [=](long long i) { return gradients[i]; },
       [=](long long i, T g) { gradients[i] = g * scale; });
 }
@@ -73,7 +73,7 @@ momentum_sgd(T* values, T* gradients, T* velocities, const T* settings, const lo
     T w, v;
     Gradient<T> gradient;
   };
-  in_flight<2>(
+  in_flight<LOADS<T> / 2>(
       first_item(), size, item_stride(),
       [&](long long i) { return Item{values[i], velocities[i], left.of(gradients, i)}; },
       [&](long long i, Item item) {
@@ -102,7 +102,7 @@ adam(T* values, T* gradients, T* first, T* second, const T* settings, const long
     T w, m, v;
     Gradient<T> gradient;
   };
-  in_flight<2>(
+  in_flight<LOADS<T> / 2>(
       first_item(), size, item_stride(),
       [&](long long i) { return Item{values[i], first[i], second[i], left.of(gradients, i)}; },
       [&](long long i, Item item) {
