@@ -137,8 +137,8 @@ MISTAKES = {
     },
     "losses.cu": {
         "the last column left out": (
-            "first + columns, lanes,",
-            "first + columns - 1, lanes,",
+            "lane_of(lanes), columns,",
+            "lane_of(lanes), columns - 1,",
             "executed",
             PARITY,
         ),
@@ -154,11 +154,12 @@ MISTAKES = {
         "the loss of all lanes": ("if (lane_of(lanes) == 0) losses", "losses", "thread", RACE),
         "losses at the start of the epoch": ("cursor ? *cursor : 0", "cursor ? 0 : 0", "executed", PARITY),
         "a target in place of the output": (
-            "hits.keep(output, target",
-            "hits.keep(target, output",
+            "hits.keep(y, t,",
+            "hits.keep({t, nullptr}, y.z,",
             "executed",
             PARITY,
         ),
+        "the first row's target": ("target + row * columns", "target + row * 0", "executed", PARITY),
         "a factor in double": ("T(2) * factor", "2.0 * factor", "compiled", DOUBLE),
         "a sum in single precision": ("    T sum = 0;", "    float sum = 0;", "executed64", PARITY),
         "a column read beyond the row": (
@@ -183,7 +184,8 @@ MISTAKES = {
         "the last among equals": ("i < j &&", "i > j &&", "executed", PARITY),
         "hits at the start of the epoch": ("kept[place]", "kept[row + 0 * place]", "executed", PARITY),
         "the first row's class": ("classes[row]", "classes[row * 0]", "executed", PARITY),
-        "the first row's target": ("target + row * columns", "target + row * 0", "executed", PARITY),
+        "a bias left out": ("bias ? z[j] + bias[j] : z[j]", "z[j]", "executed", PARITY),
+        "the first column's bias": ("z[j] + bias[j]", "z[j] + bias[0]", "executed", PARITY),
         "a lane that leaves before the shuffles": (
             "  return group_sum(misses",
             "  if (misses) return false;\n  return group_sum(misses",
