@@ -53,7 +53,7 @@ MISTAKES = {
         "a signed shift": ("mix(unsigned x,", "mix(int x,", "executed", PARITY),
         "an element beyond the end": ("first_item(), size,", "first_item(), size + 1,", "executed", OUTSIDE),
         "a wrong type of parameter": ("long long threshold", "unsigned threshold", "built", TYPE),
-        "a product in double": ("scale * x", "1.0 * scale * x", "compiled", DOUBLE),
+        "a product in double": ("scale * x", "scale * 3.0 / 3.0 * x", "compiled", DOUBLE),
     },
     "groups.cuh": {
         "no barrier in a sum": ("    __syncthreads();\n", "", "executed", ORDER),
@@ -193,7 +193,11 @@ MISTAKES = {
         ),
     },
     "metrics.cu": {
-        "swapped operands": ("scores + i, target + i", "target + i, scores + i", "executed", PARITY),
+        "swapped operands": (
+            "{scores + i, nullptr}, target + i",
+            "{target + i, nullptr}, scores + i",
+            *("executed", PARITY),
+        ),
         "the last row left out": ("row < rows;", "row < rows - 1;", "executed", PARITY),
         "a wrong type of parameter": ("T score_threshold", "double score_threshold", "built", TYPE),
         "the hits of all lanes": ("if (lane_of(lanes) == 0) out", "out", "thread", RACE),
