@@ -65,9 +65,4 @@ class FusedOperations(LossOperations, UpdateOperations):
         """Update the parameters, and move the cursor on."""
         expect((1,), cursor=cursor)
         *buffers, settings = update.operands
-        if update.operation == "adam":
-            kernel, numbers = self._typed("adam"), 5
-        else:
-            nesterov = "true" if update.options["nesterov"] else "false"
-            kernel, numbers = self._typed("momentum_sgd", nesterov), 3
-        self._run_update(kernel, numbers, buffers, settings, update.options["decay_ranges"], (cursor, by))
+        self._run_update(update.operation, buffers, settings, **update.options, advance=(cursor, by))

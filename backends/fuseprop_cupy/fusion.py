@@ -13,8 +13,7 @@ from fuseprop.backend import INTEGER, Call, Program
 
 from .shapes import Array
 from .spans import reads, span, spans, touches, writes
-
-UPDATES = {"momentum_sgd", "adam"}
+from .updates import UPDATES
 
 
 def fuse(program: Program) -> Program:
