@@ -26,11 +26,6 @@ class Case:
         return sum((d + 1) * m for d, m in self.shapes)
 
     @property
-    def units(self) -> int:
-        """Outputs of all layers together."""
-        return sum(self.sizes[1:])
-
-    @property
     def forward_flops(self) -> int:
         """FLOPs of the products x W: 2 n d m a layer."""
         return sum(2 * self.batch * d * m for d, m in self.shapes)
@@ -50,11 +45,13 @@ class Case:
         """Bytes that a step reads and writes outside its products.
 
         The gather reads and writes each input once. An activation reads and writes its output in place, its
-        derivative reads output and gradient and writes delta: 5 accesses a unit and row. The update reads
-        gradient, velocity and value and writes the last two: 5 accesses a parameter.
+        derivative reads output and gradient and writes delta: 5 accesses a hidden unit and row. The loss
+        reads each output and writes its gradient. The update reads gradient, velocity and value and writes
+        the last two: 5 accesses a parameter.
         """
-        gathered = 2 * self.batch * self.sizes[0]
-        return itemsize * (gathered + 5 * self.batch * self.units + 5 * self.parameters)
+        inputs, *hidden, outputs = self.sizes
+        of_a_row = 2 * inputs + 5 * sum(hidden) + 2 * outputs
+        return itemsize * (self.batch * of_a_row + 5 * self.parameters)
 
 
 def _case(sizes: str, layers: tuple[int, ...], batch: int, *, gpu_only: bool = False) -> Case:

@@ -53,9 +53,9 @@ def conflicts_of(nodes: Sequence[Node]) -> list[list[bool]]:
 
 
 def lanes_of(nodes: Sequence[Node], conflicts: Sequence[Sequence[bool]]) -> list[int]:
-    """Return a lane for each node: 1 for a product that a later product does not wait for, else 0.
+    """Return a lane for each node: 1 for one that some later product does not wait for, else 0.
 
-    So, on the way back, the gradient of a layer's weights is computed beside that of its inputs: products of
+    So, on the way back, the gradients of a layer's weights and biases are computed beside that of its inputs:
     small batches leave most of a GPU idle.
     """
     waiting = [0] * len(nodes)  # bit j of waiting[i]: j cannot be done before i
@@ -64,8 +64,7 @@ def lanes_of(nodes: Sequence[Node], conflicts: Sequence[Sequence[bool]]) -> list
             if conflicts[i][j]:
                 waiting[i] |= 1 << j | waiting[j]
     products = [i for i, node in enumerate(nodes) if isinstance(node, Multiply)]
-    beside = {i for i in products if any(j > i and not waiting[i] >> j & 1 for j in products)}
-    return [int(i in beside) for i in range(len(nodes))]
+    return [int(any(j > i and not waiting[i] >> j & 1 for j in products)) for i in range(len(nodes))]
 
 
 def in_sequence(conflicts: Sequence[Sequence[bool]], lanes: Sequence[int], times: int) -> Steps:

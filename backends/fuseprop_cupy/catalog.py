@@ -15,9 +15,16 @@ from typing import Any
 import numpy as np
 
 BLOCK = 128
-"""Threads in a block. Kernels see it as the macro BLOCK."""
+"""Threads in a block, if a kernel says nothing else."""
 
-OPTIONS = ("--std=c++17", f"-DBLOCK={BLOCK}")
+ROWS = 16
+"""Threads beside each other on the way down a column: with 16 and four loads in flight for each, 128 rows are
+two waits for memory."""
+
+MACROS = (f"-DBLOCK={BLOCK}", f"-DROWS={ROWS}")
+"""What the kernels see of these numbers."""
+
+OPTIONS = ("--std=c++17", *MACROS)
 """How the kernels are compiled; CuPy adds its own options."""
 
 KERNELS = Path(__file__).parent / "kernels"
@@ -140,15 +147,24 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
                 (value, functor),
                 "const T* gradient, const T* output, T* out, T* sums, long long rows, long long columns, "
                 "long long slice",
-                block=(32, BLOCK // 32),
+                block=(32, ROWS),
             ),
         ]
+    listed.append(
+        Kernel(
+            "sum_slices",
+            (value,),
+            "const T* gradient, T* sums, long long rows, long long columns, long long slice",
+            block=(32, ROWS),
+        )
+    )
     for name, output in {
-        "squared_error": "const T* output, const T* target, const T* row_weights, T factor",
-        "absolute_error": "const T* output, const T* target, const T* row_weights, T factor",
-        "sigmoid_cross_entropy": "const T* logits, const T* target, const T* row_weights",
-        "half_poisson_deviance": "const T* logits, const T* target, const T* row_weights",
-        "softmax_cross_entropy": "const T* logits, const long long* labels, const T* row_weights",
+        "squared_error": "const T* output, const T* bias, const T* target, const T* row_weights, T factor",
+        "absolute_error": "const T* output, const T* bias, const T* target, const T* row_weights, T factor",
+        "sigmoid_cross_entropy": "const T* logits, const T* bias, const T* target, const T* row_weights",
+        "half_poisson_deviance": "const T* logits, const T* bias, const T* target, const T* row_weights",
+        "softmax_cross_entropy": "const T* logits, const T* bias, const long long* labels, "
+        "const T* row_weights",
     }.items():
         sides = (
             "" if "labels" in output else "const long long* classes, T score_threshold, T target_threshold, "
@@ -159,7 +175,7 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
                 (value,),
                 f"{output}, T* losses, T* gradient, {'' if 'labels' in output else sides}T* hits, "
                 f"const long long* cursor, {rows}",
-                ("classes", "hits", "cursor"),
+                ("bias", "classes", "hits", "cursor"),
             )
         )
     for name, declaration in {

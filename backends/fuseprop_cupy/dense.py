@@ -10,6 +10,7 @@ from .catalog import BLOCK, FUNCTORS
 from .launch import blocks_for, lanes_for
 from .operations import WARP, Operations
 from .shapes import Array, expect
+from .spans import span
 
 SLICE = 128
 """Rows that a block adds up in a column sum; more rows than that are added in two stages."""
@@ -50,8 +51,12 @@ class DenseOperations(Operations):
         slices = min(MAX_SLICES, -(-n // SLICE))
         rows = -(-n // slices)
         sums = bias_gradient if slices == 1 else self._scratch(slices * m)
-        kernel = self._typed("activation_backward", FUNCTORS[activation])
-        self._run(kernel, (-(-m // WARP), slices), gradient, output, out, sums, n, m, rows)
+        blocks = -(-m // WARP), slices
+        if activation == "identity" and span(out) == span(gradient):
+            self._run(self._typed("sum_slices"), blocks, gradient, sums, n, m, rows)
+        else:
+            kernel = self._typed("activation_backward", FUNCTORS[activation])
+            self._run(kernel, blocks, gradient, output, out, sums, n, m, rows)
         if slices > 1:
             self._sum_columns(sums, bias_gradient, slices, m)
 

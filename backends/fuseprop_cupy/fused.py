@@ -38,9 +38,19 @@ class FusedOperations(LossOperations, UpdateOperations):
         self._run(self._typed("take_batch"), blocks_for(rows, lanes), *arrays, rows, columns, outputs, lanes)
 
     def keep_losses(
-        self, loss: Call, metric: Call | None, cursor: Array, *, losses: Array, hits: Array | None
+        self,
+        loss: Call,
+        metric: Call | None,
+        cursor: Array,
+        *,
+        losses: Array,
+        hits: Array | None,
+        bias: Array | None = None,
     ) -> None:
-        """Compute losses, their gradient and the hits of a metric: at the cursor in losses and hits (N,)."""
+        """Compute losses, their gradient and the hits of a metric: at the cursor in losses and hits (N,).
+
+        A bias (k,) is first added to the outputs, which stay as they are.
+        """
         expect((1,), cursor=cursor)
         classes, thresholds = None, (0.0, 0.0)
         if metric is not None and metric.operation == "argmax_equals":
@@ -48,16 +58,11 @@ class FusedOperations(LossOperations, UpdateOperations):
             expect(metric.operands[0].shape[:1], classes=classes)
         elif metric is not None:
             thresholds = metric.operands[2:]
-        kept = Kept(cursor, hits, classes, thresholds)
+        kept = Kept(bias, cursor, hits, classes, thresholds)
         self._run_loss(loss.operation, loss.operands, losses, loss.options["gradient"], kept)
 
     def update_and_advance(self, update: Call, cursor: Array, by: int) -> None:
         """Update the parameters, and move the cursor on."""
         expect((1,), cursor=cursor)
         *buffers, settings = update.operands
-        if update.operation == "adam":
-            kernel, numbers = self._typed("adam"), 5
-        else:
-            nesterov = "true" if update.options["nesterov"] else "false"
-            kernel, numbers = self._typed("momentum_sgd", nesterov), 3
-        self._run_update(kernel, numbers, buffers, settings, update.options["decay_ranges"], (cursor, by))
+        self._run_update(update.operation, buffers, settings, **update.options, advance=(cursor, by))

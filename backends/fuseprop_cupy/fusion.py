@@ -13,14 +13,14 @@ from fuseprop.backend import INTEGER, Call, Program
 
 from .shapes import Array
 from .spans import reads, span, spans, touches, writes
-
-UPDATES = {"momentum_sgd", "adam"}
+from .updates import UPDATES
 
 
 def fuse(program: Program) -> Program:
     """Return a program that does the same in fewer calls."""
     calls = _with_batches_taken(list(program.calls))
     calls = _with_losses_kept(calls, program.scratch)
+    calls = _with_bias_left_to_loss(calls, program.scratch)
     return replace(program, calls=tuple(_with_cursors_advanced(calls)))
 
 
@@ -110,6 +110,25 @@ def _kept(calls: list[Call], i: int, metric: Call | None, scratch: Sequence[Arra
     options = {"losses": kept[0], "hits": kept[1] if metric else None}
     fused = Call("keep_losses", (loss, metric, cursor), options)
     return [fused if j == i else call for j, call in enumerate(calls) if j == i or j not in places]
+
+
+def _with_bias_left_to_loss(calls: list[Call], scratch: Sequence[Array]) -> list[Call]:
+    """The last layer's bias, where nothing else is done to its product, and a loss that alone looks at it."""
+    for i, add in enumerate(calls):
+        if add.operation != "bias_activation" or add.operands[2] != "identity":
+            continue
+        z, bias, _ = add.operands
+        readers = [call for call in calls[i + 1 :] if touches(call, [span(z)])]
+        if (
+            bias is not None
+            and span(add.options["out"]) == span(z)
+            and span(z).meets(spans(scratch))
+            and [call.operation for call in readers] == ["keep_losses"]
+        ):
+            loss = readers[0]
+            adding = replace(loss, options={**loss.options, "bias": bias})
+            return [adding if call is loss else call for call in calls if call is not add]
+    return calls
 
 
 def _with_cursors_advanced(calls: list[Call]) -> list[Call]:

@@ -15,6 +15,8 @@ class Kept:
 
     Attributes
     ----------
+    bias : (k,), or None
+        What is yet to be added to the outputs.
     cursor : (1,), or None
         Where in the arrays of losses and hits a batch's begin; None for their start.
     hits : (N,), or None
@@ -24,6 +26,7 @@ class Kept:
     thresholds : of the scores and of the targets
     """
 
+    bias: Array | None = None
     cursor: Array | None = None
     hits: Array | None = None
     classes: Array | None = None
@@ -76,8 +79,8 @@ class LossOperations(Operations):
         self, name: str, operands: tuple[Any, ...], losses: Array, gradient: Array, kept: Kept | None = None
     ) -> None:
         """Launch a loss; operands are output, target or labels, row weights, and the factor if it has one."""
-        output, target, row_weights = operands[:3]
-        n, _ = output.shape
+        output, target, row_weights, *factor = operands
+        n, k = output.shape
         labelled = name == "softmax_cross_entropy"
         expect(output.shape, gradient=gradient)
         expect((n,) if labelled else output.shape, **{"labels" if labelled else "target": target})
@@ -85,5 +88,8 @@ class LossOperations(Operations):
         if kept is None:
             expect((n,), losses=losses)
             kept = Kept()
+        if kept.bias is not None:
+            expect((k,), bias=kept.bias)
         sides = () if labelled else (kept.classes, *kept.thresholds)
-        self._run_rows(name, *operands, losses, gradient, *sides, kept.hits, kept.cursor)
+        given = kept.bias, target, row_weights, *factor
+        self._run_rows(name, output, *given, losses, gradient, *sides, kept.hits, kept.cursor)

@@ -16,8 +16,7 @@ import numpy as np
 from .device import Device
 from .nodes import Node, Run, meet
 from .spans import span
-
-UPDATES = ("momentum_sgd", "adam")
+from .updates import UPDATES
 
 
 def with_parts_added_up(nodes: Sequence[Node], device: Device) -> list[Node]:

@@ -43,7 +43,9 @@ def spans(values: Iterable[Any]) -> list[Span]:
 
 
 def reads(call: Call) -> list[Span]:
-    """Return what a call reads: the arrays that it is given by position."""
+    """Return what a call reads: the arrays that it is given by position, but no outputs whose slope is 1."""
+    if call.operation == "activation_backward" and call.operands[2] == "identity":
+        return spans(call.operands[:1])
     return spans(call.operands)
 
 

@@ -22,8 +22,8 @@ UPDATED = {
 """What a kernel reads and writes back."""
 
 PASSES = {
-    "softmax_cross_entropy": {"logits": 2, "gradient": 3},
-    "softmax": {"logits": 2, "out": 3},
+    "softmax_cross_entropy": {"logits": 3},
+    "softmax": {"logits": 3},
 }
 """How often a kernel goes over an array, where that is more than once."""
 

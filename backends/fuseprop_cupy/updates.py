@@ -17,10 +17,11 @@ from .shapes import Array, expect
 SQUARES_PER_THREAD = 16
 """Elements of a sum of squares for each thread, before there are more blocks than one."""
 
+UPDATES = {"momentum_sgd": 3, "adam": 5}
+"""The rules, each with how many settings it reads: learning rate, momentum or betas and epsilon, decay."""
 
 Advance: TypeAlias = tuple[Array | None, int]
 """A cursor (1,) that an update moves on besides, or None, and by how much."""
-
 
 NO_PARTS = None, None, 0
 """Where an update would read gradients of which there are parts: see `parts`."""
@@ -58,8 +59,8 @@ class UpdateOperations(Operations):
         decay_ranges: Sequence[tuple[int, int]],
         nesterov: bool,
     ) -> None:
-        name = self._typed("momentum_sgd", "true" if nesterov else "false")
-        self._run_update(name, 3, (values, gradients, velocities), settings, decay_ranges)
+        buffers = values, gradients, velocities
+        self._run_update("momentum_sgd", buffers, settings, decay_ranges=decay_ranges, nesterov=nesterov)
 
     def adam(
         self,
@@ -72,25 +73,27 @@ class UpdateOperations(Operations):
         decay_ranges: Sequence[tuple[int, int]],
     ) -> None:
         buffers = values, gradients, first, second
-        self._run_update(self._typed("adam"), 5, buffers, settings, decay_ranges)
+        self._run_update("adam", buffers, settings, decay_ranges=decay_ranges)
 
     def _run_update(
         self,
-        kernel: str,
-        numbers: int,
+        name: str,
         buffers: Sequence[Array],
         settings: Array,
+        *,
         decay_ranges: Sequence[tuple[int, int]],
+        nesterov: bool | None = None,
         advance: Advance = (None, 0),
     ) -> None:
-        """Launch an update of flat buffers (P,) by settings (numbers,)."""
+        """Launch an update of flat buffers (P,), which are its operands but for the settings."""
         values, gradients, *moments = buffers
         (size,) = values.shape
         expect((size,), gradients=gradients, **{f"moment {i}": moment for i, moment in enumerate(moments, 1)})
-        expect((numbers,), settings=settings)
+        expect((UPDATES[name],), settings=settings)
         ranges = self._table(tuple(decay_ranges))
         arrays = *buffers, settings, ranges, len(decay_ranges), *NO_PARTS, *advance
-        self._run(kernel, blocks_for(size), *arrays, size)
+        variant = () if nesterov is None else (str(nesterov).lower(),)
+        self._run(self._typed(name, *variant), blocks_for(size), *arrays, size)
 
     def _table(self, ranges: tuple[tuple[int, int], ...]) -> Array | None:
         """Return ranges as an array on the device, uploaded when they are first seen."""

@@ -94,4 +94,4 @@ def test_work_of_a_step_by_hand():
     assert case.forward_flops == 2 * 4 * (6 + 3)
     assert case.backward_flops == 2 * 4 * (6 + 3 + 3)
     assert case.parameters == 13
-    assert case.step_bytes(4) == 4 * (2 * 4 * 2 + 5 * 4 * 4 + 5 * 13)
+    assert case.step_bytes(4) == 4 * (4 * (2 * 2 + 5 * 3 + 2 * 1) + 5 * 13)

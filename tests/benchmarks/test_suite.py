@@ -51,7 +51,7 @@ def test_what_the_json_holds(tmp_path):
     info = one["extra_info"]
     assert info["samples"] == 32
     assert info["flops"] == 2 * 32 * (2 * 64 * 32 + 3 * 32 * 10)
-    assert info["bytes"] == 4 * (2 * 32 * 64 + 5 * 32 * 42 + 5 * (65 * 32 + 33 * 10))
+    assert info["bytes"] == 4 * (32 * (2 * 64 + 5 * 32 + 2 * 10) + 5 * (65 * 32 + 33 * 10))
     assert info["samples_per_second"] == pytest.approx(32 / one["stats"]["median"], rel=1e-12)
     assert info["peak_memory"] > info["bytes"] / 10
 

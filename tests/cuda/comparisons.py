@@ -1,5 +1,7 @@
 """Every operation on arrays of one shape, on two backends: the same inputs, the same results."""
 
+from itertools import product
+
 import numpy as np
 from fuseprop_cupy.fusion import fuse
 from fuseprop_cupy.plan import plan
@@ -151,11 +153,12 @@ class Comparison:
         """What takes one launch for several calls, against these calls: rows 2 to n of an epoch."""
         z, t = rng.normal(size=(n, k), scale=4), rng.uniform(size=(n, k))
         inputs = {"z": np.round(z), "t": np.round(4 * t) / 4, "weights": rng.uniform(size=n) / n}
-        labels = rng.integers(0, k, n)
+        labels, bias = rng.integers(0, k, n), rng.integers(-2, 3, k).astype(np.float64)
         for loss, factor in LOSSES.items():
-            for metric in METRICS if loss != "softmax_cross_entropy" else METRICS[:2]:
+            metrics = METRICS if loss != "softmax_cross_entropy" else METRICS[:2]
+            for metric, added in product(metrics, (None, bias)):
                 found = [
-                    self.kept(backend, inputs, labels, loss, factor, metric)
+                    self.kept(backend, inputs, labels, loss, factor, metric, added)
                     for backend in (self.ours, self.numpy)
                 ]
                 for ours, theirs in zip(*found, strict=True):
@@ -207,8 +210,8 @@ class Comparison:
             replay_by_calling(backend, program)(1)
         return [backend.to_host(array) for array in flat]
 
-    def kept(self, backend, inputs, labels, loss, factor, metric):
-        """Losses, hits and gradient of n rows, put 2 rows behind the start."""
+    def kept(self, backend, inputs, labels, loss, factor, metric, bias):
+        """Losses, hits and gradient of n rows, after a bias is added, put 2 rows behind the start."""
         z, t, weights = (backend.from_host(self.rounded(host)) for host in inputs.values())
         classes = backend.from_host(labels, dtype=INTEGER)
         cursor = backend.from_host(np.array([2]), dtype=INTEGER)
@@ -217,7 +220,11 @@ class Comparison:
         epoch = [backend.zeros((n + 3,)), backend.zeros((n + 3,))]
         target = classes if loss == "softmax_cross_entropy" else t
 
+        added = None if bias is None else backend.from_host(self.rounded(bias))
+
         def step(stand_in):
+            if added is not None:
+                stand_in.bias_activation(z, added, "identity", out=z)
             getattr(stand_in, loss)(z, target, weights, *factor, losses=losses, gradient=gradient)
             if metric == "argmax_equals":
                 stand_in.argmax_equals(z, classes, out=hits)
@@ -227,7 +234,7 @@ class Comparison:
             if metric is not None:
                 stand_in.put_rows(hits, cursor, out=epoch[1])
 
-        self.run(backend, step, [losses, hits], calls=1)
+        self.run(backend, step, [z, losses, hits], calls=1)
         return [backend.to_host(array) for array in (*epoch, gradient)]
 
     def taken(self, backend, sources, order, n):

@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fuseprop_cupy.catalog import BLOCK, HEADERS, KERNELS
+from fuseprop_cupy.catalog import HEADERS, KERNELS, MACROS
 
 HERE = Path(__file__).parent
 
-FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-pthread", "-x", "c++", f"-DBLOCK={BLOCK}")
+FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-pthread", "-x", "c++", *MACROS)
 STRICT = ("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
 
 
@@ -34,7 +34,7 @@ def kernels_of(file, listed):
     """Return those of the listed kernels that a file of kernels/ defines, or all of them for a header."""
     if file in HEADERS:
         return dict(listed)
-    defined = re.findall(r"(\w+)\([^()]*\) \{", re.sub(r"__launch_bounds__\(\w+\)", "", read(file)))
+    defined = re.findall(r"(\w+)\([^()]*\) \{", re.sub(r"__launch_bounds__\([^()]*\)", "", read(file)))
     return {name: kernel for name, kernel in listed.items() if kernel.name in defined}
 
 

@@ -20,7 +20,7 @@ from benchmarks.peers.fuseprop import _step
 from benchmarks.problem import make_problem
 
 CHOICES = "replay" in signature(HostRunBackend).parameters
-REPLAYS = {"captured": 12, "fused": 12, "eager": 15} if CHOICES else {None: 15}
+REPLAYS = {"captured": 11, "fused": 11, "eager": 15} if CHOICES else {None: 15}
 
 
 @pytest.mark.parametrize("replay", REPLAYS)

@@ -1,5 +1,7 @@
 """Every kernel compiles for every architecture, by CuPy's own compiler and options, within its budget."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,27 @@ def test_no_warnings_no_spills_no_stack_and_registers_within_budget(dtype, archi
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_nothing_is_computed_in_double_by_accident(architecture):
     assert in_double("float32", architecture) == set()
+
+
+def loads_before_a_store(text):
+    """The most loads of each float32 kernel that stand in its code with no store between them."""
+    found = {}
+    for name, code in ptx(kernels(np.dtype("float32")), 90, text).items():
+        loads_and_stores = "".join(re.findall(r"\b([ls])[dt]\.global", code))
+        found[name] = max(map(len, loads_and_stores.split("s")))
+    return found
+
+
+def test_memory_is_asked_for_several_items_at_a_time():
+    """Else a thread waits for memory at each, because no load may pass a store that may be to its place."""
+    text = seeded("if (!kept) return;", "return;")  # the loads of hits are not those of losses
+    several = loads_before_a_store(text)
+    one_by_one = loads_before_a_store(re.sub(r"in_flight<[^(]*>\(", "in_flight<1>(", text))
+    alike = {name.partition("<")[0] for name in several if several[name] <= one_by_one[name]}
+    assert alike == {
+        *("argmax_equals", "threshold_equals", "sum_squares", "inner_product", "sum_columns"),  # store once
+        *("put_rows", "advance", "square_root"),  # have one item a thread, up to MAX_BLOCKS of them
+    }
 
 
 def test_every_kernel_states_an_architecture_that_the_probe_asks_for():

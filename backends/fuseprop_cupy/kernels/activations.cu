@@ -7,36 +7,52 @@
 template <typename T, typename Activation>
 __global__ void __launch_bounds__(BLOCK)
 bias_activation(const T* z, const T* bias, T* out, long long rows, long long columns, int lanes) {
-  for (long long row = first_item(lanes); row < rows; row += item_stride(lanes))
-    for (long long j = lane_of(lanes); j < columns; j += lanes) {
-      const long long i = row * columns + j;
-      out[i] = Activation::value(bias ? z[i] + bias[j] : z[i]);
-    }
+  for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
+    const T* from = z + row * columns;
+    T* to = out + row * columns;
+    in_flight<LOADS<T>>(
+        lane_of(lanes), columns, lanes, [=](long long j) { return bias ? from[j] + bias[j] : from[j]; },
+        [=](long long j, T x) { to[j] = Activation::value(x); });
+  }
 }
 
-// out = gradient * f'(output), and the column sums of out over slices of rows: sums (slices, columns).
-// A block of 32 x (BLOCK / 32) threads walks down one slice of 32 columns; its rows are added in a fixed
-// order, and so are the slices afterwards, by sum_columns.
-template <typename T, typename Activation>
-__global__ void __launch_bounds__(BLOCK)
-activation_backward(const T* gradient, const T* output, T* out, T* sums, long long rows, long long columns,
-                    long long slice) {
-  __shared__ T partial[BLOCK / 32][32];
+// Column sums over slices of rows: sums (slices, columns), of what each(i, load(i)) returns for the elements i of a
+// matrix (rows, columns). A block of 32 x ROWS threads walks down one slice of 32 columns; its rows are added in a
+// fixed order, and so are the slices afterwards, by sum_columns.
+template <typename T, typename Load, typename Each>
+__device__ inline void add_up_slices(T* sums, long long rows, long long columns, long long slice, Load load,
+                                     Each each) {
+  __shared__ T partial[ROWS][32];
   const long long j = blockIdx.x * 32LL + threadIdx.x;
   const long long start = blockIdx.y * slice;
   const long long stop = min(start + slice, rows);
   T sum = 0;
   if (j < columns)
-    for (long long row = start + threadIdx.y; row < stop; row += BLOCK / 32) {
-      const long long i = row * columns + j;
-      const T delta = gradient[i] * Activation::slope(output[i]);
-      out[i] = delta;
-      sum += delta;
-    }
+    in_flight<LOADS<T>>(
+        start + threadIdx.y, stop, ROWS, [=](long long row) { return load(row * columns + j); },
+        [&](long long row, auto loaded) { sum += each(row * columns + j, loaded); });
   partial[threadIdx.y][threadIdx.x] = sum;
   __syncthreads();
   if (threadIdx.y == 0 && j < columns) {
-    for (int k = 1; k < BLOCK / 32; ++k) sum += partial[k][threadIdx.x];
+    for (int k = 1; k < ROWS; ++k) sum += partial[k][threadIdx.x];
     sums[blockIdx.y * columns + j] = sum;
   }
+}
+
+// out = gradient * f'(output), and the column sums of out
+template <typename T, typename Activation>
+__global__ void __launch_bounds__(32 * ROWS)
+activation_backward(const T* gradient, const T* output, T* out, T* sums, long long rows, long long columns,
+                    long long slice) {
+  add_up_slices(
+      sums, rows, columns, slice, [=](long long i) { return Pair<T>{gradient[i], output[i]}; },
+      [=](long long i, Pair<T> at) { return out[i] = at.first * Activation::slope(at.second); });
+}
+
+// The column sums alone: where f' = 1 and gradient and out are one
+template <typename T>
+__global__ void __launch_bounds__(32 * ROWS)
+sum_slices(const T* gradient, T* sums, long long rows, long long columns, long long slice) {
+  add_up_slices(
+      sums, rows, columns, slice, [=](long long i) { return gradient[i]; }, [](long long, T x) { return x; });
 }

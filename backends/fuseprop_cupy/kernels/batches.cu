@@ -3,7 +3,9 @@
 
 template <typename T>
 __device__ inline void copy_row(const T* from, T* to, long long columns, int lanes) {
-  for (long long j = lane_of(lanes); j < columns; j += lanes) to[j] = from[j];
+  in_flight<2 * LOADS<T>>(
+      lane_of(lanes), columns, lanes, [=](long long j) { return from[j]; },
+      [=](long long j, T x) { to[j] = x; });
 }
 
 // out[i] = source[order[cursor + i]]; source (N, columns), out (rows, columns)
@@ -26,9 +28,11 @@ take_batch(const T* x, const T* target, const long long* labels, const long long
   const long long start = *cursor;
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
     const long long from = order[start + row];
+    const bool labelled = labels && lane_of(lanes) == 0;
+    const long long label = labelled ? labels[from] : 0;
     copy_row(x + from * columns, x_out + row * columns, columns, lanes);
     copy_row(target + from * outputs, target_out + row * outputs, outputs, lanes);
-    if (labels && lane_of(lanes) == 0) labels_out[row] = labels[from];
+    if (labelled) labels_out[row] = label;
   }
 }
 

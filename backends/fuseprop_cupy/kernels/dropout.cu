@@ -18,6 +18,9 @@ dropout(const T* values, const long long* step, T* out, T scale, long long seed,
         long long size) {
   const unsigned a = mix(unsigned(seed) ^ mix(unsigned(*step)));
   const unsigned b = mix(a ^ unsigned(seed));
-  for (long long i = first_item(); i < size; i += item_stride())
-    out[i] = mix(unsigned(i) ^ a, b) < unsigned(threshold) ? T(0) : scale * values[i];
+  in_flight<LOADS<T>>(
+      first_item(), size, item_stride(), [=](long long i) { return values[i]; },
+      [=](long long i, T x) {
+        out[i] = mix(unsigned(i) ^ a, b) < unsigned(threshold) ? T(0) : scale * x;
+      });
 }

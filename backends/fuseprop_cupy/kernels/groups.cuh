@@ -15,6 +15,31 @@ __device__ inline long long first_item(int lanes = 1) {
 
 __device__ inline long long item_stride(int lanes = 1) { return (long long)gridDim.x * (blockDim.x / lanes); }
 
+// For i = first, first + stride, ... below stop: use(i, load(i)), with the loads of up to COUNT items asked for
+// before the first result is used. A compiler must not move a load before a store that may be to the same memory,
+// so a plain loop waits for memory at each item. `use` may store where its own item was loaded.
+template <int COUNT, typename Load, typename Use>
+__device__ inline void in_flight(long long first, long long stop, long long stride, Load load, Use use) {
+#pragma unroll 1
+  for (long long i = first; i < stop; i += COUNT * stride) {
+    decltype(load(i)) loaded[COUNT];
+#pragma unroll
+    for (int k = 0; k < COUNT; ++k)
+      if (i + k * stride < stop) loaded[k] = load(i + k * stride);
+#pragma unroll
+    for (int k = 0; k < COUNT; ++k)
+      if (i + k * stride < stop) use(i + k * stride, loaded[k]);
+  }
+}
+
+// Items of one array in flight for a thread, 16 bytes of them: 1,024 threads on an SM then wait for 16 KiB of each
+// array at a time. The bandwidth of an H200 times a latency of 0.6 us is 22 KiB an SM.
+template <typename T> constexpr int LOADS = 16 / sizeof(T);
+
+template <typename T> struct Pair {
+  T first, second;
+};
+
 // The threads of this warp that form this thread's group. Groups may be at different rows, or finished.
 __device__ inline unsigned group_mask(int lanes) {
   return (0xffffffffu >> (32 - lanes)) << (threadIdx.x % 32 / lanes * lanes);

@@ -10,9 +10,17 @@ template <typename T> __device__ inline bool goes_before(T a, long long i, T b, 
   return a > b || (a != a && b == b) || (i < j && (a == b || a != a));
 }
 
+// A row of scores: what a product left, and a bias (columns,) that is yet to be added, unless it is null.
+template <typename T> struct Scores {
+  const T* z;
+  const T* bias;
+
+  __device__ T operator[](long long j) const { return bias ? z[j] + bias[j] : z[j]; }
+};
+
 // Whether the first largest of a row's scores z stands at label
 template <typename T>
-__device__ inline bool argmax_is(const T* z, long long label, long long columns, int lanes) {
+__device__ inline bool argmax_is(Scores<T> z, long long label, long long columns, int lanes) {
   const unsigned mask = group_mask(lanes);
   long long best = 0;  // a lane may be without a column
   T top = z[best];
@@ -35,7 +43,7 @@ __device__ inline bool argmax_is(const T* z, long long label, long long columns,
 
 // Whether (score > score_threshold) == (target > target_threshold) all along a row
 template <typename T>
-__device__ inline bool same_sides(const T* scores, const T* target, T score_threshold, T target_threshold,
+__device__ inline bool same_sides(Scores<T> scores, const T* target, T score_threshold, T target_threshold,
                                   long long columns, int lanes) {
   int misses = 0;
 #pragma unroll 1  // as above
@@ -44,18 +52,21 @@ __device__ inline bool same_sides(const T* scores, const T* target, T score_thre
   return group_sum(misses, lanes) == 0;
 }
 
-// hits = [row is right], at a row's place in the epoch: by its class where there are classes (rows,), else by
-// thresholds. hits (N,) may be null: then nobody asks.
-template <typename T>
-__device__ inline void keep_hit(const T* scores, const T* target, const long long* classes, T score_threshold,
-                                T target_threshold, T* hits, long long row, long long start,
-                                long long columns, int lanes) {
-  if (!hits) return;
-  const T* z = scores + row * columns;
-  const bool right =
-      classes ? argmax_is(z, classes[row], columns, lanes)
-              : same_sides(z, target + row * columns, score_threshold, target_threshold, columns, lanes);
-  if (lane_of(lanes) == 0) hits[start + row] = T(right);
-}
+// Where hits go, and what they go by: classes (rows,), or where there are none, thresholds.
+template <typename T> struct Hits {
+  T* kept;  // (N,), or null: then nobody asks
+  const long long* classes;
+  T score_threshold, target_threshold;
+
+  // kept[place] = [row is right]
+  __device__ void keep(Scores<T> scores, const T* target, long long row, long long place, long long columns,
+                       int lanes) const {
+    if (!kept) return;
+    const bool right = classes
+                           ? argmax_is(scores, classes[row], columns, lanes)
+                           : same_sides(scores, target, score_threshold, target_threshold, columns, lanes);
+    if (lane_of(lanes) == 0) kept[place] = T(right);
+  }
+};
 
 #endif

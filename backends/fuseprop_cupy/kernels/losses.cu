@@ -1,6 +1,7 @@
 // Losses: each row's loss and the gradient of the weighted mean over rows, in one pass; one group a row.
-// Outputs, targets and gradients (rows, columns); row_weights, losses and labels (rows,). Loops that divide or
-// exponentiate in double precision spill registers when unrolled (seen on sm_80 and sm_120).
+// Outputs, targets and gradients (rows, columns); row_weights, losses and labels (rows,).
+//
+// A bias (columns,) that is yet to be added to the outputs, unless it is null, is added as they are read.
 //
 // With a cursor, losses (N,) are kept at its place in the epoch; with hits, these are too: 1 where a row is
 // right, by its class where there are classes (rows,), else by the thresholds. Either may be null.
@@ -8,141 +9,132 @@
 #include "hits.cuh"
 #include "scalars.cuh"
 
-// max_j z_j over a row, known to every lane of its group
-template <typename T> __device__ inline T row_largest(const T* z, long long columns, int lanes) {
-  T top = z[0];  // a lane may be without a column
-  for (long long j = lane_of(lanes); j < columns; j += lanes) top = larger(top, z[j]);
-  return group_largest(top, lanes);
-}
-
-// out_j = e^(z_j - top), which cannot overflow; returns their sum. A lane reads and writes only its own
-// columns, so out may be z.
-template <typename T>
-__device__ inline T row_exponentials(const T* z, T top, T* out, long long columns, int lanes) {
-  T total = 0;
-#pragma unroll 1
-  for (long long j = lane_of(lanes); j < columns; j += lanes) {
-    const T e = exp(z[j] - top);
-    out[j] = e;
-    total += e;
+// losses = scale sum_j l and gradient = weight l', with (l, l') = term(y, t) for the row's outputs and targets
+template <typename T, typename Term>
+__device__ inline void sum_over_rows(const T* output, const T* bias, const T* target, const T* row_weights,
+                                     T scale, T* losses, T* gradient, Hits<T> hits, const long long* cursor,
+                                     long long rows, long long columns, int lanes, Term term) {
+  const long long start = cursor ? *cursor : 0;
+  for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
+    const Scores<T> y{output + row * columns, bias};
+    const T* t = target + row * columns;
+    T* g = gradient + row * columns;
+    const T weight = row_weights[row];
+    hits.keep(y, t, row, start + row, columns, lanes);
+    T sum = 0;
+    in_flight<LOADS<T>>(
+        lane_of(lanes), columns, lanes, [=](long long j) { return Pair<T>{y[j], t[j]}; },
+        [&](long long j, Pair<T> at) {
+          const Pair<T> result = term(at.first, at.second);
+          sum += result.first;
+          g[j] = weight * result.second;
+        });
+    sum = group_sum(sum, lanes);
+    if (lane_of(lanes) == 0) losses[start + row] = scale * sum;
   }
-  return group_sum(total, lanes);
 }
 
 // losses = factor sum_j (y - t)^2, gradient = 2 factor weight (y - t)
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
-squared_error(const T* output, const T* target, const T* row_weights, T factor, T* losses, T* gradient,
-              const long long* classes, T score_threshold, T target_threshold, T* hits,
+squared_error(const T* output, const T* bias, const T* target, const T* row_weights, T factor, T* losses,
+              T* gradient, const long long* classes, T score_threshold, T target_threshold, T* hits,
               const long long* cursor, long long rows, long long columns, int lanes) {
-  const long long start = cursor ? *cursor : 0;
-  for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
-    keep_hit(output, target, classes, score_threshold, target_threshold, hits, row, start, columns, lanes);
-    const T weight = row_weights[row];
-    T sum = 0;
-    for (long long j = lane_of(lanes); j < columns; j += lanes) {
-      const long long i = row * columns + j;
-      const T error = output[i] - target[i];
-      gradient[i] = T(2) * factor * error * weight;
-      sum += error * error;
-    }
-    sum = group_sum(sum, lanes);
-    if (lane_of(lanes) == 0) losses[start + row] = factor * sum;
-  }
+  const Hits<T> asked{hits, classes, score_threshold, target_threshold};
+  sum_over_rows(output, bias, target, row_weights, factor, losses, gradient, asked, cursor, rows, columns, lanes,
+                [=](T y, T t) {
+                  const T error = y - t;
+                  return Pair<T>{error * error, T(2) * factor * error};
+                });
 }
 
 // losses = factor sum_j |y - t|, gradient = factor weight sign(y - t); NaN has no sign but NaN
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
-absolute_error(const T* output, const T* target, const T* row_weights, T factor, T* losses, T* gradient,
-               const long long* classes, T score_threshold, T target_threshold, T* hits,
+absolute_error(const T* output, const T* bias, const T* target, const T* row_weights, T factor, T* losses,
+               T* gradient, const long long* classes, T score_threshold, T target_threshold, T* hits,
                const long long* cursor, long long rows, long long columns, int lanes) {
-  const long long start = cursor ? *cursor : 0;
-  for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
-    keep_hit(output, target, classes, score_threshold, target_threshold, hits, row, start, columns, lanes);
-    const T weight = row_weights[row];
-    T sum = 0;
-    for (long long j = lane_of(lanes); j < columns; j += lanes) {
-      const long long i = row * columns + j;
-      const T error = output[i] - target[i];
-      gradient[i] = factor * sign(error) * weight;
-      sum += fabs(error);
-    }
-    sum = group_sum(sum, lanes);
-    if (lane_of(lanes) == 0) losses[start + row] = factor * sum;
-  }
+  const Hits<T> asked{hits, classes, score_threshold, target_threshold};
+  sum_over_rows(output, bias, target, row_weights, factor, losses, gradient, asked, cursor, rows, columns, lanes,
+                [=](T y, T t) {
+                  const T error = y - t;
+                  return Pair<T>{fabs(error), factor * sign(error)};
+                });
 }
 
 // losses = sum_j log(1 + e^z) - t z, gradient = weight (sigmoid(z) - t)
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
-sigmoid_cross_entropy(const T* logits, const T* target, const T* row_weights, T* losses, T* gradient,
-                      const long long* classes, T score_threshold, T target_threshold, T* hits,
+sigmoid_cross_entropy(const T* logits, const T* bias, const T* target, const T* row_weights, T* losses,
+                      T* gradient, const long long* classes, T score_threshold, T target_threshold, T* hits,
                       const long long* cursor, long long rows, long long columns, int lanes) {
-  const long long start = cursor ? *cursor : 0;
-  for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
-    keep_hit(logits, target, classes, score_threshold, target_threshold, hits, row, start, columns, lanes);
-    const T weight = row_weights[row];
-    T sum = 0;
-    for (long long j = lane_of(lanes); j < columns; j += lanes) {
-      const long long i = row * columns + j;
-      gradient[i] = weight * (sigmoid(logits[i]) - target[i]);
-      sum += logistic_loss(logits[i], target[i]);
-    }
-    sum = group_sum(sum, lanes);
-    if (lane_of(lanes) == 0) losses[start + row] = sum;
-  }
+  const Hits<T> asked{hits, classes, score_threshold, target_threshold};
+  sum_over_rows(logits, bias, target, row_weights, T(1), losses, gradient, asked, cursor, rows, columns, lanes,
+                [](T z, T t) { return Pair<T>{logistic_loss(z, t), sigmoid(z) - t}; });
 }
 
 // losses = sum_j t log(t / y) - t + y with y = e^z, gradient = weight (y - t)
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
-half_poisson_deviance(const T* logits, const T* target, const T* row_weights, T* losses, T* gradient,
-                      const long long* classes, T score_threshold, T target_threshold, T* hits,
+half_poisson_deviance(const T* logits, const T* bias, const T* target, const T* row_weights, T* losses,
+                      T* gradient, const long long* classes, T score_threshold, T target_threshold, T* hits,
                       const long long* cursor, long long rows, long long columns, int lanes) {
-  const long long start = cursor ? *cursor : 0;
-  for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
-    keep_hit(logits, target, classes, score_threshold, target_threshold, hits, row, start, columns, lanes);
-    const T weight = row_weights[row];
-    T sum = 0;
-#pragma unroll 1
-    for (long long j = lane_of(lanes); j < columns; j += lanes) {
-      const long long i = row * columns + j;
-      const T mean = exp(logits[i]);
-      gradient[i] = weight * (mean - target[i]);
-      sum += poisson_loss(logits[i], target[i], mean);
-    }
-    sum = group_sum(sum, lanes);
-    if (lane_of(lanes) == 0) losses[start + row] = sum;
-  }
+  const Hits<T> asked{hits, classes, score_threshold, target_threshold};
+  sum_over_rows(logits, bias, target, row_weights, T(1), losses, gradient, asked, cursor, rows, columns, lanes,
+                [](T z, T t) {
+                  const T y = exp(z);
+                  return Pair<T>{poisson_loss(z, t, y), y - t};
+                });
 }
 
 // out = e^z; out may be logits. (size,)
 template <typename T>
 __global__ void __launch_bounds__(BLOCK) exponential(const T* logits, T* out, long long size) {
-#pragma unroll 1
-  for (long long i = first_item(); i < size; i += item_stride()) out[i] = exp(logits[i]);
+  in_flight<LOADS<T>>(
+      first_item(), size, item_stride(), [=](long long i) { return logits[i]; },
+      [=](long long i, T z) { out[i] = exp(z); });
 }
 
-// losses = log(sum_j e^z_j) - z_label, gradient = weight (softmax(z) - onehot(label))
+// max_j z_j over a row, known to every lane of its group
+template <typename T> __device__ inline T row_largest(Scores<T> z, long long columns, int lanes) {
+  T top = z[0];  // a lane may be without a column
+  in_flight<LOADS<T>>(
+      lane_of(lanes), columns, lanes, [=](long long j) { return z[j]; },
+      [&](long long, T x) { top = larger(top, x); });
+  return group_largest(top, lanes);
+}
+
+// sum_j e^(z_j - top), which cannot overflow
+template <typename T>
+__device__ inline T row_exponentials(Scores<T> z, T top, long long columns, int lanes) {
+  T total = 0;
+  in_flight<LOADS<T>>(
+      lane_of(lanes), columns, lanes, [=](long long j) { return z[j]; },
+      [&](long long, T x) { total += exp(x - top); });
+  return group_sum(total, lanes);
+}
+
+// losses = log(sum_j e^z_j) - z_label, gradient = weight (softmax(z) - onehot(label)). Exponentials are computed
+// twice: storing them costs a wait for memory, a second exp some instructions.
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
-softmax_cross_entropy(const T* logits, const long long* labels, const T* row_weights, T* losses,
-                      T* gradient, T* hits, const long long* cursor, long long rows, long long columns,
-                      int lanes) {
+softmax_cross_entropy(const T* logits, const T* bias, const long long* labels, const T* row_weights,
+                      T* losses, T* gradient, T* hits, const long long* cursor, long long rows,
+                      long long columns, int lanes) {
   const long long start = cursor ? *cursor : 0;
+  const Hits<T> asked{hits, labels, {}, {}};
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
-    const T* z = logits + row * columns;
+    const Scores<T> z{logits + row * columns, bias};
     T* g = gradient + row * columns;
     const T weight = row_weights[row];
     const long long label = labels[row];
-    keep_hit<T>(logits, nullptr, labels, {}, {}, hits, row, start, columns, lanes);
+    asked.keep(z, nullptr, row, start + row, columns, lanes);
     const T top = row_largest(z, columns, lanes);
-    const T total = row_exponentials(z, top, g, columns, lanes);
-#pragma unroll 1
-    for (long long j = lane_of(lanes); j < columns; j += lanes)
-      g[j] = weight * (g[j] / total - T(j == label));
+    const T total = row_exponentials(z, top, columns, lanes);
     if (lane_of(lanes) == 0) losses[start + row] = log(total) - (z[label] - top);
+    in_flight<LOADS<T>>(
+        lane_of(lanes), columns, lanes, [=](long long j) { return z[j]; },
+        [=](long long j, T x) { g[j] = weight * (exp(x - top) / total - T(j == label)); });
   }
 }
 
@@ -151,10 +143,12 @@ template <typename T>
 __global__ void __launch_bounds__(BLOCK)
 softmax(const T* logits, T* out, long long rows, long long columns, int lanes) {
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
-    const T* z = logits + row * columns;
+    const Scores<T> z{logits + row * columns, nullptr};
     T* p = out + row * columns;
-    const T total = row_exponentials(z, row_largest(z, columns, lanes), p, columns, lanes);
-#pragma unroll 1
-    for (long long j = lane_of(lanes); j < columns; j += lanes) p[j] /= total;
+    const T top = row_largest(z, columns, lanes);
+    const T total = row_exponentials(z, top, columns, lanes);
+    in_flight<LOADS<T>>(
+        lane_of(lanes), columns, lanes, [=](long long j) { return z[j]; },
+        [=](long long j, T x) { p[j] = exp(x - top) / total; });
   }
 }

@@ -7,7 +7,7 @@ __global__ void __launch_bounds__(BLOCK)
 argmax_equals(const T* scores, const long long* labels, T* out, long long rows, long long columns,
               int lanes) {
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
-    const bool right = argmax_is(scores + row * columns, labels[row], columns, lanes);
+    const bool right = argmax_is<T>({scores + row * columns, nullptr}, labels[row], columns, lanes);
     if (lane_of(lanes) == 0) out[row] = T(right);
   }
 }
@@ -20,7 +20,7 @@ threshold_equals(const T* scores, const T* target, T score_threshold, T target_t
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
     const long long i = row * columns;
     const bool right =
-        same_sides(scores + i, target + i, score_threshold, target_threshold, columns, lanes);
+        same_sides<T>({scores + i, nullptr}, target + i, score_threshold, target_threshold, columns, lanes);
     if (lane_of(lanes) == 0) out[row] = T(right);
   }
 }

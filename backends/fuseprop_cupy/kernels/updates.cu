@@ -16,7 +16,9 @@ scale_to_limit(T* gradients, const T* norm, T limit, long long size) {
   const T length = *norm;
   if (!(length > limit && length - length == T(0))) return;
   const T scale = limit / length;
-  for (long long i = first_item(); i < size; i += item_stride()) gradients[i] *= scale;
+  in_flight<LOADS<T>>(
+      first_item(), size, item_stride(), [=](long long i) { return gradients[i]; },
+      [=](long long i, T g) { gradients[i] = g * scale; });
 }
 
 // Walks through ascending ranges [start, stop), (ranges, 2), along with positions that ascend too.
@@ -33,20 +35,26 @@ struct Ranges {
 // Gradients of which a step has left parts (see sum_columns): a row (start, stop, first, slices) of the table says
 // that gradient i in [start, stop) is the sum of `slices` parts, the first at first + i - start and each next one
 // stop - start further on. Rows ascend.
+template <typename T> struct Gradient {
+  T value;
+  bool added_up;
+};
+
 template <typename T> struct Parts {
   const T* parts;
   const long long* table;
   int count, at;
 
-  // gradients[i], added up if it was not
-  __device__ T add_up(T* gradients, long long i) {
+  // Gradient i, and whether it was added up and is yet to be stored
+  __device__ Gradient<T> of(const T* gradients, long long i) {
     while (at < count && i >= table[4 * at + 1]) ++at;
-    if (at == count || i < table[4 * at]) return gradients[i];
+    if (at == count || i < table[4 * at]) return {gradients[i], false};
     const long long start = table[4 * at], width = table[4 * at + 1] - start, slices = table[4 * at + 3];
     const T* part = parts + table[4 * at + 2] + (i - start);
     T sum = 0;
+#pragma unroll 4
     for (long long slice = 0; slice < slices; ++slice) sum += part[slice * width];
-    return gradients[i] = sum;
+    return {sum, true};
   }
 };
 
@@ -61,14 +69,22 @@ momentum_sgd(T* values, T* gradients, T* velocities, const T* settings, const lo
   Parts<T> left{parts, summed, sums, 0};
   const T learning_rate = settings[0], momentum = settings[1], decay = settings[2];
   Ranges decaying{decay_ranges, ranges, 0};
-  for (long long i = first_item(); i < size; i += item_stride()) {
-    const bool decays = decay != T(0) && decaying.hold(i);
-    const T w = values[i], added = left.add_up(gradients, i);
-    const T step = learning_rate * (decays ? added + decay * w : added);
-    const T v = momentum * velocities[i] - step;
-    velocities[i] = v;
-    values[i] = w + (nesterov ? momentum * v - step : v);
-  }
+  struct Item {
+    T w, v;
+    Gradient<T> gradient;
+  };
+  in_flight<LOADS<T> / 2>(
+      first_item(), size, item_stride(),
+      [&](long long i) { return Item{values[i], velocities[i], left.of(gradients, i)}; },
+      [&](long long i, Item item) {
+        const T w = item.w, g = item.gradient.value;
+        if (item.gradient.added_up) gradients[i] = g;
+        const bool decays = decay != T(0) && decaying.hold(i);
+        const T step = learning_rate * (decays ? g + decay * w : g);
+        const T v = momentum * item.v - step;
+        velocities[i] = v;
+        values[i] = w + (nesterov ? momentum * v - step : v);
+      });
 }
 
 // m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w = w - a m / (sqrt(v) + epsilon); (a, b1, b2, epsilon, c) =
@@ -82,14 +98,22 @@ adam(T* values, T* gradients, T* first, T* second, const T* settings, const long
   const T rate = settings[0], beta_1 = settings[1], beta_2 = settings[2], epsilon = settings[3];
   const T decay = settings[4];
   Ranges decaying{decay_ranges, ranges, 0};
-  for (long long i = first_item(); i < size; i += item_stride()) {
-    const bool decays = decay != T(0) && decaying.hold(i);
-    const T w = values[i], added = left.add_up(gradients, i);
-    const T g = decays ? added + decay * w : added;
-    const T m = beta_1 * first[i] + (T(1) - beta_1) * g;
-    const T v = beta_2 * second[i] + (T(1) - beta_2) * (g * g);
-    first[i] = m;
-    second[i] = v;
-    values[i] = w - rate * m / (sqrt(v) + epsilon);
-  }
+  struct Item {
+    T w, m, v;
+    Gradient<T> gradient;
+  };
+  in_flight<LOADS<T> / 2>(
+      first_item(), size, item_stride(),
+      [&](long long i) { return Item{values[i], first[i], second[i], left.of(gradients, i)}; },
+      [&](long long i, Item item) {
+        const T w = item.w, added = item.gradient.value;
+        if (item.gradient.added_up) gradients[i] = added;
+        const bool decays = decay != T(0) && decaying.hold(i);
+        const T g = decays ? added + decay * w : added;
+        const T m = beta_1 * item.m + (T(1) - beta_1) * g;
+        const T v = beta_2 * item.v + (T(1) - beta_2) * (g * g);
+        first[i] = m;
+        second[i] = v;
+        values[i] = w - rate * m / (sqrt(v) + epsilon);
+      });
 }
