@@ -70,6 +70,7 @@ class Device:
         """
         if source.nbytes > self._staging.room:
             out.set(source)
+            self.synchronize()  # a GPU that reads ordinary memory itself need not have done so yet
         else:
             self._staging.upload(source, out)
 

@@ -90,7 +90,8 @@ class Training:
         history = History(metric=self.metric.name)
         tell = telling(callbacks, history)
         programs, runs = self._compile_epoch(watched=tell is not None)
-        orders = Orders(rng, self.examples.rows, epochs, shuffle=shuffle, send=self.begin_epoch)
+        rows, beside = self.examples.rows, self.backend.device != "cpu"
+        orders = Orders(rng, rows, epochs, shuffle=shuffle, send=self.begin_epoch, ahead=beside)
         self._best.start()
         started: list[Callback] = []
         try:

@@ -15,6 +15,14 @@ ROWS, BATCH = 30, 8
 GENERATORS = [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64]
 
 
+@pytest.fixture
+def backend(backend, monkeypatch):
+    """A backend that is believed to work beside the host."""
+    if backend.device == "cpu":
+        monkeypatch.setattr(backend, "device", "cpu:1")
+    return backend
+
+
 def data():
     rng = np.random.default_rng(0)
     return rng.normal(size=(ROWS, 4)), rng.integers(0, 3, ROWS)
@@ -42,7 +50,7 @@ class Sent(list):
 
     def orders(self, generator, epochs, **options):
         send = lambda order: self.append(order.tolist())  # noqa: E731
-        return Orders(generator, ROWS, epochs, **{"shuffle": True, "send": send} | options)
+        return Orders(generator, ROWS, epochs, **{"shuffle": True, "send": send, "ahead": True} | options)
 
 
 @pytest.mark.parametrize("kind", GENERATORS)
@@ -54,6 +62,16 @@ def test_each_order_is_sent_once_one_ahead(kind):
         assert orders.begin().tolist() == expected[epoch - 1]
         orders.send_next()
         assert sent == expected[: epoch + 1]
+
+
+def test_nothing_is_sent_ahead_to_where_the_host_itself_computes():
+    generator, sent = np.random.default_rng(1), Sent()
+    expected = permutations(deepcopy(generator), 2)
+    orders = sent.orders(generator, 2, ahead=False)
+    for epoch in (1, 2):
+        assert orders.begin().tolist() == expected[epoch - 1]
+        orders.send_next()
+        assert sent == expected[:epoch]
 
 
 @pytest.mark.parametrize("kind", GENERATORS)
