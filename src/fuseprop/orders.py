@@ -5,13 +5,16 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from .backend import HostArray
 
+Rng = TypeVar("Rng", np.random.Generator, np.random.RandomState)
 
-class Orders:
+
+class Orders(Generic[Rng]):
     """The orders of a training's epochs.
 
     What is sent ahead of its epoch comes from a twin of the generator; the generator itself moves on when the
@@ -21,32 +24,34 @@ class Orders:
 
     Parameters
     ----------
-    rng : numpy.random.Generator
-    rows : int
-        How many rows there are, N.
+    rng : numpy.random.Generator or numpy.random.RandomState
+    first : (N,)
+        The rows as they are before any epoch.
     epochs : int
         How many epochs there will be at most: nothing is sent ahead of the last.
-    shuffle : bool
-        Whether each epoch takes the rows in a new random order.
+    draw : callable
+        ``draw(rng, order)`` returns the order that follows another; it changes neither.
     send : callable
         Takes an order (N,) to the device, to hold for what is asked of it from then on.
     ahead : bool
-        Whether to send orders ahead. It costs 10 to 20 us an epoch, and gains where the device works meanwhile.
+        Whether to send orders ahead. It costs 10 to 120 us an epoch, and gains where the device works on.
     """
 
     def __init__(
         self,
-        rng: np.random.Generator,
-        rows: int,
+        rng: Rng,
+        first: HostArray,
         epochs: int,
         *,
-        shuffle: bool,
+        draw: Callable[[Rng, HostArray], HostArray],
         send: Callable[[HostArray], None],
         ahead: bool,
     ) -> None:
-        self._rng, self._rows, self._left, self._shuffle = rng, rows, epochs, shuffle
+        self._rng: Rng = rng
+        self._twin: Rng | None = deepcopy(rng) if ahead else None
+        self._order, self._left = first, epochs
+        self._draw: Callable[[Rng, HostArray], HostArray] = draw
         self._send = send
-        self._twin = deepcopy(rng) if ahead else None
         self._sent: HostArray | None = None
         self._drawn_after = b""  # the state of the generator when the twin drew
 
@@ -54,26 +59,45 @@ class Orders:
         """Begin an epoch: return its order, which has been sent."""
         self._left -= 1
         order, self._sent = self._sent, None
-        if order is None or self._twin is None or _state(self._rng) != self._drawn_after:
-            order = self._draw(self._rng)
+        if order is None or self._twin is None or _pickled(self._rng) != self._drawn_after:
+            order = self._draw(self._rng, self._order)
             self._send(order)
         else:
-            self._rng.bit_generator.state = self._twin.bit_generator.state
+            _resume(self._rng, _state(self._twin))
+        self._order = order
         return order
 
     def send_next(self) -> None:
         """Send the order of the epoch after this one, if that is of use and this is not the last."""
         if self._twin is None or self._left == 0:
             return
-        self._drawn_after = _state(self._rng)
-        self._twin.bit_generator.state = self._rng.bit_generator.state
-        self._sent = self._draw(self._twin)
+        self._drawn_after = _pickled(self._rng)
+        _resume(self._twin, _state(self._rng))
+        self._sent = self._draw(self._twin, self._order)
         self._send(self._sent)
 
-    def _draw(self, rng: np.random.Generator) -> HostArray:
-        return rng.permutation(self._rows) if self._shuffle else np.arange(self._rows)
+
+def shuffled(rng: np.random.Generator, order: HostArray) -> HostArray:
+    """Draw all rows in a new order, whatever it was before."""
+    return rng.permutation(len(order))
 
 
-def _state(rng: np.random.Generator) -> bytes:
-    """Return a generator's state, pickled: some hold arrays, which `==` would compare number by number."""
-    return pickle.dumps(rng.bit_generator.state)
+def unchanged(_: object, order: HostArray) -> HostArray:
+    """Draw nothing."""
+    return order
+
+
+def _state(rng: np.random.Generator | np.random.RandomState) -> Any:
+    return rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state(legacy=False)
+
+
+def _resume(rng: np.random.Generator | np.random.RandomState, state: Any) -> None:
+    if isinstance(rng, np.random.Generator):
+        rng.bit_generator.state = state
+    else:
+        rng.set_state(state)
+
+
+def _pickled(rng: np.random.Generator | np.random.RandomState) -> bytes:
+    """Return a state to compare: some hold arrays, whose `==` is one of arrays."""
+    return pickle.dumps(_state(rng))

@@ -21,7 +21,7 @@ from .memory import batches_of_epoch
 from .metrics import make_metric, weighted_mean
 from .norms import LayerNorms, split_norms
 from .optimizers import Optimizer
-from .orders import Orders
+from .orders import Orders, shuffled, unchanged
 from .program import record
 from .results import EpochResults
 from .rows import Rows, batch_shares
@@ -90,8 +90,14 @@ class Training:
         history = History(metric=self.metric.name)
         tell = telling(callbacks, history)
         programs, runs = self._compile_epoch(watched=tell is not None)
-        rows, beside = self.examples.rows, self.backend.device != "cpu"
-        orders = Orders(rng, rows, epochs, shuffle=shuffle, send=self.begin_epoch, ahead=beside)
+        orders = Orders(
+            rng,
+            np.arange(self.examples.rows),
+            epochs,
+            draw=shuffled if shuffle else unchanged,
+            send=self.begin_epoch,
+            ahead=self.backend.device != "cpu",
+        )
         self._best.start()
         started: list[Callback] = []
         try:
@@ -133,7 +139,11 @@ class Training:
         return "of the last step"
 
     def _run_epoch(
-        self, orders: Orders, history: History, runs: Runs, after: Callable[[int], None] | None
+        self,
+        orders: Orders[np.random.Generator],
+        history: History,
+        runs: Runs,
+        after: Callable[[int], None] | None,
     ) -> None:
         start = perf_counter()
         self.optimizer.prepare(self.stack.parameters, len(self.batches))

@@ -9,7 +9,7 @@ import pytest
 from fuseprop import DivergenceError, MomentumSGD, Network, mlp
 from fuseprop.backend import INTEGER
 from fuseprop.callbacks import OnEpochEnd
-from fuseprop.orders import Orders
+from fuseprop.orders import Orders, shuffled, unchanged
 
 ROWS, BATCH = 30, 8
 GENERATORS = [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64]
@@ -50,7 +50,9 @@ class Sent(list):
 
     def orders(self, generator, epochs, **options):
         send = lambda order: self.append(order.tolist())  # noqa: E731
-        return Orders(generator, ROWS, epochs, **{"shuffle": True, "send": send, "ahead": True} | options)
+        return Orders(
+            generator, np.arange(ROWS), epochs, **{"draw": shuffled, "send": send, "ahead": True} | options
+        )
 
 
 @pytest.mark.parametrize("kind", GENERATORS)
@@ -104,7 +106,7 @@ def test_an_order_comes_after_what_others_draw(kind, early):
 
 def test_rows_as_they_come_draw_nothing():
     generator, sent = np.random.default_rng(1), Sent()
-    before, orders = generator.bit_generator.state, sent.orders(generator, 2, shuffle=False)
+    before, orders = generator.bit_generator.state, sent.orders(generator, 2, draw=unchanged)
     for _ in range(2):
         assert orders.begin().tolist() == list(range(ROWS))
         orders.send_next()

@@ -1,5 +1,7 @@
 """The estimators through the CuPy backend's own code: what they learn, and rows that are on the device."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,22 @@ def device(monkeypatch):
         "load_backend",
         lambda name, dtype: HostRunBackend(dtype) if name == "cuda" else load(name, dtype),
     )
+
+
+def test_the_next_epochs_order_is_drawn_ahead_and_nobody_can_tell(device):
+    """Also where training ends before that epoch."""
+    X, y = rows()
+    states, weights = [], []
+    for where in ("cpu", "cuda"):
+        model = MLPClassifier(**OPTIONS | {"max_iter": 9, "n_iter_no_change": 1, "tol": 10}, device=where)
+        sample_weight = np.random.default_rng(1).uniform(0.5, 2, len(X))
+        model.fit(X, y, sample_weight)
+        assert model.n_iter_ < 9
+        states.append(pickle.dumps(model._random_state.get_state(legacy=False)))
+        weights.append(model.coefs_)
+    assert states[0] == states[1]
+    for cpus, cudas in zip(*weights, strict=True):
+        assert_parity(cudas, cpus, np.dtype("float32"))
 
 
 def rows():

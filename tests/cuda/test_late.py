@@ -22,6 +22,12 @@ def train(backend, *, weighted=False, optimizer=MomentumSGD, **options):
     return losses, [array.tobytes() for layer in network.weights() for array in layer]
 
 
+def classifier(solver):
+    from fuseprop import MLPClassifier
+
+    return MLPClassifier((6,), solver=solver, max_iter=4, batch_size=16, random_state=0, device="cuda")
+
+
 def decaying(rate):
     return Adam(Cosine(rate, 4))
 
@@ -33,6 +39,22 @@ RUNS = {
     "with validation and norms": {"validation": 0.3, "norms": True},
     "with other settings in each step": {"optimizer": decaying},
 }
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_estimators_too(monkeypatch, solver, weighted):
+    base = pytest.importorskip("fuseprop.estimators.base", reason="needs scikit-learn", exc_type=ImportError)
+    rng = np.random.default_rng(0)
+    X, y, weights = rng.normal(size=(60, 4)), rng.integers(0, 3, 60), rng.uniform(0, 2, 60)
+    found = []
+    for backend in (HostRunBackend(), LateBackend()):
+        monkeypatch.setattr(base, "load_backend", lambda device, dtype, made=backend: made)
+        model = classifier(solver)
+        model.fit(X, y, weights if weighted else None)
+        found.append((model.loss_curve_, [array.tobytes() for array in model.coefs_]))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("replay", ["captured", "fused", "eager"])

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from fuseprop_numpy import NumpyBackend
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -13,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 import fuseprop
 from fuseprop import MLPClassifier, MLPRegressor
+from fuseprop.orders import Orders
+from fuseprop.runs import Runs
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -105,3 +108,18 @@ def test_without_scikit_learn_the_error_names_the_extra():
 def test_other_names_are_still_unknown():
     with pytest.raises(AttributeError, match="no attribute 'MLP'"):
         fuseprop.MLP  # noqa: B018
+
+
+def test_the_next_order_is_sent_before_the_host_waits(classes, monkeypatch):
+    """When the device has been asked for all of an epoch: on a GPU the host has time then."""
+    events = []
+    for kind, name in ((Orders, "begin"), (Orders, "send_next"), (Runs, "take"), (NumpyBackend, "to_host")):
+        own = getattr(kind, name)
+        monkeypatch.setattr(
+            kind,
+            name,
+            lambda *given, own=own, name=name, **named: events.append(name) or own(*given, **named),
+        )
+    MLPClassifier((4,), max_iter=2, random_state=0).fit(*classes)
+    start = events.index("begin")
+    assert events[start : start + 8] == 2 * ["begin", "take", "send_next", "to_host"]

@@ -122,23 +122,31 @@ class Epochs:
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
         self.batches = batches_of_epoch(backend, stack, n, batch_size)
+        self._sums = self._sizes.astype(np.float64)  # of each batch's weights, in the order that was sent
         self._runs: Runs | None = None
 
     def session(self, order: HostArray) -> AbstractContextManager[None]:
         """Compile the steps, and return what surrounds the epochs that take them."""
-        self._begin(order)  # from here on the optimizer has the buffers that a step needs
+        self.send(order)
+        self._prepare(self._sums)  # from here on the optimizer has the buffers that a step needs
         times = Counter(self.batches)  # the last may be another than the others
         programs = [(self._program(batch), count) for batch, count in times.items()]
         self._runs = Runs.compiled(self._backend, programs, self._epoch.cursor, self.batches[0].rows)
         return self._backend.session([program for program, _ in programs])
 
-    def run(self, order: HostArray, tell: Callable[[int], None] | None = None) -> Outcome:
+    def run(
+        self,
+        order: HostArray,
+        tell: Callable[[int], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Outcome:
         """Learn from the rows in `order` (n,), once, in a session; return what the host then reads.
 
-        After each batch ``tell(number)`` is called, counted from 1.
+        The order has been sent. After each batch ``tell(number)`` is called, counted from 1; and
+        ``meanwhile()`` when the device has been asked for all of the epoch, before the host waits for it.
         """
-        backend, optimizer = self._backend, self._optimizer
-        sums = self._begin(order)
+        backend, optimizer, sums = self._backend, self._optimizer, self._sums
+        self._prepare(sums)
 
         def send(number: int) -> None:
             batch, start = self.batches[number - 1], self._starts[number - 1]
@@ -152,10 +160,15 @@ class Epochs:
             if self._heldout is not None:
                 self._heldout.launch()
             optimizer.epochs += 1
+            if meanwhile is not None:
+                meanwhile()
             return self._read(backend.to_host(self._results), order, sums)
 
-    def _begin(self, order: HostArray) -> HostArray:
-        """Send what an epoch's steps read; return each batch's sum of weights."""
+    def send(self, order: HostArray) -> None:
+        """Send an epoch's order (n,), with each batch's weights, and go to its start.
+
+        The epoch before may still be running on the device, which does things in the order it is asked to.
+        """
         backend, epoch = self._backend, self._epoch
         backend.from_host(order, out=epoch.order)
         for cursor in (epoch.cursor, self._at_penalty, self._at_logits):
@@ -169,11 +182,14 @@ class Epochs:
             backend.from_host(
                 np.divide(weights, of_rows, out=weights, where=of_rows != 0), out=epoch.row_weights
             )
+        self._sums = sums
+
+    def _prepare(self, sums: HostArray) -> None:
+        """Prepare the optimizer for batches whose weights add up to `sums`."""
         decay = np.divide(self._alpha, sums, out=np.zeros_like(sums), where=sums != 0)
         same = self._weights is None and (decay == decay[0]).all()
         self._optimizer.weight_decay = float(decay[0]) if same else decay
         self._optimizer.prepare(self._stack.parameters, len(self.batches))
-        return sums
 
     def _program(self, batch: Batch) -> Program:
         stack, parameters = self._stack, self._stack.parameters
