@@ -1,6 +1,7 @@
 """Every kernel compiles for every architecture, by CuPy's own compiler and options, within its budget."""
 
 import re
+from math import prod
 
 import numpy as np
 import pytest
@@ -28,7 +29,19 @@ def problems(dtype, architecture, text=None):
         for name, used in found.items()
         if used.stack or used.spilled or used.registers > listed[name].registers
     ]
-    return over + warnings
+    bounds = {name: max_threads(code) for name, code in ptx(listed, architecture, text).items()}
+    unlike = [
+        f"{name}: bound to {bounds[name]} threads, launched with blocks of {kernel.block}"
+        for name, kernel in listed.items()
+        if bounds[name] not in (None, prod(kernel.block))
+    ]
+    return over + unlike + warnings
+
+
+def max_threads(code):
+    """The threads of a block for which the compiler shared out registers; a launch of more fails."""
+    found = re.search(r"\.maxntid\s+([\d, ]+)", code)
+    return prod(map(int, found[1].split(","))) if found else None
 
 
 def in_double(dtype, architecture, text=None):
@@ -101,6 +114,12 @@ def test_a_stack_frame_is_seen():
         "T kept[64]; for (int k = 0; k < 64; ++k) kept[k] = sum * k; partial[blockIdx.x] = kept[size % 64];",
     )
     assert [problem.partition(":")[0] for problem in problems("float32", 90, text)] == ["sum_squares<float>"]
+
+
+def test_another_block_than_the_launchs_is_seen():
+    text = seeded("__launch_bounds__(32 * ROWS)", "__launch_bounds__(16 * ROWS)")
+    found = [problem.partition("<")[0] for problem in problems("float32", 90, text)]
+    assert found == ["activation_backward"] * 4 + ["sum_slices"]
 
 
 def test_a_warning_is_seen():
