@@ -14,8 +14,9 @@ import numpy as np
 from .catalog import BLOCK, Kernel, Parameter
 from .device import Device
 
-MAX_BLOCKS = 2048
-"""Blocks of a launch at most; beyond, threads take several items. 132 SMs hold 2112 blocks of 128 threads."""
+MAX_BLOCKS = 16384
+"""Blocks of a launch at most; beyond, threads take several items. With the registers that kernels use, 132 SMs
+hold 1,200 to 2,100 blocks of 128 threads at a time: the last wave, which may be half empty, is one of eight."""
 
 NULL = np.uintp(0)
 
