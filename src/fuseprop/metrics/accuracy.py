@@ -14,7 +14,6 @@ from .kind import Kind
 from .protocol import Metric, OfHits
 
 
-@dataclass(frozen=True)
 class ArgmaxAccuracy(OfHits):
     """The share of rows whose largest output stands at their class: exclusive classes."""
 

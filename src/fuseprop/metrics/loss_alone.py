@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from ..backend import HostArray
@@ -14,7 +13,6 @@ from .means import weighted_mean
 from .protocol import Metric, OfLosses
 
 
-@dataclass(frozen=True)
 class LossAlone(OfLosses):
     """The mean loss again: for those who want no second number, and a step without the work for it."""
 
