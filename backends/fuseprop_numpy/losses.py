@@ -26,7 +26,7 @@ class LossOperations(Operations):
         np.vecdot(gradient, gradient, out=losses)
         np.multiply(losses, factor, out=losses)
         np.multiply(gradient, 2 * factor, out=gradient)
-        np.multiply(gradient, self._scratch.spread(row_weights[:, None], gradient.shape), out=gradient)
+        self._weigh(gradient, row_weights)
 
     def absolute_error(
         self,
@@ -45,7 +45,7 @@ class LossOperations(Operations):
         np.add.reduce(error, axis=1, out=losses)
         np.multiply(losses, factor, out=losses)
         np.multiply(gradient, factor, out=gradient)
-        np.multiply(gradient, self._scratch.spread(row_weights[:, None], gradient.shape), out=gradient)
+        self._weigh(gradient, row_weights)
 
     def sigmoid_cross_entropy(
         self,
@@ -73,7 +73,7 @@ class LossOperations(Operations):
         np.add.reduce(loss, axis=1, out=losses)
         self._sigmoid(logits, gradient)
         np.subtract(gradient, target, out=gradient)
-        np.multiply(gradient, self._scratch.spread(row_weights[:, None], gradient.shape), out=gradient)
+        self._weigh(gradient, row_weights)
 
     def softmax_cross_entropy(
         self,
@@ -99,7 +99,7 @@ class LossOperations(Operations):
         np.take(flat, at_label, out=picked, mode="clip")
         np.subtract(picked, 1, out=picked)
         np.put(flat, at_label, picked, mode="clip")
-        np.multiply(gradient, self._scratch.spread(row_weights[:, None], gradient.shape), out=gradient)
+        self._weigh(gradient, row_weights)
 
     def half_poisson_deviance(
         self,
@@ -127,4 +127,8 @@ class LossOperations(Operations):
         np.subtract(part, d, out=part, where=near)
         np.multiply(part, target, out=loss, where=near)
         np.add.reduce(loss, axis=1, out=losses)
-        np.multiply(gradient, self._scratch.spread(row_weights[:, None], shape), out=gradient)
+        self._weigh(gradient, row_weights)
+
+    def _weigh(self, gradient: HostArray, row_weights: HostArray) -> None:
+        """Multiply each row by its weight."""
+        np.multiply(gradient, self._scratch.spread(row_weights[:, None], gradient.shape), out=gradient)

@@ -94,9 +94,7 @@ class LossSteps(Steps):
         losses: HostArray,
         gradient: HostArray,
     ) -> None:
-        d, loss, part, spread = (
-            self.temporary(name, logits.shape) for name in ("e", "loss", "part", "spread")
-        )
+        d, loss, part = (self.temporary(name, logits.shape) for name in ("e", "loss", "part"))
         near = np.empty(logits.shape, np.bool_)
         self.add(np.exp, logits, gradient)
         self.add(np.subtract, gradient, target, gradient)
@@ -111,8 +109,7 @@ class LossSteps(Steps):
         self.add(partial(np.subtract, part, d, part, where=near))
         self.add(partial(np.multiply, part, target, loss, where=near))
         self.add(np.dot, loss, self.ones(logits.shape[1]), losses)
-        self.add(np.copyto, spread, row_weights[:, None])
-        self.add(np.multiply, gradient, spread, gradient)
+        self.weigh(gradient, row_weights)
 
     def _squared_error(
         self,

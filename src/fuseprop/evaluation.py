@@ -1,11 +1,10 @@
-"""A network over rows that it does not learn from: loss and metric, and predictions."""
+"""Loss and metric of a network over rows that it does not learn from."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .backend import AnyBackend, Array, HostArray
-from .losses import Loss
 from .metrics import Metric, make_metric, weighted_mean
 from .rows import Examples, Rows
 from .stack import Stack
@@ -81,27 +80,3 @@ def evaluation(
     """Upload rows that are to be evaluated, into `results`: see `Evaluation`."""
     made = make_metric(metric, stack.loss, stack.layers[-1], rows.targets, rows.weights)
     return Evaluation(backend, stack, made, rows.upload(backend), rows.weights, results)
-
-
-def predict_rows(backend: AnyBackend, stack: Stack, X: HostArray) -> HostArray:
-    """Return predictions (N, k) for rows (N, d): the last layer's outputs, through the loss's link."""
-    buffers = Buffers(backend, stack, min(CHUNK, len(X)))
-    predictions = np.empty((len(X), stack.layers[-1].outputs), backend.dtype)
-    for start in range(0, len(X), buffers.capacity):
-        rows = X[start : start + buffers.capacity]
-        batch = buffers.batch(len(rows))
-        backend.from_host(rows.astype(backend.dtype, copy=False), out=batch.x)
-        output = stack.forward(backend, batch.x, batch.outputs)
-        apply_link(backend, stack.loss, output)
-        predictions[start : start + len(rows)] = backend.to_host(output)
-    return predictions
-
-
-def apply_link(backend: AnyBackend, loss: Loss, output: Array) -> None:
-    """Turn the last layer's output (n, k) into predictions, in place."""
-    if loss.link == "softmax":
-        backend.softmax(output, out=output)
-    elif loss.link == "sigmoid":
-        backend.bias_activation(output, None, "sigmoid", out=output)
-    elif loss.link == "exponential":
-        backend.exponential(output, out=output)

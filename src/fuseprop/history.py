@@ -86,11 +86,12 @@ class History:
 
     def describe_last(self) -> str:
         """Return the last epoch in words, such as ``loss 0.31  accuracy 0.92  validation loss 0.35 ...``."""
-        words = [f"loss {self.train_loss[-1]:.4g}"]
-        if self.metric != "loss":
-            words.append(f"{self.metric} {self.train_metric[-1]:.4f}")
+        words = self._told(self.train_loss[-1], self.train_metric[-1])
         if self.validation_loss:
-            words.append(f"validation loss {self.validation_loss[-1]:.4g}")
-            if self.metric != "loss":
-                words.append(f"{self.metric} {self.validation_metric[-1]:.4f}")
-        return "  ".join(words)
+            words += f"  validation {self._told(self.validation_loss[-1], self.validation_metric[-1])}"
+        return words
+
+    def _told(self, loss: float, metric: float) -> str:
+        words = {"loss": f"{loss:.4g}"}
+        words.setdefault(self.metric, f"{metric:.4f}")  # each name once: the metric may be the loss
+        return "  ".join(f"{name} {number}" for name, number in words.items())

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .activations import ACTIVATIONS
 from .backend import AnyBackend, HostArray
 from .callbacks import Callback
-from .checks import as_host, as_rows, as_sample_weights, positive_integer
+from .checks import as_host, as_rows, positive_integer
 from .choices import choose
-from .dropout import Dropout
-from .evaluation import evaluation, predict_rows
+from .evaluation import evaluation
 from .history import History
 from .inspection import Trace, trace_pass
 from .layers import Dense
@@ -20,14 +18,12 @@ from .losses import LOSSES
 from .memory import giving_back
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer
-from .parameters import Parameters
+from .passes import Passes
+from .prediction import decide, predict_rows
 from .progress import progress as show_progress
 from .registry import load_backend
-from .rows import Rows
-from .splits import split_rows
-from .stack import Places, Stack, check_chain
-from .step import Batch, Buffers
-from .targets import encode_targets
+from .rows import check_rows
+from .stack import build_stack, check_chain, check_link
 from .training import Training
 
 Validation = float | tuple[object, object] | tuple[object, object, object] | None
@@ -81,23 +77,14 @@ class Network:
         layers = list(layers)
         check_chain(layers)
         chosen = choose("loss", loss, LOSSES)
-        if chosen.link != "identity" and layers[-1].activation != "identity":
-            raise ValueError(
-                f'{chosen.name} applies the {chosen.link} itself: the last layer must be "identity", '
-                f'got "{layers[-1].activation}". Use "identity", or a squared error with this activation.'
-            )
+        check_link(chosen, layers[-1])
         if metric is not None:
             check_metric(metric, chosen)
         self.metric = metric
         self.rng = np.random.default_rng(seed)
         self.backend = load_backend(device, dtype) if backend is None else backend
-        parameters = Parameters(self.backend, [(layer.inputs, layer.outputs) for layer in layers])
-        parameters.load([layer.starting_values(self.rng) for layer in layers])
-        rates = [layer.dropout for layer in layers]
-        dropout = Dropout(self.backend, rates, self.rng) if any(rates) else None
-        self.stack = Stack(layers, chosen, parameters, dropout)
-        self._batch: Batch | None = None
-        self._dropped: Places = None
+        self.stack = build_stack(self.backend, layers, chosen, self.rng)
+        self._passes = Passes(self.backend, self.stack)
 
     @property
     def layers(self) -> Sequence[Dense]:
@@ -146,14 +133,7 @@ class Network:
 
         With `dropout`, hidden layers drop outputs by the masks of the next training step.
         """
-        host = as_rows(X, self.inputs)
-        if self._batch is None or self._batch.rows != len(host):
-            self._batch = Buffers(self.backend, self.stack, len(host), training=True).batch(len(host))
-        self.backend.from_host(host.astype(self.backend.dtype, copy=False), out=self._batch.x)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._dropped = self._batch.dropped if dropout else None
-            output = self.stack.forward(self.backend, self._batch.x, self._batch.outputs, self._dropped)
-        return self.backend.to_host(output)
+        return self._passes.forward(as_rows(X, self.inputs), dropout=dropout)
 
     def backward(self, target: object, sample_weight: object = None) -> float:
         """Backpropagate the loss of the last `forward`; return the loss, leave the `gradients`.
@@ -161,27 +141,7 @@ class Network:
         The loss is the weighted mean over rows, sum_i w_i loss_i / sum_i w_i.
         Raises RuntimeError without a `forward` before.
         """
-        backend, batch = self.backend, self._batch
-        if batch is None:
-            raise RuntimeError("there is nothing to backpropagate yet: call forward(X) first.")
-        targets = encode_targets(target, self.stack.loss, self.layers[-1], batch.rows)
-        weights = (
-            np.ones(batch.rows) if sample_weight is None else as_sample_weights(sample_weight, batch.rows)
-        )
-        weights = weights / weights.sum()
-        backend.from_host(targets.values.astype(batch.target.dtype, copy=False), out=batch.target)
-        backend.from_host(weights.astype(backend.dtype), out=batch.row_weights)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.stack.loss.apply(
-                backend,
-                batch.outputs[-1],
-                batch.target,
-                batch.row_weights,
-                losses=batch.losses,
-                gradient=batch.gradients[-1],
-            )
-            self.stack.backward(backend, batch.x, batch.outputs, batch.gradients, self._dropped)
-        return float(np.dot(backend.to_host(batch.losses).astype(np.float64), weights))
+        return self._passes.backward(target, sample_weight)
 
     def train_step(
         self, X: object, target: object, optimizer: Optimizer, sample_weight: object = None
@@ -190,11 +150,7 @@ class Network:
         optimizer.prepare(self.stack.parameters, 1)
         self.forward(X, dropout=True)
         loss = self.backward(target, sample_weight)
-        if self.stack.dropout is not None:
-            self.stack.dropout.advance(self.backend)
-        with np.errstate(over="ignore", invalid="ignore"):
-            optimizer.update(self.backend, self.stack.parameters)
-        optimizer.steps += 1
+        self._passes.update(optimizer)
         return loss
 
     def trace(self, X: object, target: object, sample_weight: object = None) -> Trace:
@@ -204,8 +160,7 @@ class Network:
         """
         self.forward(X)
         loss = self.backward(target, sample_weight)
-        assert self._batch is not None
-        return trace_pass(self.backend, self.stack, self._batch, loss)
+        return trace_pass(self.backend, self.stack, self._passes.batch, loss)
 
     # Whole data sets
 
@@ -256,11 +211,11 @@ class Network:
         """
         epochs = positive_integer("epochs", epochs)
         batch_size = positive_integer("batch_size", batch_size)
-        rows, held_out = self._rows(X, target, sample_weight), None
+        rows, held_out = check_rows(self.stack, X, target, sample_weight), None
         if isinstance(validation, tuple):
-            held_out = self._rows(*validation)
+            held_out = check_rows(self.stack, *validation)
         elif validation is not None:
-            rows, held_out = self._split(rows, validation)
+            rows, held_out = rows.split(self.rng, validation, self.stack.loss)
         shown = [show_progress()] if progress else []
         return giving_back(
             lambda: Training(
@@ -291,16 +246,11 @@ class Network:
         An output says yes above its threshold: 0.5, but 0 for tanh; yes and no are 1 and 0, but 1 and -1 for
         tanh. For exclusive classes trained with another loss take ``predict(X).argmax(axis=1)``.
         """
-        predictions = self.predict(X)
-        if self.stack.loss.link == "softmax":
-            labels: HostArray = np.argmax(predictions, axis=1)
-            return labels
-        coding = ACTIVATIONS[self.layers[-1].activation]
-        return np.where(predictions > coding.threshold, int(coding.high), int(coding.low))
+        return decide(self.stack, self.predict(X))
 
     def evaluate(self, X: object, target: object, sample_weight: object = None) -> dict[str, float]:
         """Return the mean loss and the metric over rows, such as ``{"loss": 0.1, "accuracy": 0.97}``."""
-        rows = self._rows(X, target, sample_weight)
+        rows = check_rows(self.stack, X, target, sample_weight)
         made = evaluation(self.backend, self.stack, self.metric, rows)
         with np.errstate(over="ignore", invalid="ignore"):
             loss, score = made.run()
@@ -308,26 +258,4 @@ class Network:
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""
-        lines = [f"{'layer':<7}{'inputs':>8}{'outputs':>9}  {'activation':<12}{'parameters':>12}"]
-        lines += [
-            f"{i:<7}{layer.inputs:>8}{layer.outputs:>9}  {layer.activation:<12}{layer.parameters:>12,}"
-            for i, layer in enumerate(self.layers, 1)
-        ]
-        lines.append(
-            f"loss {self.loss}; {self.stack.parameters.count:,} parameters in {self.backend.dtype} "
-            f"on {self.backend.device} ({self.backend.name})"
-        )
-        return "\n".join(lines)
-
-    def _rows(self, X: object, target: object, sample_weight: object = None) -> Rows:
-        host = as_rows(X, self.inputs)
-        targets = encode_targets(target, self.stack.loss, self.layers[-1], len(host))
-        weights = None if sample_weight is None else as_sample_weights(sample_weight, len(host))
-        return Rows(host, targets, weights)
-
-    def _split(self, rows: Rows, fraction: float) -> tuple[Rows, Rows]:
-        classes = rows.targets.labels
-        if classes is None and self.outputs == 1 and self.stack.loss.link == "sigmoid":
-            classes = rows.targets.values[:, 0]
-        kept, held_out = split_rows(self.rng, len(rows.X), fraction, classes)
-        return rows.take(kept), rows.take(held_out)
+        return self.stack.summary()

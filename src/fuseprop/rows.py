@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .backend import INTEGER, AnyBackend, Array, HostArray
-from .targets import Targets
+from .checks import as_rows, as_sample_weights
+from .losses import Loss
+from .splits import split_rows
+from .stack import Stack
+from .targets import Targets, encode_targets
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,25 @@ class Rows:
         weights = None if self.weights is None else self.weights[part]
         return Rows(self.X[part], self.targets.take(part), weights)
 
+    def split(self, rng: np.random.Generator, fraction: float, loss: Loss) -> tuple[Rows, Rows]:
+        """Return what to learn from and what to hold out, at random; of each class, where there are any."""
+        kept, held_out = split_rows(rng, len(self.X), fraction, self.targets.classes(loss))
+        return self.take(kept), self.take(held_out)
+
     def upload(self, backend: AnyBackend) -> Examples:
         """Copy rows and targets to the device."""
         values, labels = self.targets.values, self.targets.labels
         on_device = None if labels is None else backend.from_host(labels, dtype=INTEGER)
         target = on_device if on_device is not None and values is labels else backend.from_host(values)
         return Examples(backend.from_host(self.X), target, on_device)
+
+
+def check_rows(stack: Stack, X: object, target: object, sample_weight: object = None) -> Rows:
+    """Return what users hand over as rows for a stack; raises ValueError and TypeError as `Network` says."""
+    host = as_rows(X, stack.layers[0].inputs)
+    targets = encode_targets(target, stack.loss, stack.layers[-1], len(host))
+    weights = None if sample_weight is None else as_sample_weights(sample_weight, len(host))
+    return Rows(host, targets, weights)
 
 
 def batch_shares(weights: HostArray, batch_size: int) -> HostArray:

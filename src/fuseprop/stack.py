@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
+import numpy as np
+
 from .backend import AnyBackend, Array
 from .dropout import Dropout
 from .layers import Dense
@@ -68,6 +70,28 @@ class Stack:
             if place is not None and below is not None and self.dropout is not None:
                 self.dropout.apply(backend, i - 1, below, out=below)
 
+    def summary(self) -> str:
+        """Return a table: each layer's shape, activation and number of parameters, and their sum."""
+        lines = [f"{'layer':<7}{'inputs':>8}{'outputs':>9}  {'activation':<12}{'parameters':>12}"]
+        lines += [
+            f"{i:<7}{layer.inputs:>8}{layer.outputs:>9}  {layer.activation:<12}{layer.parameters:>12,}"
+            for i, layer in enumerate(self.layers, 1)
+        ]
+        backend = self.parameters.backend
+        lines.append(
+            f"loss {self.loss.name}; {self.parameters.count:,} parameters in {backend.dtype} "
+            f"on {backend.device} ({backend.name})"
+        )
+        return "\n".join(lines)
+
+
+def build_stack(backend: AnyBackend, layers: Sequence[Dense], loss: Loss, rng: np.random.Generator) -> Stack:
+    """Return layers with their starting weights: `rng` gives these first, then the seeds of dropout."""
+    parameters = Parameters(backend, [(layer.inputs, layer.outputs) for layer in layers])
+    parameters.load([layer.starting_values(rng) for layer in layers])
+    rates = [layer.dropout for layer in layers]
+    return Stack(layers, loss, parameters, Dropout(backend, rates, rng) if any(rates) else None)
+
 
 def check_chain(layers: Sequence[Dense]) -> None:
     """Raise ValueError unless each layer takes the outputs of the one before, and the last keeps its own."""
@@ -86,4 +110,13 @@ def check_chain(layers: Sequence[Dense]) -> None:
         raise ValueError(
             f"the last layer drops a share of {layers[-1].dropout!r} of its outputs, which are the network's "
             f"answers. Give dropout to hidden layers only."
+        )
+
+
+def check_link(loss: Loss, last: Dense) -> None:
+    """Raise ValueError for a loss with a link of its own over a last layer with an activation."""
+    if loss.link != "identity" and last.activation != "identity":
+        raise ValueError(
+            f'{loss.name} applies the {loss.link} itself: the last layer must be "identity", '
+            f'got "{last.activation}". Use "identity", or a squared error with this activation.'
         )

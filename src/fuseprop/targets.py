@@ -35,6 +35,13 @@ class Targets:
             return Targets(labels, labels)
         return Targets(self.values[rows], labels)
 
+    def classes(self, loss: Loss) -> HostArray | None:
+        """Return the class (n,) of each row, where classes are exclusive or there are two; else None."""
+        if self.labels is None and loss.link == "sigmoid" and self.values.shape[1] == 1:
+            binary: HostArray = self.values[:, 0]
+            return binary
+        return self.labels
+
 
 def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Targets:
     """Check targets against the loss and the last layer, and encode them.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fuseprop import Network, mlp
+from fuseprop import History, Network, mlp
 
 
 def test_nothing_but_the_loss(capsys):
@@ -30,3 +30,15 @@ def test_the_weights_do_not_depend_on_it():
     for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
         np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_an_epoch_is_told_with_each_name_once():
+    numbers = {
+        "train_loss": [0.123456],
+        "train_metric": [0.5],
+        "validation_loss": [23456.7],
+        "validation_metric": [0.25],
+    }
+    alone, beside = History("loss", **numbers), History("r2", **numbers)
+    assert alone.describe_last() == "loss 0.1235  validation loss 2.346e+04"
+    assert beside.describe_last() == "loss 0.1235  r2 0.5000  validation loss 2.346e+04  r2 0.2500"

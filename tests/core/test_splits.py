@@ -5,6 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from fuseprop import Network, mlp
+from fuseprop.rows import check_rows
 from fuseprop.splits import split_rows
 
 
@@ -56,3 +58,15 @@ def test_shares_outside_are_refused(fraction):
 def test_too_few_rows_of_every_class():
     with pytest.raises(ValueError, match="4 rows in 4 classes are too few"):
         split_rows(np.random.default_rng(0), 4, 0.5, np.arange(4))
+
+
+def test_rows_of_two_classes_are_split_by_class_and_values_are_not():
+    target = np.arange(40) < 4
+    for loss, by_class in (("sigmoid_cross_entropy", True), ("half_squared_error", False)):
+        stack = Network(mlp([1, 1]), loss, device="cpu").stack
+        rows = check_rows(stack, np.zeros((40, 1)), target)
+        counts = set()
+        for seed in range(8):
+            kept, held_out = rows.split(np.random.default_rng(seed), 0.5, stack.loss)
+            counts.add((int(kept.targets.values.sum()), int(held_out.targets.values.sum())))
+        assert (counts == {(2, 2)}) == by_class

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ..backend import AnyBackend, Array, HostArray
 from ..parameters import Parameters
 from ..schedules import Schedule
-from .flat import FlatOptimizer, State
+from .flat import FlatOptimizer
 
 
 @dataclass(eq=False)
@@ -61,12 +61,6 @@ class Adam(FlatOptimizer):
     epsilon: float = 1e-8
     weight_decay: float | ArrayLike = 0.0
     clip_norm: float | None = None
-    epochs: int = field(default=0, init=False, repr=False)
-    steps: int = field(default=0, init=False, repr=False)
-    _state: State | None = field(default=None, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._check()
 
     def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
         # As the device holds them: in float32, 1 - 0.999 is off by 1e-5 of itself, which the correction

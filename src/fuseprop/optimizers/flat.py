@@ -49,9 +49,14 @@ class FlatOptimizer:
     learning_rate: float | Schedule
     weight_decay: float | ArrayLike
     clip_norm: float | None
-    epochs: int
-    steps: int
-    _state: State | None
+
+    # Where every optimizer begins; not fields, so that those of a subclass stand in its own order.
+    epochs: int = 0
+    steps: int = 0
+    _state: State | None = None
+
+    def __post_init__(self) -> None:
+        self._check()
 
     @property
     def moments(self) -> Sequence[Array]:

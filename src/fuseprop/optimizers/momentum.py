@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from ..backend import AnyBackend, Array, HostArray
 from ..parameters import Parameters
 from ..schedules import Schedule
-from .flat import FlatOptimizer, State
+from .flat import FlatOptimizer
 
 
 @dataclass(eq=False)
@@ -59,12 +59,6 @@ class MomentumSGD(FlatOptimizer):
     weight_decay: float | ArrayLike = 0.0
     nesterov: bool = False
     clip_norm: float | None = None
-    epochs: int = field(default=0, init=False, repr=False)
-    steps: int = field(default=0, init=False, repr=False)
-    _state: State | None = field(default=None, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._check()
 
     @property
     def velocities(self) -> Array | None:

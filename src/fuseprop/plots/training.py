@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import HostArray
 from ..history import History
+from ..metrics import METRICS
 from .figure import Curve, Figure, Panel, Regions
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def training_figure(
     positive = all(value > 0 for curve in losses for value in curve.y)
     panels = [
         Panel("loss", "epoch", "loss (mean over rows)", losses, log_y=positive),
-        Panel(history.metric, "epoch", _unit(history.metric), metrics),
+        Panel(history.metric, "epoch", METRICS[history.metric].axis, metrics),
         Panel(
             "learning rate",
             "epoch",
@@ -54,12 +55,6 @@ def training_figure(
         names = model.feature_names
         panels.append(Panel("decision boundary", f"{names[0]}", f"{names[1]}", regions=regions))
     return Figure(title, panels)
-
-
-def _unit(metric: str) -> str:
-    return {"accuracy": "accuracy (share of rows)", "r2": "R\u00b2 (share of variance)", "loss": "loss"}.get(
-        metric, "D\u00b2 (share of absolute deviation)"
-    )
 
 
 def _regions(model: Model | None, table: Table | None) -> Regions | None:

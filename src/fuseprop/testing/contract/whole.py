@@ -57,10 +57,7 @@ class WholeContract:
 
         (ours, curve), (numpy, numpy_curve) = train(backend), train(load_backend("cpu", backend.dtype.name))
         assert_parity(curve, numpy_curve, backend.dtype)
-        assert_parity(ours.predict(X), numpy.predict(X), backend.dtype)
-        for pair, numpy_pair in zip(ours.weights(), numpy.weights(), strict=True):
-            for array, numpy_array in zip(pair, numpy_pair, strict=True):
-                assert_parity(array, numpy_array, backend.dtype)
+        _assert_learned_the_same(ours, numpy, X)
 
     def test_adam_and_dropout_agree_with_numpy(self, backend: AnyBackend) -> None:
         """Moments, masks and settings by the step: three epochs, with a partial batch."""
@@ -75,10 +72,7 @@ class WholeContract:
             return network
 
         ours, numpy = train(backend), train(load_backend("cpu", backend.dtype.name))
-        assert_parity(ours.predict(X), numpy.predict(X), backend.dtype)
-        for pair, numpy_pair in zip(ours.weights(), numpy.weights(), strict=True):
-            for array, numpy_array in zip(pair, numpy_pair, strict=True):
-                assert_parity(array, numpy_array, backend.dtype)
+        _assert_learned_the_same(ours, numpy, X)
 
     def test_same_seed_same_bits(self, backend: AnyBackend) -> None:
         """Training twice from one seed gives identical weights."""
@@ -92,3 +86,12 @@ class WholeContract:
         for (w, b), (other_w, other_b) in zip(*runs, strict=True):
             np.testing.assert_array_equal(w, other_w)
             np.testing.assert_array_equal(b, other_b)
+
+
+def _assert_learned_the_same(ours: Network, numpy: Network, X: NDArray[Any]) -> None:
+    """Predictions, weights and biases are at parity."""
+    dtype = ours.backend.dtype
+    assert_parity(ours.predict(X), numpy.predict(X), dtype)
+    for pair, numpy_pair in zip(ours.weights(), numpy.weights(), strict=True):
+        for array, numpy_array in zip(pair, numpy_pair, strict=True):
+            assert_parity(array, numpy_array, dtype)

@@ -19,135 +19,16 @@ N samples, P elements of a network's flat parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .array import A, Array, HostArray, Shape
+from .replay import Program, Runner
 
 Activation: TypeAlias = Literal["identity", "sigmoid", "tanh", "relu"]
-HostArray: TypeAlias = NDArray[Any]
-Shape: TypeAlias = tuple[int, ...]
-
-INTEGER = np.dtype(np.int64)
-"""The dtype of labels, orders and cursors on every backend."""
-
-
-class BackendUnavailable(RuntimeError):
-    """A backend or device was asked for and cannot be had; the text says why and what to do."""
-
-
-class OutOfMemory(MemoryError):
-    """A device has no room for an array; everything that is there stands as it was.
-
-    Attributes
-    ----------
-    asked : int
-        Bytes of that array.
-    room : callable
-        Gives what nobody uses any more back to the device, and returns the bytes that are free then.
-    """
-
-    def __init__(self, message: str, asked: int, room: Callable[[], int]) -> None:
-        super().__init__(message)
-        self.asked = asked
-        self.room = room
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a backend found out about its surroundings, for ``fuseprop doctor``.
-
-    A package may register a function that returns a list of them under the entry-point group
-    ``fuseprop.doctor``, by its backend's name. It must not raise.
-
-    Attributes
-    ----------
-    what, found : str
-        What was looked for, and what is there.
-    ok : bool
-        Whether that is as it should be for the backend to work.
-    fix : str
-        What to type where it is not.
-    """
-
-    what: str
-    found: str
-    ok: bool = True
-    fix: str = ""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One recorded call of a backend's method."""
-
-    operation: str
-    operands: tuple[Any, ...]
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Program:
-    """A fixed sequence of calls on fixed arrays, such as a training step.
-
-    What the arrays hold may change between two replays (the order, the settings of the optimizer, the
-    cursor), and a replay sees it; which arrays they are may not.
-
-    Attributes
-    ----------
-    calls : tuple of Call
-    scratch : tuple of Array
-        Arrays that the program writes before it reads them, and nobody reads after it: a replay may leave
-        anything in them, and may lay out or scale what they would hold as it likes. Any other array ends as
-        the calls leave it.
-    """
-
-    calls: tuple[Call, ...]
-    scratch: tuple[Any, ...] = ()
-
-
-Runner: TypeAlias = Callable[[int], None]
-"""What runs a compiled program: ``replay(times)``, from first call to last and again from the first."""
-
-
-def replay_by_calling(backend: object, program: Program) -> Runner:
-    """Return what replays a program one call after the other: the simplest `Backend.compile`."""
-    calls = [(getattr(backend, call.operation), call.operands, call.options) for call in program.calls]
-
-    def replay(times: int) -> None:
-        for _ in range(times):
-            for method, operands, options in calls:
-                method(*operands, **options)
-
-    return replay
-
-
-@runtime_checkable
-class Array(Protocol):
-    """What the core may use of a backend's array; views share memory, as in NumPy."""
-
-    @property
-    def shape(self) -> Shape:
-        """Lengths of the axes."""
-
-    @property
-    def dtype(self) -> Any:
-        """A NumPy dtype."""
-
-    @property
-    def T(self) -> Self:  # noqa: N802 (the field's name)
-        """The transposed view; only `Backend.matmul` takes one."""
-
-    def __getitem__(self, rows: slice, /) -> Self:
-        """Return a view of consecutive rows, `[i:j]`."""
-
-    def reshape(self, shape: Shape, /) -> Self:
-        """Return a view in another shape; the array is contiguous."""
-
-
-A = TypeVar("A", bound=Array)
 
 
 class Backend(Protocol[A]):

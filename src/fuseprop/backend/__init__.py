@@ -1,0 +1,25 @@
+"""The seam: what a backend must do, and all that it needs of fuseprop to do it."""
+
+from .array import INTEGER, A, Array, HostArray, Shape
+from .errors import BackendUnavailable, OutOfMemory
+from .finding import Finding
+from .protocol import Activation, AnyBackend, Backend
+from .replay import Call, Program, Runner, replay_by_calling
+
+__all__ = [
+    "INTEGER",
+    "A",
+    "Activation",
+    "AnyBackend",
+    "Array",
+    "Backend",
+    "BackendUnavailable",
+    "Call",
+    "Finding",
+    "HostArray",
+    "OutOfMemory",
+    "Program",
+    "Runner",
+    "Shape",
+    "replay_by_calling",
+]

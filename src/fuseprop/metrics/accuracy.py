@@ -1,0 +1,53 @@
+"""Accuracy: the share of rows that are decided as their targets say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..activations import ACTIVATIONS
+from ..backend import AnyBackend, Array, HostArray
+from ..layers import Dense
+from ..losses import Loss
+from ..targets import Targets
+from .kind import Kind
+from .protocol import Metric, OfHits
+
+
+class ArgmaxAccuracy(OfHits):
+    """The share of rows whose largest output stands at their class: exclusive classes."""
+
+    name: ClassVar[str] = "accuracy"
+
+    def record(
+        self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
+    ) -> None:
+        """See `Metric.record`."""
+        backend.argmax_equals(output, labels, out=hits)
+
+
+@dataclass(frozen=True)
+class ThresholdAccuracy(OfHits):
+    """The share of rows in which every output is on the right side of its threshold."""
+
+    output_threshold: float
+    target_threshold: float
+    name: ClassVar[str] = "accuracy"
+
+    def record(
+        self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
+    ) -> None:
+        """See `Metric.record`."""
+        backend.threshold_equals(output, target, self.output_threshold, self.target_threshold, out=hits)
+
+
+def _make(loss: Loss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:  # noqa: ARG001
+    if targets.labels is not None:
+        return ArgmaxAccuracy()
+    if loss.link == "sigmoid":
+        return ThresholdAccuracy(0.0, 0.5)  # sigmoid(z) > 0.5 where z > 0
+    threshold = ACTIVATIONS[last.activation].threshold
+    return ThresholdAccuracy(threshold, threshold)
+
+
+ACCURACY = Kind("accuracy (share of rows)", _make)

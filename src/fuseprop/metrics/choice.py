@@ -1,0 +1,44 @@
+"""Which metrics there are, and which one goes with a loss and its targets."""
+
+from __future__ import annotations
+
+from ..backend import HostArray
+from ..choices import choose
+from ..layers import Dense
+from ..losses import Loss
+from ..targets import Targets
+from .accuracy import ACCURACY
+from .explained import D_SQUARED, R_SQUARED
+from .kind import Kind
+from .loss_alone import LOSS_ALONE
+from .protocol import Metric
+
+METRICS: dict[str, Kind] = {"accuracy": ACCURACY, "r2": R_SQUARED, "d2": D_SQUARED, "loss": LOSS_ALONE}
+
+
+def make_metric(
+    name: str | None, loss: Loss, last: Dense, targets: Targets, weights: HostArray | None
+) -> Metric:
+    """Return the named metric for these targets; None means accuracy for classes, else what fits the loss.
+
+    Raises ValueError for an unknown name, and for a metric that needs another loss.
+    """
+    if name is None:
+        name = "accuracy" if targets.labels is not None else metric_of_values(loss)
+    return check_metric(name, loss).make(loss, last, targets, weights)
+
+
+def metric_of_values(loss: Loss) -> str:
+    """Return the name of the metric that fits a loss where targets are values rather than classes."""
+    return next((name for name, kind in METRICS.items() if isinstance(loss, kind.losses)), "accuracy")
+
+
+def check_metric(name: str, loss: Loss) -> Kind:
+    """Return the named kind; raise ValueError for an unknown one, and where `loss` does not tell it."""
+    kind = choose("metric", name, METRICS)
+    if not kind.fits(loss):
+        raise ValueError(
+            f'metric "{name}" needs {kind.needs}, but the loss is "{loss.name}". '
+            f'Use metric "{metric_of_values(loss)}".'
+        )
+    return kind

@@ -1,0 +1,100 @@
+"""R^2 and D^2: which share of the error of a constant prediction a network explains.
+
+Both are 1 for perfect predictions and 0 for that constant. Where targets do not vary, and the constant has no
+error, they are 1 if they are met, else 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..backend import HostArray
+from ..layers import Dense
+from ..losses import HalfPoissonDeviance, Loss, MeanAbsoluteError, SquaredError
+from ..targets import Targets
+from .kind import Kind
+from .means import weighted_mean, weighted_median
+from .protocol import Metric, OfLosses
+
+
+@dataclass(frozen=True)
+class RSquared(OfLosses):
+    """R^2 = 1 - sum of squared errors / sum of squared deviations from the mean, over all outputs.
+
+    With several outputs it weighs each by its variance (equally, where targets are standardized).
+
+    Attributes
+    ----------
+    variance : float
+        Weighted mean over rows of sum_j (t_j - mean t_j)^2.
+    factor : float
+        The loss's own c in c sum_j (y - t)^2.
+    """
+
+    variance: float
+    factor: float
+    name: ClassVar[str] = "r2"
+
+    def score(self, losses: HostArray, hits: HostArray, weights: HostArray | None) -> float:
+        """See `Metric.score`."""
+        return explained(weighted_mean(losses, weights) / self.factor, self.variance)
+
+
+@dataclass(frozen=True)
+class LossExplained(OfLosses):
+    """D^2 = 1 - loss / loss of the best constant prediction, over all outputs.
+
+    What R^2 is to squared errors, for others: absolute ones, whose best constant is the median
+    (scikit-learn's d2_absolute_error_score), and Poisson deviances, where it is the mean (d2_tweedie_score
+    with power 1).
+
+    Attributes
+    ----------
+    constant : float
+        The weighted mean loss over rows of that constant.
+    """
+
+    constant: float
+    name: ClassVar[str] = "d2"
+
+    def score(self, losses: HostArray, hits: HostArray, weights: HostArray | None) -> float:
+        """See `Metric.score`."""
+        return explained(weighted_mean(losses, weights), self.constant)
+
+
+def explained(error: float, of_constant: float) -> float:
+    """Return 1 - error / of_constant, also where the constant has no error."""
+    if of_constant == 0.0:
+        return 1.0 if error == 0.0 else 0.0
+    return 1.0 - error / of_constant
+
+
+def _r_squared(loss: Loss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:
+    assert isinstance(loss, SquaredError)
+    values = targets.values.astype(np.float64)
+    deviations = values - np.average(values, axis=0, weights=weights)
+    return RSquared(weighted_mean((deviations**2).sum(axis=1), weights), loss.factor(last.outputs))
+
+
+def _d_squared(loss: Loss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:
+    values = targets.values.astype(np.float64)
+    if isinstance(loss, MeanAbsoluteError):
+        row_losses = loss.factor(last.outputs) * np.abs(values - weighted_median(values, weights))
+    else:
+        mean = np.average(values, axis=0, weights=weights)
+        row_losses = values * np.log(np.divide(values, mean, out=np.ones_like(values), where=values > 0))
+        row_losses += mean - values
+    return LossExplained(weighted_mean(row_losses.sum(axis=1), weights))
+
+
+R_SQUARED = Kind("R\u00b2 (share of variance)", _r_squared, (SquaredError,), "a squared error")
+
+D_SQUARED = Kind(
+    "D\u00b2 (share of absolute deviation)",
+    _d_squared,
+    (MeanAbsoluteError, HalfPoissonDeviance),
+    "an absolute error or a Poisson deviance",
+)
