@@ -15,8 +15,8 @@ from .catalog import BLOCK, Kernel, Parameter
 from .device import Device
 
 MAX_BLOCKS = 16384
-"""Blocks of a launch at most; beyond, threads take several items. With the registers that kernels use, 132 SMs
-hold 1,200 to 2,100 blocks of 128 threads at a time: the last wave, which may be half empty, is one of eight."""
+"""Blocks of a launch at most; beyond, threads take several items. 132 SMs hold 1,200 to 2,100 blocks of 128
+threads at a time, by the kernels' registers: the last, partial wave is one of eight or more."""
 
 NULL = np.uintp(0)
 
