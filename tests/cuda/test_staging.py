@@ -175,11 +175,12 @@ def test_a_small_array_goes_through_page_locked_memory(monkeypatch):
     np.testing.assert_array_equal(memory.bytes[:40].view(np.float32), source)
 
 
-def test_a_large_array_goes_from_where_it_lies(monkeypatch):
+def test_a_large_array_goes_from_where_it_lies_and_is_waited_for(monkeypatch):
     for nbytes, ways in ((ROOM, ["allocate", "copy", "record"]), (ROOM + 1, ["set"])):
         answers = Answering(monkeypatch, nbytes)
         answers.device.upload(np.empty(nbytes, np.uint8), answers.out)
         assert [name for name, *_ in answers.asked] == ways
+        assert answers.stream.synchronize.called == (ways == ["set"])
 
 
 def test_what_these_answers_stand_for_is_in_cupy():
