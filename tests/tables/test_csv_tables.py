@@ -74,7 +74,7 @@ def test_text_among_many_numbers_of_a_target_is_a_mistake(csv_file):
 BAD = {
     "text in a feature": (
         "age,y\n" + "1,0\n" * 16 + "abc,1\n",
-        ["row 17 (line 18)", "'age'", "number", "'abc'"],
+        ["row 17 (line 18)", "'age'", "number", "'abc'", "leave the column out"],
     ),
     "line after a blank one": ("age,y\n1,0\n\nx,1\n", ["row 2 (line 4)", "'x'"]),
     "empty cell": ("a,y\n1,0\n,1\n", ["row 2 (line 3)", "'a'", "empty"]),
@@ -85,6 +85,8 @@ BAD = {
     "nan": ("a,y\n1,0\nnan,1\n", ["row 2 (line 3)", "'a'", "finite", "'nan'"]),
     "inf": ("a,y\n-inf,0\n3,1\n", ["row 1 (line 2)", "'a'", "finite", "'-inf'"]),
     "nan target": ("a,y\n1,0\n2,nan\n", ["row 2", "'y'", "finite", "'nan'"]),
+    "thousands by underscores": ("a,y\n1,0\n1_000,1\n", ["row 2 (line 3)", "'a'", "number", "'1_000'"]),
+    "digits of another script": ("a,y\n1,0\n\u0663,1\n", ["row 2 (line 3)", "'a'", "number"]),
     "decimal comma": ("a;y\n1,5;0\n", ["'1,5'", "decimals with a point"]),
     "empty file": ("", ["is empty", "header"]),
     "blank file": ("\n \n", ["is empty"]),
@@ -116,6 +118,17 @@ def test_target_is_needed_and_the_closest_name_suggested(csv_file):
 def test_missing_features_are_all_named(csv_file):
     text = refusal(csv_file("a,b\n1,2\n"), (), ["c", "a", "d"])
     assert "lacks the features c, d" in text
+
+
+def test_a_feature_cannot_be_the_target_too(csv_file):
+    text = refusal(csv_file("a,b,y\n1,2,3\n"), ["b"], ["a", "b"])
+    assert "b cannot be a feature and the target too" in text
+    assert "a, b, y" in text
+
+
+def test_underscores_make_a_class_and_no_number(csv_file):
+    table = read_csv(csv_file("a,y\n1,1_0\n2,10\n"), ["y"])
+    assert table.targets[:, 0].tolist() == ["1_0", "10"]
 
 
 def test_files_that_are_none(tmp_path):

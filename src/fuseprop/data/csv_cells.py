@@ -66,6 +66,9 @@ def explain(
 
 def number(text: str) -> float | None:
     """Return the number that a cell holds, or None."""
+    # Python's `float` takes more: 1_000, and the digits of other scripts.
+    if "_" in text or not text.strip().isascii():
+        return None
     try:
         return float(text)
     except ValueError:
@@ -79,5 +82,10 @@ def _wrong(cell: str, *, numeric: bool) -> str:
     if not numeric or (value is not None and isfinite(value)):
         return ""
     expected = "a number" if value is None else "a finite number"
-    comma = value is None and number(cell.replace(",", ".")) is not None
-    return f"expected {expected}, got {cell!r}.{' Write decimals with a point.' if comma else ''}"
+    if value is not None:
+        hint = "Correct it, or leave the row out."
+    elif number(cell.replace(",", ".")) is not None:
+        hint = "Write decimals with a point."
+    else:
+        hint = "Features are numbers: write text as numbers, or leave the column out."
+    return f"expected {expected}, got {cell!r}. {hint}"

@@ -53,6 +53,12 @@ def read_csv(
             if not wanted:
                 raise DataError(f"{path} has no column beside the target: at least one feature is needed.")
             check_columns(wanted, names, str(path), "features")
+            both = [name for name in target if name in wanted]
+            if both:
+                raise DataError(
+                    f"{path}: {listed(both)} cannot be a feature and the target too. Name another target. "
+                    f"Columns there: {listed(names)}."
+                )
             return _read(file, path, names, delimiter, list(target), wanted)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file.") from None
