@@ -136,3 +136,15 @@ def test_without_matplotlib_everything_else_works(no_matplotlib):
 def test_other_suffixes_are_refused(matplotlib, tmp_path):
     with pytest.raises(ValueError, match=r"\.png, \.svg, \.pdf, got .*x\.jpg"):
         save_figure(Figure("f", []), tmp_path / "x.jpg")
+
+
+@pytest.mark.parametrize("arguments", [["learn", "line"], ["train", "iris", "--epochs", 1]])
+def test_a_picture_that_cannot_be_written_is_refused_before_any_work(
+    matplotlib, tmp_path, monkeypatch, arguments
+):
+    (tmp_path / "d.png").mkdir()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    for name, word in (("d.png", "is a directory"), ("x.png", "cannot be written to")):
+        result = run(*arguments, "--device", "cpu", "--plot", tmp_path / name)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert word in " ".join(result.stderr.split())

@@ -87,18 +87,23 @@ def model_path(text: str) -> Path:
     path = Path(text)
     if path.suffix != SUFFIX:
         raise click.BadParameter(f"expected a name that ends in {SUFFIX}, got {text!r}.")
-    if path.is_dir():
-        raise click.BadParameter(f"{path} is a directory; expected a file.")
-    if not path.parent.is_dir():
-        raise click.BadParameter(f"the directory {path.parent} does not exist. Make it first.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise click.BadParameter(f"the directory {path.parent} cannot be written to.")
-    return path
+    return _writable(path)
 
 
 def plot_path(text: str) -> Path:
     """A picture that can be drawn and written: found out before training, not after."""
     try:
-        return check_plot(text)
+        path = check_plot(text)
     except (ValueError, PlotsUnavailable) as error:
         raise click.BadParameter(str(error)) from error
+    return _writable(path)
+
+
+def _writable(path: Path) -> Path:
+    if path.is_dir():
+        raise click.BadParameter(f"{path} is a directory; expected a file.")
+    if not path.parent.is_dir():
+        raise click.BadParameter(f"the directory {path.parent} does not exist. Make it first.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"the directory {path.parent} cannot be written to. Name another.")
+    return path
