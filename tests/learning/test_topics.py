@@ -4,13 +4,15 @@ import importlib.util
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from fuseprop import load_backend
+from fuseprop import Network, load_backend, mlp
+from fuseprop.callbacks import OnEpochEnd
 from fuseprop.cli import main
 from fuseprop.learn import TOPICS
 from fuseprop.testing import assert_parity
@@ -248,6 +250,31 @@ def test_wrong_use(arguments, code, message):
     result = run(*arguments)
     assert result.exit_code == code
     assert message in " ".join(result.stderr.split())
+
+
+def test_interruption_is_130_and_no_topic_goes_on_without_its_training(monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    def topic(backend, seed):
+        network = Network(mlp([1, 1]), "half_squared_error", seed=seed, backend=backend)
+        network.fit([[1.0]], [1.0], callbacks=[OnEpochEnd(interrupt)])
+        return TOPICS["example"](backend, seed)
+
+    monkeypatch.setitem(TOPICS, "line", topic)
+    result = run("line", "--device", "cpu")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert "interrupted" in result.stderr
+
+
+def test_other_warnings_of_a_topic_stay_what_they_are(monkeypatch):
+    def topic(backend, seed):
+        warnings.warn("something else", stacklevel=1)
+        return TOPICS["example"](backend, seed)
+
+    monkeypatch.setitem(TOPICS, "line", topic)
+    with pytest.warns(UserWarning, match="something else"):
+        assert run("line", "--device", "cpu").exit_code == 0
 
 
 def test_learning_without_a_picture_imports_no_matplotlib():

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from ..learn import TOPICS
+from ..backend import AnyBackend
+from ..learn import TOPICS, Result
 from ..plots import save_figure
 from ..registry import load_backend
 from .output import echo_json
 from .parameters import device, one_of, plot_path
+
+INTERRUPTED = "training interrupted"
+"""How the warning begins with which `Network.fit` ends on Ctrl-C."""
 
 
 @click.command(epilog=f"Topics: {', '.join(TOPICS)}.")
@@ -26,7 +31,7 @@ def learn(topic: str, seed: int, device: str, json_: bool, plot: Path | None) ->
     All numbers come from this library's own training, in float64, on the device asked for.
     """
     backend = load_backend(device, "float64")
-    result = TOPICS[topic](backend, seed)
+    result = _run(topic, backend, seed)
     if plot is not None:
         save_figure(result.figure, plot)
     if json_:
@@ -39,3 +44,18 @@ def learn(topic: str, seed: int, device: str, json_: bool, plot: Path | None) ->
     click.echo("\n\n".join(part for part in parts if part))
     if plot is not None:
         click.echo(f"\npicture written to {plot}")
+
+
+def _run(topic: str, backend: AnyBackend, seed: int) -> Result:
+    """Run a topic; raise KeyboardInterrupt where Ctrl-C ended one of its trainings.
+
+    `Network.fit` ends with a warning then, and the topic would go on with half of what it is about.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=INTERRUPTED)
+        try:
+            return TOPICS[topic](backend, seed)
+        except UserWarning as warning:
+            if not str(warning).startswith(INTERRUPTED):
+                raise
+            raise KeyboardInterrupt from None
