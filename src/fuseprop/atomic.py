@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from errno import EISDIR
 from pathlib import Path
 from secrets import token_hex
 
@@ -15,6 +16,8 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     OSError where that fails; an old file is then untouched and the new one gone.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(EISDIR, "expected a file, but this is a directory", str(path))
     temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
     try:
         # "x" takes the permissions that the user's umask gives, and never an existing file.
@@ -23,9 +26,11 @@ def write_atomically(path: str | Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # the name that was asked for
         raise
     _sync_directory(path.parent)
 

@@ -128,7 +128,9 @@ def _open(path: Path) -> tuple[dict[str, HostArray], dict[str, Any]]:
                 )
             about = _parse(path, metadata[KEY])
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 (no mapping)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if path.exists():  # the safetensors library says so of a file that it may not read
+            raise ModelFileError(f"{path} cannot be read. Check its permissions.") from error
         raise ModelFileError(f"{path}: there is no such file.") from None
     except (SafetensorError, TypeError) as error:
         raise ModelFileError(_diagnose(path, error)) from error
@@ -219,6 +221,7 @@ def _diagnose(path: Path, error: Exception) -> str:
     if size == 0:
         return f"{path} is empty; expected a model file that `save` wrote."
     if start[8:] == b"{" or (len(start) < 9 and size < 9):
-        needed = f"its header alone needs {header + 8} bytes, " if size < header + 8 else ""
-        return f"{path} is truncated or damaged: {needed}it has {size} ({error}). Copy or train it again."
+        needed = f"its header alone needs {header + 8:,} bytes, " if size < header + 8 else ""
+        has = f"{needed}it has {size:,} bytes"
+        return f"{path} is truncated or damaged: {has} ({error}). Copy or train it again."
     return f"{path} is not a model file ({error}). Expected a {SUFFIX} file that `save` wrote."

@@ -157,6 +157,7 @@ def test_files_that_are_none(tmp_path, saved):
     for size, word in ((0, "empty"), (5, "truncated"), (200, "truncated"), (len(whole) - 1, "truncated")):
         saved.write_bytes(whole[:size])
         assert word in refusal(saved)
+        assert size == 0 or f"it has {size:,} bytes" in refusal(saved)
 
 
 @settings(derandomize=True, deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
@@ -215,6 +216,34 @@ def test_an_interruption_or_a_failing_write_leaves_the_old_file(tmp_path, monkey
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_errors_name_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    (tmp_path / "d").mkdir()
+    for path, error in (
+        (tmp_path / "missing" / "m", FileNotFoundError),
+        (tmp_path / "d", IsADirectoryError),
+        (Path(), IsADirectoryError),
+    ):
+        with pytest.raises(error) as caught:
+            write_atomically(path, b"new")
+        assert str(caught.value).endswith(f"'{path}'")
+
+    def denied(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "replace", denied)
+    with pytest.raises(PermissionError) as caught:
+        write_atomically(tmp_path / "m", b"new")
+    assert caught.value.filename == str(tmp_path / "m")
+
+
+def test_a_file_that_may_not_be_read_is_not_said_to_be_missing(saved, monkeypatch):
+    def denied(*_, **__):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("safetensors.safe_open", denied)
+    assert "cannot be read. Check its permissions" in refusal(saved)
 
 
 def test_data_and_name_reach_the_disk_in_that_order(tmp_path, monkeypatch):
