@@ -8,13 +8,13 @@ sine); none asks which data set it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import ceil
 from typing import Any
 
 from .activations import check_activation
 from .checks import positive_integer
-from .choices import choose
+from .choices import choose, suggestion
 from .data.tasks import DEFAULT_LOSS, Task
 from .losses import LOSSES
 from .optimizers import MomentumSGD
@@ -107,6 +107,12 @@ def settings_for(task: Task, rows: int, features: int, **given: Any) -> Settings
 
     Raises SettingsError as `Settings`, TypeError for names that are no settings.
     """
+    known = [setting.name for setting in fields(Settings)]
+    for name in given.keys() - set(known):
+        raise TypeError(
+            f"{name!r} is no setting of training. There are: task, {', '.join(known)}."
+            f"{suggestion(name, known)}"
+        )
     given = {name: value for name, value in given.items() if value is not None}
     share = 0.2 if rows >= SPLIT_FROM else 0.0
     regression = task.name == "regression"

@@ -139,6 +139,13 @@ def test_settings_out_of_range(given, words):
         assert word in str(caught.value)
 
 
+def test_what_is_no_setting_and_no_table_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"'epoch' is no setting.*momentum.*Did you mean \"epochs\""):
+        fuseprop.train("iris", epoch=3)
+    with pytest.raises(TypeError, match=r"got ndarray. `Table.of\(X, target\)`"):
+        fuseprop.train(np.ones((3, 2)))
+
+
 def test_settings_follow_task_and_size():
     classes, numbers = make_task(load_table("iris")), make_task(load_table("diabetes"))
     assert settings_for(numbers, 442, 10).weight_decay > settings_for(numbers, 10_000, 10).weight_decay

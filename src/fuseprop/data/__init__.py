@@ -6,6 +6,7 @@ This part stands on NumPy and the standard library; scikit-learn's data sets nee
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 
 from .csv_file import read_csv
@@ -41,8 +42,14 @@ def load_table(
     features : sequence of str, optional
         The features wanted, in this order; by default all columns that are not targets.
 
-    Raises DataError for data that cannot be read or used; the text names the place.
+    Raises DataError for data that cannot be read or used; the text names the place. TypeError for
+    arrays: `Table.of` takes those.
     """
+    if not isinstance(data, str | PathLike):
+        raise TypeError(
+            f"data must be the path of a file or the name of a data set, got {type(data).__name__}. "
+            f"`Table.of(X, target)` makes a table of arrays."
+        )
     target = (target,) if isinstance(target, str) else target
     if not is_file_name(data):
         table = load_dataset(str(data))
