@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,8 @@ from .backend import HostArray
 def as_host(name: str, values: object) -> HostArray:
     """Return `values` as a NumPy array without copying where that is possible.
 
-    Raises TypeError for arrays that live on a GPU or belong to a backend: no hidden transfer.
+    Raises TypeError for arrays that live on a GPU or belong to a backend: no hidden transfer; and ValueError
+    for rows of different lengths.
     """
     if _on_another_device(values):
         kind = f"{type(values).__module__.partition('.')[0]}.{type(values).__name__}"
@@ -21,7 +24,10 @@ def as_host(name: str, values: object) -> HostArray:
             f"{name} is a {kind} on a device; expected an array in host memory. "
             f"Copy it to the host first: `.get()` for CuPy, `.cpu()` for torch, `backend.to_host` here."
         )
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} is no array of numbers: {error} Make rows equally long.") from error
     if array.dtype == object:
         try:
             return array.astype(np.float64)
@@ -86,6 +92,36 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
             f"{name} contains {array[position]} in {where} (counted from 0), {int(bad.sum())} such values in "
             f"all; numbers must be finite. Remove or fill them first."
         )
+
+
+def check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    """Raise ValueError where a finite number of `array` (n, d) is too large for `dtype`."""
+    if array.dtype.kind != "f" or array.dtype.itemsize <= dtype.itemsize:
+        return
+    limit = np.finfo(dtype).max
+    if array.max() <= limit and array.min() >= -limit:  # two passes without a mask of the array's size
+        return
+    row, column = np.argwhere(np.abs(array) > limit)[0]
+    raise ValueError(
+        f"{name} contains {array[row, column]:g} in row {row}, column {column} (counted from 0), which "
+        f'{dtype} cannot hold. Standardize {name}, or compute in dtype="float64".'
+    )
+
+
+def check_methods(name: str, value: object, methods: Sequence[str], expected: str) -> None:
+    """Raise TypeError for what lacks one of these methods, and for a class where its object is meant."""
+    is_class = isinstance(value, type)
+    if is_class or not all(callable(getattr(value, method, None)) for method in methods):
+        got = f"the class {value.__name__}" if isinstance(value, type) else repr(value)
+        raise TypeError(f"{name} must be {expected}, got {got:.100}.")
+
+
+def is_finite_number(value: object) -> bool:
+    """Whether this is a number, and neither nan nor inf."""
+    try:
+        return isfinite(value)  # type: ignore[arg-type]
+    except TypeError:
+        return False
 
 
 def positive_integer(name: str, value: object) -> int:

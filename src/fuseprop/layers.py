@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from .activations import check_activation
 from .backend import Activation, AnyBackend, Array, HostArray
+from .checks import is_finite_number
 from .choices import choose, quoted
 from .initialization import INITIALIZERS, Initializer
 from .parameters import LayerParameters
@@ -59,7 +60,7 @@ class Dense:
             choose("initializer", self.initializer, INITIALIZERS)
         _explicit("weights", self.weights, (self.inputs, self.outputs))
         _explicit("bias", self.bias, (self.outputs,))
-        if not 0 <= self.dropout < 1:
+        if not (is_finite_number(self.dropout) and 0 <= self.dropout < 1):
             raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}.")
 
     @property
@@ -138,7 +139,7 @@ def mlp(
         raise ValueError(f"sizes must hold at least inputs and outputs, such as [64, 32, 10], got {sizes}.")
     hidden = len(sizes) - 2
     names = [activation] * hidden if isinstance(activation, str) else list(activation)
-    rates = [dropout] * hidden if isinstance(dropout, int | float) else list(dropout)
+    rates = [dropout] * hidden if isinstance(dropout, int | float | str) else list(dropout)
     for what, entries in (("activation", names), ("dropout", rates)):
         if len(entries) != hidden:
             raise ValueError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 
 from .backend import AnyBackend, HostArray
-from .callbacks import Callback
-from .checks import as_host, as_rows, positive_integer
+from .callbacks import Callback, check_callbacks
+from .checks import as_host, as_rows, check_methods, check_range, positive_integer
 from .choices import choose
 from .evaluation import evaluation
 from .history import History
@@ -17,12 +18,12 @@ from .layers import Dense
 from .losses import LOSSES
 from .memory import giving_back
 from .metrics import check_metric
-from .optimizers import MomentumSGD, Optimizer
+from .optimizers import MomentumSGD, Optimizer, check_optimizer
 from .passes import Passes
 from .prediction import decide, predict_rows
 from .progress import progress as show_progress
 from .registry import load_backend
-from .rows import check_rows
+from .rows import check_rows, check_validation
 from .stack import build_stack, check_chain, check_link
 from .training import Training
 
@@ -82,6 +83,10 @@ class Network:
             check_metric(metric, chosen)
         self.metric = metric
         self.rng = np.random.default_rng(seed)
+        if backend is not None:
+            check_methods(
+                "backend", backend, ("from_host", "compile"), "a backend object (device= takes names)"
+            )
         self.backend = load_backend(device, dtype) if backend is None else backend
         self.stack = build_stack(self.backend, layers, chosen, self.rng)
         self._passes = Passes(self.backend, self.stack)
@@ -133,7 +138,7 @@ class Network:
 
         With `dropout`, hidden layers drop outputs by the masks of the next training step.
         """
-        return self._passes.forward(as_rows(X, self.inputs), dropout=dropout)
+        return self._passes.forward(self._rows(X), dropout=dropout)
 
     def backward(self, target: object, sample_weight: object = None) -> float:
         """Backpropagate the loss of the last `forward`; return the loss, leave the `gradients`.
@@ -147,7 +152,7 @@ class Network:
         self, X: object, target: object, optimizer: Optimizer, sample_weight: object = None
     ) -> float:
         """Learn from these rows once; return their loss before the step."""
-        optimizer.prepare(self.stack.parameters, 1)
+        check_optimizer(optimizer).prepare(self.stack.parameters, 1)
         self.forward(X, dropout=True)
         loss = self.backward(target, sample_weight)
         self._passes.update(optimizer)
@@ -211,6 +216,10 @@ class Network:
         """
         epochs = positive_integer("epochs", epochs)
         batch_size = positive_integer("batch_size", batch_size)
+        if optimizer is not None:
+            check_optimizer(optimizer)
+        check_callbacks(callbacks)
+        check_validation(validation)
         rows, held_out = check_rows(self.stack, X, target, sample_weight), None
         if isinstance(validation, tuple):
             held_out = check_rows(self.stack, *validation)
@@ -222,6 +231,7 @@ class Network:
                 self.backend,
                 self.stack,
                 self.metric,
+                # Made here, because what `fit` itself holds outlives it where an error is kept.
                 MomentumSGD() if optimizer is None else optimizer,
                 rows,
                 batch_size=batch_size,
@@ -236,7 +246,7 @@ class Network:
         Probabilities for the cross-entropies, means for the Poisson deviance. Any number of rows, taken in
         chunks.
         """
-        host = as_rows(X, self.inputs)
+        host = self._rows(X)
         with np.errstate(over="ignore", invalid="ignore"):
             return predict_rows(self.backend, self.stack, host)
 
@@ -259,3 +269,14 @@ class Network:
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""
         return self.stack.summary()
+
+    def _rows(self, X: object) -> HostArray:
+        rows = as_rows(X, self.inputs)
+        check_range("X", rows, self.backend.dtype)
+        return rows
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(
+            "a Network lives on its device and is neither pickled nor copied. Keep `network.weights()`, for "
+            "`set_weights` of another one; `fuseprop.train` makes a Model, which has `save`."
+        )

@@ -48,8 +48,11 @@ def load_backend(device: str | None = None, dtype: str = "float32") -> AnyBacken
     dtype : "float32" | "float64"
         The dtype of values, gradients and losses.
 
-    Raises BackendUnavailable, saying what is missing; ValueError for an unknown dtype.
+    Raises BackendUnavailable, saying what is missing; ValueError for an unknown dtype, TypeError for a device
+    that is no name.
     """
+    if not isinstance(device, str | None):
+        raise TypeError(f'device must be a name such as "cpu" or "cuda:1", got {device!r}.')
     if device is None:
         device = os.environ.get(VARIABLE) or "auto"
     if device != "auto":

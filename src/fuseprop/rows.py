@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .backend import INTEGER, AnyBackend, Array, HostArray
-from .checks import as_rows, as_sample_weights
+from .checks import as_rows, as_sample_weights, check_range, is_finite_number
 from .losses import Loss
 from .splits import split_rows
 from .stack import Stack
@@ -61,9 +61,22 @@ class Rows:
 def check_rows(stack: Stack, X: object, target: object, sample_weight: object = None) -> Rows:
     """Return what users hand over as rows for a stack; raises ValueError and TypeError as `Network` says."""
     host = as_rows(X, stack.layers[0].inputs)
+    check_range("X", host, stack.parameters.backend.dtype)
     targets = encode_targets(target, stack.loss, stack.layers[-1], len(host))
     weights = None if sample_weight is None else as_sample_weights(sample_weight, len(host))
     return Rows(host, targets, weights)
+
+
+def check_validation(validation: object) -> None:
+    """Raise TypeError for what is neither None, nor a share of rows, nor rows of one's own in a tuple."""
+    if validation is None or is_finite_number(validation):
+        return
+    if not isinstance(validation, tuple) or len(validation) not in (2, 3):
+        size = f" of {len(validation)}" if isinstance(validation, tuple | list) else ""
+        raise TypeError(
+            f"validation must be a share of rows such as 0.2, or a tuple (X, target) or (X, target, "
+            f"sample_weight), got {type(validation).__name__}{size}."
+        )
 
 
 def batch_shares(weights: HostArray, batch_size: int) -> HostArray:

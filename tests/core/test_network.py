@@ -1,9 +1,12 @@
 """Networks: what they are made of, what they say, and what they refuse."""
 
+import pickle
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
-from fuseprop import BackendUnavailable, Dense, MomentumSGD, Network, load_backend, mlp
+from fuseprop import Adam, BackendUnavailable, Dense, EarlyStopping, MomentumSGD, Network, load_backend, mlp
 from fuseprop.activations import ACTIVATIONS
 from fuseprop.initialization import INITIALIZERS
 from fuseprop.losses import LOSSES
@@ -185,6 +188,14 @@ def test_equal_networks_give_equal_losses_whatever_the_coding(network):
         (lambda: MomentumSGD(float("nan")), ValueError, "learning_rate"),
         (lambda: MomentumSGD(0.1, 1.5), ValueError, "momentum must be at least 0 and at most 1"),
         (lambda: MomentumSGD(0.1, weight_decay=-1), ValueError, "weight_decay"),
+        (lambda: MomentumSGD("0.1"), ValueError, "learning_rate must be a number above 0, got '0.1'"),
+        (lambda: MomentumSGD(0.1, None), ValueError, "momentum must be at least 0 and at most 1, got None"),
+        (lambda: MomentumSGD(0.1, clip_norm="1"), ValueError, "clip_norm must be a number above 0"),
+        (lambda: Adam(beta_2="0.9"), ValueError, "beta_2 must be at least 0 and below 1, got '0.9'"),
+        (lambda: Adam(epsilon=None), ValueError, "epsilon must be a number above 0, got None"),
+        (lambda: mlp([2, 2, 1], dropout="0.5"), ValueError, "dropout must be at least 0 and below 1"),
+        (lambda: Network(mlp([2, 1]), HALF, device=0), TypeError, 'a name such as "cpu" .* got 0'),
+        (lambda: Network(mlp([2, 1]), HALF, backend="numpy"), TypeError, "device= takes names.* got 'numpy'"),
     ],
 )  # fmt: skip
 def test_constructors_refuse(call, error, message):
@@ -217,6 +228,7 @@ class OnDevice:
         (np.where(X[0, 3] == X, -np.inf, X), ValueError, "-inf in row 0, column 3"),
         ([["a"] * 4], TypeError, "real numbers"),
         ([[1, 2, 3, None]], ValueError, "nan in row 0, column 3"),
+        ([[1, 2, 3, 4], [1, 2]], ValueError, "X is no array of numbers.*Make rows equally long"),
         (np.array([[object()] * 4]), TypeError, "must hold numbers"),
         (X + 1j, TypeError, "complex128"),
         (Elsewhere(), TypeError, "on a device"),
@@ -285,6 +297,54 @@ def test_bad_targets_are_refused(backend, loss, outputs, target, message):
 def test_bad_options_are_refused(network, options, message):
     with pytest.raises(ValueError, match=message):
         network.fit(X, LABELS, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"validation": [X, LABELS]}, r"a tuple \(X, target\).*got list of 2"),
+        ({"validation": (X,)}, "got tuple of 1"),
+        ({"validation": "0.2"}, "a share of rows such as 0.2.*got str"),
+        ({"optimizer": "adam"}, r"such as Adam\(learning_rate=0.001\), got 'adam'"),
+        ({"optimizer": Adam}, "got the class Adam"),
+        ({"callbacks": None}, r"a sequence such as \[EarlyStopping\(patience=10\)\], got None"),
+        ({"callbacks": [print]}, "with start, epoch_end and end.*got <built-in function print>"),
+        ({"callbacks": [EarlyStopping]}, "got the class EarlyStopping"),
+    ],
+)
+def test_what_is_no_option_is_refused_before_any_work(network, options, message):
+    before, drawn = network.weights(), network.rng.bit_generator.state
+    with pytest.raises(TypeError, match=message):
+        network.fit(X, LABELS, **{"validation": 0.3, **options})
+    np.testing.assert_array_equal(network.weights()[0][0], before[0][0])
+    assert network.rng.bit_generator.state == drawn
+
+
+def test_a_step_needs_an_optimizer(network):
+    with pytest.raises(TypeError, match="got 'adam'"):
+        network.train_step(X, LABELS, "adam")
+
+
+def test_numbers_too_large_for_the_dtype_are_refused_and_not_turned_into_inf(network):
+    huge = np.where(X[1, 2] == X, -1e39, X)
+    calls = (
+        network.predict,
+        network.forward,
+        lambda rows: network.evaluate(rows, LABELS),
+        lambda rows: network.fit(rows, LABELS, epochs=1),
+    )
+    for call in calls:
+        if network.backend.dtype == np.float64:
+            call(huge)
+            continue
+        with pytest.raises(ValueError, match=r"X contains -1e\+39 in row 1, column 2 .*float32 cannot hold"):
+            call(huge)
+
+
+def test_a_network_is_not_pickled_and_says_what_to_keep(network):
+    for copy in (pickle.dumps, deepcopy):
+        with pytest.raises(TypeError, match=r"network\.weights\(\)"):
+            copy(network)
 
 
 def test_backward_needs_forward(network):

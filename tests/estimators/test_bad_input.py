@@ -133,3 +133,15 @@ def test_a_fitted_estimator_stays_as_it_was(call):
 def test_a_column_for_y_is_taken_with_a_warning():
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         fuseprop.MLPClassifier(max_iter=2).fit(X, CLASSES.reshape(-1, 1))
+
+
+def test_weights_of_less_than_nothing_are_told_as_what_they_are():
+    with pytest.raises(ValueError, match="sample weights of a batch add up to -20"):
+        fuseprop.MLPClassifier(max_iter=1).fit(np.eye(20), np.arange(20) % 2, -np.ones(20))
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_what_is_no_callback_is_refused(solver):
+    model = fuseprop.MLPClassifier(solver=solver, max_iter=1, callbacks=[print])
+    with pytest.raises(TypeError, match="a callback must be an object with start, epoch_end and end"):
+        model.fit(np.eye(4), [0, 1, 0, 1])

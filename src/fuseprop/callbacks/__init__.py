@@ -4,7 +4,7 @@ from .early_stopping import EarlyStopping
 from .history_csv import HistoryCSV
 from .learning_rate import LearningRate
 from .on_epoch_end import OnEpochEnd
-from .protocol import BatchCallback, Callback
+from .protocol import BatchCallback, Callback, check_callbacks
 from .save_best import SaveBest
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "LearningRate",
     "OnEpochEnd",
     "SaveBest",
+    "check_callbacks",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
+from ..checks import check_methods
 from ..history import History
 
 
@@ -26,3 +28,14 @@ class BatchCallback(Callback, Protocol):
 
     def batch_end(self, history: History, batch: int) -> None:
         """Learned from a batch, counted from 1; its loss is still on the device, nobody has waited for it."""
+
+
+def check_callbacks(callbacks: object) -> None:
+    """Raise TypeError for what is no sequence of callbacks, and for a class where its object is meant."""
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(
+            f"callbacks must be a sequence such as [EarlyStopping(patience=10)], got {callbacks!r:.100}."
+        )
+    for callback in callbacks:
+        expected = "an object with start, epoch_end and end, such as EarlyStopping(patience=10)"
+        check_methods("a callback", callback, ("start", "epoch_end", "end"), expected)

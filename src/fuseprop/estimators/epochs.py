@@ -187,6 +187,11 @@ class Epochs:
     def _prepare(self, sums: HostArray) -> None:
         """Prepare the optimizer for batches whose weights add up to `sums`."""
         decay = np.divide(self._alpha, sums, out=np.zeros_like(sums), where=sums != 0)
+        if (decay < 0).any():
+            raise ValueError(
+                f"the sample weights of a batch add up to {sums[decay < 0][0]:g}; with alpha above 0 they "
+                f"must not add up to less than 0."
+            )
         same = self._weights is None and (decay == decay[0]).all()
         self._optimizer.weight_decay = float(decay[0]) if same else decay
         self._optimizer.prepare(self._stack.parameters, len(self.batches))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..callbacks import Callback
+from ..callbacks import Callback, check_callbacks
 from ..history import History
 
 try:
@@ -46,8 +46,9 @@ class Monitor:
         *,
         is_fit: bool,
     ) -> None:
-        given = estimator.callbacks
-        self.callbacks: Sequence[Callback] = [given] if hasattr(given, "epoch_end") else list(given or ())
+        given: Any = () if estimator.callbacks is None else estimator.callbacks
+        self.callbacks: Sequence[Callback] = [given] if hasattr(given, "epoch_end") else given
+        check_callbacks(self.callbacks)
         self._estimator, self._data, self._weights = estimator, data, weights
         self._is_watched = is_fit and bool(
             {"_skl_callbacks", "_parent_callback_ctx"} & vars(estimator).keys()

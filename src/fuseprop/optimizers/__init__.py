@@ -2,6 +2,6 @@
 
 from .adam import Adam
 from .momentum import MomentumSGD
-from .protocol import Optimizer
+from .protocol import Optimizer, check_optimizer
 
-__all__ = ["Adam", "MomentumSGD", "Optimizer"]
+__all__ = ["Adam", "MomentumSGD", "Optimizer", "check_optimizer"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..backend import AnyBackend, Array, HostArray
+from ..checks import is_finite_number
 from ..parameters import Parameters
 from ..schedules import Schedule
 from .flat import FlatOptimizer
@@ -93,7 +93,7 @@ class Adam(FlatOptimizer):
     def _check(self) -> None:
         super()._check()
         for name, beta in (("beta_1", self.beta_1), ("beta_2", self.beta_2)):
-            if not 0 <= beta < 1:
+            if not (is_finite_number(beta) and 0 <= beta < 1):
                 raise ValueError(f"{name} must be at least 0 and below 1, got {beta!r}.")
-        if not (isfinite(self.epsilon) and self.epsilon > 0):
+        if not (is_finite_number(self.epsilon) and self.epsilon > 0):
             raise ValueError(f"epsilon must be a number above 0, got {self.epsilon!r}.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..backend import AnyBackend, Array, HostArray
+from ..checks import is_finite_number
 from ..parameters import Parameters
 from ..schedules import Schedule, rate_of
 from .settings import StepSettings
@@ -115,15 +116,14 @@ class FlatOptimizer:
         raise NotImplementedError
 
     def _check(self) -> None:
-        if not callable(self.learning_rate) and not (isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(
-                f"learning_rate must be a number above 0, got {self.learning_rate!r}. Or give a schedule."
-            )
+        rate = self.learning_rate
+        if not callable(rate) and not (is_finite_number(rate) and rate > 0):
+            raise ValueError(f"learning_rate must be a number above 0, got {rate!r}. Or give a schedule.")
         decay = self.weight_decay
         fine = 0 <= decay < inf if isinstance(decay, int | float) else _none_negative(np.asarray(decay))
         if not fine:
             raise ValueError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r}.")
-        if self.clip_norm is not None and not (isfinite(self.clip_norm) and self.clip_norm > 0):
+        if self.clip_norm is not None and not (is_finite_number(self.clip_norm) and self.clip_norm > 0):
             raise ValueError(f"clip_norm must be a number above 0, or None, got {self.clip_norm!r}.")
 
 

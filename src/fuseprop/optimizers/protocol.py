@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..backend import AnyBackend, Array
+from ..checks import check_methods
 from ..parameters import Parameters
 from ..schedules import Schedule
 
@@ -48,3 +49,10 @@ class Optimizer(Protocol):
 
     def reset(self) -> None:
         """Forget all steps taken."""
+
+
+def check_optimizer(optimizer: Optimizer) -> Optimizer:
+    """Return an optimizer; raise TypeError for a name, a class, and what else is none."""
+    methods = ("prepare", "update", "reset")
+    check_methods("optimizer", optimizer, methods, "an optimizer object such as Adam(learning_rate=0.001)")
+    return optimizer
