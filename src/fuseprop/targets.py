@@ -51,8 +51,8 @@ def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Target
     activation (0 and 1, or -1 and 1 for tanh). Everything else is values (n, k), or (n,) for one output.
 
     Raises TypeError for what are not host numbers; ValueError for wrong shapes, nan, labels out of range,
-    targets outside [0, 1] for a cross-entropy or below 0 for a
-    Poisson deviance, and labels that are not exclusive for the softmax loss.
+    targets outside [0, 1] for a cross-entropy or below 0 for a Poisson deviance, and labels that are not
+    exclusive for the softmax loss.
     """
     array = as_host("target", target)
     k = last.outputs
