@@ -92,11 +92,14 @@ def test_an_examination_that_raises_is_a_finding(installed, monkeypatch):
     ]
 
 
-def test_the_command_prints_everything(installed):
+def test_the_command_prints_everything(installed, monkeypatch):
     installed["cupy"] = Entry("cupy", unavailable)
+    missing = [Finding("wheels", "none", ok=False, fix="pip install them")]
+    monkeypatch.setattr(doctor, "entry_points", lambda group: [Entry("mine", lambda: missing)])
     result = CliRunner().invoke(main, ["doctor"])
     assert result.exit_code == 0
     assert "  numpy             works on cpu" in result.stdout
+    assert "! wheels            none. Type: pip install them" in result.stdout
     assert "! cupy              no driver. Type: nvidia-smi." in result.stdout
     assert result.stdout.splitlines()[-1].startswith("The CPU can be used.")
 

@@ -28,5 +28,5 @@ def doctor(json_: bool) -> None:
 
 def _line(finding: Finding) -> str:
     mark = " " if finding.ok else "!"
-    fix = f" Type: {finding.fix}" if finding.fix and not finding.ok else ""
+    fix = f". Type: {finding.fix}" if finding.fix and not finding.ok else ""
     return f"{mark} {finding.what:<18}{finding.found}{fix}"
