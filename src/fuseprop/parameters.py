@@ -7,6 +7,7 @@ always 1. Blocks start at multiples of 64 elements; the padding between them is 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from .backend import AnyBackend, Array, HostArray
 
 ALIGNMENT = 64
 """Elements: 256 bytes in float32, a whole number of cache lines and of a GPU's memory transactions."""
+
+LARGEST = sys.maxsize // 8
+"""Elements: as many in float64 as there are addresses."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Parameters:
         for d, m in self.shapes:
             starts.append(size)
             size += -(-(d + 1) * m // ALIGNMENT) * ALIGNMENT
+        if size > LARGEST:
+            raise MemoryError(f"{size:,} parameters fit no memory at all. Make the layers smaller.")
         self.values = backend.zeros((size,))
         self.gradients = backend.zeros((size,))
         self.ranges = [(o, o + (d + 1) * m) for o, (d, m) in zip(starts, self.shapes, strict=True)]
