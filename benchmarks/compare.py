@@ -26,6 +26,8 @@ from .sets import SETS, measure_all
 from .turns import SETTLE
 
 RESULTS = Path(__file__).parent / "results"
+TRIALS = "trials"
+"""Under the results, where the report does not look: what is quick or a part shall not replace a whole."""
 
 FORMAT = 2
 QUICK_ROUNDS, QUICK_FLOPS = 3, 1e8
@@ -53,7 +55,11 @@ def _of(limit: str) -> str:
     "--peer", "peers", multiple=True, help="Only these, and fuseprop: " + ", ".join(PEERS[1:]) + "."
 )
 @click.option("--footprint/--no-footprint", "sizes", default=True, help="Memory and start-up (CPU only).")
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, help="A folder.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=f"A folder. [default: results; its {TRIALS}, if quick or a part]",
+)
 def main(
     device: str,
     rounds: int,
@@ -64,7 +70,7 @@ def main(
     activations: tuple[str, ...],
     peers: tuple[str, ...],
     sizes: bool,
-    output: Path,
+    output: Path | None,
 ) -> None:
     """Parse the command line."""
     limits = LIMITS[_kind(device)]
@@ -83,6 +89,8 @@ def main(
         minutes=minutes or limits["minutes"],
         sizes=sizes and device == "cpu",
     )
+    if output is None:
+        output = RESULTS / TRIALS if quick or networks or activations or peers else RESULTS
     output.mkdir(parents=True, exist_ok=True)
     path = output / f"{slug(result['machine'])}-{result['date']}.json"
     path.write_text(json.dumps(result, indent=1) + "\n")

@@ -4,11 +4,13 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from benchmarks.compare import compare
+import benchmarks.compare
+from benchmarks.compare import compare, main
 from benchmarks.footprint import footprint
 from benchmarks.networks import CASES
-from benchmarks.report import BEGIN, END, generate, section
+from benchmarks.report import BEGIN, END, generate, newest, section
 
 HERE = Path(__file__).parent
 
@@ -34,6 +36,29 @@ def result():
             sizes=False,
             pause=0.0,
         )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder"),
+    [
+        ([], "results"),
+        (["--quick"], "results/trials"),
+        (["--network", "2-8-1-b4"], "results/trials"),
+        (["--peer", "textbook"], "results/trials"),
+        (["--activation", "relu"], "results/trials"),
+        (["--quick", "--output", "mine"], "mine"),
+    ],
+)
+def test_a_trial_replaces_no_result(tmp_path, monkeypatch, arguments, folder):
+    made = {"machine": benchmarks.compare.describe(), "date": "2030-01-01", "minutes": 0.0}
+    monkeypatch.setattr(benchmarks.compare, "compare", lambda *_, **__: made)
+    monkeypatch.setattr(benchmarks.compare, "RESULTS", tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert [path.parent for path in tmp_path.rglob("*.json")] == [tmp_path / folder]
+    if folder != "results":
+        assert not list(newest(tmp_path / "results")), "the report looks at results alone"
 
 
 def rows(result, network=0):
