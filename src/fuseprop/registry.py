@@ -56,7 +56,12 @@ def load_backend(device: str | None = None, dtype: str = "float32") -> AnyBacken
     if device is None:
         device = os.environ.get(VARIABLE) or "auto"
     if device != "auto":
-        return _open(device, dtype)
+        try:
+            return _open(device, dtype)
+        except BackendUnavailable as error:
+            if device != os.environ.get(VARIABLE):
+                raise
+            raise BackendUnavailable(f"{error} The variable {VARIABLE} names this device.") from error
     backend, why = _choose(dtype)
     _say(why)
     return backend

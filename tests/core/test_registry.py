@@ -82,8 +82,11 @@ def test_the_variable_stands_for_a_device_that_nobody_named(installed, monkeypat
     assert load_backend("auto").device == "cuda"
     assert Network(mlp([2, 1]), "half_squared_error").backend.device == "cpu"
     monkeypatch.setenv(registry.VARIABLE, "cuda:9")
-    with pytest.raises(BackendUnavailable, match="cuda:9"):
+    with pytest.raises(BackendUnavailable, match=r"cuda:9.*The variable FUSEPROP_DEVICE names this device\."):
         load_backend()
+    with pytest.raises(BackendUnavailable, match="cuda:8") as raised:
+        load_backend("cuda:8")
+    assert registry.VARIABLE not in str(raised.value)
 
 
 def test_unknown_names_list_what_there_is(installed):
