@@ -6,7 +6,6 @@ turns the files under ``results/`` into tables and plots.
 
 from __future__ import annotations
 
-import json
 import time
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from fuseprop.registry import load_backend
 
 from .calls import EXAMINED, examine
 from .footprint import footprint
-from .machine import describe, slug, today
+from .machine import describe, save, today
 from .networks import ACTIVATIONS, CASES, Case
 from .peers import PEERS
 from .sets import SETS, measure_all
@@ -91,9 +90,7 @@ def main(
     )
     if output is None:
         output = RESULTS / TRIALS if quick or networks or activations or peers else RESULTS
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / f"{slug(result['machine'])}-{result['date']}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    path = save(result, output)
     click.echo(f"{path}: {result['minutes']:.1f} minutes", err=True)
 
 

@@ -50,6 +50,17 @@ class Stopwatch:
     stamp: Callable[[], Any] | None = None
     between: Callable[[Any, Any], float] | None = None
 
+    def seconds(self, call: Callable[[], object], times: int) -> float:
+        """Return a GPU's seconds for a call, between two marks around so many of them."""
+        assert self.stamp is not None
+        assert self.between is not None
+        start = self.stamp()
+        for _ in range(times):
+            call()
+        end = self.stamp()
+        self.wait()
+        return self.between(start, end) / times
+
     def apart(self, enqueue: Callable[[int], None], unit: int) -> dict[str, float]:
         """Return seconds a step: "host" until steps are asked for, "device" between marks around them."""
         steps = max(1, ENQUEUED // unit) * unit
@@ -85,11 +96,4 @@ def device_seconds(backend: Any, call: Callable[[], object]) -> float | None:
     """Return the seconds between two events around a call on a GPU; None on a CPU."""
     if not backend.device.startswith("cuda"):
         return None
-    watch = cupy_stopwatch()
-    assert watch.stamp is not None
-    assert watch.between is not None
-    start = watch.stamp()
-    call()
-    end = watch.stamp()
-    watch.wait()
-    return watch.between(start, end)
+    return cupy_stopwatch().seconds(call, 1)

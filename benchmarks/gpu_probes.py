@@ -196,15 +196,8 @@ class Probes:
 
     def device_seconds(self, call: Call, times: int | None = None) -> float:
         """Return the GPU's seconds for a call, between two marks around as many as last SECONDS."""
-        assert self.watch.stamp is not None
-        assert self.watch.between is not None
         if times is None:
             times = max(3, min(1000, int(SECONDS / self.device_seconds(call, 3))))
         for _ in range(3):
             call()
-        start = self.watch.stamp()
-        for _ in range(times):
-            call()
-        end = self.watch.stamp()
-        self.watch.wait()
-        return self.watch.between(start, end) / times
+        return self.watch.seconds(call, times)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -46,6 +47,14 @@ def slug(machine: dict[str, Any]) -> str:
 def today() -> str:
     """Return the date, such as "2026-01-31"."""
     return datetime.now().astimezone().strftime("%Y-%m-%d")
+
+
+def save(record: dict[str, Any], folder: Path) -> Path:
+    """Write a record of a machine on a date, under their names, into a folder; return the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{slug(record['machine'])}-{record['date']}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    return path
 
 
 def _cpu() -> str:

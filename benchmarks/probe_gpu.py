@@ -7,7 +7,6 @@ join in a graph. Without a GPU it says what is missing and ends with 2.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ from fuseprop.registry import load_backend
 from .compare import RESULTS
 from .device import cupy_stopwatch
 from .gpu_probes import Probes
-from .machine import describe, slug, today
+from .machine import describe, save, today
 from .tables import number, table
 
 MISSING = 2
@@ -45,9 +44,7 @@ def main(device: str, output: Path) -> None:
     probes = Probes(backend, cupy, cupy_stopwatch())
     record = {"date": today(), "machine": describe(), **probes.record()}
     record["seconds"] = round(time.monotonic() - start, 1)
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / f"{slug(record['machine'])}-{record['date']}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    path = save(record, output)
     click.echo(tables(record))
     click.echo(f"{path}: {record['seconds']} seconds", err=True)
 

@@ -8,7 +8,6 @@ GPU it says what is missing and ends with 2.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ from fuseprop.registry import load_backend
 
 from .compare import RESULTS
 from .device import Stopwatch, cupy_stopwatch
-from .machine import describe, slug, today
+from .machine import describe, save, today
 from .networks import CASES
 from .probe_gpu import MISSING
 from .problem import Problem, make_problem
@@ -71,7 +70,7 @@ class Profile:
             raise
         finally:
             self._lanes.enter()
-        seconds = self._seconds(graph, LAUNCHES) / TIMES
+        seconds = self._seconds(graph) / TIMES
         self._stepper.rewind()
         return seconds
 
@@ -79,18 +78,11 @@ class Profile:
         """Return the seconds of a step, in the epochs that it is replayed in."""
         self._stepper.rewind()
         epoch = self._problem.batches
-        return self._seconds(lambda: self._stepper.steps(epoch), LAUNCHES) / epoch
+        return self._seconds(lambda: self._stepper.steps(epoch)) / epoch
 
-    def _seconds(self, call: Callable[[], object], times: int) -> float:
-        assert self._watch.stamp is not None
-        assert self._watch.between is not None
+    def _seconds(self, call: Callable[[], object]) -> float:
         call()
-        start = self._watch.stamp()
-        for _ in range(times):
-            call()
-        end = self._watch.stamp()
-        self._watch.wait()
-        return self._watch.between(start, end) / times
+        return self._watch.seconds(call, LAUNCHES)
 
 
 def describe_node(node: Node) -> dict[str, Any]:
@@ -125,9 +117,7 @@ def main(device: str, networks: Sequence[str], output: Path) -> None:
         profiles.append(Profile(backend, problem, cupy_stopwatch()).record())
         click.echo(tables(profiles[-1]) + "\n")
     record = {"date": today(), "machine": describe(), "profiles": profiles}
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / f"{slug(record['machine'])}-{record['date']}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    path = save(record, output)
     click.echo(f"{path}: {time.monotonic() - start:.1f} seconds", err=True)
 
 
