@@ -9,7 +9,7 @@ import numpy as np
 
 from .backend import AnyBackend, HostArray
 from .callbacks import Callback, check_callbacks
-from .checks import as_host, as_rows, check_methods, check_range, positive_integer
+from .checks import as_host, check_methods, positive_integer
 from .choices import choose
 from .evaluation import evaluation
 from .history import History
@@ -23,7 +23,7 @@ from .passes import Passes
 from .prediction import decide, predict_rows
 from .progress import progress as show_progress
 from .registry import load_backend
-from .rows import check_rows, check_validation
+from .rows import check_inputs, check_rows, check_validation
 from .stack import build_stack, check_chain, check_link
 from .training import Training
 
@@ -138,7 +138,7 @@ class Network:
 
         With `dropout`, hidden layers drop outputs by the masks of the next training step.
         """
-        return self._passes.forward(self._rows(X), dropout=dropout)
+        return self._passes.forward(check_inputs(self.stack, X), dropout=dropout)
 
     def backward(self, target: object, sample_weight: object = None) -> float:
         """Backpropagate the loss of the last `forward`; return the loss, leave the `gradients`.
@@ -246,7 +246,7 @@ class Network:
         Probabilities for the cross-entropies, means for the Poisson deviance. Any number of rows, taken in
         chunks.
         """
-        host = self._rows(X)
+        host = check_inputs(self.stack, X)
         with np.errstate(over="ignore", invalid="ignore"):
             return predict_rows(self.backend, self.stack, host)
 
@@ -269,11 +269,6 @@ class Network:
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""
         return self.stack.summary()
-
-    def _rows(self, X: object) -> HostArray:
-        rows = as_rows(X, self.inputs)
-        check_range("X", rows, self.backend.dtype)
-        return rows
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(

@@ -60,11 +60,17 @@ class Rows:
 
 def check_rows(stack: Stack, X: object, target: object, sample_weight: object = None) -> Rows:
     """Return what users hand over as rows for a stack; raises ValueError and TypeError as `Network` says."""
-    host = as_rows(X, stack.layers[0].inputs)
-    check_range("X", host, stack.parameters.backend.dtype)
+    host = check_inputs(stack, X)
     targets = encode_targets(target, stack.loss, stack.layers[-1], len(host))
     weights = None if sample_weight is None else as_sample_weights(sample_weight, len(host))
     return Rows(host, targets, weights)
+
+
+def check_inputs(stack: Stack, X: object) -> HostArray:
+    """Return rows (N, d) that a stack's first layer takes, in numbers that its dtype can hold."""
+    rows = as_rows(X, stack.layers[0].inputs)
+    check_range("X", rows, stack.parameters.backend.dtype)
+    return rows
 
 
 def check_validation(validation: object) -> None:
