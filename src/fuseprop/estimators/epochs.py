@@ -125,9 +125,8 @@ class Epochs:
         self._sums = self._sizes.astype(np.float64)  # of each batch's weights, in the order that was sent
         self._runs: Runs | None = None
 
-    def session(self, order: HostArray) -> AbstractContextManager[None]:
+    def session(self) -> AbstractContextManager[None]:
         """Compile the steps, and return what surrounds the epochs that take them."""
-        self.send(order)
         self._prepare(self._sums)  # from here on the optimizer has the buffers that a step needs
         times = Counter(self.batches)  # the last may be another than the others
         programs = [(self._program(batch), count) for batch, count in times.items()]

@@ -80,7 +80,7 @@ class Stochastic:
         )
         try:
             monitor.start(epochs, history)
-            with self._epochs.session(self._rows):
+            with self._epochs.session():
                 for _ in range(epochs):
                     start = perf_counter()
                     order = orders.begin()
