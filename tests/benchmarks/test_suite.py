@@ -1,6 +1,8 @@
 """The suite runs: once each and untimed here, on the small networks."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,8 +58,65 @@ def test_what_the_json_holds(tmp_path):
     assert info["peak_memory"] > info["bytes"] / 10
 
 
+QUICK = ("--benchmark-max-time=0.001", "--benchmark-min-time=0.00001", "--benchmark-min-rounds=1")
+SMALL = "test_host_to_device and 64KiB"
+
+
+def without_a_gpu(storage, *options, **environment):
+    """Run two benchmarks for each backend where no GPU can be seen; return exit status and output."""
+    command = [sys.executable, "-m", "pytest", "-q", ROOT / "benchmarks", "-p", "no:cacheprovider", *QUICK]
+    done = subprocess.run(
+        [*map(str, command), "-k", SMALL, *options],
+        cwd=storage,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "REQUIRE_GPU": "0", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_a_backend_that_cannot_be_used_takes_one_line(tmp_path):
+    status, printed = without_a_gpu(tmp_path, "-rs")
+    assert status == 0, printed
+    assert re.search(r"^2 passed, 1 skipped, \d+ deselected", printed, re.MULTILINE), printed
+    (line,) = re.findall(r"^backend .*", printed, re.MULTILINE)
+    assert line.startswith("backend 'cupy' cannot be used, and one of its 2 tests stands for all: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [(["--backends=cupy"], {}), ([], {"REQUIRE_GPU": "1"})],
+    ids=["named", "required"],
+)
+def test_one_that_was_asked_for_fails_with_the_reason(tmp_path, options, environment):
+    status, printed = without_a_gpu(tmp_path, *options, **environment)
+    assert status == 1, printed
+    assert printed.count("1 error") == 1
+    assert "backend 'cupy' was asked for and cannot be used: " in printed
+
+
+def test_every_option_of_pytest_benchmark_ends_without_an_error(tmp_path):
+    """Each in its turn, over one folder: nothing is stored there at first."""
+    for options, words in [
+        (["--benchmark-compare"], ["Can't compare", "2 passed"]),
+        (["--benchmark-disable"], ["2 passed"]),
+        (["--benchmark-skip", "--benchmark-autosave"], ["3 skipped", "Not saving anything"]),
+        (["--benchmark-only", "--benchmark-autosave"], ["2 passed", "Saved benchmark data in"]),
+        (["--benchmark-compare"], ["2 passed", "Comparing against benchmarks from", "NOW"]),
+        (["--backends=numpy", "--benchmark-compare=9999"], ["Can't compare", "2 passed"]),
+    ]:
+        status, printed = without_a_gpu(tmp_path, *options)
+        assert status == 0, (options, printed)
+        for word in words:
+            assert word in printed, (options, printed)
+        assert "machine_info is different" not in printed, (options, printed)
+    assert len(list(tmp_path.rglob("*.json"))) == 1
+
+
 def test_the_estimators_are_timed_beside_scikit_learns():
-    pytest.importorskip("sklearn", reason='needs scikit-learn: pip install "fuseprop[sklearn]"')
+    pytest.importorskip("sklearn", reason='needs scikit-learn: pip install -e ".[sklearn]"')
     command = [sys.executable, "-m", "benchmarks.estimators", "--rounds=1", "--table=breast_cancer"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.count("| breast_cancer |") == 4

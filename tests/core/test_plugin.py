@@ -6,16 +6,34 @@ pytest_plugins = ["pytester"]
 
 TEST = "def test_it(backend):\n    assert backend.dtype\n"
 ABSENT = """
-import pytest
-from fuseprop.backend import BackendUnavailable
 from fuseprop import registry
 
+class Absent:
+    def load(self):
+        raise ImportError("no module named absent_library")
+
+registry._installed()["numpy"] = Absent()
+"""
+LATE = """
+import pytest
+from fuseprop import registry
+from fuseprop.backend import BackendUnavailable
+
+def full(dtype):
+    raise BackendUnavailable("the device is taken")
+
 @pytest.fixture(autouse=True, scope="session")
-def no_backend():
-    class Absent:
-        def load(self):
-            raise ImportError("no module named absent_library")
-    registry._installed()["numpy"] = Absent()
+def taken():
+    registry._installed()["numpy"] = type("Entry", (), {"load": lambda self: full})()
+"""
+STRICT = """
+import pytest
+
+@pytest.fixture
+def benchmark():
+    used = []
+    yield used
+    assert used, "the fixture was not used"
 """
 
 
@@ -42,19 +60,60 @@ def test_a_backend_may_be_named_by_its_device(pytester, run):
     run("--backends=cpu").assert_outcomes(passed=2)
 
 
-def test_unavailable_is_skipped_with_the_reason(pytester, run):
-    pytester.makeconftest(ABSENT)
-    pytester.makepyfile(TEST)
-    result = run("-rs", "-k", "numpy")
-    result.assert_outcomes(skipped=2, deselected=result.parseoutcomes().get("deselected", 0))
-    result.stdout.fnmatch_lines(["*numpy*cannot be imported*absent_library*"])
+MANY = """
+import pytest
+
+@pytest.mark.parametrize("size", range(5))
+def test_it(benchmark, backend, size):
+    benchmark.append(size)
+
+def test_other():
+    pass
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-q",), ("-qq",)])
+def test_one_test_is_skipped_for_a_backend_that_cannot_be_used(pytester, run, options):
+    """With the reason, which stands once under the collection too; no other fixture hears of it."""
+    pytester.makeconftest(ABSENT + STRICT)
+    pytester.makepyfile(MANY)
+    result = run("-rs", "-k", "numpy or other", *options)
+    result.assert_outcomes(passed=1, skipped=1, deselected=19) if not options else None
+    assert result.ret == 0
+    assert result.stdout.str().count("absent_library") == 2
+    result.stdout.fnmatch_lines(
+        [
+            "backend 'numpy' cannot be used, and one of its 10 tests stands for all: *absent_library*",
+            "SKIPPED*numpy*cannot be imported*absent_library*",
+        ]
+    )
+
+
+def test_a_backend_that_can_be_used_in_one_dtype_runs_in_that(pytester, run):
+    pytester.makeconftest("""
+from fuseprop import registry
+from fuseprop.backend import BackendUnavailable
+from fuseprop_numpy import NumpyBackend
+
+def half(dtype):
+    if dtype == "float64":
+        raise BackendUnavailable("this device has no float64")
+    return NumpyBackend(dtype)
+
+registry._installed()["numpy"] = type("Entry", (), {"load": lambda self: half})()
+""")
+    pytester.makepyfile("def test_it(backend): pass\ndef test_other(backend64): pass\n")
+    result = run("-k", "numpy", "-rs")
+    result.assert_outcomes(passed=1, skipped=1, deselected=result.parseoutcomes()["deselected"])
+    result.stdout.fnmatch_lines(["*'numpy' cannot be used*its 2 tests*: this device has no float64"])
 
 
 def test_named_and_unavailable_fails(pytester, run):
-    pytester.makeconftest(ABSENT)
-    pytester.makepyfile(TEST)
+    pytester.makeconftest(ABSENT + STRICT)
+    pytester.makepyfile(MANY)
     result = run("--backends=numpy")
-    result.assert_outcomes(errors=2)
+    result.assert_outcomes(passed=1, errors=1, deselected=9)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*was asked for and cannot be used*absent_library*"])
 
 
@@ -63,7 +122,26 @@ def test_required_and_unavailable_fails(pytester, run, monkeypatch):
     pytester.makeconftest(ABSENT)
     pytester.makepyfile(TEST)
     result = run("-k", "numpy")
-    assert result.parseoutcomes()["errors"] == 2
+    assert result.parseoutcomes()["errors"] == 1
+    assert "skipped" not in result.parseoutcomes()
+
+
+@pytest.mark.parametrize(("option", "outcome"), [("-rs", "skipped"), ("--backends=numpy", "errors")])
+def test_a_backend_that_is_lost_after_the_collection(pytester, run, option, outcome):
+    pytester.makeconftest(LATE)
+    pytester.makepyfile(TEST)
+    result = run("-k", "numpy", option)
+    assert result.parseoutcomes()[outcome] == 2
+    assert "the device is taken" in result.stdout.str()
+
+
+def test_what_is_not_selected_is_not_looked_at(pytester, run):
+    """Whether a GPU can be used takes seconds to find out."""
+    pytester.makeconftest(ABSENT.replace("no module named", "looked at:"))
+    pytester.makepyfile(MANY)
+    result = run("-k", "other")
+    result.assert_outcomes(passed=1, deselected=result.parseoutcomes()["deselected"])
+    assert "looked at" not in result.stdout.str()
 
 
 def test_a_name_that_nobody_registered_is_a_usage_error(pytester, run):

@@ -4,9 +4,10 @@ Load it by ``addopts = ["-p", "fuseprop.testing"]`` in the pytest configuration.
 
 * the fixture `backend`: a test that takes it runs once for each backend and dtype, and `backend64`, the same
   in float64 alone; one that parametrizes the fixture itself runs with what it chooses;
-* ``--backends=a,b``: which backends, by name or device; without it, all that are installed. A backend that
-  is named and cannot be used fails its tests; one that is not named is skipped, with the reason. With the
-  environment variable ``REQUIRE_GPU=1`` none is skipped;
+* ``--backends=a,b``: which backends, by name or device; without it, all that are installed. Of the tests of a
+  backend that cannot be used one stands for all: it is skipped with the reason, and fails with it where the
+  backend is named or the environment variable ``REQUIRE_GPU`` is 1. The others are deselected, and a line
+  under the collection says how many they are;
 * the marker ``gpu`` on tests of the CUDA backend: ``pytest -m gpu``;
 * `BackendContract`: what every backend must do. ``class TestMine(BackendContract): pass`` runs all of it.
 """
@@ -14,6 +15,9 @@ Load it by ``addopts = ["-p", "fuseprop.testing"]`` in the pytest configuration.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple, NoReturn
 
 import pytest
 
@@ -29,6 +33,20 @@ from fuseprop.testing.contract.parity import assert_parity  # noqa: E402
 __all__ = ["BackendContract", "assert_parity"]
 
 DTYPES = ("float32", "float64")
+
+
+class Wanted(NamedTuple):
+    """What this plugin parametrizes the fixtures with."""
+
+    name: str
+    dtype: str
+
+
+UNUSABLE = pytest.StashKey[str]()
+"""Of a test that stands for a backend that cannot be used: why."""
+
+LEFT_OUT = pytest.StashKey[list[str]]()
+"""Of a run: a sentence for each backend that cannot be used."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,12 +84,45 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(
                 fixture,
                 [
-                    pytest.param((name, dtype), id=f"{name}-{dtype}", marks=_marks(name))
+                    pytest.param(Wanted(name, dtype), id=f"{name}-{dtype}", marks=_marks(name))
                     for name in names
                     for dtype in dtypes
                 ],
                 indirect=True,
             )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave one test of each backend that cannot be used, which says why."""
+    unusable: dict[tuple[str, str], list[pytest.Item]] = {}
+    for item in items:
+        for wanted in _wanted(item):
+            why = _why_not(wanted)
+            if why is not None:
+                unusable.setdefault((wanted.name, why), []).append(item)
+                break
+    config.stash[LEFT_OUT] = [_left_out(name, why, len(tests)) for (name, why), tests in unusable.items()]
+    others: set[pytest.Item] = set()
+    for (name, why), (first, *rest) in unusable.items():
+        first.stash[UNUSABLE] = _asked_for(name, why) if _required(config) else why
+        others.update(rest)
+    if others:
+        config.hook.pytest_deselected(items=[item for item in items if item in others])
+        items[:] = [item for item in items if item not in others]
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say once which backends cannot be used, and why."""
+    return config.stash.get(LEFT_OUT, [])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip or fail what stands for a backend that cannot be used, before any fixture is set up."""
+    why = item.stash.get(UNUSABLE, None)
+    if why is not None:
+        _give_up(item.config, why)
 
 
 @pytest.fixture
@@ -90,10 +141,46 @@ def _open(request: pytest.FixtureRequest) -> AnyBackend:
     name, dtype = request.param
     try:
         return load_backend(name, dtype)
+    except BackendUnavailable as error:  # of a test that chose for itself, or since the collection
+        required = _required(request.config)
+        return _give_up(request.config, _asked_for(name, str(error)) if required else str(error))
+
+
+def _give_up(config: pytest.Config, why: str) -> NoReturn:
+    if _required(config):
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
+
+
+def _asked_for(name: str, why: str) -> str:
+    return f"backend {name!r} was asked for and cannot be used: {why}"
+
+
+def _left_out(name: str, why: str, tests: int) -> str:
+    others = f", and one of its {tests} tests stands for all" if tests > 1 else ""
+    return f"backend {name!r} cannot be used{others}: {why}"
+
+
+def _wanted(item: pytest.Item) -> Iterator[Wanted]:
+    """Yield the backends that this plugin gave a test to run with."""
+    call = getattr(item, "callspec", None)
+    if call is not None:
+        yield from (value for value in call.params.values() if isinstance(value, Wanted))
+
+
+@cache
+def _why_not(wanted: Wanted) -> str | None:
+    """Return why a backend cannot be used, None where it can."""
+    try:
+        load_backend(*wanted)
     except BackendUnavailable as error:
-        if _named(request.config) or os.environ.get("REQUIRE_GPU") == "1":
-            pytest.fail(f"backend {name!r} was asked for and cannot be used: {error}", pytrace=False)
-        pytest.skip(str(error))
+        return str(error)
+    return None
+
+
+def _required(config: pytest.Config) -> bool:
+    """Whether a backend that cannot be used is a failure."""
+    return bool(_named(config)) or os.environ.get("REQUIRE_GPU") == "1"
 
 
 def _named(config: pytest.Config) -> list[str]:
