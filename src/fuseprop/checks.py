@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backend import HostArray
+from .choices import counted
+from .nonnumeric import check_plain, first_stranger
+
+T = TypeVar("T")
 
 
 def as_host(name: str, values: object) -> HostArray:
     """Return `values` as a NumPy array without copying where that is possible.
 
-    Raises TypeError for arrays that live on a GPU or belong to a backend: no hidden transfer; and ValueError
-    for rows of different lengths.
+    Raises TypeError for arrays that live on a GPU or belong to a backend: no hidden transfer; ValueError for
+    rows of different lengths; and as `check_plain` for dates, masked values and columns of one name.
     """
     if _on_another_device(values):
         kind = f"{type(values).__module__.partition('.')[0]}.{type(values).__name__}"
@@ -24,18 +29,13 @@ def as_host(name: str, values: object) -> HostArray:
             f"{name} is a {kind} on a device; expected an array in host memory. "
             f"Copy it to the host first: `.get()` for CuPy, `.cpu()` for torch, `backend.to_host` here."
         )
+    check_plain(name, values)
     try:
         array = np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name} is no array of numbers: {error} Make rows equally long.") from error
     if array.dtype == object:
-        try:
-            return array.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise TypeError(
-                f"{name} must hold numbers, got {type(values).__name__} that NumPy can only keep as objects. "
-                f"Encode text as numbers, make rows equally long, and copy arrays of a backend by `to_host`."
-            ) from error
+        return _numbers(name, array)
     if array.dtype.kind not in "bifu":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}. Encode or cast it first.")
     return array
@@ -74,6 +74,13 @@ def as_sample_weights(values: object, rows: int) -> NDArray[np.float64]:
     check_finite("sample_weight", weights)
     if (weights < 0).any() or not weights.any():
         raise ValueError("sample_weight must not be negative and not all zero.")
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not np.isfinite(total):
+        raise ValueError(
+            f"sample_weight adds up to more than float64 can hold: its largest number is {weights.max():g}. "
+            f"Divide it by that; only the proportions count."
+        )
     return weights
 
 
@@ -86,26 +93,41 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
             return
     bad = ~np.isfinite(array)
     if bad.any():
-        position = tuple(int(i) for i in np.argwhere(bad)[0])
-        where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), position, strict=False))
         raise ValueError(
-            f"{name} contains {array[position]} in {where} (counted from 0), {int(bad.sum())} such values in "
-            f"all; numbers must be finite. Remove or fill them first."
+            f"{name} contains {array[bad][0]} in {_first(bad)} (counted from 0), "
+            f"{counted(int(bad.sum()), 'such value')} in all; numbers must be finite. Remove or fill them "
+            f"first."
         )
 
 
 def check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
-    """Raise ValueError where a finite number of `array` (n, d) is too large for `dtype`."""
+    """Raise ValueError where a finite number of `array` is too large for `dtype`."""
     if array.dtype.kind != "f" or array.dtype.itemsize <= dtype.itemsize:
         return
     limit = np.finfo(dtype).max
     if array.max() <= limit and array.min() >= -limit:  # two passes without a mask of the array's size
         return
-    row, column = np.argwhere(np.abs(array) > limit)[0]
+    beyond = np.abs(array) > limit
     raise ValueError(
-        f"{name} contains {array[row, column]:g} in row {row}, column {column} (counted from 0), which "
-        f'{dtype} cannot hold. Standardize {name}, or compute in dtype="float64".'
+        f"{name} contains {array[beyond][0]:g} in {_first(beyond)} (counted from 0), which "
+        f'{dtype} cannot hold. Make {name} smaller, such as by standardizing, or compute in dtype="float64".'
     )
+
+
+def warn_of_overflow(predictions: NDArray[Any], stacklevel: int) -> None:
+    """Warn where predictions are nan or inf, which a network of finite weights says where sums overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(predictions.sum()):
+            return
+    bad = int((~np.isfinite(predictions)).sum())
+    if bad:
+        warnings.warn(
+            f"{bad} of {counted(predictions.size, 'prediction')} {'is' if bad == 1 else 'are'} nan or inf: "
+            f"on the way to them numbers became too large for {predictions.dtype}. Either the weights or "
+            f"these rows are too large: standardize the rows, and train again with a smaller learning rate.",
+            RuntimeWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def check_methods(name: str, value: object, methods: Sequence[str], expected: str) -> None:
@@ -116,11 +138,19 @@ def check_methods(name: str, value: object, methods: Sequence[str], expected: st
         raise TypeError(f"{name} must be {expected}, got {got:.100}.")
 
 
+def check_flag(name: str, value: object) -> None:
+    """Raise TypeError for what is neither True nor False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r:.60}.")
+
+
 def is_finite_number(value: object) -> bool:
-    """Whether this is a number, and neither nan nor inf."""
+    """Whether this is one number, and neither nan nor inf; True and False are none."""
+    if isinstance(value, bool | np.bool_) or getattr(value, "shape", ()) != ():
+        return False
     try:
         return isfinite(value)  # type: ignore[arg-type]
-    except TypeError:
+    except (TypeError, ValueError, OverflowError):
         return False
 
 
@@ -129,6 +159,52 @@ def positive_integer(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
     return int(value)
+
+
+def as_generator(seed: object) -> np.random.Generator:
+    """Return a seed's random numbers; those of a Generator are its own.
+
+    Raises ValueError for what NumPy takes for no seed, and for True and False.
+    """
+    try:
+        if isinstance(seed, bool | np.bool_):
+            raise TypeError("it is neither")
+        return np.random.default_rng(seed)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"seed must be a whole number of at least 0, a numpy.random.Generator, or None for another one "
+            f"each time, got {seed!r:.60}."
+        ) from error
+
+
+def as_list(name: str, values: Iterable[T] | object, example: str) -> list[T]:
+    """Return a sequence as a list; raise TypeError for text, and for what holds nothing to go through."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a sequence such as {example}, got {values!r:.60}.")
+    return list(values)
+
+
+def _first(wanted: NDArray[np.bool_]) -> str:
+    """Return the position of the first True, such as ``row 2, column 1``."""
+    position = np.argwhere(wanted)[0]
+    return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), position, strict=False))
+
+
+def _numbers(name: str, array: HostArray) -> HostArray:
+    """Return an array of Python's objects in float64, or raise and say which of them is no number."""
+    try:
+        return array.astype(np.float64)
+    except OverflowError as error:
+        raise ValueError(
+            f"{name} holds a whole number that no float64 can hold, which ends at 1.8e308."
+        ) from error
+    except (TypeError, ValueError) as error:
+        stranger = first_stranger(array)
+        raise TypeError(
+            f"{name} must hold numbers, got {stranger!r:.60} ({type(stranger).__name__}) that NumPy can only "
+            f"keep as an object. Encode text as numbers, fill what is missing, make rows equally long, and "
+            f"copy arrays of a backend by `to_host`."
+        ) from error
 
 
 def _on_another_device(values: object) -> bool:

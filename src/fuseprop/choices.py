@@ -1,4 +1,4 @@
-"""Looking a name up among the choices there are, with an error that lists them."""
+"""Words of errors: a name among the choices there are, with an error that lists them; counts of things."""
 
 from __future__ import annotations
 
@@ -31,3 +31,8 @@ def suggestion(name: object, choices: Iterable[str]) -> str:
 def quoted(name: object) -> str:
     """Return strings in double quotes, anything else as its repr."""
     return f'"{name}"' if isinstance(name, str) else repr(name)
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things, such as ``1 epoch`` or ``3 epochs``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

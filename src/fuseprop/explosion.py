@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .backend import HostArray
 from .step import gradient_step
 
@@ -27,7 +29,9 @@ def largest_gradient(training: Training, order: HostArray, batches: int) -> tupl
         for i, (start, stop) in enumerate(parameters.ranges):
             backend.sum_squares(parameters.gradients[start:stop], out=on_device)
             square = float(backend.to_host(on_device)[0])
-            norm = sqrt(square) if isfinite(square) else inf
+            norm = (
+                sqrt(square) if isfinite(square) else _norm(backend.to_host(parameters.gradients[start:stop]))
+            )
             if norm > worst:
                 worst, layer = norm, i
         if worst == inf:
@@ -35,3 +39,11 @@ def largest_gradient(training: Training, order: HostArray, batches: int) -> tupl
         training.optimizer.update(backend, parameters)
         backend.advance(epoch.cursor, batch.rows)
     return worst, layer
+
+
+def _norm(gradient: HostArray) -> float:
+    """Return a norm whose square overflows; inf where a gradient is not finite itself."""
+    largest = float(np.abs(gradient).max())
+    if not isfinite(largest):
+        return inf
+    return largest * float(np.linalg.norm(gradient.astype(np.float64) / largest))

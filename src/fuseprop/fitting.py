@@ -11,6 +11,7 @@ import numpy as np
 
 from .backend import Activation, HostArray
 from .callbacks import Callback
+from .checks import as_generator
 from .data import DataError, Table, load_table, suggestions_for
 from .data.scaling import Standardizer
 from .data.tasks import Task, make_task
@@ -83,7 +84,7 @@ class Fitting:
         posed = make_task(table, task)
         self.settings = settings = settings_for(posed, *table.X.shape, **given)
         outputs = posed.outputs(settings.loss)
-        rng = np.random.default_rng(settings.seed)
+        rng = as_generator(settings.seed)
         labels = posed.encode(table) if posed.classes else None
         everything = np.arange(len(table))
         rest, test = _split(rng, everything, settings.test, labels, "test")

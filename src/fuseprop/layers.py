@@ -6,15 +6,16 @@ same layers run on any backend, eagerly or recorded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .activations import check_activation
 from .backend import Activation, AnyBackend, Array, HostArray
-from .checks import is_finite_number
+from .checks import as_host, as_list, is_finite_number
 from .choices import choose, quoted
 from .initialization import INITIALIZERS, Initializer
 from .parameters import LayerParameters
@@ -40,7 +41,8 @@ class Dense:
         For a hidden layer, the share of its outputs that a training step leaves out, at random, in [0, 1):
         see `Backend.dropout`. Nothing else knows of it, predictions and model files included.
 
-    Raises ValueError for sizes below 1, unknown names and arrays of another shape or not finite.
+    Raises ValueError for sizes below 1, unknown names and arrays of another shape or not finite; TypeError
+    for arrays that hold no numbers.
     """
 
     inputs: int
@@ -56,7 +58,7 @@ class Dense:
             if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
                 raise ValueError(f"a dense layer needs {what} of at least 1, got {quoted(size)}.")
         check_activation(self.activation)
-        if isinstance(self.initializer, str):
+        if self.initializer is not None and not callable(self.initializer):
             choose("initializer", self.initializer, INITIALIZERS)
         _explicit("weights", self.weights, (self.inputs, self.outputs))
         _explicit("bias", self.bias, (self.outputs,))
@@ -133,13 +135,15 @@ def mlp(
         See `Dense`.
     dropout : float, or one a hidden layer
         The share of each hidden layer's outputs that a training step leaves out: see `Dense`.
+
+    Raises TypeError for what is no sequence, ValueError for fewer than two sizes, another number of entries
+    than there are hidden layers, and as `Dense`.
     """
-    sizes = list(sizes)
+    sizes = as_list("sizes", sizes, "[64, 32, 10], which are inputs, hidden sizes and outputs")
     if len(sizes) < 2:
         raise ValueError(f"sizes must hold at least inputs and outputs, such as [64, 32, 10], got {sizes}.")
     hidden = len(sizes) - 2
-    names = [activation] * hidden if isinstance(activation, str) else list(activation)
-    rates = [dropout] * hidden if isinstance(dropout, int | float | str) else list(dropout)
+    names, rates = _one_a_layer(activation, hidden), _one_a_layer(dropout, hidden)
     for what, entries in (("activation", names), ("dropout", rates)):
         if len(entries) != hidden:
             raise ValueError(
@@ -152,10 +156,16 @@ def mlp(
     ]
 
 
+def _one_a_layer(given: Any, layers: int) -> list[Any]:
+    """Return an entry a layer: those of a sequence, or one thing for all."""
+    is_one = isinstance(given, str) or not isinstance(given, Iterable) or getattr(given, "shape", None) == ()
+    return [given] * layers if is_one else list(given)
+
+
 def _explicit(what: str, values: ArrayLike | None, shape: tuple[int, ...]) -> HostArray | None:
     if values is None:
         return None
-    array = np.array(values, np.float64)
+    array = as_host(what, values).astype(np.float64)
     if array.shape != shape:
         raise ValueError(f"{what} must have shape {shape}, (inputs, outputs) order, got {array.shape}.")
     if not np.isfinite(array).all():

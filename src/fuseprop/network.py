@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .backend import AnyBackend, HostArray
 from .callbacks import Callback, check_callbacks
-from .checks import as_host, check_methods, positive_integer
-from .choices import choose
+from .checks import as_generator, as_list, check_flag, check_methods, positive_integer, warn_of_overflow
+from .choices import choose, counted
 from .evaluation import evaluation
 from .history import History
 from .inspection import Trace, trace_pass
@@ -24,7 +24,7 @@ from .prediction import decide, predict_rows
 from .progress import progress as show_progress
 from .registry import load_backend
 from .rows import check_inputs, check_rows, check_validation
-from .stack import build_stack, check_chain, check_link
+from .stack import build_stack, check_chain, check_link, load_weights
 from .training import Training
 
 Validation = float | tuple[object, object] | tuple[object, object, object] | None
@@ -75,14 +75,14 @@ class Network:
         seed: int | np.random.Generator | None = None,
         backend: AnyBackend | None = None,
     ) -> None:
-        layers = list(layers)
+        layers = as_list("layers", layers, "mlp([64, 32, 10])")
         check_chain(layers)
         chosen = choose("loss", loss, LOSSES)
         check_link(chosen, layers[-1])
         if metric is not None:
             check_metric(metric, chosen)
         self.metric = metric
-        self.rng = np.random.default_rng(seed)
+        self.rng = as_generator(seed)
         if backend is not None:
             check_methods(
                 "backend", backend, ("from_host", "compile"), "a backend object (device= takes names)"
@@ -118,14 +118,24 @@ class Network:
         return self.stack.parameters.unpack(self.stack.parameters.values)
 
     def set_weights(self, layers: Sequence[tuple[object, object]]) -> None:
-        """Set weights (d, m) and bias (m,) of every layer; after a ValueError nothing is set."""
-        if len(layers) != len(self.layers):
-            raise ValueError(f"expected weights and bias of {len(self.layers)} layers, got {len(layers)}.")
-        checked = [
-            Dense(layer.inputs, layer.outputs, weights=as_host("weights", w), bias=as_host("bias", b))
-            for layer, (w, b) in zip(self.layers, layers, strict=True)
-        ]
-        self.stack.parameters.load([layer.starting_values(self.rng) for layer in checked])
+        """Set weights (d, m) and bias (m,) of every layer.
+
+        Raises ValueError and TypeError for what `weights` would not return: other shapes, no numbers, numbers
+        that are not finite or too large for the dtype. Nothing is set then.
+        """
+        pairs: list[Any] = as_list(
+            "layers", layers, "[(weights, bias), ...], which network.weights() returns,"
+        )
+        if len(pairs) != len(self.layers):
+            raise ValueError(
+                f"expected weights and bias of {counted(len(self.layers), 'layer')}, got {len(pairs)}."
+            )
+        checked = []
+        for i, (layer, pair) in enumerate(zip(self.layers, pairs, strict=True), 1):
+            if not isinstance(pair, tuple | list) or len(pair) != 2 or any(part is None for part in pair):
+                raise TypeError(f"layer {i} needs a pair (weights, bias), got {pair!r:.60}.")
+            checked.append(Dense(layer.inputs, layer.outputs, weights=pair[0], bias=pair[1]))
+        load_weights(self.stack.parameters, [layer.starting_values(self.rng) for layer in checked])
 
     def gradients(self) -> list[tuple[HostArray, HostArray]]:
         """Return copies of what `backward` or a training step left: dL/dW and dL/db of each layer."""
@@ -152,9 +162,10 @@ class Network:
         self, X: object, target: object, optimizer: Optimizer, sample_weight: object = None
     ) -> float:
         """Learn from these rows once; return their loss before the step."""
-        check_optimizer(optimizer).prepare(self.stack.parameters, 1)
+        check_optimizer(optimizer)
         self.forward(X, dropout=True)
         loss = self.backward(target, sample_weight)
+        optimizer.prepare(self.stack.parameters, 1)  # which binds it to this network, once all is checked
         self._passes.update(optimizer)
         return loss
 
@@ -218,7 +229,10 @@ class Network:
         batch_size = positive_integer("batch_size", batch_size)
         if optimizer is not None:
             check_optimizer(optimizer)
+        callbacks = as_list("callbacks", callbacks, "[EarlyStopping(patience=10)]")
         check_callbacks(callbacks)
+        for name, flag in (("shuffle", shuffle), ("progress", progress), ("norms", norms)):
+            check_flag(name, flag)
         check_validation(validation)
         rows, held_out = check_rows(self.stack, X, target, sample_weight), None
         if isinstance(validation, tuple):
@@ -244,11 +258,9 @@ class Network:
         """Return predictions (n, k): the last layer's output, through the loss's link.
 
         Probabilities for the cross-entropies, means for the Poisson deviance. Any number of rows, taken in
-        chunks.
+        chunks. Warns where one of them is not finite, because the dtype overflowed on the way to it.
         """
-        host = check_inputs(self.stack, X)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return predict_rows(self.backend, self.stack, host)
+        return self._predict(X)
 
     def classify(self, X: object) -> HostArray:
         """Return decisions: class numbers (n,) for the softmax loss, else "yes" or "no" per output (n, k).
@@ -256,7 +268,14 @@ class Network:
         An output says yes above its threshold: 0.5, but 0 for tanh; yes and no are 1 and 0, but 1 and -1 for
         tanh. For exclusive classes trained with another loss take ``predict(X).argmax(axis=1)``.
         """
-        return decide(self.stack, self.predict(X))
+        return decide(self.stack, self._predict(X))
+
+    def _predict(self, X: object) -> HostArray:
+        host = check_inputs(self.stack, X)
+        with np.errstate(over="ignore", invalid="ignore"):
+            predictions = predict_rows(self.backend, self.stack, host)
+        warn_of_overflow(predictions, stacklevel=3)
+        return predictions
 
     def evaluate(self, X: object, target: object, sample_weight: object = None) -> dict[str, float]:
         """Return the mean loss and the metric over rows, such as ``{"loss": 0.1, "accuracy": 0.97}``."""

@@ -67,6 +67,10 @@ class Parameters:
             for o, (d, m) in zip(starts, self.shapes, strict=True)
         ]
 
+    def are_finite(self) -> bool:
+        """Whether no value is nan or inf. A look at each: their sum of squares overflows long before them."""
+        return bool(np.isfinite(self.backend.to_host(self.values)).all())
+
     def load(self, layers: Sequence[tuple[HostArray, HostArray]]) -> None:
         """Set all values from host arrays: weights (d, m) and bias (m,) of each layer."""
         flat = np.zeros(self.values.shape, self.backend.dtype)

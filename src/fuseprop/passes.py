@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .backend import AnyBackend, HostArray
-from .checks import as_sample_weights
+from .checks import as_sample_weights, check_range
 from .optimizers import Optimizer
 from .stack import Places, Stack
 from .step import Batch, Buffers
@@ -43,6 +43,7 @@ class Passes:
         """Return the loss of the last `forward` and leave its gradients: see `Network.backward`."""
         backend, stack, batch = self._backend, self._stack, self.batch
         targets = encode_targets(target, stack.loss, stack.layers[-1], batch.rows)
+        check_range("target", targets.values, backend.dtype)
         weights = (
             np.ones(batch.rows) if sample_weight is None else as_sample_weights(sample_weight, batch.rows)
         )

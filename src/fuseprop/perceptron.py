@@ -11,7 +11,16 @@ import warnings
 import numpy as np
 
 from .backend import INTEGER, AnyBackend, HostArray
-from .checks import as_host, as_rows, check_finite, positive_integer
+from .checks import (
+    as_generator,
+    as_host,
+    as_rows,
+    check_finite,
+    check_range,
+    is_finite_number,
+    positive_integer,
+)
+from .choices import counted
 from .optimizers import MomentumSGD
 from .parameters import Parameters
 from .registry import load_backend
@@ -61,10 +70,11 @@ class Perceptron:
         seed: int | np.random.Generator | None = None,
         backend: AnyBackend | None = None,
     ) -> None:
-        MomentumSGD(learning_rate)
-        self.learning_rate = learning_rate
+        if not (is_finite_number(learning_rate) and learning_rate > 0):
+            raise ValueError(f"learning_rate must be a number above 0, got {learning_rate!r:.60}.")
+        self.learning_rate = float(learning_rate)
         self.epochs = positive_integer("epochs", epochs)
-        self.rng = np.random.default_rng(seed)
+        self.rng = as_generator(seed)
         self.backend = load_backend(device, dtype) if backend is None else backend
         self.converged: bool | None = None
         self.mistakes: list[int] = []
@@ -74,20 +84,30 @@ class Perceptron:
         """Learn from rows (N, d) with targets (N,), 0 or 1, from zero weights; return whether it converged.
 
         Warns `NotSeparable` where the last epoch still had mistakes. Raises ValueError for other targets, and
-        as `Network.fit` for X.
+        as `Network.fit` for X; OverflowError where the weights stop being finite. After an error the
+        perceptron is as it was.
         """
         rows = as_rows(X)
-        learning = _Learning(self.backend, rows, _as_answers(target, len(rows)), self.learning_rate)
-        self.converged, self.mistakes = False, []
-        while not self.converged and len(self.mistakes) < self.epochs:
-            self.mistakes.append(learning.run_epoch(self.rng.permutation(len(rows))))
-            self.converged = self.mistakes[-1] == 0
-        self._weights = learning.weights()
+        check_range("X", rows, self.backend.dtype)
+        answers = _as_answers(target, len(rows))
+        mistakes: list[int] = []
+        with np.errstate(over="ignore", invalid="ignore"):
+            learning = _Learning(self.backend, rows, answers, self.learning_rate)
+            while len(mistakes) < self.epochs and (not mistakes or mistakes[-1]):
+                mistakes.append(learning.run_epoch(self.rng.permutation(len(rows))))
+        weights = learning.weights()
+        if not np.isfinite(weights).all():
+            raise OverflowError(
+                f"the perceptron's weights became too large for {self.backend.dtype}. Standardize X, or take "
+                f"a smaller learning rate than {self.learning_rate:g}, which changes no answer."
+            )
+        self._weights, self.mistakes, self.converged = weights, mistakes, mistakes[-1] == 0
         if not self.converged:
+            when = "its only epoch" if self.epochs == 1 else f"the last of {self.epochs} epochs"
             warnings.warn(
-                f"the perceptron made {self.mistakes[-1]} mistakes in the last of {self.epochs} epochs. "
-                f"Either no line separates these {len(rows)} rows, or more epochs are needed to find it. For "
-                f"classes that overlap, or lie as in xor, train a Network with a hidden layer.",
+                f"the perceptron made {counted(mistakes[-1], 'mistake')} in {when}. Either no line separates "
+                f"the {counted(len(rows), 'row')}, or more epochs are needed to find it. For classes that "
+                f"overlap, or lie as in xor, train a Network with a hidden layer.",
                 NotSeparable,
                 stacklevel=2,
             )
@@ -103,6 +123,7 @@ class Perceptron:
         """Return 0 or 1 for each of the rows (n, d), as integers (n,)."""
         weights, bias = self.weights()
         rows = as_rows(X, len(weights))
+        check_range("X", rows, self.backend.dtype)
         backend = self.backend
         x, z = backend.from_host(rows), backend.empty((len(rows), 1))
         block = backend.from_host(weights.reshape(-1, 1))

@@ -18,7 +18,7 @@ class Results(NamedTuple, Generic[A]):
     held_out : (2 m,)
         Losses and then hits: see `Evaluation`.
     square : (1,)
-        The sum of squares of all parameters, finite where they all are.
+        The sum of squares of all parameters: where it is finite, they all are.
     norms : (2 L,)
         See `LayerNorms`.
     """

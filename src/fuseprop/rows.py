@@ -62,6 +62,7 @@ def check_rows(stack: Stack, X: object, target: object, sample_weight: object = 
     """Return what users hand over as rows for a stack; raises ValueError and TypeError as `Network` says."""
     host = check_inputs(stack, X)
     targets = encode_targets(target, stack.loss, stack.layers[-1], len(host))
+    check_range("target", targets.values, stack.parameters.backend.dtype)
     weights = None if sample_weight is None else as_sample_weights(sample_weight, len(host))
     return Rows(host, targets, weights)
 

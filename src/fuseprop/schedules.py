@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import cos, isfinite, pi
+from math import cos, inf, pi
 from typing import Any, TypeAlias
+
+from .checks import is_finite_number
 
 Schedule: TypeAlias = Callable[[int], float]
 """epoch e = 0, 1, 2, ... -> learning rate."""
@@ -73,7 +75,7 @@ class Cosine:
 
     def __post_init__(self) -> None:
         _above_zero(self, "start", "epochs")
-        if not 0 <= self.end <= self.start:
+        if not (is_finite_number(self.end) and 0 <= self.end <= self.start):
             raise ValueError(f"Cosine: end must be in [0, start={self.start!r}], got {self.end!r}.")
 
     def __call__(self, epoch: int) -> float:
@@ -104,19 +106,31 @@ class InverseScaling:
 def rate_of(schedule: float | Schedule, epoch: int) -> float:
     """Return the learning rate of an epoch, also of a schedule that is simply a number.
 
-    Raises ValueError for a rate that is negative or not finite.
+    Raises ValueError for a rate that is no number, negative or not finite; TypeError for a schedule that
+    does not take an epoch.
     """
-    rate = float(schedule(epoch)) if callable(schedule) else schedule
-    if not (isfinite(rate) and rate >= 0):
+    if not callable(schedule):
+        return schedule
+    rate: Any
+    try:
+        rate = schedule(epoch)
+    except OverflowError:
+        rate = inf
+    except TypeError as error:
+        raise TypeError(
+            f"the schedule {schedule!r:.100} could not be asked for the learning rate of epoch {epoch}: "
+            f"{error}. It is called with the epoch, counted from 0, such as lambda epoch: 0.1 * 0.9**epoch."
+        ) from error
+    if not (is_finite_number(rate) and rate >= 0):
         raise ValueError(
-            f"the schedule {schedule!r} gave the learning rate {rate!r} for epoch {epoch}, counted from 0; "
-            f"expected a number of at least 0."
+            f"the schedule {schedule!r:.100} gave the learning rate {rate!r:.60} for epoch {epoch}, counted "
+            f"from 0; expected a number of at least 0. A function must return it."
         )
-    return rate
+    return float(rate)
 
 
 def _above_zero(schedule: Any, *names: str) -> None:
     for name in names:
         value = getattr(schedule, name)
-        if isinstance(value, bool) or not (isfinite(value) and value > 0):
+        if not (is_finite_number(value) and value > 0):
             raise ValueError(f"{type(schedule).__name__}: {name} must be a number above 0, got {value!r}.")

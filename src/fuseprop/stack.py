@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .backend import AnyBackend, Array
+from .backend import AnyBackend, Array, HostArray
+from .checks import check_range
 from .dropout import Dropout
 from .layers import Dense
 from .losses import Loss
@@ -88,9 +89,20 @@ class Stack:
 def build_stack(backend: AnyBackend, layers: Sequence[Dense], loss: Loss, rng: np.random.Generator) -> Stack:
     """Return layers with their starting weights: `rng` gives these first, then the seeds of dropout."""
     parameters = Parameters(backend, [(layer.inputs, layer.outputs) for layer in layers])
-    parameters.load([layer.starting_values(rng) for layer in layers])
+    load_weights(parameters, [layer.starting_values(rng) for layer in layers])
     rates = [layer.dropout for layer in layers]
     return Stack(layers, loss, parameters, Dropout(backend, rates, rng) if any(rates) else None)
+
+
+def load_weights(parameters: Parameters, layers: Sequence[tuple[HostArray, HostArray]]) -> None:
+    """Set weights (d, m) and bias (m,) of each layer.
+
+    Raises ValueError where a number is too large for the parameters' dtype, and sets none then.
+    """
+    for i, arrays in enumerate(layers, 1):
+        for what, array in zip(("weights", "bias"), arrays, strict=True):
+            check_range(f"the {what} of layer {i}", array, parameters.backend.dtype)
+    parameters.load(layers)
 
 
 def check_chain(layers: Sequence[Dense]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from .activations import ACTIVATIONS
 from .backend import INTEGER, HostArray
 from .checks import as_host, check_finite
+from .choices import counted
 from .layers import Dense
 from .losses import Loss
 
@@ -67,7 +68,9 @@ def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Target
     if array.ndim == 1:
         array = array.reshape(-1, 1)
     if array.shape != (rows, k):
-        raise ValueError(f"target has shape {array.shape}, but the network has {k} outputs: ({rows}, {k}).")
+        raise ValueError(
+            f"target has shape {array.shape}, but the network has {counted(k, 'output')}: ({rows}, {k})."
+        )
     if loss.takes_labels:
         labels = _labels_of_one_hot(array, loss)
         return Targets(labels, labels)
@@ -85,15 +88,17 @@ def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Target
 
 
 def _labels(array: HostArray, k: int) -> HostArray:
-    labels = array.astype(INTEGER)
+    with np.errstate(invalid="ignore"):  # what no integer holds becomes another number, and is told below
+        labels = array.astype(INTEGER)
     if (labels != array).any():
         raise ValueError(
-            f"with {k} outputs, a target of shape ({len(array)},) holds class numbers, which must be whole; "
-            f"got {array[labels != array][0]:g}. For values give shape ({len(array)}, {k})."
+            f"with {counted(k, 'output')}, a target of shape ({len(array)},) holds class numbers, which must "
+            f"be whole; got {array[labels != array][0]:g}. For values give shape ({len(array)}, {k})."
         )
     if labels.min() < 0 or labels.max() >= k:
         raise ValueError(
-            f"class numbers must be 0 to {k - 1} for {k} outputs, got {labels.min()} to {labels.max()}."
+            f"class numbers must be 0 to {k - 1} for {counted(k, 'output')}, got {labels.min()} to "
+            f"{labels.max()}."
         )
     return labels
 

@@ -133,7 +133,7 @@ class Training:
             if not (complete and self._best.epoch == history.epochs):
                 self._restore()
             return f"{self._best.describe()}, the best,"
-        if history.stop_reason == "interrupted" and not self._weights_are_finite():
+        if not complete and not self.stack.parameters.are_finite():
             self._restore()
             return self._best.describe()
         return "of the last step"
@@ -210,7 +210,7 @@ class Training:
         if not isfinite(train_loss):
             row = int(np.argmax(np.where(np.isfinite(losses), losses, np.inf)))  # the first that is not
             self._diverge(history, f"the loss became {losses[row]}", order, row // self.batch_size + 1)
-        if not isfinite(float(results.square[0])):
+        if not isfinite(float(results.square[0])) and not self.stack.parameters.are_finite():
             self._diverge(history, "the weights stopped being finite", order, len(self.batches))
         held_out = None if self.validation is None else self.validation.score(results.held_out)
         if held_out is not None and not isfinite(held_out[0]):
@@ -224,11 +224,6 @@ class Training:
             gradients, weights_of_layers = split_norms(results.norms)
             history.gradient_norms.append(gradients)
             history.weight_norms.append(weights_of_layers)
-
-    def _weights_are_finite(self) -> bool:
-        square = self.results.on_device.square
-        self.backend.sum_squares(self.stack.parameters.values, out=square)
-        return isfinite(float(self.backend.to_host(square)[0]))
 
     def _restore(self) -> None:
         self._best.restore()

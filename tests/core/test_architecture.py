@@ -19,9 +19,10 @@ SOURCE = ROOT / "src" / "fuseprop"
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
     {"installing"},
-    {"backend", "choices", "history", "atomic", "schedules"},
-    {"activations", "orders", "results"},
+    {"backend", "choices", "history", "atomic"},
+    {"activations", "orders", "results", "nonnumeric"},
     {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},
+    {"schedules"},
     {"layers", "losses", "optimizers", "best", "norms"},
     {"callbacks"},
     {"stack", "targets", "progress", "runs"},

@@ -48,7 +48,6 @@ BOTH = {
 CLASSIFIER = {
     "numbers for classes": lambda m, y: m.fit(X, NUMBERS),
     "several targets": lambda m, y: m.fit(X, np.column_stack([y, y])),
-    "mixed classes": lambda m, y: m.fit(X, np.array(["a", 1] * 15, dtype=object)),
     "classes not named": lambda m, y: m.partial_fit(X, y),
     "unknown class": lambda m, y: m.partial_fit(X, y, classes=[0, 1]),
     "other classes": lambda m, y: m.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y, classes=[0, 1]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,6 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import INTEGER, Activation, AnyBackend, HostArray
+from ..checks import warn_of_overflow
+from ..choices import counted
 from ..dropout import Dropout
 from ..history import History
 from ..layers import Dense
@@ -18,7 +21,7 @@ from ..losses import LOSSES
 from ..memory import giving_back
 from ..parameters import Parameters
 from ..registry import load_backend
-from ..stack import Stack
+from ..stack import Stack, load_weights
 from ..targets import Targets
 from . import files
 from .checking import Checked, check_rows
@@ -35,12 +38,19 @@ OUTPUT: Activation = "identity"
 """The last layer's activation: the loss applies the link."""
 
 
+GROWING = ("loss_curve_", "validation_scores_", "_optimizer")
+"""Attributes that a call goes on from, and changes in place."""
+
+
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """A multilayer perceptron as a scikit-learn estimator.
 
     A subclass says what y means: `_encode`, `_loss_name`, `_out_activation`, `_score_outputs`.
     """
 
+    coefs_: list[HostArray]
+    intercepts_: list[HostArray]
+    history_: History
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def _store(self, parameters: dict[str, Any]) -> None:
@@ -52,19 +62,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any] | None, *, incremental: bool
     ) -> Any:
-        before = dict(vars(self))
+        before = {name: copy(value) if name in GROWING else value for name, value in vars(self).items()}
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         try:
             data, backend, sample, held_out = self._prepare(
                 X, y, sample_weight, validation, first, incremental
             )
             stack = self._stack(backend, self._dropout(backend))
+            monitor = Monitor(self, data.described(), lambda: self._exported(stack), is_fit=not incremental)
         except Exception:
-            # Bad input leaves a fitted estimator as it was.
-            self.__dict__.clear()
-            self.__dict__.update(before)
+            self._go_back(before)
             raise
-        monitor = Monitor(self, data.described(), lambda: self._exported(stack), is_fit=not incremental)
+        done = finite = False
         try:
             if self.solver in STOCHASTIC:
                 giving_back(
@@ -74,17 +83,28 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 )
             else:
                 fit_lbfgs(self, backend, stack, sample, self.history_, monitor)
+            done = True
         finally:
-            self.__dict__.update(self._exported(stack))
-            self.best_epoch_ = self.history_.best_epoch
-            self.stop_reason_ = self.history_.stop_reason
-        if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
+            learned = self._exported(stack)
+            finite = all(np.isfinite(array).all() for arrays in learned.values() for array in arrays)
+            if finite and (done or self.history_.epochs):
+                self.__dict__.update(learned)
+                self.best_epoch_ = self.history_.best_epoch
+                self.stop_reason_ = self.history_.stop_reason
+            else:
+                self._go_back(before)
+        if not finite:
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
                 "need to be preprocessed."
             )
         monitor.complete()
         return self
+
+    def _go_back(self, before: dict[str, Any]) -> None:
+        """Make the estimator what it was, where a call has failed before anything good was learned."""
+        self.__dict__.clear()
+        self.__dict__.update(before)
 
     def _prepare(
         self,
@@ -98,11 +118,33 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Check everything, draw starting weights and the split, in scikit-learn's order."""
         hidden = hidden_sizes(self.hidden_layer_sizes)
         hidden_activations(self.activation, hidden)
-        if self.dropout and self.solver not in STOCHASTIC:
-            raise ValueError(f"dropout={self.dropout!r} needs solver 'sgd' or 'adam', got {self.solver!r}.")
+        if self.solver not in STOCHASTIC:
+            for name, given in (
+                ("dropout", self.dropout),
+                ("clip_norm", self.clip_norm),
+                ("X_val", 0 if validation is None else "..."),
+            ):
+                if given:
+                    raise ValueError(f"{name}={given} needs solver 'sgd' or 'adam', got {self.solver!r}.")
+        if validation is not None and any(part is None for part in validation):
+            given, missing = ("y_val", "X_val") if validation[0] is None else ("X_val", "y_val")
+            raise ValueError(f"{given} came without {missing}: give both, or neither.")
         data = check_rows(self, X, y, sample_weight, reset=first)
+        if not first:
+            self._check_hidden(hidden)
         targets = self._encode(data, incremental=incremental)
+        outputs = self._outputs(targets)
+        if not first and outputs != self.coefs_[-1].shape[1]:
+            raise ValueError(
+                f"y has {counted(outputs, 'output')} here, but had {self.coefs_[-1].shape[1]} when this "
+                f"estimator was fitted. Give as many, or fit anew, without warm_start."
+            )
         weights = self._weights(data, incremental=incremental)
+        if weights is not None and not np.isfinite(np.sum(weights, dtype=np.float64)):
+            raise ValueError(
+                f"sample_weight adds up to more than float64 can hold: its largest number is "
+                f"{np.max(weights):g}. Divide it by that."
+            )
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         backend = load_backend(self.device, str(data.dtype))
@@ -110,19 +152,32 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         sample = Sample.whole(data.on(backend), targets, weights)
         held_out = None
         if validation is not None:
-            own = check_rows(self, *validation, reset=False)
-            held_out = Sample.whole(own.on(backend), self._encode_known(own))
+            own = check_rows(self, *validation, reset=False, names=("X_val", "y_val"))
+            known = self._encode_known(own)
+            if known.values.shape[1:] != targets.values.shape[1:]:
+                raise ValueError(
+                    f"y_val has {counted(known.values.shape[1], 'column')}, but y has "
+                    f"{targets.values.shape[1]}. Give the same for both."
+                )
+            held_out = Sample.whole(own.on(backend), known)
 
-        self.n_outputs_ = self._outputs(targets)
+        self.n_outputs_ = outputs
         self._random_state = check_random_state(self.random_state)
         if first:
             self._initialize([data.features, *hidden, self.n_outputs_], data.dtype)
         if self.solver in STOCHASTIC:
+            self._begin_curves(first=first)
             if not (incremental and hasattr(self, "_optimizer")):
                 self._optimizer = OptimizerState(self.solver, float(self.learning_rate_init))
             if self.early_stopping and held_out is None:
                 fraction, stratify = self.validation_fraction, self._stratifies()
                 sample, held_out = sample.split(fraction, self._random_state, stratify=stratify)
+                kept = sample.own_weights
+                if kept is not None and not kept.any():
+                    raise ValueError(
+                        "all rows whose weight is not 0 were drawn for early stopping's validation. Give "
+                        "more rows a weight, X_val and y_val, or another random_state."
+                    )
         self.history_ = History(metric=self._metric_name)
         return data, backend, sample, held_out
 
@@ -137,12 +192,25 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if not hidden:  # what its only layer is drawn for, as there is none to follow
             names = [NAMES[self.activation] if isinstance(self.activation, str) else OUTPUT]
         self.coefs_, self.intercepts_ = starting_weights(self._random_state, sizes, names, dtype)
-        if self.solver in STOCHASTIC:
+
+    def _begin_curves(self, *, first: bool) -> None:
+        """Begin to count, or go on; anew where an earlier call counted by another rule, or not at all."""
+        scored = getattr(self, "validation_scores_", None) is not None
+        if first or not hasattr(self, "loss_curve_") or scored != bool(self.early_stopping):
             self.loss_curve_: list[float] = []
             self._no_improvement_count = 0
             self.validation_scores_: list[float] | None = [] if self.early_stopping else None
             self.best_validation_score_ = -np.inf if self.early_stopping else None
             self.best_loss_ = None if self.early_stopping else np.inf
+
+    def _check_hidden(self, hidden: list[int]) -> None:
+        """Raise ValueError where training shall go on with hidden layers of another size."""
+        learned = [coef.shape[1] for coef in self.coefs_[:-1]]
+        if learned != hidden:
+            raise ValueError(
+                f"hidden_layer_sizes={tuple(hidden)}, but training would go on from a network with "
+                f"{tuple(learned)}. Set hidden_layer_sizes to that, or fit anew, without warm_start."
+            )
 
     def _dropout(self, backend: AnyBackend) -> Dropout | None:
         """Return the masks of the hidden layers; they go on, from call to call, by the steps taken."""
@@ -164,7 +232,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             for (d, m), name, rate in zip(shapes, [*hidden, OUTPUT], rates, strict=True)
         ]
         parameters = Parameters(backend, shapes)
-        parameters.load(list(zip(self.coefs_, self.intercepts_, strict=True)))
+        load_weights(parameters, list(zip(self.coefs_, self.intercepts_, strict=True)))
         return Stack(layers, LOSSES[self._loss_name()], parameters, dropout)
 
     def _exported(self, stack: Stack) -> dict[str, list[HostArray]]:
@@ -175,13 +243,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             "intercepts_": [np.array(bias) for _, bias in layers],
         }
 
-    def _predictions(self, X: Any) -> HostArray:
-        """Return outputs (n, k), through the loss's link, on the host."""
-        check_is_fitted(self)
+    def _predictions(self, X: Any, stacklevel: int = 3) -> HostArray:
+        """Return outputs (n, k), through the loss's link, on the host; warn where they are not finite."""
+        check_is_fitted(self, "coefs_")
         data = check_rows(self, X, reset=False)
         backend = load_backend(self.device, str(self.coefs_[0].dtype))
         stack = self._stack(backend)
-        return predict_outputs(backend, stack, data.on(backend), on_device=data.is_on_device)
+        predictions = predict_outputs(backend, stack, data.on(backend), on_device=data.is_on_device)
+        warn_of_overflow(predictions, stacklevel=stacklevel)
+        return predictions
 
     def save(self, path: str | Path) -> None:
         """Write what predicts to a model file, which `load` and `fuseprop.load` read: see `files.save`."""

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from ..backend import AnyBackend, HostArray
+from ..nonnumeric import check_plain, first_stranger
 from .arrays import check_on_device, is_on_device, to_numpy
 
 FLOATS = (np.float64, np.float32)
@@ -58,28 +59,77 @@ NOT_ASKED = "no_validation"
 
 
 def check_rows(
-    estimator: Any, X: Any, y: Any = NOT_ASKED, sample_weight: Any = None, *, reset: bool
+    estimator: Any,
+    X: Any,
+    y: Any = NOT_ASKED,
+    sample_weight: Any = None,
+    *,
+    reset: bool,
+    names: tuple[str, str] = ("X", "y"),
 ) -> Checked:
     """Return checked rows, with y and weights where they are asked for.
 
-    Raises ValueError and TypeError in scikit-learn's words, and sets `n_features_in_` and
-    `feature_names_in_` where `reset` says so.
+    Raises ValueError and TypeError in scikit-learn's words, and in those of `check_plain` for what it would
+    take for numbers; sets `n_features_in_` and `feature_names_in_` where `reset` says so.
     """
+    for name, values in zip((*names, "sample_weight"), (X, y, sample_weight), strict=True):
+        check_plain(name, values)
     wanted = FLOATS if estimator.dtype is None else (np.dtype(estimator.dtype).type,)
     y, sample_weight = to_numpy(y), to_numpy(sample_weight)
     stays = is_on_device(X) and estimator.device != "cpu"
     # Zeros, which take no memory, stand for X on a device where y and the number of features are checked.
     seen = np.broadcast_to(np.zeros((), wanted[0]), tuple(X.shape)) if stays else to_numpy(X)
     options: dict[str, Any] = {"accept_sparse": ["csr", "csc"], "dtype": wanted, "reset": reset}
-    if isinstance(y, str) and y == NOT_ASKED:
-        seen, y = validate_data(estimator, seen, **options), None
-    else:
-        options |= {"multi_output": True, "y_numeric": estimator._y_is_numeric}
-        seen, y = validate_data(estimator, seen, y, **options)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+    asked = not (isinstance(y, str) and y == NOT_ASKED)
+    try:
+        if not asked:
+            seen, y = validate_data(estimator, seen, **options), None
+        else:
+            options |= {"multi_output": True, "y_numeric": estimator._y_is_numeric}
+            seen, y = validate_data(estimator, seen, y, **options)
+    except (TypeError, ValueError, OverflowError) as error:
+        _say_it_better(error, seen, names[0])
+        if asked and estimator._y_is_numeric:
+            check_numeric(names[1], y)
+        raise
+    if y is not None and y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
     dtype = seen.dtype
     if stays and len(wanted) > 1:
         dtype = np.dtype(np.float32 if str(X.dtype).endswith("float32") else np.float64)
     weights = None if sample_weight is None else _check_sample_weight(sample_weight, seen)
     return Checked(X if stays else seen, y, weights, dtype)
+
+
+def check_numeric(name: str, y: Any) -> None:
+    """Raise ValueError, with the first row that shows it, where y is not what a regressor learns: numbers."""
+    array = np.asarray(y)
+    if array.dtype.kind not in "OSU":
+        return
+    if array.dtype == object:
+        is_number = np.array([not isinstance(value, str | bytes) for value in array.flat])
+        if is_number.all():
+            return
+        row = int(np.argmin(is_number.reshape(len(array), -1).all(axis=1)))
+        value = array.reshape(-1)[int(np.argmin(is_number))]
+    else:
+        row, value = 0, array.reshape(-1)[0].item() if array.size else ""
+    raise ValueError(
+        f"{name} holds {value!r:.60} in row {row} (counted from 0): a regressor learns numbers. Convert "
+        f"{name}, such as by {name}.astype(float), or take a classifier where these are classes."
+    )
+
+
+def _say_it_better(error: Exception, X: Any, name: str) -> None:
+    """Raise an error that says which value of X is no number, where Python's own words do not."""
+    if isinstance(error, OverflowError):
+        raise ValueError(
+            f"{name} or y holds a whole number that no float64 can hold, which ends at 1.8e308."
+        ) from error
+    if isinstance(error, TypeError) and str(error).startswith("float() argument"):
+        stranger = first_stranger(np.asarray(X, object))
+        if stranger is not None:
+            raise TypeError(
+                f"{name} must hold numbers, got {stranger!r:.60}: {error}. Encode it as numbers, or leave "
+                f"its column out."
+            ) from error

@@ -12,6 +12,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from ..backend import HostArray
+from ..checks import is_finite_number
+from ..nonnumeric import check_plain
 from ..targets import Targets
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
@@ -122,7 +124,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Raises ValueError and TypeError, in scikit-learn's words, for what does not fit.
         """
-        validation = None if X_val is None else (X_val, y_val)
+        validation = None if X_val is None and y_val is None else (X_val, y_val)
         self._fit(X, y, sample_weight, validation, incremental=False)
         return self
 
@@ -133,11 +135,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         `classes` are all that there will be, and are needed in the first call.
         """
+        check_plain("y", y)
+        check_plain("classes", classes)
         y = to_numpy(y)
-        if _check_partial_fit_first_call(self, classes):
-            of = y if type_of_target(y).startswith("multilabel") else classes
-            self._labels = Labels.of(np.asarray(of) if of is classes else of)
-        self._fit(X, y, sample_weight, None, incremental=True)
+        try:
+            if _check_partial_fit_first_call(self, classes):
+                of = y if type_of_target(y).startswith("multilabel") else classes
+                self._labels = Labels.of(np.asarray(of) if of is classes else of)
+            self._fit(X, y, sample_weight, None, incremental=True)
+        except Exception:
+            if not hasattr(self, "coefs_"):  # the first call failed: the next one may name other classes
+                for name in ("_labels", "classes_"):
+                    self.__dict__.pop(name, None)
+            raise
         return self
 
     def predict(self, X: Any) -> Any:
@@ -156,10 +166,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of rows whose class, or whose labels all, are predicted."""
+        check_plain("y", y)
         return float(super().score(to_numpy(X), to_numpy(y), to_numpy(sample_weight)))
 
     def _probabilities(self, X: Any) -> HostArray:
-        predictions = self._predictions(X)
+        predictions = self._predictions(X, stacklevel=4)
         if self._labels.outputs > 1 or self._labels.kind != "binary":
             return predictions
         return np.column_stack([1 - predictions[:, 0], predictions[:, 0]])
@@ -193,8 +204,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"class_weight={self.class_weight!r} is not supported by partial_fit, which sees a part of "
                 f"the rows. Give a dict, such as sklearn.utils.compute_class_weight makes from all of them."
             )
+        _check_class_weight(self.class_weight)
         weights: HostArray = compute_sample_weight(self.class_weight, data.y)
-        return weights if data.weights is None else weights * data.weights
+        if data.weights is not None:
+            weights = weights * data.weights
+        if not weights.any():
+            raise ValueError(
+                f"class_weight={self.class_weight!r:.100} leaves every row of y the weight 0, so that "
+                f"there is nothing to learn. Give a class that y holds a weight above 0."
+            )
+        return weights
 
     def _outputs(self, targets: Targets) -> int:
         return self._labels.outputs
@@ -215,3 +234,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _check_class_weight(given: Any) -> None:
+    """Raise ValueError for weights of classes that are no numbers of at least 0."""
+    for weights in [given] if isinstance(given, dict) else given if isinstance(given, list) else []:
+        for name, weight in weights.items() if isinstance(weights, dict) else ():
+            if not (is_finite_number(weight) and weight >= 0):
+                raise ValueError(
+                    f"class_weight gives the class {name!r:.60} the weight {weight!r:.60}; expected a number "
+                    f"of at least 0."
+                )

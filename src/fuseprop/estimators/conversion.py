@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
+from ..checks import check_finite
 from .base import BaseMLP
 from .classifier import MLPClassifier
 from .labels import Labels
@@ -39,7 +41,7 @@ def from_sklearn(estimator: Any, **parameters: Any) -> BaseMLP:
         Of the new estimator, such as ``device="cuda"``.
 
     The optimizer's moments stay behind: `partial_fit` goes on from the weights. Raises TypeError for other
-    estimators, NotFittedError for one that is not fitted.
+    estimators, NotFittedError for one that is not fitted, ValueError for weights that are not finite.
     """
     if not isinstance(estimator, TheirClassifier | TheirRegressor):
         raise TypeError(
@@ -47,6 +49,7 @@ def from_sklearn(estimator: Any, **parameters: Any) -> BaseMLP:
             f"{type(estimator).__name__}."
         )
     check_is_fitted(estimator, "coefs_")
+    _check_weights(estimator)
     made: BaseMLP
     if isinstance(estimator, TheirClassifier):
         made = MLPClassifier(**estimator.get_params(deep=False))
@@ -66,6 +69,7 @@ def to_sklearn(estimator: BaseMLP) -> Any:
     where scikit-learn has no such network: other losses, several hidden activations.
     """
     check_is_fitted(estimator, "coefs_")
+    _check_weights(estimator)
     is_classifier = isinstance(estimator, MLPClassifier)
     theirs = TheirClassifier() if is_classifier else TheirRegressor()
     shared = {name: value for name, value in estimator.get_params(False).items() if hasattr(theirs, name)}
@@ -85,6 +89,11 @@ def to_sklearn(estimator: BaseMLP) -> Any:
     _copy_fitted(estimator, theirs)
     theirs._best_coefs, theirs._best_intercepts = copy.deepcopy((theirs.coefs_, theirs.intercepts_))
     return theirs
+
+
+def _check_weights(estimator: Any) -> None:
+    for array in [*estimator.coefs_, *estimator.intercepts_]:
+        check_finite(f"this {type(estimator).__name__}", np.asarray(array))
 
 
 def _copy_fitted(source: Any, target: Any) -> None:

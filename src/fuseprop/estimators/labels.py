@@ -35,11 +35,23 @@ class Labels:
 
     @classmethod
     def of(cls, y: Any) -> Labels:
-        """Return the classes in y. Raises ValueError for y that is neither classes nor labels."""
-        kind = type_of_target(y, input_name="y")
-        if "multioutput" in kind:
-            raise ValueError("Multioutput target data is not supported with label binarization")
-        return cls(unique_labels(y), kind, sparse.issparse(y))
+        """Return the classes in y.
+
+        Raises ValueError for y that is neither classes nor labels, TypeError for classes without an order.
+        """
+        try:
+            kind = type_of_target(y, input_name="y")
+            if "multioutput" in kind:
+                raise ValueError("Multioutput target data is not supported with label binarization")
+            return cls(unique_labels(y), kind, sparse.issparse(y))
+        except TypeError as error:
+            if "not supported between" not in str(error):
+                raise
+            kinds = sorted({type(value).__name__ for value in np.asarray(y, object).flat})
+            raise TypeError(
+                f"y must hold classes of one kind, all text or all numbers, got {', '.join(kinds)}. Convert "
+                f"them, such as by y.astype(str), and leave out rows whose class is missing."
+            ) from error
 
     @property
     def outputs(self) -> int:
@@ -57,7 +69,18 @@ class Labels:
         return "softmax_cross_entropy" if self.kind == "multiclass" else "sigmoid_cross_entropy"
 
     def encode(self, y: Any) -> Targets:
-        """Return targets for y, which holds known classes only: labels (n,), or 0 and 1 (n, outputs)."""
+        """Return targets for y, which holds known classes only: labels (n,), or 0 and 1 (n, outputs).
+
+        Raises ValueError for classes where there were labels, labels where there were classes, and another
+        number of labels.
+        """
+        shape = (len(self.classes),) if self.kind == "multilabel-indicator" else ()
+        if np.shape(y)[1:] != shape and not (sparse.issparse(y) and y.shape[1:] == shape):
+            raise ValueError(
+                f"y has shape {y.shape} here, but this classifier learned from y of shape "
+                f"{('n', *shape)}".replace("'", "")
+                + ". Give y in that form, or fit a new classifier."
+            )
         if self.kind == "multilabel-indicator":
             dense = y.toarray() if sparse.issparse(y) else np.asarray(y)
             return Targets(dense.astype(np.bool_), None)

@@ -7,7 +7,13 @@ from numbers import Integral, Real
 from typing import Any, cast
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
 
 from ..activations import ACTIVATIONS
 from ..backend import Activation
@@ -19,41 +25,61 @@ STOCHASTIC = ("sgd", "adam")
 NAMES: dict[str, str] = {"logistic": "sigmoid"} | {name: name for name in ACTIVATIONS}
 """The activations by scikit-learn's names and by fuseprop's own."""
 
+
+class Number(Interval):
+    """Numbers of an interval, among which True and False are not."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Return whether this is such a number."""
+        return not isinstance(val, bool) and bool(super().is_satisfied_by(val))
+
+
 CONSTRAINTS: dict[str, list[Any]] = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "hidden_layer_sizes": ["array-like", Number(Integral, 1, None, closed="left")],
     "activation": [StrOptions({"identity", "logistic", "tanh", "relu", "sigmoid"}), "array-like"],
     "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "alpha": [Number(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), callable],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-    "power_t": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "learning_rate_init": [Number(Real, 0, None, closed="neither")],
+    "power_t": [Number(Real, 0, None, closed="left")],
+    "max_iter": [Number(Integral, 1, None, closed="left")],
     "shuffle": ["boolean"],
     "random_state": ["random_state"],
-    "tol": [Interval(Real, 0, None, closed="left")],
+    "tol": [Number(Real, 0, None, closed="left")],
     "verbose": ["verbose"],
     "warm_start": ["boolean"],
-    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "momentum": [Number(Real, 0, 1, closed="both")],
     "nesterovs_momentum": ["boolean"],
     "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "beta_1": [Interval(Real, 0, 1, closed="left")],
-    "beta_2": [Interval(Real, 0, 1, closed="left")],
-    "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "validation_fraction": [Number(Real, 0, 1, closed="left")],
+    "beta_1": [Number(Real, 0, 1, closed="left")],
+    "beta_2": [Number(Real, 0, 1, closed="left")],
+    "epsilon": [Number(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Number(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+    "max_fun": [Number(Integral, 1, None, closed="left")],
     "device": [str, None],
     "dtype": [StrOptions({"float32", "float64"}), None],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "dropout": [Number(Real, 0, 1, closed="left")],
+    "clip_norm": [Number(Real, 0, None, closed="neither"), None],
     "callbacks": [HasMethods(["start", "epoch_end", "end"]), "array-like", None],
 }
 
 
 def hidden_sizes(sizes: Any) -> list[int]:
-    """Return the hidden layers' sizes as a list; a single number stands for one layer."""
+    """Return the hidden layers' sizes as a list; a single number stands for one layer.
+
+    Raises ValueError for sizes below 1, and InvalidParameterError, which is one too, for what are no whole
+    numbers.
+    """
     listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    if isinstance(sizes, dict | set) or not all(
+        isinstance(size, Integral) and not isinstance(size, bool) for size in listed
+    ):
+        raise InvalidParameterError(
+            f"hidden_layer_sizes must hold whole numbers, one a hidden layer, such as (100, 50), got "
+            f"{sizes!r:.100}."
+        )
     if np.any(np.array(listed) <= 0):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {listed}.")
     return [int(size) for size in listed]

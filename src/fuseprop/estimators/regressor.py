@@ -6,15 +6,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ..backend import HostArray
+from ..checks import check_range
 from ..losses import LOSSES
+from ..nonnumeric import check_plain
 from ..targets import Targets
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
-from .checking import Checked
+from .checking import Checked, check_numeric
 from .monitoring import with_callbacks
 from .parameters import CONSTRAINTS
 from .scores import r_squared
@@ -101,7 +104,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Raises ValueError and TypeError, in scikit-learn's words, for what does not fit.
         """
-        validation = None if X_val is None else (X_val, y_val)
+        validation = None if X_val is None and y_val is None else (X_val, y_val)
         self._fit(X, y, sample_weight, validation, incremental=False)
         return self
 
@@ -119,6 +122,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R^2, the mean over outputs."""
+        check_plain("y", y)
         return float(super().score(to_numpy(X), to_numpy(y), to_numpy(sample_weight)))
 
     @property
@@ -126,7 +130,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return "r2"
 
     def _encode(self, data: Checked, *, incremental: bool) -> Targets:
+        check_numeric("y", data.y)
         y = data.y.reshape(len(data.y), -1)
+        assert_all_finite(y, input_name="y")
+        check_range("y", y, data.dtype)
         if LOSSES[self._loss_name()].link == "exponential" and (y < 0).any():
             raise ValueError(f"loss={self.loss!r} needs y of at least 0, such as counts, got {y.min():g}.")
         return Targets(y, None)

@@ -21,6 +21,8 @@ from .rates import OptimizerState
 from .stopping import Patience, worst
 from .task import Sample
 
+ADVICE = "Standardize X, and y where it is numbers, or take a smaller learning rate."
+
 
 class Stochastic:
     """One `fit` or `partial_fit` of an estimator by "sgd" or "adam".
@@ -89,8 +91,9 @@ class Stochastic:
                     outcome = self._epochs.run(order, tell, orders.send_next)
                     self._record(outcome, history, perf_counter() - start)
                     self._judge(history)
-                    if not np.isfinite(outcome.weight_norms).all():
-                        history.stop("diverged")
+                    norms = np.array(outcome.weight_norms)
+                    if not np.isfinite(norms).all() and not self._stack.parameters.are_finite():
+                        history.stop_reason = "diverged"
                     monitor.epoch_end(history)
                     if history.stop_reason is not None:
                         break
@@ -102,14 +105,29 @@ class Stochastic:
                     stacklevel=7,
                 )
             history.stop("finished")
+            if not np.isfinite(estimator.loss_) and history.stop_reason != "diverged":
+                warnings.warn(
+                    f"Stochastic Optimizer: the loss of the last epoch is {estimator.loss_}. The weights are "
+                    f"finite, but so large that predictions may not be. {ADVICE}",
+                    ConvergenceWarning,
+                    stacklevel=7,
+                )
         except KeyboardInterrupt:
             history.stop_reason = "interrupted"
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=7)
         finally:
             # scikit-learn's early stopping goes back to the best weights of this call; where a later call
             # has none that are better, it ends with its last ones.
-            if history.restore_best or (estimator.early_stopping and (first or self._best.epoch)):
+            restore = history.restore_best or (estimator.early_stopping and (first or self._best.epoch))
+            if restore and (self._best.epoch or history.stop_reason != "diverged"):
                 self._best.restore()
+                if history.stop_reason == "diverged":
+                    warnings.warn(
+                        f"Stochastic Optimizer: training diverged in epoch {history.epochs}, and the best "
+                        f"weights, {self._best.describe()}, were restored. {ADVICE}",
+                        ConvergenceWarning,
+                        stacklevel=7,
+                    )
             self._state.keep(self._optimizer, self._stack.parameters)
             estimator._no_improvement_count = self._patience.count
             monitor.end(history)

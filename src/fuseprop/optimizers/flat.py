@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import ClassVar
 
 import numpy as np
@@ -79,7 +78,11 @@ class FlatOptimizer:
                 f"shape {decay.shape}."
             )
         backend = parameters.backend
-        numbers = self._numbers(steps, decay, backend.dtype)
+        try:
+            with np.errstate(over="raise"):
+                numbers = self._numbers(steps, decay, backend.dtype).astype(backend.dtype, copy=False)
+        except FloatingPointError as error:
+            raise ValueError(f"{self!r:.200} has a number that is too large for {backend.dtype}.") from error
         if self._state is None:
             moments = [backend.zeros(parameters.values.shape) for _ in range(self.MOMENTS)]
             settings = StepSettings(backend, self.NUMBERS)
@@ -117,15 +120,18 @@ class FlatOptimizer:
 
     def _check(self) -> None:
         rate = self.learning_rate
+        if isinstance(rate, type):
+            raise ValueError(f"learning_rate is the class {rate.__name__}; give an object of it.")
         if not callable(rate) and not (is_finite_number(rate) and rate > 0):
-            raise ValueError(f"learning_rate must be a number above 0, got {rate!r}. Or give a schedule.")
-        decay = self.weight_decay
-        fine = 0 <= decay < inf if isinstance(decay, int | float) else _none_negative(np.asarray(decay))
-        if not fine:
-            raise ValueError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r}.")
+            raise ValueError(f"learning_rate must be a number above 0, got {rate!r:.60}. Or give a schedule.")
+        if not _none_negative(self.weight_decay):
+            raise ValueError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r:.60}.")
         if self.clip_norm is not None and not (is_finite_number(self.clip_norm) and self.clip_norm > 0):
             raise ValueError(f"clip_norm must be a number above 0, or None, got {self.clip_norm!r}.")
 
 
-def _none_negative(numbers: HostArray) -> bool:
-    return bool((np.isfinite(numbers) & (numbers >= 0)).all())
+def _none_negative(numbers: object) -> bool:
+    if is_finite_number(numbers):
+        return bool(numbers >= 0)  # type: ignore[operator]
+    array = np.asarray(numbers)
+    return array.dtype.kind in "iuf" and bool((np.isfinite(array) & (array >= 0)).all())

@@ -23,9 +23,11 @@ class StepSettings:
         self._cursor = backend.zeros((1,), INTEGER)
 
     def upload(self, numbers: HostArray) -> None:
-        """Send (columns,) for all steps, or (steps, columns) for each; a table only grows."""
+        """Send (columns,) for all steps, or (steps, columns) for each, in the backend's dtype.
+
+        A table only grows.
+        """
         backend = self._backend
-        numbers = numbers.astype(backend.dtype, copy=False)
         if numbers.ndim == 1:
             self._table = None
             backend.from_host(numbers, out=self._row)
