@@ -1,5 +1,6 @@
 """The seam: what a backend must do, and all that it needs of fuseprop to do it."""
 
+from ..installing import how_to_install
 from .array import INTEGER, A, Array, HostArray, Shape
 from .errors import BackendUnavailable, OutOfMemory
 from .finding import Finding
@@ -21,5 +22,6 @@ __all__ = [
     "Program",
     "Runner",
     "Shape",
+    "how_to_install",
     "replay_by_calling",
 ]

@@ -1,0 +1,130 @@
+"""The line to type that brings an extra here: no index has fuseprop, so pip is told where it lies.
+
+What runs from a clone, or was installed from a folder or wheel that is still there, or from a repository, is
+installed from the same place again; of anything else, pip is given what the extra consists of.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
+NAME = "fuseprop"
+IN_A_CLONE = "in a clone of fuseprop, "
+
+
+def how_to_install(extra: str = "", *, again: bool = False) -> str:
+    """Return the command that installs fuseprop with an extra, in the environment of this process.
+
+    Parameters
+    ----------
+    extra : str, optional
+        Of pyproject.toml, such as "sklearn", "plots", "cuda12" or "cuda13"; none for fuseprop alone.
+    again : bool
+        Whether what is there already is to be replaced, for it is broken.
+
+    Raises ValueError for an extra that this fuseprop does not have. Looks at the installation each time.
+    """
+    about = _distribution()
+    if extra and about is not None and extra not in (about.metadata.get_all("Provides-Extra") or ()):
+        raise ValueError(f"fuseprop has no extra {extra!r}.")
+    brackets = f"[{extra}]" if extra else ""
+    words, where = _clone_or_origin(brackets, about), ""
+    if not words and about is not None:
+        words = _requirements(extra, about.requires or [])
+    if not words:
+        words, where = ["-e", f".{brackets}"], IN_A_CLONE
+    force = ["--force-reinstall"] if again else []
+    return where + " ".join([*_pip(), "install", *force, *map(_quoted, words)])
+
+
+def _distribution() -> Distribution | None:
+    from importlib.metadata import PackageNotFoundError, distribution  # a third of `import fuseprop`
+
+    try:
+        return distribution(NAME)
+    except PackageNotFoundError:
+        return None
+
+
+def _clone_or_origin(brackets: str, about: Distribution | None) -> list[str]:
+    """Return what pip installed, or could, with the extra added; nothing where that is gone."""
+    top = Path(__file__).resolve().parents[2]
+    if Path(__file__).resolve().parent.parent.name == "src" and (top / "pyproject.toml").is_file():
+        return ["-e", f"{_short(top)}{brackets}"]
+    origin = _origin(about)
+    url = str(origin.get("url", ""))
+    if url.startswith("file:"):
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname
+
+        path = Path(url2pathname(urlsplit(url).path))
+        return [f"{_short(path)}{brackets}"] if path.exists() else []
+    repository = origin.get("vcs_info")
+    if repository:
+        return [f"{NAME}{brackets} @ {repository['vcs']}+{url}@{repository['commit_id']}"]
+    return [f"{NAME}{brackets} @ {url}"] if url else []
+
+
+def _origin(about: Distribution | None) -> dict[str, Any]:
+    """Return what pip wrote down of where it found fuseprop; empty where it took it from an index."""
+    import json
+
+    try:
+        written = json.loads((about and about.read_text("direct_url.json")) or "{}")
+    except ValueError:
+        return {}
+    return written if isinstance(written, dict) else {}
+
+
+def _requirements(extra: str, required: list[str]) -> list[str]:
+    """Return what an extra requires, those that it names of ours included; "" is fuseprop itself."""
+    found: list[str] = []
+    for line in required:
+        requirement, _, marker = line.partition(";")
+        named = re.search(r"""extra == ['"]([^'"]+)['"]""", marker)
+        if (named[1] if named else "") != extra:
+            continue
+        own = re.fullmatch(rf"{NAME}\[([^\]]+)\]", requirement.replace(" ", ""))
+        for part in own[1].split(",") if own else ():
+            found += _requirements(part, required)
+        if not own:
+            found.append(requirement.strip())
+    return list(dict.fromkeys(found))
+
+
+def _pip() -> list[str]:
+    """Return the pip of this environment: by its name alone only where the shell finds that one."""
+    from shutil import which
+
+    found = which("pip")
+    here = Path(sys.executable).parent
+    return ["pip"] if found and Path(found).parent == here else [_quoted(_short(sys.executable)), "-m", "pip"]
+
+
+def _short(path: str | Path) -> str:
+    """Return a path as it is typed from the current folder."""
+    try:
+        beneath = Path(path).relative_to(Path.cwd())
+    except (ValueError, OSError):  # another place, or a current folder that is gone
+        return str(path)
+    if len(beneath.parts) > 1 or not beneath.parts:
+        return str(beneath)
+    return f".{os.sep}{beneath}"  # a name alone is looked up elsewhere
+
+
+def _quoted(word: str) -> str:
+    """Return a word as shells take it."""
+    if re.fullmatch(r"[\w@%+=:,./-]+", word):
+        return word
+    if os.name == "nt" or not re.search(r'[$"`\\!]', word):
+        return f'"{word}"'
+    from shlex import quote
+
+    return quote(word)
