@@ -4,7 +4,7 @@ import pytest
 
 from .estimators import TABLES, pair
 
-pytest.importorskip("sklearn", reason='needs scikit-learn: pip install "fuseprop[sklearn]"')
+pytest.importorskip("sklearn", reason='needs scikit-learn: pip install -e ".[sklearn]"')
 
 
 @pytest.mark.parametrize("library", ["fuseprop", "scikit-learn"])

@@ -15,7 +15,7 @@ import numpy as np
 
 from fuseprop.backend import BackendUnavailable
 
-from .probe import INSTALL
+from .probe import install
 
 MEBIBYTE = 1 << 20
 
@@ -34,7 +34,7 @@ def import_cublas() -> Any:
     try:
         from nvmath.bindings import cublas
     except ImportError as error:
-        raise BackendUnavailable(f"nvmath-python is not installed ({error}). Type: {INSTALL}.") from error
+        raise BackendUnavailable(f"nvmath-python is not installed ({error}). Type: {install()}.") from error
     return cublas
 
 

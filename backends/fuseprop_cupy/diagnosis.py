@@ -17,7 +17,7 @@ from fuseprop.backend import BackendUnavailable, Call, Finding, Program
 
 from .backend import CupyBackend
 from .blas import import_cublas
-from .probe import INSTALL, cupy_wheels, import_cupy
+from .probe import cupy_wheels, import_cupy, install
 
 GIBIBYTE = 1 << 30
 
@@ -32,7 +32,7 @@ DRIVER = "nvidia-smi; where that fails, install the driver, or start the contain
 def diagnose() -> list[Finding]:
     """Return what can be found out about CUDA; on each GPU a small step is captured and replayed."""
     wheels = cupy_wheels()
-    findings = [Finding("CuPy wheels", ", ".join(wheels) or "none", ok=len(wheels) == 1, fix=INSTALL)]
+    findings = [Finding("CuPy wheels", ", ".join(wheels) or "none", ok=len(wheels) == 1, fix=install())]
     try:
         cupy = import_cupy()
     except BackendUnavailable as error:
@@ -41,9 +41,9 @@ def diagnose() -> list[Finding]:
     findings.append(Finding("CuPy", cupy.__version__))
     findings.append(_driver_library())
     findings.append(_look("driver", lambda: _cuda(runtime.driverGetVersion()), DRIVER))
-    findings.append(_look("CUDA runtime", lambda: _cuda(runtime.runtimeGetVersion()), INSTALL))
-    findings += [_look(library, partial(_library, library), INSTALL) for library in LIBRARIES]
-    findings.append(_look("nvmath-python", _nvmath, INSTALL))
+    findings.append(_look("CUDA runtime", lambda: _cuda(runtime.runtimeGetVersion()), install()))
+    findings += [_look(library, partial(_library, library), install()) for library in LIBRARIES]
+    findings.append(_look("nvmath-python", _nvmath, install()))
     return findings + _gpus(cupy)
 
 
@@ -58,7 +58,7 @@ def _gpus(cupy: Any) -> list[Finding]:
     found = []
     for i in range(count):
         found.append(_look(f"cuda:{i}", partial(_gpu, cupy, i), DRIVER))
-        found.append(_look(f"captured steps on cuda:{i}", partial(_captured, i), INSTALL))
+        found.append(_look(f"captured steps on cuda:{i}", partial(_captured, i), install()))
     return found
 
 

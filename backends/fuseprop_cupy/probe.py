@@ -13,9 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import BackendUnavailable
-
-INSTALL = 'pip install "fuseprop[cuda13]" (CUDA 13) or pip install "fuseprop[cuda12]" (older drivers)'
+from fuseprop.backend import BackendUnavailable, how_to_install
 
 ARCHITECTURE = 75
 """The least compute capability of the kernels, 7.5: Turing, 2018."""
@@ -26,6 +24,12 @@ NO_DEVICE, INSUFFICIENT_DRIVER = 100, 35
 NO_GPU = "CUDA finds no GPU. Is CUDA_VISIBLE_DEVICES empty? Type: nvidia-smi -L."
 
 ONE_LINE = 'extern "C" __global__ void probe(int* x) { *x += 1; }'
+
+
+def install() -> str:
+    """Return what to type to have CuPy and the libraries that it needs."""
+    return f"{how_to_install('cuda13')} (CUDA 13) or {how_to_install('cuda12')} (older drivers)"
+
 
 _answers: dict[int, str | None] = {}
 _forked = False
@@ -47,13 +51,13 @@ def import_cupy() -> Any:
     if len(wheels) > 1:
         raise BackendUnavailable(
             f"two CuPy packages are installed and overwrite each other: {', '.join(wheels)}. "
-            f"Type: pip uninstall -y {' '.join(wheels)}, and then {INSTALL}."
+            f"Type: pip uninstall -y {' '.join(wheels)}, and then {install()}."
         )
     try:
         import cupy
     except ImportError as error:
         broken = f"{wheels[0]} is installed, but cannot be imported" if wheels else "CuPy is not installed"
-        raise BackendUnavailable(f"{broken} ({error}). Type: {INSTALL}.") from error
+        raise BackendUnavailable(f"{broken} ({error}). Type: {install()}.") from error
     return cupy
 
 
@@ -138,7 +142,7 @@ def _no_devices(cupy: Any, error: Exception) -> str:
     return (
         f"the NVIDIA driver (for CUDA {_version(driver)}) refuses ({error}); CuPy is built for CUDA "
         f"{_version(runtime.runtimeGetVersion())}. Update the driver, or type: "
-        f'pip uninstall -y {" ".join(cupy_wheels())} && pip install "fuseprop[cuda12]".'
+        f"pip uninstall -y {' '.join(cupy_wheels())} && {how_to_install('cuda12')}."
     )
 
 
@@ -172,7 +176,7 @@ def _attempt(cupy: Any, ordinal: int, run: Callable[[], bool], what: str) -> str
         why = "the result is wrong"
     except Exception as error:
         why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no text'}"
-    return f"cuda:{ordinal} was found, but cannot {what} ({why}). Type: {INSTALL}."
+    return f"cuda:{ordinal} was found, but cannot {what} ({why}). Type: {install()}."
 
 
 def _name(runtime: Any, ordinal: int) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .activations import activate
 from .backend import AnyBackend, BackendUnavailable, Finding
+from .installing import how_to_install
 from .registry import BACKEND_OF, installed_backends, load_backend
 
 GROUP = "fuseprop.doctor"
@@ -98,4 +99,4 @@ def _verdict(tried: dict[str, Finding]) -> str:
     why = f" A GPU cannot: {gpu.found}" if gpu else ""
     if "cpu" in working:
         return f"The CPU can be used. Type: fuseprop train digits --device cpu.{why}"
-    return f'Nothing works here. Type: pip install --force-reinstall "fuseprop".{why}'
+    return f"Nothing works here. Type: {how_to_install(again=True)}.{why}"

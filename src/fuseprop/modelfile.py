@@ -150,7 +150,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
     if version > FORMAT:
         raise ModelFileError(
             f"{path} was written by format {version}, this fuseprop reads up to {FORMAT}: "
-            f"pip install -U fuseprop."
+            f"a newer fuseprop is needed."
         )
     return about
 

@@ -25,7 +25,7 @@ def passes(problem, running):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_pytorchs_recorded_steps_pass_the_gate(monkeypatch, network, activation, steps):
     """Recorded once and only replayed: the cursor finds every batch, all buffers stay where they are."""
-    pytest.importorskip("torch", reason='needs PyTorch: pip install "fuseprop[peers]"')
+    pytest.importorskip("torch", reason='needs PyTorch: pip install -e ".[peers]"')
     from recorded_graph import stand_in
 
     from benchmarks.peers.pytorch_steps import Training, graph
@@ -40,7 +40,7 @@ def test_pytorchs_recorded_steps_pass_the_gate(monkeypatch, network, activation,
 
 @pytest.mark.parametrize("table", ["products", "copy", "launch"])
 def test_what_pytorchs_floor_is_made_of_can_be_recorded(monkeypatch, table):
-    torch = pytest.importorskip("torch", reason='needs PyTorch: pip install "fuseprop[peers]"')
+    torch = pytest.importorskip("torch", reason='needs PyTorch: pip install -e ".[peers]"')
     from recorded_graph import stand_in
 
     from benchmarks.peers import pytorch
@@ -61,7 +61,7 @@ def test_what_pytorchs_floor_is_made_of_can_be_recorded(monkeypatch, table):
 
 def test_what_a_graph_does_not_see_shows(monkeypatch):
     """The stand-in forgets what a graph forgets: rows that Python picks stay those of the recording."""
-    torch = pytest.importorskip("torch", reason='needs PyTorch: pip install "fuseprop[peers]"')
+    torch = pytest.importorskip("torch", reason='needs PyTorch: pip install -e ".[peers]"')
     from recorded_graph import stand_in
 
     from benchmarks.peers.pytorch_steps import Training, graph
@@ -78,7 +78,7 @@ def test_what_a_graph_does_not_see_shows(monkeypatch):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_jax_passes_the_gate_and_tells_the_hosts_time(network):
-    pytest.importorskip("jax", reason='needs JAX: pip install "fuseprop[peers]"')
+    pytest.importorskip("jax", reason='needs JAX: pip install -e ".[peers]"')
     from benchmarks.device import Stopwatch
     from benchmarks.peers import jax as peer
 

@@ -57,7 +57,7 @@ def test_what_the_json_holds(tmp_path):
 
 
 def test_the_estimators_are_timed_beside_scikit_learns():
-    pytest.importorskip("sklearn", reason='needs scikit-learn: pip install "fuseprop[sklearn]"')
+    pytest.importorskip("sklearn", reason='needs scikit-learn: pip install -e ".[sklearn]"')
     command = [sys.executable, "-m", "benchmarks.estimators", "--rounds=1", "--table=breast_cancer"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.count("| breast_cancer |") == 4

@@ -231,7 +231,7 @@ def test_failures_are_1_and_say_why(houses, tmp_path):
         (("train", "xor", "--test", "0.1"), ["4 rows are too few"]),
         (("train", "iris", "--target", "x"), ["built-in"]),
         (("predict", tmp_path / "missing.safetensors", "iris"), ["no such file"]),
-        (("predict", tmp_path / "new.safetensors", "iris"), ["format 9", "pip install -U fuseprop"]),
+        (("predict", tmp_path / "new.safetensors", "iris"), ["format 9", "a newer fuseprop is needed"]),
         (("predict", houses / "prices.csv", "iris"), ["not a model file"]),
         (("evaluate", model, "wine"), ["lacks the features"]),
         (("evaluate", model, houses / "prices.csv"), ["lacks the target class"]),

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from fuseprop import doctor, registry
 from fuseprop.backend import BackendUnavailable, Finding
 from fuseprop.cli import main
+from fuseprop.installing import how_to_install
 
 
 class Entry:
@@ -117,4 +118,4 @@ def test_nothing_works(installed):
     installed["cupy"] = Entry("cupy", unavailable)
     result = CliRunner().invoke(main, ["doctor"])
     assert result.exit_code == 1
-    assert "Nothing works here" in result.stdout
+    assert f"Nothing works here. Type: {how_to_install(again=True)}." in result.stdout

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 import pytest
 
-pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 from cupy_private import ptx, resources
 from fuseprop_cupy import probe

@@ -7,7 +7,7 @@ runs these methods for good: pytest -m gpu --backends=cupy.
 import numpy as np
 import pytest
 
-pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 import cupy
 import cupy_private

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 from host_device import HostRunBackend
 from late_device import LateBackend

@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
-pytest.importorskip("sklearn", reason='needs scikit-learn: pip install "fuseprop[sklearn]"')
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
+pytest.importorskip("sklearn", reason='needs scikit-learn: pip install -e ".[sklearn]"')
 
 import cupy
 from fuseprop_cupy import CupyBackend

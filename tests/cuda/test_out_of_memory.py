@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 from fuseprop_cupy.plan import plan
 from host_device import HostRunBackend

@@ -1,6 +1,7 @@
 """What a backend says where CUDA cannot be used: the cause, and the line to type."""
 
 import os
+import re
 import subprocess
 import sys
 import weakref
@@ -12,9 +13,9 @@ import pytest
 from fuseprop_cupy import probe as probing
 from fuseprop_cupy.probe import probe
 
-from fuseprop.backend import BackendUnavailable
+from fuseprop.backend import BackendUnavailable, how_to_install
 
-INSTALL = 'Type: pip install "fuseprop[cuda13]"'
+INSTALL = f"Type: {how_to_install('cuda13')} (CUDA 13) or {how_to_install('cuda12')} (older drivers)."
 
 
 class CUDARuntimeError(RuntimeError):
@@ -100,7 +101,7 @@ PROBLEMS = {
     "an old driver": (
         {"count": NO_DRIVER, "driver": 12040},
         0,
-        r"driver \(for CUDA 12.4\) refuses.*built for CUDA 13.0.*fuseprop\[cuda12\]",
+        r"driver \(for CUDA 12.4\) refuses.*built for CUDA 13.0.*" + re.escape(how_to_install("cuda12")),
     ),
     "no device": ({"count": 0}, 0, "finds no GPU.*CUDA_VISIBLE_DEVICES.*nvidia-smi -L"),
     "no device, as CUDA says it": (
@@ -118,13 +119,13 @@ PROBLEMS = {
     "no NVRTC": (
         {"run": RuntimeError("libnvrtc is missing\nmore")},
         0,
-        r"NVRTC.*libnvrtc is missing\)\. Type: pip",
+        r"NVRTC.*libnvrtc is missing\)\. Type: .*pip",
     ),
     "a wrong kernel": ({"run": 41}, 0, "CUDA kernel.*the result is wrong"),
     "no cuBLAS": (
         {"product": ImportError("libcublas is missing")},
         0,
-        "cuBLAS.*libcublas is missing.*Type: pip",
+        "cuBLAS.*libcublas is missing.*Type: .*pip",
     ),
     "a wrong product": ({"product": [[1, 1], [1, 1]]}, 0, "cuBLAS.*the result is wrong"),
 }

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 import record_hardware
 from fuseprop_cupy.catalog import KERNELS, kernels

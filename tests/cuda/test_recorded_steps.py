@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 import numpy as np
 from record_steps import FILE, blank, counted, planned, steps

@@ -11,8 +11,8 @@ import cupy_private
 import numpy as np
 import pytest
 
-pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
-pytest.importorskip("nvmath", reason='needs nvmath-python, not a GPU: pip install "fuseprop[test]"')
+pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
+pytest.importorskip("nvmath", reason='needs nvmath-python, not a GPU: pip install -e ".[test]"')
 
 import cupy
 from fuseprop_cupy.blas import Blas

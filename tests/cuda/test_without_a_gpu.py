@@ -39,7 +39,7 @@ def blocked(request):
     """Whether CuPy is made absent; otherwise it must be installed, on a machine without a GPU."""
     if request.param == "CuPy absent":
         return True
-    pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install "fuseprop[test]"')
+    pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
     try:
         probe(0)
     except BackendUnavailable:

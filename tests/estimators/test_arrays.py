@@ -83,7 +83,7 @@ def test_an_array_on_a_device_is_copied_where_the_estimator_is_elsewhere(classes
 
 
 def test_pandas_names_are_kept(classes):
-    pd = pytest.importorskip("pandas", reason='needs pandas: pip install "fuseprop[test]"')
+    pd = pytest.importorskip("pandas", reason='needs pandas: pip install -e ".[test]"')
     X, y = classes
     frame = pd.DataFrame(X, columns=list("uvwxyz"))
     model = MLPClassifier(max_iter=5, random_state=0, early_stopping=True).fit(frame, pd.Series(y))

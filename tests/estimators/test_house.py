@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 import fuseprop
 from fuseprop import MLPClassifier, MLPRegressor
+from fuseprop.installing import how_to_install
 from fuseprop.orders import Orders
 from fuseprop.runs import Runs
 
@@ -102,7 +103,7 @@ except ImportError as error:
 
 def test_without_scikit_learn_the_error_names_the_extra():
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
-    assert 'pip install "fuseprop[sklearn]"' in done.stdout
+    assert f"Type: {how_to_install('sklearn')}." in done.stdout
 
 
 def test_other_names_are_still_unknown():

@@ -1,5 +1,6 @@
 """Pictures: drawn where asked for, refused with the extra's name where matplotlib is missing."""
 
+import re
 import sys
 
 import numpy as np
@@ -10,6 +11,7 @@ import fuseprop
 from fuseprop import load_backend
 from fuseprop.cli import main
 from fuseprop.fitting import Fitting
+from fuseprop.installing import how_to_install
 from fuseprop.learn import TOPICS
 from fuseprop.plots import Curve, Figure, Panel, PlotsUnavailable, Regions, save_figure, training_figure
 
@@ -122,10 +124,10 @@ def test_regions_surround_their_points():
 def test_without_matplotlib_the_extra_is_named_before_any_work(no_matplotlib, tmp_path, arguments):
     result = run(*arguments, "--device", "cpu", "--plot", tmp_path / "x.png")
     assert result.exit_code == 2
-    assert 'pip install "fuseprop[plots]"' in " ".join(result.stderr.split())
+    assert f"Type: {how_to_install('plots')}." in " ".join(result.stderr.split())
     assert result.stdout == ""
     assert not list(tmp_path.iterdir())
-    with pytest.raises(PlotsUnavailable, match=r"fuseprop\[plots\]"):
+    with pytest.raises(PlotsUnavailable, match=re.escape(how_to_install("plots"))):
         save_figure(Figure("f", [Panel("p", "x", "y", [Curve("c", [1], [1])])]), tmp_path / "x.png")
 
 

@@ -108,7 +108,7 @@ def rewritten(path, change):
     [
         (
             lambda a, t: a.update(format=3),
-            ["written by format 3", "reads up to 1", "pip install -U fuseprop"],
+            ["written by format 3", "reads up to 1", "a newer fuseprop is needed"],
         ),
         (lambda a, t: a.pop("format"), ["lacks a format version"]),
         (lambda a, t: a.pop("loss"), ["no valid 'loss'"]),

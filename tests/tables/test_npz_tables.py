@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fuseprop.data import DATASETS, DataError, load_table, read_npz
+from fuseprop.installing import how_to_install
 
 
 def refusal(*arguments):
@@ -109,7 +110,7 @@ def test_built_in_data_sets(name, shape, kind):
 
 def test_without_scikit_learn_the_line_to_type(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    assert 'pip install "fuseprop[sklearn]"' in refusal("digits")
+    assert f"Type: {how_to_install('sklearn')}." in refusal("digits")
     assert load_table("xor").X.shape == (4, 2)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..choices import choose
+from ..installing import how_to_install
 from .table import DataError, Table
 
 SLOPE, INTERCEPT, NOISE = 2.0, -1.0, 0.1
@@ -50,8 +51,8 @@ def _from_sklearn(name: str) -> Callable[[], Table]:
             from sklearn import datasets  # an extra: `import fuseprop` needs NumPy alone
         except ImportError as error:
             raise DataError(
-                f"the data set {name} comes with scikit-learn, which is not installed: "
-                f'pip install "fuseprop[sklearn]"'
+                f"the data set {name} comes with scikit-learn, which is not installed. "
+                f"Type: {how_to_install('sklearn')}."
             ) from error
         bunch = getattr(datasets, f"load_{name}")()
         target = bunch.target

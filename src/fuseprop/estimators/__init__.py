@@ -11,9 +11,11 @@
 try:
     import sklearn  # noqa: F401
 except ImportError as error:
+    from ..installing import how_to_install
+
     raise ImportError(
-        "fuseprop.MLPClassifier and fuseprop.MLPRegressor need scikit-learn, which is not installed: "
-        'pip install "fuseprop[sklearn]".'
+        "fuseprop.MLPClassifier and fuseprop.MLPRegressor need scikit-learn, which is not installed. "
+        f"Type: {how_to_install('sklearn')}."
     ) from error
 
 from .classifier import MLPClassifier

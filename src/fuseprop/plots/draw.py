@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import write_atomically
+from ..installing import how_to_install
 from .figure import Curve, Figure, Panel, Regions
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -71,7 +72,7 @@ def _matplotlib() -> Any:
         import matplotlib  # an extra, and half a second to import: only for those who want pictures
     except ImportError as error:
         raise PlotsUnavailable(
-            'pictures need matplotlib, which is not installed: pip install "fuseprop[plots]"'
+            f"pictures need matplotlib, which is not installed. Type: {how_to_install('plots')}."
         ) from error
     return matplotlib
 
