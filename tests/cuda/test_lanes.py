@@ -224,7 +224,7 @@ def test_handles_are_moved_before_the_streams_of_a_capture_go(machine, lanes):
 
 
 def test_a_stream_that_a_handle_may_point_to_is_kept_where_moving_fails(machine, lanes):
-    """The first handle has moved and the second has not: both of their streams stay, until both have moved."""
+    """The first handle has moved and the second has not: their streams stay until both have."""
     lanes.begin()
     working = lanes._blas[1].use
 
