@@ -93,8 +93,8 @@ class Lanes:
                 streams[0].end_capture()
 
     def _use(self, streams: list[Any]) -> None:
-        # A stream is kept until no handle can point to it: none is to ask one that is gone for anything, nor to
-        # take a new one at its address for it.
+        # A stream is kept until no handle can point to it: none is to ask one that is gone for anything, nor
+        # to take a new one at its address for it.
         if streams != self._at:
             self._at, self._kept = [], [*self._kept, *streams]
             for blas, stream in zip(self._blas, streams, strict=True):
