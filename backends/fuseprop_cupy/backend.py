@@ -24,6 +24,7 @@ from .dense import DenseOperations
 from .fused import FusedOperations
 from .inference import InferenceOperations
 from .plan import plan
+from .products import warn_of_tf32
 from .replay import Replay
 from .rows import RowOperations
 from .shapes import Array
@@ -62,6 +63,8 @@ class CupyBackend(RowOperations, DenseOperations, InferenceOperations, FusedOper
         if replay not in ("captured", "fused", "eager"):
             raise ValueError(f'replay must be "captured", "fused" or "eager", got {replay!r}.')
         super().__init__(_ordinal(device), np.dtype(dtype))
+        if dtype == "float32":
+            warn_of_tf32()
         self.replay = replay
         self.not_captured: str | None = None
 

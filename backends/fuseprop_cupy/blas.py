@@ -15,7 +15,7 @@ import numpy as np
 
 from fuseprop.backend import BackendUnavailable
 
-from .probe import install
+from .wheels import install
 
 MEBIBYTE = 1 << 20
 

@@ -7,7 +7,7 @@ from math import prod
 from fuseprop.backend import Activation
 
 from .catalog import BLOCK, FUNCTORS
-from .launch import blocks_for, lanes_for
+from .launch import blocks_for, expect_factors, lanes_for
 from .operations import WARP, Operations
 from .shapes import Array, expect
 from .spans import span
@@ -27,9 +27,10 @@ class DenseOperations(Operations):
             raise ValueError(f"matmul: {a.shape} does not fit {b.shape}; the inner lengths must be equal.")
         expect((a.shape[0], b.shape[1]), out=out)
         if out.shape == (1, 1):
-            # CuPy would multiply and add up in two kernels of its own, with an array in between.
+            # One launch of ours, where cuBLAS may add up parts in a second.
             self._run(self._typed("inner_product"), 1, a, b, out, a.shape[1])
             return
+        expect_factors(a, b, out, self.dtype, self._device)
         self._device.enter()
         self._device.multiply(a, b, out)
 

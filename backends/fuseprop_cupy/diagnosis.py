@@ -7,32 +7,50 @@ from __future__ import annotations
 
 import ctypes
 import importlib.metadata
+import os
 import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fuseprop.backend import BackendUnavailable, Call, Finding, Program
+from fuseprop.backend import BackendUnavailable, Finding
 
 from .backend import CupyBackend
 from .blas import import_cublas
-from .probe import cupy_wheels, import_cupy, install
+from .probe import import_cupy, remedy
+from .products import OVERRIDE, tf32_override
+from .trial import BOUND, Trial
+from .wheels import (
+    CUBLAS,
+    NEEDED,
+    SMALLEST_DRIVER,
+    beyond_bounds,
+    cuda_here,
+    cupy_wheels,
+    install,
+    install_instead,
+    within,
+)
 
 GIBIBYTE = 1 << 30
 
 WIDTH = 200
 """Characters of an error's text that are shown."""
 
-LIBRARIES = ("cudart", "nvrtc", "cublas")
+LIBRARIES = ("cudart", "nvrtc")
 
 DRIVER = "nvidia-smi; where that fails, install the driver, or start the container with --gpus all"
 
 
 def diagnose() -> list[Finding]:
-    """Return what can be found out about CUDA; on each GPU a small step is captured and replayed."""
+    """Return what can be found out about CUDA; on each GPU training steps are captured and replayed."""
     wheels = cupy_wheels()
-    findings = [Finding("CuPy wheels", ", ".join(wheels) or "none", ok=len(wheels) == 1, fix=install())]
+    fix = install_instead() if len(wheels) > 1 else install()
+    findings = [
+        Finding("CuPy wheels", ", ".join(wheels) or "none", ok=len(wheels) == 1, fix=fix),
+        *_versions(),
+    ]
     try:
         cupy = import_cupy()
     except BackendUnavailable as error:
@@ -40,11 +58,80 @@ def diagnose() -> list[Finding]:
     runtime = cupy.cuda.runtime
     findings.append(Finding("CuPy", cupy.__version__))
     findings.append(_driver_library())
-    findings.append(_look("driver", lambda: _cuda(runtime.driverGetVersion()), DRIVER))
+    findings.append(_driver(runtime))
     findings.append(_look("CUDA runtime", lambda: _cuda(runtime.runtimeGetVersion()), install()))
     findings += [_look(library, partial(_library, library), install()) for library in LIBRARIES]
+    findings.append(_cublas())
     findings.append(_look("nvmath-python", _nvmath, install()))
+    findings.append(_precision())
     return findings + _gpus(cupy)
+
+
+def _versions() -> list[Finding]:
+    """Say which packages have other versions than those that fuseprop asks for, if any."""
+    cuda = cuda_here()
+    others = beyond_bounds(cuda) if cuda else []
+    if not others:
+        return []
+    return [Finding("versions", "; ".join(others), ok=False, fix=install_instead(cuda or 0))]
+
+
+def _driver(runtime: Any) -> Finding:
+    """Say what CUDA the driver has, and the oldest driver that the libraries here can do with."""
+    cuda = cuda_here()
+    needed = f"what is installed for CUDA {cuda} needs {SMALLEST_DRIVER[cuda]} or newer" if cuda else ""
+    try:
+        driver, built = runtime.driverGetVersion(), runtime.runtimeGetVersion()
+        found = _cuda(driver)
+    except Exception as error:
+        # The runtime's own error type is not importable where its library is missing.
+        why = f"not usable ({_first_line(error)})"
+        return Finding("driver", f"{why}; {needed}" if needed else why, ok=False, fix=DRIVER)
+    if driver // 1000 < built // 1000:
+        found = f"{found}, older than the libraries, of {_cuda(built)}. {remedy(driver, built)}"
+        return Finding("driver", found, ok=False)
+    return Finding("driver", f"{found}; {needed}" if needed else found)
+
+
+def _cublas() -> Finding:
+    """Say which cuBLAS is found first, whoever brought it, and whether it is one that fuseprop asks for."""
+    try:
+        file, version = _cublas_found()
+    except Exception as error:
+        # As the rest: CUDA libraries fail in many types.
+        return Finding("cublas", f"not usable ({_first_line(error)})", ok=False, fix=install())
+    found, cuda = f"{file}, {version}", int(version.partition(".")[0])
+    here = cuda_here() or cuda
+    if cuda != here:
+        return Finding("cublas", f"{found}, beside CuPy for CUDA {here}", ok=False, fix=install_instead(here))
+    bounds = NEEDED[cuda][CUBLAS[cuda]] if cuda in NEEDED else ""
+    if bounds and not within(version, bounds):
+        return Finding("cublas", f"{found} instead of {bounds}", ok=False, fix=install_instead(cuda))
+    return Finding("cublas", found)
+
+
+def _cublas_found() -> tuple[str, str]:
+    """Return the library's file and version, such as ("libcublas.so.13", "13.4.3")."""
+    from cuda.pathfinder import load_nvidia_dynamic_lib
+
+    path = load_nvidia_dynamic_lib("cublas").abs_path
+    library, number = ctypes.CDLL(path), ctypes.c_int(0)
+    version = []
+    for part in range(3):  # MAJOR_VERSION, MINOR_VERSION, PATCH_LEVEL
+        library.cublasGetProperty(part, ctypes.byref(number))
+        version.append(str(number.value))
+    return Path(path).name, ".".join(version)
+
+
+def _precision() -> Finding:
+    """Say whether float32 products are strict."""
+    value = tf32_override()
+    if value is not None:
+        found = f"rounded to TF32, because {OVERRIDE} is {value!r}"
+        return Finding("float32 products", found, ok=False, fix=f"unset {OVERRIDE}")
+    asked = os.environ.get("CUPY_TF32", "0")
+    unheeded = "" if asked == "0" else f"; CUPY_TF32={asked} is not heeded"
+    return Finding("float32 products", f"strict{unheeded}")
 
 
 def _gpus(cupy: Any) -> list[Finding]:
@@ -107,25 +194,29 @@ def _nvmath() -> str:
 
 
 def _captured(ordinal: int) -> str:
-    return captured_steps(CupyBackend("float32", f"cuda:{ordinal}"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # which says what another finding says
+        return captured_steps(CupyBackend("float32", f"cuda:{ordinal}"))
 
 
 def captured_steps(backend: CupyBackend) -> str:
-    """Capture a small step and replay it; return what is to be said of that, or raise why it cannot be."""
-    a, out = backend.zeros((2, 2)), backend.zeros((2, 2))
-    calls = (
-        Call("matmul", (a, a), {"out": out}),
-        Call("bias_activation", (out, None, "sigmoid"), {"out": out}),
-    )
+    """Capture training steps and replay them; return what is to be said of that, or raise why it cannot be.
+
+    They are taken twice from the same start, the second time from graphs alone: the numbers must be NumPy's
+    both times, and the bits the same.
+    """
+    trial = Trial(backend)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # which says what is said here
-        replay = backend.compile(Program(calls))
-        replay(2)
-        replay(2)
+        replay = backend.compile(trial.program)
+        first, again = trial.run(replay), trial.run(replay)
     if backend.not_captured is not None:
         raise RuntimeError(f"steps are launched one kernel at a time: {backend.not_captured}")
-    if not (backend.to_host(out) == 0.5).all():
-        raise RuntimeError("a captured step computes wrong")
+    error = max(trial.error(first), trial.error(again))
+    if error > BOUND:
+        raise RuntimeError(f"captured steps compute wrong: {error:.3g} eps from NumPy, {BOUND} are allowed")
+    if any((first[name] != again[name]).any() for name in first):
+        raise RuntimeError("captured steps leave other bits each time they are taken")
     return "work"
 
 

@@ -33,7 +33,8 @@ class Lanes:
         size = workspace_bytes(int(cupy.cuda.Device(device.ordinal).compute_capability))
         self._blas = [Blas(dtype, device.empty((size,), np.dtype(np.uint8))) for _ in range(COUNT)]
         self._streams: list[Any] = []
-        self._at: list[Any] = []
+        self._at: list[Any] = []  # where all handles are, if that is sure
+        self._kept: list[Any] = []  # wherever one may be
 
     def prepare(self, node: Node, lane: int) -> Prepared:
         """Return what asks for a node, on the stream that is current then."""
@@ -92,9 +93,10 @@ class Lanes:
                 streams[0].end_capture()
 
     def _use(self, streams: list[Any]) -> None:
-        # Kept: no handle is to point to a stream that is gone, nor to take a new one at its address for it.
+        # A stream is kept until no handle can point to it: none is to ask one that is gone for anything, nor
+        # to take a new one at its address for it.
         if streams != self._at:
-            self._at = []
+            self._at, self._kept = [], [*self._kept, *streams]
             for blas, stream in zip(self._blas, streams, strict=True):
                 blas.use(stream.ptr)
-            self._at = streams
+            self._at = self._kept = streams

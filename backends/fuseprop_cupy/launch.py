@@ -71,28 +71,40 @@ class Launch:
             and array.flags.c_contiguous
         ):
             return array
-        raise self._refusal(parameter, array)
+        raise refusal(f"{self._kernel.name}: {parameter.name}", array, parameter.dtype, self._device)
 
-    def _refusal(self, parameter: Parameter, array: Any) -> Exception:
-        """Return what to raise for an array that the kernel would misread."""
-        what = f"{self._kernel.name}: {parameter.name} must be"
-        here = f"cuda:{self._device.ordinal}"
-        if not isinstance(array, self._device.array_type):
-            return TypeError(
-                f"{what} an array on {here}, got {type(array).__name__}. "
-                f"Host arrays enter by from_host(array)."
-            )
-        if array.dtype != parameter.dtype:
-            return TypeError(
-                f"{what} {parameter.dtype}, got {array.dtype}. "
-                f"Convert it on the way in: from_host(array, dtype=...)."
-            )
-        if array.data.device_id != self._device.ordinal:
-            return TypeError(
-                f"{what} on {here}, got an array on cuda:{array.data.device_id}. "
-                f"Use one backend for all arrays of a network."
-            )
-        return ValueError(
-            f"{what} C-contiguous, got shape {array.shape} with strides {array.strides}. "
-            f"Only matmul takes transposed views."
+
+def expect_factors(a: Any, b: Any, out: Any, dtype: np.dtype[Any], device: Device) -> None:
+    """Raise, as a launch does, for an array that cuBLAS would misread; a and b may be transposed views."""
+    for name, array in (("a", a), ("b", b), ("out", out)):
+        if not (
+            isinstance(array, device.array_type)
+            and array.dtype == dtype
+            and array.data.device_id == device.ordinal
+            and (array.flags.c_contiguous or (array.flags.f_contiguous and array is not out))
+        ):
+            raise refusal(f"matmul: {name}", array, dtype, device)
+
+
+def refusal(what: str, array: Any, dtype: np.dtype[Any], device: Device) -> Exception:
+    """Return what to raise for an array that CUDA would misread."""
+    here = f"cuda:{device.ordinal}"
+    if not isinstance(array, device.array_type):
+        return TypeError(
+            f"{what} must be an array on {here}, got {type(array).__name__}. "
+            f"Host arrays enter by from_host(array)."
         )
+    if array.dtype != dtype:
+        return TypeError(
+            f"{what} must be {dtype}, got {array.dtype}. "
+            f"Convert it on the way in: from_host(array, dtype=...)."
+        )
+    if array.data.device_id != device.ordinal:
+        return TypeError(
+            f"{what} must be on {here}, got an array on cuda:{array.data.device_id}. "
+            f"Use one backend for all arrays of a network."
+        )
+    return ValueError(
+        f"{what} must be C-contiguous, got shape {array.shape} with strides {array.strides}. "
+        f"Only matmul takes transposed views."
+    )

@@ -6,14 +6,16 @@ line, a product of one number by one. Whatever fails says what is missing and wh
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import BackendUnavailable, how_to_install
+from fuseprop.backend import BackendUnavailable
+
+from .products import Products
+from .wheels import SMALLEST_DRIVER, cupy_wheels, install, install_instead
 
 ARCHITECTURE = 75
 """The least compute capability of the kernels, 7.5: Turing, 2018."""
@@ -24,11 +26,6 @@ NO_DEVICE, INSUFFICIENT_DRIVER = 100, 35
 NO_GPU = "CUDA finds no GPU. Is CUDA_VISIBLE_DEVICES empty? Type: nvidia-smi -L."
 
 ONE_LINE = 'extern "C" __global__ void probe(int* x) { *x += 1; }'
-
-
-def install() -> str:
-    """Return what to type to have CuPy and the libraries that it needs."""
-    return f"{how_to_install('cuda13')} (CUDA 13) or {how_to_install('cuda12')} (older drivers)"
 
 
 _answers: dict[int, str | None] = {}
@@ -51,7 +48,7 @@ def import_cupy() -> Any:
     if len(wheels) > 1:
         raise BackendUnavailable(
             f"two CuPy packages are installed and overwrite each other: {', '.join(wheels)}. "
-            f"Type: pip uninstall -y {' '.join(wheels)}, and then {install()}."
+            f"Type: {install_instead()}."
         )
     try:
         import cupy
@@ -59,12 +56,6 @@ def import_cupy() -> Any:
         broken = f"{wheels[0]} is installed, but cannot be imported" if wheels else "CuPy is not installed"
         raise BackendUnavailable(f"{broken} ({error}). Type: {install()}.") from error
     return cupy
-
-
-def cupy_wheels() -> list[str]:
-    """Return the names of the installed distributions that bring the package cupy, sorted."""
-    names = {d.name.lower().replace("_", "-") for d in importlib.metadata.distributions()}
-    return sorted(name for name in names if name == "cupy" or name.startswith(("cupy-cuda", "cupy-rocm")))
 
 
 def check_not_forked() -> None:
@@ -139,11 +130,20 @@ def _no_devices(cupy: Any, error: Exception) -> str:
             f"CUDA cannot start ({error}). Type: nvidia-smi. If this process was forked from one that used "
             f'CUDA, start workers with multiprocessing.set_start_method("spawn").'
         )
+    built = runtime.runtimeGetVersion()
     return (
         f"the NVIDIA driver (for CUDA {_version(driver)}) refuses ({error}); CuPy is built for CUDA "
-        f"{_version(runtime.runtimeGetVersion())}. Update the driver, or type: "
-        f"pip uninstall -y {' '.join(cupy_wheels())} && {how_to_install('cuda12')}."
+        f"{_version(built)}. {remedy(driver, built)}."
     )
+
+
+def remedy(driver: int, built: int) -> str:
+    """Return what to do about a driver that is too old for libraries of this CUDA; no point ends it."""
+    series = SMALLEST_DRIVER.get(built // 1000)
+    update = f"Update the driver to {series} or newer" if series else "Update the driver"
+    if driver // 1000 < min(SMALLEST_DRIVER):
+        return f"{update}; {min(SMALLEST_DRIVER.values())} is the oldest that any CuPy here can use"
+    return f"{update}, or type: {install_instead(driver // 1000)}"
 
 
 def _compiler(cupy: Any, ordinal: int) -> str | None:
@@ -161,7 +161,7 @@ def _products(cupy: Any, ordinal: int) -> str | None:
         a, out = cupy.empty((2, 2), np.float32), cupy.empty((2, 2), np.float32)
         host = np.array([[1, 1], [0, 1]], np.float32)
         a.set(host)
-        cupy.dot(a, a, out=out)
+        Products(cupy, ordinal, np.dtype(np.float32), cupy.empty).multiply(a, a, out)
         return bool((out.get() == [[1, 2], [0, 1]]).all())
 
     return _attempt(cupy, ordinal, run, "multiply matrices with cuBLAS")

@@ -31,6 +31,12 @@ class ByDefinition:
     def __init__(self):
         self.asked = []
         self.handles = 0
+        self.computed = []  # the type of the sums of each product
+
+    @property
+    def pointed(self):
+        """The streams that handles were told, in order."""
+        return [asked[2] for asked in self.asked if asked[0] == "set_stream"]
 
     def create(self):
         self.handles += 1
@@ -46,7 +52,9 @@ class ByDefinition:
         self, handle, transa, transb, m, n, k, alpha, a, atype, lda, b, btype, ldb, beta, c, ctype, ldc,
         compute_type, algo,
     ):  # fmt: skip
-        assert (handle, algo) == (HANDLE, cublas.GemmAlgo.DFALT)
+        assert HANDLE <= handle < HANDLE + self.handles
+        assert algo == cublas.GemmAlgo.DFALT
+        self.computed.append(compute_type)
         single = compute_type == cublas.ComputeType.COMPUTE_32F
         assert {atype, btype, ctype} == {0 if single else 1}
         assert single or compute_type == cublas.ComputeType.COMPUTE_64F

@@ -1,6 +1,7 @@
 """Captured steps: in whatever order their events allow they leave the bits of the steps call by call."""
 
 import gc
+import itertools
 import weakref
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from fuseprop_cupy.nodes import Multiply, meet
 from fuseprop_cupy.plan import plan
 from fuseprop_cupy.spans import span
 from host_device import HostRunBackend, on_host
-from host_lanes import HostLanes, at_random, beside_first
+from host_lanes import START, HostGraph, HostLanes, at_random, beside_first
 from steps import CLASSIFICATION, REGRESSION, adam, traces, training
 
 from fuseprop import MomentumSGD
@@ -324,11 +325,82 @@ def test_what_cannot_be_captured_is_fused_and_says_so_once():
     same_bits(epoch(training(backend, rows=91), [11]), expected)  # without another warning
 
 
-def test_the_doctor_captures_a_step_and_tells_why_it_cannot():
-    assert captured_steps(HostRunBackend()) == "work"
+def test_the_doctor_captures_steps_with_forks_and_joins():
+    backend = HostRunBackend()
+    assert captured_steps(backend) == "work"
+    graphs = backend.seam.lanes().graphs
+    assert [graph.launches for graph in graphs] == [
+        2,
+        3,
+    ]  # of three steps and of one; the first was call by call
+    for graph in graphs:
+        assert {asked.lane for asked in graph.asked} == {0, 1}
+        assert hazards(graph) == []
+    products = [asked.node for asked in graphs[1].asked if isinstance(asked.node, Multiply)]
+    assert [product.out.shape for product in products] == [
+        (32, 128),
+        (32, 10),
+        (128, 10),
+        (32, 128),
+        (784, 128),
+    ]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A trial of a small network, where it is only the doctor that is looked at."""
+    monkeypatch.setattr("fuseprop_cupy.trial.SIZES", (20, 16, 10))
+
+
+def test_the_doctor_tells_why_steps_cannot_be_captured(small):
     backend = HostRunBackend()
     backend.seam._lanes = Failing(backend.seam)
     with pytest.raises(RuntimeError, match="launched one kernel at a time: RuntimeError: cudaErrorStream"):
+        captured_steps(backend)
+
+
+def tf32(array):
+    """An array rounded to 10 bits of mantissa, as its owner's."""
+    bits = np.ascontiguousarray(on_host(array)).view(np.uint32)
+    return ((bits + 0x1000) & 0xFFFFE000).view(np.float32)
+
+
+def test_the_doctor_finds_products_that_are_rounded(small, monkeypatch):
+    def rounded(device, a, b, out):
+        on_host(out)[...] = tf32(a) @ tf32(b)
+
+    monkeypatch.setattr("host_device.HostDevice.multiply", rounded)
+    with pytest.raises(RuntimeError, match=r"compute wrong: .* eps from NumPy, 100 are allowed"):
+        captured_steps(HostRunBackend())
+
+
+def test_the_doctor_finds_steps_that_come_out_otherwise_each_time(small, monkeypatch):
+    products = itertools.count()
+
+    def drifting(device, a, b, out):
+        on_host(out)[...] = on_host(a) @ on_host(b) * np.float32(1 + next(products) % 7 * 2e-7)
+
+    monkeypatch.setattr("host_device.HostDevice.multiply", drifting)
+    with pytest.raises(RuntimeError, match="leave other bits each time"):
+        captured_steps(HostRunBackend())
+
+
+def test_the_doctor_finds_a_wait_that_is_missing(small, monkeypatch):
+    """By the numbers alone, as on a GPU; here the other lane comes first, or last, for sure."""
+
+    class Heedless(HostLanes):
+        def wait(self, lane, event):
+            super().wait(lane, {START} if lane == 0 else event)
+
+        def end(self):
+            self._last[0] = len(self._asked) - 1  # what is not waited for is not noticed either
+            self.graphs.append(HostGraph(self._asked, [latest_beside]))
+            self._asked = None
+            return self.graphs[-1]
+
+    backend = HostRunBackend()
+    backend.seam._lanes = Heedless(backend.seam)
+    with pytest.raises(RuntimeError, match="compute wrong"):
         captured_steps(backend)
 
 

@@ -28,9 +28,13 @@ class CUDARuntimeError(RuntimeError):
 class Stream:
     """One of CuPy's streams, in a `Machine`: it writes down what it is asked, and refuses where CUDA does."""
 
-    def __init__(self, machine, number):
-        self.machine, self.ptr = machine, number
+    def __init__(self, machine, number, owned=False):
+        self.machine, self.ptr, self.owned = machine, number, owned
         self.state = "idle"  # or "capturing", "invalid"
+
+    def __del__(self):
+        if self.ptr in self.machine.handles.values() and self.owned:
+            self.machine.dangling.append(self.ptr)
 
     def __eq__(self, other):
         return self.ptr == other.ptr
@@ -80,10 +84,19 @@ class Stream:
 
 
 class Machine:
-    """CuPy's streams and events, and the handles: whatever they are asked is written down."""
+    """CuPy's streams and events, and the handles: whatever they are asked is written down.
+
+    Attributes
+    ----------
+    handles : dict
+        The stream that each handle points to.
+    dangling : list
+        The streams of ours that went while a handle pointed to them.
+    """
 
     def __init__(self):
         self.asked = []
+        self.handles, self.dangling = {}, []
         self.streams = 0
         self.current = Stream(self, 0)
         self.entered = [self.current]
@@ -107,7 +120,7 @@ class Machine:
     def new_stream(self, *, non_blocking):
         assert non_blocking
         self.streams += 1
-        return Stream(self, self.streams)
+        return Stream(self, self.streams, owned=True)
 
     def new_event(self, *, disable_timing):
         assert disable_timing
@@ -117,9 +130,12 @@ class Machine:
         assert workspace.nbytes == 32 << 20
         number = len([each for each in self.asked if each[0] == "handle"])
         self.asked.append(("handle", number))
-        return SimpleNamespace(
-            use=self.note("use", number, None), product=lambda *arrays: self.note("product", number, arrays)
-        )
+
+        def use(stream):
+            self.asked.append(("use", number, stream))
+            self.handles[number] = stream
+
+        return SimpleNamespace(use=use, product=lambda *arrays: self.note("product", number, arrays))
 
 
 @pytest.fixture
@@ -127,7 +143,9 @@ def machine(monkeypatch):
     made = Machine()
     monkeypatch.setitem(sys.modules, "cupy", made.cupy)
     monkeypatch.setattr(module, "Blas", made.blas)
-    return made
+    yield made
+    gc.collect()
+    assert made.dangling == [], "a stream went while a handle pointed to it"
 
 
 @pytest.fixture
@@ -192,14 +210,38 @@ def test_a_stream_that_the_caller_uses_stays_current(machine, lanes):
 
 
 def test_handles_are_moved_before_the_streams_of_a_capture_go(machine, lanes):
-    """Else a new stream at the address of one that is gone would pass for it."""
+    """Else a handle points to nothing, and a new stream at the address of one that is gone passes for it."""
+    for _ in range(2):
+        lanes.begin()
+        gone = [weakref.ref(stream) for stream in lanes._streams]
+        lanes.end()
+        assert machine.handles == {0: gone[0]().ptr, 1: gone[1]().ptr}
+        lanes.enter()
+        assert machine.handles == {0: 0, 1: 0}
+        assert machine.dangling == []
+        gc.collect()
+        assert [stream() for stream in gone] == [None, None]  # nobody keeps them longer than that
+
+
+def test_a_stream_that_a_handle_may_point_to_is_kept_where_moving_fails(machine, lanes):
+    """The first handle has moved and the second has not: their streams stay until both have."""
     lanes.begin()
-    gone = weakref.ref(lanes._streams[1])
+    working = lanes._blas[1].use
+
+    def fail(stream):
+        raise CUDARuntimeError("CUBLAS_STATUS_NOT_INITIALIZED")
+
+    lanes._blas[1].use = fail
     lanes.end()
-    assert gone() is not None
+    for _ in range(2):
+        with pytest.raises(CUDARuntimeError):
+            lanes.enter()
+        gc.collect()
+        assert machine.handles == {0: 0, 1: 2}
+        assert machine.dangling == []
+    lanes._blas[1].use = working
     lanes.enter()
-    gc.collect()
-    assert gone() is None
+    assert machine.handles == {0: 0, 1: 0}
 
 
 @pytest.mark.parametrize("state", ["idle", "capturing", "invalid"])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fuseprop_cupy import probe as probing
 from fuseprop_cupy.probe import probe
+from fuseprop_cupy.wheels import install_instead
 
 from fuseprop.backend import BackendUnavailable, how_to_install
 
@@ -75,9 +76,6 @@ class Fake:
     def RawModule(self, code):  # noqa: N802
         return SimpleNamespace(get_function=lambda name: lambda grid, block, arguments: self.part("run"))
 
-    def dot(self, a, b, out):
-        self.part("product")
-
 
 @pytest.fixture
 def fresh(monkeypatch):
@@ -89,7 +87,10 @@ def fake(fresh, monkeypatch):
     """Put a changed `Fake` in the place of CuPy."""
 
     def put(**changed):
-        monkeypatch.setattr(probing, "import_cupy", lambda: Fake(**changed))
+        cupy = Fake(**changed)
+        products = SimpleNamespace(multiply=lambda a, b, out: cupy.part("product"))
+        monkeypatch.setattr(probing, "import_cupy", lambda: cupy)
+        monkeypatch.setattr(probing, "Products", lambda *arguments: products)
 
     return put
 
@@ -101,7 +102,13 @@ PROBLEMS = {
     "an old driver": (
         {"count": NO_DRIVER, "driver": 12040},
         0,
-        r"driver \(for CUDA 12.4\) refuses.*built for CUDA 13.0.*" + re.escape(how_to_install("cuda12")),
+        r"driver \(for CUDA 12.4\) refuses.*built for CUDA 13.0. Update the driver to 580 or newer, or type: "
+        + re.escape(install_instead(12)),
+    ),
+    "a driver older than any CUDA that there is a CuPy for": (
+        {"count": NO_DRIVER, "driver": 11040},
+        0,
+        r"driver \(for CUDA 11.4\) refuses.*Update the driver to 580 or newer; 525 is the oldest",
     ),
     "no device": ({"count": 0}, 0, "finds no GPU.*CUDA_VISIBLE_DEVICES.*nvidia-smi -L"),
     "no device, as CUDA says it": (
@@ -156,8 +163,9 @@ def test_the_machine_is_asked_once_a_device(fresh, monkeypatch):
 def test_two_wheels_are_named_before_they_are_imported(fresh, monkeypatch):
     wheels = [SimpleNamespace(name=name) for name in ("numpy", "cupy-cuda12x", "cupy_cuda13x")]
     monkeypatch.setattr("importlib.metadata.distributions", lambda: wheels)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "14.2.0")
     with pytest.raises(
-        BackendUnavailable, match=r"two CuPy packages.*pip uninstall -y cupy-cuda12x cupy-cuda13x"
+        BackendUnavailable, match=r"two CuPy packages.*pip uninstall -y .*cupy-cuda12x cupy-cuda13x.* && "
     ):
         probe(0)
 

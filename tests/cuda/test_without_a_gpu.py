@@ -8,10 +8,10 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
-from fuseprop_cupy.diagnosis import diagnose
+from fuseprop_cupy.diagnosis import _cublas_found, diagnose
 from fuseprop_cupy.probe import probe
 
-from fuseprop.backend import BackendUnavailable
+from fuseprop.backend import BackendUnavailable, how_to_install
 
 BLOCKED = """
 import importlib.metadata, sys
@@ -89,12 +89,13 @@ def test_the_doctor_tells(blocked):
     assert "A GPU cannot: " in report["verdict"]
 
 
-def test_what_is_examined_where_everything_is_there(monkeypatch):
-    """Names, memory and versions of a healthy machine, by a CuPy that answers like one."""
-
+@pytest.fixture
+def healthy(monkeypatch):
+    """A machine on which everything is there, by a CuPy that answers so; a test may change some of it."""
     properties = {"name": b"Some GPU", "major": 9, "minor": 0}
+    machine = SimpleNamespace(driver=13020, cublas="13.4.3", versions={"nvmath-python": "1.0.0"})
     runtime = SimpleNamespace(
-        driverGetVersion=lambda: 13020,
+        driverGetVersion=lambda: machine.driver,
         runtimeGetVersion=lambda: 13000,
         getDeviceCount=lambda: 2,
         memGetInfo=lambda: (3 << 30, 8 << 30),
@@ -102,18 +103,97 @@ def test_what_is_examined_where_everything_is_there(monkeypatch):
     )
     cuda = SimpleNamespace(runtime=runtime, Device=nullcontext)
     cupy = SimpleNamespace(__version__="14.2.0", cuda=cuda)
-    monkeypatch.setattr("fuseprop_cupy.diagnosis.import_cupy", lambda: cupy)
-    monkeypatch.setattr("fuseprop_cupy.diagnosis.cupy_wheels", lambda: ["cupy-cuda13x"])
-    monkeypatch.setattr("fuseprop_cupy.diagnosis._library", lambda name: f"lib{name}.so.13")
-    monkeypatch.setattr("fuseprop_cupy.diagnosis._nvmath", lambda: "1.0.0")
-    monkeypatch.setattr("fuseprop_cupy.diagnosis._captured", lambda ordinal: "work")
-    monkeypatch.setattr("fuseprop_cupy.diagnosis.ctypes.CDLL", lambda name: None)
-    findings = diagnose()
-    assert all(finding.ok for finding in findings)
-    found = {finding.what: finding.found for finding in findings}
-    assert found["driver"] == "CUDA 13.2"
-    assert found["cublas"] == "libcublas.so.13"
+    module = "fuseprop_cupy.diagnosis"
+    monkeypatch.setattr(f"{module}.import_cupy", lambda: cupy)
+    monkeypatch.setattr(f"{module}._library", lambda name: f"lib{name}.so.13")
+    monkeypatch.setattr(f"{module}._cublas_found", lambda: ("libcublas.so.13", machine.cublas))
+    monkeypatch.setattr(f"{module}._nvmath", lambda: "1.0.0")
+    monkeypatch.setattr(f"{module}._captured", lambda ordinal: "work")
+    monkeypatch.setattr(f"{module}.ctypes.CDLL", lambda name: None)
+    monkeypatch.setattr("fuseprop_cupy.wheels.driver", lambda: machine.driver)
+    monkeypatch.setattr("fuseprop_cupy.wheels.installed", lambda names: machine.versions)
+    for where in (module, "fuseprop_cupy.wheels"):
+        monkeypatch.setattr(f"{where}.cupy_wheels", lambda: ["cupy-cuda13x"])
+    for name in ("NVIDIA_TF32_OVERRIDE", "CUPY_TF32"):
+        monkeypatch.delenv(name, raising=False)
+    return machine
+
+
+def findings():
+    return {finding.what: finding for finding in diagnose()}
+
+
+def test_what_is_examined_where_everything_is_there(healthy):
+    assert all(finding.ok for finding in findings().values())
+    found = {what: finding.found for what, finding in findings().items()}
+    assert found["driver"] == "CUDA 13.2; what is installed for CUDA 13 needs 580 or newer"
+    assert found["cublas"] == "libcublas.so.13, 13.4.3"
+    assert found["float32 products"] == "strict"
     assert found["cuda:1"] == "Some GPU, compute capability 9.0, 3.0 of 8.0 GiB free"
+    assert "versions" not in found
+
+
+def test_a_driver_that_is_too_old_for_what_is_installed(healthy):
+    healthy.driver = 12040
+    driver = findings()["driver"]
+    assert not driver.ok
+    assert driver.found.startswith(
+        "CUDA 12.4, older than the libraries, of CUDA 13.0. Update the driver to 580 or newer, or type: "
+    )
+    assert driver.found.endswith(how_to_install("cuda12"))
+
+
+def test_the_oldest_driver_is_told_where_there_is_none(healthy):
+    healthy.driver = 0
+    driver = findings()["driver"]
+    assert not driver.ok
+    assert driver.found.endswith("what is installed for CUDA 13 needs 580 or newer")
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [
+        ("13.10.0", "libcublas.so.13, 13.10.0 instead of >=13,<13.5"),
+        ("12.9.2", "libcublas.so.13, 12.9.2, beside CuPy for CUDA 13"),
+    ],
+)
+def test_another_cublas_is_a_finding_whoever_brought_it(healthy, version, found):
+    healthy.cublas = version
+    cublas = findings()["cublas"]
+    assert (cublas.ok, cublas.found) == (False, found)
+    assert cublas.fix.endswith(how_to_install("cuda13"))
+
+
+def test_packages_beyond_their_bounds_are_a_finding(healthy):
+    healthy.versions = {"nvidia-cublas": "13.10.0.20", "nvmath-python": "1.0.0"}
+    versions = findings()["versions"]
+    assert (versions.ok, versions.found) == (False, "nvidia-cublas 13.10.0.20 instead of >=13,<13.5")
+    assert " uninstall -y nvidia-cublas && " in versions.fix
+
+
+def test_products_that_are_not_strict_are_a_finding(healthy, monkeypatch):
+    monkeypatch.setenv("CUPY_TF32", "1")
+    assert findings()["float32 products"].found == "strict; CUPY_TF32=1 is not heeded"
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    products = findings()["float32 products"]
+    assert (products.ok, products.found) == (False, "rounded to TF32, because NVIDIA_TF32_OVERRIDE is '1'")
+    assert products.fix == "unset NVIDIA_TF32_OVERRIDE"
+
+
+def test_the_version_of_cublas_is_what_it_says_itself(monkeypatch):
+    pathfinder = pytest.importorskip("cuda.pathfinder", reason='needs CuPy: pip install -e ".[test]"')
+    found = SimpleNamespace(abs_path="/somewhere/libcublas.so.13")
+
+    class Library:
+        def __init__(self, path):
+            assert path == found.abs_path
+
+        def cublasGetProperty(self, part, number):  # noqa: N802
+            number._obj.value = (13, 4, 3)[part]
+
+    monkeypatch.setattr(pathfinder, "load_nvidia_dynamic_lib", lambda name: found)
+    monkeypatch.setattr("fuseprop_cupy.diagnosis.ctypes.CDLL", Library)
+    assert _cublas_found() == ("libcublas.so.13", "13.4.3")
 
 
 def test_two_wheels_are_a_finding(monkeypatch):
