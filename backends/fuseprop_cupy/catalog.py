@@ -189,10 +189,19 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
         "sum_squares": "const T* array, T* partial, long long size",
         "inner_product": "const T* a, const T* b, T* out, long long size",
         "sum_columns": "const T* array, T* out, long long rows, long long columns",
-        "scale_to_limit": "T* gradients, const T* norm, T limit, long long size",
+        "sum_partials": "const T* partial, T* out, long long count",
+        "scale_to_limit": "T* gradients, const T* partial, long long count, T* norm, T limit, "
+        "long long size",
     }.items():
         listed.append(Kernel(name, (value,), declaration))
-    listed.append(Kernel("square_root", (value,), "T* number", block=(1,)))
+    listed.append(
+        Kernel(
+            "gradient_squares",
+            (value,),
+            "T* gradients, const T* parts, const long long* summed, int sums, T* partial, long long size",
+            ("parts", "summed"),
+        )
+    )
     for nesterov in ("false", "true"):
         listed.append(
             Kernel(

@@ -17,7 +17,6 @@ UPDATED = {
     "momentum_sgd": {"values", "velocities", "cursor"},
     "adam": {"values", "first", "second", "cursor"},
     "scale_to_limit": {"gradients"},
-    "square_root": {"number"},
 }
 """What a kernel reads and writes back."""
 
@@ -26,6 +25,10 @@ PASSES = {
     "softmax": {"logits": 3},
 }
 """How often a kernel goes over an array, where that is more than once."""
+
+
+BY_EACH_BLOCK = {"scale_to_limit": {"partial"}}
+"""Arrays that every block of a kernel goes over by itself."""
 
 
 class Traffic(NamedTuple):
@@ -61,7 +64,8 @@ def traffic(node: Node) -> Traffic:
         times = 2 if parameter in UPDATED.get(name, ()) else 1
         again = 1 if "hits" in arrays and parameter in ("logits", "output", *_thresholded(node)) else 0
         minimum += times * size
-        moved += max(times, PASSES.get(name, {}).get(parameter, 1) + again) * size
+        passes = node.grid[0] if parameter in BY_EACH_BLOCK.get(name, ()) else 1
+        moved += max(times, PASSES.get(name, {}).get(parameter, passes) + again) * size
     return Traffic(node.kernel.expression, minimum, moved)
 
 

@@ -9,13 +9,17 @@ import numpy as np
 
 from fuseprop.backend import INTEGER
 
-from .catalog import BLOCK
 from .launch import blocks_for
 from .operations import Operations
 from .shapes import Array, expect
 
-SQUARES_PER_THREAD = 16
-"""Elements of a sum of squares for each thread, before there are more blocks than one."""
+SQUARES_PER_THREAD = 4
+"""Elements of a sum of squares for each thread, before there are more blocks than one: what a thread of float32
+has in flight at once."""
+
+SQUARES_BLOCKS = 1024
+"""Blocks of a sum of squares at most, fewer than 132 SMs hold at a time; each thread of a block that adds their
+parts up then has eight of them."""
 
 UPDATES = {"momentum_sgd": 3, "adam": 5}
 """The rules, each with how many settings it reads: learning rate, momentum or betas and epsilon, decay."""
@@ -24,7 +28,7 @@ Advance: TypeAlias = tuple[Array | None, int]
 """A cursor (1,) that an update moves on besides, or None, and by how much."""
 
 NO_PARTS = None, None, 0
-"""Where an update would read gradients of which there are parts: see `parts`."""
+"""Where a kernel would read gradients of which there are parts: see `parts`."""
 
 
 class UpdateOperations(Operations):
@@ -37,17 +41,19 @@ class UpdateOperations(Operations):
     def sum_squares(self, array: Array, *, out: Array) -> None:
         expect((1,), out=out)
         (size,) = array.shape
-        blocks = min(BLOCK, blocks_for(-(-size // SQUARES_PER_THREAD)))
+        blocks = blocks_for_squares(size)
         partial = out if blocks == 1 else self._scratch(blocks)
         self._run(self._typed("sum_squares"), blocks, array, partial, size)
         if blocks > 1:
-            self._sum_columns(partial, out, blocks, 1)
+            self._run(self._typed("sum_partials"), 1, partial, out, blocks)
 
     def clip_norm(self, gradients: Array, limit: float, *, norm: Array) -> None:
-        self.sum_squares(gradients, out=norm)
-        self._run(self._typed("square_root"), 1, norm)
+        expect((1,), norm=norm)
         (size,) = gradients.shape
-        self._run(self._typed("scale_to_limit"), blocks_for(size), gradients, norm, limit, size)
+        blocks = blocks_for_squares(size)
+        partial = self._scratch(blocks)
+        self._run(self._typed("gradient_squares"), blocks, gradients, *NO_PARTS, partial, size)
+        self._run(self._typed("scale_to_limit"), blocks, gradients, partial, blocks, norm, limit, size)
 
     def momentum_sgd(
         self,
@@ -100,3 +106,8 @@ class UpdateOperations(Operations):
         if ranges and ranges not in self._tables:
             self._tables[ranges] = self.from_host(np.array(ranges), dtype=INTEGER)
         return self._tables.get(ranges)
+
+
+def blocks_for_squares(size: int) -> int:
+    """Return how many blocks share a sum of squares of so many elements."""
+    return min(SQUARES_BLOCKS, blocks_for(-(-size // SQUARES_PER_THREAD)))

@@ -175,26 +175,28 @@ class Comparison:
             for ours, theirs in zip(*found, strict=True):
                 self.agree(ours, theirs)
 
-        for rule in ("momentum_sgd", "adam"):
-            for decay in ([], [(0, 2 * k + 1)]):
-                found = [self.summed(backend, rule, decay, n, k) for backend in (self.ours, self.numpy)]
-                for ours, theirs in zip(*found, strict=True):
-                    self.agree(ours, theirs)
+        cases = [("momentum_sgd", None), ("adam", None), ("momentum_sgd", 0.2)]
+        for (rule, limit), decay in product(cases, ([], [(0, 2 * k + 1)])):
+            found = [self.summed(backend, rule, limit, decay, n, k) for backend in (self.ours, self.numpy)]
+            for ours, theirs in zip(*found, strict=True):
+                self.agree(ours, theirs)
 
-    def summed(self, backend, rule, decay, n, k):
-        """Two bias gradients of which ours has parts, between gradients that are whole."""
+    def summed(self, backend, rule, limit, decay, n, k):
+        """Two bias gradients of which ours has parts, between gradients that are whole, clipped or not."""
         rng = np.random.default_rng(n * k)
         rows, size = n + 128, 4 * k + 1
         deltas = [backend.from_host(self.rounded(rng.normal(size=(rows, k)) / rows)) for _ in range(2)]
         numbers = backend.from_host(self.rounded(np.array([0.1, 0.9, 0.99, 0.05, 0.01])))
         starts = [self.rounded(np.abs(rng.normal(size=size))) for _ in range(4)]
         flat = [backend.from_host(start) for start in starts]
-        gradients = flat[1]
+        gradients, norm = flat[1], backend.zeros((1,))
 
         def step(stand_in):
             for delta, first in zip(deltas, (k, 3 * k), strict=True):
                 bias_gradient = gradients[first : first + k]
                 stand_in.activation_backward(delta, delta, "identity", out=delta, bias_gradient=bias_gradient)
+            if limit is not None:
+                stand_in.clip_norm(gradients, limit, norm=norm)
             if rule == "adam":
                 stand_in.adam(*flat, numbers, decay_ranges=decay)
             else:
@@ -203,12 +205,12 @@ class Comparison:
         program = record(backend, step)
         if backend is self.ours:
             nodes = plan(backend, program).nodes
-            assert len(nodes) == 3
+            assert len(nodes) == 3 + 2 * (limit is not None)
             for node in nodes:
                 backend.seam.run(node.kernel.expression, node.grid, node.kernel.block, node.arguments)
         else:
             replay_by_calling(backend, program)(1)
-        return [backend.to_host(array) for array in flat]
+        return [backend.to_host(array) for array in (*flat, norm)]
 
     def kept(self, backend, inputs, labels, loss, factor, metric, bias):
         """Losses, hits and gradient of n rows, after a bias is added, put 2 rows behind the start."""

@@ -151,7 +151,7 @@ inline void __syncthreads() {
 template <typename T> T __shfl_xor_sync(unsigned mask, T value, int other) {
   static_assert(sizeof(T) <= 8);
   cpu::Fiber& self = *cpu::block.current;
-  const int own = (&self - cpu::block.fibers.data()) % 32, from = own ^ other;
+  const int own = int((&self - cpu::block.fibers.data()) % 32), from = own ^ other;
   if (!(mask >> own & 1) || !(mask >> from & 1)) {
     cpu::block.error = "a lane shuffles outside its mask";
     cpu::wait();

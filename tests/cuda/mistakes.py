@@ -14,6 +14,7 @@ EPS = "eps"
 ULP = "ulp"
 DOUBLE = "double"
 TYPE = "no matches converting function|cannot convert"
+NARROW = "may change value"
 RACE = "data race"
 BEYOND = "heap-buffer-overflow"
 
@@ -67,6 +68,12 @@ MISTAKES = {
             "  partial[threadIdx.x] = x;\n  if (threadIdx.x == 0) return x;\n",
             *("executed", NEVER),
         ),
+        "a sum read before it is whole": (
+            "  __syncthreads();\n  return partial[0];",
+            "  return partial[0];",
+            *("executed", ORDER),
+        ),
+        "a part of a sum left out": ("threadIdx.x, count,", "threadIdx.x, count - 1,", "executed", PARITY),
         "an item loaded beyond the last": (
             "if (i + k * stride < stop) loaded",
             "if (i + k * stride <= stop) loaded",
@@ -86,7 +93,7 @@ MISTAKES = {
         ),
         "a shuffle in single precision": (
             "x += __shfl_xor_sync(mask, x, offset)",
-            "x += float(__shfl_xor_sync(mask, x, offset))",
+            "x += T(float(__shfl_xor_sync(mask, x, offset)))",
             *("executed64", PARITY),
         ),
     },
@@ -129,6 +136,11 @@ MISTAKES = {
         ),
         "swapped operands": ("return from[j]", "return from[columns - 1 - j]", "executed", PARITY),
         "a wrong type of parameter": ("T* out, long long rows) {", "T* out, int rows) {", "built", TYPE),
+        "a row's number in 32 bits": (
+            "const long long from = order",
+            "const int from = order",
+            *("built", NARROW),
+        ),
         "an index read one beyond the end": (
             "    const long long from = order[start + row];",
             "    const long long from = order[start + row] + (order[start + row + 1] == -2);",
@@ -239,6 +251,12 @@ MISTAKES = {
             "executed",
             PARITY,
         ),
+        "a norm that every block writes": (
+            "if (first_item() == 0) *norm = length;",
+            "if (threadIdx.x == 0) *norm = length;",
+            *("thread", RACE),
+        ),
+        "a norm without its root": ("sqrt(sum_of_blocks(", "(sum_of_blocks(", "executed", PARITY),
         "a part left out": ("slice < slices;", "slice < slices - 1;", "executed", PARITY),
         "parts of the first sum for all": ("parts + table[4 * at + 2]", "parts", "executed", PARITY),
         "a sum that is not written": ("return {sum, true}", "return {sum, false}", "executed", PARITY),

@@ -12,7 +12,8 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[tes
 import cupy_private
 from accuracy import activation_error, loss_errors
 from comparisons import ACTIVATIONS, Comparison
-from fuseprop_cupy.catalog import kernels
+from fuseprop_cupy.catalog import BLOCK, kernels
+from fuseprop_cupy.updates import blocks_for_squares
 from fuseprop_numpy import NumpyBackend
 from host_device import HostRunBackend, on_host
 
@@ -75,8 +76,17 @@ def test_threads_add_up_several_columns_where_blocks_run_out(ours, monkeypatch):
     Comparison(ours).steps(5, 600, np.random.default_rng(0))
 
 
-def test_more_elements_than_the_largest_grid_has_threads(ours):
-    Comparison(ours).clip(np.random.default_rng(0).normal(size=270_000), 0.1)
+def test_more_parts_of_a_sum_than_a_block_has_threads(ours, monkeypatch):
+    monkeypatch.setattr("fuseprop_cupy.updates.SQUARES_PER_THREAD", 1)
+    compare, values = Comparison(ours), np.random.default_rng(0).normal(size=130 * BLOCK + 1)
+    compare("sum_squares", {"array": values}, {"out": (1,)})
+    compare.clip(values, 0.1)
+
+
+@pytest.mark.parametrize(("size", "blocks"), [(1, 1), (512, 1), (513, 2), (101_770, 199), (2**33, 1024)])
+def test_a_sum_of_squares_takes_the_blocks_that_its_array_fills(size, blocks):
+    """Four elements a thread, up to about as many blocks as a GPU runs at a time."""
+    assert blocks_for_squares(size) == blocks
 
 
 def test_rows_beyond_the_range_of_32_bits(ours):

@@ -63,14 +63,28 @@ def test_losses_that_somebody_reads_are_written(ours):
     assert "keep_losses" not in operations(fuse(replace(program, scratch=())))
 
 
+@pytest.mark.parametrize("rows", [26, 400])
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_clipping_adds_two_launches(ours, layers, rows, monkeypatch):
+    """However many blocks share the sum of squares, and the rows of a batch."""
+    monkeypatch.setattr("fuseprop_cupy.updates.blocks_for_squares", lambda size: 9)
+    clipped = training(
+        ours, layers, rows=rows, batch=rows - 18, optimizer=lambda: MomentumSGD(0.1, clip_norm=1.0)
+    )
+    assert plan(ours, program_of(clipped)).facts.launches == 5 * layers + 1 + 2
+
+
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 def test_a_step_of_many_rows_takes_no_more(ours, layers):
     """The sums over their slices are the update's, unless somebody else reads them first."""
     program = program_of(training(ours, layers, rows=400, batch=300))
     assert plan(ours, program).facts.launches == 5 * layers + 1
-    clipped = training(ours, layers, rows=400, batch=300, optimizer=lambda: MomentumSGD(0.1, clip_norm=1.0))
-    names = [one.name.partition("<")[0] for one in plan(ours, program_of(clipped)).facts.each]
-    assert names.count("sum_columns") >= layers
+    gradients = call_of(program, "momentum_sgd").operands[1]
+    reading = with_call_before(
+        program, "momentum_sgd", Call("copy", (gradients,), {"out": ours.empty(gradients.shape)})
+    )
+    names = [one.name.partition("<")[0] for one in plan(ours, reading).facts.each]
+    assert names.count("sum_columns") == layers
 
 
 def call_of(program, operation, number=0):

@@ -58,7 +58,7 @@ template <typename T> __device__ inline T group_largest(T x, int lanes) {
   return x;
 }
 
-// Sum over a block of BLOCK threads; thread 0 gets the result. Once a kernel: the memory is not reused.
+// Sum over a block of BLOCK threads; every thread gets the result. Once a kernel: the memory is not reused.
 template <typename T> __device__ inline T block_sum(T x) {
   __shared__ T partial[BLOCK];
   partial[threadIdx.x] = x;
@@ -66,7 +66,16 @@ template <typename T> __device__ inline T block_sum(T x) {
     __syncthreads();
     if (threadIdx.x < half) partial[threadIdx.x] += partial[threadIdx.x + half];
   }
+  __syncthreads();
   return partial[0];
+}
+
+// Sum of what blocks left, partial (count,): any block of BLOCK threads gets the same bits
+template <typename T> __device__ inline T sum_of_blocks(const T* partial, long long count) {
+  T sum = 0;
+  in_flight<2 * LOADS<T>>(
+      threadIdx.x, count, BLOCK, [=](long long i) { return partial[i]; }, [&](long long, T x) { sum += x; });
+  return block_sum(sum);
 }
 
 #endif

@@ -6,9 +6,18 @@ template <typename T>
 __global__ void __launch_bounds__(BLOCK)
 sum_squares(const T* array, T* partial, long long size) {
   T sum = 0;
-  for (long long i = first_item(); i < size; i += item_stride()) sum += array[i] * array[i];
+  in_flight<LOADS<T>>(
+      first_item(), size, item_stride(), [=](long long i) { return array[i]; },
+      [&](long long, T x) { sum += x * x; });
   sum = block_sum(sum);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+// out = sum of partial (count,), by one block
+template <typename T>
+__global__ void __launch_bounds__(BLOCK) sum_partials(const T* partial, T* out, long long count) {
+  const T sum = sum_of_blocks(partial, count);
+  if (threadIdx.x == 0) *out = sum;
 }
 
 // out = a b for a row a (size,) and a column b (size,), by one block

@@ -6,21 +6,6 @@ __device__ inline void move_on(long long* cursor, long long by) {
   if (cursor && first_item() == 0) *cursor += by;
 }
 
-// number = sqrt(number), in a launch of its own: nobody reads a norm that somebody else has yet to write
-template <typename T> __global__ void square_root(T* number) { *number = sqrt(*number); }
-
-// gradients = gradients min(1, limit / norm); untouched where the norm is not finite. gradients (size,)
-template <typename T>
-__global__ void __launch_bounds__(BLOCK)
-scale_to_limit(T* gradients, const T* norm, T limit, long long size) {
-  const T length = *norm;
-  if (!(length > limit && length - length == T(0))) return;
-  const T scale = limit / length;
-  in_flight<LOADS<T>>(
-      first_item(), size, item_stride(), [=](long long i) { return gradients[i]; },
-      [=](long long i, T g) { gradients[i] = g * scale; });
-}
-
 // Walks through ascending ranges [start, stop), (ranges, 2), along with positions that ascend too.
 struct Ranges {
   const long long* table;
@@ -57,6 +42,37 @@ template <typename T> struct Parts {
     return {sum, true};
   }
 };
+
+// partial[block] = sum of the squares of the gradients (size,) that the block strides over
+template <typename T>
+__global__ void __launch_bounds__(BLOCK)
+gradient_squares(T* gradients, const T* parts, const long long* summed, int sums, T* partial, long long size) {
+  Parts<T> left{parts, summed, sums, 0};
+  T sum = 0;
+  in_flight<LOADS<T>>(
+      first_item(), size, item_stride(), [&](long long i) { return left.of(gradients, i); },
+      [&](long long i, Gradient<T> gradient) {
+        if (gradient.added_up) gradients[i] = gradient.value;
+        sum += gradient.value * gradient.value;
+      });
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+// norm = sqrt(sum of partial) for partial (count,), and gradients (size,) = gradients min(1, limit / norm); they
+// stay as they are where the norm is not finite. Each block adds the parts up by itself: nobody reads a norm that
+// another block has yet to write.
+template <typename T>
+__global__ void __launch_bounds__(BLOCK)
+scale_to_limit(T* gradients, const T* partial, long long count, T* norm, T limit, long long size) {
+  const T length = sqrt(sum_of_blocks(partial, count));
+  if (first_item() == 0) *norm = length;
+  if (!(length > limit && length - length == T(0))) return;
+  const T scale = limit / length;
+  in_flight<LOADS<T>>(
+      first_item(), size, item_stride(), [=](long long i) { return gradients[i]; },
+      [=](long long i, T g) { gradients[i] = g * scale; });
+}
 
 // v = mu v - a g, w = w + v or (Nesterov) w = w + mu v - a g; (a, mu, c) = settings, and g is the gradient
 // plus c w inside the decay_ranges
