@@ -15,7 +15,7 @@ from .data.table import DataError, Table
 from .data.target_columns import Class
 from .data.tasks import Task
 from .layers import Dense
-from .modelfile import Configuration, ModelFileError, read_model, write_model
+from .modelfile import Configuration, Layers, ModelFileError, read_model, write_model
 from .network import Network
 
 
@@ -146,8 +146,8 @@ class Model:
         Raises ModelFileError for anything else, BackendUnavailable where the device cannot be had.
         """
         layers, c = read_model(path)
+        task = task_in_file(path, layers, c)
         try:
-            task = Task(c.task, tuple(c.target_names), tuple(c.classes))
             network = Network(
                 [
                     Dense(
@@ -160,20 +160,39 @@ class Model:
                     for (weights, bias), activation in zip(layers, c.activations, strict=True)
                 ],
                 c.loss,
-                metric=c.metric,
+                metric=c.metric or None,
                 device=device,
                 dtype=c.dtype,
             )
-            outputs = task.outputs(c.loss)
-            targets = _standardizer(c.target_mean, c.target_scale) if task.standardizes(c.loss) else None
         except ValueError as error:
             raise ModelFileError(f"{path}: its configuration contradicts itself: {error}") from error
-        if network.outputs != outputs or (targets is not None and len(targets.mean) != outputs):
-            raise ModelFileError(
-                f"{path}: the last layer has {network.outputs} outputs, but the task {task.name} "
-                f"needs {outputs}."
-            )
+        targets = _standardizer(c.target_mean, c.target_scale) if c.target_mean else None
         return cls(network, task, tuple(c.feature_names), _standardizer(c.input_mean, c.input_scale), targets)
+
+
+def task_in_file(path: str | Path, layers: Layers, c: Configuration) -> Task:
+    """Return the task of a model file; raise ModelFileError where it does not fit the rest of the file."""
+    try:
+        task = Task(c.task, tuple(c.target_names), tuple(c.classes))
+        outputs = task.outputs(c.loss)
+    except ValueError as error:
+        raise ModelFileError(f"{path}: its configuration contradicts itself: {error}") from error
+    last = len(layers[-1][1])
+    if last != outputs:
+        raise ModelFileError(
+            f"{path}: the last layer has {last} outputs, but the task {task.name} needs {outputs}."
+        )
+    standardized = outputs if task.standardizes(c.loss) else 0
+    if len(c.target_mean) != standardized:
+        raise ModelFileError(
+            f"{path}: target_mean has {len(c.target_mean)} entries, expected {standardized} for the task "
+            f"{task.name} with the loss {c.loss}."
+        )
+    if task.classes and len(task.targets) != 1 and task.targets != tuple(map(str, task.classes)):
+        raise ModelFileError(
+            f"{path}: the task {task.name} needs one target, or one of each class, got {len(task.targets)}."
+        )
+    return task
 
 
 def load(path: str | Path, device: str | None = None) -> Model:

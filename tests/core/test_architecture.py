@@ -18,8 +18,8 @@ SOURCE = ROOT / "src" / "fuseprop"
 
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
-    {"backend", "choices", "history", "atomic", "schedules"},
-    {"activations", "orders", "results"},
+    {"backend", "choices", "history", "atomic", "reading", "schedules"},
+    {"activations", "orders", "results", "tensorfile"},
     {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},
     {"layers", "losses", "optimizers", "best", "norms"},
     {"callbacks"},
