@@ -20,6 +20,7 @@ from .activations import ACTIVATIONS
 from .atomic import write_atomically
 from .backend import HostArray
 from .losses import LOSSES
+from .quoting import literal, shown
 from .reading import border, open_file
 from .tensorfile import ModelFileError, pack, parse_json, unpack
 
@@ -86,15 +87,16 @@ def write_model(path: str | Path, layers: Layers, configuration: Configuration) 
     """
     from . import __version__
 
+    place = shown(path, None)
     tensors = {}
     for i, (weights, bias) in enumerate(layers):
         tensors[f"layers.{i}.weight"] = weights
         tensors[f"layers.{i}.bias"] = bias
     if not all(_are_finite(tensor) for tensor in tensors.values()):
-        raise ValueError(f"the weights hold nan or inf: {path} is not written. Try a smaller learning rate.")
+        raise ValueError(f"the weights hold nan or inf: {place} is not written. Try a smaller learning rate.")
     wrong = _contradictions(configuration)
     if wrong:
-        raise ValueError(f"{path} is not written: {'; '.join(wrong)}.")
+        raise ValueError(f"{place} is not written: {'; '.join(wrong)}.")
     about = {"format": FORMAT, "version": __version__, **asdict(configuration)}
     write_atomically(path, pack(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
 
@@ -104,52 +106,51 @@ def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Con
 
     Raises ModelFileError for anything that is not a whole, consistent model file of a known format.
     """
-    path = Path(path)
+    path, place = Path(path), shown(path, None)
     with border(path, ModelFileError, "a model file that `save` wrote"):
         with open_file(path) as file:
-            tensors, texts = unpack(file, path)
+            tensors, texts = unpack(file, place)
         if KEY not in texts:
             raise ModelFileError(
-                f"{path} is a .safetensors file, but was not written by fuseprop: its metadata lack {KEY!r}."
+                f"{place} is a .safetensors file, but was not written by fuseprop: its metadata lack {KEY!r}."
             )
-        configuration = _configuration(path, _parse(path, texts[KEY]))
-        return _layers(path, tensors, configuration), configuration
+        configuration = _configuration(place, _parse(place, texts[KEY]))
+        return _layers(place, tensors, configuration), configuration
 
 
 def _layers(
-    path: Path, tensors: dict[str, HostArray], configuration: Configuration
+    place: str, tensors: dict[str, HostArray], configuration: Configuration
 ) -> list[tuple[HostArray, HostArray]]:
     layers = []
     inputs = len(configuration.feature_names)
     for i in range(len(configuration.activations)):
         weights, bias = (
-            _tensor(path, tensors, f"layers.{i}.{name}", configuration) for name in ("weight", "bias")
+            _tensor(place, tensors, f"layers.{i}.{name}", configuration) for name in ("weight", "bias")
         )
         if weights.ndim != 2 or weights.shape[0] != inputs or bias.shape != weights.shape[1:]:
             raise ModelFileError(
-                f"{path}: layer {i} needs a weight of shape ({inputs}, outputs) and a bias of shape "
+                f"{place}: layer {i} needs a weight of shape ({inputs}, outputs) and a bias of shape "
                 f"(outputs,), got {weights.shape} and {bias.shape}."
             )
         layers.append((weights, bias))
         inputs = weights.shape[1]
     if tensors:
-        raise ModelFileError(
-            f"{path} has the tensor {next(iter(tensors))!r:.60}, which is none of its {len(layers)} layers'."
-        )
+        more = literal(next(iter(tensors)))
+        raise ModelFileError(f"{place} has the tensor {more}, which is none of its {len(layers)} layers'.")
     return layers
 
 
-def _tensor(path: Path, tensors: dict[str, HostArray], name: str, configuration: Configuration) -> HostArray:
+def _tensor(place: str, tensors: dict[str, HostArray], name: str, configuration: Configuration) -> HostArray:
     if name not in tensors:
         raise ModelFileError(
-            f"{path} lacks the tensor {name!r} of its {len(configuration.activations)} layers."
+            f"{place} lacks the tensor {name!r} of its {len(configuration.activations)} layers."
         )
     tensor = tensors.pop(name)
     if tensor.dtype != configuration.dtype:
-        raise ModelFileError(f"{path}: {name!r} is {tensor.dtype}, expected {configuration.dtype}.")
+        raise ModelFileError(f"{place}: {name!r} is {tensor.dtype}, expected {configuration.dtype}.")
     if not _are_finite(tensor):
         raise ModelFileError(
-            f"{path}: {name!r} contains nan or inf; the file is damaged. Train the model again."
+            f"{place}: {name!r} contains nan or inf; the file is damaged. Train the model again."
         )
     return tensor
 
@@ -160,20 +161,20 @@ def _are_finite(tensor: HostArray) -> bool:
         return bool(np.isfinite(tensor.sum()) or np.isfinite(tensor).all())
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
+def _parse(place: str, text: str) -> dict[str, Any]:
     about = parse_json(text)
     version = about.get("format")
     if type(version) is not int or version < 1:
-        raise ModelFileError(f"{path}: the configuration in its metadata lacks a format version.")
+        raise ModelFileError(f"{place}: the configuration in its metadata lacks a format version.")
     if version > FORMAT:
         raise ModelFileError(
-            f"{path} was written by format {version!s:.60}, this fuseprop reads up to {FORMAT}: "
+            f"{place} was written by format {literal(version)}, this fuseprop reads up to {FORMAT}: "
             f"pip install -U fuseprop."
         )
     return about
 
 
-def _configuration(path: Path, about: dict[str, Any]) -> Configuration:
+def _configuration(place: str, about: dict[str, Any]) -> Configuration:
     values: dict[str, Any] = {}
     for entry in fields(Configuration):
         if entry.name not in about and entry.default is not MISSING:
@@ -183,12 +184,14 @@ def _configuration(path: Path, about: dict[str, Any]) -> Configuration:
         items = value if isinstance(value, list) else [value]
         # An exact comparison of types: True is an int to isinstance.
         if isinstance(value, list) != several or not all(type(v) in KINDS[str(entry.type)] for v in items):
-            raise ModelFileError(f"{path}: its configuration has no valid {entry.name!r}, got {value!r:.60}.")
+            raise ModelFileError(
+                f"{place}: its configuration has no valid {entry.name!r}, got {literal(value)}."
+            )
         values[entry.name] = value
     made = Configuration(**values)
     wrong = _contradictions(made)
     if wrong:
-        raise ModelFileError(f"{path}: its configuration is damaged or unknown: {'; '.join(wrong)}.")
+        raise ModelFileError(f"{place}: its configuration is damaged or unknown: {'; '.join(wrong)}.")
     return made
 
 
@@ -198,8 +201,9 @@ def _contradictions(made: Configuration) -> list[str]:
     problems = {
         f"activations must be among {', '.join(ACTIVATIONS)}": not made.activations
         or not set(made.activations) <= set(ACTIVATIONS),
-        f"loss must be among {', '.join(LOSSES)}, got {made.loss!r:.60}": made.loss not in LOSSES,
-        f"dtype must be float32 or float64, got {made.dtype!r:.60}": made.dtype not in ("float32", "float64"),
+        f"loss must be among {', '.join(LOSSES)}, got {literal(made.loss)}": made.loss not in LOSSES,
+        f"dtype must be float32 or float64, got {literal(made.dtype)}": made.dtype
+        not in ("float32", "float64"),
         f"input_mean and input_scale must have an entry for each of at least one feature, got "
         f"{len(made.input_mean)} and {len(made.input_scale)} for {inputs}": not inputs
         == len(made.input_mean)
@@ -219,7 +223,7 @@ def _contradictions(made: Configuration) -> list[str]:
     ):
         repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
-            problems[f"{what} must differ from each other, but {repeated[0]!r:.60} is there twice"] = True
+            problems[f"{what} must differ from each other, but {literal(repeated[0])} is there twice"] = True
         problems[f"{what} must be text that UTF-8 holds"] = not _are_texts(names)
     return [problem for problem, is_there in problems.items() if is_there]
 

@@ -15,6 +15,8 @@ from errno import EINVAL
 from pathlib import Path
 from typing import BinaryIO
 
+from .quoting import shown
+
 REASON = 200
 """As many characters are shown of what a library said."""
 
@@ -33,6 +35,7 @@ def border(path: Path, refusal: type[ValueError], what: str) -> Iterator[None]:
 
     The cause is kept. KeyboardInterrupt, SystemExit and the like pass, warnings of libraries are dropped.
     """
+    place = shown(path, None)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -40,15 +43,15 @@ def border(path: Path, refusal: type[ValueError], what: str) -> Iterator[None]:
     except refusal:
         raise
     except FileNotFoundError:
-        raise refusal(f"{path}: there is no such file.") from None
+        raise refusal(f"{place}: there is no such file.") from None
     except IsADirectoryError as error:
-        raise refusal(f"{path} is a directory; expected {what}.") from error
+        raise refusal(f"{place} is a directory; expected {what}.") from error
     except OSError as error:
-        raise refusal(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise refusal(f"{place} cannot be read: {error.strerror or error}.") from error
     except MemoryError as error:
-        raise refusal(f"{path} cannot be read: there is not enough memory for what it holds.") from error
+        raise refusal(f"{place} cannot be read: there is not enough memory for what it holds.") from error
     except Exception as error:
-        raise refusal(f"{path} cannot be read ({_reason(error)}); expected {what}.") from error
+        raise refusal(f"{place} cannot be read ({_reason(error)}); expected {what}.") from error
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -67,7 +70,5 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    cut = text if len(text) <= REASON else f"{text[:REASON]}..."
-    kind = type(error).__name__
-    return f"{kind}: {cut}" if cut else kind
+    kind, text = type(error).__name__, str(error)
+    return f"{kind}: {shown(text, REASON)}" if text else kind

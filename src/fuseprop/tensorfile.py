@@ -20,12 +20,12 @@ import json
 import os
 from collections.abc import Mapping
 from math import prod
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from .backend import HostArray
+from .quoting import literal
 
 DTYPES = {"F32": "<f4", "F64": "<f8", "U8": "u1"}
 """The dtypes that are read and written, by their names in the format."""
@@ -73,50 +73,52 @@ def pack(tensors: Mapping[str, HostArray], texts: Mapping[str, str]) -> bytes:
     return b"".join([begin, *parts[:-1], summed.digest()])
 
 
-def unpack(file: BinaryIO, path: Path) -> tuple[dict[str, HostArray], dict[str, str]]:
+def unpack(file: BinaryIO, place: str) -> tuple[dict[str, HostArray], dict[str, str]]:
     """Return the tensors, read-only, and the texts. Where the file has a digest, it is checked.
+
+    `place` names the file in messages.
 
     Raises ModelFileError for anything but a whole file, before memory is taken for more than it holds.
     """
     size = os.fstat(file.fileno()).st_size
     begin = file.read(9)
     length = int.from_bytes(begin[:8], "little")
-    _check_beginning(path, begin, length, size)
+    _check_beginning(place, begin, length, size)
     room = size - 8 - length
     if length > LONGEST_HEADER or length > max(FREE_HEADER, HEADER_PER_BYTE * room):
         raise ModelFileError(
-            f"{path} is no model file that `save` wrote: its header of {length:,} bytes is out of "
+            f"{place} is no model file that `save` wrote: its header of {length:,} bytes is out of "
             f"proportion to its weights of {room:,} bytes."
         )
     file.seek(0)
     # One read for everything: whoever replaces the file meanwhile is found out by the digest.
     data = file.read(size + 1)
     if len(data) != size:
-        raise ModelFileError(f"{path} was changed while it was read. Read it again.")
+        raise ModelFileError(f"{place} was changed while it was read. Read it again.")
     header = parse_json(data[8 : 8 + length].decode())
     texts = header.pop(METADATA, {})
     if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
-        raise ModelFileError(f"{path} is truncated or damaged: its metadata are no texts.")
+        raise ModelFileError(f"{place} is truncated or damaged: its metadata are no texts.")
     tensors: dict[str, HostArray] = {}
     end = 0
-    for name, start, shape, dtype in sorted(_entries(path, header), key=lambda entry: entry[1]):
+    for name, start, shape, dtype in sorted(_entries(place, header), key=lambda entry: entry[1]):
         used = prod(shape) * np.dtype(dtype).itemsize
         if start != end or start + used > room:
             raise ModelFileError(
-                f"{path} is truncated or damaged: its {room:,} bytes of tensors are not the ones that its "
+                f"{place} is truncated or damaged: its {room:,} bytes of tensors are not the ones that its "
                 f"header declares, it has {size:,} bytes. Copy or train it again."
             )
         tensors[name] = np.frombuffer(data, dtype, prod(shape), 8 + length + start).reshape(shape)
         end = start + used
     if end != room:
         raise ModelFileError(
-            f"{path} is truncated or damaged: its header declares {end:,} bytes of tensors, there are "
+            f"{place} is truncated or damaged: its header declares {end:,} bytes of tensors, there are "
             f"{room:,}; it has {size:,} bytes. Copy or train it again."
         )
     digest = tensors.pop(DIGEST, None)
     if digest is not None and digest.tobytes() != hashlib.sha256(memoryview(data)[:-DIGEST_BYTES]).digest():
         raise ModelFileError(
-            f"{path} is damaged, or was changed while it was read: its digest is not that of its content. "
+            f"{place} is damaged, or was changed while it was read: its digest is not that of its content. "
             f"Read it again; if that does not help, copy or train it again."
         )
     return tensors, texts
@@ -141,17 +143,17 @@ def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
 
 
-def _entries(path: Path, header: dict[str, Any]) -> list[tuple[str, int, tuple[int, ...], str]]:
+def _entries(place: str, header: dict[str, Any]) -> list[tuple[str, int, tuple[int, ...], str]]:
     """Return name, first byte, shape and dtype of each tensor."""
     entries = []
     for name, about in header.items():
         if not isinstance(about, dict) or about.keys() != {"dtype", "shape", "data_offsets"}:
-            raise ModelFileError(f"{path} is truncated or damaged: its header has no valid {name!r:.60}.")
+            raise ModelFileError(f"{place} is truncated or damaged: its header has no valid {literal(name)}.")
         shape, offsets = about["shape"], about["data_offsets"]
         if about["dtype"] not in DTYPES:
             raise ModelFileError(
-                f"{path}: the tensor {name!r:.60} is {about['dtype']!r:.60}, expected F32 or F64. fuseprop "
-                f"reads what its own `save` wrote."
+                f"{place}: the tensor {literal(name)} is {literal(about['dtype'])}, expected F32 or F64. "
+                f"fuseprop reads what its own `save` wrote."
             )
         dtype = DTYPES[about["dtype"]]
         if (
@@ -164,8 +166,8 @@ def _entries(path: Path, header: dict[str, Any]) -> list[tuple[str, int, tuple[i
             or (name == DIGEST and (shape, dtype) != ([DIGEST_BYTES], "u1"))
         ):
             raise ModelFileError(
-                f"{path} is truncated or damaged: the tensor {name!r:.60} has no valid shape and offsets, "
-                f"got {shape!r:.60} and {offsets!r:.60}."
+                f"{place} is truncated or damaged: the tensor {literal(name)} has no valid shape and "
+                f"offsets, got {literal(shape)} and {literal(offsets)}."
             )
         entries.append((name, offsets[0], tuple(shape), dtype))
     return entries
@@ -175,11 +177,11 @@ def _are_sizes(value: object) -> bool:
     return isinstance(value, list) and all(type(size) is int and 0 <= size < 2**63 for size in value)
 
 
-def _check_beginning(path: Path, begin: bytes, length: int, size: int) -> None:
+def _check_beginning(place: str, begin: bytes, length: int, size: int) -> None:
     """Raise ModelFileError for what cannot be such a file, in words that say what it is instead."""
     expected = "Expected a .safetensors file that `save` wrote"
     if size == 0:
-        raise ModelFileError(f"{path} is empty. {expected}.")
+        raise ModelFileError(f"{place} is empty. {expected}.")
     # The header of a small model may be 0x0480 bytes long: zeros follow then.
     if (
         begin[:1] == b"\x80"
@@ -187,11 +189,11 @@ def _check_beginning(path: Path, begin: bytes, length: int, size: int) -> None:
         and any(begin[2:8])
         and begin[8:] != b"{"
     ):
-        raise ModelFileError(f"{path} is a pickle; fuseprop never unpickles. {expected}.")
+        raise ModelFileError(f"{place} is a pickle; fuseprop never unpickles. {expected}.")
     if size > 8 and begin[8:] != b"{":
-        raise ModelFileError(f"{path} is not a model file. {expected}.")
+        raise ModelFileError(f"{place} is not a model file. {expected}.")
     if size < 8 + length or size < 9:
         needed = f"its header alone needs {length + 8:,} bytes, " if size >= 9 else ""
         raise ModelFileError(
-            f"{path} is truncated or damaged: {needed}it has {size:,} bytes. Copy or train it again."
+            f"{place} is truncated or damaged: {needed}it has {size:,} bytes. Copy or train it again."
         )
