@@ -107,7 +107,7 @@ def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Con
     Raises ModelFileError for anything that is not a whole, consistent model file of a known format.
     """
     path, place = Path(path), shown(path, None)
-    with border(path, ModelFileError, "a model file that `save` wrote"):
+    with border(path, ModelFileError, "a whole model file", "Copy or train it again."):
         with open_file(path) as file:
             tensors, texts = unpack(file, place)
         if KEY not in texts:

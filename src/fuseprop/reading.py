@@ -22,7 +22,7 @@ REASON = 200
 
 
 @contextmanager
-def border(path: Path, refusal: type[ValueError], what: str) -> Iterator[None]:
+def border(path: Path, refusal: type[ValueError], what: str, hint: str) -> Iterator[None]:
     """Raise `refusal`, with a text that names the file, for whatever goes wrong while a file is read.
 
     Parameters
@@ -45,13 +45,13 @@ def border(path: Path, refusal: type[ValueError], what: str) -> Iterator[None]:
     except FileNotFoundError:
         raise refusal(f"{place}: there is no such file.") from None
     except IsADirectoryError as error:
-        raise refusal(f"{place} is a directory; expected {what}.") from error
+        raise refusal(f"{place} is a directory; expected {what}. {hint}") from error
     except OSError as error:
         raise refusal(f"{place} cannot be read: {error.strerror or error}.") from error
     except MemoryError as error:
         raise refusal(f"{place} cannot be read: there is not enough memory for what it holds.") from error
     except Exception as error:
-        raise refusal(f"{place} cannot be read ({_reason(error)}); expected {what}.") from error
+        raise refusal(f"{place} is not {what} ({_reason(error)}). {hint}") from error
 
 
 def open_file(path: Path) -> BinaryIO:
