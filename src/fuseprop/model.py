@@ -65,14 +65,18 @@ class Model:
     def predict(self, table: Table | ArrayLike) -> Predictions:
         """Return answers for a table, whose features are found by name, or for rows X (n, d).
 
-        Raises DataError for missing features and another number of them, nan and inf.
+        Raises DataError for missing features and another number of them, nan and inf, and for rows whose
+        answer would be one of these.
         """
         if not isinstance(table, Table):
             table = Table.of(table, source="X")
         outputs = self.network.predict(self.encode_inputs(table))
+        _require_finite(outputs, table)
         answers = self.task.decide(outputs)
         if self.targets is not None:
-            answers = self.targets.undo(outputs.astype(np.float64))
+            with np.errstate(over="ignore"):
+                answers = self.targets.undo(outputs.astype(np.float64))
+            _require_finite(answers, table)
         if answers.ndim == 2 and answers.shape[1] == 1:
             answers = answers[:, 0]
         labels = self.task.labels
@@ -168,6 +172,18 @@ class Model:
             raise ModelFileError(f"{path}: its configuration contradicts itself: {error}") from error
         targets = _standardizer(c.target_mean, c.target_scale) if c.target_mean else None
         return cls(network, task, tuple(c.feature_names), _standardizer(c.input_mean, c.input_scale), targets)
+
+
+def _require_finite(answers: HostArray, table: Table) -> None:
+    """Raise DataError where an answer is nan or inf: a class chosen among nans would look like any other."""
+    unfit = ~np.isfinite(answers)
+    if unfit.any():
+        row, column = np.argwhere(unfit)[0]
+        raise DataError(
+            f"{table.source}: row {row + 1}: the network's answer would be {answers[row, column]}: the weights "
+            f"are too large, or the row is too far from those learned from. Train the model again with a "
+            f"smaller learning rate, or leave the row out."
+        )
 
 
 def task_in_file(path: str | Path, layers: Layers, c: Configuration) -> Task:

@@ -15,6 +15,7 @@ from safetensors.numpy import load, save
 
 import fuseprop
 from fuseprop import MLPClassifier, ModelFileError, Table
+from fuseprop.data import DataError
 from fuseprop.modelfile import read_model, write_model
 from fuseprop.tensorfile import pack
 
@@ -252,3 +253,14 @@ def test_tensors_are_written_little_endian_and_in_c_order():
     read = load(pack(tensors, {}))
     np.testing.assert_array_equal(read["a"], tensors["a"])
     np.testing.assert_array_equal(read["b"], tensors["b"])
+
+
+@pytest.mark.parametrize("name", ["regression", "exclusive_texts", "regression_poisson"])
+def test_answers_that_are_no_numbers_are_refused(tmp_path, name):
+    path = Path(__file__).parent / "model_files" / "format_1" / f"{name}.safetensors"
+    layers, configuration = read_model(path)
+    largest = np.finfo(configuration.dtype).max
+    huge = [(np.full_like(weights, largest), np.full_like(bias, largest)) for weights, bias in layers]
+    write_model(tmp_path / "m.safetensors", huge, configuration)
+    with pytest.raises(DataError, match="row 1: the network's answer would be (nan|-?inf)"):
+        fuseprop.load(tmp_path / "m.safetensors", device="cpu").predict(np.full((2, 3), 9.0))
