@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import HostArray
-from .choices import counted
 from .nonnumeric import check_plain, first_stranger
+from .quoting import counted
 
 T = TypeVar("T")
 

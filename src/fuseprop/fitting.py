@@ -144,6 +144,7 @@ def train(
     target: str | Sequence[str] | None = None,
     *,
     progress: bool = False,
+    any_size: bool = False,
     **given: Any,
 ) -> tuple[Model, Report]:
     """Train a model on a table, a file or a built-in data set; return it with its scores.
@@ -155,12 +156,14 @@ def train(
         The target columns of a file.
     progress : bool
         Whether to show a bar on a terminal, or a line an epoch elsewhere, on standard error.
+    any_size : bool
+        As in `load_table`.
     given
         ``task=`` and any of `Settings` by name.
 
     Raises as `load_table`, `Fitting` and `Network.fit`.
     """
-    table = data if isinstance(data, Table) else load_table(data, target)
+    table = data if isinstance(data, Table) else load_table(data, target, any_size=any_size)
     fitting = Fitting(table, **{**suggestions_for(data), **given})
     fitting.run(progress=progress)
     return fitting.model, fitting.report()

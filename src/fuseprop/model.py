@@ -15,7 +15,7 @@ from .data.table import DataError, Table
 from .data.target_columns import Class
 from .data.tasks import Task
 from .layers import Dense
-from .modelfile import Configuration, ModelFileError, read_model, write_model
+from .modelfile import Configuration, Layers, ModelFileError, read_model, write_model
 from .network import Network
 
 
@@ -65,14 +65,18 @@ class Model:
     def predict(self, table: Table | ArrayLike) -> Predictions:
         """Return answers for a table, whose features are found by name, or for rows X (n, d).
 
-        Raises DataError for missing features and another number of them, nan and inf.
+        Raises DataError for missing features and another number of them, nan and inf, and for rows whose
+        answer would be one of these.
         """
         if not isinstance(table, Table):
             table = Table.of(table, source="X")
         outputs = self.network.predict(self.encode_inputs(table))
+        _require_finite(outputs, table)
         answers = self.task.decide(outputs)
         if self.targets is not None:
-            answers = self.targets.undo(outputs.astype(np.float64))
+            with np.errstate(over="ignore"):
+                answers = self.targets.undo(outputs.astype(np.float64))
+            _require_finite(answers, table)
         if answers.ndim == 2 and answers.shape[1] == 1:
             answers = answers[:, 0]
         labels = self.task.labels
@@ -146,8 +150,8 @@ class Model:
         Raises ModelFileError for anything else, BackendUnavailable where the device cannot be had.
         """
         layers, c = read_model(path)
+        task = task_in_file(path, layers, c)
         try:
-            task = Task(c.task, tuple(c.target_names), tuple(c.classes))
             network = Network(
                 [
                     Dense(
@@ -160,20 +164,51 @@ class Model:
                     for (weights, bias), activation in zip(layers, c.activations, strict=True)
                 ],
                 c.loss,
-                metric=c.metric,
+                metric=c.metric or None,
                 device=device,
                 dtype=c.dtype,
             )
-            outputs = task.outputs(c.loss)
-            targets = _standardizer(c.target_mean, c.target_scale) if task.standardizes(c.loss) else None
         except ValueError as error:
             raise ModelFileError(f"{path}: its configuration contradicts itself: {error}") from error
-        if network.outputs != outputs or (targets is not None and len(targets.mean) != outputs):
-            raise ModelFileError(
-                f"{path}: the last layer has {network.outputs} outputs, but the task {task.name} "
-                f"needs {outputs}."
-            )
+        targets = _standardizer(c.target_mean, c.target_scale) if c.target_mean else None
         return cls(network, task, tuple(c.feature_names), _standardizer(c.input_mean, c.input_scale), targets)
+
+
+def _require_finite(answers: HostArray, table: Table) -> None:
+    """Raise DataError where an answer is nan or inf: a class chosen among nans would look like any other."""
+    unfit = ~np.isfinite(answers)
+    if unfit.any():
+        row, column = np.argwhere(unfit)[0]
+        raise DataError(
+            f"{table.source}: row {row + 1}: the network's answer would be {answers[row, column]}: the weights "
+            f"are too large, or the row is too far from those learned from. Train the model again with a "
+            f"smaller learning rate, or leave the row out."
+        )
+
+
+def task_in_file(path: str | Path, layers: Layers, c: Configuration) -> Task:
+    """Return the task of a model file; raise ModelFileError where it does not fit the rest of the file."""
+    try:
+        task = Task(c.task, tuple(c.target_names), tuple(c.classes))
+        outputs = task.outputs(c.loss)
+    except ValueError as error:
+        raise ModelFileError(f"{path}: its configuration contradicts itself: {error}") from error
+    last = len(layers[-1][1])
+    if last != outputs:
+        raise ModelFileError(
+            f"{path}: the last layer has {last} outputs, but the task {task.name} needs {outputs}."
+        )
+    standardized = outputs if task.standardizes(c.loss) else 0
+    if len(c.target_mean) != standardized:
+        raise ModelFileError(
+            f"{path}: target_mean has {len(c.target_mean)} entries, expected {standardized} for the task "
+            f"{task.name} with the loss {c.loss}."
+        )
+    if task.classes and len(task.targets) != 1 and task.targets != tuple(map(str, task.classes)):
+        raise ModelFileError(
+            f"{path}: the task {task.name} needs one target, or one of each class, got {len(task.targets)}."
+        )
+    return task
 
 
 def load(path: str | Path, device: str | None = None) -> Model:

@@ -1,16 +1,16 @@
 """Model files: one .safetensors file with every weight, and in its metadata what the weights mean.
 
 Tensors are ``layers.0.weight`` (inputs, outputs) and ``layers.0.bias`` (outputs,) for each layer. The
-metadata have a single key, "fuseprop", whose value is JSON: with several keys the safetensors library writes
-them in any order, and the same model would not give the same bytes. Reading never unpickles.
+metadata have a single key, "fuseprop", whose value is JSON. What is written is checked as what is read is, so
+that every file that was written can be read. Reading never unpickles.
 """
 
 from __future__ import annotations
 
 import json
-import sys
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,24 @@ from .activations import ACTIVATIONS
 from .atomic import write_atomically
 from .backend import HostArray
 from .losses import LOSSES
+from .quoting import literal, shown
+from .reading import border, open_file
+from .tensorfile import ModelFileError, pack, parse_json, unpack
+
+__all__ = ["FORMAT", "SUFFIX", "Configuration", "Layers", "ModelFileError", "read_model", "write_model"]
 
 FORMAT = 1
-"""The newest format that this version reads and writes."""
+"""The newest format that this version reads and writes. Files of the first versions have no digest."""
 
 KEY = "fuseprop"
 SUFFIX = ".safetensors"
 
 
-class ModelFileError(ValueError):
-    """A model file that cannot be read; the text says why and what to do."""
-
-
 @dataclass(frozen=True)
 class Configuration:
     """Everything about a model but its weights, in types that JSON knows.
+
+    A field that is added gets a default, which files of versions before it are read with.
 
     Attributes
     ----------
@@ -63,6 +66,15 @@ class Configuration:
     target_scale: list[float]
 
 
+KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "bool": (bool,),
+    "list[str]": (str,),
+    "list[float]": (int, float),
+    "list[str | int | float]": (str, int, float, bool),  # estimators have classes False and True
+}
+"""The types that JSON may hold, by those of the fields."""
+
 Layers = Sequence[tuple[HostArray, HostArray]]
 """Weights (d, m) and bias (m,) of each layer."""
 
@@ -70,158 +82,170 @@ Layers = Sequence[tuple[HostArray, HostArray]]
 def write_model(path: str | Path, layers: Layers, configuration: Configuration) -> None:
     """Write a model file, atomically; the same model gives the same bytes.
 
-    Raises OSError where that fails, ValueError for weights that are not finite; nothing is written then.
+    Raises OSError where that fails, ValueError for what no model file may hold, such as weights that are not
+    finite and names that repeat; nothing is written then.
     """
-    from safetensors.numpy import save  # loaded with the first file: `import fuseprop` needs NumPy alone
-
     from . import __version__
 
+    place = shown(path, None)
     tensors = {}
     for i, (weights, bias) in enumerate(layers):
-        tensors[f"layers.{i}.weight"] = np.ascontiguousarray(weights)
-        tensors[f"layers.{i}.bias"] = np.ascontiguousarray(bias)
-    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
-        raise ValueError(f"the weights hold nan or inf: {path} is not written. Try a smaller learning rate.")
+        tensors[f"layers.{i}.weight"] = weights
+        tensors[f"layers.{i}.bias"] = bias
+    if not all(_are_finite(tensor) for tensor in tensors.values()):
+        raise ValueError(f"the weights hold nan or inf: {place} is not written. Try a smaller learning rate.")
+    wrong = _contradictions(configuration)
+    if wrong:
+        raise ValueError(f"{place} is not written: {'; '.join(wrong)}.")
     about = {"format": FORMAT, "version": __version__, **asdict(configuration)}
-    write_atomically(path, save(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
+    write_atomically(path, pack(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
 
 
 def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Configuration]:
-    """Return the layers' weights and biases, and the configuration, of a model file.
+    """Return the layers' weights and biases, read-only, and the configuration of a model file.
 
     Raises ModelFileError for anything that is not a whole, consistent model file of a known format.
     """
-    path = Path(path)
-    tensors, about = _open(path)
-    configuration = _configuration(path, about)
+    path, place = Path(path), shown(path, None)
+    with border(path, ModelFileError, "a whole model file", "Copy or train it again."):
+        with open_file(path) as file:
+            tensors, texts = unpack(file, place)
+        if KEY not in texts:
+            raise ModelFileError(
+                f"{place} is a .safetensors file, but was not written by fuseprop: its metadata lack {KEY!r}."
+            )
+        configuration = _configuration(place, _parse(place, texts[KEY]))
+        return _layers(place, tensors, configuration), configuration
+
+
+def _layers(
+    place: str, tensors: dict[str, HostArray], configuration: Configuration
+) -> list[tuple[HostArray, HostArray]]:
     layers = []
     inputs = len(configuration.feature_names)
     for i in range(len(configuration.activations)):
         weights, bias = (
-            _tensor(path, tensors, f"layers.{i}.{name}", configuration) for name in ("weight", "bias")
+            _tensor(place, tensors, f"layers.{i}.{name}", configuration) for name in ("weight", "bias")
         )
-        if (
-            weights.ndim != 2
-            or weights.shape[0] != inputs
-            or bias.shape != weights.shape[1:]
-            or not bias.size
-        ):
+        if weights.ndim != 2 or weights.shape[0] != inputs or bias.shape != weights.shape[1:]:
             raise ModelFileError(
-                f"{path}: layer {i} needs a weight of shape ({inputs}, outputs) and a bias of shape "
+                f"{place}: layer {i} needs a weight of shape ({inputs}, outputs) and a bias of shape "
                 f"(outputs,), got {weights.shape} and {bias.shape}."
             )
         layers.append((weights, bias))
         inputs = weights.shape[1]
-    return layers, configuration
+    if tensors:
+        more = literal(next(iter(tensors)))
+        raise ModelFileError(f"{place} has the tensor {more}, which is none of its {len(layers)} layers'.")
+    return layers
 
 
-def _open(path: Path) -> tuple[dict[str, HostArray], dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if KEY not in metadata:
-                raise ModelFileError(
-                    f"{path} is a .safetensors file, but was not written by fuseprop: "
-                    f"its metadata lack {KEY!r}."
-                )
-            about = _parse(path, metadata[KEY])
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 (no mapping)
-    except FileNotFoundError as error:
-        if path.exists():  # the safetensors library says so of a file that it may not read
-            raise ModelFileError(f"{path} cannot be read. Check its permissions.") from error
-        raise ModelFileError(f"{path}: there is no such file.") from None
-    except (SafetensorError, TypeError) as error:
-        raise ModelFileError(_diagnose(path, error)) from error
-    except OSError as error:
-        what = "is a directory; expected a model file" if path.is_dir() else f"cannot be read: {error}"
-        raise ModelFileError(f"{path} {what}.") from error
+def _tensor(place: str, tensors: dict[str, HostArray], name: str, configuration: Configuration) -> HostArray:
+    if name not in tensors:
+        raise ModelFileError(
+            f"{place} lacks the tensor {name!r} of its {len(configuration.activations)} layers."
+        )
+    tensor = tensors.pop(name)
+    if tensor.dtype != configuration.dtype:
+        raise ModelFileError(f"{place}: {name!r} is {tensor.dtype}, expected {configuration.dtype}.")
+    if not _are_finite(tensor):
+        raise ModelFileError(
+            f"{place}: {name!r} contains nan or inf; the file is damaged. Train the model again."
+        )
+    return tensor
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
-    try:
-        about: dict[str, Any] = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path}: the configuration in its metadata is not JSON ({error}).") from error
-    version = about.get("format") if isinstance(about, dict) else None
-    if not isinstance(version, int) or version < 1:
-        raise ModelFileError(f"{path}: the configuration in its metadata lacks a format version.")
+def _are_finite(tensor: HostArray) -> bool:
+    # A sum is finite only if all its parts are, and needs no mask; it may also overflow.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(tensor.sum()) or np.isfinite(tensor).all())
+
+
+def _parse(place: str, text: str) -> dict[str, Any]:
+    about = parse_json(text)
+    version = about.get("format")
+    if type(version) is not int or version < 1:
+        raise ModelFileError(f"{place}: the configuration in its metadata lacks a format version.")
     if version > FORMAT:
         raise ModelFileError(
-            f"{path} was written by format {version}, this fuseprop reads up to {FORMAT}: "
+            f"{place} was written by format {literal(version)}, this fuseprop reads up to {FORMAT}: "
             f"a newer fuseprop is needed."
         )
     return about
 
 
-def _configuration(path: Path, about: dict[str, Any]) -> Configuration:
-    kinds: dict[str, tuple[type, ...]] = {
-        "str": (str,),
-        "list[str]": (str,),
-        "list[float]": (int, float),
-        "list[str | int | float]": (str, int, float),
-    }
+def _configuration(place: str, about: dict[str, Any]) -> Configuration:
     values: dict[str, Any] = {}
     for entry in fields(Configuration):
+        if entry.name not in about and entry.default is not MISSING:
+            continue
         value = about.get(entry.name)
         several = str(entry.type).startswith("list")
         items = value if isinstance(value, list) else [value]
-        if isinstance(value, list) != several or not all(
-            isinstance(v, kinds[str(entry.type)]) for v in items
-        ):
-            raise ModelFileError(f"{path}: its configuration has no valid {entry.name!r}, got {value!r:.60}.")
+        # An exact comparison of types: True is an int to isinstance.
+        if isinstance(value, list) != several or not all(type(v) in KINDS[str(entry.type)] for v in items):
+            raise ModelFileError(
+                f"{place}: its configuration has no valid {entry.name!r}, got {literal(value)}."
+            )
         values[entry.name] = value
     made = Configuration(**values)
-    problems = {
-        "activations": not made.activations or not set(made.activations) <= set(ACTIVATIONS),
-        "loss": made.loss not in LOSSES,
-        "dtype": made.dtype not in ("float32", "float64"),
-        "input_mean": not len(made.feature_names) == len(made.input_mean) == len(made.input_scale) > 0,
-        "target_mean": len(made.target_mean) != len(made.target_scale),
-        "mean": not _all_within([*made.input_mean, *made.target_mean], -np.inf),
-        "scale": not _all_within([*made.input_scale, *made.target_scale], 0.0),
-    }
-    wrong = [name for name, problem in problems.items() if problem]
+    wrong = _contradictions(made)
     if wrong:
-        raise ModelFileError(
-            f"{path}: its configuration contradicts itself or is unknown in {', '.join(wrong)}."
-        )
+        raise ModelFileError(f"{place}: its configuration is damaged or unknown: {'; '.join(wrong)}.")
     return made
 
 
-def _all_within(numbers: list[float], lowest: float) -> bool:
+def _contradictions(made: Configuration) -> list[str]:
+    """Return in words what no model file may say, whoever wrote it."""
+    inputs = len(made.feature_names)
+    problems = {
+        f"activations must be among {', '.join(ACTIVATIONS)}": not made.activations
+        or not set(made.activations) <= set(ACTIVATIONS),
+        f"loss must be among {', '.join(LOSSES)}, got {literal(made.loss)}": made.loss not in LOSSES,
+        f"dtype must be float32 or float64, got {literal(made.dtype)}": made.dtype
+        not in ("float32", "float64"),
+        f"input_mean and input_scale must have an entry for each of at least one feature, got "
+        f"{len(made.input_mean)} and {len(made.input_scale)} for {inputs}": not inputs
+        == len(made.input_mean)
+        == len(made.input_scale)
+        > 0,
+        "target_mean and target_scale must be equally long": len(made.target_mean) != len(made.target_scale),
+        "a mean must be a finite number": not _are_within([*made.input_mean, *made.target_mean], -np.inf),
+        "a scale must be a finite number above 0": not _are_within(
+            [*made.input_scale, *made.target_scale], 0.0
+        ),
+        "classes must be text, or numbers that NumPy holds": not _are_classes(made.classes),
+    }
+    for what, names in (
+        ("feature_names", made.feature_names),
+        ("target_names", made.target_names),
+        ("classes", [str(name) for name in made.classes]),
+    ):
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            problems[f"{what} must differ from each other, but {literal(repeated[0])} is there twice"] = True
+        problems[f"{what} must be text that UTF-8 holds"] = not _are_texts(names)
+    return [problem for problem, is_there in problems.items() if is_there]
+
+
+def _are_within(numbers: Sequence[Any], lowest: float) -> bool:
     # Whole numbers in JSON have no limit, and NaN compares as false.
-    return all(lowest < number < np.inf and abs(number) <= sys.float_info.max for number in numbers)
+    try:
+        return all(lowest < float(number) < np.inf for number in numbers)
+    except OverflowError:
+        return False
 
 
-def _tensor(path: Path, tensors: dict[str, HostArray], name: str, configuration: Configuration) -> HostArray:
-    if name not in tensors:
-        raise ModelFileError(
-            f"{path} lacks the tensor {name!r} of its {len(configuration.activations)} layers."
-        )
-    tensor = tensors[name]
-    if tensor.dtype != configuration.dtype:
-        raise ModelFileError(f"{path}: {name!r} is {tensor.dtype}, expected {configuration.dtype}.")
-    if not np.isfinite(tensor).all():
-        raise ModelFileError(
-            f"{path}: {name!r} contains nan or inf; the file is damaged. Train the model again."
-        )
-    return tensor
+def _are_classes(classes: list[str | int | float]) -> bool:
+    if any(isinstance(name, str) for name in classes):
+        return all(isinstance(name, str) for name in classes)
+    return np.array(classes, ndmin=1).dtype.kind in "biuf" and _are_within(classes, -np.inf)
 
 
-def _diagnose(path: Path, error: Exception) -> str:
-    """Return in words why the safetensors library refused a file."""
-    with path.open("rb") as file:
-        start = file.read(9)
-    size = path.stat().st_size
-    if start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5") and start[8:] != b"{":
-        return f"{path} is a pickle; fuseprop never unpickles. Expected a model file that `save` wrote."
-    header = int.from_bytes(start[:8], "little")
-    if size == 0:
-        return f"{path} is empty; expected a model file that `save` wrote."
-    if start[8:] == b"{" or (len(start) < 9 and size < 9):
-        needed = f"its header alone needs {header + 8:,} bytes, " if size < header + 8 else ""
-        has = f"{needed}it has {size:,} bytes"
-        return f"{path} is truncated or damaged: {has} ({error}). Copy or train it again."
-    return f"{path} is not a model file ({error}). Expected a {SUFFIX} file that `save` wrote."
+def _are_texts(names: list[str]) -> bool:
+    """Whether no name has half a surrogate pair, which cannot be printed or written."""
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

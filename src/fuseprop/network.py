@@ -10,7 +10,7 @@ import numpy as np
 from .backend import AnyBackend, HostArray
 from .callbacks import Callback, check_callbacks
 from .checks import as_generator, as_list, check_flag, check_methods, positive_integer, warn_of_overflow
-from .choices import choose, counted
+from .choices import choose
 from .evaluation import evaluation
 from .history import History
 from .inspection import Trace, trace_pass
@@ -22,6 +22,7 @@ from .optimizers import MomentumSGD, Optimizer, check_optimizer
 from .passes import Passes
 from .prediction import decide, predict_rows
 from .progress import progress as show_progress
+from .quoting import counted
 from .registry import load_backend
 from .rows import check_inputs, check_rows, check_validation
 from .stack import build_stack, check_chain, check_link, load_weights

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .choices import quoted
+from .quoting import quoted
 
 KINDS = {
     "dates": "Give what matters of them as numbers, such as the days since the first one, "

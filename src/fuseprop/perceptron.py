@@ -20,9 +20,9 @@ from .checks import (
     is_finite_number,
     positive_integer,
 )
-from .choices import counted
 from .optimizers import MomentumSGD
 from .parameters import Parameters
+from .quoting import counted
 from .registry import load_backend
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from .activations import ACTIVATIONS
 from .backend import INTEGER, HostArray
 from .checks import as_host, check_finite
-from .choices import counted
 from .layers import Dense
 from .losses import Loss
+from .quoting import counted
 
 
 @dataclass(frozen=True)

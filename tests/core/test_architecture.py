@@ -18,9 +18,9 @@ SOURCE = ROOT / "src" / "fuseprop"
 
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
-    {"installing"},
-    {"backend", "choices", "history", "atomic"},
-    {"activations", "orders", "results", "nonnumeric"},
+    {"installing", "quoting"},
+    {"backend", "choices", "history", "atomic", "reading"},
+    {"activations", "orders", "results", "nonnumeric", "tensorfile"},
     {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},
     {"schedules"},
     {"layers", "losses", "optimizers", "best", "norms"},

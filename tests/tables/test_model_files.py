@@ -96,7 +96,7 @@ def rewritten(path, change):
     layers, configuration = read_model(path)
     tensors = {}
     for i, (weights, bias) in enumerate(layers):
-        tensors |= {f"layers.{i}.weight": weights, f"layers.{i}.bias": bias}
+        tensors |= {f"layers.{i}.weight": weights.copy(), f"layers.{i}.bias": bias.copy()}
     about = {"format": 1, "version": "0", **configuration.__dict__}
     change(about, tensors)
     path.write_bytes(save(tensors, {"fuseprop": json.dumps(about)}))
@@ -113,7 +113,7 @@ def rewritten(path, change):
         (lambda a, t: a.pop("format"), ["lacks a format version"]),
         (lambda a, t: a.pop("loss"), ["no valid 'loss'"]),
         (lambda a, t: a.update(classes=[[]]), ["no valid 'classes'"]),
-        (lambda a, t: a.update(loss="hinge"), ["unknown in loss"]),
+        (lambda a, t: a.update(loss="hinge"), ["loss must be among half_squared_error", "got 'hinge'"]),
         (lambda a, t: a.update(metric="hits"), ["hits"]),
         (lambda a, t: a.update(metric="r2"), ["contradicts itself", "r2"]),
         (lambda a, t: a.update(task="poetry"), ["contradicts itself", "poetry"]),
@@ -128,6 +128,26 @@ def rewritten(path, change):
         (lambda a, t: a.update(classes=["a", "b"]), ["3 outputs", "needs 2"]),
         (lambda a, t: a.update(task="binary"), ["contradicts itself", "binary", "3 classes"]),
         (lambda a, t: a.update(dtype="float64"), ["is float32, expected float64"]),
+        (lambda a, t: a.update(classes=["a", "b", "a"]), ["classes must differ", "'a' is there twice"]),
+        (lambda a, t: a.update(classes=[1, 2, "1"]), ["classes must be text, or numbers"]),
+        (lambda a, t: a.update(classes=[1, 2, 10**400]), ["classes must be text, or numbers"]),
+        (lambda a, t: a.update(classes=["a", "b", "\ud800"]), ["classes must be text that UTF-8 holds"]),
+        (lambda a, t: a.update(classes=["a", "b", None]), ["no valid 'classes'"]),
+        (lambda a, t: a["feature_names"].__setitem__(0, "petal width (cm)"), ["feature_names must differ"]),
+        (lambda a, t: a.update(target_names=["y", "y"]), ["target_names must differ"]),
+        (lambda a, t: a.update(target_names=["y", "z"]), ["needs one target"]),
+        (lambda a, t: a.update(target_mean=[0.0], target_scale=[1.0]), ["target_mean has 1 entries"]),
+        (lambda a, t: a.update(target_mean=[0.0]), ["equally long"]),
+        (lambda a, t: a.update(input_mean=[True, 0.0, 1.0, 1.0]), ["no valid 'input_mean'"]),
+        (lambda a, t: a.update(input_mean=[np.nan, 0.0, 1.0, 1.0]), ["NaN is no number"]),
+        (lambda a, t: a.update(input_scale=[np.inf, 0.0, 1.0, 1.0]), ["Infinity is no number"]),
+        (lambda a, t: a.update(format=True), ["lacks a format version"]),
+        (lambda a, t: a.update(dtype="float16"), ["dtype must be float32 or float64"]),
+        (lambda a, t: a.update(loss=["hinge"]), ["no valid 'loss'"]),
+        (lambda a, t: t.update({"momentum": np.zeros(7, "f4")}), ["'momentum', which is none of its 3"]),
+        (lambda a, t: t.update({"layers.0.bias": np.zeros(5, "f2")}), ["'F16', expected F32 or F64"]),
+        (lambda a, t: t.update({"layers.0.bias": np.zeros((5, 1, 1), "f4")}), ["no valid shape"]),
+        (lambda a, t: t.update({"layers.0.bias": np.zeros(0, "f4")}), ["no valid shape"]),
         (lambda a, t: t.update({"layers.0.bias": np.zeros(7, "f4")}), ["layer 0", "(4, outputs)", "(7,)"]),
         (lambda a, t: t.update({"layers.1.weight": np.zeros((2, 2), "f4")}), ["layer 1", "(5, outputs)"]),
         (lambda a, t: t["layers.2.weight"].__setitem__((0, 0), np.nan), ["'layers.2.weight'", "nan or inf"]),
@@ -150,7 +170,7 @@ def test_files_that_are_none(tmp_path, saved):
     (tmp_path / "other.safetensors").write_bytes(save({"w": np.ones(3)}, {"format": "pt"}))
     assert "not written by fuseprop" in refusal(tmp_path / "other.safetensors")
     (tmp_path / "j.safetensors").write_bytes(save({"w": np.ones(3)}, {"fuseprop": "{"}))
-    assert "not JSON" in refusal(tmp_path / "j.safetensors")
+    assert "JSONDecodeError" in refusal(tmp_path / "j.safetensors")
     (tmp_path / "t.safetensors").write_text("just some text, and long enough")
     assert "not a model file" in refusal(tmp_path / "t.safetensors")
     whole = saved.read_bytes()
@@ -240,10 +260,10 @@ def test_errors_name_the_file_that_was_asked_for(tmp_path, monkeypatch):
 
 def test_a_file_that_may_not_be_read_is_not_said_to_be_missing(saved, monkeypatch):
     def denied(*_, **__):
-        raise FileNotFoundError(2, "No such file or directory")
+        raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("safetensors.safe_open", denied)
-    assert "cannot be read. Check its permissions" in refusal(saved)
+    monkeypatch.setattr(os, "open", denied)
+    assert "cannot be read: Permission denied" in refusal(saved)
 
 
 def test_data_and_name_reach_the_disk_in_that_order(tmp_path, monkeypatch):

@@ -9,16 +9,19 @@ import click
 from ..data import load_table
 from ..model import Model
 from .output import echo_json
-from .parameters import data, device, names
+from .parameters import any_size, data, device, names
 
 
 @click.command()
 @click.argument("model")
 @click.argument("data", type=data)
 @click.option("--target", type=names, help="Target columns, or the key in an NPZ file [as in training].")
+@any_size
 @device
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
-def evaluate(model: str, data: str, target: tuple[str, ...] | None, device: str, json_: bool) -> None:
+def evaluate(
+    model: str, data: str, target: tuple[str, ...] | None, any_size: bool, device: str, json_: bool
+) -> None:
     """Print the loss and the metric of the model in the file MODEL over all rows of DATA.
 
     The loss is in the network's units: for a regression those of the standardized target.
@@ -27,7 +30,7 @@ def evaluate(model: str, data: str, target: tuple[str, ...] | None, device: str,
     expected: tuple[str, ...] | None = loaded.task.targets
     if Path(data).suffix.lower() == ".npz" and len(loaded.task.targets) > 1:
         expected = None  # an NPZ file keeps several targets in one array
-    table = load_table(data, target or expected, loaded.feature_names)
+    table = load_table(data, target or expected, loaded.feature_names, any_size=any_size)
     scores = loaded.evaluate(table)
     if json_:
         backend = loaded.network.backend

@@ -28,6 +28,10 @@ device = click.option(
     help="auto, cpu, cuda, cuda:1 or a backend's name.",
 )
 
+any_size = click.option(
+    "--any-size", is_flag=True, help="Let an NPZ file unpack to more than 100 times its size, and 32 MiB."
+)
+
 
 def data(text: str) -> str:
     """A file, or the name of a built-in data set; what looks like such a name and is none is refused."""

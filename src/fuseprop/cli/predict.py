@@ -11,22 +11,23 @@ import numpy as np
 from ..data import load_table
 from ..model import Model, Predictions
 from .output import cell, echo_json
-from .parameters import data, device
+from .parameters import any_size, data, device
 
 
 @click.command()
 @click.argument("model")
 @click.argument("data", type=data)
+@any_size
 @device
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object instead of CSV.")
-def predict(model: str, data: str, device: str, json_: bool) -> None:
+def predict(model: str, data: str, any_size: bool, device: str, json_: bool) -> None:
     """Predict the target of each row of DATA with the model in the file MODEL.
 
     Prints CSV: the prediction and, where there are classes, the probability of each. Features are found by
     their names; other columns, the target's too, are ignored.
     """
     loaded = Model.load(model, device)
-    made = loaded.predict(load_table(data, (), loaded.feature_names))
+    made = loaded.predict(load_table(data, (), loaded.feature_names, any_size=any_size))
     if json_:
         echo_json(
             {

@@ -17,7 +17,7 @@ from ..losses import LOSSES
 from ..plots import save_figure, training_figure
 from .exit_codes import INTERRUPTED
 from .output import echo_json
-from .parameters import activations, data, device, model_path, names, one_of, plot_path, sizes
+from .parameters import activations, any_size, data, device, model_path, names, one_of, plot_path, sizes
 from .words import as_json, describe, results
 
 SHARE = click.FloatRange(0, 1, max_open=True)
@@ -43,6 +43,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @click.option("--test", type=SHARE, help="Share of rows split off first, for the final score; 0 for none.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@any_size
 @device
 @click.option("--out", type=model_path, help="Keep the model in this .safetensors file.")
 @click.option("--plot", type=plot_path, help='Draw it: .png, .svg or .pdf. Needs the extra "plots".')
@@ -51,6 +52,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 def train(
     data: str,
     target: tuple[str, ...] | None,
+    any_size: bool,
     out: Path | None,
     plot: Path | None,
     json_: bool,
@@ -61,7 +63,7 @@ def train(
 
     Built-in: digits, iris, wine, breast_cancer, diabetes, xor, line.
     """
-    table = load_table(data, target)
+    table = load_table(data, target, any_size=any_size)
     chosen = {name: value for name, value in given.items() if value is not None}
     fitting = Fitting(table, **{**suggestions_for(data), **chosen})
     if not quiet:

@@ -27,7 +27,11 @@ __all__ = [
 
 
 def load_table(
-    data: str | Path, target: str | Sequence[str] | None = None, features: Sequence[str] | None = None
+    data: str | Path,
+    target: str | Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
+    *,
+    any_size: bool = False,
 ) -> Table:
     """Return a table from a CSV or NPZ file, or a built-in data set.
 
@@ -41,6 +45,8 @@ def load_table(
         sequence asks for features alone. Built-in data sets have their own target.
     features : sequence of str, optional
         The features wanted, in this order; by default all columns that are not targets.
+    any_size : bool
+        Whether an NPZ file may unpack to what is out of proportion to its size: see `read_npz`.
 
     Raises DataError for data that cannot be read or used; the text names the place. TypeError for
     arrays: `Table.of` takes those.
@@ -61,7 +67,7 @@ def load_table(
         return table if features is None else table.with_features(features)
     suffix = Path(data).suffix.lower()
     if suffix == ".npz":
-        return read_npz(data, target, features)
+        return read_npz(data, target, features, any_size=any_size)
     if suffix in (".csv", ".tsv", ".txt"):
         return read_csv(data, target, features)
     raise DataError(f"{data}: expected a .csv, .tsv, .txt or .npz file, got the suffix {suffix!r}.")

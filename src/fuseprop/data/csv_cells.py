@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TextIO
 
+from ..quoting import literal
 from .table import DataError, listed
 
 DELIMITERS = (",", ";", "\t")
@@ -17,17 +18,17 @@ DELIMITERS = (",", ";", "\t")
 def header_of(file: TextIO, path: Path) -> tuple[list[str], str]:
     """Read the header row; return the column names and the delimiter that makes most of them.
 
-    Raises DataError for an empty file, binary data, a row of numbers, and names that are empty or repeated.
+    Raises DataError for an empty file, a row of numbers, and names that are empty or repeated.
     """
     line = file.readline()
     while line and not line.strip():
         line = file.readline()
     if not line:
         raise DataError(f"{path} is empty; expected a header row and rows of numbers.")
-    if "\0" in line:
-        raise DataError(f"{path} holds binary data; expected a CSV file in UTF-8.")
-    splits = {delimiter: next(csv.reader([line], delimiter=delimiter)) for delimiter in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda candidate: len(splits[candidate]))
+    # A wide header that is not split is a longer cell than `csv` takes.
+    candidates = [delimiter for delimiter in DELIMITERS if delimiter in line] or [","]
+    splits = {delimiter: next(csv.reader([line], delimiter=delimiter)) for delimiter in candidates}
+    delimiter = max(candidates, key=lambda candidate: len(splits[candidate]))
     names = [name.strip() for name in splits[delimiter]]
     if all(number(name) is not None for name in names):
         raise DataError(
@@ -49,6 +50,7 @@ def explain(
 
     Rows are counted from 1 below the header, lines from 1 in the file.
     """
+    numeric, looked_at = set(features), {*features, *target}
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file, delimiter=delimiter)
         filled = (cells for cells in rows if any(cell.strip() for cell in cells))
@@ -58,9 +60,9 @@ def explain(
             if len(cells) != len(names):
                 return f"{place}: expected {len(names)} cells, as in the header, got {len(cells)}."
             for name, cell in zip(names, cells, strict=True):
-                wrong = _wrong(cell, numeric=name in features) if name in {*features, *target} else ""
+                wrong = _wrong(cell, numeric=name in numeric) if name in looked_at else ""
                 if wrong:
-                    return f"{place}, column {name!r}: {wrong}"
+                    return f"{place}, column {literal(name)}: {wrong}"
     return ""
 
 
@@ -88,4 +90,4 @@ def _wrong(cell: str, *, numeric: bool) -> str:
         hint = "Write decimals with a point."
     else:
         hint = "Features are numbers: write text as numbers, or leave the column out."
-    return f"expected {expected}, got {cell!r}. {hint}"
+    return f"expected {expected}, got {literal(cell)}. {hint}"

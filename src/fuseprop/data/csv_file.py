@@ -5,15 +5,18 @@ NumPy reads the file in one pass. Only when it refuses, a second, slower pass fi
 
 from __future__ import annotations
 
-import csv
 import warnings
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn, TextIO
 
 import numpy as np
 
 from ..backend import HostArray
+from ..quoting import literal, shown
+from ..reading import border, open_file
+from .csv_bytes import check_bytes, check_last_quote
 from .csv_cells import explain, header_of, number
 from .table import DataError, Table, check_columns, listed
 
@@ -40,38 +43,32 @@ def read_csv(
     Raises DataError for a file that cannot be read or used, with row, line and column where there is one.
     """
     path = Path(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            names, delimiter = header_of(file, path)
-            if target is None:
-                raise DataError(
-                    f"{path}: which column is the target? Name it: --target, or target= in Python. "
-                    f"Columns there: {listed(names)}."
-                )
-            check_columns(target, names, str(path), "target")
-            wanted = [name for name in names if name not in target] if features is None else list(features)
-            if not wanted:
-                raise DataError(f"{path} has no column beside the target: at least one feature is needed.")
-            check_columns(wanted, names, str(path), "features")
-            both = [name for name in target if name in wanted]
-            if both:
-                raise DataError(
-                    f"{path}: {listed(both)} cannot be a feature and the target too. Name another target. "
-                    f"Columns there: {listed(names)}."
-                )
-            return _read(file, path, names, delimiter, list(target), wanted)
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file.") from None
-    except IsADirectoryError:
-        raise DataError(f"{path} is a directory; expected a CSV file.") from None
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}). Save it as CSV in UTF-8."
-        ) from error
-    except csv.Error as error:
-        raise DataError(f"{path} is not a CSV file: {error}.") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    with border(path, DataError, "a CSV file", "Save it as CSV in UTF-8."), open_file(path) as file:
+        quotes = check_bytes(file, shown(path, None))
+        text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        names, delimiter = header_of(text, path)
+        if quotes % 2:
+            text.seek(0)
+            check_last_quote(text, delimiter, shown(path, None))
+            text.seek(0)
+            header_of(text, path)
+        if target is None:
+            raise DataError(
+                f"{path}: which column is the target? Name it: --target, or target= in Python. "
+                f"Columns there: {listed(names)}."
+            )
+        check_columns(target, names, str(path), "target")
+        wanted = [name for name in names if name not in target] if features is None else list(features)
+        if not wanted:
+            raise DataError(f"{path} has no column beside the target: at least one feature is needed.")
+        check_columns(wanted, names, str(path), "features")
+        both = [name for name in target if name in wanted]
+        if both:
+            raise DataError(
+                f"{path}: {listed(both)} cannot be a feature and the target too. Name another target. "
+                f"Columns there: {listed(names)}."
+            )
+        return _read(text, path, names, delimiter, list(target), wanted)
 
 
 def _read(
@@ -80,10 +77,11 @@ def _read(
     # A converter gives each different text of a target column a number, and other columns that are not
     # features are not looked at.
     texts: dict[str, dict[str, int]] = {name: {} for name in target}
+    position, chosen = {name: i for i, name in enumerate(names)}, set(features)
     converters: dict[int | str, Callable[[str], float]] = {
         i: _numbering(texts[name]) if name in texts else _ignore
         for i, name in enumerate(names)
-        if name not in features
+        if name not in chosen
     }
     try:
         with warnings.catch_warnings():
@@ -101,10 +99,10 @@ def _read(
         _blame(path, names, delimiter, features, target, str(error))
     if cells.size == 0:
         raise DataError(f"{path} holds no rows, only a header.")
-    X = np.ascontiguousarray(cells[:, [names.index(name) for name in features]])
+    X = np.ascontiguousarray(cells[:, [position[name] for name in features]])
     if cells.shape[1] != len(names) or not np.isfinite(X).all() or any("" in seen for seen in texts.values()):
         _blame(path, names, delimiter, features, target, "not every cell is a finite number")
-    columns = [_decode(texts[name], cells[:, names.index(name)], path, name) for name in target]
+    columns = [_decode(texts[name], cells[:, position[name]], path, name) for name in target]
     targets = np.stack(columns, axis=1) if columns else None
     return Table(X, targets, tuple(features), tuple(target), str(path))
 
@@ -129,15 +127,16 @@ def _decode(seen: dict[str, int], codes: HostArray, path: Path, column: str) -> 
             row = int(np.argmax(bad))
             text = list(seen)[position[row]]
             raise DataError(
-                f"{path}: row {row + 1}, column {column!r}: expected a finite number, got {text!r}."
+                f"{path}: row {row + 1}, column {literal(column)}: expected a finite number, "
+                f"got {literal(text)}."
             )
         return values[position]
     if len(known) > MANY:
         code = numbers.index(None)
         row = int(np.argmax(position == code))
         raise DataError(
-            f"{path}: row {row + 1}, column {column!r}: expected a number, as in the {len(known)} different "
-            f"numbers of this column, got {list(seen)[code]!r}."
+            f"{path}: row {row + 1}, column {literal(column)}: expected a number, as in the {len(known)} "
+            f"different numbers of this column, got {literal(list(seen)[code])}."
         )
     return np.array(list(seen))[position]
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..backend import HostArray
 from ..checks import as_host, as_rows, check_finite
 from ..choices import suggestion
+from ..quoting import shown
 
 
 class DataError(ValueError):
@@ -93,7 +94,8 @@ class Table:
                 raise DataError(f"{self.source} has {d} features, but {len(names)} are expected.")
             return replace(self, feature_names=names)
         check_columns(names, self.feature_names, self.source, "features")
-        columns = [self.feature_names.index(name) for name in names]
+        position = {name: i for i, name in enumerate(self.feature_names)}
+        columns = [position[name] for name in names]
         return replace(self, X=np.ascontiguousarray(self.X[:, columns]), feature_names=names)
 
     def require_targets(self) -> HostArray:
@@ -105,7 +107,8 @@ class Table:
 
 def check_columns(wanted: Sequence[str], present: Sequence[str], source: str, what: str) -> None:
     """Raise DataError that lists what is missing, what there is, and the closest name."""
-    missing = [name for name in wanted if name not in present]
+    there = set(present)
+    missing = [name for name in wanted if name not in there]
     if missing:
         raise DataError(
             f"{source} lacks the {what} {listed(missing)}. Columns there: {listed(present)}."
@@ -114,9 +117,9 @@ def check_columns(wanted: Sequence[str], present: Sequence[str], source: str, wh
 
 
 def listed(names: Sequence[str], limit: int = 12) -> str:
-    """Return names with commas between them, cut off after `limit`."""
+    """Return names with commas between them, cut off after `limit`; what is not printable is escaped."""
     more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(shown(name) for name in names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
 def _numbered(letter: str, count: int) -> tuple[str, ...]:

@@ -13,13 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import INTEGER, Activation, AnyBackend, HostArray
 from ..checks import warn_of_overflow
-from ..choices import counted
 from ..dropout import Dropout
 from ..history import History
 from ..layers import Dense
 from ..losses import LOSSES
 from ..memory import giving_back
 from ..parameters import Parameters
+from ..quoting import counted
 from ..registry import load_backend
 from ..stack import Stack, load_weights
 from ..targets import Targets

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..data.tasks import DEFAULT_LOSS
+from ..backend import HostArray
 from ..losses import LOSSES
 from ..metrics import metric_of_values
+from ..model import task_in_file
 from ..modelfile import Configuration, ModelFileError, read_model, write_model
 from .labels import Kind, Labels
 from .parameters import hidden_activations
@@ -64,16 +65,16 @@ def load(estimator: Any, path: str | Path) -> Any:
     ModelFileError for anything but a model file, and for one of the other kind of estimator.
     """
     layers, c = read_model(path)
+    task_in_file(path, layers, c)
     is_regression = c.task == "regression"
-    if is_regression != (not hasattr(estimator, "predict_proba")) or c.task not in DEFAULT_LOSS:
+    if is_regression != (not hasattr(estimator, "predict_proba")):
         raise ModelFileError(f"{path} holds a model for the task {c.task}: load it by the other estimator.")
     coefs, intercepts = ([np.array(array) for array in arrays] for arrays in zip(*layers, strict=True))
-    mean, scale = np.array(c.input_mean), np.array(c.input_scale)
-    intercepts[0] = (intercepts[0] - (mean / scale) @ coefs[0]).astype(coefs[0].dtype)
-    coefs[0] = (coefs[0] / scale[:, None]).astype(coefs[0].dtype)
-    if c.target_scale:
-        coefs[-1] = (coefs[-1] * np.array(c.target_scale)).astype(coefs[-1].dtype)
-        intercepts[-1] = (intercepts[-1] * np.array(c.target_scale) + c.target_mean).astype(coefs[-1].dtype)
+    _fold_standardization(coefs, intercepts, c)
+    if not all(np.isfinite(array).all() for array in (*coefs, *intercepts)):
+        raise ModelFileError(
+            f"{path}: its standardization makes weights that {c.dtype} cannot hold. Read it by fuseprop.load."
+        )
     hidden = c.activations[:-1]
     estimator.set_params(
         hidden_layer_sizes=tuple(len(bias) for bias in intercepts[:-1]),
@@ -97,6 +98,19 @@ def load(estimator: Any, path: str | Path) -> Any:
         )
     estimator.out_activation_ = estimator._out_activation()
     return estimator
+
+
+def _fold_standardization(coefs: list[HostArray], intercepts: list[HostArray], c: Configuration) -> None:
+    """Make the first and the last layer's weights do what the file's standardization does."""
+    mean, scale = np.array(c.input_mean), np.array(c.input_scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        intercepts[0] = (intercepts[0] - (mean / scale) @ coefs[0]).astype(coefs[0].dtype)
+        coefs[0] = (coefs[0] / scale[:, None]).astype(coefs[0].dtype)
+        if c.target_scale:
+            coefs[-1] = (coefs[-1] * np.array(c.target_scale)).astype(coefs[-1].dtype)
+            intercepts[-1] = (intercepts[-1] * np.array(c.target_scale) + c.target_mean).astype(
+                coefs[-1].dtype
+            )
 
 
 def _numbered(features: int) -> list[str]:

@@ -1,0 +1,83 @@
+"""Write small model files of every kind, with what they predict: what later versions must still read.
+
+    python tests/tables/write_model_files.py tests/tables/model_files/NAME
+
+The folders are records of what versions wrote: they are added to, never written again.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import fuseprop
+from fuseprop import MLPClassifier, MLPRegressor, Table
+
+QUICK = {"epochs": 3, "test": 0.0, "validation": 0.0, "device": "cpu", "seed": 5}
+
+
+def models(X):
+    """Trained models and estimators by name."""
+    n = len(X)
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, (n, 3)).astype(float)
+    one_hot = np.eye(3)[np.arange(n) % 3]
+    count = np.arange(n) % 4
+    for name, target, options in (
+        ("regression", 100 + 50 * X[:, 0], {"hidden": (4,)}),
+        ("regression_of_two_float64", X[:, :2] * 7, {"hidden": (3, 2), "dtype": "float64"}),
+        ("regression_linear", X @ [1.0, 2.0, 3.0], {"hidden": ()}),
+        ("regression_poisson", count, {"task": "regression", "loss": "half_poisson_deviance"}),
+        ("binary", np.array(["no", "yes"])[count % 2], {"hidden": (4,), "activation": "relu"}),
+        ("binary_squared", np.array(["no", "yes"])[count % 2], {"loss": "mean_squared_error"}),
+        ("exclusive_numbers", np.array([10, 9, 100, -3])[count], {"hidden": (4,), "task": "exclusive"}),
+        ("exclusive_texts", np.array(["ä", "b,c", '"q"', "d e"])[count], {"hidden": (4,)}),
+        ("exclusive_columns", one_hot, {"task": "exclusive", "hidden": (2,)}),
+        ("multi_label", labels, {"task": "multi-label", "activation": "sigmoid", "hidden": (3,)}),
+    ):
+        names = ["length", "width, in cm", "höhe"]
+        table = Table.of(X, target, feature_names=names)
+        yield name, fuseprop.train(table, **QUICK, **({"hidden": (3,)} | options))[0]
+    common = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0, "device": "cpu"}
+    rows = X.astype(np.float32)
+    yield "classifier_binary", MLPClassifier(**common).fit(X, np.array(["no", "yes"])[count % 2])
+    yield "classifier_of_three", MLPClassifier(**common, activation="tanh").fit(rows, count % 3)
+    yield "classifier_multi_label", MLPClassifier(**common).fit(X, labels.astype(int))
+    yield "regressor", MLPRegressor(**common, activation="logistic").fit(rows, X[:, 0])
+    yield "regressor_of_two", MLPRegressor(**common).fit(X, X[:, :2])
+    yield "regressor_poisson", MLPRegressor(**common, loss="poisson").fit(X, count)
+
+
+def answers(model, X):
+    """What a model says of rows: its values, and probabilities where it has any."""
+    if hasattr(model, "coefs_"):
+        values = model.predict(X.astype(model.coefs_[0].dtype))
+        probabilities = getattr(model, "predict_proba", lambda _: None)(X.astype(model.coefs_[0].dtype))
+    else:
+        made = model.predict(X)
+        values, probabilities = made.values, made.probabilities
+    return {
+        "values": np.asarray(values).tolist(),
+        "probabilities": None if probabilities is None else np.asarray(probabilities).tolist(),
+    }
+
+
+def main(folder):
+    import warnings
+
+    folder.mkdir(parents=True)
+    X = np.round(np.random.default_rng(0).normal(2.0, 3.0, (40, 3)), 3)
+    asked = X[:5]
+    expected = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # three epochs do not converge
+        for name, model in models(X):
+            model.save(folder / f"{name}.safetensors")
+            expected[name] = {"estimator": type(model).__name__, **answers(model, asked)}
+    content = {"version": fuseprop.__version__, "X": asked.tolist(), "models": expected}
+    (folder / "expected.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
