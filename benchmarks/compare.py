@@ -1,11 +1,14 @@
 """Compare fuseprop with its peers, and write the raw figures to one JSON file.
 
 ``python -m benchmarks.compare`` measures every network of the device; ``python -m benchmarks.report`` then
-turns the files under ``results/`` into tables and plots.
+turns the files under ``results/`` into tables and plots. With ``--against COMMIT`` it compares the working
+tree with that commit of fuseprop instead: the exit status is 1 where something is slower.
 """
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -16,13 +19,25 @@ import click
 from fuseprop.backend import BackendUnavailable
 from fuseprop.registry import load_backend
 
+from .against import (
+    FITS,
+    QUICK_FITS,
+    ROUNDS_OF_AN_INTERVAL,
+    CannotRun,
+    Fit,
+    change,
+    compare_checkouts,
+    slower,
+    told,
+)
 from .calls import EXAMINED, examine
+from .checkouts import NoSuchCommit, side_by_side
 from .footprint import footprint
-from .machine import describe, save, today
+from .machine import describe, save, slug, today
 from .networks import ACTIVATIONS, CASES, Case
 from .peers import PEERS
 from .sets import SETS, measure_all
-from .turns import SETTLE
+from .turns import ROOT, SETTLE
 
 RESULTS = Path(__file__).parent / "results"
 TRIALS = "trials"
@@ -34,6 +49,9 @@ QUICK_ROUNDS, QUICK_FLOPS = 3, 1e8
 
 LIMITS = {"cpu": {"sets": SETS, "minutes": 20.0}, "cuda": {"sets": 1, "minutes": 7.5}}
 """By device, where the command line says nothing. A GPU's peers compile for minutes, once for each set."""
+
+AGAINST = {"sets": 3, "minutes": 10.0}
+"""With --against, on every device."""
 
 
 def _of(limit: str) -> str:
@@ -53,6 +71,9 @@ def _of(limit: str) -> str:
 @click.option(
     "--peer", "peers", multiple=True, help="Only these, and fuseprop: " + ", ".join(PEERS[1:]) + "."
 )
+@click.option(
+    "--against", metavar="COMMIT", help="Compare with this commit of ours alone (3 sets, 10 minutes)."
+)
 @click.option("--footprint/--no-footprint", "sizes", default=True, help="Memory and start-up (CPU only).")
 @click.option(
     "--output",
@@ -68,15 +89,32 @@ def main(
     networks: tuple[str, ...],
     activations: tuple[str, ...],
     peers: tuple[str, ...],
+    against: str | None,
     sizes: bool,
     output: Path | None,
 ) -> None:
     """Parse the command line."""
-    limits = LIMITS[_kind(device)]
+    limits = LIMITS[_kind(device)] | (AGAINST if against else {})
     cases = [case for case in CASES.values() if not networks or case.id in networks]
     if not networks:
         cases = [case for case in cases if not (case.gpu_only and device == "cpu")]
         cases = [case for case in cases if not quick or case.step_flops < QUICK_FLOPS]
+    trial = bool(quick or networks or activations or peers)
+    if against:
+        if peers:
+            raise click.UsageError("--against compares two checkouts of fuseprop; it takes no --peer.")
+        compare_with(
+            against,
+            device,
+            cases,
+            activations or ("sigmoid",),
+            QUICK_FITS if quick else () if networks else FITS,
+            rounds=ROUNDS_OF_AN_INTERVAL if quick else rounds,
+            sets=1 if quick else sets or int(limits["sets"]),
+            minutes=minutes or limits["minutes"],
+            output=output or (RESULTS / TRIALS if trial else RESULTS / "against"),
+        )
+        return
     modules = [_module(name) for name in (PEERS[0], *(peers or PEERS[1:]))]
     result = compare(
         device,
@@ -89,9 +127,57 @@ def main(
         sizes=sizes and device == "cpu",
     )
     if output is None:
-        output = RESULTS / TRIALS if quick or networks or activations or peers else RESULTS
+        output = RESULTS / TRIALS if trial else RESULTS
     path = save(result, output)
     click.echo(f"{path}: {result['minutes']:.1f} minutes", err=True)
+
+
+def compare_with(
+    commit: str,
+    device: str,
+    cases: list[Case],
+    activations: tuple[str, ...],
+    fits: tuple[Fit, ...],
+    *,
+    rounds: int,
+    sets: int,
+    minutes: float,
+    output: Path,
+    pause: float = SETTLE,
+) -> None:
+    """Compare the working tree with a commit and say what came of it; exit with 1 if anything is slower."""
+    start = time.monotonic()
+    before = signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # through every `finally`, as Ctrl-C does
+    try:
+        with side_by_side(commit, ROOT) as (old, new):
+            click.echo(f"old: {old.title}\nnew: {new.title}", err=True)
+            result = compare_checkouts(
+                old,
+                new,
+                device,
+                cases,
+                activations,
+                fits,
+                rounds=rounds,
+                sets=sets,
+                minutes=minutes,
+                pause=pause,
+                say=partial(_say, start),
+            )
+    except NoSuchCommit as error:
+        raise click.UsageError(f"--against {commit}: {error}") from error
+    except CannotRun as error:
+        raise click.ClickException(f"{error}.") from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    name = f"{slug(result['machine'])}-{result['date']}-{old.commit[:10]}-{new.commit[:10]}"
+    path = save(result, output, name)
+    click.echo("\n".join(told(result)))
+    click.echo(f"{path}: {result['minutes']:.1f} minutes", err=True)
+    if slower(result) or not any(map(change, result["rows"])):
+        sys.exit(1)
 
 
 def compare(

@@ -49,10 +49,11 @@ def today() -> str:
     return datetime.now().astimezone().strftime("%Y-%m-%d")
 
 
-def save(record: dict[str, Any], folder: Path) -> Path:
-    """Write a record of a machine on a date, under their names, into a folder; return the file."""
+def save(record: dict[str, Any], folder: Path, name: str | None = None) -> Path:
+    """Write a record of a machine on a date into a folder, under their names if no other; return the file."""
+    name = name or f"{slug(record['machine'])}-{record['date']}"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{slug(record['machine'])}-{record['date']}.json"
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
     return path
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,36 @@ PATIENCE = 300.0
 """Seconds until a process that does not answer is given up."""
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of a process that finds this package."""
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+def environment(paths: Sequence[Path] = (ROOT,)) -> dict[str, str]:
+    """Return the environment of a process that finds this package, or what lies in these folders before."""
+    path = os.pathsep.join([*map(str, paths), *filter(None, [os.environ.get("PYTHONPATH")])])
     return {**os.environ, "PYTHONPATH": path}
 
 
 class Peer:
-    """A process that runs `worker.py`."""
+    """A process that runs `worker.py`.
 
-    def __init__(self, module: str, device: str) -> None:
+    Parameters
+    ----------
+    module, device : str
+        Of the worker.
+    name : str, optional
+        How it is called here, rather than by its own name.
+    paths : sequence of Path, optional
+        Where the process finds its modules first: this package must be among them.
+    variables : mapping, optional
+        Further variables of its environment.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        device: str,
+        *,
+        name: str | None = None,
+        paths: Sequence[Path] = (ROOT,),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.module = module
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process)
         self._process = subprocess.Popen(
@@ -45,10 +66,11 @@ class Peer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=environment(),
+            cwd=paths[-1],  # which python -m looks into before all others
+            env={**environment(paths), **(variables or {})},
         )
         self.hello = self._answer()
-        self.name: str = self.hello.get("name", module.rpartition(".")[2])
+        self.name: str = name or self.hello.get("name", module.rpartition(".")[2])
         self.missing: str | None = self.hello.get("absent") or self.hello.get("error")
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
@@ -110,7 +132,8 @@ def measure(
     if seconds <= 0:
         late = {"skipped": "no time was left", "times": []}
         return [{"peer": peer.name, **form, **late} for peer in peers for form in peer.hello["forms"]]
-    rows, timed = [], []
+    rows: list[dict[str, Any]] = []
+    timed: list[tuple[Peer, int | str, dict[str, Any]]] = []
     references: dict[str, float] = {}  # by table: the gate's float64 training is done once, not by everyone
     for peer in peers:
         for number, form in enumerate(peer.hello["forms"]):
@@ -125,6 +148,24 @@ def measure(
             rows.append(row)
             if not {"refused", "skipped", "error"} & row.keys():
                 timed.append((peer, number, row))
+    take_turns(timed, rounds=rounds, block=block, end=end, pause=pause)
+    for peer in peers:
+        peer.ask("drop")
+    return rows
+
+
+def take_turns(
+    timed: list[tuple[Peer, int | str, dict[str, Any]]],
+    *,
+    rounds: int,
+    block: float,
+    end: float,
+    pause: float,
+) -> None:
+    """Have forms that are built timed in turns, and add to their rows what each round took, or an error.
+
+    After the first, no round begins that would not end before `end`, on the monotonic clock.
+    """
     steps: dict[int, int] = {}
     begun = time.monotonic()
     for turn in range(rounds):
@@ -146,9 +187,6 @@ def measure(
             row["times"].append(answer["seconds"] / answer["steps"])
             for clock in CLOCKS & answer.keys():
                 row.setdefault(clock, []).append(answer[clock])
-    for peer in peers:
-        peer.ask("drop")
-    return rows
 
 
 def refusal(verdict: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ class Worker:
     def __init__(self, module: str, device: str) -> None:
         self.peer, self.device = importlib.import_module(module), device
         self.forms: list[Form] = self.peer.forms(device)
-        self.running: dict[int, Running] = {}
+        self.running: dict[int | str, Running] = {}
 
     def hello(self) -> dict[str, Any]:
         """Say who is there and in which forms."""
@@ -66,7 +66,21 @@ class Worker:
         self.running[form] = running
         return {"gate": verdict, **running.about()}
 
-    def time(self, form: int, seconds: float, steps: int | None = None) -> dict[str, Any]:
+    def build_estimator(self, table: str, solver: str, dtype: str) -> dict[str, Any]:
+        """Set up a fit of an estimator on a table as the form "estimator": {"epochs": that it takes}."""
+        from .estimators import TABLES
+
+        fit = self.peer.estimator(TABLES[table], dtype, solver)
+        epochs = int(fit().n_iter_)
+
+        def run(times: int) -> None:
+            for _ in range(times):
+                fit()
+
+        self.running["estimator"] = Running(run)
+        return {"epochs": epochs}
+
+    def time(self, form: int | str, seconds: float, steps: int | None = None) -> dict[str, Any]:
         """Time a block: {"steps": n, "seconds": of all n}; n is chosen to last `seconds` where not given.
 
         On a GPU also the "host" and "device" seconds of one step: see `Stopwatch`.

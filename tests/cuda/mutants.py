@@ -29,6 +29,7 @@ from replay import SANITIZERS, build, replay
 from test_compiled import problems
 
 HERE = Path(__file__).parent
+FILES = sorted(path.name for path in KERNELS.glob("*.cu*"))
 
 OUTCOMES = {
     -signal.SIGPROF: "never ends",
@@ -164,29 +165,39 @@ def report(found, reasons):
     ]
 
 
-def main():
-    """Parse the command line, and exit with 1 if there are complaints."""
-    files = sorted(path.name for path in KERNELS.glob("*.cu*"))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--file", choices=files, action="append", help="default: all")
-    parser.add_argument("--listed", action="store_true", help="only those that equivalent.toml lists")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="default: one a core")
-    options = parser.parse_args()
-    chosen = options.file or files
+def examine(files=FILES, *, listed=False, jobs=None):
+    """Make the mutants of these files and run all checks of each; return {mutant: outcome} and complaints.
 
+    `listed` takes those alone that equivalent.toml lists. Raises RuntimeError where the checks fail on the
+    kernels as they are.
+    """
     plugin = QuickestFirst()
     if executed(plugin):
-        sys.exit("The executed rung fails on the kernels as they are: mend that first.")
-    made = [mutant for file in chosen for mutant in mutants(file, read(file))]
+        raise RuntimeError("The executed rung fails on the kernels as they are: mend that first.")
+    made = [mutant for file in files for mutant in mutants(file, read(file))]
     reasons = {
         (file, key): reason
         for file, entries in tomllib.loads((HERE / "equivalent.toml").read_text()).items()
         for key, reason in entries.items()
-        if file in chosen
+        if file in files
     }
-    if options.listed:
+    if listed:
         made = [mutant for mutant in made if (mutant.file, mutant.key) in reasons]
-    complaints = report(outcomes(made, plugin, options.jobs), reasons)
+    found = outcomes(made, plugin, jobs or os.cpu_count())
+    return found, report(found, reasons)
+
+
+def main():
+    """Parse the command line, and exit with 1 if there are complaints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--file", choices=FILES, action="append", help="default: all")
+    parser.add_argument("--listed", action="store_true", help="only those that equivalent.toml lists")
+    parser.add_argument("--jobs", type=int, help="default: one a core")
+    options = parser.parse_args()
+    try:
+        _, complaints = examine(options.file or FILES, listed=options.listed, jobs=options.jobs)
+    except RuntimeError as error:
+        sys.exit(str(error))
     print(*complaints, sep="\n")
     sys.exit(bool(complaints))
 

@@ -1,0 +1,214 @@
+"""Two checkouts of fuseprop in turns: is anything slower than it was?
+
+``python -m benchmarks.compare --against COMMIT`` runs the package of that commit and that of the working tree
+in processes of their own, which take turns in one run: the bare step and `fit` of every network, and fits of
+the estimators. Today's benchmarks drive both, so that the commit may have others: see `peers/checkout.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .checkouts import Checkout
+from .intervals import Interval, interval, ratio
+from .machine import describe, today
+from .networks import Case
+from .peers.checkout import VARIABLE
+from .rows import why_not
+from .sets import BLOCK, joined
+from .turns import Peer, measure, take_turns
+
+PEER = f"{__package__}.peers.checkout"
+
+SLOWER = 1.03
+"""A row whose interval lies wholly above this is slower."""
+
+ROUNDS_OF_AN_INTERVAL = 8
+"""With fewer no interval has 99%: what they show decides nothing."""
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fit of an estimator: the table by its name in `estimators.py`."""
+
+    table: str
+    solver: str
+    dtype: str
+
+
+FITS = (
+    Fit("breast_cancer", "adam", "float64"),
+    Fit("breast_cancer", "sgd", "float32"),
+    Fit("digits", "adam", "float64"),
+    Fit("digits", "sgd", "float32"),
+    Fit("100,000 x 20", "adam", "float32"),
+    Fit("100,000 x 20, regression", "sgd", "float64"),
+)
+
+
+QUICK_FITS = FITS[:1]
+
+
+class CannotRun(RuntimeError):
+    """A checkout does not run here; says which, and why."""
+
+
+def compare_checkouts(
+    old: Checkout,
+    new: Checkout,
+    device: str,
+    cases: list[Case],
+    activations: tuple[str, ...],
+    fits: tuple[Fit, ...],
+    *,
+    rounds: int,
+    sets: int,
+    minutes: float,
+    pause: float,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Measure, and return the raw figures of every row; raises CannotRun."""
+    start = time.monotonic()
+    rows: dict[str, list[dict[str, Any]]] = {}
+    parts = [
+        *(
+            (f"{case.id} {activation}", partial(_network, case, activation))
+            for case in cases
+            for activation in activations
+        ),
+        *((f"{fit.table}, {fit.solver}, {fit.dtype}", partial(_estimator, fit)) for fit in fits),
+    ]
+    end = start + 60 * minutes
+    for number in range(sets):
+        peers = [_peer(name, side, new.folder, device) for name, side in (("old", old), ("new", new))]
+        say(f"processes, set {number + 1} of {sets}")
+        try:
+            for peer in peers:
+                if peer.missing is not None:
+                    raise CannotRun(f"the {peer.name} checkout does not run: {peer.missing}")
+            of_this_set = (end - time.monotonic()) / (sets - number)
+            ends = time.monotonic() + of_this_set
+            for i, (title, measured) in enumerate(parts):
+                say(title)
+                now = measured(
+                    peers,
+                    rounds=rounds // sets + (number < rounds % sets),
+                    block=BLOCK[device.partition(":")[0]],
+                    seconds=(ends - time.monotonic()) / (len(parts) - i),
+                    pause=pause,
+                )
+                rows[title] = joined(rows.get(title, []), now)
+        finally:
+            for peer in peers:
+                peer.close()
+    return {
+        "format": FORMAT,
+        "date": today(),
+        "device": device,
+        "machine": describe(),
+        "old": {"commit": old.commit},
+        "new": {"commit": new.commit, "changed": list(new.changed)},
+        "rounds": rounds,
+        "sets": sets,
+        "minutes": round((time.monotonic() - start) / 60, 2),
+        "rows": [row for title, both in rows.items() for row in _pairs(title, both)],
+    }
+
+
+def _peer(name: str, side: Checkout, benchmarks: Path, device: str) -> Peer:
+    paths = [side.folder / "src", side.folder / "backends", benchmarks]
+    return Peer(PEER, device, name=name, paths=paths, variables={VARIABLE: str(side.folder)})
+
+
+def _network(case: Case, activation: str, peers: list[Peer], **how: Any) -> list[dict[str, Any]]:
+    return measure(peers, case.id, activation, **how)
+
+
+def _estimator(
+    fit: Fit, peers: list[Peer], *, rounds: int, block: float, seconds: float, pause: float
+) -> list[dict[str, Any]]:
+    """Measure one fit of each; they must take equally many epochs."""
+    end = time.monotonic() + seconds
+    rows = [
+        {"peer": peer.name, "table": "estimator", "times": []}
+        | peer.ask("build_estimator", table=fit.table, solver=fit.solver, dtype=fit.dtype)
+        for peer in peers
+    ]
+    if len({row.get("epochs") for row in rows}) > 1:
+        for row in rows:
+            row.setdefault("skipped", f"{row.get('epochs')} epochs, the other takes another number")
+    if not any(map(_unmeasured, rows)):
+        timed = [(peer, "estimator", row) for peer, row in zip(peers, rows, strict=True)]
+        take_turns(timed, rounds=rounds, block=block, end=end, pause=pause)
+    for peer in peers:
+        peer.ask("drop")
+    return rows
+
+
+def _unmeasured(row: dict[str, Any]) -> bool:
+    return bool({"refused", "skipped", "error"} & row.keys())
+
+
+def _pairs(title: str, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield old and new of each table as one row: seconds of the same rounds, or why there are none."""
+    for table in dict.fromkeys(row["table"] for row in rows):
+        old, new = (
+            next(r for r in rows if r["table"] == table and r["peer"] == name) for name in ("old", "new")
+        )
+        why = {name: reason for name, row in (("old", old), ("new", new)) if (reason := why_not(row))}
+        yield {
+            "what": f"{table} {title}",
+            "old": old["times"],
+            "new": new["times"],
+            **(
+                {"not_compared": "; ".join(f"{name}: {reason}" for name, reason in why.items())}
+                if why
+                else {}
+            ),
+        }
+
+
+def change(row: dict[str, Any]) -> Interval | None:
+    """Return new / old, round by round; None where there is nothing to compare."""
+    return None if "not_compared" in row else ratio(row["new"], row["old"])
+
+
+def slower(result: dict[str, Any]) -> list[str]:
+    """Return the rows whose interval, of enough rounds, lies wholly above `SLOWER`."""
+    return [
+        row["what"]
+        for row in result["rows"]
+        if (found := change(row)) and found.low > SLOWER and len(row["new"]) >= ROUNDS_OF_AN_INTERVAL
+    ]
+
+
+def told(result: dict[str, Any]) -> Iterator[str]:
+    """Yield a Markdown table, and what it says."""
+    yield "| | old, s | new, s | new / old | 99% | rounds |"
+    yield "|---|---|---|---|---|---|"
+    for row in result["rows"]:
+        found = change(row)
+        if found is None:
+            yield f"| {row['what']} | | | not compared: {row['not_compared']} | | |"
+            continue
+        old, new, rounds = interval(row["old"]).middle, interval(row["new"]).middle, len(row["new"])
+        few = "" if rounds >= ROUNDS_OF_AN_INTERVAL else ", too few for 99%"
+        mark = " **slower**" if row["what"] in slower(result) else ""
+        yield (
+            f"| {row['what']} | {old:.3g} | {new:.3g} | {found.middle:.3f}{mark} | "
+            f"{found.low:.3f} to {found.high:.3f} | {rounds}{few} |"
+        )
+    yield ""
+    if not any(change(row) for row in result["rows"]):
+        yield "Nothing was compared."
+    elif slow := slower(result):
+        yield f"Wholly above {SLOWER}: {'; '.join(slow)}."
+    else:
+        yield f"No row lies wholly above {SLOWER}."

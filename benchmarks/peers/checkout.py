@@ -1,0 +1,94 @@
+"""A checkout of fuseprop, old or new: the bare step by its own stepper, `fit` by its public interface.
+
+What holds between commits is what users call, and that a checkout's `benchmarks/stepper.py` steps its own
+package. Nothing else of a checkout's benchmarks is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import fuseprop
+
+from ..problem import LEARNING_RATE, MOMENTUM, Problem
+from . import Form, Running
+
+NAME, MODULE, DISTRIBUTIONS = "fuseprop", "fuseprop", ("fuseprop",)
+
+VARIABLE = "FUSEPROP_BENCHMARKED_CHECKOUT"
+"""Names the folder that this process must run, and nothing else of ours."""
+
+PACKAGES = ("fuseprop", "fuseprop_numpy", "fuseprop_cupy")
+ITS_BENCHMARKS = "benchmarks_of_the_checkout"
+
+
+def forms(device: str) -> list[Form]:
+    """Return the bare step and `fit`."""
+    fuseprop.load_backend(device)  # raises where there is no such device
+    check_origin()
+    return [
+        Form("fuseprop", "step", partial(_step, device)),
+        Form("fuseprop", "fit", partial(_fit, device)),
+    ]
+
+
+def check_origin() -> None:
+    """Raise RuntimeError where a module of ours comes from anywhere but the checkout."""
+    checkout = _checkout()
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in PACKAGES:
+            file = getattr(module, "__file__", None)
+            if file is None or not Path(file).resolve().is_relative_to(checkout):
+                raise RuntimeError(f"{name} is {file}, which is not in {checkout}.")
+
+
+def estimator(table: Any, dtype: str, solver: str) -> Callable[[], Any]:
+    """Return what fits an estimator of the checkout; it returns the estimator."""
+    from ..estimators import pair
+
+    return pair(table, dtype, solver)[0]
+
+
+def _checkout() -> Path:
+    return Path(os.environ[VARIABLE]).resolve()
+
+
+def _step(device: str, problem: Problem) -> Running:
+    package = ModuleType(ITS_BENCHMARKS)
+    package.__path__ = [str(_checkout() / "benchmarks")]
+    sys.modules.setdefault(ITS_BENCHMARKS, package)
+    stepper = importlib.import_module(f"{ITS_BENCHMARKS}.stepper").Stepper(problem, _open(device))
+    return Running(stepper.run, stepper.network.weights)
+
+
+def _fit(device: str, problem: Problem) -> Running:
+    loss = "sigmoid_cross_entropy" if problem.binary else "softmax_cross_entropy"
+    layers = fuseprop.mlp(list(problem.case.sizes), activation=problem.activation)
+    network = fuseprop.Network(layers, loss=loss, seed=0, backend=_open(device))
+    network.set_weights(problem.weights)
+    optimizer = fuseprop.MomentumSGD(learning_rate=LEARNING_RATE, momentum=MOMENTUM)
+
+    def run(steps: int) -> None:
+        network.fit(
+            problem.X,
+            problem.targets,
+            optimizer,
+            epochs=steps // problem.batches,
+            batch_size=problem.case.batch,
+            shuffle=problem.shuffle,
+        )
+
+    return Running(run, network.weights, problem.fit_epochs * problem.batches)
+
+
+def _open(device: str) -> Any:
+    backend = fuseprop.load_backend(device)
+    check_origin()  # what opening it has brought, too
+    return backend

@@ -1,0 +1,191 @@
+"""A comparison with a commit of ours: old and new are what they should be, and what is slower is found."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import benchmarks.compare
+from benchmarks.against import change, slower, told
+from benchmarks.checkouts import NoSuchCommit, side_by_side
+from benchmarks.compare import main
+from benchmarks.peers.checkout import VARIABLE
+from benchmarks.turns import Peer
+
+ROOT = Path(__file__).parents[2]
+
+SLEEP = """
+from fuseprop.network import Network
+_fit = Network.fit
+
+def _slow(self, *arguments, **options):
+    import time
+    time.sleep(0.2)
+    return _fit(self, *arguments, **options)
+
+Network.fit = _slow
+"""
+"""Twenty times what the fit below takes: no noise hides that."""
+
+
+def git(folder, *arguments):
+    user = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    done = subprocess.run(["git", *user, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """Our code in a repository of its own. The first commit has no stepper; what is not committed is slow."""
+    folder = tmp_path_factory.mktemp("repository") / "fuseprop"
+    ignored = shutil.ignore_patterns("__pycache__", "results", "plots")
+    for name in ("backends", "benchmarks"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".gitignore").write_text("__pycache__/\nignored\n")
+    stepper = folder / "benchmarks" / "stepper.py"
+    text = stepper.read_text()
+    stepper.unlink()
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "without a stepper")
+    stepper.write_text(text)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "with one")
+    with (folder / "src" / "fuseprop" / "__init__.py").open("a") as file:
+        file.write(SLEEP)
+    (folder / "new file").touch()
+    (folder / "ignored").touch()
+    return folder
+
+
+def test_a_planted_slowdown_is_found(repository, tmp_path, monkeypatch):
+    """And a commit that lacks what the bare step needs is still compared in everything else."""
+    monkeypatch.setattr(benchmarks.compare, "ROOT", repository)
+    options = ["--network", "2-8-1-b4", "--rounds", "8", "--sets", "1", "--output", str(tmp_path)]
+    done = CliRunner().invoke(main, ["--against", "HEAD~1", *options])
+    assert done.exit_code == 1, done.output
+    assert "Wholly above 1.03: fit 2-8-1-b4 sigmoid." in done.stdout
+    assert "not compared: old: failed: ModuleNotFoundError" in done.stdout
+    assert "and what is not committed: new file and 1 more" in done.stderr
+    (path,) = tmp_path.glob("*.json")
+    record = json.loads(path.read_text())
+    assert record["old"]["commit"] == git(repository, "rev-parse", "HEAD~1")
+    assert record["new"]["commit"] == git(repository, "rev-parse", "HEAD")
+    assert record["new"]["changed"] == ["new file", "src/fuseprop/__init__.py"]
+    assert {"cpu", "cores", "blas"} <= record["machine"].keys()
+    step, fit = record["rows"]
+    assert step["what"] == "step 2-8-1-b4 sigmoid"
+    assert len(fit["old"]) == len(fit["new"]) == 8
+
+
+def test_estimators_are_fitted_by_both(repository, tmp_path):
+    """Each process runs its own package: the slow one sleeps, and says so by nothing but its file."""
+    pytest.importorskip("sklearn", reason='needs scikit-learn: pip install -e ".[sklearn]"')
+    with side_by_side("HEAD", repository) as (old, new):
+        for side in (old, new):
+            paths = [side.folder / "src", side.folder / "backends", new.folder]
+            peer = Peer(
+                "benchmarks.peers.checkout", "cpu", paths=paths, variables={VARIABLE: str(side.folder)}
+            )
+            try:
+                assert peer.missing is None
+                built = peer.ask("build_estimator", table="breast_cancer", solver="adam", dtype="float64")
+                assert built == {"epochs": 60}
+                assert peer.ask("time", form="estimator", seconds=0.01)["steps"] >= 1
+            finally:
+                peer.close()
+
+
+def test_a_process_that_would_run_another_package_is_refused(repository, tmp_path):
+    with side_by_side("HEAD", repository) as (old, new):
+        paths = [new.folder / "src", new.folder / "backends", new.folder]
+        peer = Peer("benchmarks.peers.checkout", "cpu", paths=paths, variables={VARIABLE: str(old.folder)})
+        peer.close()
+    assert "which is not in" in peer.missing
+
+
+def test_old_and_new_are_what_they_should_be(repository):
+    with side_by_side("HEAD", repository) as (old, new):
+        assert not (old.folder / "new file").exists()
+        assert (new.folder / "new file").exists()
+        assert not (new.folder / "ignored").exists()
+        committed = git(repository, "show", "HEAD:src/fuseprop/__init__.py")
+        assert (old.folder / "src" / "fuseprop" / "__init__.py").read_text().strip() == committed
+        assert SLEEP in (new.folder / "src" / "fuseprop" / "__init__.py").read_text()
+        assert old.title == old.commit[:10]
+    assert not old.folder.exists()
+    assert git(repository, "worktree", "list").count("\n") == 0
+
+
+@pytest.mark.parametrize("commit", ["nothing", "--all", "HEAD:src", ""])
+def test_a_commit_that_there_is_not_is_refused(repository, tmp_path, monkeypatch, commit):
+    with pytest.raises(NoSuchCommit), side_by_side(commit, repository):
+        pass
+    monkeypatch.setattr(benchmarks.compare, "ROOT", tmp_path)  # no repository at all
+    done = CliRunner().invoke(main, [f"--against={commit or 'x'}"])
+    assert done.exit_code == 2, done.output
+    assert "not a git repository" in done.output
+
+
+def test_peers_and_another_commit_are_two_questions():
+    done = CliRunner().invoke(main, ["--against=HEAD", "--peer=textbook"])
+    assert done.exit_code == 2
+    assert "takes no --peer" in done.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_interrupts_it_finds_nothing_left(repository, tmp_path, number):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.compare", "--against=HEAD", "--network=64-32-10-b32"],
+        cwd=repository,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if "64-32-10" in line:
+            break
+    assert list(tmp_path.glob("fuseprop-against-*"))
+    process.send_signal(number)
+    process.stderr.read()
+    process.stderr.close()
+    assert process.wait() != 0
+    assert not list(tmp_path.iterdir())
+
+
+def row(what, old, new, **more):
+    return {"what": what, "old": old, "new": new, **more}
+
+
+def test_what_counts_as_slower():
+    result = {
+        "rows": [
+            row("a", [1.0] * 8, [1.04] * 8),
+            row("once as fast", [1.0] * 8, [1.04] * 7 + [1.02]),
+            row("too few rounds", [1.0] * 7, [2.0] * 7),
+            row("within", [1.0] * 8, [1.03] * 8),
+            row("alone", [], [], not_compared="old: failed: why"),
+        ]
+    }
+    assert slower(result) == ["a"]
+    text = "\n".join(told(result))
+    assert "| a | 1 | 1.04 | 1.040 **slower** | 1.040 to 1.040 | 8 |" in text
+    assert "| too few rounds | 1 | 2 | 2.000 | 2.000 to 2.000 | 7, too few for 99% |" in text
+    assert "| alone | | | not compared: old: failed: why | | |" in text
+    assert text.endswith("Wholly above 1.03: a.")
+    result["rows"] = result["rows"][1:]
+    assert "\n".join(told(result)).endswith("No row lies wholly above 1.03.")
+    result["rows"] = result["rows"][-1:]
+    assert "\n".join(told(result)).endswith("Nothing was compared.")
+
+
+def test_a_machine_that_slows_down_for_both_changes_nothing():
+    found = change(row("a", [1.0, 9.0] * 4, [1.0, 9.0] * 4))
+    assert (found.low, found.middle, found.high) == (1.0, 1.0, 1.0)
