@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..choices import choose
-from .table import DataError, Table
+from .errors import DataError
+from .table import Table
 
 SLOPE, INTERCEPT, NOISE = 2.0, -1.0, 0.1
 """What `line` is made of: y = SLOPE x + INTERCEPT + noise with this standard deviation."""

@@ -11,11 +11,16 @@ import numpy as np
 
 from ..backend import HostArray
 from ..choices import suggestion
-from .table import DataError, Table, listed
+from .errors import DataError, listed
+from .table import Table
+from .target_cells import AUTO, Reading
 
 
 def read_npz(
-    path: str | Path, target: Sequence[str] | None = None, features: Sequence[str] | None = None
+    path: str | Path,
+    target: Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
+    reading: Reading = AUTO,
 ) -> Table:
     """Return the table in an NPZ file: X (N, d), a target (N,) or (N, t), and feature_names (d,) if there.
 
@@ -26,6 +31,8 @@ def read_npz(
         The key of the target, "y" if not given; an empty sequence for none.
     features : sequence of str, optional
         The features wanted, by name where the file has names.
+    reading : Reading
+        How the target is read.
 
     Nothing is unpickled. Raises DataError for files that are no NPZ, missing keys, arrays of objects, and
     whatever `Table.of` refuses.
@@ -66,6 +73,7 @@ def read_npz(
         feature_names=names,
         target_names=None if targets is None else numbered,
         source=str(path),
+        **reading.given(),
     )
     return table if features is None else table.with_features(features)
 
