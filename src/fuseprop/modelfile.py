@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,10 @@ class Configuration:
         The standardization of the features.
     target_mean, target_scale : list of float
         That of the targets of a regression; empty otherwise.
+    input_low, input_high : list of float
+        Between which values each feature lay in training; empty where nobody looked, as in old files.
+    raw_inputs : bool
+        Whether the features are a table's own columns, with nothing to be done to them before: see `Seen`.
     """
 
     activations: list[str]
@@ -61,6 +65,9 @@ class Configuration:
     input_scale: list[float]
     target_mean: list[float]
     target_scale: list[float]
+    input_low: list[float] = field(default_factory=list)
+    input_high: list[float] = field(default_factory=list)
+    raw_inputs: bool = True
 
 
 Layers = Sequence[tuple[HostArray, HostArray]]
@@ -158,12 +165,15 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 def _configuration(path: Path, about: dict[str, Any]) -> Configuration:
     kinds: dict[str, tuple[type, ...]] = {
         "str": (str,),
+        "bool": (bool,),
         "list[str]": (str,),
         "list[float]": (int, float),
         "list[str | int | float]": (str, int, float),
     }
     values: dict[str, Any] = {}
     for entry in fields(Configuration):
+        if entry.name not in about and (entry.default is not MISSING or entry.default_factory is not MISSING):
+            continue  # a file of an earlier version
         value = about.get(entry.name)
         several = str(entry.type).startswith("list")
         items = value if isinstance(value, list) else [value]
@@ -179,6 +189,10 @@ def _configuration(path: Path, about: dict[str, Any]) -> Configuration:
         "dtype": made.dtype not in ("float32", "float64"),
         "input_mean": not len(made.feature_names) == len(made.input_mean) == len(made.input_scale) > 0,
         "target_mean": len(made.target_mean) != len(made.target_scale),
+        "input_low": len(made.input_low) not in (0, len(made.feature_names))
+        or len(made.input_low) != len(made.input_high)
+        or not _all_within([*made.input_low, *made.input_high], -np.inf)
+        or any(low > high for low, high in zip(made.input_low, made.input_high, strict=False)),
         "mean": not _all_within([*made.input_mean, *made.target_mean], -np.inf),
         "scale": not _all_within([*made.input_scale, *made.target_scale], 0.0),
     }

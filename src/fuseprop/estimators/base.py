@@ -21,7 +21,7 @@ from ..registry import load_backend
 from ..stack import Stack
 from ..targets import Targets
 from . import files
-from .checking import Checked, check_rows
+from .checking import Checked, check_rows, seen
 from .lbfgs import fit_lbfgs
 from .monitoring import CallbackSupportMixin, Monitor
 from .parameters import CONSTRAINTS, NAMES, STOCHASTIC, hidden_activations, hidden_sizes
@@ -123,6 +123,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             if self.early_stopping and held_out is None:
                 fraction, stratify = self.validation_fraction, self._stratifies()
                 sample, held_out = sample.split(fraction, self._random_state, stratify=stratify)
+        self._seen = seen(data, None if first else getattr(self, "_seen", None))
         self.history_ = History(metric=self._metric_name)
         return data, backend, sample, held_out
 
