@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from .backend import Array, Backend, BackendUnavailable
 from .callbacks import EarlyStopping
-from .data import Table, load_table
+from .data import Table, UnlikeTrainingWarning, load_table
 from .divergence import DivergenceError
 from .fitting import train
 from .history import History
@@ -39,6 +39,7 @@ __all__ = [
     "Perceptron",
     "Table",
     "Trace",
+    "UnlikeTrainingWarning",
     "available_backends",
     "gradcheck",
     "load",

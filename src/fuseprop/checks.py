@@ -23,12 +23,7 @@ def as_host(name: str, values: object) -> HostArray:
     Raises TypeError for arrays that live on a GPU or belong to a backend: no hidden transfer; ValueError for
     rows of different lengths; and as `check_plain` for dates, masked values and columns of one name.
     """
-    if _on_another_device(values):
-        kind = f"{type(values).__module__.partition('.')[0]}.{type(values).__name__}"
-        raise TypeError(
-            f"{name} is a {kind} on a device; expected an array in host memory. "
-            f"Copy it to the host first: `.get()` for CuPy, `.cpu()` for torch, `backend.to_host` here."
-        )
+    check_on_host(name, values)
     check_plain(name, values)
     try:
         array = np.asarray(values)
@@ -39,6 +34,16 @@ def as_host(name: str, values: object) -> HostArray:
     if array.dtype.kind not in "bifu":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}. Encode or cast it first.")
     return array
+
+
+def check_on_host(name: str, values: object) -> None:
+    """Raise TypeError for an array that lives on a GPU or belongs to a backend: no hidden transfer."""
+    if _on_another_device(values):
+        kind = f"{type(values).__module__.partition('.')[0]}.{type(values).__name__}"
+        raise TypeError(
+            f"{name} is a {kind} on a device; expected an array in host memory. "
+            f"Copy it to the host first: `.get()` for CuPy, `.cpu()` for torch, `backend.to_host` here."
+        )
 
 
 def as_rows(X: object, features: int | None = None, *, name: str = "X") -> HostArray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +12,11 @@ from .backend import Activation, HostArray
 from .callbacks import Callback
 from .checks import as_generator
 from .data import DataError, Table, load_table, suggestions_for
+from .data.errors import listed
+from .data.frames import frame_of
 from .data.scaling import Standardizer
+from .data.seen import Seen
+from .data.target_cells import AUTO, Reading
 from .data.tasks import Task, make_task
 from .defaults import Settings, settings_for
 from .history import History
@@ -35,7 +38,7 @@ class Report:
     Attributes
     ----------
     train, validation, test : dict, or None where no such rows were held out
-        Loss, in the network's units, and metric, as `Model.evaluate` gives them.
+        Loss, in the network's units, metric and baseline, as `Model.evaluate` gives them.
     history : History
         Epoch by epoch.
     """
@@ -100,6 +103,7 @@ class Fitting:
             table.feature_names,
             Standardizer.fit(self.train.X),
             Standardizer.fit(posed.encode(self.train)) if posed.standardizes(settings.loss) else None,
+            Seen.of(self.train.X),
         )
 
     def parts(self) -> list[tuple[str, Table | None]]:
@@ -132,28 +136,32 @@ class Fitting:
     def report(self) -> Report:
         """Evaluate all parts; to be called once, after `run`."""
         return Report(
-            self.model.evaluate(self.train),
-            None if self.validation is None else self.model.evaluate(self.validation),
-            None if self.test is None else self.model.evaluate(self.test),
+            self.model.scores(self.train),
+            None if self.validation is None else self.model.scores(self.validation),
+            None if self.test is None else self.model.scores(self.test),
             self.history,
         )
 
 
 def train(
-    data: Table | str | Path,
+    data: Any,
     target: str | Sequence[str] | None = None,
     *,
+    target_as: str = "auto",
+    keep_as_class: Sequence[str] = (),
     progress: bool = False,
     any_size: bool = False,
     **given: Any,
 ) -> tuple[Model, Report]:
-    """Train a model on a table, a file or a built-in data set; return it with its scores.
+    """Train a model on a table, named columns, a file or a built-in data set; return it with its scores.
 
     Parameters
     ----------
-    data : Table, or what `load_table` takes: a path or a name such as "digits"
+    data : Table, named columns such as a pandas table, or what `load_table` takes: a path or "digits"
     target : str or sequence of str, optional
-        The target columns of a file.
+        The target columns of a file or of named columns.
+    target_as, keep_as_class
+        How a target of text is read: see `load_table`.
     progress : bool
         Whether to show a bar on a terminal, or a line an epoch elsewhere, on standard error.
     any_size : bool
@@ -163,10 +171,28 @@ def train(
 
     Raises as `load_table`, `Fitting` and `Network.fit`.
     """
-    table = data if isinstance(data, Table) else load_table(data, target, any_size=any_size)
+    table = _table(data, target, Reading(target_as, keep_as_class), any_size)
     fitting = Fitting(table, **{**suggestions_for(data), **given})
     fitting.run(progress=progress)
     return fitting.model, fitting.report()
+
+
+def _table(data: Any, target: str | Sequence[str] | None, reading: Reading, any_size: bool) -> Table:
+    names = (target,) if isinstance(target, str) else target
+    if isinstance(data, Table):
+        if names not in (None, data.target_names) or reading != AUTO:
+            raise DataError(
+                f"{data.source} has its target already: it is chosen and read where a Table is made."
+            )
+        return data
+    frame = frame_of(data)
+    if frame is None:
+        return load_table(data, names, any_size=any_size, **reading.given())
+    if names is None:
+        raise DataError(
+            f"which column is the target? Name it: target=. Columns there: {listed(frame.names)}."
+        )
+    return Table.of(data, target_names=names, **reading.given())
 
 
 def _split(

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .backend import Activation, HostArray
+from .data.errors import DataError
+from .data.frames import frame_of
 from .data.scaling import Standardizer
-from .data.table import DataError, Table
+from .data.seen import Seen, UnlikeTrainingWarning
+from .data.table import Table, numbered
 from .data.target_columns import Class
 from .data.tasks import Task
 from .layers import Dense
 from .modelfile import Configuration, Layers, ModelFileError, read_model, write_model
 from .network import Network
+from .prediction import predict_rows
+from .quoting import literal
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,12 @@ class Model:
         Of the features, from the training rows alone.
     targets : Standardizer or None
         Of the targets of a regression, unless its loss takes them as they are.
+    seen : Seen or None
+        What the training rows were like; None where that is not known, as in old files.
+
+    Methods take a table or named columns (a pandas, Polars or PyArrow table, a structured array, a dict of
+    columns), where they find features and targets by name, whatever else there is; or an array, where the
+    order counts.
     """
 
     network: Network
@@ -61,16 +73,19 @@ class Model:
     feature_names: tuple[str, ...]
     inputs: Standardizer
     targets: Standardizer | None
+    seen: Seen | None = None
 
-    def predict(self, table: Table | ArrayLike) -> Predictions:
-        """Return answers for a table, whose features are found by name, or for rows X (n, d).
+    def predict(self, table: Any) -> Predictions:
+        """Return answers for n rows.
 
         Raises DataError for missing features and another number of them, nan and inf, and for rows whose
-        answer would be one of these.
+        answer would be one of these. Warns with UnlikeTrainingWarning where a column is far outside of what
+        was seen in training.
         """
-        if not isinstance(table, Table):
-            table = Table.of(table, source="X")
-        outputs = self.network.predict(self.encode_inputs(table))
+        table = self._with_features(table)
+        network, X = self.network, self.encode_inputs(table)
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = predict_rows(network.backend, network.stack, X)
         _require_finite(outputs, table)
         answers = self.task.decide(outputs)
         if self.targets is not None:
@@ -80,18 +95,40 @@ class Model:
         if answers.ndim == 2 and answers.shape[1] == 1:
             answers = answers[:, 0]
         labels = self.task.labels
+        self._warn(table)
         return Predictions(answers, labels, self.task.probabilities(outputs) if labels else None)
 
-    def evaluate(self, table: Table) -> dict[str, float]:
-        """Return loss and metric over a table with targets, such as ``{"loss": 0.1, "accuracy": 0.97}``.
+    def evaluate(self, table: Any, targets: Any = None) -> dict[str, float]:
+        """Return loss and metric over rows with targets, such as ``{"loss": 0.1, "accuracy": 0.97}``.
 
-        The loss is in the network's units: those of standardized targets for a regression. Raises DataError
-        as `predict`, and for targets that are missing or of unknown classes.
+        Beside an accuracy stands "baseline": what the most frequent class, or combination of labels, alone
+        would get on the same rows. R^2 and D^2 are 0 for the best constant as they are. The loss is in the
+        network's units: those of standardized targets for a regression.
+
+        Parameters
+        ----------
+        table
+            Rows with targets; or without, where `targets` are given.
+        targets : array_like (n,) or (n, t), optional
+
+        Raises DataError and warns as `predict`; DataError also for targets that are missing, or of unknown
+        classes.
         """
-        return self.network.evaluate(self.encode_inputs(table), self.encode_targets(table))
+        table = self._with_targets(table, targets)
+        scores = self.scores(table)
+        self._warn(table)
+        return scores
 
-    def encode_inputs(self, table: Table) -> NDArray[np.float64]:
-        """Return the network's inputs (n, d) for a table: the features that it knows, standardized."""
+    def scores(self, table: Table) -> dict[str, float]:
+        """Return what `evaluate` does, and never warn: for rows of the data that the model is made from."""
+        encoded = self.encode_targets(table)
+        scores = self.network.evaluate(self.encode_inputs(table), encoded)
+        baseline = self.task.baseline(encoded)
+        return scores if baseline is None or "accuracy" not in scores else {**scores, "baseline": baseline}
+
+    def encode_inputs(self, table: Any) -> NDArray[np.float64]:
+        """Return the network's inputs (n, d): the features that it knows, standardized."""
+        table = self._with_features(table)
         dtype = self.network.backend.dtype
         with np.errstate(over="ignore", invalid="ignore"):
             X = self.inputs.apply(table.with_features(self.feature_names).X)
@@ -99,16 +136,51 @@ class Model:
         if unfit.any():
             row, column = np.argwhere(unfit)[0]
             raise DataError(
-                f"{table.source}: row {row + 1}, column {self.feature_names[column]!r} is so far from the "
-                f"rows learned from (mean {self.inputs.mean[column]:g}) that {dtype} cannot hold it. "
+                f"{table.source}: row {row + 1}, column {literal(self.feature_names[column])} is so far from "
+                f"the rows learned from (mean {self.inputs.mean[column]:g}) that {dtype} cannot hold it. "
                 f"Check the value."
             )
         return X
 
-    def encode_targets(self, table: Table) -> HostArray:
-        """Return what the network should say for a table: class numbers (n,), or values (n, t)."""
-        targets = self.task.encode(table)
+    def encode_targets(self, table: Any) -> HostArray:
+        """Return what the network should say: class numbers (n,), or values (n, t)."""
+        targets = self.task.encode(self._with_targets(table, None))
         return targets if self.targets is None else self.targets.apply(targets)
+
+    def _with_features(self, data: Any) -> Table:
+        """Return a table of the features that the model knows."""
+        return (data if isinstance(data, Table) else self._table(data)).with_features(self.feature_names)
+
+    def _with_targets(self, data: Any, targets: Any) -> Table:
+        """Return a table that has targets."""
+        if not isinstance(data, Table):
+            return self._table(data, self.task.targets if targets is None else None, targets)
+        if targets is not None:
+            raise DataError(f"{data.source} is a table: its targets belong into it, not beside it.")
+        return data
+
+    def _table(self, data: Any, target_names: tuple[str, ...] | None = None, targets: Any = None) -> Table:
+        """Return a table of an array, by the order of its columns, or of named columns, by their names."""
+        reading, frame = self.task.reading(), frame_of(data)
+        if frame is None or not frame.named:
+            return Table.of(data, targets, source="X", **reading.given())
+        own = numbered("x", len(self.feature_names))
+        by_order = self.feature_names == own and not set(own) & set(frame.names)
+        features = None if by_order else self.feature_names
+        table = Table.of(
+            data,
+            targets,
+            feature_names=features,
+            target_names=target_names,
+            source="X",
+            **reading.given(),
+        )
+        return replace(table, feature_names=numbered("x", table.X.shape[1])) if by_order else table
+
+    def _warn(self, table: Table) -> None:
+        told = "" if self.seen is None else self.seen.told(table, self.feature_names)
+        if told:
+            warnings.warn(told, UnlikeTrainingWarning, stacklevel=3)
 
     def linear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Return slopes (d, t) and intercepts (t,) in the units of the table, y = x slopes + intercepts.
@@ -140,6 +212,7 @@ class Model:
                 input_scale=self.inputs.scale.tolist(),
                 target_mean=[] if targets is None else targets.mean.tolist(),
                 target_scale=[] if targets is None else targets.scale.tolist(),
+                **seen_entries(self.seen),
             ),
         )
 
@@ -171,7 +244,8 @@ class Model:
         except ValueError as error:
             raise ModelFileError(f"{path}: its configuration contradicts itself: {error}") from error
         targets = _standardizer(c.target_mean, c.target_scale) if c.target_mean else None
-        return cls(network, task, tuple(c.feature_names), _standardizer(c.input_mean, c.input_scale), targets)
+        inputs = _standardizer(c.input_mean, c.input_scale)
+        return cls(network, task, tuple(c.feature_names), inputs, targets, seen_in(c))
 
 
 def _require_finite(answers: HostArray, table: Table) -> None:
@@ -180,9 +254,9 @@ def _require_finite(answers: HostArray, table: Table) -> None:
     if unfit.any():
         row, column = np.argwhere(unfit)[0]
         raise DataError(
-            f"{table.source}: row {row + 1}: the network's answer would be {answers[row, column]}: the weights "
-            f"are too large, or the row is too far from those learned from. Train the model again with a "
-            f"smaller learning rate, or leave the row out."
+            f"{table.source}: row {row + 1}: the network's answer would be {answers[row, column]}: the "
+            f"weights are too large, or the row is too far from those learned from. Train the model again "
+            f"with a smaller learning rate, or leave the row out."
         )
 
 
@@ -218,3 +292,17 @@ def load(path: str | Path, device: str | None = None) -> Model:
 
 def _standardizer(mean: list[Any], scale: list[Any]) -> Standardizer:
     return Standardizer(np.array(mean, np.float64), np.array(scale, np.float64))
+
+
+def seen_entries(seen: Seen | None) -> dict[str, Any]:
+    """Return the entries of a `Configuration` that keep what was seen in training."""
+    if seen is None:
+        return {}
+    return {"input_low": seen.low.tolist(), "input_high": seen.high.tolist(), "raw_inputs": seen.raw}
+
+
+def seen_in(c: Configuration) -> Seen | None:
+    """Return what was seen in training, None where a file does not say."""
+    if not c.input_low:
+        return None
+    return Seen(np.array(c.input_low, np.float64), np.array(c.input_high, np.float64), c.raw_inputs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,10 @@ class Configuration:
         The standardization of the features.
     target_mean, target_scale : list of float
         That of the targets of a regression; empty otherwise.
+    input_low, input_high : list of float
+        Between which values each feature lay in training; empty where nobody looked, as in old files.
+    raw_inputs : bool
+        Whether the features are a table's own columns, with nothing to be done to them before: see `Seen`.
     """
 
     activations: list[str]
@@ -64,6 +68,9 @@ class Configuration:
     input_scale: list[float]
     target_mean: list[float]
     target_scale: list[float]
+    input_low: list[float] = field(default_factory=list)
+    input_high: list[float] = field(default_factory=list)
+    raw_inputs: bool = True
 
 
 KINDS: dict[str, tuple[type, ...]] = {
@@ -177,8 +184,8 @@ def _parse(place: str, text: str) -> dict[str, Any]:
 def _configuration(place: str, about: dict[str, Any]) -> Configuration:
     values: dict[str, Any] = {}
     for entry in fields(Configuration):
-        if entry.name not in about and entry.default is not MISSING:
-            continue
+        if entry.name not in about and (entry.default is not MISSING or entry.default_factory is not MISSING):
+            continue  # a file of an earlier version
         value = about.get(entry.name)
         several = str(entry.type).startswith("list")
         items = value if isinstance(value, list) else [value]
@@ -214,6 +221,11 @@ def _contradictions(made: Configuration) -> list[str]:
         "a scale must be a finite number above 0": not _are_within(
             [*made.input_scale, *made.target_scale], 0.0
         ),
+        "input_low and input_high must be finite numbers in order, one a feature or none": len(made.input_low)
+        not in (0, inputs)
+        or len(made.input_low) != len(made.input_high)
+        or not _are_within([*made.input_low, *made.input_high], -np.inf)
+        or any(low > high for low, high in zip(made.input_low, made.input_high, strict=False)),
         "classes must be text, or numbers that NumPy holds": not _are_classes(made.classes),
     }
     for what, names in (

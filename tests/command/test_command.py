@@ -46,7 +46,7 @@ def test_settings_are_shown_before_results_and_apart_from_them():
     for word in ("96 to learn from", "64 tanh", "learning rate 0.1", "seed 0", "epoch 2/2"):
         assert word in result.stderr
         assert word not in result.stdout
-    assert result.stdout.split()[:3] == ["loss", "accuracy", "rows"]
+    assert result.stdout.split()[:4] == ["loss", "accuracy", "baseline", "rows"]
 
 
 def test_quiet_prints_results_alone():

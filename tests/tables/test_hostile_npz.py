@@ -47,7 +47,7 @@ def refusal(path, *arguments, **options):
         ({"X": X, "y": Y, "feature_names": ["a", "a"]}, ["feature_names must differ"]),
         ({"X": X, "y": Y, "feature_names": [0.5, 1.5]}, ["'feature_names' must hold text"]),
         ({"X": np.full((3, 2), np.longdouble("1e4000")), "y": Y}, ["X contains inf"]),
-        ({"X": X, "y": np.full(3, np.longdouble("1e4000"))}, ["the target contains inf"]),
+        ({"X": X, "y": np.full(3, np.longdouble("1e4000"))}, ["expected a finite number, got 'inf'"]),
         ({"X": np.zeros((3,) + (1,) * 20), "y": Y}, ["(rows, features)"]),
         ({"X": X, "y": np.float64(3)}, ["the target must have shape (3,)"]),
         ({"X": X, "y": np.zeros((3, 0))}, ["the target must have shape (3,)"]),
@@ -71,9 +71,9 @@ def test_every_dtype_of_numbers_is_read(tmp_path, dtype, order):
 
 
 def test_text_of_the_other_byte_order_and_integer_names(tmp_path):
-    np.savez(tmp_path / "t.npz", X=X, y=np.array(["ä", "", "\U0001f600"], ">U4"), feature_names=[10, 20])
+    np.savez(tmp_path / "t.npz", X=X, y=np.array(["ä", "b", "\U0001f600"], ">U4"), feature_names=[10, 20])
     table = read_npz(tmp_path / "t.npz")
-    assert table.targets[:, 0].tolist() == ["ä", "", "\U0001f600"]
+    assert table.targets[:, 0].tolist() == ["ä", "b", "\U0001f600"]
     assert table.feature_names == ("10", "20")
 
 

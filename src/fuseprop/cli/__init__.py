@@ -14,6 +14,7 @@ from .. import __version__
 from ..backend import BackendUnavailable
 from ..defaults import SettingsError
 from ..divergence import DivergenceError
+from ..quoting import printable
 from .doctor import doctor
 from .evaluate import evaluate
 from .exit_codes import DIVERGED, FAILED, INTERRUPTED, UNAVAILABLE
@@ -46,7 +47,7 @@ class Commands(click.Group):
 
 def _told(error: Exception, exit_code: int) -> click.exceptions.Exit:
     """Print an error; return what ends the command."""
-    click.echo(f"Error: {error}", err=True)
+    click.echo(f"Error: {printable(str(error))}", err=True)
     return click.exceptions.Exit(exit_code)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from ..data import load_table
+from ..data import is_file_name, load_table
+from ..data.target_cells import AUTO
 from ..model import Model
-from .output import echo_json
+from .output import echo_json, warnings_told
 from .parameters import any_size, data, device, names
 
 
@@ -24,14 +25,18 @@ def evaluate(
 ) -> None:
     """Print the loss and the metric of the model in the file MODEL over all rows of DATA.
 
-    The loss is in the network's units: for a regression those of the standardized target.
+    The loss is in the network's units: for a regression those of the standardized target. The baseline is the
+    accuracy of the most frequent class alone, on the same rows. Warns on standard error where a column is far
+    outside of what the model learned from.
     """
     loaded = Model.load(model, device)
     expected: tuple[str, ...] | None = loaded.task.targets
     if Path(data).suffix.lower() == ".npz" and len(loaded.task.targets) > 1:
         expected = None  # an NPZ file keeps several targets in one array
-    table = load_table(data, target or expected, loaded.feature_names, any_size=any_size)
-    scores = loaded.evaluate(table)
+    reading = loaded.task.reading() if is_file_name(data) else AUTO
+    table = load_table(data, target or expected, loaded.feature_names, any_size=any_size, **reading.given())
+    with warnings_told():
+        scores = loaded.evaluate(table)
     if json_:
         backend = loaded.network.backend
         about = {"task": loaded.task.name, "backend": backend.name, "device": backend.device}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import sys
+from collections.abc import Callable
 from io import StringIO
 
 import click
@@ -10,7 +12,8 @@ import numpy as np
 
 from ..data import load_table
 from ..model import Model, Predictions
-from .output import cell, echo_json
+from ..quoting import printable
+from .output import cell, echo_json, spreadsheet_cell, warnings_told
 from .parameters import any_size, data, device
 
 
@@ -20,14 +23,24 @@ from .parameters import any_size, data, device
 @any_size
 @device
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object instead of CSV.")
-def predict(model: str, data: str, any_size: bool, device: str, json_: bool) -> None:
+@click.option(
+    "--spreadsheet",
+    is_flag=True,
+    help="Write an apostrophe before text that a spreadsheet would compute: = + - @ at its start.",
+)
+def predict(model: str, data: str, any_size: bool, device: str, json_: bool, spreadsheet: bool) -> None:
     """Predict the target of each row of DATA with the model in the file MODEL.
 
     Prints CSV: the prediction and, where there are classes, the probability of each. Features are found by
-    their names; other columns, the target's too, are ignored.
+    their names; other columns, the target's too, are ignored. Warns on standard error where a column is far
+    outside of what the model learned from.
     """
+    if json_ and spreadsheet:
+        raise click.UsageError("--spreadsheet is about CSV: it does not go with --json.")
     loaded = Model.load(model, device)
-    made = loaded.predict(load_table(data, (), loaded.feature_names, any_size=any_size))
+    table = load_table(data, (), loaded.feature_names, any_size=any_size)
+    with warnings_told():
+        made = loaded.predict(table)
     if json_:
         echo_json(
             {
@@ -39,10 +52,12 @@ def predict(model: str, data: str, any_size: bool, device: str, json_: bool) -> 
             }
         )
     else:
-        click.echo(_csv(loaded, made), nl=False)
+        text = _csv(loaded, made, spreadsheet_cell if spreadsheet else str)
+        # Unless color is True, click drops what looks like a colour from a class where no terminal reads.
+        click.echo(printable(text) if sys.stdout.isatty() else text, nl=False, color=True)
 
 
-def _csv(model: Model, made: Predictions) -> str:
+def _csv(model: Model, made: Predictions, as_text: Callable[[str], str]) -> str:
     values = made.values.reshape(len(made.values), -1)
     header = ["prediction"] if values.shape[1] == 1 else [f"prediction {name}" for name in model.task.targets]
     header += [f"probability {label}" for label in made.labels]
@@ -50,7 +65,13 @@ def _csv(model: Model, made: Predictions) -> str:
     dtype = str(np.dtype(model.network.backend.dtype))
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
+    writer.writerow([as_text(name) for name in header])
     for row in zip(*columns, strict=True):
-        writer.writerow([cell(value, dtype) for part in row for value in part])
+        writer.writerow(
+            [
+                as_text(value) if isinstance(value, str) else cell(value, dtype)
+                for part in row
+                for value in part
+            ]
+        )
     return text.getvalue()

@@ -10,6 +10,7 @@ import click
 
 from ..activations import ACTIVATIONS
 from ..data import load_table, suggestions_for
+from ..data.target_cells import KINDS
 from ..data.tasks import DEFAULT_LOSS
 from ..divergence import DivergenceError
 from ..fitting import Fitting
@@ -27,6 +28,18 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @click.argument("data", type=data)
 @click.option("--target", type=names, help="Target column, or several: a,b. In an NPZ file its key [y].")
 @click.option("--task", type=one_of("task", DEFAULT_LOSS), help=f"One of {', '.join(DEFAULT_LOSS)}.")
+@click.option(
+    "--target-as",
+    type=one_of("kind of target", KINDS),
+    default="auto",
+    help="numbers; or text: classes as they are written [numbers, but text for 007 and the like].",
+)
+@click.option(
+    "--keep-as-class",
+    multiple=True,
+    metavar="TEXT",
+    help="A text of the target that is a class, though it says missing (NA) or looks like a number (14%).",
+)
 @click.option("--hidden", type=sizes, help='Sizes of the hidden layers: 64,32; "none" for a linear model.')
 @click.option(
     "--activation",
@@ -53,6 +66,8 @@ def train(
     data: str,
     target: tuple[str, ...] | None,
     any_size: bool,
+    target_as: str,
+    keep_as_class: tuple[str, ...],
     out: Path | None,
     plot: Path | None,
     json_: bool,
@@ -63,7 +78,7 @@ def train(
 
     Built-in: digits, iris, wine, breast_cancer, diabetes, xor, line.
     """
-    table = load_table(data, target, any_size=any_size)
+    table = load_table(data, target, target_as=target_as, keep_as_class=keep_as_class, any_size=any_size)
     chosen = {name: value for name, value in given.items() if value is not None}
     fitting = Fitting(table, **{**suggestions_for(data), **chosen})
     if not quiet:

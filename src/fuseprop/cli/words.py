@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..data.table import listed
+from ..data.errors import listed
 from ..fitting import Fitting, Report
+from ..quoting import counted, shown
 from ..registry import explain_auto
 
 
@@ -27,13 +28,15 @@ def describe(fitting: Fitting) -> str:
     chosen = f"\n          {explain_auto()}" if s.device == "auto" else ""
     return "\n".join(
         [
-            f"data      {table.source}: {len(table)} rows, {table.X.shape[1]} features",
+            f"data      {shown(table.source, None)}: {counted(len(table), 'row')}, "
+            f"{counted(table.X.shape[1], 'feature')}",
             f"task      {task.name}: {listed(task.targets)}{about}",
             f"rows      {rows}",
             f"network   {network.inputs} -> {' -> '.join(sizes)}; {s.loss}; "
             f"{network.stack.parameters.count:,} parameters",
-            f"training  {s.epochs} epochs, batch size {s.batch_size}, learning rate {s.learning_rate:g}, "
-            f"momentum {s.momentum:g}, weight decay {s.weight_decay:g}, seed {s.seed}",
+            f"training  {counted(s.epochs, 'epoch')}, batch size {s.batch_size}, "
+            f"learning rate {s.learning_rate:g}, momentum {s.momentum:g}, weight decay {s.weight_decay:g}, "
+            f"seed {s.seed}",
             f"device    {backend.device} ({backend.name}, {s.dtype}){chosen}",
         ]
     )
@@ -42,23 +45,28 @@ def describe(fitting: Fitting) -> str:
 def results(fitting: Fitting, report: Report, out: Path | None) -> str:
     """Return the scores of each part as a table, and what else there is to say."""
     metric = report.history.metric
-    lines = [f"{'':<12}{'loss':>10}{metric:>10}{'rows':>8}"]
+    names = [name for name in ("loss", metric, "baseline") if name in report.train]
+    lines = [f"{'':<12}{''.join(f'{name:>10}' for name in names)}{'rows':>8}"]
     for name, part in fitting.parts():
         scores = report.scores(name)
         if scores is not None and part is not None:
-            lines.append(f"{name:<12}{scores['loss']:>10.4g}{scores[metric]:>10.4f}{len(part):>8}")
+            told = [f"{scores[score]:>10.{'4g' if score == 'loss' else '4f'}}" for score in names]
+            lines.append(f"{name:<12}{''.join(told)}{len(part):>8}")
+    if "baseline" in names:
+        what = "combination of labels" if fitting.model.task.name == "multi-label" else "class"
+        lines.append(f"baseline: the accuracy of the most frequent {what} alone")
     linear = fitting.model.linear()
     if linear is not None:
         slopes, intercepts = linear
         features = fitting.model.feature_names
         for j, target in enumerate(fitting.model.task.targets):
-            lines.append(f"{target} = intercept {intercepts[j]:.4g}")
-            lines += [f"    slope {slopes[i, j]:>12.4g}  of {name}" for i, name in enumerate(features)]
+            lines.append(f"{shown(target)} = intercept {intercepts[j]:.4g}")
+            lines += [f"    slope {slopes[i, j]:>12.4g}  of {shown(name)}" for i, name in enumerate(features)]
     per_epoch = report.history.seconds_per_epoch
     if per_epoch is not None:
-        lines.append(f"{report.history.epochs} epochs, {1000 * per_epoch:.3g} ms each")
+        lines.append(f"{counted(report.history.epochs, 'epoch')}, {1000 * per_epoch:.3g} ms each")
     if out is not None:
-        lines.append(f"model written to {out}")
+        lines.append(f"model written to {shown(out, None)}")
     return "\n".join(lines)
 
 
@@ -78,6 +86,8 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
         scores = report.scores(name)
         result[f"{name}_loss"] = None if scores is None else scores["loss"]
         result[f"{name}_{metric}"] = None if scores is None else scores[metric]
+        if "baseline" in report.train:
+            result[f"{name}_baseline"] = None if scores is None else scores["baseline"]
     result["seconds_per_epoch"] = history.seconds_per_epoch
     result["parameters"] = model.network.stack.parameters.count
     result["rows"] = {name: len(part) if part else 0 for name, part in fitting.parts()}

@@ -9,15 +9,20 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
+from ..quoting import shown
 from .csv_file import read_csv
 from .datasets import DATASETS, check_name, load_dataset
+from .errors import DataError, listed
 from .npz_file import read_npz
-from .table import DataError, Table, listed
+from .seen import UnlikeTrainingWarning
+from .table import Table
+from .target_cells import AUTO, Reading
 
 __all__ = [
     "DATASETS",
     "DataError",
     "Table",
+    "UnlikeTrainingWarning",
     "is_file_name",
     "load_table",
     "read_csv",
@@ -31,6 +36,8 @@ def load_table(
     target: str | Sequence[str] | None = None,
     features: Sequence[str] | None = None,
     *,
+    target_as: str = "auto",
+    keep_as_class: Sequence[str] = (),
     any_size: bool = False,
 ) -> Table:
     """Return a table from a CSV or NPZ file, or a built-in data set.
@@ -45,6 +52,11 @@ def load_table(
         sequence asks for features alone. Built-in data sets have their own target.
     features : sequence of str, optional
         The features wanted, in this order; by default all columns that are not targets.
+    target_as : "auto" | "numbers" | "text"
+        Whether the target holds numbers, or classes as they are written; by default numbers where every cell
+        is one, but classes where whole numbers have leading zeros, or more digits than a number keeps.
+    keep_as_class : sequence of str
+        Texts of the target that are classes although they look like a missing value (NA) or a number (14%).
     any_size : bool
         Whether an NPZ file may unpack to what is out of proportion to its size: see `read_npz`.
 
@@ -57,8 +69,11 @@ def load_table(
             f"`Table.of(X, target)` makes a table of arrays."
         )
     target = (target,) if isinstance(target, str) else target
+    reading = Reading(target_as, keep_as_class)
     if not is_file_name(data):
         table = load_dataset(str(data))
+        if reading != AUTO:
+            raise DataError(f"{data} is a built-in data set: there are no texts to be read in another way.")
         if target and tuple(target) != table.target_names:
             raise DataError(
                 f"{data} is a built-in data set with the target {listed(table.target_names)}, "
@@ -67,10 +82,12 @@ def load_table(
         return table if features is None else table.with_features(features)
     suffix = Path(data).suffix.lower()
     if suffix == ".npz":
-        return read_npz(data, target, features, any_size=any_size)
+        return read_npz(data, target, features, reading, any_size=any_size)
     if suffix in (".csv", ".tsv", ".txt"):
-        return read_csv(data, target, features)
-    raise DataError(f"{data}: expected a .csv, .tsv, .txt or .npz file, got the suffix {suffix!r}.")
+        return read_csv(data, target, features, reading)
+    raise DataError(
+        f"{shown(data, None)}: expected a .csv, .tsv, .txt or .npz file, got the suffix {suffix!r}."
+    )
 
 
 def is_file_name(data: str | Path) -> bool:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .table import DataError
+from .errors import DataError
 
 BLOCK = 1 << 20
 LONGEST_LINE = 4 * BLOCK

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from ..quoting import literal
-from .table import DataError, listed
+from ..quoting import counted, literal
+from .errors import DataError, listed
+from .spelling import number, why_no_number
 
 DELIMITERS = (",", ";", "\t")
 
@@ -43,51 +44,47 @@ def header_of(file: TextIO, path: Path) -> tuple[list[str], str]:
     return names, delimiter
 
 
-def explain(
-    path: Path, names: Sequence[str], delimiter: str, features: Sequence[str], target: Sequence[str]
-) -> str:
-    """Return what is wrong with the first bad cell or row, or nothing where all seems well.
+def filled(lines: Iterable[str], delimiter: str) -> Iterator[str]:
+    """Yield lines without the last ones that hold no cell but empty ones: a spreadsheet's blank rows."""
+    empty = f'{delimiter}" \t\r\n'
+    waiting: list[str] = []
+    for line in lines:
+        if not line.strip(empty):
+            waiting.append(line)
+            continue
+        if waiting:
+            yield from waiting
+            waiting.clear()
+        yield line
 
-    Rows are counted from 1 below the header, lines from 1 in the file.
-    """
-    numeric, looked_at = set(features), {*features, *target}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter=delimiter)
-        filled = (cells for cells in rows if any(cell.strip() for cell in cells))
-        next(filled)
-        for row, cells in enumerate(filled, 1):
-            place = f"row {row} (line {rows.line_num})"
-            if len(cells) != len(names):
-                return f"{place}: expected {len(names)} cells, as in the header, got {len(cells)}."
-            for name, cell in zip(names, cells, strict=True):
-                wrong = _wrong(cell, numeric=name in numeric) if name in looked_at else ""
-                if wrong:
-                    return f"{place}, column {literal(name)}: {wrong}"
+
+def explain(path: Path, names: Sequence[str], delimiter: str, features: Sequence[str]) -> str:
+    """Return what is wrong with the first bad cell or row, or nothing where all seems well."""
+    numeric = set(features)
+    for place, cells in _rows(path, delimiter):
+        if not any(cell.strip() for cell in cells):
+            return f"{place} is blank, and rows follow. Fill it, or leave it out."
+        if len(cells) != len(names):
+            return f"{place}: expected {counted(len(names), 'cell')}, as in the header, got {len(cells)}."
+        for name, cell in zip(names, cells, strict=True):
+            wrong = why_no_number(cell) if name in numeric else ""
+            if wrong:
+                return f"{place}, column {literal(name)}: {wrong}"
     return ""
 
 
-def number(text: str) -> float | None:
-    """Return the number that a cell holds, or None."""
-    # Python's `float` takes more: 1_000, and the digits of other scripts.
-    if "_" in text or not text.strip().isascii():
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def row_at(path: Path, delimiter: str, row: int) -> str:
+    """Return where a row, counted from 0, stands in the file: ``row 3 (line 5)``."""
+    return next(islice((place for place, _ in _rows(path, delimiter)), row, None), f"row {row + 1}")
 
 
-def _wrong(cell: str, *, numeric: bool) -> str:
-    if not cell.strip():
-        return "the cell is empty. Fill it, or leave the row out."
-    value = number(cell)
-    if not numeric or (value is not None and isfinite(value)):
-        return ""
-    expected = "a number" if value is None else "a finite number"
-    if value is not None:
-        hint = "Correct it, or leave the row out."
-    elif number(cell.replace(",", ".")) is not None:
-        hint = "Write decimals with a point."
-    else:
-        hint = "Features are numbers: write text as numbers, or leave the column out."
-    return f"expected {expected}, got {literal(cell)}. {hint}"
+def _rows(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the rows below the header, each with where it stands.
+
+    Rows are counted from 1 below the header, lines from 1 in the file. Empty lines are no rows.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(filled(file, delimiter), delimiter=delimiter)
+        next(cells for cells in rows if any(cell.strip() for cell in cells))
+        for row, cells in enumerate((cells for cells in rows if cells), 1):
+            yield f"row {row} (line {rows.line_num})", cells

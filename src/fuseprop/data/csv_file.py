@@ -7,30 +7,34 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn, TextIO
 
 import numpy as np
 
-from ..backend import HostArray
 from ..quoting import literal, shown
 from ..reading import border, open_file
+from .arrays import stacked
 from .csv_bytes import check_bytes, check_last_quote
-from .csv_cells import explain, header_of, number
-from .table import DataError, Table, check_columns, listed
-
-MANY = 20
-"""More different numbers than this in a column make it numeric, so that text in it is a mistake."""
+from .csv_cells import explain, filled, header_of, row_at
+from .errors import DataError, check_columns, listed
+from .table import Table, check_apart
+from .target_cells import AUTO, Reading, read_cells
 
 
 def read_csv(
-    path: str | Path, target: Sequence[str] | None = None, features: Sequence[str] | None = None
+    path: str | Path,
+    target: Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
+    reading: Reading = AUTO,
 ) -> Table:
     """Return the table in a CSV file with a header row, in UTF-8.
 
     The delimiter (comma, semicolon or tab) is the one that splits the header into most columns; cells may be
-    quoted. Features must be finite numbers; a target column holds numbers, or text throughout.
+    quoted. Features must be finite numbers; a target column holds numbers, or text throughout. Empty lines,
+    and blank rows at the end, are no rows.
 
     Parameters
     ----------
@@ -39,6 +43,8 @@ def read_csv(
         The target columns; an empty sequence for none.
     features : sequence of str, optional
         The feature columns; the others are then ignored, whatever they hold. By default all but the targets.
+    reading : Reading
+        How the targets are read.
 
     Raises DataError for a file that cannot be read or used, with row, line and column where there is one.
     """
@@ -59,20 +65,19 @@ def read_csv(
             )
         check_columns(target, names, str(path), "target")
         wanted = [name for name in names if name not in target] if features is None else list(features)
-        if not wanted:
-            raise DataError(f"{path} has no column beside the target: at least one feature is needed.")
         check_columns(wanted, names, str(path), "features")
-        both = [name for name in target if name in wanted]
-        if both:
-            raise DataError(
-                f"{path}: {listed(both)} cannot be a feature and the target too. Name another target. "
-                f"Columns there: {listed(names)}."
-            )
-        return _read(text, path, names, delimiter, list(target), wanted)
+        check_apart(wanted, target, names, str(path))
+        return _read(text, path, names, delimiter, list(target), wanted, reading)
 
 
 def _read(
-    file: TextIO, path: Path, names: list[str], delimiter: str, target: list[str], features: list[str]
+    file: TextIO,
+    path: Path,
+    names: list[str],
+    delimiter: str,
+    target: list[str],
+    features: list[str],
+    reading: Reading,
 ) -> Table:
     # A converter gives each different text of a target column a number, and other columns that are not
     # features are not looked at.
@@ -87,7 +92,7 @@ def _read(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*input contained no data")
             cells = np.loadtxt(
-                file,
+                filled(file, delimiter),
                 delimiter=delimiter,
                 comments=None,
                 quotechar='"',
@@ -96,14 +101,18 @@ def _read(
                 encoding=None,
             )
     except (ValueError, OverflowError) as error:
-        _blame(path, names, delimiter, features, target, str(error))
+        _blame(path, names, delimiter, features, str(error))
     if cells.size == 0:
         raise DataError(f"{path} holds no rows, only a header.")
     X = np.ascontiguousarray(cells[:, [position[name] for name in features]])
-    if cells.shape[1] != len(names) or not np.isfinite(X).all() or any("" in seen for seen in texts.values()):
-        _blame(path, names, delimiter, features, target, "not every cell is a finite number")
-    columns = [_decode(texts[name], cells[:, position[name]], path, name) for name in target]
-    targets = np.stack(columns, axis=1) if columns else None
+    if cells.shape[1] != len(names) or not np.isfinite(X).all():
+        _blame(path, names, delimiter, features, "not every cell is a finite number")
+    columns = []
+    for name in target:
+        place = partial(_place, path, delimiter, name)
+        codes = cells[:, position[name]].astype(np.int64)
+        columns.append(read_cells(list(texts[name]), codes, reading, place))
+    targets = stacked(columns) if columns else None
     return Table(X, targets, tuple(features), tuple(target), str(path))
 
 
@@ -115,34 +124,11 @@ def _ignore(text: str) -> float:  # noqa: ARG001
     return 0.0
 
 
-def _decode(seen: dict[str, int], codes: HostArray, path: Path, column: str) -> HostArray:
-    """Return a target column (N,) as numbers if all its cells are, else as text."""
-    numbers = [number(text) for text in seen]
-    position = codes.astype(np.int64)
-    known = [value for value in numbers if value is not None]
-    if len(known) == len(numbers):
-        values = np.array(known)
-        bad = ~np.isfinite(values[position])
-        if bad.any():
-            row = int(np.argmax(bad))
-            text = list(seen)[position[row]]
-            raise DataError(
-                f"{path}: row {row + 1}, column {literal(column)}: expected a finite number, "
-                f"got {literal(text)}."
-            )
-        return values[position]
-    if len(known) > MANY:
-        code = numbers.index(None)
-        row = int(np.argmax(position == code))
-        raise DataError(
-            f"{path}: row {row + 1}, column {literal(column)}: expected a number, as in the {len(known)} "
-            f"different numbers of this column, got {literal(list(seen)[code])}."
-        )
-    return np.array(list(seen))[position]
+def _place(path: Path, delimiter: str, column: str, row: int) -> str:
+    """Return where the cell of a column in a row, counted from 0, stands."""
+    return f"{path}: {row_at(path, delimiter, row)}, column {literal(column)}"
 
 
-def _blame(
-    path: Path, names: list[str], delimiter: str, features: list[str], target: list[str], refusal: str
-) -> NoReturn:
-    found = explain(path, names, delimiter, features, target)
+def _blame(path: Path, names: list[str], delimiter: str, features: list[str], refusal: str) -> NoReturn:
+    found = explain(path, names, delimiter, features)
     raise DataError(f"{path}: {found or refusal}")

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..choices import choose
 from ..installing import how_to_install
-from .table import DataError, Table
+from .errors import DataError
+from .table import Table
 
 SLOPE, INTERCEPT, NOISE = 2.0, -1.0, 0.1
 """What `line` is made of: y = SLOPE x + INTERCEPT + noise with this standard deviation."""

@@ -12,14 +12,17 @@ import numpy as np
 
 from ..quoting import shown
 from ..reading import border, open_file
+from .errors import DataError, listed
 from .npz_members import FREE, RATIO, Bounded, Members
-from .table import DataError, Table, listed
+from .table import Table
+from .target_cells import AUTO, Reading
 
 
 def read_npz(
     path: str | Path,
     target: Sequence[str] | None = None,
     features: Sequence[str] | None = None,
+    reading: Reading = AUTO,
     *,
     any_size: bool = False,
 ) -> Table:
@@ -32,6 +35,8 @@ def read_npz(
         The key of the target, "y" if not given; an empty sequence for none.
     features : sequence of str, optional
         The features wanted, by name where the file has names.
+    reading : Reading
+        How the target is read.
     any_size : bool
         Whether a file may unpack to more than 100 times its size, and more than 32 MiB.
 
@@ -40,10 +45,12 @@ def read_npz(
     """
     path = Path(path)
     with border(path, DataError, "an NPZ file", "numpy.savez(path, X=X, y=y) writes one."):
-        return _read(path, ("y",) if target is None else tuple(target), features, any_size)
+        return _read(path, ("y",) if target is None else tuple(target), features, reading, any_size)
 
 
-def _read(path: Path, keys: tuple[str, ...], features: Sequence[str] | None, any_size: bool) -> Table:
+def _read(
+    path: Path, keys: tuple[str, ...], features: Sequence[str] | None, reading: Reading, any_size: bool
+) -> Table:
     place = shown(path, None)
     if len(keys) > 1:
         raise DataError(f"{place}: expected one key of a target array in an NPZ file, got {listed(keys)}.")
@@ -72,5 +79,6 @@ def _read(path: Path, keys: tuple[str, ...], features: Sequence[str] | None, any
             feature_names=names,
             target_names=None if targets is None else numbered,
             source=str(path),
+            **reading.given(),
         )
     return table if features is None else table.with_features(features)

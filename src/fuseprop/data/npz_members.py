@@ -14,7 +14,7 @@ import numpy as np
 from ..backend import HostArray
 from ..choices import suggestion
 from ..quoting import literal, shown
-from .table import DataError, listed
+from .errors import DataError, listed
 
 FREE = 32 << 20
 """As many bytes may be unpacked from a file of any size."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..backend import HostArray
-from ..checks import as_host, as_rows, check_finite
-from ..choices import suggestion
-from ..quoting import shown
-
-
-class DataError(ValueError):
-    """Data that cannot be read or used; the text names the place and says what to do."""
+from ..quoting import counted, literal
+from .arrays import feature_rows, target_columns
+from .errors import DataError, check_columns, listed
+from .frames import Frame, frame_of, name_of
+from .target_cells import Reading
 
 
 @dataclass(frozen=True)
@@ -45,31 +44,60 @@ class Table:
     @classmethod
     def of(
         cls,
-        X: ArrayLike,
-        targets: ArrayLike | None = None,
+        X: Any,
+        targets: Any = None,
         *,
         feature_names: Sequence[str] | None = None,
         target_names: Sequence[str] | None = None,
         source: str = "the table",
+        target_as: str = "auto",
+        keep_as_class: Sequence[str] = (),
     ) -> Table:
-        """Return a table of X (N, d) and targets (N,) or (N, t), numbers or text.
+        """Return a table of features and, where they are given, targets.
 
-        Names are x1, x2, ... and y (y1, y2, ...) where none are given. Raises DataError for wrong shapes, no
-        rows, nan and inf, and numbers of names that do not fit; TypeError for what are not host arrays.
+        Parameters
+        ----------
+        X : array_like (N, d), or named columns
+            Named columns are those of a pandas, Polars or PyArrow table, a structured array or a dict of
+            columns. Features are those that `feature_names` lists, or all but the targets.
+        targets : array_like (N,) or (N, t), or str, or list of str, optional
+            Numbers or text; or, with named columns, the names of those that are the targets.
+        feature_names, target_names : sequence of str, optional
+            The names of an array's columns: x1, x2, ... and y (y1, y2, ...) where none are given, or the
+            targets' own where they have names. With named columns they choose among them.
+        source : str
+            Where the rows come from, for messages.
+        target_as, keep_as_class
+            How a target of text is read: see `Reading`.
+
+        Raises DataError for wrong shapes, no rows, missing values, nan and inf, text among the features,
+        targets that are neither numbers nor classes (see `read_cells`), names that are missing or do not fit;
+        TypeError for what are not host arrays.
         """
-        try:
-            rows = as_rows(X).astype(np.float64)
-            values = None if targets is None else _targets(targets, len(rows))
-        except ValueError as error:
-            raise DataError(f"{source}: {error}") from error
-        d, t = rows.shape[1], 0 if values is None else values.shape[1]
-        return cls(
-            rows,
-            values,
-            _names("feature_names", feature_names, _numbered("x", d), source),
-            _names("target_names", target_names, ("y",) if t == 1 else _numbered("y", t), source),
-            source,
-        )
+        reading = Reading(target_as, keep_as_class)
+        feature_names, target_names = _texts(feature_names), _texts(target_names)
+        frame = frame_of(X)
+        if frame is not None and frame.named:
+            wanted = _target_names(frame, targets, target_names, source)
+            if wanted is not None:
+                targets, target_names = frame.array(wanted, source, "target"), wanted
+            if feature_names is None:
+                feature_names = [name for name in frame.names if name not in (wanted or ())]
+            check_apart(feature_names, wanted or (), frame.names, source)
+            X = frame.array(feature_names, source, "features")
+        elif frame is not None:
+            X = frame.stacked(range(len(frame.names)), source)
+        if isinstance(targets, str):
+            raise DataError(f"{source}: {literal(targets)} is a name, but the columns of X have none.")
+        rows = feature_rows(X, feature_names, source)
+        features = _names("feature_names", feature_names, numbered("x", rows.shape[1]), source)
+        if targets is None:
+            return cls(rows, None, features, _names("target_names", target_names, (), source), source)
+        given = _own_names(targets) if target_names is None else target_names
+        values = target_columns(targets, len(rows), reading, given or ("y",), source)
+        t = values.shape[1]
+        default = ("y",) if t == 1 else numbered("y", t)
+        return cls(rows, values, features, _names("target_names", given, default, source), source)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -89,9 +117,9 @@ class Table:
         d = self.X.shape[1]
         if self.feature_names == names:
             return self
-        if self.feature_names == _numbered("x", d):
+        if self.feature_names == numbered("x", d):
             if d != len(names):
-                raise DataError(f"{self.source} has {d} features, but {len(names)} are expected.")
+                raise DataError(f"{self.source} has {counted(d, 'feature')}, but {len(names)} are expected.")
             return replace(self, feature_names=names)
         check_columns(names, self.feature_names, self.source, "features")
         position = {name: i for i, name in enumerate(self.feature_names)}
@@ -105,50 +133,66 @@ class Table:
         return self.targets
 
 
-def check_columns(wanted: Sequence[str], present: Sequence[str], source: str, what: str) -> None:
-    """Raise DataError that lists what is missing, what there is, and the closest name."""
-    there = set(present)
-    missing = [name for name in wanted if name not in there]
-    if missing:
-        raise DataError(
-            f"{source} lacks the {what} {listed(missing)}. Columns there: {listed(present)}."
-            f"{suggestion(missing[0], present)}"
-        )
-
-
-def listed(names: Sequence[str], limit: int = 12) -> str:
-    """Return names with commas between them, cut off after `limit`; what is not printable is escaped."""
-    more = len(names) - limit
-    return ", ".join(shown(name) for name in names[:limit]) + (f" and {more} more" if more > 0 else "")
-
-
-def _numbered(letter: str, count: int) -> tuple[str, ...]:
+def numbered(letter: str, count: int) -> tuple[str, ...]:
+    """Return the names of columns that nobody named: x1, x2, ..."""
     return tuple(f"{letter}{i}" for i in range(1, count + 1))
+
+
+def _texts(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    if names is None or isinstance(names, str):
+        return None if names is None else (names,)
+    return tuple(str(name) for name in names)
 
 
 def _names(what: str, given: Sequence[str] | None, default: tuple[str, ...], source: str) -> tuple[str, ...]:
     if given is None:
         return default
-    names = tuple(str(name) for name in given)
+    names = tuple(given)
     if len(names) != len(default):
-        raise DataError(f"{source}: {what} has {len(names)} entries for {len(default)} columns.")
+        raise DataError(
+            f"{source}: {what} has {counted(len(names), 'entry', 'entries')} for "
+            f"{counted(len(default), 'column')}."
+        )
     if len(set(names)) != len(names):
         raise DataError(f"{source}: {what} must differ from each other, got {listed(names)}.")
     return names
 
 
-def _targets(targets: ArrayLike, rows: int) -> HostArray:
-    array = np.asarray(targets)
-    if array.dtype.kind == "O" and all(isinstance(value, str) for value in array.flat):
-        array = array.astype(str)
-    if array.dtype.kind != "U":
-        array = as_host("the target", targets).astype(np.float64)
-        check_finite("the target", array)
-    if array.ndim == 1:
-        array = array.reshape(-1, 1)
-    if array.ndim != 2 or len(array) != rows or array.shape[1] == 0:
-        raise ValueError(
-            f"the target must have shape ({rows},) or ({rows}, columns), one entry for each row of X, "
-            f"got {np.shape(targets)}."
+def check_apart(features: Sequence[str], targets: Sequence[str], columns: Sequence[str], source: str) -> None:
+    """Raise DataError where a column is to be a feature and a target, and where no feature is left."""
+    both = [name for name in targets if name in features]
+    if both:
+        raise DataError(
+            f"{source}: {listed(both)} cannot be a feature and the target too. Name another target. "
+            f"Columns there: {listed(columns)}."
         )
-    return array
+    if not features:
+        raise DataError(f"{source} has no column beside the target: at least one feature is needed.")
+
+
+def _target_names(
+    frame: Frame, targets: Any, target_names: Sequence[str] | None, source: str
+) -> tuple[str, ...] | None:
+    """Return the columns of a frame that are its targets; None where there are none, or they are at hand."""
+    if isinstance(targets, str):
+        return (targets,)
+    if targets is None:
+        return None if target_names is None else tuple(target_names)
+    texts = isinstance(targets, list | tuple) and all(isinstance(name, str) for name in targets)
+    if not texts or not set(targets) <= set(frame.names):
+        return None
+    if len(targets) == len(frame.array(frame.names[:1], source, "features")):
+        raise DataError(
+            f"{source}: {listed(targets)} may be the names of columns or the classes of as many rows. Give "
+            f"columns as target_names=, or classes as an array."
+        )
+    return tuple(targets)
+
+
+def _own_names(targets: Any) -> Sequence[str] | None:
+    """Return what targets are called where they are columns that have names."""
+    frame = frame_of(targets)
+    if frame is not None:
+        return frame.names if frame.named else None
+    name = name_of(targets)
+    return None if name is None else (name,)

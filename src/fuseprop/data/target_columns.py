@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import HostArray
-from .table import DataError, Table, listed
+from ..quoting import literal
+from .errors import DataError, listed
+
+if TYPE_CHECKING:
+    from .table import Table
 
 Class: TypeAlias = str | int | float
 
@@ -40,7 +44,7 @@ def require_numbers(targets: HostArray, table: Table) -> HostArray:
     if targets.dtype.kind == "U":
         raise DataError(
             f"{table.source}: expected numbers in the target {listed(table.target_names)}, got text such as "
-            f"{str(targets[0, 0])!r}."
+            f"{literal(str(targets[0, 0]))}."
         )
     return targets
 
@@ -51,8 +55,8 @@ def require_zero_one(targets: HostArray, table: Table) -> None:
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise DataError(
-            f"{table.source}: row {row + 1}, target {table.target_names[column]!r}: labels must be 0 or 1, "
-            f"got {targets[row, column]:g}."
+            f"{table.source}: row {row + 1}, target {literal(table.target_names[column])}: labels must be "
+            f"0 or 1, got {targets[row, column]:g}."
         )
 
 

@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..choices import choose
 from ..losses import LOSSES
-from .table import DataError, Table, listed
+from ..quoting import literal, shown
+from .errors import DataError, listed
+from .table import Table
+from .target_cells import Reading
 from .target_columns import (
     Class,
     are_whole,
@@ -129,10 +132,27 @@ class Task:
         if unknown.any():
             row = int(np.argmax(unknown))
             raise DataError(
-                f"{table.source}: row {row + 1} has the class {str(given[row])!r}, which is not among the "
-                f"known ones: {listed([str(name) for name in self.classes])}."
+                f"{table.source}: row {row + 1} has the class {literal(str(given[row]))}, which is not "
+                f"among the known ones: {listed([str(name) for name in self.classes])}."
             )
         return number
+
+    def reading(self) -> Reading:
+        """Return how the texts of a target of this task are to be read: as the classes that it knows are."""
+        texts = tuple(name for name in self.classes if isinstance(name, str))
+        if not texts or len(self.targets) > 1:
+            return Reading("numbers")
+        return Reading("text", texts)
+
+    def baseline(self, encoded: HostArray) -> float | None:
+        """Return the share of rows, encoded by `encode`, that the most frequent answer alone gets right.
+
+        An answer is a class, or for a multi-label task all labels of a row. None for a regression.
+        """
+        if self.name == "regression":
+            return None
+        counts = np.unique(encoded, axis=0, return_counts=True)[1]
+        return float(counts.max() / len(encoded))
 
     def probabilities(self, outputs: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return the probability of each of `labels`, (n, labels), from a network's predictions (n, k)."""
@@ -177,8 +197,8 @@ def make_task(table: Table, name: str | None = None) -> Task:
         raise _one_value(targets, table)
     if name == "binary" and len(classes) != 2:
         raise DataError(
-            f"the task binary needs two classes, but the target {table.target_names[0]!r} of {table.source} "
-            f"has {len(classes)}: {listed([str(c) for c in classes])}. Use the task exclusive."
+            f"the task binary needs two classes, but the target {literal(table.target_names[0])} of "
+            f"{table.source} has {len(classes)}: {listed([str(c) for c in classes])}. Use the task exclusive."
         )
     return Task(name, table.target_names, classes)
 
@@ -203,7 +223,8 @@ def _infer(targets: HostArray, table: Table) -> str:
 
 
 def _one_value(targets: HostArray, table: Table) -> DataError:
+    name, value = literal(table.target_names[0]), shown(targets[0, 0])
     return DataError(
-        f"{table.source}: the target {table.target_names[0]!r} is {targets[0, 0]} in every row, so there is "
-        f"nothing to learn: at least two classes or values are needed."
+        f"{table.source}: the target {name} is {value} in every row, so there is nothing to learn: "
+        f"at least two classes or values are needed."
     )

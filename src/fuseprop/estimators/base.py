@@ -24,7 +24,7 @@ from ..registry import load_backend
 from ..stack import Stack, load_weights
 from ..targets import Targets
 from . import files
-from .checking import Checked, check_rows
+from .checking import Checked, check_rows, seen
 from .lbfgs import fit_lbfgs
 from .monitoring import CallbackSupportMixin, Monitor
 from .parameters import CONSTRAINTS, NAMES, STOCHASTIC, hidden_activations, hidden_sizes
@@ -178,6 +178,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                         "all rows whose weight is not 0 were drawn for early stopping's validation. Give "
                         "more rows a weight, X_val and y_val, or another random_state."
                     )
+        self._seen = seen(data, None if first else getattr(self, "_seen", None))
         self.history_ = History(metric=self._metric_name)
         return data, backend, sample, held_out
 

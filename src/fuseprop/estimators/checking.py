@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sparse
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from ..backend import AnyBackend, HostArray
+from ..data.seen import Seen
 from ..nonnumeric import check_plain, first_stranger
 from .arrays import check_on_device, is_on_device, to_numpy
 
@@ -52,6 +54,18 @@ class Checked:
         """Return what `sklearn.callback` hands on."""
         metadata = None if self.weights is None else {"sample_weight": self.weights}
         return {"X": self.X, "y": self.y, "metadata": metadata}
+
+
+def seen(data: Checked, earlier: Seen | None) -> Seen | None:
+    """Return between which values these rows lie, and earlier ones; None where X lies on a device."""
+    if data.is_on_device:
+        return None
+    if sparse.issparse(data.X):
+        low, high = (np.asarray(end.todense()).ravel() for end in (data.X.min(axis=0), data.X.max(axis=0)))
+        rows = Seen.of(np.stack([low, high]), raw=False)
+    else:
+        rows = Seen.of(data.X, raw=False)
+    return rows.joined(earlier)
 
 
 NOT_ASKED = "no_validation"

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..backend import HostArray
 from ..losses import LOSSES
 from ..metrics import metric_of_values
-from ..model import task_in_file
+from ..model import seen_entries, seen_in, task_in_file
 from ..modelfile import Configuration, ModelFileError, read_model, write_model
 from .labels import Kind, Labels
 from .parameters import hidden_activations
@@ -26,6 +26,9 @@ KIND_OF = {task: kind for kind, task in TASK_OF.items()}
 
 def save(estimator: Any, path: str | Path) -> None:
     """Write what predicts to a model file: weights, activations, loss, classes and names.
+
+    What was done to X before `fit`, such as scaling in a pipeline, is not in the file, and the file says so.
+    It keeps between which values each feature lay, so that whoever predicts from a table can be warned.
 
     Raises NotFittedError, OSError where the file cannot be written, ValueError for a classifier of one class.
     """
@@ -54,6 +57,7 @@ def save(estimator: Any, path: str | Path) -> None:
             input_scale=[1.0] * d,
             target_mean=[0.0] * k if numeric else [],
             target_scale=[1.0] * k if numeric else [],
+            **seen_entries(getattr(estimator, "_seen", None)),
         ),
     )
 
@@ -97,6 +101,7 @@ def load(estimator: Any, path: str | Path) -> Any:
             f"which the estimators do not have. Read it by fuseprop.load."
         )
     estimator.out_activation_ = estimator._out_activation()
+    estimator._seen = seen_in(c)
     return estimator
 
 

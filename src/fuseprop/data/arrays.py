@@ -1,0 +1,139 @@
+"""Features and targets from arrays: numbers as they are, texts and objects cell by cell as in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend import HostArray
+from ..checks import as_rows
+from ..quoting import literal
+from .columns import is_no_value, plain
+from .errors import DataError
+from .frames import frame_of
+from .spelling import why_no_number
+from .target_cells import Reading, read_cells
+from .target_columns import as_texts
+
+BEYOND = 2.0**53
+"""From here on a float64 no longer tells whole numbers apart."""
+
+
+def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np.float64]:
+    """Return features (N, d) as finite numbers; texts and objects are read as the cells of a file are.
+
+    Raises DataError, with row and column, for anything else.
+    """
+    array = plain(source if source == "X" else f"{source}: X", X)
+    if array.ndim != 2:
+        array = np.zeros(array.shape)  # the shape alone is told
+    if array.dtype.kind in "OU":
+        columns = [f"column {literal(names[j]) if names else j + 1}" for j in range(array.shape[1])]
+        array = np.array(
+            [
+                [
+                    _feature(value, f"{source}: row {i}, {column}")
+                    for value, column in zip(row, columns, strict=True)
+                ]
+                for i, row in enumerate(array.tolist(), 1)
+            ]
+        ).reshape(array.shape)
+    if names and array.dtype.kind == "f" and not np.isfinite(array).all():
+        i, j = np.argwhere(~np.isfinite(array))[0]
+        raise DataError(
+            f"{source}: row {i + 1}, column {literal(names[j])} holds {array[i, j]}; features are finite "
+            f"numbers. Fill it, or leave the row out."
+        )
+    try:
+        return as_rows(array).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(str(error) if str(error).startswith(source) else f"{source}: {error}") from error
+
+
+def target_columns(targets: Any, rows: int, reading: Reading, names: Sequence[str], source: str) -> HostArray:
+    """Return targets (N, t) as float64, or as text where a column holds classes: see `read_cells`.
+
+    Whole numbers that float64 would change are text as well. Raises DataError for another shape than
+    (`rows`,) or (`rows`, t), and as `plain` and `read_cells`.
+    """
+    frame = frame_of(targets)
+    if frame is not None:
+        array = frame.stacked(range(len(frame.names)), source)
+    else:
+        array = plain(f"{source}: the target", targets)
+    if array.ndim not in (1, 2) or len(array) != rows or 0 in array.shape:
+        raise DataError(
+            f"{source}: the target must have shape ({rows},) or ({rows}, columns), one entry for each row of "
+            f"X, got {array.shape}."
+        )
+    array = array.reshape(rows, -1)
+    columns = []
+    for j in range(array.shape[1]):
+        name = names[j] if j < len(names) else f"y{j + 1}"
+        columns.append(_target(array[:, j], reading, f"{source}: row", f"target {literal(name)}"))
+    return stacked(columns)
+
+
+def stacked(columns: Sequence[HostArray]) -> HostArray:
+    """Return columns (N,) as one array (N, t): text where one of them is."""
+    if any(column.dtype.kind == "U" for column in columns):
+        columns = [as_texts(column) for column in columns]
+    return np.stack(columns, axis=1)
+
+
+def _feature(value: Any, place: str) -> float:
+    if is_no_value(value):
+        raise DataError(f"{place}: there is no value ({value}). Fill it, or leave the row out.")
+    if isinstance(value, str):
+        wrong = why_no_number(value)
+        if wrong:
+            raise DataError(f"{place}: {wrong}")
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{place}: expected a number, got {literal(value)}.") from None
+
+
+def _target(column: HostArray, reading: Reading, before: str, after: str) -> HostArray:
+    """Return one column (N,) as numbers or text."""
+    given, kind = column, column.dtype.kind
+    if kind == "O" and all(isinstance(value, Real) and not is_no_value(value) for value in column):
+        column = _numbers(column)
+        kind = column.dtype.kind
+    if kind in "biuf" and reading.target_as != "text" and not _loses(given, column):
+        values = column.astype(np.float64)
+        if np.isfinite(values).all():
+            return values
+    texts, codes = np.unique([_text(value) for value in given.tolist()], return_inverse=True)
+    typed = kind == "U" or (kind == "O" and all(isinstance(value, str) for value in given))
+    return read_cells(
+        texts.tolist(), codes.reshape(-1), reading, lambda row: f"{before} {row + 1}, {after}", typed=typed
+    )
+
+
+def _numbers(column: HostArray) -> HostArray:
+    try:
+        return column.astype(np.float64)
+    except (TypeError, OverflowError):  # whole numbers beyond float64, which are no numbers here
+        return column
+
+
+def _loses(given: HostArray, column: HostArray) -> bool:
+    """Whether whole numbers change where they become float64."""
+    if given.dtype.kind not in "iuO" or column.dtype.kind == "O":
+        return False
+    large = np.abs(column.astype(np.float64)) >= BEYOND
+    return any(isinstance(value, int) and int(float(value)) != value for value in given[large].tolist())
+
+
+def _text(value: Any) -> str:
+    """Return what a cell would hold: whole numbers without a point."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < BEYOND:
+        return str(int(value))
+    return str(int(value)) if isinstance(value, bool | np.bool_) else str(value)

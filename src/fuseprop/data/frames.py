@@ -1,0 +1,107 @@
+"""Data with named columns: pandas, Polars and PyArrow tables, structured arrays, dicts of columns.
+
+None of these libraries is imported: what has names and columns is one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backend import HostArray
+from ..quoting import counted, literal
+from .columns import plain
+from .errors import DataError, check_columns, listed
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Columns by name.
+
+    Attributes
+    ----------
+    names : tuple of str
+        In the order of the columns; as they are numbered where nobody named them.
+    named : bool
+        Whether any of the names is a text: pandas numbers columns that nobody named.
+    """
+
+    names: tuple[str, ...]
+    named: bool
+    _column: Callable[[int], Any]
+
+    def array(self, names: Sequence[str], source: str, what: str) -> HostArray:
+        """Return the columns `names`, in that order, as an array (N, columns).
+
+        An array of objects, unless all columns hold numbers. Raises DataError for
+        names that are missing or stand there more than once, for columns that hold no plain values or differ
+        in length.
+        """
+        check_columns(names, self.names, source, what)
+        repeated = [name for name, count in Counter(self.names).items() if count > 1 and name in names]
+        if repeated:
+            raise DataError(f"{source} has more than one column {listed(repeated)}; names must differ.")
+        return self.stacked([self.names.index(name) for name in names], source)
+
+    def stacked(self, places: Sequence[int], source: str) -> HostArray:
+        """Return the columns at these places, as `array` does."""
+        columns = [self._plain(place, source) for place in places]
+        lengths = [len(column) for column in columns]
+        for place, length in zip(places, lengths, strict=True):
+            if length != lengths[0]:
+                raise DataError(
+                    f"{source}: column {literal(self.names[place])} has {counted(length, 'row')}, but "
+                    f"{literal(self.names[places[0]])} has {lengths[0]:,}."
+                )
+        if all(column.dtype.kind in "biuf" for column in columns):
+            # Whole numbers stay whole: a target may hold some that float64 cannot.
+            return np.stack(columns, axis=1) if columns else np.empty((0, 0))
+        return np.stack([column.astype(object) for column in columns], axis=1)
+
+    def _plain(self, place: int, source: str) -> HostArray:
+        name = f"{source}: column {literal(self.names[place])}"
+        column = plain(name, self._column(place))
+        if column.ndim != 1:
+            raise DataError(f"{name} must have shape (rows,), got {column.shape}: a column of single values.")
+        return column
+
+
+def frame_of(data: Any) -> Frame | None:
+    """Return the columns of what has any, None for everything else.
+
+    Raises TypeError for lazy tables, which hold no values yet.
+    """
+    if isinstance(data, Mapping):
+        return _frame(list(data), lambda place: data[list(data)[place]])
+    if isinstance(data, np.ndarray):
+        names = data.dtype.names
+        return None if names is None else _frame(list(names), lambda place: data[names[place]])
+    if isinstance(data, type):
+        return None
+    if hasattr(data, "collect") and hasattr(data, "collect_schema"):
+        raise TypeError(
+            f"expected a table that holds its values, got a {type(data).__name__}: `.collect()` it."
+        )
+    if callable(getattr(data, "column", None)) and hasattr(data, "column_names"):
+        return _frame(list(data.column_names), data.column)
+    if hasattr(data, "columns") and hasattr(data, "__getitem__"):
+        names = list(data.columns)
+        if hasattr(data, "iloc"):
+            return _frame(names, lambda place: data.iloc[:, place])
+        return _frame(names, lambda place: data[names[place]])
+    return None
+
+
+def name_of(data: Any) -> str | None:
+    """Return the name of a single column that has one, such as a pandas Series."""
+    name = getattr(data, "name", None)
+    return name if isinstance(name, str) and name and hasattr(data, "__len__") else None
+
+
+def _frame(names: list[Any], column: Callable[[int], Any]) -> Frame:
+    named = any(isinstance(name, str) for name in names)
+    return Frame(tuple(str(name) for name in names), named, column)

@@ -1,0 +1,90 @@
+"""Seen: between which values each feature lay in the rows learned from, and what lies far outside of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..quoting import shown
+from .table import Table
+
+Float = NDArray[np.float64]
+
+WIDTHS = 10.0
+"""Values further outside than so many times the width of what was seen are told: dozens of deviations where
+values are spread evenly, and about a hundred of a bell curve."""
+
+ROWS = 10
+"""From so many rows on, a column is told too where none of them lies within what was seen."""
+
+ROUNDING = 1e-6
+"""What float32 may do to a number."""
+
+
+class UnlikeTrainingWarning(UserWarning):
+    """Rows are far outside of what a model learned from, so that its answers say nothing."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a model saw of its features in training.
+
+    Attributes
+    ----------
+    low, high : (d,) float64
+        The least and the largest value of each feature.
+    raw : bool
+        Whether these are a table's own columns. False for an estimator: it knows what it was handed, and not
+        what was done before, such as scaling.
+    """
+
+    low: Float
+    high: Float
+    raw: bool = True
+
+    @classmethod
+    def of(cls, X: NDArray[np.floating], *, raw: bool = True) -> Seen:
+        """Return what rows X (N, d) show."""
+        return cls(X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64), raw)
+
+    def joined(self, earlier: Seen | None) -> Seen:
+        """Return what these rows and earlier ones show together."""
+        if earlier is None:
+            return self
+        return Seen(np.minimum(self.low, earlier.low), np.maximum(self.high, earlier.high), self.raw)
+
+    def told(self, table: Table, names: Sequence[str]) -> str:
+        """Return which of the columns `names` of a table are unlike what was seen; nothing where none is."""
+        X = table.with_features(names).X
+        with np.errstate(over="ignore", invalid="ignore"):
+            margin = WIDTHS * (self.high - self.low) + ROUNDING * np.maximum(abs(self.low), abs(self.high))
+            low, high = X.min(axis=0), X.max(axis=0)
+            beyond = (low < self.low - margin) | (high > self.high + margin)
+            slack = ROUNDING * np.maximum(abs(self.low), abs(self.high))
+            apart = ((low > self.high + slack) | (high < self.low - slack)) & (len(X) >= ROWS)
+        columns = np.flatnonzero(beyond | apart).tolist()
+        if not columns:
+            return ""
+        told = [
+            f"{shown(names[j])} ({_range(low[j], high[j])} here, "
+            f"{_range(self.low[j], self.high[j])} in training)"
+            for j in columns
+        ]
+        more = f" and {len(told) - 5} more" if len(told) > 5 else ""
+        remedy = (
+            "Check their units."
+            if self.raw
+            else "The model was saved by an estimator, which does not know what was done to its inputs "
+            "before, such as scaling: do the same to this table first."
+        )
+        return (
+            f"{table.source} is far outside of what the model learned from, so that its answers say nothing: "
+            f"{', '.join(told[:5])}{more}. {remedy}"
+        )
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"

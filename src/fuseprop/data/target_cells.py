@@ -1,0 +1,235 @@
+"""Texts of a target column: whether they are numbers or classes, and what is refused rather than guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from shlex import quote
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend import HostArray
+from ..choices import choose
+from ..quoting import literal
+from .errors import DataError
+from .spelling import is_code, is_missing, number, other_spelling
+
+MANY = 20
+"""More different numbers than this in a column make it numeric, so that text in it is a mistake."""
+
+KINDS = {
+    "auto": "numbers where all are, else classes",
+    "numbers": "numbers",
+    "text": "classes, each as it is written",
+}
+"""What a target can be taken as."""
+
+
+class Given(TypedDict):
+    """The keywords that choose a reading."""
+
+    target_as: str
+    keep_as_class: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the texts of a target are to be read.
+
+    Attributes
+    ----------
+    target_as : "auto" | "numbers" | "text"
+        "auto" reads numbers where every text is one, and classes otherwise; whole numbers that a number would
+        not give back (007, or 9007199254740993) are classes then. "text" takes each text for a class as it
+        is written, "numbers" refuses whatever is none.
+    keep_as_class : sequence of str
+        Texts that are classes although they look like a missing value (NA) or like a number (14%).
+
+    Raises ValueError for another `target_as`, and texts that are none.
+    """
+
+    target_as: str = "auto"
+    keep_as_class: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        choose("target_as", self.target_as, KINDS)
+        if isinstance(self.keep_as_class, str):
+            object.__setattr__(self, "keep_as_class", (self.keep_as_class,))
+        object.__setattr__(self, "keep_as_class", tuple(self.keep_as_class))
+        if not all(isinstance(text, str) and text.strip() for text in self.keep_as_class):
+            raise ValueError(
+                f"keep_as_class must be texts such as ('NA',), got {literal(self.keep_as_class)}."
+            )
+        if self.target_as == "numbers" and self.keep_as_class:
+            raise ValueError('keep_as_class makes classes: it does not go with target_as="numbers".')
+
+    def given(self) -> Given:
+        """Return it as the keywords of `Table.of` and `load_table`."""
+        return {"target_as": self.target_as, "keep_as_class": self.keep_as_class}
+
+
+AUTO = Reading()
+
+
+def read_cells(
+    texts: Sequence[str],
+    codes: NDArray[np.int64],
+    reading: Reading,
+    place: Callable[[int], str],
+    *,
+    typed: bool = False,
+) -> HostArray:
+    """Return a column (N,) as numbers (float64) or as text.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        The different texts, without space around them.
+    codes : (N,)
+        Which of them stands in each row.
+    place : callable
+        Returns where a row, counted from 0, is to be found, such as ``t.csv: row 3, column 'y'``.
+    typed : bool
+        Whether the column came as text where numbers could have been given; such stays text.
+
+    Raises DataError, with the place of the first such row: for a missing value, for a number in another
+    spelling, for text among many numbers, and for codes that might as well be numbers.
+    """
+    column = _Column(texts, codes, reading, place)
+    column.refuse_missing()
+    if reading.target_as == "text":
+        return column.as_text()
+    if reading.target_as == "numbers":
+        column.refuse_other_than_numbers("as target_as says")
+        return column.as_numbers()
+    column.refuse_other_spellings()
+    if not column.is_numeric():
+        if len(column.known()) > MANY:
+            column.refuse_other_than_numbers(f"as in the {len(column.known())} different numbers there")
+        return column.as_text()
+    if any(is_code(text) for text in texts):
+        column.refuse_infinite(but=is_code)
+        column.refuse_undecided()
+        return column.as_text()
+    column.refuse_infinite()
+    if typed:
+        column.refuse_many_texts()
+        return column.as_text()
+    return column.as_numbers()
+
+
+class _Column:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        codes: NDArray[np.int64],
+        reading: Reading,
+        place: Callable[[int], str],
+    ) -> None:
+        self._texts = texts
+        self._codes = codes
+        self._kept = set(reading.keep_as_class) & set(texts)
+        self._place = place
+        self._numbers = [None if text in self._kept else number(text) for text in texts]
+
+    def known(self) -> list[float]:
+        return [value for value in self._numbers if value is not None]
+
+    def is_numeric(self) -> bool:
+        return None not in self._numbers
+
+    def as_text(self) -> HostArray:
+        return np.array(list(self._texts), dtype=np.str_)[self._codes]
+
+    def as_numbers(self) -> HostArray:
+        self.refuse_infinite()
+        return np.array(self.known())[self._codes]
+
+    def refuse_missing(self) -> None:
+        found = self._first(lambda text, _: is_missing(text) and text not in self._kept)
+        if found is None:
+            return
+        row, text, rows = found
+        others = f" ({rows} such rows)" if rows > 1 else ""
+        if not text.strip():
+            raise DataError(f"{self._place(row)}: the cell is empty{others}. Fill it, or leave the row out.")
+        advice = ""
+        if len(self.known()) <= MANY:
+            advice = (
+                f" Where it is a class, keep it as one: --keep-as-class {quote(text)}, or "
+                f"keep_as_class=({literal(text)},) in Python."
+            )
+        raise DataError(
+            f"{self._place(row)}: {literal(text)} says that the value is missing{others}, so there is "
+            f"nothing to learn from. Fill it, or leave the row out.{advice}"
+        )
+
+    def refuse_other_spellings(self) -> None:
+        found = self._first(lambda text, _: text not in self._kept and other_spelling(text) is not None)
+        if found is not None:
+            row, text, _ = found
+            raise DataError(f"{self._place(row)}: {told_spelling(text)} {AS_TEXT}")
+
+    def refuse_other_than_numbers(self, why: str) -> None:
+        found = self._first(lambda text, value: value is None and text not in self._kept)
+        if found is not None:
+            row, text, _ = found
+            told = f" {told_spelling(text)}" if other_spelling(text) else ""
+            raise DataError(f"{self._place(row)}: expected a number, {why}, got {literal(text)}.{told}")
+
+    def refuse_infinite(self, but: Callable[[str], bool] = lambda _: False) -> None:
+        found = self._first(lambda text, value: value is not None and not isfinite(value) and not but(text))
+        if found is not None:
+            row, text, _ = found
+            raise DataError(f"{self._place(row)}: expected a finite number, got {literal(text)}.")
+
+    def refuse_undecided(self) -> None:
+        """Refuse whole numbers with leading zeros, or too many digits, that could be either."""
+        if not self._mostly_different():
+            return
+        found = self._first(lambda text, _: is_code(text))
+        assert found is not None
+        row, text, _ = found
+        raise DataError(
+            f"{self._place(row)}: {literal(text)} is either a code or a number that loses its "
+            f"{'leading zeros' if text.lstrip('+-').startswith('0') else 'last digits'}, and "
+            f"{len(self._texts)} different values say nothing of which. Say it: --target-as text or "
+            f'--target-as numbers; target_as="text" or "numbers" in Python.'
+        )
+
+    def refuse_many_texts(self) -> None:
+        """Refuse numbers that came as text and differ as those of a regression do."""
+        if self._mostly_different():
+            raise DataError(
+                f"{self._place(0)}: {literal(self._texts[self._codes[0]])} is one of {len(self._texts)} "
+                f"different numbers, written as text. Say what they are: "
+                f'target_as="numbers", or "text" for classes.'
+            )
+
+    def _mostly_different(self) -> bool:
+        return len(self._texts) > max(MANY, len(self._codes) / 2)
+
+    def _first(self, wrong: Callable[[str, float | None], bool]) -> tuple[int, str, int] | None:
+        """Return the first row whose text is wrong, that text, and how many rows are."""
+        bad = [
+            code
+            for code, (text, value) in enumerate(zip(self._texts, self._numbers, strict=True))
+            if wrong(text, value)
+        ]
+        if not bad:
+            return None
+        rows = np.flatnonzero(np.isin(self._codes, bad))
+        return int(rows[0]), self._texts[self._codes[rows[0]]], len(rows)
+
+
+AS_TEXT = 'Where such texts are classes: --target-as text, or target_as="text" in Python.'
+
+
+def told_spelling(text: str) -> str:
+    """Return in words what a number in another spelling looks like, and what to do about it."""
+    spelling = other_spelling(text)
+    assert spelling is not None
+    return f"{literal(text)} looks like {spelling.looks_like}, which is not read as one. {spelling.remedy}"
