@@ -77,13 +77,10 @@ def compare_checkouts(
     """Measure, and return the raw figures of every row; raises CannotRun."""
     start = time.monotonic()
     rows: dict[str, list[dict[str, Any]]] = {}
-    parts = [
-        *(
-            (f"{case.id} {activation}", partial(_network, case, activation))
-            for case in cases
-            for activation in activations
-        ),
+    networks = [(case, activation, {}) for case in cases for activation in activations]
+    parts = [  # the widest last: what the others leave of the time is theirs
         *((f"{fit.table}, {fit.solver}, {fit.dtype}", partial(_estimator, fit)) for fit in fits),
+        *((f"{case.id} {how}", partial(_network, case, how, known)) for case, how, known in networks),
     ]
     end = start + 60 * minutes
     for number in range(sets):
@@ -127,8 +124,10 @@ def _peer(name: str, side: Checkout, benchmarks: Path, device: str) -> Peer:
     return Peer(PEER, device, name=name, paths=paths, variables={VARIABLE: str(side.folder)})
 
 
-def _network(case: Case, activation: str, peers: list[Peer], **how: Any) -> list[dict[str, Any]]:
-    return measure(peers, case.id, activation, **how)
+def _network(
+    case: Case, activation: str, references: dict[str, float], peers: list[Peer], **how: Any
+) -> list[dict[str, Any]]:
+    return measure(peers, case.id, activation, references=references, **how)
 
 
 def _estimator(

@@ -50,7 +50,7 @@ QUICK_ROUNDS, QUICK_FLOPS = 3, 1e8
 LIMITS = {"cpu": {"sets": SETS, "minutes": 20.0}, "cuda": {"sets": 1, "minutes": 7.5}}
 """By device, where the command line says nothing. A GPU's peers compile for minutes, once for each set."""
 
-AGAINST = {"sets": 3, "minutes": 10.0}
+AGAINST = {"sets": 2, "minutes": 10.0}
 """With --against, on every device."""
 
 
@@ -72,7 +72,7 @@ def _of(limit: str) -> str:
     "--peer", "peers", multiple=True, help="Only these, and fuseprop: " + ", ".join(PEERS[1:]) + "."
 )
 @click.option(
-    "--against", metavar="COMMIT", help="Compare with this commit of ours alone (3 sets, 10 minutes)."
+    "--against", metavar="COMMIT", help="Compare with this commit of ours alone (2 sets, 10 minutes)."
 )
 @click.option("--footprint/--no-footprint", "sizes", default=True, help="Memory and start-up (CPU only).")
 @click.option(

@@ -121,12 +121,15 @@ def measure(
     block: float,
     seconds: float,
     pause: float = SETTLE,
+    references: dict[str, float] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure every form of every peer on one network.
 
     Returns a row a form: its names, the gate's verdict, and `times`, seconds a step, one entry a round; or
     `refused`, `skipped` or `error` with the reason. Entry r of two rows was measured in the same round. After
     the first, no round begins that would not end within `seconds`; where there are none, nobody is measured.
+    The gate's float64 training is done once, not by everyone: `references` holds its losses by table, those
+    that are known and those that are found here.
     """
     end = time.monotonic() + seconds
     if seconds <= 0:
@@ -134,7 +137,7 @@ def measure(
         return [{"peer": peer.name, **form, **late} for peer in peers for form in peer.hello["forms"]]
     rows: list[dict[str, Any]] = []
     timed: list[tuple[Peer, int | str, dict[str, Any]]] = []
-    references: dict[str, float] = {}  # by table: the gate's float64 training is done once, not by everyone
+    references = {} if references is None else references
     for peer in peers:
         for number, form in enumerate(peer.hello["forms"]):
             known = references.get(form["table"])
