@@ -115,7 +115,6 @@ def run_tests(folder, env, arguments, part):
         lines = lines_of(results)
         new = [test for test in _unfinished(lines) if test not in crashed]
         if not ended.overran:
-            why = f"pytest ended in it with {ended.status}. {_tail(hung_in(results))}"
             where = hung_in(results).read_text()[:2000] if new else ""
             crashed |= dict.fromkeys(new, f"pytest ended in it with {ended.status}. {where}")
         going_on = not ended.overran and len(lines) > before and (bool(new) or ended.status == DEAD)
