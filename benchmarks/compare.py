@@ -7,7 +7,7 @@ turns the files under ``results/`` into tables and plots.
 from __future__ import annotations
 
 import time
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ from .turns import SETTLE
 RESULTS = Path(__file__).parent / "results"
 TRIALS = "trials"
 """Under the results, where the report does not look: what is quick or a part shall not replace a whole."""
+
+UNFINISHED = "unfinished"
+"""Under the folder of a result: what was measured when the last network began, until all of it is there."""
 
 FORMAT = 2
 QUICK_ROUNDS, QUICK_FLOPS = 3, 1e8
@@ -78,6 +81,9 @@ def main(
         cases = [case for case in cases if not (case.gpu_only and device == "cpu")]
         cases = [case for case in cases if not quick or case.step_flops < QUICK_FLOPS]
     modules = [_module(name) for name in (PEERS[0], *(peers or PEERS[1:]))]
+    if output is None:
+        output = RESULTS / TRIALS if quick or networks or activations or peers else RESULTS
+    unfinished = output / UNFINISHED
     result = compare(
         device,
         cases,
@@ -87,10 +93,10 @@ def main(
         sets=1 if quick else sets or int(limits["sets"]),
         minutes=minutes or limits["minutes"],
         sizes=sizes and device == "cpu",
+        keep=lambda result: save(result, unfinished),
     )
-    if output is None:
-        output = RESULTS / TRIALS if quick or networks or activations or peers else RESULTS
     path = save(result, output)
+    (unfinished / path.name).unlink(missing_ok=True)
     click.echo(f"{path}: {result['minutes']:.1f} minutes", err=True)
 
 
@@ -105,8 +111,9 @@ def compare(
     minutes: float = 20.0,
     sizes: bool = True,
     pause: float = SETTLE,
+    keep: Callable[[dict[str, Any]], object] | None = None,
 ) -> dict[str, Any]:
-    """Measure, and return everything that the report needs."""
+    """Measure, and return everything that the report needs; `keep` is given what there is at each network."""
     start = time.monotonic()
     result: dict[str, Any] = {
         "format": FORMAT,
@@ -129,6 +136,11 @@ def compare(
         _say(start, f"memory and start-up: {module.rpartition('.')[2]}")
         result["footprint"].append({"peer": module.rpartition(".")[2], **footprint(module)})
 
+    def begin(network: str) -> None:
+        _say(start, network)
+        if keep is not None:
+            keep(result)
+
     end = start + 60 * minutes
     for number in range(sets):
         _say(start, f"processes, set {number + 1} of {sets}")
@@ -140,7 +152,7 @@ def compare(
             rounds=rounds // sets + (number < rounds % sets),
             seconds=(end - now) / left,
             pause=pause,
-            say=partial(_say, start),
+            say=begin,
         )
     for network in EXAMINED if sizes else ():
         _say(start, f"{network} call by call")
