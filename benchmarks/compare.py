@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,9 @@ from .turns import ROOT, SETTLE
 RESULTS = Path(__file__).parent / "results"
 TRIALS = "trials"
 """Under the results, where the report does not look: what is quick or a part shall not replace a whole."""
+
+UNFINISHED = "unfinished"
+"""Under the folder of a result: what was measured when the last network began, until all of it is there."""
 
 FORMAT = 2
 QUICK_ROUNDS, QUICK_FLOPS = 3, 1e8
@@ -116,6 +119,9 @@ def main(
         )
         return
     modules = [_module(name) for name in (PEERS[0], *(peers or PEERS[1:]))]
+    if output is None:
+        output = RESULTS / TRIALS if trial else RESULTS
+    unfinished = output / UNFINISHED
     result = compare(
         device,
         cases,
@@ -125,10 +131,10 @@ def main(
         sets=1 if quick else sets or int(limits["sets"]),
         minutes=minutes or limits["minutes"],
         sizes=sizes and device == "cpu",
+        keep=lambda result: save(result, unfinished),
     )
-    if output is None:
-        output = RESULTS / TRIALS if trial else RESULTS
     path = save(result, output)
+    (unfinished / path.name).unlink(missing_ok=True)
     click.echo(f"{path}: {result['minutes']:.1f} minutes", err=True)
 
 
@@ -191,8 +197,9 @@ def compare(
     minutes: float = 20.0,
     sizes: bool = True,
     pause: float = SETTLE,
+    keep: Callable[[dict[str, Any]], object] | None = None,
 ) -> dict[str, Any]:
-    """Measure, and return everything that the report needs."""
+    """Measure, and return everything that the report needs; `keep` is given what there is at each network."""
     start = time.monotonic()
     result: dict[str, Any] = {
         "format": FORMAT,
@@ -215,6 +222,11 @@ def compare(
         _say(start, f"memory and start-up: {module.rpartition('.')[2]}")
         result["footprint"].append({"peer": module.rpartition(".")[2], **footprint(module)})
 
+    def begin(network: str) -> None:
+        _say(start, network)
+        if keep is not None:
+            keep(result)
+
     end = start + 60 * minutes
     for number in range(sets):
         _say(start, f"processes, set {number + 1} of {sets}")
@@ -226,7 +238,7 @@ def compare(
             rounds=rounds // sets + (number < rounds % sets),
             seconds=(end - now) / left,
             pause=pause,
-            say=partial(_say, start),
+            say=begin,
         )
     for network in EXAMINED if sizes else ():
         _say(start, f"{network} call by call")

@@ -65,20 +65,24 @@ class Probes:
             self.absent["own cuBLAS handle (pip install nvmath-python)"] = why
             return None
 
-    def record(self) -> dict[str, Any]:
-        """Measure everything."""
+    def record(self, keep: Callable[[dict[str, Any]], object] = len) -> dict[str, Any]:
+        """Measure everything; `keep` is given what is known after each measurement, the rest being empty."""
+        found: dict[str, Any] = {"host": {}, "nodes": {}, "branches": {}, "products": [], "copies": []}
+        found["absent"] = self.absent
         with self.stream:
             if self.blas is not None and self.blas_aside is not None:
                 self.blas.use(self.stream.ptr)
                 self.blas_aside.use(self.side.ptr)
-            return {
-                "host": self.host(),
-                "nodes": self.nodes(),
-                "products": [self.product(shape, networks) for shape, networks in products().items()],
-                "copies": [self.copy(size) for size in COPIES],
-                "branches": self.branches(),
-                "absent": self.absent,
-            }
+            for name, measure in (("host", self.host), ("nodes", self.nodes), ("branches", self.branches)):
+                found[name] = measure()
+                keep(found)
+            for size in COPIES:
+                found["copies"].append(self.copy(size))
+                keep(found)
+            for shape, networks in products().items():
+                found["products"].append(self.product(shape, networks))
+                keep(found)
+        return found
 
     def host(self) -> dict[str, float]:
         """Return the seconds until a call has been handed over."""

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from fuseprop.atomic import write_atomically
+
 THREAD_SETTINGS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -50,11 +52,14 @@ def today() -> str:
 
 
 def save(record: dict[str, Any], folder: Path, name: str | None = None) -> Path:
-    """Write a record of a machine on a date into a folder, under their names if no other; return the file."""
+    """Write a record of a machine on a date into a folder, under their names if no other; return the file.
+
+    It is whole at any moment, so that what is kept while it grows stays if the process is ended.
+    """
     name = name or f"{slug(record['machine'])}-{record['date']}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
     return path
 
 

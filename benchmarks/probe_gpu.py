@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.probe_gpu`` measures, each by itself: what handing a launch over costs the host, what a
 node of a CUDA graph takes, the products of the suite in strict float32, copies, and branches that fork and
-join in a graph. Without a GPU it says what is missing and ends with 2.
+join in a graph. The file is written after each measurement; "seconds" is in it once all are there. Without a
+GPU it says what is missing and ends with 2.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def main(device: str, output: Path) -> None:
     import cupy
 
     probes = Probes(backend, cupy, cupy_stopwatch())
-    record = {"date": today(), "machine": describe(), **probes.record()}
+    head = {"date": today(), "machine": describe()}
+    record = {**head, **probes.record(lambda found: save({**head, **found}, output))}
     record["seconds"] = round(time.monotonic() - start, 1)
     path = save(record, output)
     click.echo(tables(record))

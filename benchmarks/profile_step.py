@@ -1,9 +1,10 @@
 """Measure in some seconds what each launch of a training step takes on a GPU, and write it to one JSON file.
 
 ``python -m benchmarks.profile_step`` captures every launch of the bare step by itself, many times in one CUDA
-graph, and beside it the step as it is replayed. So the slowest launch is known, and how far each is from
-moving its bytes as fast as a copy does. What fits in the L2 cache is found there, as in a step. Without a
-GPU it says what is missing and ends with 2.
+graph, and beside it the step as it is replayed, with all launches on one lane and with some beside each other
+on two. So the slowest launch is known, how far each is from moving its bytes as fast as a copy does, and what
+the second lane gains. What fits in the L2 cache is found there, as in a step. The file is written after each
+network. Without a GPU it says what is missing and ends with 2.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import click
+from fuseprop_cupy import capture
+from fuseprop_cupy.lanes import COUNT
 from fuseprop_cupy.nodes import Multiply, Node, Prepared
 from fuseprop_cupy.plan import plan
 from fuseprop_cupy.traffic import traffic
@@ -34,6 +38,8 @@ from .tables import number, table
 TIMES, LAUNCHES = 20, 5
 """How often a graph has a launch, and how often the graph is launched between two marks, once warm."""
 
+LANES = tuple(range(1, COUNT + 1))
+
 NETWORKS = ("64-64-10-b128", "784-128-10-b128", "784-512-512-10-b128", "784-512-512-10-b1024", "4096x4-b4096")
 
 
@@ -45,8 +51,8 @@ class Profile:
         self._problem = problem
         self._nodes = plan(backend, self._stepper.record()).nodes
 
-    def record(self) -> dict[str, Any]:
-        """Return the seconds of each launch in the order of the step, and of the step."""
+    def record(self, lanes: Sequence[int] = LANES) -> dict[str, Any]:
+        """Return the seconds of each launch in the order of the step, and of the step by its lanes."""
         self._lanes.enter()
         calls = [self._lanes.prepare(node, 0) for node in self._nodes]
         for call in calls:  # CUDA loads kernels late, and not in a capture
@@ -56,7 +62,8 @@ class Profile:
             {**describe_node(node), "seconds": self._alone(call)}
             for node, call in zip(self._nodes, calls, strict=True)
         ]
-        return {"network": self._problem.case.id, "launches": launches, "seconds": self._together()}
+        steps = {str(count): self._together(count) for count in lanes}
+        return {"network": self._problem.case.id, "launches": launches, "steps": steps}
 
     def _alone(self, call: Prepared) -> float:
         """Return the seconds of one of many nodes in a row. The update's leave the cursor beyond all rows."""
@@ -74,15 +81,31 @@ class Profile:
         self._stepper.rewind()
         return seconds
 
-    def _together(self) -> float:
-        """Return the seconds of a step, in the epochs that it is replayed in."""
-        self._stepper.rewind()
+    def _together(self, lanes: int) -> float:
+        """Return the seconds of a step on so many lanes, in the epochs that it is replayed in."""
+        with on_lanes(lanes):
+            take = self._stepper.compile()
         epoch = self._problem.batches
-        return self._seconds(lambda: self._stepper.steps(epoch)) / epoch
+
+        def replay() -> None:
+            self._stepper.rewind()
+            take(epoch)
+
+        return self._seconds(replay) / epoch
 
     def _seconds(self, call: Callable[[], object]) -> float:
         call()
         return self._watch.seconds(call, LAUNCHES)
+
+
+def on_lanes(count: int) -> Any:
+    """Return a context in which steps are compiled for so many lanes; the backend itself chooses them all."""
+    chosen = capture.lanes_of
+
+    def at_most(*of: Any) -> list[int]:
+        return [min(lane, count - 1) for lane in chosen(*of)]
+
+    return patch.object(capture, "lanes_of", at_most)
 
 
 def describe_node(node: Node) -> dict[str, Any]:
@@ -98,12 +121,18 @@ def describe_node(node: Node) -> dict[str, Any]:
 @click.option("--device", default="cuda", show_default=True, help="cuda, or cuda:1.")
 @click.option("--network", "networks", multiple=True, type=click.Choice(sorted(CASES)), help="Some of them.")
 @click.option(
+    "--lanes",
+    multiple=True,
+    type=click.Choice([str(count) for count in LANES]),
+    help="Replay steps on so many alone. [default: each number of them]",
+)
+@click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=RESULTS / "profiles",
     help="A folder.",
 )
-def main(device: str, networks: Sequence[str], output: Path) -> None:
+def main(device: str, networks: Sequence[str], lanes: Sequence[str], output: Path) -> None:
     """Parse the command line."""
     start = time.monotonic()
     try:
@@ -111,13 +140,14 @@ def main(device: str, networks: Sequence[str], output: Path) -> None:
     except BackendUnavailable as error:
         click.echo(f"{device} cannot be profiled: {error}", err=True)
         sys.exit(MISSING)
-    profiles = []
+    record: dict[str, Any] = {"date": today(), "machine": describe(), "profiles": []}
+    counts = sorted(map(int, lanes)) or LANES
     for name in networks or NETWORKS:
         problem = make_problem(CASES[name], "sigmoid", device=device)
-        profiles.append(Profile(backend, problem, cupy_stopwatch()).record())
-        click.echo(tables(profiles[-1]) + "\n")
-    record = {"date": today(), "machine": describe(), "profiles": profiles}
-    path = save(record, output)
+        profile = Profile(backend, problem, cupy_stopwatch()).record(counts)
+        record["profiles"].append(profile)
+        path = save(record, output)
+        click.echo(tables(profile) + "\n")
     click.echo(f"{path}: {time.monotonic() - start:.1f} seconds", err=True)
 
 
@@ -127,7 +157,9 @@ def tables(profile: dict[str, Any]) -> str:
     one_by_one = sum(launch["seconds"] for launch in launches)
     rows = [[launch["name"], number(1e6 * launch["seconds"]), _rate(launch)] for launch in launches]
     rows.append(["all of them, one after the other", number(1e6 * one_by_one), ""])
-    rows.append(["the step as it is replayed", number(1e6 * profile["seconds"]), ""])
+    for lanes, seconds in profile["steps"].items():
+        on = "one lane" if lanes == "1" else f"{lanes} lanes"
+        rows.append([f"the step as it is replayed, on {on}", number(1e6 * seconds), ""])
     return table([profile["network"], "µs", "GB/s of the least bytes, or TFLOP/s"], rows)
 
 

@@ -1,5 +1,6 @@
 """A comparison on a GPU, without one: its rounds in time, whose time is told, who is absent, the tables."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,25 @@ def test_the_device_chooses_networks_and_limits(monkeypatch, tmp_path, device, w
     assert done.exit_code == 0, done.output
     assert asked == [(device, widest, limits["sets"], limits["minutes"], device == "cpu")]
     assert [path.name for path in tmp_path.iterdir()] == ["a-gpu-2026-01-01.json"]
+
+
+def test_what_was_compared_is_kept_until_all_of_it_is_there(monkeypatch, tmp_path):
+    began = {"machine": describe() | {"gpu": {"name": "A GPU"}}, "date": "2026-01-01"}
+
+    def ended(device, cases, activations, modules, *, keep, **options):
+        keep(began)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmarks.compare, "compare", ended)
+    monkeypatch.setattr(benchmarks.compare, "load_backend", lambda device: None)
+    arguments = ["--device", "cuda", "--output", str(tmp_path)]
+    assert CliRunner().invoke(main, arguments).exit_code != 0
+    kept = tmp_path / "unfinished" / "a-gpu-2026-01-01.json"
+    assert json.loads(kept.read_text()) == began
+    monkeypatch.setattr(benchmarks.compare, "compare", lambda *a, **options: began | {"minutes": 1.0})
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert (tmp_path / kept.name).exists()
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize("peer", ["fuseprop", "textbook", "pytorch", "jax"])

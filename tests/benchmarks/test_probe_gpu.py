@@ -1,5 +1,6 @@
 """The probe of a GPU, without one: what it says then, which products it takes, and its tables."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -164,6 +165,18 @@ def test_every_probe_runs_on_stand_ins(monkeypatch):
     assert record["products"][0]["in_graph"]
     assert record["absent"] == {}
     assert "| 4 x 2 x 8 |" in tables(record | {"date": "today", "machine": {"gpu": {}}})
+
+
+def test_what_was_probed_is_kept_after_each_measurement(monkeypatch):
+    probes = probed(monkeypatch, HostBlas)
+    kept = []
+    whole = probes.record(lambda found: kept.append(json.loads(json.dumps(found))))
+    assert kept[-1] == json.loads(json.dumps(whole))
+    assert kept[0]["host"]
+    assert kept[0]["nodes"] == {} == kept[0]["branches"]
+    assert [len(found["products"]) for found in kept] == [0] * (len(kept) - 1) + [1]
+    for found in kept:  # each can be shown
+        tables(found | {"date": "today", "machine": {"gpu": {}}})
 
 
 def test_what_fails_in_a_capture_is_what_is_told(monkeypatch):

@@ -1,13 +1,13 @@
 """The host's C++ compiler on the .cu files, unmodified but for mistakes that a test asks for."""
 
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from fuseprop_cupy.catalog import HEADERS, KERNELS, MACROS
+from verification import defined_in
 
 HERE = Path(__file__).parent
 
@@ -35,7 +35,7 @@ def kernels_of(file, listed):
     """Return those of the listed kernels that a file of kernels/ defines, or all of them for a header."""
     if file in HEADERS:
         return dict(listed)
-    defined = re.findall(r"(\w+)\([^()]*\) \{", re.sub(r"__launch_bounds__\([^()]*\)", "", read(file)))
+    defined = defined_in(read(file))
     return {name: kernel for name, kernel in listed.items() if kernel.name in defined}
 
 

@@ -1,17 +1,27 @@
 """The largest error of each kernel, on whatever device a `CupyBackend` computes.
 
+    python tests/cuda/kernel_errors.py FILE
+
+appends to FILE, for each dtype, whether steps are captured on this machine's GPU and then, after every shape,
+the errors so far, as JSON lines: {"dtype": d, "captured": yes or no, "said": why} and {"dtype": d, "errors":
+{...}, "done": yes or no}.
+
 In eps, |a - b| / max(1, |b|), against NumPy in float64, and for the losses against a higher precision too. In
 ulp, which means something only where nothing cancels, for sigmoid and tanh.
 """
+
+import sys
+from pathlib import Path
 
 import numpy as np
 from accuracy import activation_error, epsilons, loss_errors
 from comparisons import Comparison
 from fuseprop_cupy.catalog import C_TYPES
 from fuseprop_numpy import NumpyBackend
+from launched import PRODUCT
+from left_behind import Lines
 
 SHAPES = [(1, 1), (3, 33), (129, 5), (300, 20)]
-PRODUCT = "matmul (cuBLAS)"
 
 
 class Measurement(Comparison):
@@ -49,11 +59,15 @@ class Measurement(Comparison):
         kept[unit] = max(kept.get(unit, 0.0), error)
 
 
-def kernel_errors(backend):
-    """Return {kernel: {"eps": error, "ulp": error where it means something}} for all kernels of a backend."""
+def kernel_errors(backend, keep=lambda errors, done: None):
+    """Return {kernel: {"eps": error, "ulp": error where it means something}} for all kernels of a backend.
+
+    `keep` is told what is known after each shape, and at the end that this is all.
+    """
     measurement = Measurement(backend)
     for n, k in SHAPES:
         measurement.everything(n, k, np.random.default_rng(0))
+        keep(measurement.errors, False)
     value = C_TYPES[backend.dtype]
     for k in (1, 10, 33):
         for scale in (1.0, 30.0):
@@ -62,4 +76,35 @@ def kernel_errors(backend):
     for activation, functor in (("sigmoid", "Sigmoid"), ("tanh", "Tanh")):
         name = f"bias_activation<{value}, {functor}>"
         measurement.keep(name, "ulp", activation_error(backend, activation))
+    keep(measurement.errors, True)
     return measurement.errors
+
+
+def captured(backend):
+    """Return whether steps are captured here, and what is to be said of that."""
+    from fuseprop_cupy.diagnosis import captured_steps
+
+    try:
+        return {"captured": True, "said": captured_steps(backend)}
+    except Exception as error:
+        return {"captured": False, "said": f"{type(error).__name__}: {error}"}
+
+
+def main(path, backends):
+    """Append what is measured to a file, as soon as it is."""
+    lines = Lines(path)
+    for backend in backends:
+        dtype = backend.dtype.name
+        lines.write(dtype=dtype, **captured(backend))
+
+        def keep(errors, done, dtype=dtype):
+            lines.write(dtype=dtype, errors=errors, done=done)
+
+        kernel_errors(backend, keep)
+    lines.close()
+
+
+if __name__ == "__main__":
+    from fuseprop_cupy import CupyBackend
+
+    main(Path(sys.argv[1]), (CupyBackend(dtype) for dtype in ("float32", "float64")))

@@ -1,103 +1,232 @@
-"""Verify the kernels on this machine's GPU, in under five minutes; write benchmarks/results/hardware/*.json.
+"""Verify the kernels on this machine's GPU within a time; write benchmarks/results/hardware/*.json.
 
-    python tests/cuda/record_hardware.py
+    python tests/cuda/record_hardware.py [--seconds 600] [--output FOLDER]
 
 Needs a checkout, NumPy, CuPy, pytest and the libraries of fuseprop itself; no network. fuseprop need not be
 installed: the code is the checkout's in any case.
+
+The record is written after each part, so that whatever ends it leaves what was found until then. What did not
+fit is recorded as not run. Everything that was said stands in a folder of the record's name beside it.
 """
 
+import argparse
 import datetime
 import json
-import os
+import math
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import tomllib
-from importlib.metadata import entry_points
+import time
+from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
-from xml.etree import ElementTree
 
 ROOT = Path(__file__).parents[2]
-CODE = [str(ROOT / "src"), str(ROOT / "backends"), str(ROOT / "tests" / "cuda")]
-TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
+sys.path[:0] = [str(ROOT / folder) for folder in ("", "src", "backends")]
+
+from fuseprop_cupy import CupyBackend  # noqa: E402 (found by the line above)
+from judging import judged  # noqa: E402
+from left_behind import DEAD, hung_in, lines_of  # noqa: E402
+from sanitizer import LIBRARY, verdict  # noqa: E402
+from verification import FAILED, PASSED, RESULTS, source_hashes  # noqa: E402
+
+from benchmarks.checkout import environment  # noqa: E402
+from benchmarks.timed import GRACE, Ended, run  # noqa: E402
+from fuseprop import BackendUnavailable  # noqa: E402
+from fuseprop.atomic import write_atomically  # noqa: E402
+
+SECONDS = 600.0
+TOOLS = ("memcheck", "initcheck", "racecheck", "synccheck")
+SHARES = {"errors": 15, "tests": 45, "memcheck": 15, "initcheck": 9, "racecheck": 8, "synccheck": 8}
+"""The parts in their order, and their parts of the time in percent. What one leaves, those after it share.
+
+The first compiles the kernels, which CuPy keeps on disk for the others, and runs every kernel once. Memcheck
+has more than the other tools because it says most; initcheck comes next, since no machine without a GPU has
+its like for cuBLAS's inputs.
+"""
+
+RESERVE = GRACE + 2.0
+"""Seconds that are kept: to end the last part, and to write."""
+
 ERRORS_FOUND = 86
-FOUND = "errors"
-WORKS = "work"
-SECONDS = {"tests": 150, "tool": 30}
-"""At most; with the errors of the kernels all of it stays under five minutes."""
+PRINTED = 1000
+"""Findings of a tool that are printed: cuBLAS alone can make more than the hundred that are by default."""
+
+NEED_PYTEST = ("errors", "tests")
+
+FINISHED = (0, 1, 5)
+"""How pytest ends that ran all it had: nothing failed, something did, there was nothing left."""
 
 
-def environment(folder):
-    """Return an environment in which processes import this checkout, and find its backends."""
-    paths = list(CODE)
-    if not any(point.name == "cupy" for point in entry_points(group="fuseprop.backends")):
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        metadata = folder / f"fuseprop-{project['version']}.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Name: fuseprop\nVersion: {project['version']}\n")
-        lines = []
-        for group, points in project["entry-points"].items():
-            lines += [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
-        (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
-        paths.append(str(folder))
-    paths += [path for path in [os.environ.get("PYTHONPATH")] if path]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+class Time:
+    """What is left of the time for the record; nothing once the record itself is asked to end."""
+
+    def __init__(self, seconds):
+        self._end = time.monotonic() + seconds
+        self.stopped = False
+
+    @property
+    def left(self):
+        """Seconds."""
+        return 0.0 if self.stopped else max(0.0, self._end - time.monotonic())
+
+    def part(self, share):
+        """Return the time of a part, which has this share of what is left."""
+        return Part(self, share * self.left)
 
 
-def run_tests(folder, env, arguments):
-    """Run pytest; return how many tests passed, failed and were skipped, and which failed."""
-    report = folder / "tests.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
-    try:
-        done = subprocess.run(
-            [*command, *arguments],
-            cwd=ROOT,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS["tests"],
-        )
-    except subprocess.TimeoutExpired:
-        return {"problem": f"not finished after {SECONDS['tests']} s"}
-    if not report.exists():
-        return {"problem": f"pytest wrote no report: {(done.stdout + done.stderr)[-2000:]}"}
-    cases = ElementTree.parse(report).getroot().iter("testcase")
-    counts, failed = {"passed": 0, "failed": 0, "skipped": 0}, []
-    for case in cases:
-        kinds = {child.tag for child in case}
-        kind = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
-        counts[kind] += 1
-        if kind == "failed":
-            failed.append(f"{case.get('classname')}::{case.get('name')}")
-    return {**counts, "failures": failed, "exit": done.returncode}
+class Part(Time):
+    """The time of one part, which ends with the whole."""
+
+    def __init__(self, whole, seconds):
+        super().__init__(seconds)
+        self._whole, self._start = whole, time.monotonic()
+
+    @property
+    def taken(self):
+        """Seconds until now."""
+        return round(time.monotonic() - self._start, 1)
+
+    def run(self, command, log, **options):
+        """Run a command in what is left; where somebody asks the record to end, its time is over too."""
+        try:
+            return run(command, self.left, log, **options)
+        except KeyboardInterrupt:
+            self.stopped = self._whole.stopped = True
+            return Ended(None, self.taken)
 
 
-def sanitize(tool, env, program):
-    """Return the verdict of one tool of compute-sanitizer: "clean", "absent", or what it says.
+def run_tests(folder, env, arguments, part):
+    """Run pytest; return what became of each test that was collected.
 
-    Without a summary it did not watch: some virtual machines do not let it.
+    Where a test takes the process or the device with it, another process runs those that are left.
     """
-    if shutil.which("compute-sanitizer", path=env.get("PATH")) is None:
-        return "absent"
-    command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", str(ERRORS_FOUND)]
-    try:
-        done = subprocess.run(
-            [*command, sys.executable, str(program)],
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS["tool"],
+    results, log = folder / "tests.jsonl", folder / "tests.log"
+    command = [sys.executable, "-u", "-m", "pytest", "-v", "--tb=short", "-p", "no:cacheprovider"]
+    command += ["-p", "hardware_plugin", f"--results={results}", "--continue-on-collection-errors"]
+    crashed, processes, going_on = {}, 0, True
+    while going_on:
+        before = len(lines_of(results))
+        ended = part.run([*command, *arguments], log, env=env, cwd=ROOT)
+        processes += 1
+        lines = lines_of(results)
+        new = [test for test in _unfinished(lines) if test not in crashed]
+        if not ended.overran:
+            where = hung_in(results).read_text()[:2000] if new else ""
+            crashed |= dict.fromkeys(new, f"pytest ended in it with {ended.status}. {where}")
+        going_on = not ended.overran and len(lines) > before and (bool(new) or ended.status == DEAD)
+    found = {"seconds": part.taken, "processes": processes, "exit": ended.status}
+    found |= tests_of(lines, crashed)
+    if "collected" not in found:
+        found["problem"] = f"pytest collected nothing: {_tail(log)}"
+    elif ended.status not in (None, DEAD, *FINISHED):
+        found["problem"] = f"pytest ended with {ended.status}: {_tail(log)}"
+    return found
+
+
+def _unfinished(lines):
+    done = {line["test"] for line in lines if "outcome" in line}
+    return [line["began"] for line in lines if line.get("began", "") and line["began"] not in done]
+
+
+def tests_of(lines, crashed):
+    """Return what the lines of `hardware_plugin` amount to; `crashed` are tests that ended their process.
+
+    `kernels` has the tests that passed and failed of those that launched a kernel, by its name.
+    """
+    told = next((line for line in lines if "collected" in line), None)
+    if told is None:
+        return {}
+    ends = {line["test"]: line for line in lines if "outcome" in line}
+    ends |= {test: {"outcome": FAILED, "text": why} for test, why in crashed.items()}
+    counts = Counter(end["outcome"] for end in ends.values())
+    launched = {}
+    for line in lines:
+        if "launched" in line:
+            launched.setdefault(line["test"], []).append(line["launched"])
+    kernels = {}
+    for test, names in launched.items():
+        outcome = ends.get(test, {}).get("outcome")
+        for name in names:
+            found = kernels.setdefault(name, {"passed": 0, "failures": []})
+            found["passed"] += outcome == PASSED
+            if outcome == FAILED:
+                found["failures"].append(test)
+    left = Counter(told["collected"])
+    left.subtract(test.partition("::")[0] for test in ends)
+    return {
+        "collected": sum(told["collected"].values()),
+        **{kind: counts[kind] for kind in ("passed", "failed", "skipped")},
+        "not_run": {file: number for file, number in left.items() if number > 0},
+        "telling_not_run": [test for test in told["telling"] if test not in ends],
+        "missing": told["missing"],
+        "not_collected": told["not_collected"],
+        "interrupted": [test for test in _unfinished(lines) if test not in crashed],
+        "skips": dict(Counter(end["text"] for end in ends.values() if end["outcome"] == "skipped")),
+        "devices_lost": [line["device"] for line in lines if "device" in line],
+        "failures": [
+            {"test": test, "text": end["text"], "launched": launched.get(test, [])}
+            for test, end in ends.items()
+            if end["outcome"] == FAILED
+        ],
+        "kernels": kernels,
+    }
+
+
+def measure_errors(folder, env, part):
+    """Return the errors of the kernels and whether steps are captured, by dtype, as far as was measured."""
+    path, log = folder / "errors.jsonl", folder / "errors.log"
+    program = Path(__file__).with_name("kernel_errors.py")
+    ended = part.run([sys.executable, "-u", program, path], log, env=env)
+    found = {"captured": {}, "errors": {}, "done": [], "seconds": part.taken, "exit": ended.status}
+    for line in lines_of(path):
+        dtype = line["dtype"]
+        if "captured" in line:
+            found["captured"][dtype] = {"works": line["captured"], "said": line["said"]}
+        else:
+            found["errors"][dtype] = line["errors"]
+            found["done"] += [dtype] * line["done"]
+    if ended.status:
+        found["problem"] = f"ended with {ended.status}: {_tail(log)}"
+    return found
+
+
+def sanitize(tool, folder, env, program, part):
+    """Return what a tool of compute-sanitizer found in a program: see `sanitizer.verdict`.
+
+    Where cuBLAS alone has filled what is printed, its kernels are left out and the program is watched again.
+    """
+    found = shutil.which("compute-sanitizer", path=env.get("PATH"))
+    if found is None:
+        return {"verdict": "absent"}
+    command = [found, "--tool", tool, "--error-exitcode", str(ERRORS_FOUND), "--print-limit", str(PRINTED)]
+    excluded, apart = [], Counter()
+    while True:
+        log = folder / f"{tool}{'-again' if excluded else ''}.log"
+        ended = part.run([*command, *excluded, sys.executable, "-u", program], log, env=env)
+        text = log.read_text(errors="replace")
+        lines = [json.loads(line) for line in text.splitlines() if line.startswith('{"')]
+        said = verdict(
+            tool,
+            text,
+            status=ended.status,
+            seconds=part.taken,
+            watched=next((line["launched"] for line in reversed(lines) if "launched" in line), []),
+            done=any("trained" in line for line in lines),
         )
-    except subprocess.TimeoutExpired:
-        return f"did not run: not finished after {SECONDS['tool']} s"
-    if done.returncode == 0 and re.search(r"SUMMARY: 0 (errors|hazards)", done.stdout):
-        return "clean"
-    kind = FOUND if "SUMMARY:" in done.stdout else "did not run"
-    return f"{kind}: exit {done.returncode}: {(done.stdout + done.stderr).strip()[-2000:]}"
+        said[LIBRARY] = dict(Counter(said[LIBRARY]) + apart)
+        if excluded or said["verdict"] != "undecided" or not said[LIBRARY]:
+            return said
+        apart = Counter(said[LIBRARY])
+        names = {re.sub(r"<.*", "", where).split("::")[-1].split()[-1] for where in apart}
+        excluded = ["--kernel-name-exclude", ",".join(f"kns={name}" for name in sorted(names))]
+
+
+def _tail(log):
+    return log.read_text(errors="replace").strip()[-2000:] if log.exists() else ""
 
 
 def gpu_facts():
@@ -109,7 +238,9 @@ def gpu_facts():
     properties = runtime.getDeviceProperties(0)
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
     driver = (
-        subprocess.run(query, capture_output=True, text=True, check=False) if shutil.which(query[0]) else None
+        subprocess.run(query, capture_output=True, text=True, check=False, timeout=10)
+        if shutil.which(query[0])
+        else None
     )
     return {
         "gpu": properties["name"].decode(),
@@ -134,70 +265,87 @@ def commit():
     return {"commit": head.stdout.strip(), "changed_files": changes.stdout.splitlines()}
 
 
-def capture(backend):
-    """Return WORKS, or why steps cannot be captured here."""
-    from fuseprop_cupy.diagnosis import captured_steps
+def make_record(facts, path, seconds, arguments=("-m", "gpu", "--backends=cupy", "tests")):
+    """Run all parts in so many seconds, and write the record to `path` after each; return it as it ended.
 
-    try:
-        return captured_steps(backend)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-
-
-def make_record(facts, backends, tests, verdicts):
-    """Put a record together; `backends` are one for each dtype, `tests` and `verdicts` what was found."""
-    from kernel_errors import kernel_errors
-    from verification import source_hashes
-
-    captures = {backend.dtype.name: capture(backend) for backend in backends}
-    passed = (
-        tests.get("exit") == 0
-        and tests["passed"] > 0
-        and set(captures.values()) <= {WORKS}
-        and not any(verdict.startswith(FOUND) for verdict in verdicts.values())
-    )
-    return {
+    An interruption ends the part that runs, whose findings are kept; the others are recorded as not run.
+    """
+    whole = Time(seconds - RESERVE)
+    folder = path.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [part for part in SHARES if part not in TOOLS or shutil.which("compute-sanitizer")]
+    record = {
+        "format": 2,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "verdict": "passed" if passed else "failed",
+        "seconds": seconds,
         **facts,
         **commit(),
         "sources": source_hashes(),
-        "tests": tests,
-        "compute_sanitizer": verdicts,
-        "captured_steps": captures,
-        "errors": {backend.dtype.name: kernel_errors(backend) for backend in backends},
+        "compute_sanitizer": {tool: {"verdict": "absent"} for tool in TOOLS if tool not in parts},
+        "unfinished": list(parts),
     }
-
-
-def write(record, folder):
-    """Write a record under the name of its date and GPU; return the path."""
-    gpu = re.sub(r"\W+", "-", record["gpu"]).strip("-").lower()
-    path = folder / f"hardware-{record['date'][:10]}-{gpu}-{record['date'][11:19].replace(':', '')}.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n")
-    return path
-
-
-def main():
-    """Record this machine; the exit status is 1 where something failed, 3 where there is no GPU."""
-    sys.path[:0] = CODE
-    from fuseprop_cupy import CupyBackend
-    from verification import RESULTS
-
-    from fuseprop import BackendUnavailable
-
-    try:
-        backends = [CupyBackend(dtype) for dtype in ("float32", "float64")]
-    except BackendUnavailable as error:
-        print(f"Nothing was recorded: {error}", file=sys.stderr)
-        sys.exit(3)
+    write(judged(record), path)
     with tempfile.TemporaryDirectory() as name:
         env = environment(Path(name))
-        tests = run_tests(Path(name), env, ["-m", "gpu", "--backends=cupy", "tests"])
-        verdicts = {tool: sanitize(tool, env, Path(__file__).with_name("train_tiny.py")) for tool in TOOLS}
-        record = make_record(gpu_facts(), backends, tests, verdicts)
-    print(f"{record['verdict']}: {write(record, RESULTS)}")
-    sys.exit(record["verdict"] != "passed")
+        for i, part in enumerate(parts):
+            time_of_it = whole.part(SHARES[part] / sum(SHARES[other] for other in parts[i:]))
+            if whole.stopped:
+                break
+            say(f"{part}: {time_of_it.left:.0f} s at most")
+            if part in NEED_PYTEST and find_spec("pytest") is None:
+                record[part] = {"absent": "pytest is not installed."}
+            elif part == "errors":
+                record["errors"] = measure_errors(folder, env, time_of_it)
+            elif part == "tests":
+                record["tests"] = run_tests(folder, env, arguments, time_of_it)
+            else:
+                program = Path(__file__).with_name("train_tiny.py")
+                record["compute_sanitizer"][part] = sanitize(part, folder, env, program, time_of_it)
+            record["unfinished"].remove(part)
+            write(judged(record), path)
+    return judged(record)
+
+
+def write(record, path):
+    """Write a record, whole at any moment."""
+    write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def path_of(facts, folder):
+    """Return where the record of a GPU goes that is made now."""
+    gpu = re.sub(r"\W+", "-", facts["gpu"]).strip("-").lower()
+    now = datetime.datetime.now(datetime.UTC)
+    return folder / f"hardware-{now:%Y-%m-%d}-{gpu}-{now:%H%M%S}.json"
+
+
+def say(what):
+    """Report progress."""
+    print(what, file=sys.stderr, flush=True)
+
+
+def main(words=None):
+    """Record this machine; the exit status is 0 only where it passed, and 3 where there is no GPU."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, help="For all of it. [default: %(default)s]"
+    )
+    parser.add_argument("--output", type=Path, default=RESULTS, help="A folder. [default: %(default)s]")
+    given = parser.parse_args(words)
+    if not 2 * RESERVE <= given.seconds < math.inf:
+        parser.error(f"--seconds: expected a number from {2 * RESERVE:g} on, got {given.seconds:g}.")
+    try:
+        CupyBackend("float32")
+    except BackendUnavailable as error:
+        say(f"Nothing was recorded: {error}")
+        sys.exit(3)
+    facts = gpu_facts()
+    path = path_of(facts, given.output)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends this keeps what was found
+    record = make_record(facts, path, given.seconds)
+    print(f"{record['verdict']}: {path}")
+    for sentence in record["because"]:
+        print(f"  {sentence}")
+    sys.exit(record["verdict"] != PASSED)
 
 
 if __name__ == "__main__":

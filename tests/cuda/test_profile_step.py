@@ -58,7 +58,7 @@ def test_every_launch_is_measured_alone_and_the_step_whole(ticking):
     ]
     assert all(launch["seconds"] == 6 / 2 / 3 for launch in profile["launches"])
     assert sum(launch.get("flops", 0) for launch in profile["launches"]) == CASE.step_flops
-    assert profile["seconds"] == 6 / 2 / problem.batches
+    assert profile["steps"] == {"1": 6 / 2 / problem.batches, "2": 6 / 2 / problem.batches}
     alone = backend.seam.lanes().graphs[: len(profile["launches"])]
     for graph, launch in zip(alone, profile["launches"], strict=True):
         kinds = {
@@ -112,6 +112,39 @@ def test_the_record_and_its_table(ticking, monkeypatch, tmp_path):
     assert tables(profile) in done.output
     assert "| product 32 x 64 x 32 | 1,000,000 | 0.000000131 TFLOP/s |" in tables(profile)
     assert "| all of them, one after the other | 11,000,000 |" in tables(profile)
+    assert "| the step as it is replayed, on one lane |" in tables(profile)
+    assert "| the step as it is replayed, on 2 lanes |" in tables(profile)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_step_is_replayed_on_as_many_lanes_as_are_asked_for(ticking, monkeypatch, tmp_path, lanes):
+    backend = HostRunBackend()
+    monkeypatch.setattr(profile_step, "load_backend", lambda device: backend)
+    arguments = ["--network", CASE.id, "--output", str(tmp_path), "--lanes", str(lanes)]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    (profile,) = json.loads(next(tmp_path.iterdir()).read_text())["profiles"]
+    assert profile["steps"].keys() == {str(lanes)}
+    whole = [graph for graph in backend.seam.lanes().graphs[len(profile["launches"]) :] if graph.launches]
+    assert {asked.lane for graph in whole for asked in graph.asked} == set(range(lanes))
+
+
+def test_what_was_profiled_is_kept_when_a_later_network_fails(ticking, monkeypatch, tmp_path):
+    backend = HostRunBackend()
+    monkeypatch.setattr(profile_step, "load_backend", lambda device: backend)
+    record = Profile.record
+    asked = []
+
+    def second_fails(self, *arguments):
+        asked.append(self)
+        return record(self, *arguments) if len(asked) == 1 else 1 / 0
+
+    monkeypatch.setattr(Profile, "record", second_fails)
+    networks = ["--network", CASE.id, "--network", "2-8-1-b4"]
+    done = CliRunner().invoke(main, [*networks, "--output", str(tmp_path)])
+    assert isinstance(done.exception, ZeroDivisionError)
+    (profile,) = json.loads(next(tmp_path.iterdir()).read_text())["profiles"]
+    assert profile["network"] == CASE.id
 
 
 def test_without_a_gpu_it_says_what_is_missing_and_ends_with_2(monkeypatch, tmp_path):

@@ -1,4 +1,9 @@
-"""Train a tiny network on a GPU: what compute-sanitizer watches. Needs no test library."""
+"""Train a tiny network on a GPU: what compute-sanitizer watches. Needs no test library.
+
+It prints JSON lines: {"launched": [kernels]} after each loss, and {"trained": true} at the end.
+"""
+
+import json
 
 import numpy as np
 
@@ -17,8 +22,11 @@ step, the second in graphs of three steps and of one.
 """
 
 
-def train(backend):
-    """Train with every loss, and one with Adam and dropout; returns the last losses, which must be finite."""
+def train(backend, after=lambda loss: None):
+    """Train with every loss, and one with Adam and dropout; returns the last losses, which must be finite.
+
+    `after` is called with each loss that has been trained with.
+    """
     rows = np.random.default_rng(0).normal(size=(70, 5))
     last = {}
     for loss, (activation, target) in TASKS.items():
@@ -32,6 +40,7 @@ def train(backend):
         history = network.fit(rows, target, optimizer, epochs=2, batch_size=16, validation=0.2)
         network.predict(rows)
         last[loss] = history.train_loss[-1]
+        after(loss)
     assert np.isfinite(list(last.values())).all(), last
     assert backend.not_captured is None, backend.not_captured
     return last
@@ -40,7 +49,15 @@ def train(backend):
 if __name__ == "__main__":
     import cupy
     from fuseprop_cupy import CupyBackend
+    from launched import noted
 
     cupy.cuda.set_allocator(None)  # an allocation for each array, so that memcheck sees where it ends
-    for dtype in ("float32", "float64"):
-        print(dtype, train(CupyBackend(dtype)))
+    launched = set()
+
+    def tell(loss):
+        print(json.dumps({"launched": sorted(launched)}), flush=True)
+
+    with noted(launched.add):
+        for dtype in ("float32", "float64"):
+            train(CupyBackend(dtype), tell)
+    print(json.dumps({"trained": True}), flush=True)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 from pathlib import Path
 
@@ -103,6 +104,20 @@ def test_the_cuda_image_resolves(tmp_path, cuda):
         needed = {f"nvidia-{library}{suffix}" for library in ("cuda-nvrtc", "cuda-runtime", "cublas")}
         assert needed | {f"cupy-{cuda}x"} <= names
         assert not {name for name in names if "cusparse" in name or "cusolver" in name or "cufft" in name}
+
+
+def test_the_first_hour_in_a_container():
+    """The two lines of the README: an extra that there is, and a module of this repository."""
+    text = re.sub(r"\\\n\s*", " ", (DOCKER / "README.md").read_text())
+    (build,) = re.findall(r"--build-arg (EXTRAS=\w+) -t fuseprop:test", text)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    name, extra = build.split("=")
+    assert extra in project["optional-dependencies"]
+    assert list(installs(DOCKER / "cuda.Dockerfile", **{name: extra})) == [[f".[{extra},cuda13]"]]
+    assert list(installs(DOCKER / "cuda.Dockerfile")) == [[".[sklearn,cuda13]"]]
+    (module,) = re.findall(r"--entrypoint python fuseprop:test -m (\S+)", text)
+    assert (ROOT / (module.replace(".", "/") + ".py")).is_file()
+    assert f"python -m {module}" in (ROOT / "tests" / "README.md").read_text()
 
 
 def test_compose():

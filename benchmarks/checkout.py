@@ -1,0 +1,33 @@
+"""The code of this checkout for other processes, whether fuseprop is installed, as a wheel or not at all."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+CODE = [str(path) for path in (ROOT, ROOT / "src", ROOT / "backends", ROOT / "tests" / "cuda")]
+"""Where the checkout's packages, and what measures kernels, are imported from."""
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which processes import this checkout, and find its backends.
+
+    Backends are found by entry points. Where no installation brings them, `folder` gets what stands for one.
+    """
+    paths = list(CODE)
+    if not any(point.name == "cupy" for point in entry_points(group="fuseprop.backends")):
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        metadata = folder / f"fuseprop-{project['version']}.dist-info"
+        metadata.mkdir(exist_ok=True)
+        (metadata / "METADATA").write_text(f"Name: fuseprop\nVersion: {project['version']}\n")
+        lines = []
+        for group, points in project["entry-points"].items():
+            lines += [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
+        (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        paths.append(str(folder))
+    paths += [path for path in [os.environ.get("PYTHONPATH")] if path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
