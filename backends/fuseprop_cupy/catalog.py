@@ -190,8 +190,7 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
         "inner_product": "const T* a, const T* b, T* out, long long size",
         "sum_columns": "const T* array, T* out, long long rows, long long columns",
         "sum_partials": "const T* partial, T* out, long long count",
-        "scale_to_limit": "T* gradients, const T* partial, long long count, T* norm, T limit, "
-        "long long size",
+        "scale_to_limit": "T* gradients, const T* partial, long long count, T* norm, T limit, long long size",
     }.items():
         listed.append(Kernel(name, (value,), declaration))
     listed.append(

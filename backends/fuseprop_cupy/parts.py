@@ -1,8 +1,8 @@
 """Sums that the first reader of the gradients adds up itself: those of biases, where a batch has many rows.
 
-A launch leaves a part for each slice of the rows, and `sum_columns` adds them up in one of its own. Where the
-first to look at such a sum is the update, or the sum of squares that clipping begins with, that one adds up as
-it reads: in the same order, so to the same bits, and it writes the sum to where it was to be.
+A launch leaves a part for each slice of the rows, and `sum_columns` adds them up in one of its own. Where
+the first to look at such a sum is the update, or the sum of squares that clipping begins with, that one adds
+up as it reads: in the same order, so to the same bits, and it writes the sum to where it was to be.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ from .operations import Operations
 from .shapes import Array, expect
 
 SQUARES_PER_THREAD = 4
-"""Elements of a sum of squares for each thread, before there are more blocks than one: what a thread of float32
-has in flight at once."""
+"""Elements of a sum of squares for each thread, before there are more blocks than one: what a thread of
+float32 has in flight at once."""
 
 SQUARES_BLOCKS = 1024
-"""Blocks of a sum of squares at most, fewer than 132 SMs hold at a time; each thread of a block that adds their
-parts up then has eight of them."""
+"""Blocks of a sum of squares at most, fewer than 132 SMs hold at a time; each thread of a block that adds
+their parts up then has eight of them."""
 
 UPDATES = {"momentum_sgd": 3, "adam": 5}
 """The rules, each with how many settings it reads: learning rate, momentum or betas and epsilon, decay."""

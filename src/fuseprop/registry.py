@@ -35,7 +35,7 @@ class BackendStatus:
     reason: str
 
 
-def load_backend(device: str | None = None, dtype: str = "float32") -> AnyBackend:
+def load_backend(device: str | None = None, dtype: str = "float32", *, otherwise: str = "auto") -> AnyBackend:
     """Return a new backend object.
 
     Parameters
@@ -43,10 +43,12 @@ def load_backend(device: str | None = None, dtype: str = "float32") -> AnyBacken
     device : str, optional
         "cpu", "cuda", "cuda:1", or the name of an installed backend, alone or with one of its devices
         ("numpy", "mine:device"). What is named is what comes, or an error. Only "auto" chooses: the first of
-        cuda and cpu that can be used, and says so once (logger "fuseprop", level INFO). None stands for the
-        environment variable FUSEPROP_DEVICE, or else "auto".
+        cuda and cpu that can be used, and says so once (logger "fuseprop", level INFO). None stands for what
+        the environment variable FUSEPROP_DEVICE names, which overrides no device that is named here.
     dtype : "float32" | "float64"
         The dtype of values, gradients and losses.
+    otherwise : str
+        What None stands for where FUSEPROP_DEVICE is not set, or empty.
 
     Raises BackendUnavailable, saying what is missing; ValueError for an unknown dtype, TypeError for a device
     that is no name.
@@ -54,7 +56,7 @@ def load_backend(device: str | None = None, dtype: str = "float32") -> AnyBacken
     if not isinstance(device, str | None):
         raise TypeError(f'device must be a name such as "cpu" or "cuda:1", got {device!r}.')
     if device is None:
-        device = os.environ.get(VARIABLE) or "auto"
+        device = os.environ.get(VARIABLE) or otherwise
     if device != "auto":
         try:
             return _open(device, dtype)

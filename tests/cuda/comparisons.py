@@ -74,13 +74,14 @@ class Comparison:
         self.losses(n, k, rng)
         self.update(n * k, rng)
         self.fused(n, k, rng)
+        self.added_up(n, k)
 
     def epoch(self, n, k, rng):
         """Rows gathered and put back, of floats and of integers."""
         order, cursor = rng.permutation(n + 3), np.array([3])
         for source in (rng.normal(size=(n + 5, k)), rng.integers(-9, 9, (n + 5, k))):
             inputs = {"source": self.rounded(source), "order": order, "cursor": cursor}
-            taken = []
+            values, taken = inputs["source"].ravel()[:n], []
             for backend in (self.ours, self.numpy):
                 dtype = INTEGER if source.dtype.kind == "i" else backend.dtype
                 out = backend.empty((n, k), dtype)
@@ -91,7 +92,7 @@ class Comparison:
                     backend.from_host(cursor, dtype=INTEGER),
                 ]
                 backend.take_rows(*arrays, out=out)
-                backend.put_rows(arrays[0].reshape((-1,))[:n], arrays[2], out=place)
+                backend.put_rows(backend.from_host(values, dtype=dtype), arrays[2], out=place)
                 backend.advance(arrays[2], n)
                 taken.append([backend.to_host(array) for array in (out, place, arrays[2])])
             for ours, theirs in zip(*taken, strict=True):
@@ -175,6 +176,8 @@ class Comparison:
             for ours, theirs in zip(*found, strict=True):
                 self.agree(ours, theirs)
 
+    def added_up(self, n, k):
+        """Gradients of which there are parts, by those who read them first."""
         cases = [("momentum_sgd", None), ("adam", None), ("momentum_sgd", 0.2)]
         for (rule, limit), decay in product(cases, ([], [(0, 2 * k + 1)])):
             found = [self.summed(backend, rule, limit, decay, n, k) for backend in (self.ours, self.numpy)]
@@ -217,7 +220,7 @@ class Comparison:
         z, t, weights = (backend.from_host(self.rounded(host)) for host in inputs.values())
         classes = backend.from_host(labels, dtype=INTEGER)
         cursor = backend.from_host(np.array([2]), dtype=INTEGER)
-        n, k = z.shape
+        n, k = inputs["z"].shape
         losses, hits, gradient = backend.empty((n,)), backend.empty((n,)), backend.zeros((n, k))
         epoch = [backend.zeros((n + 3,)), backend.zeros((n + 3,))]
         target = classes if loss == "softmax_cross_entropy" else t

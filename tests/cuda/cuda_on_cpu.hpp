@@ -104,19 +104,33 @@ inline void run_block(bool descending) {
   }
 }
 
-inline void* run_grid(void* descending) {
+struct How {
+  bool descending, ends;
+};
+
+inline void* run_grid(void* asked) {
+  const How how = *static_cast<How*>(asked);
+  if (how.ends) {
+    blockIdx = {0, 0, 0};
+    run_block(how.descending);
+    blockIdx = {gridDim.x - 1, gridDim.y - 1, gridDim.z - 1};
+    if (blockIdx.x || blockIdx.y || blockIdx.z) run_block(how.descending);
+    return nullptr;
+  }
   for (blockIdx.z = 0; blockIdx.z < gridDim.z; ++blockIdx.z)
     for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y)
-      for (blockIdx.x = 0; blockIdx.x < gridDim.x && !block.error; ++blockIdx.x)
-        run_block(*static_cast<bool*>(descending));
+      for (blockIdx.x = 0; blockIdx.x < gridDim.x && !block.error; ++blockIdx.x) run_block(how.descending);
   return nullptr;
 }
 
-// Launches as cuLaunchKernel does: shape is (grid x, y, z, block x, y, z), arguments point at each argument.
+// Launches as cuLaunchKernel does: shape is (grid x, y, z, block x, y, z), arguments point at each argument. Of a
+// grid too large to run there are both ends alone, its first and its last block: blocks do not know of each other.
 // Returns what went wrong, or null. A thread of its own gives each launch fresh shared memory: what the last one
 // left would look right to threads that do not wait for it to be written.
 template <typename... A>
-const char* launch(void (*kernel)(A...), const unsigned* shape, void** arguments, bool descending) {
+const char* launch(void (*kernel)(A...), const unsigned* shape, void** arguments, bool descending,
+                   bool ends) {
+  How how{descending, ends};
   auto work = [&] {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       kernel(*static_cast<A*>(arguments[I])...);
@@ -130,7 +144,7 @@ const char* launch(void (*kernel)(A...), const unsigned* shape, void** arguments
   block.call = [](void* w) { (*static_cast<decltype(work)*>(w))(); };
   block.work = &work;
   pthread_t thread;
-  pthread_create(&thread, nullptr, run_grid, &descending);
+  pthread_create(&thread, nullptr, run_grid, &how);
   pthread_join(thread, nullptr);
   return block.error;
 }

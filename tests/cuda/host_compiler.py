@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-pthread", "-x", "c++", *MACROS)
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wno-float-conversion", "-Werror", "-Wno-unknown-pragmas")
-"""-Wconversion refuses what would cut an index of 64 bits to 32 unseen; precision is for the numbers to show."""
+"""-Wconversion refuses what would cut an index of 64 bits to 32 unseen; precision, the numbers show."""
 
 
 def require(available, reason):

@@ -60,11 +60,15 @@ class HostKernels:
                 f"{name}: the result depends on the order of threads; do they wait for each other?"
             )
 
-    def _launch(self, name, grid, block, arguments, *, descending):
+    def run_ends(self, name, grid, block, arguments):
+        """Launch the first and the last block of a grid alone, once."""
+        self._launch(name, grid, block, arguments, descending=False, ends=True)
+
+    def _launch(self, name, grid, block, arguments, *, descending, ends=False):
         shape = (ctypes.c_uint * 6)(*(*grid, 1, 1)[:3], *(*block, 1, 1)[:3])
         values = [ctypes.create_string_buffer(argument.tobytes()) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
-        error = self.functions[name](shape, pointers, ctypes.c_bool(descending))
+        error = self.functions[name](shape, pointers, ctypes.c_bool(descending), ctypes.c_bool(ends))
         assert error is None, f"{name}: {error.decode()}"
 
 
@@ -76,8 +80,9 @@ def view_of(span):
 def build(folder, listed, names, changed, flags):
     """Compile kernels to a shared library, one C function for each."""
     lines = [
-        f'extern "C" const char* {names[name]}(const unsigned* shape, void** arguments, bool descending)'
-        f"{{ {pointer_to(name, kernel)} return cpu::launch(kernel, shape, arguments, descending); }}"
+        f'extern "C" const char* {names[name]}'
+        f"(const unsigned* shape, void** arguments, bool descending, bool ends)"
+        f"{{ {pointer_to(name, kernel)} return cpu::launch(kernel, shape, arguments, descending, ends); }}"
         for name, kernel in listed.items()
     ]
     file = write_around_kernels(folder, ['#include "cuda_on_cpu.hpp"'], lines, changed)

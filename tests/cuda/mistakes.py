@@ -52,6 +52,7 @@ MISTAKES = {
         ),
         "nothing scaled": ("scale * x", "scale / scale * x", "executed", PARITY),
         "a signed shift": ("mix(unsigned x,", "mix(int x,", "executed", PARITY),
+        "an element's place in 32 bits": ("return values[i];", "return values[int(i)];", "executed", PARITY),
         "an element beyond the end": ("first_item(), size,", "first_item(), size + 1,", "executed", OUTSIDE),
         "a wrong type of parameter": ("long long threshold", "unsigned threshold", "built", TYPE),
         "a product in double": ("scale * x", "scale * 3.0 / 3.0 * x", "compiled", DOUBLE),
@@ -84,6 +85,11 @@ MISTAKES = {
             "if (i + (k + 1) * stride < stop) use",
             *("executed", PARITY),
         ),
+        "an item's number in 32 bits": (
+            "first_item(int lanes = 1) {\n  return (long long)",
+            "first_item(int lanes = 1) {\n  return (int)",
+            *("executed", PARITY),
+        ),
         "items of another stride": ("i += COUNT * stride", "i += (COUNT + 1) * stride", "executed", PARITY),
         "a mask without half of the lanes": ("ffu >> (32 -", "ffu >> (33 -", "executed", "outside its mask"),
         "an element beyond a shared array": (
@@ -106,6 +112,12 @@ MISTAKES = {
             NEVER,
         ),
         "one row of a slice left out": ("threadIdx.y, stop,", "threadIdx.y, stop - 1,", "executed", PARITY),
+        "a column sum's place in 32 bits": (
+            "sums[blockIdx.y * columns + j]",
+            "sums[int(blockIdx.y * columns + j)]",
+            *("executed", PARITY),
+        ),
+        "a row's place in 32 bits": ("z + row * columns", "z + unsigned(row * columns)", "executed", PARITY),
         "the last column left out": (
             "lane_of(lanes), columns,",
             "lane_of(lanes), columns - 1,",
@@ -136,11 +148,15 @@ MISTAKES = {
         ),
         "swapped operands": ("return from[j]", "return from[columns - 1 - j]", "executed", PARITY),
         "a wrong type of parameter": ("T* out, long long rows) {", "T* out, int rows) {", "built", TYPE),
-        "a row's number in 32 bits": (
-            "const long long from = order",
-            "const int from = order",
-            *("built", NARROW),
+        "a row's number in 32 bits": ("const long long from =", "const int from =", "built", NARROW),
+        "a row's place in 32 bits": ("x + from * columns", "x + int(from * columns)", "executed", PARITY),
+        "a target's place in 32 bits": (
+            "target + from * outputs",
+            "target + unsigned(from * outputs)",
+            *("executed", PARITY),
         ),
+        "a label's place in 32 bits": ("labels[from]", "labels[int(from)]", "executed", PARITY),
+        "a place in the epoch in 32 bits": ("out[start + row]", "out[int(start + row)]", "executed", PARITY),
         "an index read one beyond the end": (
             "    const long long from = order[start + row];",
             "    const long long from = order[start + row] + (order[start + row + 1] == -2);",
@@ -172,6 +188,11 @@ MISTAKES = {
             PARITY,
         ),
         "the first row's target": ("target + row * columns", "target + row * 0", "executed", PARITY),
+        "a loss's place in 32 bits": (
+            "losses[start + row] = log",
+            "losses[int(start + row)] = log",
+            *("executed", PARITY),
+        ),
         "a factor in double": ("T(2) * factor", "2.0 * factor", "compiled", DOUBLE),
         "a sum in single precision": ("    T sum = 0;", "    float sum = 0;", "executed64", PARITY),
         "a column read beyond the row": (
@@ -195,6 +216,7 @@ MISTAKES = {
         ),
         "the last among equals": ("i < j &&", "i > j &&", "executed", PARITY),
         "hits at the start of the epoch": ("kept[place]", "kept[row + 0 * place]", "executed", PARITY),
+        "a hit's place in 32 bits": ("kept[place]", "kept[unsigned(place)]", "executed", PARITY),
         "the first row's class": ("classes[row]", "classes[row * 0]", "executed", PARITY),
         "a bias left out": ("bias ? z[j] + bias[j] : z[j]", "z[j]", "executed", PARITY),
         "the first column's bias": ("z[j] + bias[j]", "z[j] + bias[0]", "executed", PARITY),
@@ -211,11 +233,17 @@ MISTAKES = {
             *("executed", PARITY),
         ),
         "the last row left out": ("row < rows;", "row < rows - 1;", "executed", PARITY),
+        "a row's place in 32 bits": ("i = row * columns;", "i = int(row * columns);", "executed", PARITY),
         "a wrong type of parameter": ("T score_threshold", "double score_threshold", "built", TYPE),
         "the hits of all lanes": ("if (lane_of(lanes) == 0) out", "out", "thread", RACE),
     },
     "sums.cu": {
         "one row left out": ("row < rows; ++row", "row < rows - 1; ++row", "executed", PARITY),
+        "an element's place in 32 bits": (
+            "array[row * columns + j]",
+            "array[unsigned(row * columns + j)]",
+            *("executed", PARITY),
+        ),
         "one element too many": ("i < size; i += BLOCK", "i <= size; i += BLOCK", "executed", PARITY),
         "swapped operands": ("sum += a[i] * b[i]", "sum += b[i] * b[i] + 0 * a[i]", "executed", PARITY),
         "a sum in single precision": ("  T sum = 0;", "  float sum = 0;", "executed64", PARITY),
@@ -258,6 +286,17 @@ MISTAKES = {
         ),
         "a norm without its root": ("sqrt(sum_of_blocks(", "(sum_of_blocks(", "executed", PARITY),
         "a part left out": ("slice < slices;", "slice < slices - 1;", "executed", PARITY),
+        "a part's place in 32 bits": (
+            "parts + table[4 * at + 2]",
+            "parts + int(table[4 * at + 2])",
+            *("executed", PARITY),
+        ),
+        "a parameter's place in 32 bits": ("velocities[i] = v", "velocities[int(i)] = v", "executed", PARITY),
+        "a gradient's place in 32 bits": (
+            "gradients[i] = g * scale",
+            "gradients[unsigned(i)] = g * scale",
+            *("executed", PARITY),
+        ),
         "parts of the first sum for all": ("parts + table[4 * at + 2]", "parts", "executed", PARITY),
         "a sum that is not written": ("return {sum, true}", "return {sum, false}", "executed", PARITY),
         "a cursor moved on by every block": (

@@ -1,7 +1,5 @@
 """Every kernel, run on the CPU, against the NumPy backend and against higher precision."""
 
-import mmap
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -9,13 +7,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
-import cupy_private
 from accuracy import activation_error, loss_errors
 from comparisons import ACTIVATIONS, Comparison
+from far import LONG_WALKS, compare_far
 from fuseprop_cupy.catalog import BLOCK, kernels
 from fuseprop_cupy.updates import blocks_for_squares
 from fuseprop_numpy import NumpyBackend
-from host_device import HostRunBackend, on_host
+from host_device import HostRunBackend
 
 from fuseprop.backend import INTEGER
 
@@ -89,21 +87,12 @@ def test_a_sum_of_squares_takes_the_blocks_that_its_array_fills(size, blocks):
     assert blocks_for_squares(size) == blocks
 
 
-def test_rows_beyond_the_range_of_32_bits(ours):
-    """A sparse source of 2^31 + 10 elements: only the pages that are read exist."""
-    rows = 2**31 + 10
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
-    try:
-        memory = mmap.mmap(-1, rows * 8, flags=flags)
-    except OSError as error:
-        pytest.skip(f"this machine gives no 16 GiB of address space: {error}")
-    flat = np.frombuffer(memory, np.int64)
-    flat[rows - 3 :] = [7, 8, 9]
-    source = cupy_private.array_over(flat, flat.ctypes.data, (rows,), flat.dtype)
-    order = ours.from_host(np.array([rows - 1, rows - 2, 0]), dtype=INTEGER)
-    out = ours.empty((3,), INTEGER)
-    ours.take_rows(source, order, ours.zeros((1,), INTEGER), out=out)
-    np.testing.assert_array_equal(on_host(out), [9, 8, 0])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_indices_beyond_the_range_of_32_bits(dtype):
+    """Every kernel, but for those that take minutes."""
+    assert compare_far(dtype) == set(kernels(np.dtype(dtype))) - {
+        name for name in kernels(np.dtype(dtype)) if name.partition("<")[0] in LONG_WALKS
+    }
 
 
 NOT_FINITE = [np.nan, np.inf, -np.inf]

@@ -9,6 +9,7 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[tes
 
 from accuracy import activation_error, loss_errors
 from comparisons import Comparison
+from far import compare_far
 from fuseprop_cupy.catalog import KERNELS, kernels, source
 from host_compiler import kernels_of, read
 from host_device import HostRunBackend
@@ -22,12 +23,13 @@ FLOAT32 = kernels(np.dtype("float32"))
 
 
 def executed(built, dtype):
-    """What the executed rung asks of a backend, at a few shapes."""
+    """What the executed rung asks of a backend, at a few shapes and far beyond."""
     backend = HostRunBackend(dtype, built=built)
     comparison = Comparison(backend)
     for n, k in ((300, 5), (7, 40)):
         comparison.everything(n, k, np.random.default_rng(0))
     assert activation_error(backend, "sigmoid") <= 4, "more than 4 ulp"
+    compare_far(dtype, built)
     for k in (1, 10):
         assert max(loss_errors(backend, k, 1e4).values()) <= 4, "more than 4 eps"
 

@@ -147,7 +147,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             )
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        backend = load_backend(self.device, str(data.dtype))
+        backend = load_backend(self.device, str(data.dtype), otherwise="cpu")
         self.device_ = backend.device
         sample = Sample.whole(data.on(backend), targets, weights)
         held_out = None
@@ -248,7 +248,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return outputs (n, k), through the loss's link, on the host; warn where they are not finite."""
         check_is_fitted(self, "coefs_")
         data = check_rows(self, X, reset=False)
-        backend = load_backend(self.device, str(self.coefs_[0].dtype))
+        backend = load_backend(self.device, str(self.coefs_[0].dtype), otherwise="cpu")
         stack = self._stack(backend)
         predictions = predict_outputs(backend, stack, data.on(backend), on_device=data.is_on_device)
         warn_of_overflow(predictions, stacklevel=stacklevel)
@@ -259,8 +259,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         files.save(self, path)
 
     @classmethod
-    def load(cls, path: str | Path, device: str | None = "cpu") -> Self:
-        """Return the estimator in a model file, to predict on a device. Raises ModelFileError."""
+    def load(cls, path: str | Path, device: str | None = None) -> Self:
+        """Return the estimator in a model file, with `device` as its parameter. Raises ModelFileError."""
         return files.load(cls(device=device), path)
 
     def _outputs(self, targets: Targets) -> int:

@@ -39,9 +39,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     learning_rate : "constant" | "invscaling" | "adaptive" | callable
         Also a schedule of `fuseprop.schedules`, or any function of the epoch, counted from 0; then for
         "adam" too, and `learning_rate_init` is not used.
-    device : str or None
-        "cpu", "cuda", "cuda:1", "auto" or a backend's name; None is FUSEPROP_DEVICE, or else "auto". See
-        `fuseprop.load_backend`.
+    device : str, optional
+        "cpu", "cuda", "cuda:1", "auto" or a backend's name; by default what FUSEPROP_DEVICE names, or else
+        "cpu". It is looked up by each fit and each prediction: see `fuseprop.load_backend`.
     dtype : "float32" | "float64", optional
         By default that of X, if it is one of them, else "float64".
     class_weight : dict, "balanced", list of dict or None
@@ -98,7 +98,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        device: str | None = "cpu",
+        device: str | None = None,
         dtype: str | None = None,
         class_weight: Any = None,
         dropout: float = 0.0,

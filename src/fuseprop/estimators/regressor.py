@@ -79,7 +79,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        device: str | None = "cpu",
+        device: str | None = None,
         dtype: str | None = None,
         dropout: float = 0.0,
         clip_norm: float | None = None,

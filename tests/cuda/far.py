@@ -1,0 +1,145 @@
+"""Arrays of more than 2^32 elements in a few pages: what kernels do with indices that 32 bits cannot hold.
+
+A `FarBackend` moves whatever has as many as ROWS rows to behind 2^32 rows of zeros, of which only the pages
+that are touched exist; host arrays go there and come from there. Of a launch only the first and the last
+block run: the last one has the last items. So the usual comparisons tell what an index of 32 bits does,
+signed or not: it comes to the zeros, or to the 2^31 elements that lie before each array.
+"""
+
+import mmap
+from math import prod
+
+import cupy_private
+import numpy as np
+import pytest
+from comparisons import ACTIVATIONS, Comparison
+from fuseprop_cupy import dense, launch, updates
+from fuseprop_numpy import NumpyBackend
+from host_device import HostDevice, HostRunBackend, on_host
+
+from fuseprop.backend import INTEGER
+
+ROWS, HEAD, BEFORE = 40, 2**32, 2**31
+
+LONG_WALKS = {"inner_product"}
+"""Kernels whose one block goes over all of an array, which takes minutes beyond 2^32."""
+
+
+def sparse(size):
+    """Return so many bytes of zeros that take no memory until they are written to."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
+    try:
+        memory = mmap.mmap(-1, size, flags=flags)
+    except OSError as error:
+        pytest.skip(f"this machine gives no {size / 2**30:.0f} GiB of address space: {error}")
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        memory.madvise(mmap.MADV_NOHUGEPAGE)  # a page that is touched is 4 KiB, not 2 MiB
+    return np.frombuffer(memory, np.uint8)
+
+
+class FarDevice(HostDevice):
+    """A `HostDevice` whose long arrays begin with `head` rows that nobody looks at."""
+
+    head = HEAD
+
+    def empty(self, shape, dtype):
+        if shape[0] >= ROWS:
+            shape = (self.head + shape[0], *shape[1:])
+        before = BEFORE * dtype.itemsize
+        buffer = sparse(before + prod(shape) * dtype.itemsize)
+        return cupy_private.array_over(buffer, buffer.ctypes.data + before, tuple(shape), dtype)
+
+    def fill_zero(self, array):
+        pass  # new memory is zero
+
+    def upload(self, source, out):
+        on_host(out)[-len(source) :] = source
+
+    def download(self, array):
+        return on_host(array)[self.head if len(array) > self.head else 0 :].copy()
+
+    def run(self, name, grid, block, arguments):
+        self.launched.append(name)
+        values = [np.uintp(a.data.ptr) if isinstance(a, self.array_type) else a for a in arguments]
+        self._kernels.run_ends(name, grid, block, values)
+
+
+class FarBackend(HostRunBackend):
+    """The backend on a `FarDevice`; numbers of rows that it is given count from the end of the zeros."""
+
+    def _open(self, ordinal):
+        return FarDevice(ordinal, self.dtype, self._built)
+
+    def _table(self, ranges):
+        return super()._table(tuple((HEAD + start, HEAD + stop) for start, stop in ranges))
+
+    def _behind(self, order):
+        return self.from_host(HEAD + self.to_host(order), dtype=INTEGER)
+
+    def take_rows(self, source, order, cursor, *, out):
+        super().take_rows(source, self._behind(order), cursor, out=out)
+
+    def take_batch(self, order, cursor, sources, *, outs):
+        super().take_batch(self._behind(order), cursor, sources, outs=outs)
+
+
+def compare_far(dtype, built=None):
+    """Compare all kernels but LONG_WALKS on arrays of more than 2^32 elements; return which were launched."""
+    backend, rng = FarBackend(dtype, built=built), np.random.default_rng(0)
+    compare = Comparison(backend)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "MAX_BLOCKS", 2**31)  # one item a thread: the last block has the last ones
+        patch.setattr(updates, "SQUARES_BLOCKS", 2**31)
+        patch.setattr(updates, "SQUARES_PER_THREAD", 1)
+        compare.epoch(ROWS, 2, rng)
+        compare.dropout(ROWS, 2, rng)
+        compare.losses(ROWS, 2, rng)
+        compare.update(2 * ROWS, rng)
+        compare.fused(ROWS, 2, rng)
+        for activation in ACTIVATIONS:
+            inputs = {"z": rng.normal(size=(ROWS, 2)), "bias": rng.normal(size=2)}
+            compare("bias_activation", inputs, {"out": (ROWS, 2)}, activation)
+        add_up_parts(backend, rng)
+        backend.seam.head = 0
+        patch.setattr(dense, "SLICE", 1)
+        for activation in ACTIVATIONS:
+            add_up_columns(backend, activation, rng)
+        add_up_columns(backend, "identity", rng, in_place=True)
+    return set(backend.seam.launched)
+
+
+def add_up_parts(backend, rng):
+    """Gradients of which there are two parts, by every kernel that adds them up."""
+    size, settings = HEAD + 2 * ROWS, backend.from_host(np.zeros(5))
+    host = rng.normal(size=2 * ROWS).astype(backend.dtype)
+    parts = backend.from_host(host)
+    summed = backend.from_host(np.array([[HEAD + 10, HEAD + 10 + ROWS, HEAD, 2]]), dtype=INTEGER)
+    update = (None, 0, parts, summed, 1, None, 0, size)
+    for name, more in {
+        "gradient_squares": (parts, summed, 1, backend.empty((2**26,)), size),
+        "momentum_sgd": (backend.empty((2 * ROWS,)), settings[:3], *update),
+        "adam": (*(backend.empty((2 * ROWS,)) for _ in range(2)), settings, *update),
+    }.items():
+        gradients = backend.empty((2 * ROWS,))
+        kernel = backend._typed(name, *(["false"] if name == "momentum_sgd" else []))
+        values = () if name == "gradient_squares" else (backend.empty((2 * ROWS,)),)
+        backend._run(kernel, launch.blocks_for(size), *values, gradients, *more)
+        expected = np.zeros_like(host)
+        expected[10 : 10 + ROWS] = host[:ROWS] + host[ROWS:]
+        np.testing.assert_array_equal(backend.to_host(gradients), expected)
+
+
+def add_up_columns(backend, activation, rng, *, in_place=False):
+    """A matrix that is wide instead: its last rows and columns, and their sums in two stages."""
+    shape, corner = (1024, 2**23 + 2**15 + 7), (slice(-2, None), slice(-7, None))
+    host, gradient = rng.uniform(size=(2, 2, 7)).astype(backend.dtype), backend.empty(shape)
+    output, out = backend.empty(shape), gradient if in_place else backend.empty(shape)
+    bias_gradient = backend.empty(shape[1:])
+    on_host(gradient)[corner], on_host(output)[corner] = host
+    backend.activation_backward(gradient, output, activation, out=out, bias_gradient=bias_gradient)
+    numpy = NumpyBackend(backend.dtype.name)
+    expected, sums = numpy.empty((2, 7)), numpy.empty((7,))
+    numpy.activation_backward(*map(numpy.from_host, host), activation, out=expected, bias_gradient=sums)
+    compare = Comparison(backend)
+    compare.agree(on_host(out)[corner], numpy.to_host(expected))
+    compare.agree(on_host(bias_gradient)[-7:], numpy.to_host(sums))
