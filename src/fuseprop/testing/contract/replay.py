@@ -259,4 +259,5 @@ class ReplayContract:
     def _assert_close(backend: AnyBackend, actual: Array, expected: NDArray[Any], steps: int) -> None:
         eps = float(np.finfo(backend.dtype).eps)
         a, b = (array.astype(np.float64) for array in (backend.to_host(actual), expected))
-        assert np.max(np.abs(a - b) / np.maximum(1.0, np.abs(b))) <= 10 * steps * eps
+        difference = np.max(np.abs(a - b) / np.maximum(1.0, np.abs(b))) / eps
+        assert difference <= 10 * steps, f"{difference:.3g} eps apart, {10 * steps} are allowed"
