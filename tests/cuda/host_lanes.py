@@ -61,7 +61,11 @@ class HostGraph:
 
 
 class HostLanes:
-    """`Lanes` on the CPU."""
+    """`Lanes` on the CPU.
+
+    It refuses what would only show on a GPU: to ask for something while the handles are elsewhere, and to
+    capture what was never asked for before.
+    """
 
     def __init__(self, device):
         self.device = device
@@ -69,23 +73,34 @@ class HostLanes:
         self.graphs = []
         self._asked = None
         self._lane = 0
+        self._entered = False
 
     def prepare(self, node, lane):
         call = self.device.prepare(node)
+        loaded = False
 
         def ask():
+            nonlocal loaded
             if self._asked is None:
+                assert self._entered, "the lanes' handles are not on the current stream"
+                loaded = True
                 call()
-            else:
+            elif loaded:
                 self._write_down(Asked(node, self._lane, call))
+            else:
+                raise RuntimeError(
+                    "cudaErrorStreamCaptureUnsupported: this is loaded when it is first asked for"
+                )
 
         return ask
 
     def enter(self):
         assert self._asked is None, "the lanes are in a capture"
+        self._entered = True
 
     def begin(self):
         assert self._asked is None, "a capture has begun already"
+        self._entered = False
         self._asked = []
         self._last = [START] + [None] * (COUNT - 1)  # of each lane that is part of the capture
         self._waiting = [set() for _ in range(COUNT)]

@@ -72,12 +72,17 @@ class ByDefinition:
         C[...] = factor * (A if transa == 0 else A.T) @ (B if transb == 0 else B.T) + (kept and kept * C)
 
 
-@pytest.fixture
-def library(monkeypatch):
+def put_library(monkeypatch):
+    """Put a `ByDefinition` in the place of cuBLAS, of which no handle is spare."""
     made = ByDefinition()
     monkeypatch.setattr("fuseprop_cupy.blas.import_cublas", lambda: made)
     monkeypatch.setattr("fuseprop_cupy.blas._spare", {})
     return made
+
+
+@pytest.fixture
+def library(monkeypatch):
+    return put_library(monkeypatch)
 
 
 def on_device(host):

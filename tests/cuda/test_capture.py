@@ -289,6 +289,9 @@ def test_what_is_read_is_waited_for_whoever_wrote_it():
     steps = in_sequence(conflicts, [1, 0, 0, 0], 2)
     assert [placed.after for placed in steps.placed] == [(-1,), (), (), (0,), (3,), (), (), (4,)]
     assert steps.joins == ()
+    behind = in_sequence(conflicts_of([*nodes[:2], Multiply(b, b, other)]), [1, 1, 0], 1)
+    assert behind.placed[2].after == (0,)  # not the last of the other lane, which it has nothing to do with
+    assert behind.joins == (1,)
     alone = in_sequence(conflicts_of(nodes[:2]), [1, 0], 1)
     assert alone.joins == (0,)
 

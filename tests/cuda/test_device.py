@@ -4,6 +4,10 @@ A wrong name, or arguments that CuPy does not take, fail before that. On a machi
 runs these methods for good: pytest -m gpu --backends=cupy.
 """
 
+import sys
+import threading
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -14,6 +18,8 @@ import cupy_private
 from fuseprop_cupy.catalog import kernels
 from fuseprop_cupy.device import Device
 from fuseprop_cupy.nodes import Copy, Multiply, Run
+from host_device import HostRunBackend
+from two_threads import in_threads
 
 INSUFFICIENT_DRIVER = 35
 
@@ -69,3 +75,98 @@ def test_every_method_is_called():
     assert {name for name in vars(Device) if not name.startswith("_")} == {
         name.partition(",")[0] for name in CALLS
     }
+
+
+class TwoDevices:
+    """A CuPy with two devices: which one is current is each thread's own affair, and the first at first."""
+
+    def __init__(self):
+        local = threading.local()
+        stream = SimpleNamespace(ptr=0)  # the default one, which is at the same address for everybody
+
+        def use(ordinal):
+            local.current = ordinal
+            self.set += 1
+
+        self.set = 0
+        self.current = lambda: getattr(local, "current", 0)
+        self.ndarray = np.ndarray
+        self.cuda = SimpleNamespace(
+            Device=lambda ordinal: SimpleNamespace(use=lambda: use(ordinal), compute_capability="90"),
+            runtime=SimpleNamespace(getDevice=self.current),
+            alloc_pinned_memory=None,
+            get_current_stream=lambda: stream,
+        )
+
+
+@pytest.fixture
+def two(monkeypatch):
+    return put_two(monkeypatch)
+
+
+def put_two(monkeypatch):
+    """Put a `TwoDevices` in the place of CuPy; return it and a `Device` for each."""
+    made = TwoDevices()
+    monkeypatch.setitem(sys.modules, "cupy", made)
+    monkeypatch.setattr("fuseprop_cupy.device.probe", lambda ordinal: None)
+    return made, [Device(ordinal, np.dtype("float32")) for ordinal in (0, 1)]
+
+
+def test_a_device_is_current_whoever_was_in_between(two):
+    """Another backend, or the user's own code, may have made another one current."""
+    cupy, (first, second) = two
+    for device in (first, second, first, second, second):
+        device.enter()
+        assert cupy.current() == device.ordinal
+    cupy.cuda.Device(0).use()
+    second.enter()
+    assert cupy.current() == 1
+
+
+def test_a_device_is_not_set_where_it_is_current(two):
+    cupy, (_, second) = two
+    for _ in range(3):
+        second.enter()
+    assert cupy.set == 1
+
+
+def test_a_device_is_current_in_every_thread(two):
+    """Each thread begins with the first device, whatever others have done."""
+    cupy, (_, second) = two
+    second.enter()
+
+    def enter():
+        before = cupy.current()
+        second.enter()
+        return before, cupy.current()
+
+    assert in_threads(enter, enter) == [(0, 1), (0, 1)]
+
+
+class Lanes:
+    """A thread's lanes, which only are."""
+
+    def __init__(self, device, dtype):
+        self.thread = threading.get_ident()
+
+
+def test_every_thread_has_lanes_of_its_own(two, monkeypatch):
+    """On the default stream too, whose address all threads share."""
+    monkeypatch.setattr("fuseprop_cupy.device.Lanes", Lanes)
+    _, (first, second) = two
+
+    def take():
+        kept = first.lanes(), second.lanes()
+        assert first.lanes() is kept[0]
+        assert {lanes.thread for lanes in kept} == {threading.get_ident()}
+        return kept
+
+    here, (one, other) = take(), in_threads(take, take)
+    assert len({id(lanes) for pair in (here, one, other) for lanes in pair}) == 6
+
+
+def test_every_thread_has_a_temporary_array_of_its_own():
+    backend = HostRunBackend()
+    scratch = [backend._scratch(8), *in_threads(lambda: backend._scratch(8), lambda: backend._scratch(8))]
+    assert len({array.data.ptr for array in scratch}) == 3
+    assert backend._scratch(4) is scratch[0]

@@ -138,18 +138,33 @@ class Machine:
         return SimpleNamespace(use=use, product=lambda *arrays: self.note("product", number, arrays))
 
 
-@pytest.fixture
-def machine(monkeypatch):
+def put_machine(monkeypatch):
+    """Put a `Machine` in the place of CuPy and cuBLAS."""
     made = Machine()
     monkeypatch.setitem(sys.modules, "cupy", made.cupy)
     monkeypatch.setattr(module, "Blas", made.blas)
-    yield made
+    return made
+
+
+def assert_nothing_dangles(machine):
     gc.collect()
-    assert made.dangling == [], "a stream went while a handle pointed to it"
+    assert machine.dangling == [], "a stream went while a handle pointed to it"
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    made = put_machine(monkeypatch)
+    yield made
+    assert_nothing_dangles(made)
 
 
 @pytest.fixture
 def lanes(machine):
+    return lanes_of(machine)
+
+
+def lanes_of(machine):
+    """Lanes of which nothing was asked yet."""
     device = SimpleNamespace(
         ordinal=0, empty=lambda shape, dtype: np.empty(shape, dtype), prepare=lambda node: f"prepared {node}"
     )
@@ -164,6 +179,8 @@ def test_a_capture(machine, lanes):
     event = lanes.record(0)
     lanes.wait(1, event)
     lanes.issue(1, lambda: machine.asked.append("asked"))
+    joined = lanes.record(1)
+    lanes.wait(0, joined)
     launch = lanes.end()
     lanes.enter()
     assert machine.asked == [
@@ -175,6 +192,8 @@ def test_a_capture(machine, lanes):
         ("current", 2),
         "asked",
         ("current", 0),
+        ("record", 2, joined),
+        ("wait_event", 1, joined),
         ("end_capture", 1),
         ("use", 0, 0),
         ("use", 1, 0),

@@ -20,7 +20,8 @@ from fuseprop_cupy.nodes import Multiply
 from fuseprop_cupy.products import Products
 from host_device import HostRunBackend
 from nvmath.bindings import cublas
-from test_blas import ByDefinition, on_device
+from test_blas import on_device, put_library
+from two_threads import in_threads
 
 from fuseprop.backend import BackendUnavailable
 
@@ -50,10 +51,7 @@ class OneDevice:
 
 @pytest.fixture
 def library(monkeypatch):
-    made = ByDefinition()
-    monkeypatch.setattr("fuseprop_cupy.blas.import_cublas", lambda: made)
-    monkeypatch.setattr("fuseprop_cupy.blas._spare", {})
-    return made
+    return put_library(monkeypatch)
 
 
 @pytest.fixture
@@ -63,7 +61,11 @@ def workspaces():
 
 @pytest.fixture
 def made(library, workspaces):
-    """Products in float32 on the device of `OneDevice`."""
+    return products_on(workspaces)
+
+
+def products_on(workspaces):
+    """Products in float32 on the device of `OneDevice`; a list gets a reference to each workspace."""
 
     def empty(shape, dtype):
         assert (shape, dtype) == ((32 << 20,), np.uint8)
@@ -126,23 +128,16 @@ def test_another_stream_gets_another_workspace_and_keeps_the_stream(library, mad
 
 
 def test_two_threads_never_share_a_handle(library, made):
-    """Each holds on until the other has its own: a handle is told its stream before each product."""
-    together, used = threading.Barrier(2, timeout=60), {}
+    """On the default stream too, whose address is the same for both."""
 
-    def work(number):
-        made._cupy.local.stream = Stream(number)
+    def work():
         for _ in range(3):
-            together.wait()
             multiply(made)
-        used[number] = made._local.blas._handle
-        together.wait()
+        return made._local.blas
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in (1, 2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(used.values())) == 2
+    first, second = in_threads(work, work)
+    assert first is not second
+    assert first._handle != second._handle
     assert library.handles == 2
 
 

@@ -1,0 +1,265 @@
+"""Mistakes that the Python of the CUDA seam is prone to, each with the rung that finds it and what that says.
+
+file: {mistake: (text, what stands there instead, rung, finding)}. The rungs are those of tests/README.md:
+"asked", of stand-ins for CUDA; "captured", whose graphs run in other orders; "reached", with two devices and
+threads; and "contract", what any backend's replays are asked.
+"""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from types import FunctionType
+
+from fuseprop_cupy.catalog import KERNELS
+
+PACKAGE = "fuseprop_cupy"
+
+RACE = "race"
+BITS = "not equal"
+APART = "eps apart|wrote outside an array"
+ISSUE = "            lanes.issue(placed.lane, self.calls[placed.node])\n"
+RECORD = """            if place in awaited:
+                events[place] = lanes.record(placed.lane)
+"""
+STREAM = "        self._cublas.set_stream(self._handle, stream)\n"
+WORKSPACE = (
+    "        self._cublas.set_workspace(self._handle, self._workspace.data.ptr, self._workspace.nbytes)\n"
+)
+SHARED = "threading.local()", 'type("Shared", (), {})()'
+
+SEAM_MISTAKES = {
+    "lanes.py": {
+        "handles moved late": (
+            "        self._use(self._streams)\n        self._streams[0].begin_capture()\n",
+            "        self._streams[0].begin_capture()\n        self._use(self._streams)\n",
+            *("asked", "begin_capture"),
+        ),
+        "handles left where they were": (
+            "self._use([self._cupy.cuda.get_current_stream()] * COUNT)",
+            "self._use(self._at or [self._cupy.cuda.get_current_stream()] * COUNT)",
+            *("asked", "use"),
+        ),
+        "a stream freed early": (
+            "self._at, self._kept = [], [*self._kept, *streams]",
+            "self._at = self._kept = []",
+            *("asked", "went while a handle|dangling"),
+        ),
+        "a wait dropped": ("self._streams[lane].wait_event(event)", "pass", "asked", "wait_event"),
+        "an event of the main lane alone": (
+            "self._streams[lane].record(event)",
+            "self._streams[0].record(event)",
+            *("asked", "record"),
+        ),
+        "the caller's stream not made current again": (
+            "            before.use()",
+            "            pass",
+            "asked",
+            "'current', 0",
+        ),
+        "a capture that does not end": (
+            "                streams[0].end_capture()",
+            "                pass",
+            "asked",
+            "end_capture",
+        ),
+        "one handle for both lanes": (
+            "self._blas[lane].product",
+            "self._blas[0].product",
+            "asked",
+            "product",
+        ),
+    },
+    "capture.py": {
+        "a wait dropped": (
+            "for earlier in placed.after:",
+            "for earlier in placed.after if placed.lane else ():",
+            *("captured", f"{RACE}|Unjoined"),
+        ),
+        "a fork dropped": (
+            "for earlier in placed.after:",
+            "for earlier in placed.after if not placed.lane else ():",
+            *("captured", "not part of the capture"),
+        ),
+        "a join dropped": ("for place in steps.joins:", "for place in ():", "captured", "Unjoined"),
+        "an event before what it is of": (
+            f"{ISSUE}{RECORD}",
+            f"{RECORD}{ISSUE}",
+            *("captured", f"{RACE}|not part of the capture|Unjoined"),
+        ),
+        "a step too many": (
+            "in_sequence(self._conflicts, self._lanes_of_nodes, times)",
+            "in_sequence(self._conflicts, self._lanes_of_nodes, times + 1)",
+            *("contract", APART),
+        ),
+        "a step too few": (
+            "in_sequence(self._conflicts, self._lanes_of_nodes, times)",
+            "in_sequence(self._conflicts, self._lanes_of_nodes, max(1, times - 1))",
+            *("contract", APART),
+        ),
+        "a graph of another length": (
+            "self._graphs[times] = self._write_down(times)",
+            "self._graphs[times] = self._write_down(self._length)",
+            *("contract", APART),
+        ),
+        "handles left in the capture": (
+            "                    self.lanes.enter()",
+            "                    pass",
+            *("asked", "use"),
+        ),
+        "a failed capture that goes on": (
+            "                    self.lanes.abandon()\n",
+            "",
+            *("asked", "end_capture"),
+        ),
+        "garbage collected in a capture": ("    gc.disable()", "    gc.enable()", "asked", "True"),
+    },
+    "replay.py": {
+        "a step too many, before the graphs": ("            left -= 1\n", "", "contract", APART),
+        "graphs counted as one step": ("left -= steps", "left -= 1", "contract", APART),
+        "steps forgotten that are left over": (
+            "        _take(capture.calls, left)",
+            "        _take(capture.calls, 0)",
+            *("captured", BITS),
+        ),
+        "captured cold": (
+            "        if not capture.warm:",
+            "        if capture.warm is None:",
+            *("captured", "first asked for"),
+        ),
+        "the lanes of another stream": (
+            "if capture.lanes is not lanes:",
+            "if capture.lanes is None:",
+            *("captured", "handles are not on the current stream|lanes of its own"),
+        ),
+        "handles left where they were": (
+            "        lanes.enter()\n",
+            "",
+            *("captured", "handles are not on the current stream"),
+        ),
+    },
+    "branches.py": {
+        "a lane that begins with nobody": (
+            "                after.append(START)",
+            "                pass",
+            *("captured", "not part of the capture"),
+        ),
+        "a lane that is not joined": (
+            "if places and places[-1] > seen[0][other]]",
+            "if places and other > 1]",
+            *("captured", "Unjoined"),
+        ),
+        "only the last of the other lane looked at": (
+            "reversed(on[other]))",
+            "on[other][-1:])",
+            *("captured", "=="),
+        ),
+    },
+    "nodes.py": {
+        "what is read written over": (
+            "    return any(each.meets(also) or each.meets(later.reads) for each in written) or any(\n"
+            "        each.meets(also) for each in earlier.reads\n    )",
+            "    return any(each.meets(also) or each.meets(later.reads) for each in written)",
+            *("captured", BITS),
+        ),
+    },
+    "blas.py": {
+        "the workspace before the stream": (
+            f"{STREAM}{WORKSPACE}",
+            f"{WORKSPACE}{STREAM}",
+            *("asked", "set_workspace"),
+        ),
+        "factors rounded to TF32": (
+            "cublas.ComputeType.COMPUTE_32F if",
+            "cublas.ComputeType.COMPUTE_32F_FAST_TF32 if",
+            *("asked", r"\{0\} == \{1\}"),
+        ),
+        "one handle for all owners": ("spare.pop()", "spare[-1]", "asked", "77 != 79"),
+    },
+    "products.py": {
+        "one handle for all threads": (*SHARED, "asked", "is not"),
+        "one workspace for all streams": (
+            "if at is None or at.ptr != stream.ptr:",
+            "if at is None:",
+            *("asked", "is not None"),
+        ),
+        "a stream that may go": (
+            "self._local.stream = made, stream",
+            'self._local.stream = made, type("At", (), {"ptr": stream.ptr})',
+            *("asked", "is not None"),
+        ),
+    },
+    "device.py": {
+        "the device set only once": (
+            "        if self._current() != self.ordinal:\n            self._device.use()\n",
+            "        if not hasattr(self, '_set'):\n            self._device.use()\n"
+            "            self._set = True\n",
+            *("reached", "1 == 0"),
+        ),
+        "the device set only once a thread": (
+            "        if self._current() != self.ordinal:\n            self._device.use()\n",
+            "        if not hasattr(self._local, 'set'):\n            self._device.use()\n"
+            "            self._local.set = True\n",
+            *("reached", "1 == 0"),
+        ),
+        "the device never set": (
+            "            self._device.use()\n",
+            "            pass\n",
+            "reached",
+            "0 == 1",
+        ),
+        "lanes shared by all threads": (*SHARED, "reached", "=="),
+        "lanes shared by all streams": (
+            "get_current_stream().ptr\n",
+            "get_current_stream() and 0\n",
+            "asked",
+            "is not",
+        ),
+    },
+    "arrays.py": {
+        "temporary memory shared by all threads": (*SHARED, "reached", "1 == 3"),
+    },
+}
+
+
+def read_module(file):
+    """Return the text of a Python file of the backend."""
+    return (Path(KERNELS).parent / file).read_text()
+
+
+@contextmanager
+def mistaken(file, old, new):
+    """Let the backend, and what the tests have imported of it, be as if this stood in a file.
+
+    The classes stay the ones that they are and get other methods, so that subclasses get them too; a method
+    that asks for `super()` cannot be changed so.
+    """
+    module = sys.modules[f"{PACKAGE}.{file.removesuffix('.py')}"]
+    before = dict(vars(module))
+    path = Path(module.__file__)
+    undo = []
+
+    def put(owner, name, value):
+        undo.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, value)
+
+    exec(compile(path.read_text().replace(old, new), str(path), "exec"), vars(module))
+    try:
+        for name, original in before.items():
+            changed = vars(module).get(name)
+            if changed is original or getattr(original, "__module__", None) != module.__name__:
+                continue
+            if isinstance(original, type):
+                for part, value in vars(changed).items():
+                    if isinstance(value, FunctionType | property | classmethod | staticmethod):
+                        put(original, part, value)
+                setattr(module, name, original)
+            elif isinstance(original, FunctionType):
+                for importer in list(sys.modules.values()):
+                    if importer is not module and vars(importer).get(name) is original:
+                        put(importer, name, changed)
+        yield
+    finally:
+        for owner, name, value in reversed(undo):
+            setattr(owner, name, value)
+        vars(module).clear()
+        vars(module).update(before)
