@@ -33,6 +33,6 @@ def quoted(name: object) -> str:
     return f'"{name}"' if isinstance(name, str) else repr(name)
 
 
-def counted(number: int, thing: str) -> str:
-    """Return a number of things, such as ``1 epoch`` or ``3 epochs``."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """Return a number of things, such as ``1 epoch`` or ``3 epochs``; an s is added, or `things` is taken."""
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
