@@ -63,7 +63,7 @@ ACTIVATIONS: dict[str, ActivationFormula] = {
 
 def check_activation(name: object) -> None:
     """Raise ValueError unless `name` is an activation that gradient descent can train."""
-    if name == "step":
+    if isinstance(name, str) and name == "step":
         raise ValueError(
             'activation "step" cannot be trained by gradient descent: its slope is 0 everywhere, so that no '
             "weight in front of it has a gradient. Use fuseprop.Perceptron, which learns by the perceptron "

@@ -63,7 +63,8 @@ def as_rows(X: object, features: int | None = None, *, name: str = "X") -> HostA
             f"{name} is empty: shape {array.shape}. At least one row and one feature are needed."
         )
     if features is not None and array.shape[1] != features:
-        raise ValueError(f"{name} has {array.shape[1]} features, but the network takes {features}.")
+        has = counted(array.shape[1], "feature")
+        raise ValueError(f"{name} has {has}, but the network takes {features}.")
     check_finite(name, array)
     return array
 
@@ -115,7 +116,8 @@ def check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
     beyond = np.abs(array) > limit
     raise ValueError(
         f"{name} contains {array[beyond][0]:g} in {_first(beyond)} (counted from 0), which "
-        f'{dtype} cannot hold. Make {name} smaller, such as by standardizing, or compute in dtype="float64".'
+        f"{dtype} cannot hold. Give smaller numbers, such as standardized ones, or compute in "
+        f'dtype="float64".'
     )
 
 
@@ -143,6 +145,11 @@ def check_methods(name: str, value: object, methods: Sequence[str], expected: st
         raise TypeError(f"{name} must be {expected}, got {got:.100}.")
 
 
+def check_backend(backend: object) -> None:
+    """Raise TypeError for what is no backend."""
+    check_methods("backend", backend, ("from_host", "compile"), "a backend object (device= takes names)")
+
+
 def check_flag(name: str, value: object) -> None:
     """Raise TypeError for what is neither True nor False."""
     if not isinstance(value, bool | np.bool_):
@@ -150,8 +157,9 @@ def check_flag(name: str, value: object) -> None:
 
 
 def is_finite_number(value: object) -> bool:
-    """Whether this is one number, and neither nan nor inf; True and False are none."""
-    if isinstance(value, bool | np.bool_) or getattr(value, "shape", ()) != ():
+    """Whether this is one number, and neither nan nor inf; True, False and masked values are none."""
+    is_other = isinstance(value, bool | np.bool_ | np.ma.MaskedArray)
+    if is_other or getattr(value, "shape", ()) != ():
         return False
     try:
         return isfinite(value)  # type: ignore[arg-type]
@@ -183,8 +191,8 @@ def as_generator(seed: object) -> np.random.Generator:
 
 
 def as_list(name: str, values: Iterable[T] | object, example: str) -> list[T]:
-    """Return a sequence as a list; raise TypeError for text, and for what holds nothing to go through."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    """Return a sequence as a list; raise TypeError for text, for sets and dicts, and for what is none."""
+    if isinstance(values, str | bytes | set | frozenset | dict) or not isinstance(values, Iterable):
         raise TypeError(f"{name} must be a sequence such as {example}, got {values!r:.60}.")
     return list(values)
 

@@ -19,7 +19,7 @@ from .checks import as_host, as_list, is_finite_number
 from .choices import choose
 from .initialization import INITIALIZERS, Initializer
 from .parameters import LayerParameters
-from .quoting import quoted
+from .quoting import counted, quoted
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,14 @@ class Dense:
         if weights is None:
             initializer = self.initializer or ("he" if self.activation == "relu" else "glorot")
             draw = INITIALIZERS[initializer] if isinstance(initializer, str) else initializer
-            weights = _explicit("the initializer's weights", draw(rng, *shape), shape)
+            try:
+                drawn = draw(rng, *shape)
+            except TypeError as error:
+                raise TypeError(
+                    f"the initializer {initializer!r:.100} could not draw weights: {error}. It is called "
+                    f"with a numpy.random.Generator, inputs and outputs, and returns weights of that shape."
+                ) from error
+            weights = _explicit("the initializer's weights", drawn, shape)
         bias = _explicit("bias", self.bias, (self.outputs,))
         assert weights is not None
         return weights, np.zeros(self.outputs) if bias is None else bias
@@ -148,7 +155,8 @@ def mlp(
     for what, entries in (("activation", names), ("dropout", rates)):
         if len(entries) != hidden:
             raise ValueError(
-                f"{what} has {len(entries)} entries for {hidden} hidden layers (sizes {sizes}); "
+                f"{what} has {counted(len(entries), 'entry', 'entries')} for "
+                f"{counted(hidden, 'hidden layer')} (sizes {sizes}); "
                 f"give one for all or exactly {hidden}."
             )
     return [

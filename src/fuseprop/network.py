@@ -9,7 +9,7 @@ import numpy as np
 
 from .backend import AnyBackend, HostArray
 from .callbacks import Callback, check_callbacks
-from .checks import as_generator, as_list, check_flag, check_methods, positive_integer, warn_of_overflow
+from .checks import as_generator, as_list, check_backend, check_flag, positive_integer, warn_of_overflow
 from .choices import choose
 from .evaluation import evaluation
 from .history import History
@@ -85,9 +85,7 @@ class Network:
         self.metric = metric
         self.rng = as_generator(seed)
         if backend is not None:
-            check_methods(
-                "backend", backend, ("from_host", "compile"), "a backend object (device= takes names)"
-            )
+            check_backend(backend)
         self.backend = load_backend(device, dtype) if backend is None else backend
         self.stack = build_stack(self.backend, layers, chosen, self.rng)
         self._passes = Passes(self.backend, self.stack)

@@ -15,6 +15,7 @@ from .checks import (
     as_generator,
     as_host,
     as_rows,
+    check_backend,
     check_finite,
     check_range,
     is_finite_number,
@@ -75,6 +76,8 @@ class Perceptron:
         self.learning_rate = float(learning_rate)
         self.epochs = positive_integer("epochs", epochs)
         self.rng = as_generator(seed)
+        if backend is not None:
+            check_backend(backend)
         self.backend = load_backend(device, dtype) if backend is None else backend
         self.converged: bool | None = None
         self.mistakes: list[int] = []
@@ -96,11 +99,6 @@ class Perceptron:
             while len(mistakes) < self.epochs and (not mistakes or mistakes[-1]):
                 mistakes.append(learning.run_epoch(self.rng.permutation(len(rows))))
         weights = learning.weights()
-        if not np.isfinite(weights).all():
-            raise OverflowError(
-                f"the perceptron's weights became too large for {self.backend.dtype}. Standardize X, or take "
-                f"a smaller learning rate than {self.learning_rate:g}, which changes no answer."
-            )
         self._weights, self.mistakes, self.converged = weights, mistakes, mistakes[-1] == 0
         if not self.converged:
             when = "its only epoch" if self.epochs == 1 else f"the last of {self.epochs} epochs"
@@ -167,11 +165,19 @@ class _Learning:
         self.one = backend.from_host(np.ones((1, 1)))
 
     def run_epoch(self, order: HostArray) -> int:
-        """Go through the rows once; return how many answers were wrong."""
+        """Go through the rows once; return how many answers were wrong.
+
+        Raises OverflowError where the weights are no longer finite.
+        """
         self.backend.from_host(order, out=self.order)
         self.backend.from_host(np.zeros(1, INTEGER), out=self.cursor)
         for _ in range(self.rows):
             self.learn()
+        if not self.parameters.are_finite():
+            raise OverflowError(
+                f"the perceptron's weights became too large for {self.backend.dtype}. Standardize X, or take "
+                f"a smaller learning rate, which changes no answer."
+            )
         return int(self.backend.to_host(self.losses).sum())
 
     def learn(self) -> None:

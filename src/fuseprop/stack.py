@@ -15,6 +15,7 @@ from .dropout import Dropout
 from .layers import Dense
 from .losses import Loss
 from .parameters import Parameters
+from .quoting import counted
 
 Places: TypeAlias = Sequence[Array | None] | None
 """Where layers put what dropout leaves of their outputs, in training: None for a layer that drops nothing."""
@@ -100,7 +101,7 @@ def load_weights(parameters: Parameters, layers: Sequence[tuple[HostArray, HostA
     Raises ValueError where a number is too large for the parameters' dtype, and sets none then.
     """
     for i, arrays in enumerate(layers, 1):
-        for what, array in zip(("weights", "bias"), arrays, strict=True):
+        for what, array in zip(("weight matrix", "bias"), arrays, strict=True):
             check_range(f"the {what} of layer {i}", array, parameters.backend.dtype)
     parameters.load(layers)
 
@@ -115,7 +116,8 @@ def check_chain(layers: Sequence[Dense]) -> None:
     for i, (below, above) in enumerate(pairwise(layers), 1):
         if above.inputs != below.outputs:
             raise ValueError(
-                f"layer {i + 1} takes {above.inputs} inputs, but layer {i} gives {below.outputs} outputs; "
+                f"layer {i + 1} takes {counted(above.inputs, 'input')}, but layer {i} gives "
+                f"{counted(below.outputs, 'output')}; "
                 f"they must be equal."
             )
     if layers[-1].dropout:

@@ -136,5 +136,5 @@ def test_the_answers_are_not_dropped():
     with pytest.raises(ValueError, match=r"last layer drops a share of 0\.5.*hidden layers only"):
         Network([Dense(2, 3), Dense(3, 1, "identity", dropout=0.5)], "half_squared_error")
     assert mlp([2, 3, 4, 1], dropout=[0.1, 0.2])[-1].dropout == 0
-    with pytest.raises(ValueError, match="dropout has 1 entries for 2 hidden layers"):
+    with pytest.raises(ValueError, match="dropout has 1 entry for 2 hidden layers"):
         mlp([2, 3, 4, 1], dropout=[0.1])

@@ -174,7 +174,7 @@ def test_equal_networks_give_equal_losses_whatever_the_coding(network):
         (lambda: Dense(2, 3, bias=[np.nan, 0, 0]), ValueError, "bias must be finite"),
         (lambda: mlp([3]), ValueError, "inputs and outputs"),
         (lambda: Network(mlp([3, 10**30, 1]), HALF), MemoryError, "fit no memory at all.*layers smaller"),
-        (lambda: mlp([3, 4, 4, 2], ["relu"]), ValueError, "1 entries for 2 hidden layers"),
+        (lambda: mlp([3, 4, 4, 2], ["relu"]), ValueError, "1 entry for 2 hidden layers"),
         (lambda: Network([], HALF), ValueError, "at least one layer"),
         (lambda: Network([Dense(2, 3), Dense(4, 1)], HALF), ValueError, "layer 2 takes 4 .* layer 1 gives 3"),
         (lambda: Network(["Dense"], HALF), TypeError, "must be Dense, got str"),

@@ -33,7 +33,7 @@ def test_an_activation_per_layer(classes):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"activation": ("relu",)}, r"activation has 1 entries for 2 hidden layers .* exactly 2"),
+        ({"activation": ("relu",)}, r"activation has 1 entry for 2 hidden layers .* exactly 2"),
         ({"activation": ("relu", "gelo")}, r'activation "gelo" is not known. Choose from: .*sigmoid'),
         ({"dtype": "float16"}, r"'dtype' parameter .* 'float(32|64)'.* Got 'float16'"),
         ({"dropout": 1.0}, r"'dropout' parameter .* Got 1.0"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from math import inf
 
-from ..checks import positive_integer
+from ..checks import is_finite_number, positive_integer
 from ..history import History
 
 
@@ -27,7 +27,7 @@ class EarlyStopping:
 
     def __init__(self, patience: int = 10, min_delta: float = 0.0) -> None:
         self.patience = positive_integer("patience", patience)
-        if not (isfinite(min_delta) and min_delta >= 0):
+        if not (is_finite_number(min_delta) and min_delta >= 0):
             raise ValueError(f"min_delta must be a number of at least 0, got {min_delta!r}.")
         self.min_delta = min_delta
 

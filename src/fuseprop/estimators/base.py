@@ -140,11 +140,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"estimator was fitted. Give as many, or fit anew, without warm_start."
             )
         weights = self._weights(data, incremental=incremental)
-        if weights is not None and not np.isfinite(np.sum(weights, dtype=np.float64)):
-            raise ValueError(
-                f"sample_weight adds up to more than float64 can hold: its largest number is "
-                f"{np.max(weights):g}. Divide it by that."
-            )
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         backend = load_backend(self.device, str(data.dtype), otherwise="cpu")
@@ -172,12 +167,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             if self.early_stopping and held_out is None:
                 fraction, stratify = self.validation_fraction, self._stratifies()
                 sample, held_out = sample.split(fraction, self._random_state, stratify=stratify)
-                kept = sample.own_weights
-                if kept is not None and not kept.any():
-                    raise ValueError(
-                        "all rows whose weight is not 0 were drawn for early stopping's validation. Give "
-                        "more rows a weight, X_val and y_val, or another random_state."
-                    )
         self._seen = seen(data, None if first else getattr(self, "_seen", None))
         self.history_ = History(metric=self._metric_name)
         return data, backend, sample, held_out
@@ -197,8 +186,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _begin_curves(self, *, first: bool) -> None:
         """Begin to count, or go on; anew where an earlier call counted by another rule, or not at all."""
         scored = getattr(self, "validation_scores_", None) is not None
-        if first or not hasattr(self, "loss_curve_") or scored != bool(self.early_stopping):
+        if first or not hasattr(self, "loss_curve_"):
             self.loss_curve_: list[float] = []
+        if first or not hasattr(self, "best_loss_") or scored != bool(self.early_stopping):
             self._no_improvement_count = 0
             self.validation_scores_: list[float] | None = [] if self.early_stopping else None
             self.best_validation_score_ = -np.inf if self.early_stopping else None

@@ -102,7 +102,7 @@ def check_rows(
             options |= {"multi_output": True, "y_numeric": estimator._y_is_numeric}
             seen, y = validate_data(estimator, seen, y, **options)
     except (TypeError, ValueError, OverflowError) as error:
-        _say_it_better(error, seen, names[0])
+        _say_it_better(error, dict(zip(names, (seen, y) if asked else (seen,), strict=False)))
         if asked and estimator._y_is_numeric:
             check_numeric(names[1], y)
         raise
@@ -111,8 +111,34 @@ def check_rows(
     dtype = seen.dtype
     if stays and len(wanted) > 1:
         dtype = np.dtype(np.float32 if str(X.dtype).endswith("float32") else np.float64)
-    weights = None if sample_weight is None else _check_sample_weight(sample_weight, seen)
+    weights = None if sample_weight is None else check_weights(sample_weight, seen)
     return Checked(X if stays else seen, y, weights, dtype)
+
+
+def check_weights(sample_weight: Any, X: Any) -> HostArray:
+    """Return weights (n,) in floats, that can be added up."""
+    try:
+        weights: HostArray = _check_sample_weight(sample_weight, X)
+    except (TypeError, ValueError, OverflowError) as error:
+        _say_it_better(error, {"sample_weight": sample_weight})
+        raise
+    if weights.dtype.kind not in "biuf":
+        raise TypeError(f"sample_weight must hold real numbers, got dtype {weights.dtype}.")
+    if weights.dtype.kind != "f":
+        weights = weights.astype(np.float64)
+    check_sum(weights)
+    return weights
+
+
+def check_sum(weights: HostArray) -> None:
+    """Raise ValueError for weights whose sum no float64 holds."""
+    with np.errstate(over="ignore"):
+        total = weights.sum(dtype=np.float64)
+    if not np.isfinite(total):
+        raise ValueError(
+            f"sample_weight adds up to more than float64 can hold: one of its numbers is "
+            f"{weights[np.argmax(np.abs(weights))]:g}. Divide it by that; only the proportions count."
+        )
 
 
 def check_numeric(name: str, y: Any) -> None:
@@ -134,16 +160,20 @@ def check_numeric(name: str, y: Any) -> None:
     )
 
 
-def _say_it_better(error: Exception, X: Any, name: str) -> None:
-    """Raise an error that says which value of X is no number, where Python's own words do not."""
+def _say_it_better(error: Exception, given: dict[str, Any]) -> None:
+    """Raise an error that says, by name, which of the values given is no number, where Python's does not."""
+    names = " or ".join(given)
     if isinstance(error, OverflowError):
         raise ValueError(
-            f"{name} or y holds a whole number that no float64 can hold, which ends at 1.8e308."
+            f"{names} holds a whole number that no float64 can hold: that ends at 1.8e308."
         ) from error
+    if "inhomogeneous" in str(error):
+        raise ValueError(f"{names} has rows of different lengths: {error} Make them equally long.") from error
     if isinstance(error, TypeError) and str(error).startswith("float() argument"):
-        stranger = first_stranger(np.asarray(X, object))
-        if stranger is not None:
-            raise TypeError(
-                f"{name} must hold numbers, got {stranger!r:.60}: {error}. Encode it as numbers, or leave "
-                f"its column out."
-            ) from error
+        for name, values in given.items():
+            stranger = None if sparse.issparse(values) else first_stranger(np.asarray(values, object))
+            if stranger is not None:
+                raise TypeError(
+                    f"{name} must hold numbers, got {stranger!r:.60}: {error}. Encode it as numbers, or "
+                    f"leave it out."
+                ) from error

@@ -17,7 +17,7 @@ from ..nonnumeric import check_plain
 from ..targets import Targets
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
-from .checking import Checked
+from .checking import Checked, check_sum
 from .labels import Labels
 from .monitoring import with_callbacks
 from .parameters import CONSTRAINTS
@@ -206,8 +206,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         _check_class_weight(self.class_weight)
         weights: HostArray = compute_sample_weight(self.class_weight, data.y)
-        if data.weights is not None:
-            weights = weights * data.weights
+        with np.errstate(over="ignore"):
+            weights = weights if data.weights is None else weights * data.weights
+        check_sum(weights)
         if not weights.any():
             raise ValueError(
                 f"class_weight={self.class_weight!r:.100} leaves every row of y the weight 0, so that "
@@ -237,9 +238,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
 
 def _check_class_weight(given: Any) -> None:
-    """Raise ValueError for weights of classes that are no numbers of at least 0."""
+    """Raise ValueError for weights of classes that are no numbers of at least 0, and lists of no dicts."""
+    if isinstance(given, list) and not (given and all(isinstance(weights, dict) for weights in given)):
+        raise ValueError(
+            f'class_weight must be a dict from class to weight, "balanced", or a list of dicts, one a label, '
+            f"got {given!r:.60}."
+        )
     for weights in [given] if isinstance(given, dict) else given if isinstance(given, list) else []:
-        for name, weight in weights.items() if isinstance(weights, dict) else ():
+        for name, weight in weights.items():
             if not (is_finite_number(weight) and weight >= 0):
                 raise ValueError(
                     f"class_weight gives the class {name!r:.60} the weight {weight!r:.60}; expected a number "

@@ -32,7 +32,10 @@ class Objective:
         n = len(sample.rows)
         self._backend, self._stack = backend, stack
         weights = np.ones(n) if sample.weights is None else sample.weights.astype(np.float64)
-        self._shares, self._decay = weights / weights.sum(), alpha / weights.sum()
+        total = weights.sum()
+        if not total:
+            raise ValueError("the sample weights add up to 0, and nothing can be divided by that.")
+        self._shares, self._decay = weights / total, alpha / total
         self._rows = Gatherer(backend, Features(backend, sample.X), sample.rows)
         self._targets = sample.targets
         takes = stack.loss.takes_labels

@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import (
 from ..activations import ACTIVATIONS
 from ..backend import Activation
 from ..choices import choose
+from ..quoting import counted
 
 STOCHASTIC = ("sgd", "adam")
 """The solvers that learn from minibatches."""
@@ -45,7 +46,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "power_t": [Number(Real, 0, None, closed="left")],
     "max_iter": [Number(Integral, 1, None, closed="left")],
     "shuffle": ["boolean"],
-    "random_state": ["random_state"],
+    "random_state": [Number(Integral, 0, 2**32 - 1, closed="both"), np.random.RandomState, None],
     "tol": [Number(Real, 0, None, closed="left")],
     "verbose": ["verbose"],
     "warm_start": ["boolean"],
@@ -93,7 +94,8 @@ def hidden_activations(activation: str | Sequence[str], hidden: Sequence[int]) -
     names = [activation] * len(hidden) if isinstance(activation, str) else list(activation)
     if len(names) != len(hidden):
         raise ValueError(
-            f"activation has {len(names)} entries for {len(hidden)} hidden layers "
+            f"activation has {counted(len(names), 'entry', 'entries')} for "
+            f"{counted(len(hidden), 'hidden layer')} "
             f"(hidden_layer_sizes={tuple(hidden)}); give one name or exactly {len(hidden)}."
         )
     return [cast(Activation, choose("activation", name, NAMES)) for name in names]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from ..backend import HostArray
@@ -62,7 +63,16 @@ class OptimizerState:
     def after_epoch(self, estimator: Any) -> None:
         """Let "invscaling" lower the rate, as scikit-learn does, by the number of rows seen so far, `t_`."""
         if self.solver == "sgd" and estimator.learning_rate == "invscaling":
-            self.learning_rate = float(estimator.learning_rate_init) / (estimator.t_ + 1) ** estimator.power_t
+            try:
+                grown = (estimator.t_ + 1) ** estimator.power_t
+            except OverflowError:
+                grown = inf
+            self.learning_rate = float(estimator.learning_rate_init) / grown
+            if not self.learning_rate:
+                raise ValueError(
+                    f"power_t={estimator.power_t!r} has lowered the learning rate to 0, after "
+                    f"{estimator.t_} rows in all. Take a smaller one."
+                )
 
     def lower(self, estimator: Any) -> bool:
         """Divide an "adaptive" rate by 5, as long as it is above 1e-6; return whether it was."""

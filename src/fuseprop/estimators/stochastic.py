@@ -90,10 +90,10 @@ class Stochastic:
                     history.learning_rate.append(self._optimizer.current_learning_rate)
                     outcome = self._epochs.run(order, tell, orders.send_next)
                     self._record(outcome, history, perf_counter() - start)
-                    self._judge(history)
                     norms = np.array(outcome.weight_norms)
                     if not np.isfinite(norms).all() and not self._stack.parameters.are_finite():
                         history.stop_reason = "diverged"
+                    self._judge(history)
                     monitor.epoch_end(history)
                     if history.stop_reason is not None:
                         break
@@ -159,18 +159,20 @@ class Stochastic:
     def _judge(self, history: History) -> None:
         """Count epochs without an improvement, adapt the learning rate, and ask for an end."""
         estimator, patience = self._estimator, self._patience
+        diverged = history.stop_reason == "diverged"
         if estimator.early_stopping:
             score = self._score
             estimator.validation_scores_.append(score)
             if estimator.verbose:
                 print(f"Validation score: {score:f}")  # noqa: T201
-            if patience.look_at(score):
+            if patience.look_at(score) and not diverged:
                 self._best.offer(-score, history.epochs)
             estimator.best_validation_score_ = patience.best
         else:
             patience.look_at(estimator.loss_)
             estimator.best_loss_ = patience.best
-            self._best.offer(history.score, history.epochs)
+            if not diverged:
+                self._best.offer(history.score, history.epochs)
         history.best_epoch = self._best.epoch
         self._state.after_epoch(estimator)
         if patience.is_over:

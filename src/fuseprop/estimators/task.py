@@ -43,7 +43,8 @@ class Sample:
     ) -> tuple[Sample, Sample]:
         """Return what to learn from and what to hold out, drawn as scikit-learn draws it; no row is copied.
 
-        Raises ValueError, in scikit-learn's words, where either part would be too small.
+        Raises ValueError, in scikit-learn's words, where either part would be too small; and where all its
+        weights are 0.
         """
         classes = self.targets.values[:, 0] if stratify else None
         if classes is not None and np.bincount(classes, minlength=2).min() < 2:
@@ -55,6 +56,12 @@ class Sample:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
+        for part, rows in (("learning", kept), ("validation", held_out)):
+            if self.weights is not None and not self.weights[rows].any():
+                raise ValueError(
+                    f"all rows that were drawn for {part} have the weight 0. Give more rows a weight, "
+                    f"another random_state, or X_val and y_val instead of early_stopping's own draw."
+                )
         return (
             Sample(self.X, self.targets, self.weights, kept),
             Sample(self.X, self.targets, self.weights, held_out),

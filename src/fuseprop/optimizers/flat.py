@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..backend import AnyBackend, Array, HostArray
-from ..checks import is_finite_number
+from ..checks import as_host, is_finite_number
 from ..parameters import Parameters
+from ..quoting import counted
 from ..schedules import Schedule, rate_of
 from .settings import StepSettings
 
@@ -74,8 +75,8 @@ class FlatOptimizer:
         decay = np.asarray(self.weight_decay, np.float64)
         if decay.shape not in ((), (steps,)):
             raise ValueError(
-                f"weight_decay must be one number, or one for each of the {steps} steps of an epoch, got "
-                f"shape {decay.shape}."
+                f"weight_decay must be one number, or one for each of the {counted(steps, 'step')} of an "
+                f"epoch, got shape {decay.shape}."
             )
         backend = parameters.backend
         try:
@@ -133,5 +134,8 @@ class FlatOptimizer:
 def _none_negative(numbers: object) -> bool:
     if is_finite_number(numbers):
         return bool(numbers >= 0)  # type: ignore[operator]
-    array = np.asarray(numbers)
-    return array.dtype.kind in "iuf" and bool((np.isfinite(array) & (array >= 0)).all())
+    try:
+        array = as_host("weight_decay", numbers)
+    except (TypeError, ValueError):
+        return False
+    return array.ndim > 0 and array.dtype.kind != "b" and bool((np.isfinite(array) & (array >= 0)).all())

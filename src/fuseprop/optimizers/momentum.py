@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..backend import AnyBackend, Array, HostArray
-from ..checks import is_finite_number
+from ..checks import check_flag, is_finite_number
 from ..parameters import Parameters
 from ..schedules import Schedule
 from .flat import FlatOptimizer
@@ -84,5 +84,6 @@ class MomentumSGD(FlatOptimizer):
 
     def _check(self) -> None:
         super()._check()
+        check_flag("nesterov", self.nesterov)
         if not (is_finite_number(self.momentum) and 0 <= self.momentum <= 1):
             raise ValueError(f"momentum must be at least 0 and at most 1, got {self.momentum!r}.")
