@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
+from .quoting import quoted
+
 T = TypeVar("T")
 
 
@@ -26,8 +28,3 @@ def suggestion(name: object, choices: Iterable[str]) -> str:
     """Return `` Did you mean "..."?``, or nothing where no choice is close."""
     close = get_close_matches(str(name), list(choices), n=1)
     return f' Did you mean "{close[0]}"?' if close else ""
-
-
-def quoted(name: object) -> str:
-    """Return strings in double quotes, anything else as its repr."""
-    return f'"{name}"' if isinstance(name, str) else repr(name)

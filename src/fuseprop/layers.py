@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike
 from .activations import check_activation
 from .backend import Activation, AnyBackend, Array, HostArray
 from .checks import is_finite_number
-from .choices import choose, quoted
+from .choices import choose
 from .initialization import INITIALIZERS, Initializer
 from .parameters import LayerParameters
+from .quoting import quoted
 
 
 @dataclass(frozen=True, eq=False)

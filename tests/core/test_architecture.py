@@ -18,6 +18,7 @@ SOURCE = ROOT / "src" / "fuseprop"
 
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
+    {"quoting"},
     {"backend", "choices", "history", "atomic", "schedules"},
     {"activations", "orders", "results"},
     {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},
