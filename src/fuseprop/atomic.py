@@ -20,9 +20,11 @@ from secrets import token_hex
 from typing import BinaryIO
 
 try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
+    import fcntl
 except ImportError:  # not on Windows: what a killed process leaves there, stays
-    flock = None  # type: ignore[assignment]
+    LOCKS = False
+else:
+    LOCKS = True
 
 LONGEST_NAME = 255
 """Bytes of a name on the file systems that are in use, where the system doesn't say."""
@@ -32,8 +34,8 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     """Write `data` to `path`, so that at any moment it holds either the old bytes or the new ones.
 
     A file that is replaced keeps its permissions and, where the system allows it, its owner; a symbolic link
-    stays, and its target is replaced. Raises OSError where writing fails, and as `check_place`; an old file is
-    then untouched and the new one gone.
+    stays, and its target is replaced. Raises OSError where writing fails, and as `check_place`; an old file
+    is then untouched and the new one gone.
     """
     try:
         target, old = _place(Path(path))
@@ -44,7 +46,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            if flock is None:
+            if not LOCKS:
                 file.close()  # Windows moves no file that is open
             temporary.replace(target)
     except OSError as error:
@@ -121,27 +123,25 @@ def _stem(target: Path) -> str:
 
 def _remove_abandoned(target: Path) -> None:
     """Remove the temporary files of `target` that killed processes have left."""
-    if flock is None:
+    if not LOCKS:
         return
     stem = _stem(target)
     with suppress(OSError):
-        for name in os.listdir(target.parent):
-            left = target.parent / name
-            if not (name.startswith(stem) and fullmatch("[0-9a-f]{8}\\.tmp", name[len(stem) :])):
-                continue
-            if left.is_symlink() or not left.is_file():
+        for left in target.parent.iterdir():
+            is_ours = left.name.startswith(stem) and fullmatch("[0-9a-f]{8}\\.tmp", left.name[len(stem) :])
+            if not is_ours or left.is_symlink() or not left.is_file():
                 continue
             with suppress(OSError), left.open("rb+") as file:
-                if _lock(file.fileno(), LOCK_NB):
+                if _lock(file.fileno(), wait=False):
                     left.unlink()
 
 
-def _lock(descriptor: int, how: int = 0) -> bool:
+def _lock(descriptor: int, *, wait: bool = True) -> bool:
     """Lock a file until it is closed, by this process's end at the latest; return whether that worked."""
-    if flock is None:
+    if not LOCKS:
         return False
     with suppress(OSError):  # held by another, or a file system without locks
-        flock(descriptor, LOCK_EX | how)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         return True
     return False
 
@@ -152,8 +152,8 @@ def _take_over(target: Path, old: os.stat_result, temporary: Path, descriptor: i
         for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
             with suppress(OSError):
                 os.fchown(descriptor, owner, group)
-    # Access lists are among the attributes, and without them the same mode would allow other things. Some file
-    # systems have neither, and lose no model for that.
+    # Access lists are among the attributes, and without them the same mode would allow other things. Some
+    # file systems have neither, and lose no model for that.
     with suppress(OSError):
         shutil.copystat(target, temporary)
 

@@ -136,7 +136,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
     }.items():
         refused(tmp_path / name, word)
     refused(Path(os.devnull), "no regular file")
-    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
     assert names(tmp_path) == ["d", "fifo", "loop", "nowhere", "null"]
 
 
@@ -236,11 +236,11 @@ def test_the_temporary_file_of_a_living_process_is_left_alone(tmp_path):
 def test_a_file_that_is_taken_for_abandoned_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
     lock, calls = atomic._lock, []
 
-    def late(descriptor, how=0):
-        calls.append(how)
+    def late(descriptor, *, wait=True):
+        calls.append(wait)
         if len(calls) == 1:
             atomic._remove_abandoned(tmp_path / "m")  # as another process would, at the worst moment
-        return lock(descriptor, how)
+        return lock(descriptor, wait=wait)
 
     monkeypatch.setattr(atomic, "_lock", late)
     write_atomically(tmp_path / "m", b"new")
