@@ -14,8 +14,9 @@ from .data.scaling import Standardizer
 from .data.table import DataError, Table
 from .data.target_columns import Class
 from .data.tasks import Task
+from .history import Score
 from .layers import Dense
-from .modelfile import Configuration, ModelFileError, read_model, write_model
+from .modelfile import Configuration, ModelFileError, read_model, read_score, write_model
 from .network import Network
 
 
@@ -117,26 +118,42 @@ class Model:
         slopes = weights / self.inputs.scale[:, None] * self.targets.scale
         return slopes, self.targets.undo(bias) - self.inputs.mean @ slopes
 
-    def save(self, path: str | Path) -> None:
-        """Write the model to one .safetensors file, atomically. Raises OSError where that fails."""
+    def save(self, path: str | Path, *, score: Score | None = None) -> None:
+        """Write the model to one .safetensors file, atomically, and what it was judged by with it.
+
+        Raises OSError where that fails.
+        """
+        write_model(path, self.network.weights(), self._configuration(), score)
+
+    def saved_score(self, path: str | Path) -> Score | None:
+        """Return what the model in a file was judged by.
+
+        None where it was saved without that, or is about another task, loss, features or targets than this
+        one. Raises ModelFileError for anything but a model file.
+        """
+        theirs, score = read_score(path)
+        mine = self._configuration()
+        same = all(
+            getattr(theirs, name) == getattr(mine, name)
+            for name in ("task", "loss", "classes", "feature_names", "target_names")
+        )
+        return score if same else None
+
+    def _configuration(self) -> Configuration:
         targets = self.targets
-        write_model(
-            path,
-            self.network.weights(),
-            Configuration(
-                activations=[layer.activation for layer in self.network.layers],
-                loss=self.network.loss,
-                metric=self.network.metric or "",
-                dtype=str(np.dtype(self.network.backend.dtype)),
-                task=self.task.name,
-                classes=list(self.task.classes),
-                feature_names=list(self.feature_names),
-                target_names=list(self.task.targets),
-                input_mean=self.inputs.mean.tolist(),
-                input_scale=self.inputs.scale.tolist(),
-                target_mean=[] if targets is None else targets.mean.tolist(),
-                target_scale=[] if targets is None else targets.scale.tolist(),
-            ),
+        return Configuration(
+            activations=[layer.activation for layer in self.network.layers],
+            loss=self.network.loss,
+            metric=self.network.metric or "",
+            dtype=str(np.dtype(self.network.backend.dtype)),
+            task=self.task.name,
+            classes=list(self.task.classes),
+            feature_names=list(self.feature_names),
+            target_names=list(self.task.targets),
+            input_mean=self.inputs.mean.tolist(),
+            input_scale=self.inputs.scale.tolist(),
+            target_mean=[] if targets is None else targets.mean.tolist(),
+            target_scale=[] if targets is None else targets.scale.tolist(),
         )
 
     @classmethod

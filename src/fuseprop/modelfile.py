@@ -19,6 +19,7 @@ import numpy as np
 from .activations import ACTIVATIONS
 from .atomic import write_atomically
 from .backend import HostArray
+from .history import Score
 from .losses import LOSSES
 
 FORMAT = 1
@@ -67,8 +68,10 @@ Layers = Sequence[tuple[HostArray, HostArray]]
 """Weights (d, m) and bias (m,) of each layer."""
 
 
-def write_model(path: str | Path, layers: Layers, configuration: Configuration) -> None:
-    """Write a model file, atomically; the same model gives the same bytes.
+def write_model(
+    path: str | Path, layers: Layers, configuration: Configuration, score: Score | None = None
+) -> None:
+    """Write a model file, atomically; the same model gives the same bytes. A score is kept with it.
 
     Raises OSError where that fails, ValueError for weights that are not finite; nothing is written then.
     """
@@ -83,6 +86,8 @@ def write_model(path: str | Path, layers: Layers, configuration: Configuration) 
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise ValueError(f"the weights hold nan or inf: {path} is not written. Try a smaller learning rate.")
     about = {"format": FORMAT, "version": __version__, **asdict(configuration)}
+    if score is not None:
+        about["score"] = asdict(score)
     write_atomically(path, save(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
 
 
@@ -113,6 +118,24 @@ def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Con
         layers.append((weights, bias))
         inputs = weights.shape[1]
     return layers, configuration
+
+
+def read_score(path: str | Path) -> tuple[Configuration, Score | None]:
+    """Return the configuration of a model file, and what its model was judged by; None if nobody said.
+
+    Raises as `read_model`.
+    """
+    path = Path(path)
+    about = _open(path)[1]
+    score = about.get("score")
+    match score:
+        case None:
+            made = None
+        case {"monitor": str(monitor), "value": int() | float() as value} if _all_within([value], -np.inf):
+            made = Score(monitor, float(value))
+        case _:
+            raise ModelFileError(f"{path}: its configuration has no valid 'score', got {score!r:.60}.")
+    return _configuration(path, about), made
 
 
 def _open(path: Path) -> tuple[dict[str, HostArray], dict[str, Any]]:

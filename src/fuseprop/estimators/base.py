@@ -123,7 +123,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             if self.early_stopping and held_out is None:
                 fraction, stratify = self.validation_fraction, self._stratifies()
                 sample, held_out = sample.split(fraction, self._random_state, stratify=stratify)
-        self.history_ = History(metric=self._metric_name)
+        self.history_ = History(metric=self._metric_name, validates=held_out is not None)
         return data, backend, sample, held_out
 
     def _initialize(self, sizes: list[int], dtype: np.dtype[Any]) -> None:

@@ -104,15 +104,24 @@ class Stochastic:
             history.stop("finished")
         except KeyboardInterrupt:
             history.stop_reason = "interrupted"
+        except BaseException as error:
+            self._settle(history, first=first)
+            monitor.end(history, error)
+            raise
+        self._settle(history, first=first)
+        monitor.end(history)
+        if history.stop_reason == "interrupted":
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=7)
-        finally:
-            # scikit-learn's early stopping goes back to the best weights of this call; where a later call
-            # has none that are better, it ends with its last ones.
-            if history.restore_best or (estimator.early_stopping and (first or self._best.epoch)):
-                self._best.restore()
-            self._state.keep(self._optimizer, self._stack.parameters)
-            estimator._no_improvement_count = self._patience.count
-            monitor.end(history)
+
+    def _settle(self, history: History, *, first: bool) -> None:
+        """Decide which weights training ends with, and keep what a later call goes on from."""
+        # scikit-learn's early stopping goes back to the best weights of this call; where a later call has
+        # none that are better, it ends with its last ones.
+        estimator = self._estimator
+        if history.restore_best or (estimator.early_stopping and (first or self._best.epoch)):
+            self._best.restore()
+        self._state.keep(self._optimizer, self._stack.parameters)
+        estimator._no_improvement_count = self._patience.count
 
     def _rate(self) -> Any:
         schedule = self._estimator.learning_rate
