@@ -1,23 +1,81 @@
-"""Progress of training: a bar on a terminal, one line an epoch elsewhere."""
+"""Progress of training: a bar on a terminal, one line an epoch elsewhere; training goes on without it."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from .callbacks import Callback
 from .history import History
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+NOT_SHOWN = "progress could not be shown"
+"""How the warning begins that tells of it."""
 
-def progress(stream: TextIO | None = None) -> Callback:
-    """Return what shows progress on `stream` (standard error): a bar if it is a terminal, else lines."""
-    stream = stream or sys.stderr
-    return ProgressBar(stream) if stream.isatty() else EpochLines(stream)
+
+class Progress:
+    """A callback that shows progress on a stream: a bar if it is a terminal, else lines.
+
+    Whatever the stream raises (a reader that is gone, a full disk, a closed file), training goes on without a
+    display, and a warning says so at its end.
+
+    Parameters
+    ----------
+    stream : text stream, optional
+        Standard error by default.
+
+    Attributes
+    ----------
+    failure : str
+        Why progress could not be shown; empty where it was.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._display: ProgressBar | EpochLines | None = None
+        self.failure = ""
+
+    def start(self, epochs: int, history: History) -> None:
+        """Begin the display."""
+        self.failure = ""
+        stream: TextIO | None = sys.stderr if self._stream is None else self._stream
+        if stream is None:  # as Python sets it in a process without one
+            self.failure = "standard error is closed"
+            return
+        with self._shielded():
+            self._display = ProgressBar(stream) if stream.isatty() else EpochLines(stream)
+            self._display.start(epochs)
+
+    def epoch_end(self, history: History) -> None:
+        """Show the epoch."""
+        if self._display is not None:
+            with self._shielded():
+                self._display.epoch_end(history)
+
+    def end(self, history: History) -> None:
+        """End the display."""
+        if self._display is not None:
+            with self._shielded():
+                self._display.end()
+        self._display = None
+        if self.failure:
+            warnings.warn(f"{NOT_SHOWN}: {self.failure}.", UserWarning, stacklevel=2)
+
+    @contextmanager
+    def _shielded(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # streams of notebooks and loggers raise what they like
+            self.failure = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            if self._display is not None:
+                self._display.drop()
+            self._display = None
 
 
 class ProgressBar:
@@ -27,7 +85,7 @@ class ProgressBar:
         self._stream = stream
         self._bar: tqdm[None] | None = None
 
-    def start(self, epochs: int, history: History) -> None:
+    def start(self, epochs: int) -> None:
         """Draw the empty bar."""
         from tqdm import tqdm  # loaded for those who look at it: `import fuseprop` needs NumPy alone
 
@@ -48,10 +106,15 @@ class ProgressBar:
             self._bar.set_postfix_str(history.describe_last(), refresh=False)
             self._bar.update()
 
-    def end(self, history: History) -> None:
+    def end(self) -> None:
         """Leave the bar as it is and free the line."""
         if self._bar is not None:
             self._bar.close()
+
+    def drop(self) -> None:
+        """Write no more, not even when the bar is forgotten."""
+        if self._bar is not None:
+            self._bar.disable = True
 
 
 class EpochLines:
@@ -61,15 +124,17 @@ class EpochLines:
         self._stream = stream
         self._epochs = 0
 
-    def start(self, epochs: int, history: History) -> None:
+    def start(self, epochs: int) -> None:
         """Remember how many there will be."""
         self._epochs = epochs
 
     def epoch_end(self, history: History) -> None:
         """Write the line."""
-        print(
-            f"epoch {history.epochs}/{self._epochs}  {history.describe_last()}", file=self._stream, flush=True
-        )
+        line = f"epoch {history.epochs}/{self._epochs}  {history.describe_last()}"
+        print(line, file=self._stream, flush=True)
 
-    def end(self, history: History) -> None:
+    def end(self) -> None:
         """Write nothing."""
+
+    def drop(self) -> None:
+        """Forget nothing."""

@@ -5,7 +5,6 @@ import signal
 import stat
 import subprocess
 import sys
-import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,35 +18,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions, 
 
 def names(directory):
     return sorted(file.name for file in directory.iterdir())
-
-
-def as_nobody(function):
-    """Run a function in a child process whose user may do little; fail as it does."""
-    child = os.fork()
-    if child == 0:
-        code = 0
-        try:
-            if os.getuid() == 0:
-                os.setgroups([])
-                os.setgid(65534)
-                os.setuid(65534)
-            function()
-        except BaseException:
-            traceback.print_exc()
-            code = 1
-        os._exit(code)
-    assert os.waitpid(child, 0)[1] == 0
-
-
-@pytest.fixture
-def open_path(tmp_path):
-    """A directory that every user may reach and write to."""
-    if os.getuid() == 0:
-        for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-            directory.chmod(0o755)
-    tmp_path.chmod(0o777)
-    yield tmp_path
-    tmp_path.chmod(0o777)
 
 
 @posix
@@ -141,7 +111,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
 
 
 @posix
-def test_a_file_without_write_permission_is_refused(open_path):
+def test_a_file_without_write_permission_is_refused(open_path, as_nobody):
     path = open_path / "m"
     path.write_bytes(b"old")
     path.chmod(0o444)
@@ -150,7 +120,7 @@ def test_a_file_without_write_permission_is_refused(open_path):
 
 
 @posix
-def test_a_directory_without_write_permission_is_refused(open_path):
+def test_a_directory_without_write_permission_is_refused(open_path, as_nobody):
     path = open_path / "m"
     path.write_bytes(b"old")
     path.chmod(0o666)
@@ -160,7 +130,7 @@ def test_a_directory_without_write_permission_is_refused(open_path):
 
 
 @posix
-def test_a_directory_that_cannot_be_read_is_written_to(open_path):
+def test_a_directory_that_cannot_be_read_is_written_to(open_path, as_nobody):
     open_path.chmod(0o333)
     as_nobody(lambda: write_atomically(open_path / "m", b"new"))
     open_path.chmod(0o777)

@@ -66,7 +66,8 @@ class SaveBest:
         try:
             self._model.save(self._path, score=Score(history.monitor, history.score))
         except OSError as error:
-            self._failure = f"the model of epoch {history.epochs} could not be saved in {self._path}: {error.strerror or error}"
+            why = error.strerror or str(error)
+            self._failure = f"the model of epoch {history.epochs} could not be saved in {self._path}: {why}"
         else:
             self._bar, self._saved, self._failure = history.score, history.epochs, ""
 

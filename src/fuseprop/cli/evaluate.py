@@ -8,7 +8,7 @@ import click
 
 from ..data import load_table
 from ..model import Model
-from .output import echo_json
+from .output import echo, echo_json
 from .parameters import data, device, names
 
 
@@ -34,5 +34,4 @@ def evaluate(model: str, data: str, target: tuple[str, ...] | None, device: str,
         about = {"task": loaded.task.name, "backend": backend.name, "device": backend.device}
         echo_json({**about, "rows": len(table), **scores})
     else:
-        for name, score in scores.items():
-            click.echo(f"{name:<10}{score:.6g}")
+        echo("\n".join(f"{name:<10}{score:.6g}" for name, score in scores.items()))

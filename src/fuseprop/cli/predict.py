@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import load_table
 from ..model import Model, Predictions
-from .output import cell, echo_json
+from .output import cell, echo, echo_json
 from .parameters import data, device
 
 
@@ -38,7 +38,7 @@ def predict(model: str, data: str, device: str, json_: bool) -> None:
             }
         )
     else:
-        click.echo(_csv(loaded, made), nl=False)
+        echo(_csv(loaded, made), nl=False)
 
 
 def _csv(model: Model, made: Predictions) -> str:

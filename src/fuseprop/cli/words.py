@@ -8,6 +8,7 @@ from typing import Any
 
 from ..data.table import listed
 from ..fitting import Fitting, Report
+from ..quoting import counted
 from ..registry import explain_auto
 
 
@@ -27,13 +28,14 @@ def describe(fitting: Fitting) -> str:
     chosen = f"\n          {explain_auto()}" if s.device == "auto" else ""
     return "\n".join(
         [
-            f"data      {table.source}: {len(table)} rows, {table.X.shape[1]} features",
+            f"data      {table.source}: {counted(len(table), 'row')}, {counted(table.X.shape[1], 'feature')}",
             f"task      {task.name}: {listed(task.targets)}{about}",
             f"rows      {rows}",
             f"network   {network.inputs} -> {' -> '.join(sizes)}; {s.loss}; "
-            f"{network.stack.parameters.count:,} parameters",
-            f"training  {s.epochs} epochs, batch size {s.batch_size}, learning rate {s.learning_rate:g}, "
-            f"momentum {s.momentum:g}, weight decay {s.weight_decay:g}, seed {s.seed}",
+            f"{counted(network.stack.parameters.count, 'parameter')}",
+            f"training  {counted(s.epochs, 'epoch')}, batch size {s.batch_size}, "
+            f"learning rate {s.learning_rate:g}, momentum {s.momentum:g}, "
+            f"weight decay {s.weight_decay:g}, seed {s.seed}",
             f"device    {backend.device} ({backend.name}, {s.dtype}){chosen}",
         ]
     )
@@ -56,7 +58,7 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
             lines += [f"    slope {slopes[i, j]:>12.4g}  of {name}" for i, name in enumerate(features)]
     per_epoch = report.history.seconds_per_epoch
     if per_epoch is not None:
-        lines.append(f"{report.history.epochs} epochs, {1000 * per_epoch:.3g} ms each")
+        lines.append(f"{counted(report.history.epochs, 'epoch')}, {1000 * per_epoch:.3g} ms each")
     if out is not None:
         lines.append(f"model written to {out}")
     return "\n".join(lines)
