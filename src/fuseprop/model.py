@@ -16,7 +16,7 @@ from .data.target_columns import Class
 from .data.tasks import Task
 from .history import Score
 from .layers import Dense
-from .modelfile import Configuration, ModelFileError, read_model, read_score, write_model
+from .modelfile import Configuration, ModelFileError, read_model, write_model
 from .network import Network
 
 
@@ -123,7 +123,7 @@ class Model:
 
         Raises OSError where that fails.
         """
-        write_model(path, self.network.weights(), self._configuration(), score)
+        write_model(path, self.network.weights(), self._configuration(score))
 
     def saved_score(self, path: str | Path) -> Score | None:
         """Return what the model in a file was judged by.
@@ -131,15 +131,14 @@ class Model:
         None where it was saved without that, or is about another task, loss, features or targets than this
         one. Raises ModelFileError for anything but a model file.
         """
-        theirs, score = read_score(path)
-        mine = self._configuration()
+        theirs, mine = read_model(path)[1], self._configuration(None)
         same = all(
             getattr(theirs, name) == getattr(mine, name)
             for name in ("task", "loss", "classes", "feature_names", "target_names")
         )
-        return score if same else None
+        return Score(theirs.monitor, theirs.score[0]) if same and theirs.score else None
 
-    def _configuration(self) -> Configuration:
+    def _configuration(self, score: Score | None) -> Configuration:
         targets = self.targets
         return Configuration(
             activations=[layer.activation for layer in self.network.layers],
@@ -154,6 +153,8 @@ class Model:
             input_scale=self.inputs.scale.tolist(),
             target_mean=[] if targets is None else targets.mean.tolist(),
             target_scale=[] if targets is None else targets.scale.tolist(),
+            monitor="" if score is None else score.monitor,
+            score=[] if score is None else [score.value],
         )
 
     @classmethod

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ import numpy as np
 from .activations import ACTIVATIONS
 from .atomic import write_atomically
 from .backend import HostArray
-from .history import Score
 from .losses import LOSSES
 
 FORMAT = 1
@@ -48,6 +47,8 @@ class Configuration:
         The standardization of the features.
     target_mean, target_scale : list of float
         That of the targets of a regression; empty otherwise.
+    monitor, score : str, list of float
+        What the model was judged by when it was saved, and its value alone; empty where nobody said.
     """
 
     activations: list[str]
@@ -62,16 +63,16 @@ class Configuration:
     input_scale: list[float]
     target_mean: list[float]
     target_scale: list[float]
+    monitor: str = ""
+    score: list[float] = field(default_factory=list)
 
 
 Layers = Sequence[tuple[HostArray, HostArray]]
 """Weights (d, m) and bias (m,) of each layer."""
 
 
-def write_model(
-    path: str | Path, layers: Layers, configuration: Configuration, score: Score | None = None
-) -> None:
-    """Write a model file, atomically; the same model gives the same bytes. A score is kept with it.
+def write_model(path: str | Path, layers: Layers, configuration: Configuration) -> None:
+    """Write a model file, atomically; the same model gives the same bytes.
 
     Raises OSError where that fails, ValueError for weights that are not finite; nothing is written then.
     """
@@ -86,8 +87,6 @@ def write_model(
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise ValueError(f"the weights hold nan or inf: {path} is not written. Try a smaller learning rate.")
     about = {"format": FORMAT, "version": __version__, **asdict(configuration)}
-    if score is not None:
-        about["score"] = asdict(score)
     write_atomically(path, save(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
 
 
@@ -118,24 +117,6 @@ def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Con
         layers.append((weights, bias))
         inputs = weights.shape[1]
     return layers, configuration
-
-
-def read_score(path: str | Path) -> tuple[Configuration, Score | None]:
-    """Return the configuration of a model file, and what its model was judged by; None if nobody said.
-
-    Raises as `read_model`.
-    """
-    path = Path(path)
-    about = _open(path)[1]
-    score = about.get("score")
-    match score:
-        case None:
-            made = None
-        case {"monitor": str(monitor), "value": int() | float() as value} if _all_within([value], -np.inf):
-            made = Score(monitor, float(value))
-        case _:
-            raise ModelFileError(f"{path}: its configuration has no valid 'score', got {score!r:.60}.")
-    return _configuration(path, about), made
 
 
 def _open(path: Path) -> tuple[dict[str, HostArray], dict[str, Any]]:
@@ -187,6 +168,8 @@ def _configuration(path: Path, about: dict[str, Any]) -> Configuration:
     }
     values: dict[str, Any] = {}
     for entry in fields(Configuration):
+        if entry.name not in about and (entry.default is not MISSING or entry.default_factory is not MISSING):
+            continue  # a file of an earlier version
         value = about.get(entry.name)
         several = str(entry.type).startswith("list")
         items = value if isinstance(value, list) else [value]
@@ -202,6 +185,7 @@ def _configuration(path: Path, about: dict[str, Any]) -> Configuration:
         "dtype": made.dtype not in ("float32", "float64"),
         "input_mean": not len(made.feature_names) == len(made.input_mean) == len(made.input_scale) > 0,
         "target_mean": len(made.target_mean) != len(made.target_scale),
+        "score": len(made.score) != bool(made.monitor) or not _all_within(made.score, -np.inf),
         "mean": not _all_within([*made.input_mean, *made.target_mean], -np.inf),
         "scale": not _all_within([*made.input_scale, *made.target_scale], 0.0),
     }

@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "fuseprop"
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
     {"quoting"},
-    {"backend", "choices", "history", "atomic", "schedules"},
+    {"backend", "choices", "history", "atomic", "endings", "schedules"},
     {"activations", "orders", "results"},
     {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},
     {"layers", "losses", "optimizers", "best", "norms"},

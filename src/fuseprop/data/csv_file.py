@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 import numpy as np
 
 from ..backend import HostArray
+from ..endings import let_through
 from .csv_cells import explain, header_of, number
 from .table import DataError, Table, check_columns, listed
 
@@ -98,6 +99,7 @@ def _read(
                 encoding=None,
             )
     except (ValueError, OverflowError) as error:
+        let_through(error)
         _blame(path, names, delimiter, features, target, str(error))
     if cells.size == 0:
         raise DataError(f"{path} holds no rows, only a header.")

@@ -59,8 +59,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 X, y, sample_weight, validation, first, incremental
             )
             stack = self._stack(backend, self._dropout(backend))
-        except Exception:
-            # Bad input leaves a fitted estimator as it was.
+        except BaseException:
+            # Bad input, and Ctrl-C, leaves a fitted estimator as it was.
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
