@@ -6,6 +6,7 @@ import traceback
 import warnings
 
 import pytest
+from forks import Forks
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -51,3 +52,12 @@ def open_path(tmp_path):
     tmp_path.chmod(0o777)
     yield tmp_path
     tmp_path.chmod(0o777)
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """The command in forked children."""
+    if os.name != "posix":
+        pytest.skip("needs POSIX processes")
+    with Forks() as made:
+        yield made
