@@ -13,8 +13,6 @@ from importlib import import_module
 from pathlib import Path
 from time import monotonic
 
-PHASES = ("reading", "training", "saving", "saved")
-
 
 class Forks:
     """A process with the command imported, which runs it in children, one after the other.
@@ -110,7 +108,6 @@ def _run(order, told):
 
 def _mark(told):
     """Tell each phase as it begins."""
-    from fuseprop.cli import train
     from fuseprop.fitting import Fitting
     from fuseprop.model import Model
 
@@ -124,8 +121,8 @@ def _mark(told):
 
         return call
 
-    train_module = sys.modules[train.__module__] if not hasattr(train, "load_table") else train
-    train_module.load_table = marked(train_module.load_table, "reading")
+    train = sys.modules["fuseprop.cli.train"]
+    train.load_table = marked(train.load_table, "reading")
     Fitting.run = marked(Fitting.run, "training")
     Model.save = marked(Model.save, "saving", "saved")
 

@@ -6,7 +6,6 @@ is imported here, Python has loaded itself, and `fuseprop/__init__.py` imports t
 
 import os
 import signal
-from typing import NoReturn
 
 INTERRUPTED = 130
 
@@ -33,7 +32,7 @@ def _open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _leave(*_: object) -> NoReturn:
+def _leave(*_: object) -> None:
     """End the process at once: nothing has begun, or everything is over."""
     try:
         os.write(2, b"\ninterrupted.\n")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -25,7 +27,7 @@ class Interruption:
     """
 
     def __init__(self) -> None:
-        self.received = self.told = False
+        self.received = self.told = self._is_held = False
         self._before: Any = None
 
     def __enter__(self) -> Self:
@@ -47,8 +49,20 @@ class Interruption:
         if self.received:
             raise KeyboardInterrupt
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let what is short, and better whole, be done first; a second Ctrl-C ends it too."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = True
+        if self._is_held:
+            self._is_held = False
+            return
         raise KeyboardInterrupt
 
     def _unraisable(self, lost: Any) -> None:

@@ -48,12 +48,11 @@ class Run:
 
     @contextmanager
     def beside(self, what: str) -> Iterator[None]:
-        """Do what may fail, or be interrupted, without the rest."""
+        """Do what may fail, or be interrupted, without the rest; `what` says that it failed."""
         try:
             yield
         except KeyboardInterrupt:
-            self.interruption.received = self.interruption.told = True
-            self.failed(what, "interrupted.")
+            self.interruption.received = True
         except Exception as error:  # a library that draws may raise anything
             self.failed(what, reason(error))
 

@@ -93,7 +93,7 @@ def train(
         place = _tell_interruption(fitting, run, out)
     written, drawn = None, None
     if place is not None:
-        with run.beside("the model was not written"):
+        with run.beside("the model was not written"), run.interruption.held():
             fitting.model.save(place)
             written = place
     report = fitting.report()
