@@ -19,16 +19,11 @@ NOT_SHOWN = "progress could not be shown"
 """How the warning begins that tells of it."""
 
 
-class Progress:
-    """A callback that shows progress on a stream: a bar if it is a terminal, else lines.
+class Display:
+    """What is shown beside training, which goes on without it.
 
-    Whatever the stream raises (a reader that is gone, a full disk, a closed file), training goes on without a
-    display, and a warning says so at its end.
-
-    Parameters
-    ----------
-    stream : text stream, optional
-        Standard error by default.
+    Whatever a stream raises (a reader that is gone, a full disk, a closed file), nothing more is shown then,
+    and a warning says so at the end.
 
     Attributes
     ----------
@@ -36,10 +31,50 @@ class Progress:
         Why progress could not be shown; empty where it was.
     """
 
+    def __init__(self) -> None:
+        self.failure = ""
+
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Show something; remember why that failed."""
+        try:
+            yield
+        except Exception as error:  # streams of notebooks and loggers raise what they like
+            self.failure = getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+    def warn(self) -> None:
+        """Say that something was not shown, if so."""
+        if self.failure:
+            warnings.warn(f"{NOT_SHOWN}: {self.failure}.", UserWarning, stacklevel=2)
+
+
+class Verbose(Display):
+    """Lines on standard output, where they are asked for."""
+
+    def __init__(self, asked: bool | int) -> None:
+        super().__init__()
+        self._asked = asked
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+        if self._asked and not self.failure:
+            with self.shielded():
+                print(line, flush=True)  # noqa: T201
+
+
+class Progress(Display):
+    """A callback that shows progress on a stream: a bar if it is a terminal, else lines.
+
+    Parameters
+    ----------
+    stream : text stream, optional
+        Standard error by default.
+    """
+
     def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__()
         self._stream = stream
         self._display: ProgressBar | EpochLines | None = None
-        self.failure = ""
 
     def start(self, epochs: int, history: History) -> None:
         """Begin the display."""
@@ -48,31 +83,29 @@ class Progress:
         if stream is None:  # as Python sets it in a process without one
             self.failure = "standard error is closed"
             return
-        with self._shielded():
+        with self._shown():
             self._display = ProgressBar(stream) if stream.isatty() else EpochLines(stream)
             self._display.start(epochs)
 
     def epoch_end(self, history: History) -> None:
         """Show the epoch."""
         if self._display is not None:
-            with self._shielded():
+            with self._shown():
                 self._display.epoch_end(history)
 
     def end(self, history: History) -> None:
         """End the display."""
         if self._display is not None:
-            with self._shielded():
+            with self._shown():
                 self._display.end()
         self._display = None
-        if self.failure:
-            warnings.warn(f"{NOT_SHOWN}: {self.failure}.", UserWarning, stacklevel=2)
+        self.warn()
 
     @contextmanager
-    def _shielded(self) -> Iterator[None]:
-        try:
+    def _shown(self) -> Iterator[None]:
+        with self.shielded():
             yield
-        except Exception as error:  # streams of notebooks and loggers raise what they like
-            self.failure = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if self.failure:
             if self._display is not None:
                 self._display.drop()
             self._display = None

@@ -290,6 +290,17 @@ def test_fit_goes_on_without_its_display(terminal, writes, error):
     assert progress.failure
 
 
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_an_estimator_goes_on_without_its_words(monkeypatch, early_stopping):
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr(sys, "stdout", Broken(3, OSError(28, "No space left"), terminal=False))
+    model = fuseprop.MLPClassifier((3,), verbose=True, random_state=0, early_stopping=early_stopping, tol=1.0)
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    with pytest.warns(UserWarning, match="progress could not be shown: No space left"):
+        model.fit(X, X[:, 0] > 0)
+    assert model.stop_reason_ in ("converged", "early stopping")
+
+
 def test_a_display_that_works_again_says_nothing():
     progress = Progress(Broken(10**6, OSError(), terminal=False))
     progress.failure = "before"

@@ -47,8 +47,9 @@ class Commands(click.Group):
                 made = super().main(args, prog_name, complete_var, False, obj=run, **extra)
                 code = made if isinstance(made, int) else 0
             except click.ClickException as error:
-                with run.beside("the error could not be shown"):
-                    error.show()
+                if sys.stderr is not None:  # click would take standard output
+                    with run.beside("the error could not be shown"):
+                        error.show()
                 code = error.exit_code
             except (KeyboardInterrupt, click.Abort):  # click makes the one from the other
                 interruption.received, code = True, INTERRUPTED

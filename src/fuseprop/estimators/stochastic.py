@@ -13,6 +13,7 @@ from ..backend import AnyBackend, HostArray
 from ..best import BestWeights
 from ..history import History
 from ..orders import Orders, unchanged
+from ..progress import Verbose
 from ..runs import telling
 from ..stack import Stack
 from .epochs import Epochs, Outcome
@@ -61,6 +62,7 @@ class Stochastic:
         self._best = BestWeights(stack.parameters)
         self._score = np.nan
         self._beside = backend.device != "cpu"
+        self._verbose = Verbose(estimator.verbose)
 
     def run(self, history: History, monitor: Monitor, *, first: bool, incremental: bool) -> None:
         """Train until the estimator's rules, a callback or Ctrl-C end it."""
@@ -110,6 +112,7 @@ class Stochastic:
             raise
         self._settle(history, first=first)
         monitor.end(history)
+        self._verbose.warn()
         if history.stop_reason == "interrupted":
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=7)
 
@@ -144,8 +147,7 @@ class Stochastic:
             # What losses are explained by is told in the same words as for the training rows.
             told = outcome.validation_metric if history.metric == "d2" else self._score
             history.validation_metric.append(told)
-        if estimator.verbose:
-            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")  # noqa: T201
+        self._verbose.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
 
     def _judge(self, history: History) -> None:
         """Count epochs without an improvement, adapt the learning rate, and ask for an end."""
@@ -153,8 +155,7 @@ class Stochastic:
         if estimator.early_stopping:
             score = self._score
             estimator.validation_scores_.append(score)
-            if estimator.verbose:
-                print(f"Validation score: {score:f}")  # noqa: T201
+            self._verbose.say(f"Validation score: {score:f}")
             if patience.look_at(score):
                 self._best.offer(-score, history.epochs)
             estimator.best_validation_score_ = patience.best
@@ -175,8 +176,7 @@ class Stochastic:
             adaptive = self._state.solver == "sgd" and self._estimator.learning_rate == "adaptive"
             next_step = "Learning rate too small. Stopping." if adaptive else "Stopping."
             history.stop("early stopping" if self._estimator.early_stopping else "converged")
-        if self._estimator.verbose:
-            print(f"{self._patience.describe()} {next_step}")  # noqa: T201
+        self._verbose.say(f"{self._patience.describe()} {next_step}")
 
 
 def _shuffled(rng: np.random.RandomState, order: HostArray) -> HostArray:
