@@ -1,8 +1,12 @@
 """What all tests need."""
 
+import os
 import signal
+import traceback
+import warnings
 
 import pytest
+from forks import Forks
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -11,3 +15,49 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def as_nobody():
+    """Return what runs a function in a child process, whose user may do little, and fails as it does."""
+
+    def run(function):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: the child has none
+            child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                if os.getuid() == 0:
+                    os.setgroups([])
+                    os.setgid(65534)
+                    os.setuid(65534)
+                function()
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0
+
+    return run
+
+
+@pytest.fixture
+def open_path(tmp_path):
+    """A directory that every user may reach and write to."""
+    if os.getuid() == 0:
+        for directory in (tmp_path.parent, tmp_path.parent.parent):
+            directory.chmod(0o755)
+    tmp_path.chmod(0o777)
+    yield tmp_path
+    tmp_path.chmod(0o777)
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """The command in forked children."""
+    if os.name != "posix":
+        pytest.skip("needs POSIX processes")
+    with Forks() as made:
+        yield made

@@ -1,24 +1,26 @@
 """fuseprop: dense neural networks, written once against one array-backend interface."""
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
 
-from .backend import Array, Backend, BackendUnavailable
-from .callbacks import EarlyStopping
-from .data import Table, UnlikeTrainingWarning, load_table
-from .divergence import DivergenceError
-from .fitting import train
-from .history import History
-from .inspection import Trace, gradcheck
-from .layers import Dense, mlp
-from .model import Model, load
-from .modelfile import ModelFileError
-from .network import Network
-from .optimizers import Adam, MomentumSGD
-from .perceptron import NotSeparable, Perceptron
-from .registry import available_backends, load_backend
+TYPE_CHECKING = False
+"""As in `typing`, whose import would lie before the command's first line, with half of what it takes."""
 
 if TYPE_CHECKING:
+    from .backend import Array, Backend, BackendUnavailable
+    from .callbacks import EarlyStopping
+    from .data import Table, UnlikeTrainingWarning, load_table
+    from .divergence import DivergenceError
     from .estimators import MLPClassifier, MLPRegressor, from_sklearn, to_sklearn  # noqa: F401
+    from .fitting import train
+    from .history import History
+    from .inspection import Trace, gradcheck
+    from .layers import Dense, mlp
+    from .model import Model, load
+    from .modelfile import ModelFileError
+    from .network import Network
+    from .optimizers import Adam, MomentumSGD
+    from .perceptron import NotSeparable, Perceptron
+    from .registry import available_backends, load_backend
 
 __version__ = "0.1.0"
 
@@ -49,14 +51,42 @@ __all__ = [
     "train",
 ]
 
-ESTIMATORS = ("MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn")
-"""What needs scikit-learn, and is imported when it is asked for: `import fuseprop` needs NumPy alone."""
+ROOMS = {
+    "backend": ["Array", "Backend", "BackendUnavailable"],
+    "callbacks": ["EarlyStopping"],
+    "data": ["Table", "UnlikeTrainingWarning", "load_table"],
+    "divergence": ["DivergenceError"],
+    "estimators": ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"],
+    "fitting": ["train"],
+    "history": ["History"],
+    "inspection": ["Trace", "gradcheck"],
+    "layers": ["Dense", "mlp"],
+    "model": ["Model", "load"],
+    "modelfile": ["ModelFileError"],
+    "network": ["Network"],
+    "optimizers": ["Adam", "MomentumSGD"],
+    "perceptron": ["NotSeparable", "Perceptron"],
+    "registry": ["available_backends", "load_backend"],
+}
+"""Where each public name is; those of the estimators need scikit-learn, all others NumPy alone."""
+
+ROOM_OF = {name: room for room, names in ROOMS.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    """Import an estimator."""
-    if name not in ESTIMATORS:
-        raise AttributeError(f"module 'fuseprop' has no attribute {name!r}")
-    from . import estimators
+def __getattr__(name: str) -> object:
+    """Import a public name, or a module, when it is asked for: the command begins before its imports do."""
+    if name in ROOM_OF:
+        value = getattr(import_module(f".{ROOM_OF[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    try:
+        if not name.startswith("_"):
+            return import_module(f".{name}", __name__)
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{name}":
+            raise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    return getattr(estimators, name)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *ROOM_OF, *ROOMS})

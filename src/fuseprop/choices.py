@@ -1,4 +1,4 @@
-"""Words of errors: a name among the choices there are, with an error that lists them; counts of things."""
+"""A name among the choices there are, or an error that lists them and names the closest."""
 
 from __future__ import annotations
 

@@ -5,6 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True)
+class Score:
+    """What a model is judged by, lower being better.
+
+    Attributes
+    ----------
+    monitor : "validation_loss" | "train_loss"
+    value : float
+    """
+
+    monitor: str
+    value: float
+
+
 @dataclass
 class History:
     """One entry an epoch in each list; the validation lists stay empty where there is no validation set.
@@ -32,6 +46,8 @@ class History:
         validation; 0 before the first.
     restore_best : bool
         Whether the network shall end with the weights of `best_epoch`; a callback may ask for it.
+    validates : bool
+        Whether there is a validation set.
     """
 
     metric: str
@@ -46,6 +62,7 @@ class History:
     stop_reason: str | None = None
     best_epoch: int = 0
     restore_best: bool = False
+    validates: bool = False
 
     @property
     def epochs(self) -> int:
@@ -61,6 +78,11 @@ class History:
     def score(self) -> float:
         """What the last epoch is judged by: its validation loss, or else its training loss."""
         return (self.validation_loss or self.train_loss)[-1]
+
+    @property
+    def monitor(self) -> str:
+        """What epochs are judged by: "validation_loss", or "train_loss" where there is no validation."""
+        return "validation_loss" if self.validates or self.validation_loss else "train_loss"
 
     def stop(self, reason: str) -> None:
         """Ask for training to end after this epoch; the first reason given stands."""

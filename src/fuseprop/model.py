@@ -18,6 +18,7 @@ from .data.seen import Seen, UnlikeTrainingWarning
 from .data.table import Table, numbered
 from .data.target_columns import Class
 from .data.tasks import Task
+from .history import Score
 from .layers import Dense
 from .modelfile import Configuration, Layers, ModelFileError, read_model, write_model
 from .network import Network
@@ -193,27 +194,44 @@ class Model:
         slopes = weights / self.inputs.scale[:, None] * self.targets.scale
         return slopes, self.targets.undo(bias) - self.inputs.mean @ slopes
 
-    def save(self, path: str | Path) -> None:
-        """Write the model to one .safetensors file, atomically. Raises OSError where that fails."""
+    def save(self, path: str | Path, *, score: Score | None = None) -> None:
+        """Write the model to one .safetensors file, atomically, and what it was judged by with it.
+
+        Raises OSError where that fails.
+        """
+        write_model(path, self.network.weights(), self._configuration(score))
+
+    def saved_score(self, path: str | Path) -> Score | None:
+        """Return what the model in a file was judged by.
+
+        None where it was saved without that, or is about another task, loss, features or targets than this
+        one. Raises ModelFileError for anything but a model file.
+        """
+        theirs, mine = read_model(path)[1], self._configuration(None)
+        same = all(
+            getattr(theirs, name) == getattr(mine, name)
+            for name in ("task", "loss", "classes", "feature_names", "target_names")
+        )
+        return Score(theirs.monitor, theirs.score[0]) if same and theirs.score else None
+
+    def _configuration(self, score: Score | None) -> Configuration:
         targets = self.targets
-        write_model(
-            path,
-            self.network.weights(),
-            Configuration(
-                activations=[layer.activation for layer in self.network.layers],
-                loss=self.network.loss,
-                metric=self.network.metric or "",
-                dtype=str(np.dtype(self.network.backend.dtype)),
-                task=self.task.name,
-                classes=list(self.task.classes),
-                feature_names=list(self.feature_names),
-                target_names=list(self.task.targets),
-                input_mean=self.inputs.mean.tolist(),
-                input_scale=self.inputs.scale.tolist(),
-                target_mean=[] if targets is None else targets.mean.tolist(),
-                target_scale=[] if targets is None else targets.scale.tolist(),
-                **seen_entries(self.seen),
-            ),
+        return Configuration(
+            activations=[layer.activation for layer in self.network.layers],
+            loss=self.network.loss,
+            metric=self.network.metric or "",
+            dtype=str(np.dtype(self.network.backend.dtype)),
+            task=self.task.name,
+            classes=list(self.task.classes),
+            feature_names=list(self.feature_names),
+            target_names=list(self.task.targets),
+            input_mean=self.inputs.mean.tolist(),
+            input_scale=self.inputs.scale.tolist(),
+            target_mean=[] if targets is None else targets.mean.tolist(),
+            target_scale=[] if targets is None else targets.scale.tolist(),
+            monitor="" if score is None else score.monitor,
+            score=[] if score is None else [score.value],
+            **seen_entries(self.seen),
         )
 
     @classmethod

@@ -54,6 +54,8 @@ class Configuration:
         Between which values each feature lay in training; empty where nobody looked, as in old files.
     raw_inputs : bool
         Whether the features are a table's own columns, with nothing to be done to them before: see `Seen`.
+    monitor, score : str, list of float
+        What the model was judged by when it was saved, and its value alone; empty where nobody said.
     """
 
     activations: list[str]
@@ -71,6 +73,8 @@ class Configuration:
     input_low: list[float] = field(default_factory=list)
     input_high: list[float] = field(default_factory=list)
     raw_inputs: bool = True
+    monitor: str = ""
+    score: list[float] = field(default_factory=list)
 
 
 KINDS: dict[str, tuple[type, ...]] = {
@@ -226,6 +230,9 @@ def _contradictions(made: Configuration) -> list[str]:
         or len(made.input_low) != len(made.input_high)
         or not _are_within([*made.input_low, *made.input_high], -np.inf)
         or any(low > high for low, high in zip(made.input_low, made.input_high, strict=False)),
+        "score must be one finite number where there is a monitor, else none": len(made.score)
+        != bool(made.monitor)
+        or not _are_within(made.score, -np.inf),
         "classes must be text, or numbers that NumPy holds": not _are_classes(made.classes),
     }
     for what, names in (

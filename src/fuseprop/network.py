@@ -21,7 +21,7 @@ from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer, check_optimizer
 from .passes import Passes
 from .prediction import decide, predict_rows
-from .progress import progress as show_progress
+from .progress import Progress
 from .quoting import counted
 from .registry import load_backend
 from .rows import check_inputs, check_rows, check_validation
@@ -213,7 +213,8 @@ class Network:
         shuffle : bool
             Whether each epoch takes the rows in a new random order.
         progress : bool
-            Whether to show a bar on a terminal, or a line an epoch elsewhere, on standard error.
+            Whether to show a bar on a terminal, or a line an epoch elsewhere, on standard error. Where that
+            fails, training goes on, and ends with a warning.
         callbacks : sequence of Callback
             See `fuseprop.callbacks`: early stopping, a CSV file, the best model, a function.
         norms : bool
@@ -238,7 +239,7 @@ class Network:
             held_out = check_rows(self.stack, *validation)
         elif validation is not None:
             rows, held_out = rows.split(self.rng, validation, self.stack.loss)
-        shown = [show_progress()] if progress else []
+        shown = [Progress()] if progress else []
         return giving_back(
             lambda: Training(
                 self.backend,

@@ -1,23 +1,114 @@
-"""Progress of training: a bar on a terminal, one line an epoch elsewhere."""
+"""Progress of training: a bar on a terminal, one line an epoch elsewhere; training goes on without it."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from .callbacks import Callback
 from .history import History
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+NOT_SHOWN = "progress could not be shown"
+"""How the warning begins that tells of it."""
 
-def progress(stream: TextIO | None = None) -> Callback:
-    """Return what shows progress on `stream` (standard error): a bar if it is a terminal, else lines."""
-    stream = stream or sys.stderr
-    return ProgressBar(stream) if stream.isatty() else EpochLines(stream)
+
+class Display:
+    """What is shown beside training, which goes on without it.
+
+    Whatever a stream raises (a reader that is gone, a full disk, a closed file), nothing more is shown then,
+    and a warning says so at the end.
+
+    Attributes
+    ----------
+    failure : str
+        Why progress could not be shown; empty where it was.
+    """
+
+    def __init__(self) -> None:
+        self.failure = ""
+
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Show something; remember why that failed."""
+        try:
+            yield
+        except Exception as error:  # streams of notebooks and loggers raise what they like
+            self.failure = getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+    def warn(self) -> None:
+        """Say that something was not shown, if so."""
+        if self.failure:
+            warnings.warn(f"{NOT_SHOWN}: {self.failure}.", UserWarning, stacklevel=2)
+
+
+class Verbose(Display):
+    """Lines on standard output, where they are asked for."""
+
+    def __init__(self, asked: bool | int) -> None:
+        super().__init__()
+        self._asked = asked
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+        if self._asked and not self.failure:
+            with self.shielded():
+                print(line, flush=True)  # noqa: T201
+
+
+class Progress(Display):
+    """A callback that shows progress on a stream: a bar if it is a terminal, else lines.
+
+    Parameters
+    ----------
+    stream : text stream, optional
+        Standard error by default.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__()
+        self._stream = stream
+        self._display: ProgressBar | EpochLines | None = None
+
+    def start(self, epochs: int, history: History) -> None:
+        """Begin the display."""
+        self.failure = ""
+        stream: TextIO | None = sys.stderr if self._stream is None else self._stream
+        if stream is None:  # as Python sets it in a process without one
+            self.failure = "standard error is closed"
+            return
+        with self._shown():
+            self._display = ProgressBar(stream) if stream.isatty() else EpochLines(stream)
+            self._display.start(epochs)
+
+    def epoch_end(self, history: History) -> None:
+        """Show the epoch."""
+        if self._display is not None:
+            with self._shown():
+                self._display.epoch_end(history)
+
+    def end(self, history: History) -> None:
+        """End the display."""
+        if self._display is not None:
+            with self._shown():
+                self._display.end()
+        self._display = None
+        self.warn()
+
+    @contextmanager
+    def _shown(self) -> Iterator[None]:
+        with self.shielded():
+            yield
+        if self.failure:
+            if self._display is not None:
+                self._display.drop()
+            self._display = None
 
 
 class ProgressBar:
@@ -27,7 +118,7 @@ class ProgressBar:
         self._stream = stream
         self._bar: tqdm[None] | None = None
 
-    def start(self, epochs: int, history: History) -> None:
+    def start(self, epochs: int) -> None:
         """Draw the empty bar."""
         from tqdm import tqdm  # loaded for those who look at it: `import fuseprop` needs NumPy alone
 
@@ -48,10 +139,15 @@ class ProgressBar:
             self._bar.set_postfix_str(history.describe_last(), refresh=False)
             self._bar.update()
 
-    def end(self, history: History) -> None:
+    def end(self) -> None:
         """Leave the bar as it is and free the line."""
         if self._bar is not None:
             self._bar.close()
+
+    def drop(self) -> None:
+        """Write no more, not even when the bar is forgotten."""
+        if self._bar is not None:
+            self._bar.disable = True
 
 
 class EpochLines:
@@ -61,15 +157,17 @@ class EpochLines:
         self._stream = stream
         self._epochs = 0
 
-    def start(self, epochs: int, history: History) -> None:
+    def start(self, epochs: int) -> None:
         """Remember how many there will be."""
         self._epochs = epochs
 
     def epoch_end(self, history: History) -> None:
         """Write the line."""
-        print(
-            f"epoch {history.epochs}/{self._epochs}  {history.describe_last()}", file=self._stream, flush=True
-        )
+        line = f"epoch {history.epochs}/{self._epochs}  {history.describe_last()}"
+        print(line, file=self._stream, flush=True)
 
-    def end(self, history: History) -> None:
+    def end(self) -> None:
         """Write nothing."""
+
+    def drop(self) -> None:
+        """Forget nothing."""

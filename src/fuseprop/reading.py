@@ -15,6 +15,7 @@ from errno import EINVAL
 from pathlib import Path
 from typing import BinaryIO
 
+from .endings import let_through
 from .quoting import shown
 
 REASON = 200
@@ -51,6 +52,7 @@ def border(path: Path, refusal: type[ValueError], what: str, hint: str) -> Itera
     except MemoryError as error:
         raise refusal(f"{place} cannot be read: there is not enough memory for what it holds.") from error
     except Exception as error:
+        let_through(error)
         raise refusal(f"{place} is not {what} ({_reason(error)}). {hint}") from error
 
 

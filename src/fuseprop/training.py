@@ -12,7 +12,7 @@ import numpy as np
 
 from .backend import INTEGER, AnyBackend, HostArray, Program
 from .best import BestWeights
-from .callbacks import Callback
+from .callbacks import Callback, Together
 from .divergence import DivergenceError
 from .evaluation import evaluation
 from .explosion import largest_gradient
@@ -87,7 +87,7 @@ class Training:
         the network then keeps the weights of the last step (the best ones, if a callback asks for them, or
         where those of the last step are no longer finite).
         """
-        history = History(metric=self.metric.name)
+        history = History(metric=self.metric.name, validates=self.validation is not None)
         tell = telling(callbacks, history)
         programs, runs = self._compile_epoch(watched=tell is not None)
         orders = Orders(
@@ -99,25 +99,24 @@ class Training:
             ahead=self.backend.device != "cpu",
         )
         self._best.start()
-        started: list[Callback] = []
+        together = Together(callbacks)
         try:
-            for callback in callbacks:
-                started.append(callback)
-                callback.start(epochs, history)
+            together.start(epochs, history)
             with self.backend.session(programs):
                 for _ in range(epochs):
                     self._run_epoch(orders, history, runs, tell)
-                    for callback in callbacks:
-                        callback.epoch_end(history)
+                    together.epoch_end(history)
                     if history.stop_reason is not None:
                         break
             history.stop("finished")
         except KeyboardInterrupt:
             history.stop_reason = "interrupted"
-        finally:
-            kept = self._settle(history)
-            for callback in started:
-                callback.end(history)
+        except BaseException as error:
+            self._settle(history)
+            together.end(history, error)
+            raise
+        kept = self._settle(history)
+        together.end(history)
         if history.stop_reason == "interrupted":
             warnings.warn(
                 f"training interrupted in epoch {history.epochs + 1}; the weights {kept} are kept.",

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -205,13 +206,26 @@ def test_wrong_use_is_2(arguments):
         assert word in " ".join(result.stderr.split())
 
 
-def test_out_must_be_writable(tmp_path, monkeypatch):
-    (tmp_path / "d.safetensors").mkdir()
-    assert "is a directory" in train("iris", "--out", tmp_path / "d.safetensors").stderr
-    monkeypatch.setattr("os.access", lambda *_: False)
-    result = train("iris", "--out", tmp_path / "m.safetensors")
-    assert result.exit_code == 2
-    assert "cannot be written to" in result.stderr
+def refused(path, words):
+    result = train("iris", "--out", path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in " ".join(result.stderr.split())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+def test_out_must_be_writable(open_path, as_nobody):
+    (open_path / "d.safetensors").mkdir()
+    os.mkfifo(open_path / "f.safetensors")
+    (open_path / "r.safetensors").touch(0o444)
+    (open_path / "m.interrupted.safetensors").mkdir()
+    refused(open_path / "d.safetensors", "is a directory")
+    refused(open_path / "f.safetensors", "no regular file")
+    refused(open_path / "m.safetensors", "m.interrupted.safetensors cannot be written: this is a directory")
+    refused(open_path / f"{'long' * 62}.safetensors", "File name too long")
+    as_nobody(lambda: refused(open_path / "r.safetensors", "Permission denied"))
+    open_path.chmod(0o555)
+    as_nobody(lambda: refused(open_path / "n.safetensors", "Permission denied"))
+    assert len(list(open_path.iterdir())) == 4
 
 
 def test_failures_are_1_and_say_why(houses, tmp_path):

@@ -22,6 +22,7 @@ def default_interrupt():
 @posix
 def test_interruption_is_130_and_keeps_the_model(tmp_path):
     path = tmp_path / "m.safetensors"
+    path.write_bytes(b"a good model")
     process = subprocess.Popen(
         [*COMMAND, "train", "digits", "--epochs", "1000000", "--device", "cpu", "--json", "--out", str(path)],
         stdout=subprocess.PIPE,
@@ -36,12 +37,16 @@ def test_interruption_is_130_and_keeps_the_model(tmp_path):
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in stderr
-    assert stderr.count("interrupted") == 1
+    told = [line for line in stderr.splitlines() if "interrupted" in line]
+    assert len(told) == 1
+    assert f"{path} was not written" in told[0]
     made = json.loads(stdout)
     assert made["stop_reason"] == "interrupted"
     assert 3 <= made["epochs"] < 1000000
-    assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
-    scores = fuseprop.load(path, device="cpu").evaluate(fuseprop.load_table("digits"))
+    assert made["model"] == str(tmp_path / "m.interrupted.safetensors")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["m.interrupted.safetensors", "m.safetensors"]
+    assert path.read_bytes() == b"a good model"
+    scores = fuseprop.load(made["model"], device="cpu").evaluate(fuseprop.load_table("digits"))
     assert scores["accuracy"] > 0.2
 
 

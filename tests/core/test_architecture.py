@@ -18,7 +18,7 @@ SOURCE = ROOT / "src" / "fuseprop"
 
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
-    {"installing", "quoting"},
+    {"endings", "installing", "quoting"},
     {"backend", "choices", "history", "atomic", "reading"},
     {"activations", "orders", "results", "nonnumeric", "tensorfile"},
     {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},

@@ -1,4 +1,4 @@
-"""What NumPy would take, or say in its own words, and the estimators refuse; a failed call changes nothing."""
+"""What NumPy would take, or say in its own words, and estimators refuse; a failed call changes nothing."""
 
 import datetime as dt
 

@@ -6,6 +6,7 @@ from .learning_rate import LearningRate
 from .on_epoch_end import OnEpochEnd
 from .protocol import BatchCallback, Callback, check_callbacks
 from .save_best import SaveBest
+from .together import Together
 
 __all__ = [
     "BatchCallback",
@@ -15,5 +16,6 @@ __all__ = [
     "LearningRate",
     "OnEpochEnd",
     "SaveBest",
+    "Together",
     "check_callbacks",
 ]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
+import warnings
+from contextlib import suppress
+from errno import EEXIST
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from ..history import History
 
@@ -12,29 +16,92 @@ from ..history import History
 class HistoryCSV:
     """Write a line an epoch, at once: what is there survives a crash, and can be watched.
 
-    The columns are those of `History.entry`. A file of that name is replaced when training starts. Raises
-    OSError where it cannot be written, before training rather than after it.
+    The columns are those of `History.entry`; epochs are counted from 1 in each run. Training goes on where a
+    line cannot be written, and ends with a warning that says so.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that holds nothing yet, unless one of these says what to do with what it holds:
+    append : bool
+        Write below it. The columns there must be those of this run.
+    overwrite : bool
+        Replace it when training starts.
+
+    Raises ValueError for both at once. When training starts, raises FileExistsError where the file holds
+    something and neither was asked for, and OSError where it cannot be written.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, append: bool = False, overwrite: bool = False) -> None:
+        if append and overwrite:
+            raise ValueError("append and overwrite exclude each other: ask for one of them.")
         self._path = Path(path)
+        self._append, self._overwrite = append, overwrite
         self._file: TextIO | None = None
+        self._columns: list[str] = []
+        self._failure = ""
 
     def start(self, epochs: int, history: History) -> None:
-        """Open the file, empty."""
-        self._file = self._path.open("w", newline="", encoding="utf-8", buffering=1)
+        """Open the file, and look at what it holds."""
+        self._failure, self._columns, torn = "", [], False
+        if self._path.is_file() and self._path.stat().st_size:
+            if self._append:
+                self._columns, torn = _columns_of(self._path)
+            elif not self._overwrite:
+                raise FileExistsError(
+                    EEXIST,
+                    "this file holds the history of another run; pass append=True to write below it, "
+                    "overwrite=True to replace it, or name another file",
+                    str(self._path),
+                )
+        mode: Literal["a", "w"] = "a" if self._append else "w"
+        self._file = self._path.open(mode, newline="", encoding="utf-8", buffering=1)
+        if torn:
+            self._write([])  # which ends the line that a killed run has left half done
 
     def epoch_end(self, history: History) -> None:
-        """Write the epoch's line, after the header if it is the first."""
-        assert self._file is not None
-        writer = csv.writer(self._file, lineterminator="\n")
+        """Write the epoch's line, after the header if the file has none."""
         entry = history.entry()
-        if history.epochs == 1:
-            writer.writerow(entry)
-        writer.writerow(entry.values())
+        if not self._columns:
+            self._columns = list(entry)
+            self._write(self._columns)
+        if set(self._columns) == set(entry):
+            self._write([entry[name] for name in self._columns], history.epochs)
+        else:
+            self._fail(f"has the columns {', '.join(self._columns)}, but this run {', '.join(entry)}", 1)
 
     def end(self, history: History) -> None:
-        """Close the file."""
+        """Close the file, and warn where it lacks something."""
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            try:
+                self._file.close()
+            except OSError as error:
+                self._fail(f"cannot be written: {error.strerror}", history.epochs)
+        self._file = None
+        if self._failure:
+            warnings.warn(self._failure, UserWarning, stacklevel=2)
+
+    def _write(self, cells: list[str] | list[float], epoch: int = 1) -> None:
+        if self._file is None:
+            return
+        try:
+            csv.writer(self._file, lineterminator="\n").writerow(cells)
+        except OSError as error:
+            self._fail(f"cannot be written: {error.strerror}", epoch)
+
+    def _fail(self, why: str, epoch: int) -> None:
+        """Write no more: training goes on without the file."""
+        self._failure = self._failure or f"{self._path} lacks the history from epoch {epoch} on: it {why}."
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        self._file = None
+
+
+def _columns_of(path: Path) -> tuple[list[str], bool]:
+    """Return the header of a file that holds something, and whether its last line has no end."""
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        columns = next(csv.reader(file), [])
+    with path.open("rb") as lines:
+        lines.seek(-1, os.SEEK_END)
+        return columns, lines.read() != b"\n"

@@ -1,38 +1,104 @@
-"""A checkpoint of the best model so far."""
+"""A checkpoint of the best model so far, of this run and of those before it."""
 
 from __future__ import annotations
 
+import warnings
+from errno import EEXIST
+from math import inf
 from pathlib import Path
 from typing import Protocol
 
-from ..history import History
+from ..atomic import check_place
+from ..checks import check_methods
+from ..history import History, Score
 
 
 class Savable(Protocol):
-    """What can be saved, such as `fuseprop.Model`."""
+    """What can be saved with a score, such as `fuseprop.Model`."""
 
-    def save(self, path: Path, /) -> None:
+    def save(self, path: Path, /, *, score: Score | None = None) -> None:
         """Write to a file, atomically."""
+
+    def saved_score(self, path: Path, /) -> Score | None:
+        """Return the score in a file; None where a score of this model could not be compared with it."""
 
 
 class SaveBest:
     """Save the model after each epoch that is better than all before, over the one saved last.
 
-    `path` always holds a whole model, the best so far, also if the process is killed. Raises as the model's
-    `save`, which for a `fuseprop.Model` is OSError.
+    Epochs are judged by `History.score`: their validation loss, or the training loss where there is no
+    validation. The file holds the score too, and a later run on the same path only replaces the model by a
+    better one, with a warning where no epoch was. `path` always holds a whole model, also if the process is
+    killed. Training goes on where a model cannot be saved, and ends with a warning that says so.
+
+    Parameters
+    ----------
+    model : Model
+        The model whose network is trained.
+    path : str or Path
+    overwrite : bool
+        Whether the first epoch replaces whatever is in the file. By default a file is only replaced where its
+        model was saved by `SaveBest`, for the same task, loss, features and targets, judged by the same loss
+        of the two.
+
+    Raises TypeError for what is no such model; an estimator is none, as it gets its weights when `fit` ends.
+    When training starts, raises FileExistsError for a file that is not to be replaced, and OSError where it
+    cannot be written.
     """
 
-    def __init__(self, model: Savable, path: str | Path) -> None:
+    def __init__(self, model: Savable, path: str | Path, *, overwrite: bool = False) -> None:
+        check_methods("the model", model, ("save", "saved_score"), "a fuseprop.Model")
         self._model = model
         self._path = Path(path)
+        self._overwrite = overwrite
 
     def start(self, epochs: int, history: History) -> None:
-        """Nothing is learned yet."""
+        """Look at what there is in the file, and whether it can be replaced."""
+        check_place(self._path)
+        self._found = None if self._overwrite else self._score_there(history.monitor)
+        self._bar = inf if self._found is None else self._found.value
+        self._saved, self._failure = 0, ""
 
     def epoch_end(self, history: History) -> None:
         """Save, if this epoch is the best."""
-        if history.best_epoch == history.epochs:
-            self._model.save(self._path)
+        if not history.score < self._bar:
+            return
+        try:
+            self._model.save(self._path, score=Score(history.monitor, history.score))
+        except OSError as error:
+            why = error.strerror or str(error)
+            self._failure = f"the model of epoch {history.epochs} could not be saved in {self._path}: {why}"
+        else:
+            self._bar, self._saved, self._failure = history.score, history.epochs, ""
 
     def end(self, history: History) -> None:
-        """The best model is in its file already."""
+        """Warn where the file does not hold the best model of this run."""
+        if self._failure:
+            kept = f"It holds that of epoch {self._saved}." if self._saved else "None of this run is there."
+            warnings.warn(f"{self._failure}. {kept}", UserWarning, stacklevel=2)
+        elif self._found is not None and history.epochs and not self._saved:
+            name = self._found.monitor.replace("_", " ")
+            warnings.warn(
+                f"{self._path} keeps the model of an earlier run, with a {name} of {self._found.value:.6g}; "
+                f"no epoch of this run was better.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def _score_there(self, monitor: str) -> Score | None:
+        """Return the score in the file; None where there is nothing that could be lost."""
+        if not self._path.exists() or not self._path.stat().st_size:
+            return None
+        try:
+            found = self._model.saved_score(self._path)
+        except ValueError as error:
+            raise self._kept(f"is no model ({error})") from error
+        if found is None:
+            raise self._kept("has no score to compare with, for the same task, loss, features and targets")
+        if found.monitor != monitor:
+            raise self._kept(f"was judged by its {found.monitor}, and this run by its {monitor}")
+        return found
+
+    def _kept(self, why: str) -> FileExistsError:
+        advice = "pass overwrite=True to replace it, or name another file"
+        return FileExistsError(EEXIST, f"what is in this file {why}; {advice}", str(self._path))

@@ -6,7 +6,8 @@ import click
 
 from ..backend import Finding
 from ..doctor import examine
-from .output import echo_json
+from .exit_codes import FAILED
+from .output import echo, echo_json
 
 
 @click.command()
@@ -17,13 +18,12 @@ def doctor(json_: bool) -> None:
     if json_:
         echo_json(report.as_dict())
     else:
+        lines = []
         for title, findings in {**report.sections, "backends": report.backends}.items():
-            click.echo(title)
-            for finding in findings:
-                click.echo(_line(finding))
-        click.echo(f"\n{report.verdict}")
+            lines += [title, *map(_line, findings)]
+        echo("\n".join([*lines, "", report.verdict]))
     if not report.works:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(FAILED)
 
 
 def _line(finding: Finding) -> str:

@@ -9,7 +9,7 @@ import click
 from ..data import is_file_name, load_table
 from ..data.target_cells import AUTO
 from ..model import Model
-from .output import echo_json, warnings_told
+from .output import echo, echo_json, warnings_told
 from .parameters import any_size, data, device, names
 
 
@@ -42,5 +42,4 @@ def evaluate(
         about = {"task": loaded.task.name, "backend": backend.name, "device": backend.device}
         echo_json({**about, "rows": len(table), **scores})
     else:
-        for name, score in scores.items():
-            click.echo(f"{name:<10}{score:.6g}")
+        echo("\n".join(f"{name:<10}{score:.6g}" for name, score in scores.items()))

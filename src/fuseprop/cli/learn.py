@@ -12,7 +12,7 @@ from ..backend import AnyBackend
 from ..learn import TOPICS, Result
 from ..plots import save_figure
 from ..registry import load_backend
-from .output import echo_json
+from .output import Run, echo, echo_json
 from .parameters import device, one_of, plot_path
 
 INTERRUPTED = "training interrupted"
@@ -32,18 +32,21 @@ def learn(topic: str, seed: int, device: str, json_: bool, plot: Path | None) ->
     """
     backend = load_backend(device, "float64")
     result = _run(topic, backend, seed)
+    drawn = None
     if plot is not None:
-        save_figure(result.figure, plot)
+        with Run.current().beside("the picture was not drawn"):
+            save_figure(result.figure, plot)
+            drawn = plot
     if json_:
         content = asdict(result)
         del content["figure"]
         about = {"topic": topic, "backend": backend.name, "device": backend.device, "seed": seed}
-        echo_json({**about, **content, "plot": None if plot is None else str(plot)})
+        echo_json({**about, **content, "plot": None if drawn is None else str(drawn)})
         return
     parts = [f"{topic}: {result.title}", result.table(), result.text, result.see]
-    click.echo("\n\n".join(part for part in parts if part))
-    if plot is not None:
-        click.echo(f"\npicture written to {plot}")
+    echo("\n\n".join(part for part in parts if part))
+    if drawn is not None:
+        echo(f"\npicture written to {drawn}")
 
 
 def _run(topic: str, backend: AnyBackend, seed: int) -> Result:

@@ -1,4 +1,8 @@
-"""How results are written: JSON that every parser takes, numbers that are not longer than they are true.
+"""What a command writes: results, which it must deliver, and words beside them, which may fail.
+
+Results go to standard output; where that cannot be written, the command fails. Everything else goes to
+standard error, and what fails there, or in a picture, is kept until the end: the command then says so in a
+line and ends with exit code 1, but with its model and its results.
 
 Nothing that steers a terminal is written to one: names and cells come from files.
 """
@@ -6,23 +10,121 @@ Nothing that steers a terminal is written to one: names and cells come from file
 from __future__ import annotations
 
 import json
+import os
+import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import isfinite
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import numpy as np
 
 from ..data import UnlikeTrainingWarning
+from ..progress import NOT_SHOWN
 from ..quoting import printable
+from .interruption import Interruption
+
+
+class Run:
+    """One run of the command.
+
+    Attributes
+    ----------
+    interruption : Interruption
+    failures : list of str
+        What failed beside the results, in words.
+    """
+
+    def __init__(self, interruption: Interruption | None = None) -> None:
+        self.interruption = Interruption() if interruption is None else interruption
+        self.failures: list[str] = []
+
+    @classmethod
+    def current(cls) -> Run:
+        """Return the one that is going on."""
+        return click.get_current_context().ensure_object(cls)
+
+    def failed(self, what: str, why: str) -> None:
+        """Keep in mind what failed, each thing once."""
+        if not any(failure.startswith(f"{what}: ") for failure in self.failures):
+            self.failures.append(f"{what}: {why}")
+
+    @contextmanager
+    def beside(self, what: str) -> Iterator[None]:
+        """Do what may fail, or be interrupted, without the rest; `what` says that it failed."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.interruption.received = True
+        except Exception as error:  # a library that draws may raise anything
+            self.failed(what, reason(error))
+
+    def say(self, text: str) -> None:
+        """Write a line to standard error."""
+        if sys.stderr is None:  # as Python sets it in a process without one
+            self.failed(NOT_SHOWN, "standard error is closed.")
+            return
+        try:
+            click.echo(text, err=True)
+        except (OSError, ValueError) as error:
+            self.failed(NOT_SHOWN, reason(error))
+
+
+class ResultsLost(OSError):
+    """Standard output cannot be written."""
+
+
+def echo(text: str, *, nl: bool = True) -> None:
+    """Write results to standard output. Raises ResultsLost; BrokenPipeError where nobody reads any more."""
+    if sys.stdout is None:
+        raise ResultsLost("the results could not be written: standard output is closed.")
+    try:
+        # Unless color is True, click drops what looks like a colour from a class where no terminal reads.
+        click.echo(text, nl=nl, color=True)
+    except BrokenPipeError:
+        raise
+    except UnicodeEncodeError as error:
+        raise ResultsLost(
+            f"the results could not be written: standard output is in {error.encoding}, which lacks "
+            f"{error.object[error.start : error.end]!a}. Set PYTHONIOENCODING=utf-8."
+        ) from error
+    except OSError as error:
+        raise ResultsLost(f"the results could not be written: {reason(error)}") from error
 
 
 def echo_json(result: dict[str, Any]) -> None:
     """Write one JSON object to standard output; numbers that are not finite become null."""
     text = json.dumps(_plain(result), indent=2, allow_nan=False, ensure_ascii=False)
-    click.echo("\n".join(line if line.isprintable() else _ascii(line) for line in text.split("\n")))
+    echo("\n".join(line if line.isprintable() else _ascii(line) for line in text.split("\n")))
+
+
+def reason(error: BaseException) -> str:
+    """Return an error in words, its notes too."""
+    unnamed = "there is not enough memory." if isinstance(error, MemoryError) else type(error).__name__
+    text = str(error) or unnamed
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.strerror}." if error.filename is None else f"{error.filename}: {error.strerror}."
+    return "\n".join([text, *getattr(error, "__notes__", [])])
+
+
+def flush(stream: TextIO | None) -> bool:
+    """Write out what a standard stream still holds; return whether that worked.
+
+    Where it did not, the rest goes nowhere: Python would try once more at the end, and fail the process.
+    """
+    if stream is None:
+        return True
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+        return False
+    return True
 
 
 def cell(value: object, dtype: str) -> str:
@@ -46,7 +148,7 @@ def warnings_told() -> Iterator[None]:
 
         def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, UnlikeTrainingWarning):
-                click.echo(f"Warning: {printable(str(message))}", err=True)
+                Run.current().say(f"Warning: {printable(str(message))}")
             else:
                 before(message, category, *place, **more)
 

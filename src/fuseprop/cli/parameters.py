@@ -5,13 +5,13 @@ Each function turns the text of one into its value, or raises click.BadParameter
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
 from ..activations import check_activation
+from ..atomic import check_place
 from ..checks import positive_integer
 from ..choices import choose
 from ..data import DataError, is_file_name
@@ -91,7 +91,13 @@ def model_path(text: str) -> Path:
     path = Path(text)
     if path.suffix != SUFFIX:
         raise click.BadParameter(f"expected a name that ends in {SUFFIX}, got {text!r}.")
+    _writable(interrupted_path(path))
     return _writable(path)
+
+
+def interrupted_path(path: Path) -> Path:
+    """Return where a model goes whose training was interrupted: beside the one that may be there."""
+    return path.with_suffix(f".interrupted{path.suffix}")
 
 
 def plot_path(text: str) -> Path:
@@ -104,10 +110,8 @@ def plot_path(text: str) -> Path:
 
 
 def _writable(path: Path) -> Path:
-    if path.is_dir():
-        raise click.BadParameter(f"{path} is a directory; expected a file.")
-    if not path.parent.is_dir():
-        raise click.BadParameter(f"the directory {path.parent} does not exist. Make it first.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise click.BadParameter(f"the directory {path.parent} cannot be written to. Name another.")
+    try:
+        check_place(path)
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be written: {error.strerror or error}.") from error
     return path

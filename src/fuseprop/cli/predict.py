@@ -13,7 +13,7 @@ import numpy as np
 from ..data import load_table
 from ..model import Model, Predictions
 from ..quoting import printable
-from .output import cell, echo_json, spreadsheet_cell, warnings_told
+from .output import cell, echo, echo_json, spreadsheet_cell, warnings_told
 from .parameters import any_size, data, device
 
 
@@ -53,8 +53,8 @@ def predict(model: str, data: str, any_size: bool, device: str, json_: bool, spr
         )
     else:
         text = _csv(loaded, made, spreadsheet_cell if spreadsheet else str)
-        # Unless color is True, click drops what looks like a colour from a class where no terminal reads.
-        click.echo(printable(text) if sys.stdout.isatty() else text, nl=False, color=True)
+        shown = sys.stdout is not None and sys.stdout.isatty()
+        echo(printable(text) if shown else text, nl=False)
 
 
 def _csv(model: Model, made: Predictions, as_text: Callable[[str], str]) -> str:

@@ -9,16 +9,30 @@ from typing import Any
 import click
 
 from ..activations import ACTIVATIONS
+from ..callbacks import OnEpochEnd
 from ..data import load_table, suggestions_for
 from ..data.target_cells import KINDS
 from ..data.tasks import DEFAULT_LOSS
 from ..divergence import DivergenceError
 from ..fitting import Fitting
+from ..history import History
 from ..losses import LOSSES
 from ..plots import save_figure, training_figure
-from .exit_codes import INTERRUPTED
-from .output import echo_json
-from .parameters import activations, any_size, data, device, model_path, names, one_of, plot_path, sizes
+from ..progress import NOT_SHOWN, Progress
+from ..quoting import counted
+from .output import Run, echo, echo_json
+from .parameters import (
+    activations,
+    any_size,
+    data,
+    device,
+    interrupted_path,
+    model_path,
+    names,
+    one_of,
+    plot_path,
+    sizes,
+)
 from .words import as_json, describe, results
 
 SHARE = click.FloatRange(0, 1, max_open=True)
@@ -58,7 +72,9 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 @any_size
 @device
-@click.option("--out", type=model_path, help="Keep the model in this .safetensors file.")
+@click.option(
+    "--out", type=model_path, help="Keep the model in this .safetensors file; after Ctrl-C beside it."
+)
 @click.option("--plot", type=plot_path, help='Draw it: .png, .svg or .pdf. Needs the extra "plots".')
 @click.option("--json", "json_", is_flag=True, help="Print the results as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print nothing but results.")
@@ -78,36 +94,60 @@ def train(
 
     Built-in: digits, iris, wine, breast_cancer, diabetes, xor, line.
     """
+    run = Run.current()
     table = load_table(data, target, target_as=target_as, keep_as_class=keep_as_class, any_size=any_size)
     chosen = {name: value for name, value in given.items() if value is not None}
     fitting = Fitting(table, **{**suggestions_for(data), **chosen})
     if not quiet:
-        click.echo(describe(fitting), err=True)
+        run.say(describe(fitting))
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="training interrupted")  # said below
-            history = fitting.run(progress=not quiet, norms=plot is not None)
+        history = _train(fitting, run, quiet=quiet, norms=plot is not None)
     except DivergenceError as error:
         if out is not None:
-            click.echo(f"{out} was not written: a model that diverged is of no use.", err=True)
+            run.say(f"{out} was not written: a model that diverged is of no use.")
         raise error
-    interrupted = history.stop_reason == "interrupted"
-    if interrupted:
-        click.echo(
-            f"\ninterrupted after {history.epochs} of {fitting.settings.epochs} epochs; "
-            f"this is the model as it stands.",
-            err=True,
-        )
-    if out is not None:
-        fitting.model.save(out)
-    if plot is not None:
-        save_figure(training_figure(history, fitting.table.source, fitting.model, fitting.table), plot)
+    place = out
+    if history.stop_reason == "interrupted":
+        place = _tell_interruption(fitting, run, out)
+    written, drawn = None, None
+    if place is not None:
+        with run.beside("the model was not written"), run.interruption.held():
+            fitting.model.save(place)
+            written = place
     report = fitting.report()
+    if plot is not None:
+        with run.beside("the picture was not drawn"):
+            save_figure(training_figure(history, fitting.table.source, fitting.model, fitting.table), plot)
+            drawn = plot
     if json_:
-        echo_json(as_json(fitting, report, out) | {"plot": None if plot is None else str(plot)})
+        echo_json(as_json(fitting, report, written) | {"plot": None if drawn is None else str(drawn)})
     else:
-        click.echo(results(fitting, report, out))
-        if plot is not None:
-            click.echo(f"picture written to {plot}")
-    if interrupted:
-        raise click.exceptions.Exit(INTERRUPTED)
+        echo(results(fitting, report, written))
+        if drawn is not None:
+            echo(f"picture written to {drawn}")
+
+
+def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:
+    """Train; progress that cannot be shown is kept among what failed."""
+    progress = Progress()
+    run.interruption.check()
+    lost = OnEpochEnd(lambda _: run.interruption.check())
+    with warnings.catch_warnings():
+        for said_here in ("training interrupted", NOT_SHOWN):
+            warnings.filterwarnings("ignore", message=said_here)
+        history = fitting.run(callbacks=[lost] if quiet else [progress, lost], norms=norms)
+    if progress.failure:
+        run.failed(NOT_SHOWN, f"{progress.failure}.")
+    return history
+
+
+def _tell_interruption(fitting: Fitting, run: Run, out: Path | None) -> Path | None:
+    """Say that training was interrupted; return where its model goes instead of `out`."""
+    place = None if out is None else interrupted_path(out)
+    stands = "this is the model as it stands"
+    if out is not None:
+        stands += f", to be kept in {place}; {out} was not written"
+    epochs = counted(fitting.settings.epochs, "epoch")
+    run.say(f"\ninterrupted after {fitting.history.epochs:,} of {epochs}; {stands}.")
+    run.interruption.received = run.interruption.told = True
+    return place

@@ -33,7 +33,7 @@ def describe(fitting: Fitting) -> str:
             f"task      {task.name}: {listed(task.targets)}{about}",
             f"rows      {rows}",
             f"network   {network.inputs} -> {' -> '.join(sizes)}; {s.loss}; "
-            f"{network.stack.parameters.count:,} parameters",
+            f"{counted(network.stack.parameters.count, 'parameter')}",
             f"training  {counted(s.epochs, 'epoch')}, batch size {s.batch_size}, "
             f"learning rate {s.learning_rate:g}, momentum {s.momentum:g}, weight decay {s.weight_decay:g}, "
             f"seed {s.seed}",

@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 
 import numpy as np
 
+from ..endings import let_through
 from ..quoting import literal, shown
 from ..reading import border, open_file
 from .arrays import stacked
@@ -101,6 +102,7 @@ def _read(
                 encoding=None,
             )
     except (ValueError, OverflowError) as error:
+        let_through(error)
         _blame(path, names, delimiter, features, str(error))
     if cells.size == 0:
         raise DataError(f"{path} holds no rows, only a header.")

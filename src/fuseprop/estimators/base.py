@@ -70,7 +70,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             )
             stack = self._stack(backend, self._dropout(backend))
             monitor = Monitor(self, data.described(), lambda: self._exported(stack), is_fit=not incremental)
-        except Exception:
+        except BaseException:  # bad input, and Ctrl-C
             self._go_back(before)
             raise
         done = finite = False
@@ -168,7 +168,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 fraction, stratify = self.validation_fraction, self._stratifies()
                 sample, held_out = sample.split(fraction, self._random_state, stratify=stratify)
         self._seen = seen(data, None if first else getattr(self, "_seen", None))
-        self.history_ = History(metric=self._metric_name)
+        self.history_ = History(metric=self._metric_name, validates=held_out is not None)
         return data, backend, sample, held_out
 
     def _initialize(self, sizes: list[int], dtype: np.dtype[Any]) -> None:

@@ -92,8 +92,8 @@ def fit_lbfgs(
             raise StopIteration
 
     loud = {"iprint": 1 if estimator.verbose else -1} if _scipy_prints() else {}
-    monitor.start(estimator.max_iter, history)
     try:
+        monitor.start(estimator.max_iter, history)
         result = scipy.optimize.minimize(
             objective,
             backend.to_host(parameters.values).astype(np.float64),
@@ -114,8 +114,10 @@ def fit_lbfgs(
             _warn(estimator, result)
         history.best_epoch = estimator.n_iter_
         history.stop("converged" if result.status == 0 else "finished")
-    finally:
-        monitor.end(history)
+    except BaseException as error:
+        monitor.end(history, error)
+        raise
+    monitor.end(history)
 
 
 def _warn(estimator: Any, result: Any) -> None:

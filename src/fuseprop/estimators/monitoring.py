@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..callbacks import Callback, check_callbacks
+from ..callbacks import Callback, Together, check_callbacks
 from ..history import History
 
 try:
@@ -55,7 +55,7 @@ class Monitor:
         )
         self._context: Any = None
         self._epoch: Any = None
-        self._started: list[Callback] = []
+        self._together = Together(self.callbacks)
         self._epochs_left = 0
 
     def start(self, epochs: int, history: History) -> None:
@@ -65,14 +65,11 @@ class Monitor:
             self._context = self._estimator._init_callback_context(max_subtasks=epochs)
             self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
             self._begin_epoch()
-        for callback in self.callbacks:
-            self._started.append(callback)
-            callback.start(epochs, history)
+        self._together.start(epochs, history)
 
     def epoch_end(self, history: History) -> None:
         """An epoch is complete; scikit-learn's callbacks may ask for the end by returning True."""
-        for callback in self.callbacks:
-            callback.epoch_end(history)
+        self._together.epoch_end(history)
         if self._epoch is not None:
             ended = self._epoch.call_on_fit_task_end(
                 estimator=self._estimator, **self._data, reconstruction_attributes=self._weights
@@ -84,10 +81,9 @@ class Monitor:
             if history.stop_reason is None and self._epochs_left:
                 self._begin_epoch()
 
-    def end(self, history: History) -> None:
-        """Training has ended, for whatever reason."""
-        for callback in self._started:
-            callback.end(history)
+    def end(self, history: History, error: BaseException | None = None) -> None:
+        """Training has ended, for whatever reason, such as an error."""
+        self._together.end(history, error)
 
     def complete(self) -> None:
         """The estimator is fitted. An error ends scikit-learn's callbacks by their `teardown` alone."""

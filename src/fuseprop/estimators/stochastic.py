@@ -13,6 +13,7 @@ from ..backend import AnyBackend, HostArray
 from ..best import BestWeights
 from ..history import History
 from ..orders import Orders, unchanged
+from ..progress import Verbose
 from ..runs import telling
 from ..stack import Stack
 from .epochs import Epochs, Outcome
@@ -63,6 +64,7 @@ class Stochastic:
         self._best = BestWeights(stack.parameters)
         self._score = np.nan
         self._beside = backend.device != "cpu"
+        self._verbose = Verbose(estimator.verbose)
 
     def run(self, history: History, monitor: Monitor, *, first: bool, incremental: bool) -> None:
         """Train until the estimator's rules, a callback or Ctrl-C end it."""
@@ -114,23 +116,38 @@ class Stochastic:
                 )
         except KeyboardInterrupt:
             history.stop_reason = "interrupted"
+        except BaseException as error:
+            self._settle(history, first=first)
+            monitor.end(history, error)
+            raise
+        restored = self._settle(history, first=first)
+        monitor.end(history)
+        self._verbose.warn()
+        if restored and history.stop_reason == "diverged":
+            warnings.warn(
+                f"Stochastic Optimizer: training diverged in epoch {history.epochs}, and the best "
+                f"weights, {self._best.describe()}, were restored. {ADVICE}",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
+        if history.stop_reason == "interrupted":
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=7)
-        finally:
-            # scikit-learn's early stopping goes back to the best weights of this call; where a later call
-            # has none that are better, it ends with its last ones.
-            restore = history.restore_best or (estimator.early_stopping and (first or self._best.epoch))
-            if restore and (self._best.epoch or history.stop_reason != "diverged"):
-                self._best.restore()
-                if history.stop_reason == "diverged":
-                    warnings.warn(
-                        f"Stochastic Optimizer: training diverged in epoch {history.epochs}, and the best "
-                        f"weights, {self._best.describe()}, were restored. {ADVICE}",
-                        ConvergenceWarning,
-                        stacklevel=7,
-                    )
-            self._state.keep(self._optimizer, self._stack.parameters)
-            estimator._no_improvement_count = self._patience.count
-            monitor.end(history)
+
+    def _settle(self, history: History, *, first: bool) -> bool:
+        """Decide which weights training ends with, and keep what a later call goes on from.
+
+        Return whether the best weights were put back.
+        """
+        # scikit-learn's early stopping goes back to the best weights of this call; where a later call has
+        # none that are better, it ends with its last ones.
+        estimator = self._estimator
+        restore = history.restore_best or (estimator.early_stopping and (first or self._best.epoch))
+        restored = bool(restore and (self._best.epoch or history.stop_reason != "diverged"))
+        if restored:
+            self._best.restore()
+        self._state.keep(self._optimizer, self._stack.parameters)
+        estimator._no_improvement_count = self._patience.count
+        return restored
 
     def _rate(self) -> Any:
         schedule = self._estimator.learning_rate
@@ -153,8 +170,7 @@ class Stochastic:
             # What losses are explained by is told in the same words as for the training rows.
             told = outcome.validation_metric if history.metric == "d2" else self._score
             history.validation_metric.append(told)
-        if estimator.verbose:
-            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")  # noqa: T201
+        self._verbose.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
 
     def _judge(self, history: History) -> None:
         """Count epochs without an improvement, adapt the learning rate, and ask for an end."""
@@ -163,8 +179,7 @@ class Stochastic:
         if estimator.early_stopping:
             score = self._score
             estimator.validation_scores_.append(score)
-            if estimator.verbose:
-                print(f"Validation score: {score:f}")  # noqa: T201
+            self._verbose.say(f"Validation score: {score:f}")
             if patience.look_at(score) and not diverged:
                 self._best.offer(-score, history.epochs)
             estimator.best_validation_score_ = patience.best
@@ -186,8 +201,7 @@ class Stochastic:
             adaptive = self._state.solver == "sgd" and self._estimator.learning_rate == "adaptive"
             next_step = "Learning rate too small. Stopping." if adaptive else "Stopping."
             history.stop("early stopping" if self._estimator.early_stopping else "converged")
-        if self._estimator.verbose:
-            print(f"{self._patience.describe()} {next_step}")  # noqa: T201
+        self._verbose.say(f"{self._patience.describe()} {next_step}")
 
 
 def _shuffled(rng: np.random.RandomState, order: HostArray) -> HostArray:

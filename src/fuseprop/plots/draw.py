@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from io import BytesIO
 from itertools import cycle
 from math import ceil
@@ -12,6 +13,7 @@ import numpy as np
 
 from ..atomic import write_atomically
 from ..installing import how_to_install
+from ..quoting import shown
 from .figure import Curve, Figure, Panel, Regions
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -22,6 +24,12 @@ COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777")
 """Black, grey, and four of Okabe & Ito's colours, which the colour-blind tell apart."""
 
 COLUMNS = 3
+
+LONGEST = 80
+"""As many characters of a name are drawn."""
+
+LITERAL = {"parse_math": False}
+"""How text is drawn: a name may hold what matplotlib would take for its markup, such as two dollar signs."""
 
 FEW = 10
 """Up to so many places on a logarithmic axis are named one by one."""
@@ -51,11 +59,17 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     path = check_plot(path)
     columns = min(COLUMNS, len(figure.panels))
     rows = ceil(len(figure.panels) / columns)
-    with _matplotlib().rc_context({"svg.hashsalt": "fuseprop", "font.size": 9}):
+    settings = {
+        "svg.hashsalt": "fuseprop",
+        "font.size": 9,
+        "text.usetex": False,  # a user's own settings may say so, and names are not TeX
+        "text.parse_math": True,  # numbers on logarithmic axes are matplotlib's own markup
+    }
+    with _matplotlib().rc_context(settings):
         from matplotlib.figure import Figure as Canvas  # not pyplot: no window, no global state
 
         canvas = Canvas(figsize=(4.3 * columns, 0.4 + 3.3 * rows), layout="constrained")
-        canvas.suptitle(figure.title)
+        canvas.suptitle(_words(figure.title), **LITERAL)
         for i, panel in enumerate(figure.panels, 1):
             _draw(panel, canvas.add_subplot(rows, columns, i))
         data = BytesIO()
@@ -77,18 +91,33 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
+def _words(text: str) -> str:
+    """Return a name as it is drawn: what cannot be seen, and no SVG may hold, by its number."""
+    return shown(text, LONGEST)
+
+
 def _draw(panel: Panel, axes: Any) -> None:
-    axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
+    axes.set_title(_words(panel.title), **LITERAL)
+    axes.set_xlabel(_words(panel.x_label), **LITERAL)
+    axes.set_ylabel(_words(panel.y_label), **LITERAL)
     if panel.regions is not None:
         _draw_regions(panel.regions, axes)
     looks = zip(cycle(STYLES), cycle(MARKERS), cycle(COLOURS), strict=False)
-    for curve, (style, marker, colour) in zip(panel.curves, looks, strict=False):
-        _draw_curve(curve, axes, style, marker, colour)
+    for i, (curve, (style, marker, colour)) in enumerate(zip(panel.curves, looks, strict=False)):
+        _draw_curve(curve, str(i), axes, style, marker, colour)
     _scale(panel, axes)
-    if panel.regions is not None:
-        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))  # beside it, hiding nothing
-    elif len(panel.curves) > 1:
-        axes.legend(fontsize=8)
+    names = [curve.label for curve in panel.curves]
+    if panel.regions is not None:  # beside it, hiding nothing
+        legend = axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        _name(legend, [*names, *panel.regions.points])
+    elif len(names) > 1:
+        _name(axes.legend(fontsize=8), names)
+
+
+def _name(legend: Any, names: Iterable[str]) -> None:
+    """Write names into a legend that was made with numbers: matplotlib leaves out a name such as _a."""
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set(text=_words(name), **LITERAL)
 
 
 def _scale(panel: Panel, axes: Any) -> None:
@@ -114,10 +143,10 @@ def _scale(panel: Panel, axes: Any) -> None:
     elif all(y.is_integer() for y in along):
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if panel.from_zero:
-        axes.set_ylim(0.0, 1.1 * max(along))
+        axes.set_ylim(0.0, 1.1 * max(along, default=1.0))
 
 
-def _draw_curve(curve: Curve, axes: Any, style: str, marker: str, colour: str) -> None:
+def _draw_curve(curve: Curve, label: str, axes: Any, style: str, marker: str, colour: str) -> None:
     many = len(curve.x) > 25
     axes.plot(
         curve.x,
@@ -128,7 +157,7 @@ def _draw_curve(curve: Curve, axes: Any, style: str, marker: str, colour: str) -
         markevery=None if curve.points or not many else ceil(len(curve.x) / 10),
         color=colour,
         linewidth=1.4,
-        label=curve.label,
+        label=label,
     )
 
 
@@ -138,12 +167,13 @@ def _draw_regions(regions: Regions, axes: Any) -> None:
     levels = np.arange(classes + 1) - 0.5
     axes.contourf(regions.x1, regions.x2, regions.values, levels=levels, colors=shades)
     axes.contour(regions.x1, regions.x2, regions.values, levels=levels[1:-1], colors="black", linewidths=1.2)
-    for (name, points), marker, colour in zip(regions.points.items(), cycle(MARKERS), cycle(COLOURS)):
+    looks = zip(cycle(MARKERS), cycle(COLOURS), strict=False)
+    for i, (points, (marker, colour)) in enumerate(zip(regions.points.values(), looks, strict=False)):
         axes.plot(
             *(points[:, 0], points[:, 1], marker),
             color=colour,
             markersize=5,
             markeredgecolor="white" if marker not in "x+" else colour,
             markeredgewidth=0.5,
-            label=name,
+            label=str(i),
         )
