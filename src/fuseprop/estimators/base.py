@@ -17,7 +17,7 @@ from ..layers import Dense
 from ..losses import LOSSES
 from ..memory import giving_back
 from ..parameters import Parameters
-from ..registry import load_backend
+from ..registry import load_backend, named_device
 from ..stack import Stack
 from ..targets import Targets
 from . import files
@@ -105,7 +105,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         weights = self._weights(data, incremental=incremental)
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        backend = load_backend(self.device, str(data.dtype), otherwise="cpu")
+        backend = load_backend(named_device(self.device, "cpu"), str(data.dtype))
         self.device_ = backend.device
         sample = Sample.whole(data.on(backend), targets, weights)
         held_out = None
@@ -179,7 +179,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return outputs (n, k), through the loss's link, on the host."""
         check_is_fitted(self)
         data = check_rows(self, X, reset=False)
-        backend = load_backend(self.device, str(self.coefs_[0].dtype), otherwise="cpu")
+        backend = load_backend(named_device(self.device, "cpu"), str(self.coefs_[0].dtype))
         stack = self._stack(backend)
         return predict_outputs(backend, stack, data.on(backend), on_device=data.is_on_device)
 
