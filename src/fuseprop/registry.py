@@ -35,7 +35,7 @@ class BackendStatus:
     reason: str
 
 
-def load_backend(device: str | None = None, dtype: str = "float32", *, otherwise: str = "auto") -> AnyBackend:
+def load_backend(device: str | None = None, dtype: str = "float32") -> AnyBackend:
     """Return a new backend object.
 
     Parameters
@@ -43,20 +43,17 @@ def load_backend(device: str | None = None, dtype: str = "float32", *, otherwise
     device : str, optional
         "cpu", "cuda", "cuda:1", or the name of an installed backend, alone or with one of its devices
         ("numpy", "mine:device"). What is named is what comes, or an error. Only "auto" chooses: the first of
-        cuda and cpu that can be used, and says so once (logger "fuseprop", level INFO). None stands for what
-        the environment variable FUSEPROP_DEVICE names, which overrides no device that is named here.
+        cuda and cpu that can be used, and says so once (logger "fuseprop", level INFO). None stands for the
+        environment variable FUSEPROP_DEVICE, or else "auto"; the variable overrides no device that is named.
     dtype : "float32" | "float64"
         The dtype of values, gradients and losses.
-    otherwise : str
-        What None stands for where FUSEPROP_DEVICE is not set, or empty.
 
     Raises BackendUnavailable, saying what is missing; ValueError for an unknown dtype, TypeError for a device
     that is no name.
     """
     if not isinstance(device, str | None):
         raise TypeError(f'device must be a name such as "cpu" or "cuda:1", got {device!r}.')
-    if device is None:
-        device = os.environ.get(VARIABLE) or otherwise
+    device = named_device(device, "auto")
     if device != "auto":
         try:
             return _open(device, dtype)
@@ -67,6 +64,11 @@ def load_backend(device: str | None = None, dtype: str = "float32", *, otherwise
     backend, why = _choose(dtype)
     _say(why)
     return backend
+
+
+def named_device(device: str | None, otherwise: str) -> str:
+    """Return a device that is named; else what FUSEPROP_DEVICE names, or where it is not set, `otherwise`."""
+    return (os.environ.get(VARIABLE) or otherwise) if device is None else device
 
 
 def installed_backends() -> list[str]:

@@ -189,6 +189,16 @@ def test_bytes_are_those_of_the_arrays(ours):
     assert each["momentum_sgd"].minimum == 5 * size + settings + 2 * 8 + 2 * 8
 
 
+def test_every_block_that_scales_reads_the_parts_of_the_norm(ours, monkeypatch):
+    monkeypatch.setattr("fuseprop_cupy.updates.blocks_for_squares", lambda size: 9)
+    gradients, norm = ours.zeros((64,)), ours.zeros((1,))
+    call = Call("clip_norm", (gradients, 1.0), {"norm": norm})
+    squares, scale = plan(ours, Program((call,))).facts.each
+    assert (squares.minimum, squares.moved) == (64 * 4 + 9 * 4,) * 2
+    assert scale.minimum == 2 * 64 * 4 + 9 * 4 + 4
+    assert scale.moved == 2 * 64 * 4 + 9 * 9 * 4 + 4
+
+
 def test_a_copy_moves_its_array_twice(ours):
     a, b = ours.zeros((3, 4)), ours.zeros((3, 4))
     facts = plan(ours, Program((Call("copy", (a,), {"out": b}),))).facts

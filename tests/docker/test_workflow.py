@@ -16,7 +16,7 @@ from fuseprop.registry import load_backend
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = yaml.safe_load((ROOT / "docker" / "workflow.yaml").read_text())
-SECTION = re.search(r"### One script.*?\n(?=A training step)", (ROOT / "README.md").read_text(), re.DOTALL)[0]
+SECTION = re.search(r"### One script.*?\n(?=## )", (ROOT / "README.md").read_text(), re.DOTALL)[0]
 SCRIPT, LINES = re.findall(r"```\w+\n(.*?)```", SECTION, re.DOTALL)
 INSTALLS = "python -m pip install "
 REFUSED = "The variable FUSEPROP_DEVICE names this device."

@@ -4,6 +4,14 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_classification, make_regression
 
+from fuseprop.registry import VARIABLE
+
+
+@pytest.fixture(autouse=True)
+def no_variable(monkeypatch):
+    """What names no device is on the CPU, whatever the environment says."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+
 
 @pytest.fixture
 def classes():

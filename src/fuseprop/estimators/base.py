@@ -20,7 +20,7 @@ from ..losses import LOSSES
 from ..memory import giving_back
 from ..parameters import Parameters
 from ..quoting import counted
-from ..registry import load_backend
+from ..registry import load_backend, named_device
 from ..stack import Stack, load_weights
 from ..targets import Targets
 from . import files
@@ -142,7 +142,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         weights = self._weights(data, incremental=incremental)
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        backend = load_backend(self.device, str(data.dtype), otherwise="cpu")
+        backend = load_backend(named_device(self.device, "cpu"), str(data.dtype))
         self.device_ = backend.device
         sample = Sample.whole(data.on(backend), targets, weights)
         held_out = None
@@ -238,7 +238,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return outputs (n, k), through the loss's link, on the host; warn where they are not finite."""
         check_is_fitted(self, "coefs_")
         data = check_rows(self, X, reset=False)
-        backend = load_backend(self.device, str(self.coefs_[0].dtype), otherwise="cpu")
+        backend = load_backend(named_device(self.device, "cpu"), str(self.coefs_[0].dtype))
         stack = self._stack(backend)
         predictions = predict_outputs(backend, stack, data.on(backend), on_device=data.is_on_device)
         warn_of_overflow(predictions, stacklevel=stacklevel)
