@@ -28,8 +28,8 @@ class Products:
     """The products of one device, for any number of threads.
 
     Each thread has a cuBLAS handle of its own, as the lanes of captured steps do. Where that cannot be had,
-    for want of nvmath-python or for whatever reason, CuPy's handle is asked by `cupy.cublas.gemm`, which goes
-    by no variable either.
+    for want of nvmath-python, of room for its workspace or for whatever reason, CuPy's handle is asked by
+    `cupy.cublas.gemm`, which goes by no variable either.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Products:
     Attributes
     ----------
     without : str or None
-        Why CuPy's handle is asked; None if it is not.
+        Why CuPy's handle is asked for good; None if it is not.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class Products:
             try:
                 made = self._new_handle()
                 made.use(stream.ptr)
-            except MemoryError:
-                raise
+            except MemoryError:  # which may have passed by the next time
+                return None
             except Exception as error:
                 # NVIDIA's bindings report what they miss in their own many types.
                 self.without = f"{type(error).__name__}: {error}"

@@ -104,7 +104,7 @@ class ReplayContract:
         """Steps in one call of a replay, or in several, from the first call on or later: the same bits."""
         called, replayed = (self._training(backend, LOSSES[3], "sigmoid", condition, rule) for _ in range(2))
         start = backend.to_host(called.stack.parameters.values)
-        expected = self._called(called, 0, sum(DIVISIONS[0]), start)
+        *_, expected = self._called(called, 0, sum(DIVISIONS[0]), start)
         runs = []
         for divisions in (DIVISIONS, DIVISIONS[::-1]):
             replay = backend.compile(replayed.program(replayed.batches[0]))
@@ -179,8 +179,8 @@ class ReplayContract:
     ) -> None:
         """Compare steps by calls with replayed ones, from the same bits.
 
-        A replay may take its very first step in another way than those that follow, so that one is taken in
-        advance; then two steps of a full batch, or one of the partial batch, are taken at once.
+        A replay may take its very first step in another way than those that follow: after that one, two steps
+        of a full batch, or one of the partial batch, are taken at once.
         """
         backend = called.backend
         start = backend.to_host(called.stack.parameters.values)
@@ -191,23 +191,27 @@ class ReplayContract:
             for times in (1, steps):
                 self._restore(replayed, start)
                 replay(times)
-            for actual, reference in zip(self._traces(replayed), expected, strict=True):
-                self._assert_close(backend, actual, reference, steps)
+                for actual, reference in zip(self._traces(replayed), expected[times - 1], strict=True):
+                    self._assert_close(backend, actual, reference, times)
             if gradients_are_read:
                 gradients = [training.stack.parameters.gradients for training in (replayed, called)]
                 self._assert_close(backend, gradients[0], backend.to_host(gradients[1]), steps)
 
     @classmethod
-    def _called(cls, training: Training, number: int, steps: int, start: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return what so many steps of a batch leave, taken call by call."""
+    def _called(
+        cls, training: Training, number: int, steps: int, start: NDArray[Any]
+    ) -> list[list[NDArray[Any]]]:
+        """Return what each of so many steps of a batch leaves, taken call by call."""
         backend, batch = training.backend, training.batches[number]
         cls._restore(training, start)
+        left = []
         for _ in range(steps):
             training_step(
                 *(backend, training.stack, training.metric, training.optimizer),
                 *(training.examples, training.epoch, batch),
             )
-        return [backend.to_host(array) for array in cls._traces(training)]
+            left.append([backend.to_host(array) for array in cls._traces(training)])
+        return left
 
     @staticmethod
     def _restore(training: Training, start: NDArray[Any]) -> None:
