@@ -11,10 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import HostArray
-from .nonnumeric import check_plain, first_stranger
+from .nonnumeric import check_plain, first_stranger, read_list
 from .quoting import counted
 
 T = TypeVar("T")
+
+FLAGS = (bool, np.bool_)
+"""Types of True and False."""
+
+NO_NUMBERS = (*FLAGS, np.ma.MaskedArray)
+"""Types whose values Python and NumPy would take for numbers."""
 
 
 def as_host(name: str, values: object) -> HostArray:
@@ -24,6 +30,8 @@ def as_host(name: str, values: object) -> HostArray:
     rows of different lengths; and as `check_plain` for dates, masked values and columns of one name.
     """
     check_on_host(name, values)
+    if type(values) is not np.ndarray:
+        values = read_list(values)
     check_plain(name, values)
     try:
         array = np.asarray(values)
@@ -123,11 +131,9 @@ def check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
 
 def warn_of_overflow(predictions: NDArray[Any], stacklevel: int) -> None:
     """Warn where predictions are nan or inf, which a network of finite weights says where sums overflow."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(predictions.sum()):
-            return
-    bad = int((~np.isfinite(predictions)).sum())
-    if bad:
+    finite = np.isfinite(predictions)
+    if not finite.all():
+        bad = int((~finite).sum())
         warnings.warn(
             f"{bad} of {counted(predictions.size, 'prediction')} {'is' if bad == 1 else 'are'} nan or inf: "
             f"on the way to them numbers became too large for {predictions.dtype}. Either the weights or "
@@ -152,14 +158,13 @@ def check_backend(backend: object) -> None:
 
 def check_flag(name: str, value: object) -> None:
     """Raise TypeError for what is neither True nor False."""
-    if not isinstance(value, bool | np.bool_):
+    if not isinstance(value, FLAGS):
         raise TypeError(f"{name} must be True or False, got {value!r:.60}.")
 
 
 def is_finite_number(value: object) -> bool:
     """Whether this is one number, and neither nan nor inf; True, False and masked values are none."""
-    is_other = isinstance(value, bool | np.bool_ | np.ma.MaskedArray)
-    if is_other or getattr(value, "shape", ()) != ():
+    if isinstance(value, NO_NUMBERS) or getattr(value, "shape", ()) != ():
         return False
     try:
         return isfinite(value)  # type: ignore[arg-type]
@@ -180,7 +185,7 @@ def as_generator(seed: object) -> np.random.Generator:
     Raises ValueError for what NumPy takes for no seed, and for True and False.
     """
     try:
-        if isinstance(seed, bool | np.bool_):
+        if isinstance(seed, FLAGS):
             raise TypeError("it is neither")
         return np.random.default_rng(seed)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:

@@ -16,6 +16,9 @@ import numpy as np
 
 from .quoting import quoted
 
+NUMERIC = "biufc"
+"""NumPy's kinds of numbers."""
+
 KINDS = {
     "dates": "Give what matters of them as numbers, such as the days since the first one, "
     '(dates - dates.min()) / numpy.timedelta64(1, "D")',
@@ -31,17 +34,17 @@ def check_plain(name: str, values: Any) -> None:
     objects; ValueError for masked values, and for a table with two columns of one name. Only dtypes are
     looked at, but where a column holds Python's objects.
     """
+    if type(values) is np.ndarray and values.dtype.kind in NUMERIC:
+        return
     _check_masked(name, values)
-    columns = getattr(values, "columns", None)
-    if columns is not None and hasattr(values, "dtypes"):
-        repeated = [column for column, count in Counter(columns).items() if count > 1]
-        if repeated:
-            raise ValueError(
-                f"{name} has {Counter(columns)[repeated[0]]} columns of the name {quoted(repeated[0])}. "
-                f"Rename or drop all but one, so that each column can be told by its name."
-            )
-        for i, (column, dtype) in enumerate(zip(columns, values.dtypes, strict=True)):
+    columns, dtypes = getattr(values, "columns", None), getattr(values, "dtypes", None)
+    if columns is not None and dtypes is not None:
+        if not getattr(columns, "is_unique", False):  # which pandas knows without counting
+            _check_unique(name, columns)
+        # Names are looked at one by one where there is something to say: pandas takes microseconds for each.
+        for i, dtype in enumerate(getattr(dtypes, "values", dtypes)):
             if not _is_numeric(dtype):
+                column = columns[i]
                 at = values.iloc[:, i] if hasattr(values, "iloc") else values[column]
                 _check_dates(f"the column {quoted(column)} of {name}", at)
         return
@@ -57,6 +60,26 @@ def first_stranger(values: Any) -> object:
         except (TypeError, ValueError, OverflowError):
             return value
     return None
+
+
+def read_list(values: Any) -> Any:
+    """Return a list of numbers as the array that NumPy makes of it, and everything else as it is."""
+    if not isinstance(values, list | tuple) or any(isinstance(row, np.ma.MaskedArray) for row in values):
+        return values
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, OverflowError):
+        return values
+    return array if array.dtype.kind in NUMERIC else values
+
+
+def _check_unique(name: str, columns: Iterable[Any]) -> None:
+    for column, count in Counter(columns).items():
+        if count > 1:
+            raise ValueError(
+                f"{name} has {count} columns of the name {quoted(column)}. Rename or drop all but one, so "
+                f"that each column can be told by its name."
+            )
 
 
 def _check_masked(name: str, values: Any) -> None:
@@ -119,9 +142,10 @@ def _kind_of_time(values: Any) -> tuple[str, str] | None:
 
 def _is_numeric(dtype: Any) -> bool:
     """Whether values of this dtype, of whatever library, are numbers; False where that is not known."""
-    if hasattr(dtype, "is_numeric") and callable(dtype.is_numeric):  # Polars
+    kind = getattr(dtype, "kind", None)
+    if kind is None and hasattr(dtype, "is_numeric"):  # Polars
         return bool(dtype.is_numeric())
-    return getattr(dtype, "kind", "O") in "biufc"
+    return kind is not None and kind in NUMERIC
 
 
 def _spelled(kind: type) -> str:

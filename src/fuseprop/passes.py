@@ -43,12 +43,17 @@ class Passes:
         """Return the loss of the last `forward` and leave its gradients: see `Network.backward`."""
         backend, stack, batch = self._backend, self._stack, self.batch
         targets = encode_targets(target, stack.loss, stack.layers[-1], batch.rows)
-        check_range("target", targets.values, backend.dtype)
         weights = (
             np.ones(batch.rows) if sample_weight is None else as_sample_weights(sample_weight, batch.rows)
         )
         weights = weights / weights.sum()
-        backend.from_host(targets.values.astype(batch.target.dtype, copy=False), out=batch.target)
+        try:
+            with np.errstate(over="raise"):
+                values = targets.values.astype(batch.target.dtype, copy=False)
+        except FloatingPointError:  # by which a step finds it without another look at the target
+            check_range("target", targets.values, backend.dtype)
+            raise
+        backend.from_host(values, out=batch.target)
         backend.from_host(weights.astype(backend.dtype), out=batch.row_weights)
         with np.errstate(over="ignore", invalid="ignore"):
             stack.loss.apply(

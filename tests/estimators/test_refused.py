@@ -1,4 +1,4 @@
-"""What NumPy would take, or say in its own words, and estimators refuse; a failed call changes nothing."""
+"""What NumPy would take or say in its own words, and the estimators refuse: a failed call changes nothing."""
 
 import datetime as dt
 
@@ -154,7 +154,7 @@ def test_numbers_that_are_none(kind, y, name):
 
 
 @both
-@pytest.mark.parametrize("seed", [-1, 2.5, "7", True, np.random.default_rng(0)], ids=repr)
+@pytest.mark.parametrize("seed", [-1, 2.5, "7", True, np.random.default_rng(0)], ids=str)
 def test_a_bad_random_state(kind, y, seed):
     with pytest.raises(ValueError, match=r"The 'random_state' parameter of .* must be an int in the range"):
         made(kind, random_state=seed).fit(X, y)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 
 from ..backend import AnyBackend, HostArray
 from ..data.seen import Seen
-from ..nonnumeric import check_plain, first_stranger
+from ..nonnumeric import check_plain, first_stranger, read_list
 from .arrays import check_on_device, is_on_device, to_numpy
 
 FLOATS = (np.float64, np.float32)
@@ -86,6 +86,9 @@ def check_rows(
     Raises ValueError and TypeError in scikit-learn's words, and in those of `check_plain` for what it would
     take for numbers; sets `n_features_in_` and `feature_names_in_` where `reset` says so.
     """
+    if isinstance(X, list | tuple):
+        read = read_list(X)  # once, and not again where scikit-learn makes float64 of it
+        X = X if read is X or read.dtype.kind == "c" else read.astype(np.float64, copy=False)
     for name, values in zip((*names, "sample_weight"), (X, y, sample_weight), strict=True):
         check_plain(name, values)
     wanted = FLOATS if estimator.dtype is None else (np.dtype(estimator.dtype).type,)
