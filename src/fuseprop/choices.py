@@ -27,4 +27,4 @@ def choose(kind: str, name: object, choices: Mapping[str, T]) -> T:
 def suggestion(name: object, choices: Iterable[str]) -> str:
     """Return `` Did you mean "..."?``, or nothing where no choice is close."""
     close = get_close_matches(str(name), list(choices), n=1)
-    return f' Did you mean "{close[0]}"?' if close else ""
+    return f" Did you mean {quoted(close[0])}?" if close else ""

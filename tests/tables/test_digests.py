@@ -262,5 +262,5 @@ def test_answers_that_are_no_numbers_are_refused(tmp_path, name):
     largest = np.finfo(configuration.dtype).max
     huge = [(np.full_like(weights, largest), np.full_like(bias, largest)) for weights, bias in layers]
     write_model(tmp_path / "m.safetensors", huge, configuration)
-    with pytest.raises(DataError, match="row 1: the network's answer would be (nan|-?inf)"):
+    with pytest.raises(DataError, match=r"row 1: the network's answer would be (nan|-?inf)"):
         fuseprop.load(tmp_path / "m.safetensors", device="cpu").predict(np.full((2, 3), 9.0))

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backend import HostArray
 from ..quoting import literal, shown
-from ..reading import border, open_file
+from ..reading import REASON, border, open_file
 from .csv_bytes import check_bytes, check_last_quote
 from .csv_cells import explain, header_of, number
 from .table import DataError, Table, check_columns, listed
@@ -145,4 +145,8 @@ def _blame(
     path: Path, names: list[str], delimiter: str, features: list[str], target: list[str], refusal: str
 ) -> NoReturn:
     found = explain(path, names, delimiter, features, target)
-    raise DataError(f"{path}: {found or refusal}")
+    raise DataError(
+        f"{path}: {found}"
+        if found
+        else f"{path} is no table of numbers ({shown(refusal, REASON)}). Check blank lines and quotes."
+    )
