@@ -273,8 +273,8 @@ def _require_finite(answers: HostArray, table: Table) -> None:
         row, column = np.argwhere(unfit)[0]
         raise DataError(
             f"{table.source}: row {row + 1}: the network's answer would be {answers[row, column]}: the "
-            f"weights are too large, or the row is too far from those learned from. Train the model again "
-            f"with a smaller learning rate, or leave the row out."
+            f"weights are too large, or the row is too far from those learned from. Train it again with a "
+            f"smaller learning rate, or leave the row out."
         )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..endings import let_through
 from ..quoting import literal, shown
-from ..reading import border, open_file
+from ..reading import REASON, border, open_file
 from .arrays import stacked
 from .csv_bytes import check_bytes, check_last_quote
 from .csv_cells import explain, filled, header_of, row_at
@@ -133,4 +133,8 @@ def _place(path: Path, delimiter: str, column: str, row: int) -> str:
 
 def _blame(path: Path, names: list[str], delimiter: str, features: list[str], refusal: str) -> NoReturn:
     found = explain(path, names, delimiter, features)
-    raise DataError(f"{path}: {found or refusal}")
+    raise DataError(
+        f"{path}: {found}"
+        if found
+        else f"{path} is no table of numbers ({shown(refusal, REASON)}). Check blank lines and quotes."
+    )

@@ -1,0 +1,103 @@
+"""Model files: header, weights or bytes of kept ones changed; with a digest that fits, or does not."""
+
+import hashlib
+import json
+import random
+import struct
+from pathlib import Path
+
+import numpy as np
+from mutations import changed, damaged, dumped, text
+
+import fuseprop
+from fuseprop import MLPClassifier, MLPRegressor, ModelFileError
+from fuseprop.data import DataError
+from fuseprop.modelfile import read_model
+from fuseprop.tensorfile import pack
+
+KEPT = sorted((Path(__file__).parents[1] / "tables" / "model_files").glob("*/*.safetensors"))
+SUFFIX = ".safetensors"
+REFUSAL = ModelFileError
+
+
+def seeds() -> list[bytes]:
+    """Whole files, as they were written once and as they are written now."""
+    old = [path.read_bytes() for path in KEPT]
+    new = []
+    for path, whole in zip(KEPT, old, strict=True):
+        layers, _ = read_model(path)
+        named = {}
+        for i, (weights, bias) in enumerate(layers):
+            named |= {f"layers.{i}.weight": weights, f"layers.{i}.bias": bias}
+        new.append(pack(named, _split(whole)[0]["__metadata__"]))
+    return old + new
+
+
+def make(rng: random.Random, whole: bytes) -> bytes:
+    """A damaged file."""
+    kind = rng.randrange(10)
+    if kind < 3:
+        return damaged(rng, whole)
+    header, data = _split(whole)
+    header.pop("digest", None)
+    data = data[: max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")]
+    if kind < 7:
+        about = json.loads(header["__metadata__"]["fuseprop"])
+        for _ in range(rng.randint(1, 3)):
+            changed(rng, about)
+        header["__metadata__"]["fuseprop"] = dumped(rng, about)
+    elif kind < 9:
+        for _ in range(rng.randint(1, 3)):
+            changed(rng, header)
+        if rng.random() < 0.2:
+            dtype = rng.choice(("F8_E4M3", "F4", "BF16", "F16", "I64", "C64", "BOOL", "U8", text(rng)))
+            header[text(rng)] = {"dtype": dtype, "shape": [1], "data_offsets": [len(data), len(data) + 1]}
+            data += b"\0"
+    else:
+        dtype = rng.choice(("<f4", "<f8"))
+        for _ in range(rng.randint(1, 3)):
+            number = np.array(rng.choice((np.nan, np.inf, -np.inf, 3e38, 1e-45, 0.0, 1e30)), dtype).tobytes()
+            at = rng.randrange(max(1, len(data) // len(number))) * len(number)
+            data = data[:at] + number + data[at + len(number) :]
+    file = _joined(rng, header, data)
+    return damaged(rng, file, 1) if rng.random() < 0.15 else file
+
+
+def check(path: Path, data: bytes, *, is_whole: bool) -> None:
+    """Read a file in both ways; what is read answers, or says that it cannot. Raises ModelFileError."""
+    model = fuseprop.load(path, device="cpu")
+    assert all(np.isfinite(array).all() for layer in model.network.weights() for array in layer)
+    assert len(set(model.feature_names)) == len(model.feature_names)
+    rows = np.linspace(-2.0, 2.0, 2 * len(model.feature_names)).reshape(2, -1)
+    try:
+        made = model.predict(rows)
+    except DataError:
+        assert not is_whole
+    else:
+        assert len(made.values) == len(rows)
+        for answers in (made.values, made.probabilities):
+            assert answers is None or answers.dtype.kind not in "fc" or np.isfinite(answers).all()
+    kind = MLPRegressor if model.task.name == "regression" else MLPClassifier
+    try:
+        estimator = kind.load(path)
+    except ModelFileError:
+        return  # what has no estimator's loss or last layer
+    assert estimator.n_features_in_ == len(model.feature_names)
+    assert all(np.isfinite(array).all() for array in (*estimator.coefs_, *estimator.intercepts_))
+
+
+def _split(whole: bytes) -> tuple[dict, bytes]:
+    length = int.from_bytes(whole[:8], "little")
+    return json.loads(whole[8 : 8 + length]), whole[8 + length :]
+
+
+def _joined(rng: random.Random, header: dict, data: bytes) -> bytes:
+    digest = rng.random() < 0.5
+    if digest:
+        header["digest"] = {"dtype": "U8", "shape": [32], "data_offsets": [len(data), len(data) + 32]}
+    written = dumped(rng, header).encode("utf-8", "surrogatepass")
+    written += b" " * (-len(written) % 8)
+    length = len(written) if rng.random() < 0.97 else rng.choice((0, 1, len(written) + 1, 2**40, 2**64 - 1))
+    file = struct.pack("<Q", length) + written + data
+    fits = hashlib.sha256(file).digest()
+    return file + (fits if rng.random() < 0.9 else rng.randbytes(32)) if digest else file
