@@ -25,11 +25,14 @@ from typing import Any
 
 import click
 
-from fuseprop.atomic import write_atomically
-
 from . import timed
-from .checkout import ROOT, environment
-from .first_page import FAILURE, look, page
+from .checkout import CODE, ROOT, environment
+
+sys.path[:0] = CODE
+
+from fuseprop.atomic import write_atomically  # noqa: E402 (which need not be installed: found by the line above)
+
+from .first_page import FAILURE, look, page  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 FUSEPROP = ("-c", "from fuseprop.cli import main; main()")

@@ -86,6 +86,8 @@ def _record(record: dict[str, Any], _: dict[str, Any]) -> Iterator[Look]:
     if tests.get("not_run"):
         counts = ", ".join(f"{file} {count}" for file, count in tests["not_run"].items())
         yield NOTE, f"record: tests that had no time: {counts}."
+    if tests.get("not_collected_in_time"):
+        yield NOTE, f"record: no time to collect {', '.join(tests['not_collected_in_time'])}."
     for tool, said in record["compute_sanitizer"].items():
         if said["verdict"] == "did not run":
             yield NOTE, f"{tool} could not watch on this machine: {said['said'][-200:]}"

@@ -1,9 +1,11 @@
 """The first contact with a GPU, without one: what overruns, fails or is missing, and the page."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,31 @@ def test_without_a_gpu_each_part_says_so_and_nothing_is_measured(tmp_path):
     assert "No GPU was found, and nothing was measured." in text
     assert "µs" not in text
     assert not (tmp_path / "hardware").exists()
+
+
+NEEDED = ("click", "numpy", "numpy.libs", "safetensors", "threadpoolctl.py", "tqdm")
+"""What fuseprop itself requires, as it lies among the installed packages."""
+
+
+def test_it_runs_where_neither_fuseprop_nor_anything_optional_is_installed(tmp_path):
+    venv.create(tmp_path / "bare")
+    python = tmp_path / "bare" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    site, results = tmp_path / "site", tmp_path / "results"
+    site.mkdir()
+    for name in NEEDED:
+        where = next((Path(path) / name for path in sys.path if (Path(path) / name).exists()), None)
+        if where is not None:
+            (site / name).symlink_to(where)
+    env = {"PATH": "/nowhere", "PYTHONPATH": str(site), "HOME": str(tmp_path)}
+    command = [python, "-m", "benchmarks.first_contact", "--results", str(results)]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "- pytest: " in done.stdout
+    assert "- sklearn: " in done.stdout
+    (contact,) = results.glob("first_contact/*/contact.json")
+    doctor, *others = json.loads(contact.read_text())["parts"]
+    assert "CuPy is not installed" in doctor["said"]
+    assert {part["said"] for part in others} == {doctor["said"]}
 
 
 # --- parts that end in every way ---

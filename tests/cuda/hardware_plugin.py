@@ -4,7 +4,7 @@
 happens, so that a pytest that is killed, or that a kernel takes with it, has lost nothing:
 
 * ``{"collected": {file: tests}, "telling": [tests], "missing": [modules], "not_collected": {file: why}}``,
-  once: the tests that matter are telling, a module that matters and has none is missing;
+  first: the tests that matter are telling, a module that matters and has none is missing;
 * ``{"began": test}``; before the first launch of each kernel in it ``{"test": test, "launched": kernel}``;
 * ``{"test": test, "outcome": "passed" | "failed" | "skipped", "seconds": s, "text": why}``;
 * ``{"device": error}`` where the GPU takes no more work of this process, which then ends with DEAD.
@@ -98,9 +98,7 @@ class Results:
     """Writes the lines of one run."""
 
     def __init__(self, path, most):
-        earlier = lines_of(path)
-        self._known = {line.get("test", line.get("began")) for line in earlier} - {None}
-        self._first = not any("collected" in line for line in earlier)
+        self._known = {line["began"] for line in lines_of(path) if "began" in line}
         self._lines = Lines(path)
         self._hung, self._most = hung_in(path).open("w"), most
         self._not_collected = {}
@@ -125,15 +123,14 @@ class Results:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config, items):
-        if self._first:
-            modules = {item.function.__module__ for item in items}
-            matter = [name for names in FIRST[:MATTERS] for name in names]
-            self._lines.write(
-                collected=dict(Counter(item.nodeid.partition("::")[0] for item in items)),
-                telling=[item.nodeid for item in items if tier(item) < MATTERS],
-                missing=[name for name in matter if not any(is_of(module, name) for module in modules)],
-                not_collected=self._not_collected,
-            )
+        modules = {item.function.__module__ for item in items}
+        matter = [name for names in FIRST[:MATTERS] for name in names]
+        self._lines.write(
+            collected=dict(Counter(item.nodeid.partition("::")[0] for item in items)),
+            telling=[item.nodeid for item in items if tier(item) < MATTERS],
+            missing=[name for name in matter if not any(is_of(module, name) for module in modules)],
+            not_collected=self._not_collected,
+        )
         items[:] = [item for item in in_order(items) if item.nodeid not in self._known]
 
     def _note(self, kernel):

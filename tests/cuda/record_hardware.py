@@ -57,6 +57,14 @@ PRINTED = 1000
 
 NEED_PYTEST = ("errors", "tests")
 
+SELECTED = ("-m", "gpu", "--backends=cupy")
+STAGES = (
+    ("tests/cuda/test_every_kernel.py", "tests/cuda/test_modes.py", "tests/core/test_contract.py"),
+    ("tests",),
+)
+"""What is collected and run, one after the other: the files that matter, in which no time goes to the imports
+of all others, and then everything, of which the plugin runs what has not run yet."""
+
 FINISHED = (0, 1, 5)
 """How pytest ends that ran all it had: nothing failed, something did, there was nothing left."""
 
@@ -99,37 +107,50 @@ class Part(Time):
             return Ended(None, self.taken)
 
 
-def run_tests(folder, env, arguments, part):
-    """Run pytest; return what became of each test that was collected.
+def run_tests(folder, env, part, stages, arguments=SELECTED):
+    """Run pytest on one list of files after the other; return what became of each test that was collected.
 
     Where a test takes the process or the device with it, another process runs those that are left.
     """
     results, log = folder / "tests.jsonl", folder / "tests.log"
     command = [sys.executable, "-u", "-m", "pytest", "-v", "--tb=short", "-p", "no:cacheprovider"]
     command += ["-p", "hardware_plugin", f"--results={results}", "--continue-on-collection-errors"]
-    crashed, processes, going_on = {}, 0, True
-    while going_on:
-        before = len(lines_of(results))
-        ended = part.run([*command, *arguments], log, env=env, cwd=ROOT)
+    crashed, processes, waiting, problems = {}, 0, list(stages), []
+    while waiting:
+        before = lines_of(results)
+        ended = part.run([*command, *arguments, *waiting[0]], log, env=env, cwd=ROOT)
         processes += 1
         lines = lines_of(results)
-        new = [test for test in _unfinished(lines) if test not in crashed]
-        if not ended.overran:
-            where = hung_in(results).read_text()[:2000] if new else ""
+        here = lines[len(before) :]
+        new = [] if ended.overran else _unfinished(here)
+        if new:
+            where = hung_in(results).read_text()[:2000]
             crashed |= dict.fromkeys(new, f"pytest ended in it with {ended.status}. {where}")
-        going_on = not ended.overran and len(lines) > before and (bool(new) or ended.status == DEAD)
+        elif ended.status not in (None, DEAD, *FINISHED):
+            problems.append(f"pytest ended with {ended.status}: {_tail(log)}")
+        collected = any("collected" in line for line in here)
+        again = bool(new) or (ended.status == DEAD and bool(_began(here)))
+        if collected and not again:
+            waiting.pop(0)
+        if ended.overran or not collected:
+            break
     found = {"seconds": part.taken, "processes": processes, "exit": ended.status}
+    found["not_collected_in_time"] = [file for stage in waiting for file in stage]
     found |= tests_of(lines, crashed)
     if "collected" not in found:
-        found["problem"] = f"pytest collected nothing: {_tail(log)}"
-    elif ended.status not in (None, DEAD, *FINISHED):
-        found["problem"] = f"pytest ended with {ended.status}: {_tail(log)}"
+        problems.append(f"pytest collected nothing: {_tail(log)}")
+    if problems:
+        found["problem"] = problems[0]
     return found
+
+
+def _began(lines):
+    return [line["began"] for line in lines if "began" in line]
 
 
 def _unfinished(lines):
     done = {line["test"] for line in lines if "outcome" in line}
-    return [line["began"] for line in lines if line.get("began", "") and line["began"] not in done]
+    return [test for test in _began(lines) if test not in done]
 
 
 def tests_of(lines, crashed):
@@ -137,7 +158,7 @@ def tests_of(lines, crashed):
 
     `kernels` has the tests that passed and failed of those that launched a kernel, by its name.
     """
-    told = next((line for line in lines if "collected" in line), None)
+    told = next((line for line in reversed(lines) if "collected" in line), None)
     if told is None:
         return {}
     ends = {line["test"]: line for line in lines if "outcome" in line}
@@ -265,7 +286,7 @@ def commit():
     return {"commit": head.stdout.strip(), "changed_files": changes.stdout.splitlines()}
 
 
-def make_record(facts, path, seconds, arguments=("-m", "gpu", "--backends=cupy", "tests")):
+def make_record(facts, path, seconds):
     """Run all parts in so many seconds, and write the record to `path` after each; return it as it ended.
 
     An interruption ends the part that runs, whose findings are kept; the others are recorded as not run.
@@ -297,7 +318,7 @@ def make_record(facts, path, seconds, arguments=("-m", "gpu", "--backends=cupy",
             elif part == "errors":
                 record["errors"] = measure_errors(folder, env, time_of_it)
             elif part == "tests":
-                record["tests"] = run_tests(folder, env, arguments, time_of_it)
+                record["tests"] = run_tests(folder, env, time_of_it, STAGES)
             else:
                 program = Path(__file__).with_name("train_tiny.py")
                 record["compute_sanitizer"][part] = sanitize(part, folder, env, program, time_of_it)

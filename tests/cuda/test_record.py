@@ -50,7 +50,7 @@ def launch(name):
 def fakes(tmp_path):
     """Write test files, and run them as a record would, in so many seconds."""
 
-    def write_and_run(files, *options, **more):
+    def write_and_run(files, *options, first=(), **more):
         folder = tmp_path / "fakes"
         folder.mkdir(exist_ok=True)
         for name, text in files.items():
@@ -58,7 +58,8 @@ def fakes(tmp_path):
         results = tmp_path / "results"
         results.mkdir(exist_ok=True)
         env = {**record_hardware.environment(tmp_path), **more}
-        return run_tests(results, env, [str(folder), *options], Time(600).part(1))
+        stages = [[str(folder / f"{name}.py")] for name in first]
+        return run_tests(results, env, Time(600).part(1), [*stages, [str(folder)]], options)
 
     return write_and_run
 
@@ -136,6 +137,28 @@ def test_a_file_that_cannot_be_imported_is_told_and_the_others_run(fakes):
     (told,) = found["not_collected"].items()
     assert told[0].endswith("test_a.py")
     assert "No module named 'not_installed_anywhere'" in told[1]
+
+
+def test_the_files_that_matter_are_collected_and_run_before_the_others(fakes, tmp_path):
+    """Each test runs once, and a stage that died is done before the next one begins."""
+    dies = "import os, signal\ndef test_1(): os.kill(os.getpid(), signal.SIGKILL)\ndef test_2(): pass\n"
+    found = fakes({"test_a": "def test_0(): pass\n", "test_b": dies}, first=["test_b"])
+    order = [
+        line["began"].rpartition("::")[2]
+        for line in lines_of(tmp_path / "results" / "tests.jsonl")
+        if "began" in line
+    ]
+    assert order == ["test_1", "test_2", "test_0"]
+    assert (found["collected"], found["passed"], found["failed"], found["processes"]) == (3, 2, 1, 3)
+    assert found["not_collected_in_time"] == []
+    assert "problem" not in found
+
+
+def test_what_was_not_even_collected_is_told(fakes):
+    slow = "import os, signal, time\nos.kill(os.getppid(), signal.SIGINT)\ntime.sleep(600)\n"
+    found = fakes({"test_a": "def test_it(): pass\n", "test_b": slow}, first=["test_a"])
+    assert (found["collected"], found["passed"]) == (1, 1)
+    assert [Path(file).name for file in found["not_collected_in_time"]] == ["fakes"]
 
 
 def test_a_pytest_that_collects_nothing_says_why(fakes):
@@ -464,7 +487,7 @@ def parts(monkeypatch):
         note("errors", part, folder.with_suffix(".json"))
         return good()["errors"]
 
-    def tests(folder, env, arguments, part):
+    def tests(folder, env, part, stages):
         note("tests", part, folder.with_suffix(".json"))
         return good()["tests"]
 
