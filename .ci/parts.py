@@ -49,7 +49,7 @@ def main(folder: Path, names: list[str]) -> int:
 
 def run(name: str) -> dict[str, Any]:
     """Run one part; return its record, which says why where the part left none, or not a fitting one."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=ROOT) as folder:  # goes with the clone, however this ends
         path = Path(folder) / f"{name}.json"
         command = [sys.executable, f"tests/long/{name}.py", "--record", str(path)]
         status = subprocess.run(command, cwd=ROOT, check=False).returncode
