@@ -15,12 +15,9 @@ from ..quoting import literal
 from .columns import is_no_value, plain
 from .errors import DataError
 from .frames import frame_of
-from .spelling import why_no_number
+from .spelling import BEYOND, why_no_number
 from .target_cells import Reading, read_cells
 from .target_columns import as_texts
-
-BEYOND = 2.0**53
-"""From here on a float64 no longer tells whole numbers apart."""
 
 
 def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np.float64]:

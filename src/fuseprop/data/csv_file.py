@@ -16,7 +16,7 @@ import numpy as np
 
 from ..quoting import literal
 from .arrays import stacked
-from .csv_cells import explain, filled, header_of, row_at
+from .csv_cells import explain, filled, header_of, may_end_blank, row_at
 from .errors import DataError, check_columns, listed
 from .table import Table, check_apart
 from .target_cells import AUTO, Reading, read_cells
@@ -95,7 +95,7 @@ def _read(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*input contained no data")
             cells = np.loadtxt(
-                filled(file, delimiter),
+                filled(file, delimiter) if may_end_blank(file, path, delimiter) else file,
                 delimiter=delimiter,
                 comments=None,
                 quotechar='"',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..quoting import counted, literal
 from .arrays import feature_rows, target_columns
 from .errors import DataError, check_columns, listed
 from .frames import Frame, frame_of, name_of
-from .target_cells import Reading
+from .target_cells import AUTO, Reading
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Table:
         targets that are neither numbers nor classes (see `read_cells`), names that are missing or do not fit;
         TypeError for what are not host arrays.
         """
-        reading = Reading(target_as, keep_as_class)
+        reading = AUTO if target_as == "auto" and not keep_as_class else Reading(target_as, keep_as_class)
         feature_names, target_names = _texts(feature_names), _texts(target_names)
         frame = frame_of(X)
         if frame is not None and frame.named:
@@ -132,6 +133,7 @@ class Table:
         return self.targets
 
 
+@lru_cache
 def numbered(letter: str, count: int) -> tuple[str, ...]:
     """Return the names of columns that nobody named: x1, x2, ..."""
     return tuple(f"{letter}{i}" for i in range(1, count + 1))
