@@ -267,6 +267,6 @@ def seen_entries(seen: Seen | None) -> dict[str, Any]:
 
 def seen_in(c: Configuration) -> Seen | None:
     """Return what was seen in training, None where a file does not say."""
-    if not c.input_low:
+    if not c.input_low and c.raw_inputs:
         return None
     return Seen(np.array(c.input_low, np.float64), np.array(c.input_high, np.float64), c.raw_inputs)

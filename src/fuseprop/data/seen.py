@@ -36,7 +36,7 @@ class Seen:
     Attributes
     ----------
     low, high : (d,) float64
-        The least and the largest value of each feature.
+        The least and the largest value of each feature; empty where nobody looked.
     raw : bool
         Whether these are a table's own columns. False for an estimator: it knows what it was handed, and not
         what was done before, such as scaling.
@@ -59,6 +59,8 @@ class Seen:
 
     def told(self, table: Table, names: Sequence[str]) -> str:
         """Return which of the columns `names` of a table are unlike what was seen; nothing where none is."""
+        if not self.low.size:
+            return ""
         X = table.with_features(names).X
         low, high = (X[0], X[0]) if len(X) == 1 else (X.min(axis=0), X.max(axis=0))
         (lowest, highest), (least, greatest) = self._far, self._near
