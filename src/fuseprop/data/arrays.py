@@ -51,7 +51,7 @@ def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np
         raise DataError(str(error) if str(error).startswith(source) else f"{source}: {error}") from error
 
 
-def target_columns(targets: Any, rows: int, reading: Reading, names: Sequence[str], source: str) -> HostArray:
+def target_values(targets: Any, rows: int, reading: Reading, names: Sequence[str], source: str) -> HostArray:
     """Return targets (N, t) as float64, or as text where a column holds classes: see `read_cells`.
 
     Whole numbers that float64 would change are text as well. Raises DataError for another shape than

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..backend import HostArray
 from ..quoting import counted, literal
-from .arrays import feature_rows, target_columns
+from .arrays import feature_rows, target_values
 from .errors import DataError, check_columns, listed
 from .frames import Frame, frame_of, name_of
 from .target_cells import AUTO, Reading
@@ -95,7 +95,7 @@ class Table:
         if targets is None:
             return cls(rows, None, features, _names("target_names", target_names, (), source), source)
         given = _own_names(targets) if target_names is None else target_names
-        values = target_columns(targets, len(rows), reading, given or ("y",), source)
+        values = target_values(targets, len(rows), reading, given or ("y",), source)
         t = values.shape[1]
         default = ("y",) if t == 1 else numbered("y", t)
         return cls(rows, values, features, _names("target_names", given, default, source), source)
