@@ -16,6 +16,7 @@ from .data.frames import frame_of
 from .data.scaling import Standardizer
 from .data.seen import Seen, UnlikeTrainingWarning
 from .data.table import Table, numbered
+from .data.target_cells import AUTO
 from .data.target_columns import Class
 from .data.tasks import Task
 from .history import Score
@@ -162,7 +163,8 @@ class Model:
 
     def _table(self, data: Any, target_names: tuple[str, ...] | None = None, targets: Any = None) -> Table:
         """Return a table of an array, by the order of its columns, or of named columns, by their names."""
-        reading, frame = self.task.reading(), frame_of(data)
+        asked = targets is not None or target_names is not None
+        reading, frame = self.task.reading() if asked else AUTO, frame_of(data)
         if frame is None or not frame.named:
             return Table.of(data, targets, source="X", **reading.given())
         own = numbered("x", len(self.feature_names))
@@ -321,6 +323,6 @@ def seen_entries(seen: Seen | None) -> dict[str, Any]:
 
 def seen_in(c: Configuration) -> Seen | None:
     """Return what was seen in training, None where a file does not say."""
-    if not c.input_low:
+    if not c.input_low and c.raw_inputs:
         return None
     return Seen(np.array(c.input_low, np.float64), np.array(c.input_high, np.float64), c.raw_inputs)

@@ -99,6 +99,20 @@ def test_an_estimator_remembers_all_that_it_was_handed():
     np.testing.assert_array_equal(model._seen.low, X.min(axis=0))
 
 
+def test_an_estimator_of_which_nobody_knows_what_it_saw(tmp_path):
+    import sklearn.neural_network
+
+    theirs = sklearn.neural_network.MLPClassifier(max_iter=2, random_state=0).fit(X, CLASSES)
+    fuseprop.from_sklearn(theirs).save(tmp_path / "m.safetensors")
+    loaded = fuseprop.load(tmp_path / "m.safetensors", device="cpu")
+    loaded.save(tmp_path / "again.safetensors")
+    for name in ("m", "again"):
+        with safe_open(tmp_path / f"{name}.safetensors", "numpy") as file:
+            about = json.loads(file.metadata()["fuseprop"])
+        assert (about["raw_inputs"], about["input_low"]) == (False, [])
+    assert not told(loaded.predict, X * 1e3)
+
+
 def test_a_file_of_before_cannot_warn(model, tmp_path):
     path = tmp_path / "m.safetensors"
     model.save(path)

@@ -15,12 +15,9 @@ from ..quoting import literal
 from .columns import is_no_value, plain
 from .errors import DataError
 from .frames import frame_of
-from .spelling import why_no_number
+from .spelling import BEYOND, why_no_number
 from .target_cells import Reading, read_cells
 from .target_columns import as_texts
-
-BEYOND = 2.0**53
-"""From here on a float64 no longer tells whole numbers apart."""
 
 
 def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np.float64]:
@@ -54,7 +51,7 @@ def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np
         raise DataError(str(error) if str(error).startswith(source) else f"{source}: {error}") from error
 
 
-def target_columns(targets: Any, rows: int, reading: Reading, names: Sequence[str], source: str) -> HostArray:
+def target_values(targets: Any, rows: int, reading: Reading, names: Sequence[str], source: str) -> HostArray:
     """Return targets (N, t) as float64, or as text where a column holds classes: see `read_cells`.
 
     Whole numbers that float64 would change are text as well. Raises DataError for another shape than

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, time, timedelta
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -75,4 +76,6 @@ def _of_objects(array: HostArray) -> str | None:
             return _COMPLEX
         if isinstance(value, bytes):
             return _REFUSED["S"]
+        if not isinstance(value, str | Number | np.generic):
+            return f"holds objects of the type {type(value).__name__}. Make numbers or text of them first."
     return None

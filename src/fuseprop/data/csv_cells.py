@@ -6,12 +6,16 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from os import SEEK_END
 from pathlib import Path
 from typing import TextIO
 
 from ..quoting import counted, literal
 from .errors import DataError, listed
 from .spelling import number, why_no_number
+
+TAIL = 4096
+"""As many bytes at the end of a file are looked at."""
 
 DELIMITERS = (",", ";", "\t")
 
@@ -46,7 +50,7 @@ def header_of(file: TextIO, path: Path) -> tuple[list[str], str]:
 
 def filled(lines: Iterable[str], delimiter: str) -> Iterator[str]:
     """Yield lines without the last ones that hold no cell but empty ones: a spreadsheet's blank rows."""
-    empty = f'{delimiter}" \t\r\n'
+    empty = _empty(delimiter)
     waiting: list[str] = []
     for line in lines:
         if not line.strip(empty):
@@ -56,6 +60,19 @@ def filled(lines: Iterable[str], delimiter: str) -> Iterator[str]:
             yield from waiting
             waiting.clear()
         yield line
+
+
+def ends_blank(path: Path, delimiter: str) -> bool:
+    """Return whether the last row is blank; a file whose last row isn't need not be read line by line."""
+    with path.open("rb") as end:
+        end.seek(max(0, end.seek(0, SEEK_END) - TAIL))
+        lines = end.read().decode(errors="replace").rstrip("\r\n").splitlines()
+    return not lines or not lines[-1].strip(_empty(delimiter))
+
+
+def _empty(delimiter: str) -> str:
+    """Return what the lines of blank rows consist of."""
+    return f'{delimiter}" \t\r\n'
 
 
 def explain(path: Path, names: Sequence[str], delimiter: str, features: Sequence[str]) -> str:

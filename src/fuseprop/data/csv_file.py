@@ -19,7 +19,7 @@ from ..quoting import literal, shown
 from ..reading import REASON, border, open_file
 from .arrays import stacked
 from .csv_bytes import check_bytes, check_last_quote
-from .csv_cells import explain, filled, header_of, row_at
+from .csv_cells import explain, filled, header_of, ends_blank, row_at
 from .errors import DataError, check_columns, listed
 from .table import Table, check_apart
 from .target_cells import AUTO, Reading, read_cells
@@ -93,7 +93,7 @@ def _read(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*input contained no data")
             cells = np.loadtxt(
-                filled(file, delimiter),
+                filled(file, delimiter) if ends_blank(path, delimiter) else file,
                 delimiter=delimiter,
                 comments=None,
                 quotechar='"',

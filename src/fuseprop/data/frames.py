@@ -75,11 +75,11 @@ def frame_of(data: Any) -> Frame | None:
 
     Raises TypeError for lazy tables, which hold no values yet.
     """
-    if isinstance(data, Mapping):
-        return _frame(list(data), lambda place: data[list(data)[place]])
     if isinstance(data, np.ndarray):
         names = data.dtype.names
         return None if names is None else _frame(list(names), lambda place: data[names[place]])
+    if isinstance(data, Mapping):
+        return _frame(list(data), lambda place: data[list(data)[place]])
     if isinstance(data, type):
         return None
     if hasattr(data, "collect") and hasattr(data, "collect_schema"):

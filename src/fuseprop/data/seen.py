@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class Seen:
     Attributes
     ----------
     low, high : (d,) float64
-        The least and the largest value of each feature.
+        The least and the largest value of each feature; empty where nobody looked.
     raw : bool
         Whether these are a table's own columns. False for an estimator: it knows what it was handed, and not
         what was done before, such as scaling.
@@ -58,14 +59,15 @@ class Seen:
 
     def told(self, table: Table, names: Sequence[str]) -> str:
         """Return which of the columns `names` of a table are unlike what was seen; nothing where none is."""
+        if not self.low.size:
+            return ""
         X = table.with_features(names).X
-        with np.errstate(over="ignore", invalid="ignore"):
-            margin = WIDTHS * (self.high - self.low) + ROUNDING * np.maximum(abs(self.low), abs(self.high))
-            low, high = X.min(axis=0), X.max(axis=0)
-            beyond = (low < self.low - margin) | (high > self.high + margin)
-            slack = ROUNDING * np.maximum(abs(self.low), abs(self.high))
-            apart = ((low > self.high + slack) | (high < self.low - slack)) & (len(X) >= ROWS)
-        columns = np.flatnonzero(beyond | apart).tolist()
+        low, high = (X[0], X[0]) if len(X) == 1 else (X.min(axis=0), X.max(axis=0))
+        (lowest, highest), (least, greatest) = self._far, self._near
+        unlike = (low < lowest) | (high > highest)
+        if len(X) >= ROWS:
+            unlike |= (low > greatest) | (high < least)
+        columns = np.flatnonzero(unlike).tolist()
         if not columns:
             return ""
         told = [
@@ -84,6 +86,22 @@ class Seen:
             f"{table.source} is far outside of what the model learned from, so that its answers say nothing: "
             f"{', '.join(told[:5])}{more}. {remedy}"
         )
+
+    @cached_property
+    def _far(self) -> tuple[Float, Float]:
+        """Beyond which any value is told."""
+        return self._limits(WIDTHS)
+
+    @cached_property
+    def _near(self) -> tuple[Float, Float]:
+        """Between which values have been seen."""
+        return self._limits(0.0)
+
+    def _limits(self, widths: float) -> tuple[Float, Float]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            margin = widths * (self.high - self.low)
+            margin = np.nan_to_num(margin) + ROUNDING * np.maximum(abs(self.low), abs(self.high))
+            return self.low - margin, self.high + margin
 
 
 def _range(low: float, high: float) -> str:

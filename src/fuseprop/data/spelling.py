@@ -35,6 +35,9 @@ MISSING = frozenset(
 )
 """Texts that stand for no value in spreadsheets, databases, R, pandas and UCI's files, in lower case."""
 
+BEYOND = 2.0**53
+"""From here on a float64 no longer tells whole numbers apart."""
+
 LONGEST = 60
 """A longer text is no number."""
 

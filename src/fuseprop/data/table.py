@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..backend import HostArray
 from ..quoting import counted, literal
-from .arrays import feature_rows, target_columns
+from .arrays import feature_rows, target_values
 from .errors import DataError, check_columns, listed
 from .frames import Frame, frame_of, name_of
-from .target_cells import Reading
+from .target_cells import AUTO, Reading
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Table:
         targets that are neither numbers nor classes (see `read_cells`), names that are missing or do not fit;
         TypeError for what are not host arrays.
         """
-        reading = Reading(target_as, keep_as_class)
+        reading = AUTO if target_as == "auto" and not keep_as_class else Reading(target_as, keep_as_class)
         feature_names, target_names = _texts(feature_names), _texts(target_names)
         frame = frame_of(X)
         if frame is not None and frame.named:
@@ -94,7 +95,7 @@ class Table:
         if targets is None:
             return cls(rows, None, features, _names("target_names", target_names, (), source), source)
         given = _own_names(targets) if target_names is None else target_names
-        values = target_columns(targets, len(rows), reading, given or ("y",), source)
+        values = target_values(targets, len(rows), reading, given or ("y",), source)
         t = values.shape[1]
         default = ("y",) if t == 1 else numbered("y", t)
         return cls(rows, values, features, _names("target_names", given, default, source), source)
@@ -133,6 +134,7 @@ class Table:
         return self.targets
 
 
+@lru_cache
 def numbered(letter: str, count: int) -> tuple[str, ...]:
     """Return the names of columns that nobody named: x1, x2, ..."""
     return tuple(f"{letter}{i}" for i in range(1, count + 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from shlex import quote
@@ -15,7 +15,7 @@ from ..backend import HostArray
 from ..choices import choose
 from ..quoting import literal
 from .errors import DataError
-from .spelling import is_code, is_missing, number, other_spelling
+from .spelling import BEYOND, is_code, is_missing, number, other_spelling
 
 MANY = 20
 """More different numbers than this in a column make it numeric, so that text in it is a mistake."""
@@ -110,7 +110,7 @@ def read_cells(
         if len(column.known()) > MANY:
             column.refuse_other_than_numbers(f"as in the {len(column.known())} different numbers there")
         return column.as_text()
-    if any(is_code(text) for text in texts):
+    if column.holds_codes():
         column.refuse_infinite(but=is_code)
         column.refuse_undecided()
         return column.as_text()
@@ -134,12 +134,21 @@ class _Column:
         self._kept = set(reading.keep_as_class) & set(texts)
         self._place = place
         self._numbers = [None if text in self._kept else number(text) for text in texts]
+        # Most texts are plain numbers, of which nothing more is asked.
+        self._odd = [code for code, value in enumerate(self._numbers) if value is None or not isfinite(value)]
 
     def known(self) -> list[float]:
         return [value for value in self._numbers if value is not None]
 
     def is_numeric(self) -> bool:
         return None not in self._numbers
+
+    def holds_codes(self) -> bool:
+        return any(
+            is_code(text)
+            for text, value in zip(self._texts, self._numbers, strict=True)
+            if value is not None and (text[0] in "0+-" or abs(value) >= BEYOND)
+        )
 
     def as_text(self) -> HostArray:
         return np.array(list(self._texts), dtype=np.str_)[self._codes]
@@ -190,7 +199,7 @@ class _Column:
         """Refuse whole numbers with leading zeros, or too many digits, that could be either."""
         if not self._mostly_different():
             return
-        found = self._first(lambda text, _: is_code(text))
+        found = self._first(lambda text, _: is_code(text), range(len(self._texts)))
         assert found is not None
         row, text, _ = found
         raise DataError(
@@ -212,13 +221,15 @@ class _Column:
     def _mostly_different(self) -> bool:
         return len(self._texts) > max(MANY, len(self._codes) / 2)
 
-    def _first(self, wrong: Callable[[str, float | None], bool]) -> tuple[int, str, int] | None:
-        """Return the first row whose text is wrong, that text, and how many rows are."""
-        bad = [
-            code
-            for code, (text, value) in enumerate(zip(self._texts, self._numbers, strict=True))
-            if wrong(text, value)
-        ]
+    def _first(
+        self, wrong: Callable[[str, float | None], bool], among: Iterable[int] | None = None
+    ) -> tuple[int, str, int] | None:
+        """Return the first row whose text is wrong, that text, and how many rows are.
+
+        Only texts that are no finite numbers are looked at, unless `among` says which.
+        """
+        among = self._odd if among is None else among
+        bad = [code for code in among if wrong(self._texts[code], self._numbers[code])]
         if not bad:
             return None
         rows = np.flatnonzero(np.isin(self._codes, bad))

@@ -57,7 +57,7 @@ def save(estimator: Any, path: str | Path) -> None:
             input_scale=[1.0] * d,
             target_mean=[0.0] * k if numeric else [],
             target_scale=[1.0] * k if numeric else [],
-            **seen_entries(getattr(estimator, "_seen", None)),
+            **{"raw_inputs": False, **seen_entries(getattr(estimator, "_seen", None))},
         ),
     )
 
