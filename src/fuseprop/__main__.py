@@ -13,11 +13,16 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command and end the process."""
     _open_standard_streams()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if listens:
         signal.signal(signal.SIGINT, _leave)
     from .cli import main as command
 
-    command(prog_name="fuseprop")
+    try:
+        command(prog_name="fuseprop")
+    finally:
+        if listens:  # all is said and done, and Ctrl-C would change the exit code alone
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _open_standard_streams() -> None:
@@ -33,7 +38,7 @@ def _open_standard_streams() -> None:
 
 
 def _leave(*_: object) -> None:
-    """End the process at once: nothing has begun, or everything is over."""
+    """End the process at once: nothing has begun yet."""
     try:
         os.write(2, b"\ninterrupted.\n")
     finally:

@@ -26,6 +26,9 @@ except ImportError:  # not on Windows: what a killed process leaves there, stays
 else:
     LOCKS = True
 
+SHORT_NAME = 100
+"""Names of fewer bytes leave room for what is added to them wherever there are long names at all."""
+
 LONGEST_NAME = 255
 """Bytes of a name on the file systems that are in use, where the system doesn't say."""
 
@@ -75,7 +78,7 @@ def _about(path: str | Path, error: OSError) -> OSError:
 
 def _place(path: Path) -> tuple[Path, os.stat_result | None]:
     """Return the file behind symbolic links, and what is known of it if it is there."""
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
     try:
         old = target.stat()
     except FileNotFoundError:
@@ -110,10 +113,12 @@ def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 def _stem(target: Path) -> str:
     """Return how the names of temporary files of `target` begin: with its name, or a hash of a long one."""
+    name = os.fsencode(target.name)
+    if len(name) < SHORT_NAME:
+        return f".{target.name}."
     longest = LONGEST_NAME
     with suppress(AttributeError, OSError, ValueError):
         longest = os.pathconf(target.parent, "PC_NAME_MAX")
-    name = os.fsencode(target.name)
     if len(name) > longest:
         raise OSError(ENAMETOOLONG, f"the name has {len(name)} bytes, and {longest} is the most here")
     if len(name) + len("..12345678.tmp") > longest:
@@ -127,9 +132,11 @@ def _remove_abandoned(target: Path) -> None:
         return
     stem = _stem(target)
     with suppress(OSError):
-        for left in target.parent.iterdir():
-            is_ours = left.name.startswith(stem) and fullmatch("[0-9a-f]{8}\\.tmp", left.name[len(stem) :])
-            if not is_ours or left.is_symlink() or not left.is_file():
+        for name in os.listdir(target.parent):  # noqa: PTH208 (a Path for each of many files takes long)
+            if not (name.startswith(stem) and fullmatch("[0-9a-f]{8}\\.tmp", name[len(stem) :])):
+                continue
+            left = target.parent / name
+            if left.is_symlink() or not left.is_file():
                 continue
             with suppress(OSError), left.open("rb+") as file:
                 if _lock(file.fileno(), wait=False):
@@ -148,14 +155,20 @@ def _lock(descriptor: int, *, wait: bool = True) -> bool:
 
 def _take_over(target: Path, old: os.stat_result, temporary: Path, descriptor: int) -> None:
     """Give a new file the owner, the permissions and the attributes of the one that it replaces."""
-    if hasattr(os, "fchown"):
+    new = os.fstat(descriptor)
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid) and hasattr(os, "fchown"):
         for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
             with suppress(OSError):
                 os.fchown(descriptor, owner, group)
     # Access lists are among the attributes, and without them the same mode would allow other things. Some
     # file systems have neither, and lose no model for that.
     with suppress(OSError):
-        shutil.copystat(target, temporary)
+        if old.st_mode != new.st_mode or _has_attributes(target):
+            shutil.copystat(target, temporary)
+
+
+def _has_attributes(path: Path) -> bool:
+    return bool(os.listxattr(path)) if hasattr(os, "listxattr") else True
 
 
 def _sync_directory(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -277,10 +278,30 @@ def test_everything_is_as_before_afterwards():
     assert (signal.getsignal(signal.SIGINT), sys.unraisablehook) == before
 
 
+def process(code):
+    """Run the command as a process of its own that begins with some code."""
+    begin = "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    run = "; from fuseprop.__main__ import main; sys.argv = ['fuseprop', '--version']; main()"
+    return subprocess.run(
+        [sys.executable, "-c", begin + code + run], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("module", ["fuseprop.cli", "numpy", "numpy.random", "click"])
+def test_ctrl_c_while_the_command_imports_is_one_line(module):
+    interrupting = f"lambda name, *_: os.kill(os.getpid(), 2) if name == {module!r} else None"
+    done = process(f"sys.meta_path.insert(0, type('', (), {{'find_spec': staticmethod({interrupting})}}))")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\ninterrupted.\n")
+
+
+def test_ctrl_c_while_python_ends_changes_nothing():
+    done = process("import atexit; atexit.register(os.kill, os.getpid(), 2)")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "version" in done.stdout
+
+
 def test_the_process_begins_with_what_python_has_loaded():
     """Ctrl-C during imports is only one line where they come after the first line of ours."""
-    import subprocess
-
     code = (
         "import sys; before = set(sys.modules); import fuseprop.__main__; print(*set(sys.modules) - before)"
     )

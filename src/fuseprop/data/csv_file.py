@@ -19,7 +19,7 @@ from ..quoting import literal, shown
 from ..reading import REASON, border, open_file
 from .arrays import stacked
 from .csv_bytes import check_bytes, check_last_quote
-from .csv_cells import explain, filled, header_of, ends_blank, row_at
+from .csv_cells import ends_blank, explain, filled, header_of, row_at
 from .errors import DataError, check_columns, listed
 from .table import Table, check_apart
 from .target_cells import AUTO, Reading, read_cells
