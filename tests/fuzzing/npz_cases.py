@@ -70,7 +70,7 @@ def make(rng: random.Random, whole: bytes) -> bytes:
     rng.shuffle(members)
     buffer = BytesIO()
     methods = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]
-    if sum(len(data) for _, data in members) < 1e6 and rng.random() < 0.2:
+    if len(members) < 9 and sum(len(data) for _, data in members) < 1e6 and rng.random() < 0.2:
         methods = [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
     method = rng.choice(methods)
     with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", method) as archive:
