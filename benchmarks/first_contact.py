@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -140,8 +141,12 @@ def run_part(
         word.replace("{folder}", str(folder)).replace("{results}", str(results))
         for word in (part.full if full else part.words)
     ]
-    before = _files(part, folder, results)
-    ended = timed.run([sys.executable, "-u", *words], limit, log, out=out, env=env, cwd=ROOT)
+    before, start = _files(part, folder, results), time.monotonic()
+    try:
+        ended = timed.run([sys.executable, "-u", *words], limit, log, out=out, env=env, cwd=ROOT)
+    except KeyboardInterrupt:
+        ended = timed.Ended(None, time.monotonic() - start)
+        told["interrupted"] = True
     text = log.read_text(errors="replace").strip()
     told |= {"seconds": round(ended.seconds, 1), "status": ended.status, "left": list(ended.left)}
     told["said"] = _last_line(text)
@@ -192,7 +197,7 @@ def _last_line(text: str) -> str:
 def make_contact(
     folder: Path, results: Path, *, full: bool = False, parts: Sequence[Part] = PARTS
 ) -> dict[str, Any]:
-    """Run the parts, and write page and contact after each; an interruption ends those that are left."""
+    """Run the parts, and write page and contact after each; an interruption ends it with the part."""
     contact: dict[str, Any] = {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "full": full,
@@ -210,6 +215,8 @@ def make_contact(
                 no_gpu = told["said"]
             contact["parts"].append(told)
             _write(contact, folder)
+            if told.get("interrupted"):
+                break
             click.echo(f"{part.name}: {told['state']} after {told['seconds']:.0f} s", err=True)
     return contact
 

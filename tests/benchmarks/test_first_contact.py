@@ -166,6 +166,17 @@ def test_a_part_that_hangs_is_ended_what_it_found_is_kept_and_the_rest_goes_on(t
     assert exit_status(contact) == 1
 
 
+def test_an_interruption_keeps_what_the_part_that_runs_has_found(tmp_path):
+    interrupts = HANGS.replace("time.sleep(600)\n", "os.kill(os.getppid(), signal.SIGINT); time.sleep(600)\n")
+    assert interrupts != HANGS
+    parts = [script("probe", interrupts, 120.0, "probe/*.json"), script("train-cuda", says(TRAINED))]
+    contact = make_contact(tmp_path, tmp_path, parts=parts)
+    (part,) = json.loads((tmp_path / "contact.json").read_text())["parts"]
+    assert [part] == contact["parts"]
+    assert (part["state"], len(part["found"])) == ("ended", 1)
+    assert exit_status(contact) == 1
+
+
 @pytest.mark.parametrize(
     ("found", "state"),
     [
