@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 import signal
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from typing import Any
 import click
 
 from . import timed
-from .checkout import CODE, ROOT, environment
+from .checkout import CODE, ROOT, compute_sanitizer, environment
 
 sys.path[:0] = CODE
 
@@ -117,7 +116,7 @@ OPTIONAL = {
 def absent() -> dict[str, str]:
     """Return what is not there, and what it would have told."""
     found = {name: what for name, what in OPTIONAL.items() if find_spec(name) is None}
-    if shutil.which("compute-sanitizer") is None:
+    if compute_sanitizer() is None:
         found["compute-sanitizer"] = "accesses outside arrays, races and uninitialized reads in the record"
     return found
 

@@ -196,7 +196,7 @@ def test_only_where_there_is_no_gpu_the_other_parts_do_not_run(tmp_path, found, 
 
 def test_what_is_missing_is_a_line_and_no_crash(tmp_path, monkeypatch):
     monkeypatch.setattr(first_contact, "find_spec", lambda name: None)
-    monkeypatch.setattr(first_contact.shutil, "which", lambda name: None)
+    monkeypatch.setattr(first_contact, "compute_sanitizer", lambda: None)
     parts = [script("doctor", says(DOCTOR)), script("train-cpu", "", needs="sklearn")]
     contact = make_contact(tmp_path, tmp_path, parts=parts)
     assert contact["parts"][1]["state"] == "not run"

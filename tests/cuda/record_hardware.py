@@ -33,7 +33,7 @@ from left_behind import DEAD, hung_in, lines_of  # noqa: E402
 from sanitizer import LIBRARY, verdict  # noqa: E402
 from verification import FAILED, PASSED, RESULTS, source_hashes  # noqa: E402
 
-from benchmarks.checkout import environment  # noqa: E402
+from benchmarks.checkout import compute_sanitizer, environment  # noqa: E402
 from benchmarks.timed import GRACE, Ended, run  # noqa: E402
 from fuseprop import BackendUnavailable  # noqa: E402
 from fuseprop.atomic import write_atomically  # noqa: E402
@@ -226,7 +226,7 @@ def sanitize(tool, folder, env, program, part):
 
     Where cuBLAS alone has filled what is printed, its kernels are left out and the program is watched again.
     """
-    found = shutil.which("compute-sanitizer", path=env.get("PATH"))
+    found = compute_sanitizer(env.get("PATH"))
     if found is None:
         return {"verdict": "absent"}
     command = [found, "--tool", tool, "--error-exitcode", str(ERRORS_FOUND), "--print-limit", str(PRINTED)]
@@ -299,7 +299,7 @@ def make_record(facts, path, seconds):
     whole = Time(seconds - RESERVE)
     folder = path.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [part for part in SHARES if part not in TOOLS or shutil.which("compute-sanitizer")]
+    parts = [part for part in SHARES if part not in TOOLS or compute_sanitizer()]
     record = {
         "format": 2,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -474,9 +474,18 @@ def test_where_cublas_fills_what_is_printed_it_is_left_out_and_ours_are_found(fa
     assert fake_tool(watched(IN_CUBLAS, errors=5000), 86, again=watched(errors=0))["verdict"] == "clean"
 
 
-def test_a_tool_that_is_not_there_is_absent(tmp_path):
+def test_a_tool_that_is_not_there_is_absent(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.checkout.TOOLKITS", ())
     found = sanitize("memcheck", tmp_path, {"PATH": str(tmp_path)}, "program.py", Time(300).part(1))
     assert found == {"verdict": "absent"}
+
+
+def test_a_tool_that_path_does_not_tell_of_is_found_in_the_toolkit(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.checkout.TOOLKITS", (str(tmp_path),))
+    tool = tmp_path / "compute-sanitizer"
+    tool.write_text("")
+    tool.chmod(0o755)
+    assert record_hardware.compute_sanitizer("/nowhere") == str(tool)
 
 
 # --- the whole ---
