@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -11,6 +12,16 @@ ROOT = Path(__file__).parents[1]
 
 CODE = [str(path) for path in (ROOT, ROOT / "src", ROOT / "backends", ROOT / "tests" / "cuda")]
 """Where the checkout's packages, and what measures kernels, are imported from."""
+
+
+TOOLKITS = ("/usr/local/cuda/bin", "/opt/cuda/bin")
+"""Where CUDA's tools lie on machines whose PATH does not say so."""
+
+
+def compute_sanitizer(path: str | None = None) -> str | None:
+    """Return where compute-sanitizer is: on this PATH, or in a toolkit beside it."""
+    places = [os.environ.get("PATH", "") if path is None else path, *TOOLKITS]
+    return shutil.which("compute-sanitizer", path=os.pathsep.join(places))
 
 
 def environment(folder: Path) -> dict[str, str]:

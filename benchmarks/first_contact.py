@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ from typing import Any
 import click
 
 from . import timed
-from .checkout import CODE, ROOT, environment
+from .checkout import CODE, ROOT, compute_sanitizer, environment
 
 sys.path[:0] = CODE
 
@@ -116,7 +116,7 @@ OPTIONAL = {
 def absent() -> dict[str, str]:
     """Return what is not there, and what it would have told."""
     found = {name: what for name, what in OPTIONAL.items() if find_spec(name) is None}
-    if shutil.which("compute-sanitizer") is None:
+    if compute_sanitizer() is None:
         found["compute-sanitizer"] = "accesses outside arrays, races and uninitialized reads in the record"
     return found
 
@@ -140,8 +140,12 @@ def run_part(
         word.replace("{folder}", str(folder)).replace("{results}", str(results))
         for word in (part.full if full else part.words)
     ]
-    before = _files(part, folder, results)
-    ended = timed.run([sys.executable, "-u", *words], limit, log, out=out, env=env, cwd=ROOT)
+    before, start = _files(part, folder, results), time.monotonic()
+    try:
+        ended = timed.run([sys.executable, "-u", *words], limit, log, out=out, env=env, cwd=ROOT)
+    except KeyboardInterrupt:
+        ended = timed.Ended(None, time.monotonic() - start)
+        told["interrupted"] = True
     text = log.read_text(errors="replace").strip()
     told |= {"seconds": round(ended.seconds, 1), "status": ended.status, "left": list(ended.left)}
     told["said"] = _last_line(text)
@@ -192,7 +196,7 @@ def _last_line(text: str) -> str:
 def make_contact(
     folder: Path, results: Path, *, full: bool = False, parts: Sequence[Part] = PARTS
 ) -> dict[str, Any]:
-    """Run the parts, and write page and contact after each; an interruption ends those that are left."""
+    """Run the parts, and write page and contact after each; an interruption ends it with the part."""
     contact: dict[str, Any] = {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "full": full,
@@ -210,6 +214,8 @@ def make_contact(
                 no_gpu = told["said"]
             contact["parts"].append(told)
             _write(contact, folder)
+            if told.get("interrupted"):
+                break
             click.echo(f"{part.name}: {told['state']} after {told['seconds']:.0f} s", err=True)
     return contact
 

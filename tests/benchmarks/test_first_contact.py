@@ -166,6 +166,17 @@ def test_a_part_that_hangs_is_ended_what_it_found_is_kept_and_the_rest_goes_on(t
     assert exit_status(contact) == 1
 
 
+def test_an_interruption_keeps_what_the_part_that_runs_has_found(tmp_path):
+    interrupts = HANGS.replace("time.sleep(600)\n", "os.kill(os.getppid(), signal.SIGINT); time.sleep(600)\n")
+    assert interrupts != HANGS
+    parts = [script("probe", interrupts, 120.0, "probe/*.json"), script("train-cuda", says(TRAINED))]
+    contact = make_contact(tmp_path, tmp_path, parts=parts)
+    (part,) = json.loads((tmp_path / "contact.json").read_text())["parts"]
+    assert [part] == contact["parts"]
+    assert (part["state"], len(part["found"])) == ("ended", 1)
+    assert exit_status(contact) == 1
+
+
 @pytest.mark.parametrize(
     ("found", "state"),
     [
@@ -185,7 +196,7 @@ def test_only_where_there_is_no_gpu_the_other_parts_do_not_run(tmp_path, found, 
 
 def test_what_is_missing_is_a_line_and_no_crash(tmp_path, monkeypatch):
     monkeypatch.setattr(first_contact, "find_spec", lambda name: None)
-    monkeypatch.setattr(first_contact.shutil, "which", lambda name: None)
+    monkeypatch.setattr(first_contact, "compute_sanitizer", lambda: None)
     parts = [script("doctor", says(DOCTOR)), script("train-cpu", "", needs="sklearn")]
     contact = make_contact(tmp_path, tmp_path, parts=parts)
     assert contact["parts"][1]["state"] == "not run"

@@ -35,6 +35,8 @@ def against(record):
     """Return what failed, a sentence each."""
     tests, errors = record.get("tests", {}), record.get("errors", {})
     found = []
+    if record.get("left_running"):
+        found.append(f"Processes {record['left_running']} could not be ended.")
     if tests.get("failed"):
         found.append(f"{tests['failed']} of {tests['collected']} tests failed.")
     if tests.get("problem") and tests.get("collected"):

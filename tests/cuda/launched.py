@@ -32,17 +32,17 @@ def noted(note):
 
 
 def _run(run, note):
-    def noting(self, name, *rest):
+    def noting(self, name, *rest, **options):
         note(name)
-        return run(self, name, *rest)
+        return run(self, name, *rest, **options)
 
     return noting
 
 
 def _multiply(multiply, note):
-    def noting(self, *factors):
+    def noting(self, *factors, **options):
         note(PRODUCT)
-        return multiply(self, *factors)
+        return multiply(self, *factors, **options)
 
     return noting
 
@@ -58,8 +58,8 @@ def _prepare(prepare, note):
 
 
 def _product(product, note):
-    def noting(self, *factors):
-        return _told(product(self, *factors), PRODUCT, note)
+    def noting(self, *factors, **options):
+        return _told(product(self, *factors, **options), PRODUCT, note)
 
     return noting
 

@@ -27,9 +27,9 @@ class Lines:
 
 
 def lines_of(path):
-    """Return the lines of a file that may not be there; one that was cut off is left out."""
+    """Return the objects in a file that may not be there; what is none, or was cut off, is left out."""
     found = []
-    for line in path.read_text().splitlines() if path.exists() else ():
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
         with suppress(ValueError):
             found.append(json.loads(line))
-    return found
+    return [line for line in found if isinstance(line, dict)]

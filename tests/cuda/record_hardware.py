@@ -33,7 +33,7 @@ from left_behind import DEAD, hung_in, lines_of  # noqa: E402
 from sanitizer import LIBRARY, verdict  # noqa: E402
 from verification import FAILED, PASSED, RESULTS, source_hashes  # noqa: E402
 
-from benchmarks.checkout import environment  # noqa: E402
+from benchmarks.checkout import compute_sanitizer, environment  # noqa: E402
 from benchmarks.timed import GRACE, Ended, run  # noqa: E402
 from fuseprop import BackendUnavailable  # noqa: E402
 from fuseprop.atomic import write_atomically  # noqa: E402
@@ -65,6 +65,9 @@ STAGES = (
 """What is collected and run, one after the other: the files that matter, in which no time goes to the imports
 of all others, and then everything, of which the plugin runs what has not run yet."""
 
+TOLD = 30
+"""Failures whose text stands in the record; the lines beside it have all."""
+
 FINISHED = (0, 1, 5)
 """How pytest ends that ran all it had: nothing failed, something did, there was nothing left."""
 
@@ -75,6 +78,7 @@ class Time:
     def __init__(self, seconds):
         self._end = time.monotonic() + seconds
         self.stopped = False
+        self.left_running = []
 
     @property
     def left(self):
@@ -101,10 +105,12 @@ class Part(Time):
     def run(self, command, log, **options):
         """Run a command in what is left; where somebody asks the record to end, its time is over too."""
         try:
-            return run(command, self.left, log, **options)
+            ended = run(command, self.left, log, **options)
         except KeyboardInterrupt:
             self.stopped = self._whole.stopped = True
             return Ended(None, self.taken)
+        self._whole.left_running += ended.left
+        return ended
 
 
 def run_tests(folder, env, part, stages, arguments=SELECTED):
@@ -164,6 +170,7 @@ def tests_of(lines, crashed):
     ends = {line["test"]: line for line in lines if "outcome" in line}
     ends |= {test: {"outcome": FAILED, "text": why} for test, why in crashed.items()}
     counts = Counter(end["outcome"] for end in ends.values())
+    failed = {test: end for test, end in ends.items() if end["outcome"] == FAILED}
     launched = {}
     for line in lines:
         if "launched" in line:
@@ -189,9 +196,8 @@ def tests_of(lines, crashed):
         "skips": dict(Counter(end["text"] for end in ends.values() if end["outcome"] == "skipped")),
         "devices_lost": [line["device"] for line in lines if "device" in line],
         "failures": [
-            {"test": test, "text": end["text"], "launched": launched.get(test, [])}
-            for test, end in ends.items()
-            if end["outcome"] == FAILED
+            {"test": test, "text": end["text"] if i < TOLD else "", "launched": launched.get(test, [])}
+            for i, (test, end) in enumerate(failed.items())
         ],
         "kernels": kernels,
     }
@@ -220,7 +226,7 @@ def sanitize(tool, folder, env, program, part):
 
     Where cuBLAS alone has filled what is printed, its kernels are left out and the program is watched again.
     """
-    found = shutil.which("compute-sanitizer", path=env.get("PATH"))
+    found = compute_sanitizer(env.get("PATH"))
     if found is None:
         return {"verdict": "absent"}
     command = [found, "--tool", tool, "--error-exitcode", str(ERRORS_FOUND), "--print-limit", str(PRINTED)]
@@ -228,8 +234,7 @@ def sanitize(tool, folder, env, program, part):
     while True:
         log = folder / f"{tool}{'-again' if excluded else ''}.log"
         ended = part.run([*command, *excluded, sys.executable, "-u", program], log, env=env)
-        text = log.read_text(errors="replace")
-        lines = [json.loads(line) for line in text.splitlines() if line.startswith('{"')]
+        text, lines = log.read_text(errors="replace"), lines_of(log)
         said = verdict(
             tool,
             text,
@@ -294,7 +299,7 @@ def make_record(facts, path, seconds):
     whole = Time(seconds - RESERVE)
     folder = path.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [part for part in SHARES if part not in TOOLS or shutil.which("compute-sanitizer")]
+    parts = [part for part in SHARES if part not in TOOLS or compute_sanitizer()]
     record = {
         "format": 2,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -323,6 +328,7 @@ def make_record(facts, path, seconds):
                 program = Path(__file__).with_name("train_tiny.py")
                 record["compute_sanitizer"][part] = sanitize(part, folder, env, program, time_of_it)
             record["unfinished"].remove(part)
+            record["left_running"] = whole.left_running
             write(judged(record), path)
     return judged(record)
 

@@ -348,6 +348,13 @@ def test_what_speaks_against_a_record(part, found, verdict, because):
     assert [because] == [line[: len(because)] for line in made["because"]] if because else not made["because"]
 
 
+def test_a_process_that_cannot_be_ended_speaks_against_a_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(record_hardware, "run", lambda *a, **more: Ended(None, 1.0, (4711,)))
+    made = make_record(FACTS, tmp_path / "hardware-1.json", 60)
+    assert made["left_running"][0] == 4711
+    assert judged(good() | {"left_running": [4711]})["because"] == ["Processes [4711] could not be ended."]
+
+
 @pytest.mark.parametrize("unfinished", [["tests", "memcheck"], ["memcheck"]])
 def test_parts_that_did_not_run_leave_a_record_incomplete(unfinished):
     record = good() | {"unfinished": unfinished}
@@ -439,7 +446,7 @@ def fake_tool(tmp_path):
     return write
 
 
-LAUNCHED = '{"launched": ["advance"]}\n'
+LAUNCHED = '{"launched": ["advance"]}\n{"launched": ["adv'
 
 
 @pytest.mark.parametrize(
@@ -453,7 +460,7 @@ LAUNCHED = '{"launched": ["advance"]}\n'
     ],
 )
 def test_what_compute_sanitizer_says(fake_tool, said, status, verdict):
-    found = fake_tool(LAUNCHED + said.replace('{"launched": []}\n', ""), status)
+    found = fake_tool(LAUNCHED + "\n" + said.replace('{"launched": []}\n', ""), status)
     assert found["verdict"] == verdict
     assert found["watched"] == ["advance"]
 
@@ -467,9 +474,18 @@ def test_where_cublas_fills_what_is_printed_it_is_left_out_and_ours_are_found(fa
     assert fake_tool(watched(IN_CUBLAS, errors=5000), 86, again=watched(errors=0))["verdict"] == "clean"
 
 
-def test_a_tool_that_is_not_there_is_absent(tmp_path):
+def test_a_tool_that_is_not_there_is_absent(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.checkout.TOOLKITS", ())
     found = sanitize("memcheck", tmp_path, {"PATH": str(tmp_path)}, "program.py", Time(300).part(1))
     assert found == {"verdict": "absent"}
+
+
+def test_a_tool_that_path_does_not_tell_of_is_found_in_the_toolkit(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.checkout.TOOLKITS", (str(tmp_path),))
+    tool = tmp_path / "compute-sanitizer"
+    tool.write_text("")
+    tool.chmod(0o755)
+    assert record_hardware.compute_sanitizer("/nowhere") == str(tool)
 
 
 # --- the whole ---
