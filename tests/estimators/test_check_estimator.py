@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from fuseprop import MLPClassifier, MLPRegressor
 from fuseprop.registry import available_backends
 
-DEVICES = ["cpu"] + [s.name for s in available_backends() if s.available and s.name != "numpy"]
+DEVICES = [None] + [s.name for s in available_backends() if s.available and s.name != "numpy"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
