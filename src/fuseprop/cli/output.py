@@ -106,7 +106,7 @@ def reason(error: BaseException) -> str:
     text = str(error) or unnamed
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}." if error.filename is None else f"{error.filename}: {error.strerror}."
-    return "\n".join([text, *getattr(error, "__notes__", [])])
+    return printable("\n".join([text, *getattr(error, "__notes__", [])]))
 
 
 def flush(stream: TextIO | None) -> bool:

@@ -17,6 +17,7 @@ from ..choices import choose
 from ..data import DataError, is_file_name
 from ..modelfile import SUFFIX
 from ..plots import PlotsUnavailable, check_plot
+from ..quoting import shown
 from ..registry import VARIABLE
 
 device = click.option(
@@ -113,5 +114,6 @@ def _writable(path: Path) -> Path:
     try:
         check_place(path)
     except OSError as error:
-        raise click.BadParameter(f"{path} cannot be written: {error.strerror or error}.") from error
+        why = error.strerror or error
+        raise click.BadParameter(f"{shown(path, None)} cannot be written: {why}.") from error
     return path

@@ -19,7 +19,7 @@ from ..history import History
 from ..losses import LOSSES
 from ..plots import save_figure, training_figure
 from ..progress import NOT_SHOWN, Progress
-from ..quoting import counted
+from ..quoting import counted, shown
 from .output import Run, echo, echo_json
 from .parameters import (
     activations,
@@ -104,7 +104,7 @@ def train(
         history = _train(fitting, run, quiet=quiet, norms=plot is not None)
     except DivergenceError as error:
         if out is not None:
-            run.say(f"{out} was not written: a model that diverged is of no use.")
+            run.say(f"{shown(out, None)} was not written: a model that diverged is of no use.")
         raise error
     place = out
     if history.stop_reason == "interrupted":
@@ -146,7 +146,7 @@ def _tell_interruption(fitting: Fitting, run: Run, out: Path | None) -> Path | N
     place = None if out is None else interrupted_path(out)
     stands = "this is the model as it stands"
     if out is not None:
-        stands += f", to be kept in {place}; {out} was not written"
+        stands += f", to be kept in {shown(place, None)}; {shown(out, None)} was not written"
     epochs = counted(fitting.settings.epochs, "epoch")
     run.say(f"\ninterrupted after {fitting.history.epochs:,} of {epochs}; {stands}.")
     run.interruption.received = run.interruption.told = True
