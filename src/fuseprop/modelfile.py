@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ __all__ = ["FORMAT", "SUFFIX", "Configuration", "Layers", "ModelFileError", "rea
 
 FORMAT = 1
 """The newest format that this version reads and writes. Files of the first versions have no digest."""
+
+SMALL = 100_000
+"""A mask of fewer numbers than this costs nothing."""
 
 KEY = "fuseprop"
 SUFFIX = ".safetensors"
@@ -77,12 +81,12 @@ class Configuration:
     score: list[float] = field(default_factory=list)
 
 
-KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "bool": (bool,),
-    "list[str]": (str,),
-    "list[float]": (int, float),
-    "list[str | int | float]": (str, int, float, bool),  # estimators have classes False and True
+KINDS: dict[str, set[type]] = {
+    "str": {str},
+    "bool": {bool},
+    "list[str]": {str},
+    "list[float]": {int, float},
+    "list[str | int | float]": {str, int, float, bool},  # estimators have classes False and True
 }
 """The types that JSON may hold, by those of the fields."""
 
@@ -168,6 +172,8 @@ def _tensor(place: str, tensors: dict[str, HostArray], name: str, configuration:
 
 def _are_finite(tensor: HostArray) -> bool:
     # A sum is finite only if all its parts are, and needs no mask; it may also overflow.
+    if tensor.size < SMALL:
+        return bool(np.isfinite(tensor).all())
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(tensor.sum()) or np.isfinite(tensor).all())
 
@@ -194,7 +200,7 @@ def _configuration(place: str, about: dict[str, Any]) -> Configuration:
         several = str(entry.type).startswith("list")
         items = value if isinstance(value, list) else [value]
         # An exact comparison of types: True is an int to isinstance.
-        if isinstance(value, list) != several or not all(type(v) in KINDS[str(entry.type)] for v in items):
+        if isinstance(value, list) != several or not {*map(type, items)} <= KINDS[str(entry.type)]:
             raise ModelFileError(
                 f"{place}: its configuration has no valid {entry.name!r}, got {literal(value)}."
             )
@@ -240,18 +246,17 @@ def _contradictions(made: Configuration) -> list[str]:
         ("target_names", made.target_names),
         ("classes", [str(name) for name in made.classes]),
     ):
-        repeated = [name for name, count in Counter(names).items() if count > 1]
-        if repeated:
+        if len(set(names)) < len(names):
+            repeated = [name for name, count in Counter(names).items() if count > 1]
             problems[f"{what} must differ from each other, but {literal(repeated[0])} is there twice"] = True
         problems[f"{what} must be text that UTF-8 holds"] = not _are_texts(names)
     return [problem for problem, is_there in problems.items() if is_there]
 
 
 def _are_within(numbers: Sequence[Any], lowest: float) -> bool:
-    # Whole numbers in JSON have no limit, and NaN compares as false.
     try:
-        return all(lowest < float(number) < np.inf for number in numbers)
-    except OverflowError:
+        return all(map(isfinite, numbers)) and min(numbers, default=np.inf) > lowest
+    except OverflowError:  # whole numbers in JSON have no limit
         return False
 
 

@@ -126,7 +126,7 @@ def unpack(file: BinaryIO, place: str) -> tuple[dict[str, HostArray], dict[str, 
 
 def parse_json(text: str) -> dict[str, Any]:
     """Return a JSON object; raise ValueError for anything else, repeated keys, NaN and Infinity."""
-    parsed = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_number)
+    parsed = DECODER.decode(text)
     if not isinstance(parsed, dict):
         raise ValueError(f"expected a JSON object, got {type(parsed).__name__}")
     return parsed
@@ -141,6 +141,9 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_no_number)
 
 
 def _entries(place: str, header: dict[str, Any]) -> list[tuple[str, int, tuple[int, ...], str]]:

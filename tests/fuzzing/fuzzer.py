@@ -24,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 FORMATS = ("model", "npz", "csv")
-LIMIT_SECONDS = 10
+LIMIT_SECONDS, START_SECONDS = 10, 300
 LIMIT_BYTES = 100_000_000
 """What reading may take beside as much as the file has."""
 
@@ -83,8 +83,9 @@ def _watched(outcome, first, end, progress):
         worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         started = False
         while True:
-            # The import of NumPy and scikit-learn has a minute, a case ten seconds.
-            ready, _, _ = select.select([worker.stdout], [], [], LIMIT_SECONDS if started else 60)
+            # The import of scikit-learn and the whole files at the start have their own limit.
+            limit = LIMIT_SECONDS if started else START_SECONDS
+            ready, _, _ = select.select([worker.stdout], [], [], limit)
             chunk = os.read(worker.stdout.fileno(), 1 << 16) if ready else b""
             if not chunk:
                 break
@@ -110,7 +111,7 @@ def _watched(outcome, first, end, progress):
             return end
         errors.seek(0)
         last = errors.read()[-2000:].decode(errors="replace")
-    what = f"exit code {code}: {last}" if ready else f"no end within {LIMIT_SECONDS} s"
+    what = f"exit code {code}: {last}" if ready else f"no end within {limit} s"
     outcome.cases += 1
     outcome.ends["died" if ready else "hung"] += 1
     outcome.findings.append({"case": current, "what": what})
