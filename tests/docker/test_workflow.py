@@ -64,12 +64,9 @@ def test_the_readme_shows_the_script():
 def test_the_readmes_lines_run(line):
     named = re.match(r"FUSEPROP_DEVICE=(\w+)", line)
     device = named[1] if named else "cpu"
-    expect(run(line), {"auto": "cuda" if has_gpu() else "cpu"}.get(device, device), refusal=1)
-
-
-def test_the_script_reaches_a_good_accuracy():
-    accuracy = re.match(r"accuracy (0\.\d+), trained on cpu\n", run("python docker/train.py").stdout)
-    assert float(accuracy[1]) > 0.95
+    done = run(line)
+    expect(done, {"auto": "cuda" if has_gpu() else "cpu"}.get(device, device), refusal=1)
+    assert done.returncode or float(re.match(r"accuracy (0\.\d+), trained on ", done.stdout)[1]) > 0.95
 
 
 @pytest.mark.parametrize("job", WORKFLOW["jobs"])
