@@ -7,10 +7,10 @@ import signal
 import numpy as np
 import pytest
 
-from fuseprop import DivergenceError, MomentumSGD, Network, mlp
+from fuseprop import Adam, Dense, DivergenceError, MomentumSGD, Network, load_backend, mlp
 from fuseprop.progress import Progress
 
-SOFTMAX = "softmax_cross_entropy"
+SOFTMAX, HALF = "softmax_cross_entropy", "half_squared_error"
 
 
 @pytest.fixture
@@ -281,3 +281,66 @@ def test_the_host_waits_once_an_epoch(backend, classes, monkeypatch):
         )
     classifier(backend).fit(*classes, epochs=5, validation=0.2, sample_weight=np.ones(120))
     assert waits == ["to_host"] * 5
+
+
+# What is judged is the weights, one by one
+
+
+def test_weights_whose_squares_overflow_have_not_diverged():
+    """1e25 is a float32, its square is none."""
+    backend = load_backend("cpu", "float32")
+    network = Network([Dense(1, 1, "identity", weights=[[1e25]])], HALF, backend=backend)
+    history = network.fit([[1e-25]], [1.0], MomentumSGD(1e-9), epochs=3)
+    assert history.stop_reason == "finished"
+    assert network.predict([[1e-25]])[0, 0] == pytest.approx(1.0, rel=1e-5)
+
+
+def test_the_norm_of_a_gradient_whose_square_overflows_is_told():
+    backend = load_backend("cpu", "float32")
+    network = Network([Dense(1, 1, "identity", weights=[[0.0]])], HALF, backend=backend)
+    with pytest.raises(DivergenceError, match=r"the largest gradient is 1\.41e\+22, in layer 1"):
+        network.fit([[1.0]], [1e22], MomentumSGD(1e30), epochs=3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", [MomentumSGD, Adam])
+@pytest.mark.parametrize("scale", [1e3, 1e6])
+@pytest.mark.parametrize("rate", [0.1, 1e-3])
+def test_an_unscaled_table_ends_with_finite_weights(dtype, kind, scale, rate):
+    X = np.random.default_rng(0).normal(size=(200, 5)) * scale
+    network = Network(mlp([5, 50, 1], "relu"), HALF, seed=0, backend=load_backend("cpu", dtype))
+    if kind is MomentumSGD:
+        with pytest.raises(DivergenceError, match="were kept"):
+            network.fit(X, X.sum(axis=1), kind(rate), epochs=50)
+    else:
+        network.fit(X, X.sum(axis=1), kind(rate), epochs=50)
+    for weights, bias in network.weights():
+        assert np.isfinite(weights).all()
+        assert np.isfinite(bias).all()
+
+
+def test_a_callback_that_fails_amid_an_explosion_leaves_finite_weights(backend):
+    class Fails:
+        def start(self, epochs, history): ...
+
+        def epoch_end(self, history): ...
+
+        def batch_end(self, history, batch):
+            if batch == 4:
+                raise RuntimeError("enough")
+
+        def end(self, history): ...
+
+    network = Network(mlp([2, 3, 1], "relu"), HALF, seed=0, backend=backend)
+    before = network.weights()[0][0]
+    X = 1e3 * np.random.default_rng(0).normal(size=(40, 2))
+    with pytest.raises(RuntimeError, match="enough"):
+        network.fit(X, X.sum(axis=1), MomentumSGD(1e30), epochs=1, batch_size=5, callbacks=[Fails()])
+    np.testing.assert_array_equal(network.weights()[0][0], before)
+
+
+def test_predictions_that_overflow_are_told(backend):
+    network = Network([Dense(1, 2, "identity", weights=[[1e30, 1.0]])], HALF, backend=backend)
+    limit = float(np.finfo(backend.dtype).max)
+    with pytest.warns(RuntimeWarning, match="1 of 4 predictions is nan or inf.*too large for float"):
+        network.predict([[limit / 1e10], [1.0]])

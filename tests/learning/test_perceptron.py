@@ -131,3 +131,16 @@ def test_a_network_with_a_hidden_layer_learns_what_it_cannot(backend64):
     network = Network(mlp([2, 8, 1], "tanh"), "sigmoid_cross_entropy", seed=0, backend=backend64)
     network.fit(CORNERS, [0, 1, 1, 0], epochs=300, batch_size=4)
     assert network.classify(CORNERS).ravel().tolist() == [0, 1, 1, 0]
+
+
+def test_weights_that_overflow_are_refused(backend):
+    """Nothing of the failed fit is kept."""
+    learner = Perceptron(1e30, seed=0, backend=backend)
+    learner.fit([[1.0], [-1.0]], [1, 0])
+    before, mistakes = learner.weights(), learner.mistakes
+    large = float(np.finfo(backend.dtype).max) / 2
+    with pytest.raises(OverflowError, match=r"weights became too large for float.*Standardize X"):
+        learner.fit([[large], [-large], [large]], [1, 0, 0])
+    assert learner.mistakes is mistakes
+    assert learner.converged
+    np.testing.assert_array_equal(learner.weights()[0], before[0])
