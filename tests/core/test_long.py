@@ -52,6 +52,7 @@ def repository(tmp_path_factory):
         (folder / name).mkdir(parents=True)
     for name, text in PARTS.items():
         (folder / "tests" / "long" / f"{name}.py").write_text(text)
+    (folder / "tests" / "long" / "test_passes.py").write_text("raise SystemExit('pytest runs it')")
     (folder / "benchmarks" / "__init__.py").touch()
     (folder / "benchmarks" / "machine.py").write_text("def describe():\n    return {'cpu': 'a CPU'}\n")
     git(folder, "init", "--quiet")
