@@ -50,7 +50,7 @@ def refusal(path, *arguments, **options):
         ({"X": X, "y": np.full(3, np.longdouble("1e4000"))}, ["expected a finite number, got 'inf'"]),
         ({"X": np.zeros((3,) + (1,) * 20), "y": Y}, ["(rows, features)"]),
         ({"X": X, "y": np.float64(3)}, ["the target must have shape (3,)"]),
-        ({"X": X, "y": np.zeros((3, 0))}, ["the target must have shape (3,)"]),
+        ({"X": X, "y": np.zeros((3, 0))}, ["the array 'y' is empty", "(3, 0)"]),
     ],
 )
 def test_arrays_that_are_no_columns(tmp_path, arrays, words):
@@ -102,6 +102,7 @@ HEADERS = {
     "400 digits": npy(plain("(" + "9" * 400 + ", 2)"), bytes(48)),
     "negative": npy(plain("(-3, 2)"), bytes(48)),
     "nothing but no rows": npy(plain("(9223372036854775807, 0)")),
+    "nothing but no columns": npy(plain("(0, 9223372036854775807)")),
     "too short": npy(plain(), bytes(47)),
     "too long": npy(plain(), bytes(49)),
     "nested": npy("(" * 9000),
@@ -135,9 +136,11 @@ def array(values):
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize("name", ["X", "y", "feature_names"])
 @pytest.mark.parametrize("case", HEADERS)
-def test_headers_that_say_what_cannot_be(tmp_path, case):
-    archive(tmp_path / "t.npz", [("X.npy", HEADERS[case]), ("y.npy", array(Y))])
+def test_headers_that_say_what_cannot_be(tmp_path, case, name):
+    members = {"X.npy": array(X), "y.npy": array(Y), f"{name}.npy": HEADERS[case]}
+    archive(tmp_path / "t.npz", members.items())
     tracemalloc.start()
     refusal(tmp_path / "t.npz")
     peak = tracemalloc.get_traced_memory()[1]

@@ -76,6 +76,10 @@ class Members:
         with self.archive.open(info) as member:
             dtype, in_columns, shape, header = self._header(member, key)
             self._check_kind(key, dtype, kinds, expected)
+            if 0 in shape:  # its other sizes take no bytes, and so may be anything
+                raise DataError(
+                    f"{self.place}: the array {literal(key)} is empty, its shape is {literal(shape)}."
+                )
             size = prod(shape) * dtype.itemsize
             there = info.file_size - header
             if size != there:
