@@ -49,7 +49,8 @@ def check_plain(name: str, values: Any) -> None:
                 _check_dates(f"the column {quoted(column)} of {name}", at)
         return
     label = getattr(values, "name", None)
-    _check_dates(name if label is None else f"{name} (the column {quoted(label)})", values)
+    is_told = label is None or str(label) in name
+    _check_dates(name if is_told else f"{name} (the column {quoted(label)})", values)
 
 
 def first_stranger(values: Any) -> object:
@@ -133,6 +134,8 @@ def _kind_of_time(values: Any) -> tuple[str, str] | None:
     else:
         return None
     for kind_of_value in set(map(type, seen)):
+        if kind_of_value.__name__ == "NaTType":  # a missing value, whatever it is missing from
+            continue
         if issubclass(kind_of_value, timedelta | np.timedelta64):
             return "spans of time", _spelled(kind_of_value)
         if issubclass(kind_of_value, date | time | np.datetime64) or kind_of_value.__name__ == "Period":
