@@ -13,7 +13,7 @@ import fuseprop
 from fuseprop import MLPClassifier, load_table
 from fuseprop.cli import main
 from fuseprop.cli.interruption import Interruption
-from fuseprop.data import csv_file
+from fuseprop.data import DataError, csv_file
 from fuseprop.endings import let_through
 from fuseprop.learn import TOPICS
 
@@ -48,14 +48,22 @@ def table(tmp_path):
 
 
 @pytest.mark.parametrize("converter", ["_numbering", "_ignore"])
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
-def test_what_ends_a_process_is_no_bad_cell(table, monkeypatch, converter, error):
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyboardInterrupt, KeyboardInterrupt),
+        (SystemExit, SystemExit),
+        (MemoryError, DataError),  # which says that there is not enough, and nothing of a cell
+    ],
+)
+def test_what_ends_a_process_is_no_bad_cell(table, monkeypatch, converter, error, told):
     def raising(*_):
         raise error
 
     monkeypatch.setattr(csv_file, converter, (lambda _: raising) if converter == "_numbering" else raising)
-    with pytest.raises(error):
+    with pytest.raises(told) as caught:
         load_table(table, "y", ["a"])
+    assert (told is error) != ("there is not enough memory" in str(caught.value))
 
 
 def test_ctrl_c_in_a_converter_ends_the_command(table, monkeypatch):

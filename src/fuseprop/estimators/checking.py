@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 from ..backend import AnyBackend, HostArray
 from ..data.seen import Seen
 from ..nonnumeric import check_plain, first_stranger, read_list
+from ..registry import named_device
 from .arrays import check_on_device, is_on_device, to_numpy
 
 FLOATS = (np.float64, np.float32)
@@ -93,7 +94,7 @@ def check_rows(
         check_plain(name, values)
     wanted = FLOATS if estimator.dtype is None else (np.dtype(estimator.dtype).type,)
     y, sample_weight = to_numpy(y), to_numpy(sample_weight)
-    stays = is_on_device(X) and estimator.device != "cpu"
+    stays = is_on_device(X) and named_device(estimator.device, "cpu") != "cpu"
     # Zeros, which take no memory, stand for X on a device where y and the number of features are checked.
     seen = np.broadcast_to(np.zeros((), wanted[0]), tuple(X.shape)) if stays else to_numpy(X)
     options: dict[str, Any] = {"accept_sparse": ["csr", "csc"], "dtype": wanted, "reset": reset}
