@@ -58,8 +58,10 @@ class Reading:
         choose("target_as", self.target_as, KINDS)
         if isinstance(self.keep_as_class, str):
             object.__setattr__(self, "keep_as_class", (self.keep_as_class,))
-        object.__setattr__(self, "keep_as_class", tuple(self.keep_as_class))
-        if not all(isinstance(text, str) and text.strip() for text in self.keep_as_class):
+        is_several = isinstance(self.keep_as_class, Iterable)
+        if is_several:
+            object.__setattr__(self, "keep_as_class", tuple(self.keep_as_class))
+        if not is_several or not all(isinstance(text, str) and text.strip() for text in self.keep_as_class):
             raise ValueError(
                 f"keep_as_class must be texts such as ('NA',), got {literal(self.keep_as_class)}."
             )
