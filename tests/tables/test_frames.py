@@ -334,3 +334,9 @@ def test_masked_rows_in_a_list():
     for refused in (lambda: Table.of(rows, [0.0, 1.5]), lambda: Table.of(X[:2], rows)):
         with pytest.raises(DataError, match="masked arrays in it, whose masks would be forgotten"):
             refused()
+
+
+def test_columns_of_one_name_are_told_as_such():
+    twice = pd.DataFrame(X[:, :2], columns=["a", "a"])
+    with pytest.raises(DataError, match="the table has more than one column a; names must differ"):
+        Table.of(twice, Y)

@@ -42,10 +42,10 @@ class Frame:
         names that are missing or stand there more than once, for columns that hold no plain values or differ
         in length.
         """
-        check_columns(names, self.names, source, what)
         repeated = [name for name, count in Counter(self.names).items() if count > 1 and name in names]
         if repeated:
             raise DataError(f"{source} has more than one column {listed(repeated)}; names must differ.")
+        check_columns(names, self.names, source, what)
         return self.stacked([self.names.index(name) for name in names], source)
 
     def stacked(self, places: Sequence[int], source: str) -> HostArray:
