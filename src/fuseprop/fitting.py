@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -104,6 +104,7 @@ class Fitting:
             Standardizer.fit(self.train.X),
             Standardizer.fit(posed.encode(self.train)) if posed.standardizes(settings.loss) else None,
             Seen.of(self.train.X),
+            table.named,
         )
 
     def parts(self) -> list[tuple[str, Table | None]]:
@@ -145,7 +146,7 @@ class Fitting:
 
 def train(
     data: Any,
-    target: str | Sequence[str] | None = None,
+    target: Any = None,
     *,
     target_as: str = "auto",
     keep_as_class: Sequence[str] = (),
@@ -159,7 +160,7 @@ def train(
     ----------
     data : Table, named columns such as a pandas table, or what `load_table` takes: a path or "digits"
     target : str or sequence of str, optional
-        The target columns of a file or of named columns.
+        The target columns of a file or of named columns; the label of a column that is no text will do.
     target_as, keep_as_class
         How a target of text is read: see `load_table`.
     progress : bool
@@ -177,7 +178,7 @@ def train(
     return fitting.model, fitting.report()
 
 
-def _table(data: Any, target: str | Sequence[str] | None, reading: Reading, any_size: bool) -> Table:
+def _table(data: Any, target: Any, reading: Reading, any_size: bool) -> Table:
     names = (target,) if isinstance(target, str) else target
     if isinstance(data, Table):
         if names not in (None, data.target_names) or reading != AUTO:
@@ -192,7 +193,9 @@ def _table(data: Any, target: str | Sequence[str] | None, reading: Reading, any_
         raise DataError(
             f"which column is the target? Name it: target=. Columns there: {listed(frame.names)}."
         )
-    return Table.of(data, target_names=names, **reading.given())
+    # A target may be the number, or another label, of a column.
+    wanted = tuple(names) if isinstance(names, Iterable) else (str(names),)
+    return Table.of(replace(frame, named=True), target_names=wanted, **reading.given())
 
 
 def _split(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import Activation, HostArray
-from .data.errors import DataError
+from .data.errors import DataError, listed
 from .data.frames import frame_of
 from .data.scaling import Standardizer
 from .data.seen import Seen, UnlikeTrainingWarning
@@ -64,6 +64,8 @@ class Model:
         Of the targets of a regression, unless its loss takes them as they are.
     seen : Seen or None
         What the training rows were like; None where that is not known, as in old files.
+    named : bool
+        Whether the features had names in training; False where x1, x2, ... only number them.
 
     Methods take a table or named columns (a pandas, Polars or PyArrow table, a structured array, a dict of
     columns), where they find features and targets by name, whatever else there is; or an array, where the
@@ -76,6 +78,7 @@ class Model:
     inputs: Standardizer
     targets: Standardizer | None
     seen: Seen | None = None
+    named: bool = True
 
     def predict(self, table: Any) -> Predictions:
         """Return answers for n rows.
@@ -165,20 +168,28 @@ class Model:
         """Return a table of an array, by the order of its columns, or of named columns, by their names."""
         asked = targets is not None or target_names is not None
         reading, frame = self.task.reading() if asked else AUTO, frame_of(data)
-        if frame is None or not frame.named:
+        own = set(self.feature_names)
+        # A model may know columns by the numbers that pandas gave them.
+        if frame is None or not (frame.named or (self.named and own & set(frame.names))):
             return Table.of(data, targets, source="X", **reading.given())
-        own = numbered("x", len(self.feature_names))
-        by_order = self.feature_names == own and not set(own) & set(frame.names)
+        by_order = not self.named and not own & set(frame.names)
+        if by_order and any(name.isdecimal() for name in frame.names):
+            raise DataError(
+                f"X has columns of the numbers {listed(frame.names)}, but the model knows its features by "
+                f"their order alone. Give their values in the order of training as an array: X.to_numpy()."
+            )
         features = None if by_order else self.feature_names
         table = Table.of(
-            data,
+            replace(frame, named=True),
             targets,
             feature_names=features,
             target_names=target_names,
             source="X",
             **reading.given(),
         )
-        return replace(table, feature_names=numbered("x", table.X.shape[1])) if by_order else table
+        return (
+            replace(table, feature_names=numbered("x", table.X.shape[1]), named=False) if by_order else table
+        )
 
     def _warn(self, table: Table) -> None:
         told = "" if self.seen is None else self.seen.told(table, self.feature_names)
@@ -226,6 +237,7 @@ class Model:
             task=self.task.name,
             classes=list(self.task.classes),
             feature_names=list(self.feature_names),
+            named=self.named,
             target_names=list(self.task.targets),
             input_mean=self.inputs.mean.tolist(),
             input_scale=self.inputs.scale.tolist(),
@@ -265,7 +277,7 @@ class Model:
             raise ModelFileError(f"{path}: its configuration contradicts itself: {error}") from error
         targets = _standardizer(c.target_mean, c.target_scale) if c.target_mean else None
         inputs = _standardizer(c.input_mean, c.input_scale)
-        return cls(network, task, tuple(c.feature_names), inputs, targets, seen_in(c))
+        return cls(network, task, tuple(c.feature_names), inputs, targets, seen_in(c), c.named)
 
 
 def _require_finite(answers: HostArray, table: Table) -> None:

@@ -50,6 +50,8 @@ class Configuration:
     loss, metric, dtype, task : str
     classes : list of str or numbers
     feature_names, target_names : list of str
+    named : bool
+        Whether the features had names in training; False where x1, x2, ... only number them.
     input_mean, input_scale : list of float
         The standardization of the features.
     target_mean, target_scale : list of float
@@ -79,6 +81,7 @@ class Configuration:
     raw_inputs: bool = True
     monitor: str = ""
     score: list[float] = field(default_factory=list)
+    named: bool = True
 
 
 KINDS: dict[str, set[type]] = {
@@ -205,6 +208,9 @@ def _configuration(place: str, about: dict[str, Any]) -> Configuration:
                 f"{place}: its configuration has no valid {entry.name!r}, got {literal(value)}."
             )
         values[entry.name] = value
+    if "named" not in about:  # a file of an earlier version, which numbered features that nobody had named
+        names = values["feature_names"]
+        values["named"] = names != [f"x{i}" for i in range(1, len(names) + 1)]
     made = Configuration(**values)
     wrong = _contradictions(made)
     if wrong:

@@ -102,7 +102,7 @@ def test_rows_unlike_those_of_training_are_told_on_standard_error(tmp_path):
         result = run(command, model, path)
         assert result.exit_code == 0
         (line,) = result.stderr.splitlines()
-        assert line.startswith(f"Warning: {path} is far outside of what the model learned from")
+        assert line.startswith(f"Warning: {path}: row 4 is far outside of what the model learned from")
         assert "a (" in line
         assert "b (" not in line
         assert "Warning" not in result.stdout
@@ -182,3 +182,18 @@ def test_text_that_a_spreadsheet_would_compute(tmp_path):
     quoted = [row[0] for row in csv.reader(io.StringIO(result.stdout))][1:]
     assert quoted == ["'=1+1", "'+x", "'-x", "'@x", "x=1", "'-5"]
     assert run("predict", model, path, "--spreadsheet", "--json").exit_code == 2
+
+
+def test_a_target_may_have_a_comma_in_its_name_and_be_given_one_by_one(tmp_path):
+    path = csv_of(tmp_path / "t.csv", X[:, 0] * 2, names=("a", "b", "y, doubled"))
+    given = ("train", path, "--epochs", "1", "--json")
+    refused = run(*given, "--target", "y, doubled")
+    assert refused.exit_code == 1
+    quoted = "'\"y, doubled\"'"
+    assert f"a name with a comma stands in double quotes: {quoted}." in refused.stderr
+    assert json.loads(run(*given, "--target", '"y, doubled"').stdout)["rows"]["train"] > 0
+    several = ("--target", "b", "--target", '"y, doubled"')
+    assert run(*given, *several, "--out", tmp_path / "m.safetensors").exit_code == 0
+    assert fuseprop.load(tmp_path / "m.safetensors").task.targets == ("b", "y, doubled")
+    for twice in (("--target", "b,b"), ("--target", "b", "--target", "b"), ("--target", "a\nb")):
+        assert "expected different names" in run(*given, *twice).stderr

@@ -1,6 +1,7 @@
 """Named columns: features and targets are found by name, and what is no plain value is refused by name."""
 
 import datetime
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 
 import fuseprop
 from fuseprop import Table
-from fuseprop.data import DataError
+from fuseprop.data import DataError, load_table
 
 X = np.random.default_rng(0).normal(size=(200, 3))
 Y = X @ [1.0, 5.0, -3.0]
@@ -126,7 +127,7 @@ def test_targets_keep_their_names_too():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (FRAME[["a", "b"]], ["lacks the features c", "a, b"]),
+        (FRAME[["a", "b"]], ["lacks the feature c", "a, b"]),
         (pd.concat([FRAME, FRAME[["a"]]], axis=1), ["more than one column a"]),
         (FRAME.assign(b=pd.Timestamp("2020-01-01")), ["column 'b'", "dates", "days since"]),
         (FRAME.assign(b=pd.Timedelta("1D")), ["column 'b'", "spans of time"]),
@@ -203,3 +204,139 @@ def test_a_table_has_its_targets(model):
         model.evaluate(Table.of(X, Y), Y)
     with pytest.raises(DataError, match="lacks the target y"):
         model.evaluate(FRAME[["a", "b", "c"]])
+
+
+def r2(model, data, targets=Y):
+    return model.evaluate(data, targets)["r2"]
+
+
+X_NAMED = pd.DataFrame(X, columns=["x3", "x1", "x2"])
+
+
+@pytest.mark.parametrize("door", ["frame", "array", "file", "npz"])
+def test_names_that_look_like_numbering_are_names(tmp_path, door):
+    X_NAMED.assign(y=Y).to_csv(tmp_path / "t.csv", index=False)
+    np.savez(tmp_path / "t.npz", X=X, y=Y, feature_names=list(X_NAMED.columns))
+    table = {
+        "frame": lambda: Table.of(X_NAMED, Y),
+        "array": lambda: Table.of(X, Y, feature_names=list(X_NAMED.columns)),
+        "file": lambda: load_table(tmp_path / "t.csv", "y"),
+        "npz": lambda: load_table(tmp_path / "t.npz"),
+    }[door]()
+    made, _ = fuseprop.train(table, hidden=(), device="cpu")
+    made.save(tmp_path / "m.safetensors")
+    turned, other = X_NAMED[["x1", "x2", "x3"]], X_NAMED.set_axis(["x1", "x2", "x4"], axis=1)
+    for model in (made, fuseprop.load(tmp_path / "m.safetensors", device="cpu")):
+        assert r2(model, turned) > 0.999
+        assert model.evaluate(Table.of(turned, Y))["r2"] > 0.999
+        assert model.evaluate(table.with_features(["x1", "x2", "x3"]))["r2"] > 0.999
+        for data in (other, Table.of(other)):
+            with pytest.raises(DataError, match="lacks the feature x3"):
+                model.predict(data)
+        with pytest.raises(DataError, match="lacks the features x3, x1, x2"):
+            model.predict(FRAME)
+        assert r2(model, X) > 0.999, "an array has no names: the order counts"
+
+
+def test_names_survive_the_estimators_file(tmp_path):
+    pytest.importorskip("sklearn")
+    estimator = fuseprop.MLPRegressor(hidden_layer_sizes=(), max_iter=3, random_state=0, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator.fit(X_NAMED.set_axis(["x1", "x2", "x3"], axis=1), Y).save(tmp_path / "m.safetensors")
+        fuseprop.MLPRegressor(hidden_layer_sizes=(), max_iter=3, device="cpu").fit(X, Y).save(
+            tmp_path / "n.safetensors"
+        )
+    again = fuseprop.MLPRegressor.load(tmp_path / "m.safetensors")
+    with pytest.raises(ValueError, match="feature names should match"):
+        again.predict(X_NAMED)
+    assert not hasattr(fuseprop.MLPRegressor.load(tmp_path / "n.safetensors"), "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.MultiIndex.from_tuples([("g", "a"), ("g", "b"), ("h", "a")]),
+        pd.date_range("2020-01-01", periods=3),
+        pd.period_range("2020-01", periods=3, freq="M"),
+        [2019, 2020, 2021],
+        [2, 1, 0],
+        [b"a", b"b", b"c"],
+        [0.0, 1.0, 2.0],
+    ],
+    ids=str,
+)
+def test_labels_of_any_type_are_names(labels):
+    frame = pd.DataFrame(X, columns=labels)
+    made, _ = fuseprop.train(Table.of(frame, Y), hidden=(), device="cpu")
+    assert r2(made, frame.iloc[:, [2, 0, 1]]) > 0.999
+    with pytest.raises(DataError, match="lacks the feature"):
+        made.predict(frame.iloc[:, :2])
+
+
+def test_numbers_that_pandas_gave_are_found_again():
+    frame = pd.DataFrame(X)
+    nameless, _ = fuseprop.train(Table.of(frame, Y), hidden=(), device="cpu")
+    assert r2(nameless, frame) > 0.999
+    with pytest.raises(DataError, match=r"numbers 2, 1, 0, .*by their order alone.*to_numpy"):
+        nameless.predict(frame[[2, 1, 0]])
+    known, _ = fuseprop.train(frame.assign(y=Y), "y", hidden=(), device="cpu")
+    numbered, _ = fuseprop.train(pd.concat([frame, pd.Series(Y)], axis=1, ignore_index=True), 3, hidden=())
+    for made in (known, numbered):
+        assert r2(made, frame) > 0.999
+        assert r2(made, frame[[2, 0, 1]]) > 0.999
+    part, _ = fuseprop.train(Table.of(frame.drop(columns=0), Y), hidden=(), device="cpu")
+    assert r2(part, frame) == r2(part, frame[[2, 1]])
+    with pytest.raises(DataError, match="lacks the feature 2"):
+        part.predict(pd.DataFrame(X[:, :2]))
+
+
+def test_a_name_is_asked_for_once(tmp_path):
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    np.savez(tmp_path / "t.npz", X=X, y=Y)
+    for refused in (
+        lambda: load_table(tmp_path / "t.csv", "y", features=["a", "a"]),
+        lambda: load_table(tmp_path / "t.npz", features=["a", "a", "b"]),
+        lambda: fuseprop.train(tmp_path / "t.csv", ["a", "a"]),
+        lambda: fuseprop.train(FRAME, ["a", "a"]),
+        lambda: Table.of(FRAME, "y", feature_names=["a", "a"]),
+        lambda: Table.of(FRAME, "y").with_features(["a", "a"]),
+    ):
+        with pytest.raises(DataError, match=r"a stands more than once among the (features|targets)"):
+            refused()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: Table.of(X, Y, feature_names=3), "feature_names must be the names of columns, .* got 3"),
+        (lambda: Table.of(X, Y, target_names=3), "target_names must be the names of columns, .* got 3"),
+        (lambda: load_table("iris", 2), "target must be the names of columns, .* got 2"),
+        (lambda: load_table("iris", features=2), "features must be the names of columns, .* got 2"),
+    ],
+)
+def test_names_that_are_none(call, words):
+    with pytest.raises(TypeError, match=words):
+        call()
+
+
+def test_strings_of_any_length():
+    words = np.array(["long", "short"] * 100, np.dtypes.StringDType(na_object=None))
+    np.testing.assert_array_equal(Table.of(X, words).targets[:, 0], ["long", "short"] * 100)
+    np.testing.assert_array_equal(Table.of(X.astype(str).astype(np.dtypes.StringDType()), Y).X, X)
+    words[4] = None
+    with pytest.raises(DataError, match=r"row 5, target 'y': 'None' says that the value is missing"):
+        Table.of(X, words)
+
+
+def test_masked_rows_in_a_list():
+    rows = [np.ma.array([1.0, 2.0], mask=[0, 1]), np.ma.array([3.0, 4.0], mask=[0, 0])]
+    for refused in (lambda: Table.of(rows, [0.0, 1.5]), lambda: Table.of(X[:2], rows)):
+        with pytest.raises(DataError, match="masked arrays in it, whose masks would be forgotten"):
+            refused()
+
+
+def test_columns_of_one_name_are_told_as_such():
+    twice = pd.DataFrame(X[:, :2], columns=["a", "a"])
+    with pytest.raises(DataError, match="the table has more than one column a; names must differ"):
+        Table.of(twice, Y)

@@ -97,7 +97,7 @@ def test_features_are_matched_by_name():
     model, _ = fuseprop.train(table, epochs=2)
     turned = Table.of(table.X[:, ::-1], feature_names=table.feature_names[::-1])
     np.testing.assert_array_equal(model.predict(turned).values, model.predict(table.X).values)
-    with pytest.raises(DataError, match="lacks the features petal width"):
+    with pytest.raises(DataError, match="lacks the feature petal width"):
         model.predict(Table.of(table.X[:, :3], feature_names=table.feature_names[:3]))
     with pytest.raises(DataError, match="has 3 features, but 4 are expected"):
         model.predict(table.X[:, :3])

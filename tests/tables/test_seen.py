@@ -45,7 +45,9 @@ def test_hundreds_of_deviations_are_told_by_name(model, tmp_path):
     far[3, 0] = 50 + 9 * 300
     for loaded in (model, again):
         (message,) = told(loaded.predict, far)
-        assert message.startswith("X is far outside of what the model learned from")
+        assert message.startswith(
+            "X: row 4 is far outside of what the model learned from, so that its answer"
+        )
         assert "area (" in message
         assert "2750 here" in message
         assert "depth" not in message
@@ -64,7 +66,52 @@ def test_a_column_that_never_varied(model):
     constant = np.hstack([X[:, :1], np.full((200, 1), 0.1)])
     made, _ = fuseprop.train(Table.of(constant, CLASSES), epochs=2, device="cpu")
     assert not told(made.predict, constant.astype(np.float32))
-    assert "x2 (7 here, 0.1 in training)" in told(made.predict, np.array([[50.0, 7.0]]))[0]
+    assert "x2 (70 here, 0.1 in training)" in told(made.predict, np.array([[50.0, 70.0]]))[0]
+
+
+@pytest.mark.parametrize(
+    ("seen", "new"),
+    [
+        (np.tile(np.arange(2000, 2021), 10), np.full(20, 2021)),
+        (np.arange(1000), np.arange(1000, 1100)),
+        (np.linspace(0, 1, 100), np.full(12, 1.001)),
+        (np.zeros(100), np.repeat([0, 1], 6)),
+        (np.full(100, 7), np.full(12, 8)),
+        (np.repeat([0, 1], 50), np.ones(20)),
+    ],
+    ids=[
+        "the next year",
+        "the next ids",
+        "just beyond",
+        "a flag that nobody had raised",
+        "7 and 8",
+        "a flag",
+    ],
+)
+def test_values_that_go_on_where_those_of_training_end_are_no_matter(seen, new):
+    limits = Seen.of(seen[:, None].astype(float))
+    assert limits.told(Table.of(new[:, None].astype(float)), ["x1"]) == ""
+
+
+def test_the_rows_are_named():
+    seen, rows = Seen.of(X), X.copy()
+    rows[[6, 8], [0, 1]] = 1e5, 1e6
+    text = seen.told(Table.of(rows, source="t.csv"), NAMES)
+    assert text.startswith("t.csv: 2 of 200 rows, row 7 the first, are far outside")
+    assert "area (100000 here" in text
+    assert "depth (1e+06 here" in text
+    assert seen.told(Table.of(rows[[6, 8]]), NAMES).startswith("the table is far outside")
+    assert seen.told(Table.of(X * 0.01), NAMES).startswith("the table is far outside")
+
+
+@pytest.mark.parametrize("name", ["iris", "breast_cancer", "wine"])
+def test_raw_rows_of_an_estimator_behind_a_scaler_are_told(name):
+    table = load_table(name)
+    scaled = StandardScaler().fit_transform(table.X)
+    seen = Seen.of(scaled, raw=False)
+    assert "such as scaling" in seen.told(table, table.feature_names)
+    halves = Seen.of(scaled[::2], raw=False)
+    assert halves.told(Table.of(scaled[1::2], feature_names=table.feature_names), table.feature_names) == ""
 
 
 def test_an_estimator_behind_a_scaler(tmp_path):

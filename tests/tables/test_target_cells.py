@@ -56,6 +56,8 @@ DOORS = ("file", "array", "frame")
         ("\u221212", ["other signs"]),
         ("\u0663", ["other signs"]),
         ("- 12", ["space behind its sign"]),
+        ("1,10,000", ["commas between lakhs and thousands"]),
+        ("10\u200b", ["other signs"]),
     ],
 )
 def test_numbers_in_another_spelling_are_refused_with_the_cell(tmp_path, door, cell, words):
@@ -68,10 +70,14 @@ def test_numbers_in_another_spelling_are_refused_with_the_cell(tmp_path, door, c
     assert Table.of(X, ["a", "b", cell] * 20, keep_as_class=[cell]).targets[2, 0] == cell
 
 
-@pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize(
-    "text", ["NA", "?", "nan", "N/A", "null", "-", "None", "n/a", "NULL", "#N/A", "<NA>"]
+MISSING = (
+    r"NA ? nan N/A null - None n/a NULL #N/A <NA> \N (null) n.a #NULL! #DIV/0! 1.#IND -1.#IND 1.#QNAN nil"
 )
+MARKS = ["\u2013", "\u2014", "?\u200b", "\u200eNA"]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("text", [*MISSING.split(), *MARKS])
 def test_missing_is_no_class(tmp_path, door, text):
     cells = ["0", "1"] * 30
     cells[7] = cells[9] = text
@@ -179,7 +185,7 @@ def test_numbers_that_came_as_text():
 
 
 def test_numbers_alone_where_they_are_asked_for(tmp_path):
-    with pytest.raises(DataError, match=r"row 2 \(line 3\).*expected a number, as target_as says, got 'x'"):
+    with pytest.raises(DataError, match=r"row 2 \(line 3\).*expected a number, got 'x'"):
         load_table(csv_of(tmp_path, ["1", "x"] * 30), "y", target_as="numbers")
     with pytest.raises(ValueError, match=r'target_as "number" is not known.*Did you mean "numbers"'):
         Table.of(X, [0, 1] * 30, target_as="number")
@@ -207,7 +213,7 @@ def test_a_model_reads_targets_as_its_own(tmp_path):
         kept.evaluate(X, ["0", "1", "null"] * 20)
 
 
-@pytest.mark.parametrize("end", [",,\n", " , , \n,,\n", "\n\n", "   \n", ",,", '"",,\n'])
+@pytest.mark.parametrize("end", [",,\n", " , , \n,,\n", "\n\n", "   \n", ",,", '"",,\n', "\u00a0,\u00a0,\n"])
 def test_blank_rows_at_the_end_are_no_rows(tmp_path, end):
     path = csv_of(tmp_path, ["no", "yes"] * 30)
     path.write_text(path.read_text() + end)
@@ -215,7 +221,7 @@ def test_blank_rows_at_the_end_are_no_rows(tmp_path, end):
     assert len(load_table(path, (), ["a", "b"])) == 60
 
 
-@pytest.mark.parametrize("blank", [",,\n", " , , \n", "   \n"])
+@pytest.mark.parametrize("blank", [",,\n", " , , \n", "   \n", "\u00a0,\u00a0,\n"])
 def test_a_blank_row_among_others_is_named(tmp_path, blank):
     path = csv_of(tmp_path, ["no", "yes"] * 30)
     path.write_text(path.read_text() + blank + "1,2,no\n")
@@ -242,3 +248,81 @@ def test_features_in_another_spelling(tmp_path, cell, words):
         assert word in str(caught.value)
     assert "1.028" not in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+UNITS = {
+    "a unit": "{} kg",
+    "decimals": "{}.5 kg",
+    "a degree": "{} \u00b0C",
+    "a currency before": "SEK {}",
+    "a currency behind": "{} z\u0142",
+    "a minus behind": "{}-",
+    "thousands": "{}k",
+    "a time": "12:{}",
+    "an apostrophe": "'{}",
+    "an underscore": "1_0{}",
+    "hexadecimal": "0x1F{}",
+    "a date": "2020-01-{}",
+    "a date in words": "{} Jan 2020",
+    "a moment": "2020-01-{}T12:00:00Z",
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("around", UNITS.values(), ids=UNITS)
+def test_many_numbers_with_the_same_around_them_are_no_classes(tmp_path, door, around):
+    cells = [around.format(10 + i % 30) for i in range(60)]
+    message = refused(door, tmp_path, cells)
+    for word in ["row 1", "'y'", repr(cells[0]), "a number, a date or a time", "--target-as text"]:
+        assert word in message
+    assert len(make_task(Table.of(X, cells, target_as="text")).classes) == 30
+    assert len(make_task(Table.of(X, [around.format(10 + i % 5) for i in range(60)])).classes) == 5
+    if around not in ("'{}", "0x1F{}"):
+        assert "'5'" not in refused(door, tmp_path, ["5", *cells[1:]])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["5% fat", "1% fat", "whole"],
+        ["1st", "2nd", "3rd"],
+        ["A+", "A", "B-"],
+        ["<=50K", ">50K"],
+        ["0-9", "10-19", "20+"],
+        ["1.2.3", "1.2.4"],
+        ["II", "IV"],
+        ["1-", "1", "2+"],
+        [f"class {i}" for i in range(30)],
+        [f"s{i:02d}" for i in range(30)],
+        [f"user_{i}" for i in range(30)],
+        [f"{i}{'kl'[i % 2]}g" for i in range(30)],
+        [*(f"{i} kg" for i in range(30)), "none of them"],
+    ],
+    ids=lambda cells: cells[0],
+)
+def test_names_with_numbers_in_them_are_classes(cells):
+    targets = np.resize(cells, 5 * len(cells))
+    task = make_task(Table.of(np.zeros((len(targets), 1)), targets))
+    assert task.classes == tuple(sorted(cells))
+
+
+def test_advice_is_given_where_it_can_be_followed(tmp_path):
+    """A model reads its own targets: who evaluates it has nothing to choose."""
+    few, many = ["0", "1", "?"] * 20, [*map(str, range(57)), "?", "x", "5"]
+    classes, _ = fuseprop.train(Table.of(X, [0, 1] * 30), epochs=1, device="cpu")
+    words, _ = fuseprop.train(Table.of(X, ["a", "b"] * 30), epochs=1, device="cpu")
+    values, _ = fuseprop.train(Table.of(X, X[:, 0]), epochs=1, device="cpu")
+    for model, cells in ((classes, few), (words, few), (values, few), (values, many)):
+        with pytest.raises(DataError, match=r"'[?]' says that the value is missing") as caught:
+            model.evaluate(X, cells)
+        assert "keep" not in str(caught.value)
+    with pytest.raises(DataError, match=r"expected a number, got 'x'\.$"):
+        values.evaluate(X, [*map(str, range(59)), "x"])
+    with pytest.raises(ValueError, match=r"keep_as_class must be texts such as .* got 3"):
+        Table.of(X, few, keep_as_class=3)
+    with pytest.raises(
+        DataError, match=r'got text such as .01.* --target-as numbers, or target_as="numbers"'
+    ):
+        make_task(Table.of(X, ["01", "02", "12"] * 20), "regression")
+    with pytest.raises(DataError, match=r"got text such as '01'\.$"):
+        make_task(Table.of(X, ["01", "02", "x"] * 20), "regression")

@@ -10,13 +10,14 @@ from ..data import is_file_name, load_table
 from ..data.target_cells import AUTO
 from ..model import Model
 from .output import echo, echo_json, warnings_told
-from .parameters import any_size, data, device, names
+from .parameters import any_size, data, device
+from .parameters import target as target_option
 
 
 @click.command()
 @click.argument("model")
 @click.argument("data", type=data)
-@click.option("--target", type=names, help="Target columns, or the key in an NPZ file [as in training].")
+@target_option("Target columns, or the key in an NPZ file [as in training].")
 @any_size
 @device
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")

@@ -5,8 +5,10 @@ Each function turns the text of one into its value, or raises click.BadParameter
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -19,6 +21,8 @@ from ..modelfile import SUFFIX
 from ..plots import PlotsUnavailable, check_plot
 from ..quoting import shown
 from ..registry import VARIABLE
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 device = click.option(
     "--device",
@@ -43,12 +47,27 @@ def data(text: str) -> str:
     return text
 
 
-def names(text: str) -> tuple[str, ...]:
-    """Names with commas between them."""
-    parts = tuple(name.strip() for name in text.split(","))
+def target(about: str) -> Callable[[Command], Command]:
+    """The option --target: names with commas between them, or the option again for each."""
+    return click.option("--target", multiple=True, callback=_names, help=about)
+
+
+def _names(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Return all names in these texts; one with a comma stands in double quotes. None where there is none."""
+    parts = [name.strip() for text in texts for name in _cells(text)]
     if "" in parts or len(set(parts)) < len(parts):
-        raise click.BadParameter(f"expected different names with commas between them, got {text!r}.")
-    return parts
+        told = " ".join(map(repr, texts))
+        raise click.BadParameter(f"expected different names with commas between them, got {told}.")
+    return tuple(parts) or None
+
+
+def _cells(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text], skipinitialspace=True)) or [""]
+    except csv.Error:  # a line break, or more text than any header holds
+        return [""]
 
 
 def sizes(text: str) -> tuple[int, ...]:

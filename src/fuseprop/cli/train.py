@@ -28,11 +28,11 @@ from .parameters import (
     device,
     interrupted_path,
     model_path,
-    names,
     one_of,
     plot_path,
     sizes,
 )
+from .parameters import target as target_option
 from .words import as_json, describe, results
 
 SHARE = click.FloatRange(0, 1, max_open=True)
@@ -40,7 +40,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 
 @click.command(epilog="Every option that is not given is chosen from the task and the size of the data.")
 @click.argument("data", type=data)
-@click.option("--target", type=names, help="Target column, or several: a,b. In an NPZ file its key [y].")
+@target_option("Target column, or several: a,b. In an NPZ file its key [y].")
 @click.option("--task", type=one_of("task", DEFAULT_LOSS), help=f"One of {', '.join(DEFAULT_LOSS)}.")
 @click.option(
     "--target-as",

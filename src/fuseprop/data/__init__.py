@@ -15,7 +15,7 @@ from .datasets import DATASETS, check_name, load_dataset
 from .errors import DataError, listed
 from .npz_file import read_npz
 from .seen import UnlikeTrainingWarning
-from .table import Table
+from .table import Table, as_names
 from .target_cells import AUTO, Reading
 
 __all__ = [
@@ -68,13 +68,13 @@ def load_table(
             f"data must be the path of a file or the name of a data set, got {type(data).__name__}. "
             f"`Table.of(X, target)` makes a table of arrays."
         )
-    target = (target,) if isinstance(target, str) else target
+    target, features = as_names("target", target), as_names("features", features)
     reading = Reading(target_as, keep_as_class)
     if not is_file_name(data):
         table = load_dataset(str(data))
         if reading != AUTO:
             raise DataError(f"{data} is a built-in data set: there are no texts to be read in another way.")
-        if target and tuple(target) != table.target_names:
+        if target and target != table.target_names:
             raise DataError(
                 f"{data} is a built-in data set with the target {listed(table.target_names)}, "
                 f"got {listed(target)}."

@@ -31,11 +31,11 @@ def plain(name: str, values: Any) -> HostArray:
         array = np.asarray(values)
     except ValueError as error:
         raise DataError(f"{name} is no array: {error} Make rows equally long.") from error
+    if array.dtype.kind == "T":  # NumPy's strings of any length, which may have a value for what is missing
+        array = array.astype(object)
     refusal = _REFUSED.get(array.dtype.kind) or (_of_objects(array) if array.dtype.kind == "O" else None)
     if refusal:
         raise DataError(f"{name} {refusal}")
-    if array.dtype.kind == "T":  # NumPy's strings of any length
-        return array.astype(str)
     return array
 
 

@@ -17,6 +17,9 @@ from .spelling import number, why_no_number
 TAIL = 4096
 """As many bytes at the end of a file are looked at."""
 
+SPACES = "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
+"""What `str.strip` takes away: U+3000 is the last of them."""
+
 DELIMITERS = (",", ";", "\t")
 
 
@@ -71,8 +74,8 @@ def ends_blank(path: Path, delimiter: str) -> bool:
 
 
 def _empty(delimiter: str) -> str:
-    """Return what the lines of blank rows consist of."""
-    return f'{delimiter}" \t\r\n'
+    """Return what the lines of blank rows consist of: also of spaces that do not break."""
+    return f'{delimiter}"{SPACES}'
 
 
 def explain(path: Path, names: Sequence[str], delimiter: str, features: Sequence[str]) -> str:

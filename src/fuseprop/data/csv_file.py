@@ -64,7 +64,7 @@ def read_csv(
                 f"{path}: which column is the target? Name it: --target, or target= in Python. "
                 f"Columns there: {listed(names)}."
             )
-        check_columns(target, names, str(path), "target")
+        check_columns(target, names, str(path), "targets")
         wanted = [name for name in names if name not in target] if features is None else list(features)
         check_columns(wanted, names, str(path), "features")
         check_apart(wanted, target, names, str(path))

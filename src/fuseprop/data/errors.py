@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from shlex import quote
 
 from ..choices import suggestion
 from ..quoting import shown
@@ -13,14 +15,40 @@ class DataError(ValueError):
 
 
 def check_columns(wanted: Sequence[str], present: Sequence[str], source: str, what: str) -> None:
-    """Raise DataError that lists what is missing, what there is, and the closest name."""
+    """Raise DataError that lists what is missing, what there is, and the closest name; also for repetition.
+
+    `what` is a plural, such as "features".
+    """
+    check_different(wanted, source, what)
     there = set(present)
     missing = [name for name in wanted if name not in there]
     if missing:
+        kind = what.removesuffix("s") if len(missing) == 1 else what
         raise DataError(
-            f"{source} lacks the {what} {listed(missing)}. Columns there: {listed(present)}."
-            f"{suggestion(missing[0], present)}"
+            f"{source} lacks the {kind} {listed(missing)}. Columns there: {listed(present)}."
+            f"{_with_commas(missing, present) or suggestion(missing[0], present)}"
         )
+
+
+def check_different(names: Sequence[str], source: str, what: str) -> None:
+    """Raise DataError for a name that is asked for more than once."""
+    if len(set(names)) < len(names):
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        raise DataError(f"{source}: {listed(repeated)} stands more than once among the {what}. Name it once.")
+
+
+def _with_commas(missing: Sequence[str], present: Sequence[str]) -> str:
+    """Return how the command takes a name with commas, where one was taken apart at them; else nothing."""
+    for name in present:
+        if "," in name and {part.strip() for part in name.split(",")} <= set(missing):
+            return f" In the command a name with a comma stands in double quotes: {quote(quoted_cell(name))}."
+    return ""
+
+
+def quoted_cell(name: str) -> str:
+    """Return a name in double quotes, as the cell of a CSV file."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
 
 
 def listed(names: Sequence[str], limit: int = 12) -> str:

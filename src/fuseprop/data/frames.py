@@ -27,7 +27,8 @@ class Frame:
     names : tuple of str
         In the order of the columns; as they are numbered where nobody named them.
     named : bool
-        Whether any of the names is a text: pandas numbers columns that nobody named.
+        Whether anybody named them: pandas numbers columns from 0 that nobody did. Labels of any type are
+        names, such as years, dates and tuples, and so are numbers in another order or with gaps.
     """
 
     names: tuple[str, ...]
@@ -41,10 +42,10 @@ class Frame:
         names that are missing or stand there more than once, for columns that hold no plain values or differ
         in length.
         """
-        check_columns(names, self.names, source, what)
         repeated = [name for name, count in Counter(self.names).items() if count > 1 and name in names]
         if repeated:
             raise DataError(f"{source} has more than one column {listed(repeated)}; names must differ.")
+        check_columns(names, self.names, source, what)
         return self.stacked([self.names.index(name) for name in names], source)
 
     def stacked(self, places: Sequence[int], source: str) -> HostArray:
@@ -75,6 +76,8 @@ def frame_of(data: Any) -> Frame | None:
 
     Raises TypeError for lazy tables, which hold no values yet.
     """
+    if isinstance(data, Frame):
+        return data
     if isinstance(data, np.ndarray):
         names = data.dtype.names
         return None if names is None else _frame(list(names), lambda place: data[names[place]])
@@ -103,5 +106,5 @@ def name_of(data: Any) -> str | None:
 
 
 def _frame(names: list[Any], column: Callable[[int], Any]) -> Frame:
-    named = any(isinstance(name, str) for name in names)
+    named = not all(type(name) is int for name in names) or names != list(range(len(names)))
     return Frame(tuple(str(name) for name in names), named, column)

@@ -16,10 +16,16 @@ Float = NDArray[np.float64]
 
 WIDTHS = 10.0
 """Values further outside than so many times the width of what was seen are told: dozens of deviations where
-values are spread evenly, and about a hundred of a bell curve."""
+values are spread evenly, and about a hundred of a bell curve. A column that never varied counts as 1 wide, as
+where it is standardized: a flag that nobody had raised yet is no matter."""
 
 ROWS = 10
-"""From so many rows on, a column is told too where none of them lies within what was seen."""
+"""From so many rows on, a column is told too where all of them lie outside, and none of them near."""
+
+NEAR = 0.25
+"""So near, in widths: a year or a number of a row may well go on where those of training end. Iris as it is,
+behind a scaler, has a column whose least value is 0.41 widths away; centimetres that become metres are some
+0.3 away where values are 50 with a deviation of 9."""
 
 ROUNDING = 1e-6
 """What float32 may do to a number."""
@@ -64,16 +70,16 @@ class Seen:
         X = table.with_features(names).X
         low, high = (X[0], X[0]) if len(X) == 1 else (X.min(axis=0), X.max(axis=0))
         (lowest, highest), (least, greatest) = self._far, self._near
-        unlike = (low < lowest) | (high > highest)
-        if len(X) >= ROWS:
-            unlike |= (low > greatest) | (high < least)
-        columns = np.flatnonzero(unlike).tolist()
-        if not columns:
+        away = (low > greatest) | (high < least) if len(X) >= ROWS else np.zeros(len(low), np.bool_)
+        columns = np.flatnonzero(away | (low < lowest) | (high > highest))
+        if not columns.size:
             return ""
+        far = (X[:, columns] < lowest[columns]) | (X[:, columns] > highest[columns]) | away[columns]
+        rows = np.flatnonzero(far.any(axis=1))
         told = [
-            f"{shown(names[j])} ({_range(low[j], high[j])} here, "
+            f"{shown(names[j])} ({_range(X[here, j].min(), X[here, j].max())} here, "
             f"{_range(self.low[j], self.high[j])} in training)"
-            for j in columns
+            for j, here in zip(columns.tolist(), far.T, strict=True)
         ]
         more = f" and {len(told) - 5} more" if len(told) > 5 else ""
         remedy = (
@@ -83,7 +89,8 @@ class Seen:
             "before, such as scaling: do the same to this table first."
         )
         return (
-            f"{table.source} is far outside of what the model learned from, so that its answers say nothing: "
+            f"{_where(rows, len(X), table.source)} far outside of what the model learned from, so that its "
+            f"{'answer there says' if len(rows) == 1 else 'answers there say'} nothing: "
             f"{', '.join(told[:5])}{more}. {remedy}"
         )
 
@@ -94,14 +101,26 @@ class Seen:
 
     @cached_property
     def _near(self) -> tuple[Float, Float]:
-        """Between which values have been seen."""
-        return self._limits(0.0)
+        """Beyond which a column is told if no value lies within."""
+        return self._limits(NEAR)
 
     def _limits(self, widths: float) -> tuple[Float, Float]:
         with np.errstate(over="ignore", invalid="ignore"):
-            margin = widths * (self.high - self.low)
-            margin = np.nan_to_num(margin) + ROUNDING * np.maximum(abs(self.low), abs(self.high))
+            largest = np.maximum(abs(self.low), abs(self.high))
+            width = self.high - self.low
+            margin = np.where(width <= ROUNDING * largest, WIDTHS, widths * width)
+            margin = np.nan_to_num(margin) + ROUNDING * largest
             return self.low - margin, self.high + margin
+
+
+def _where(rows: NDArray[np.intp], of: int, source: str) -> str:
+    """Return which rows are meant, with the verb."""
+    if len(rows) == of:
+        return f"{source} is"
+    first = f"row {rows[0] + 1}"
+    if len(rows) == 1:
+        return f"{source}: {first} is"
+    return f"{source}: {len(rows):,} of {of:,} rows, {first} the first, are"
 
 
 def _range(low: float, high: float) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from math import isfinite
 from typing import NamedTuple
 
@@ -19,21 +20,39 @@ MISSING = frozenset(
         "-",
         "--",
         "---",
+        "\u2013",
+        "\u2014",
+        "\u2212",
         ".",
         "na",
         "n/a",
         "n.a.",
+        "n.a",
         "#n/a",
+        "#n/a n/a",
         "#na",
         "<na>",
+        "#null!",
+        "#value!",
+        "#ref!",
+        "#div/0!",
+        "#num!",
+        "#name?",
         "nan",
         "-nan",
+        "1.#ind",
+        "-1.#ind",
+        "1.#qnan",
+        "-1.#qnan",
         "nat",
         "null",
+        "(null)",
+        "\\n",
+        "nil",
         "none",
     )
 )
-"""Texts that stand for no value in spreadsheets, databases, R, pandas and UCI's files, in lower case."""
+"""Texts that stand for no value in spreadsheets, databases, R, C, pandas and UCI's files, in lower case."""
 
 BEYOND = 2.0**53
 """From here on a float64 no longer tells whole numbers apart."""
@@ -62,7 +81,14 @@ def number(text: str) -> float | None:
 
 def is_missing(text: str) -> bool:
     """Whether a cell says that its value is missing."""
-    return text.strip().lower() in MISSING
+    return visible(text).lower() in MISSING
+
+
+def visible(text: str) -> str:
+    """Return a text without space around it, and without marks of no width, such as U+200B and U+FEFF."""
+    if not text.isascii():
+        text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
+    return text.strip()
 
 
 def is_code(text: str) -> bool:
@@ -92,6 +118,24 @@ def other_spelling(text: str) -> Spelling | None:
     if plain != text and _is_spelled(plain):
         return _OTHER_SIGNS
     return None
+
+
+def shared_spelling(texts: Sequence[str]) -> Spelling | None:
+    """Return what the texts of a column look like, where the same stands around the numbers in all of them.
+
+    Such as 10 kg and 12.5 kg, 12:30 and 9:05, 5k and 1M, 0x1F and 0xA0, or dates of one format. Plain numbers
+    may stand among them. What begins with a word, as class 1, is the name of something; an amount may begin
+    with its currency.
+    """
+    around = ""
+    for text in texts:
+        if number(text) is not None:
+            continue
+        here = _around_numbers(text) if len(text) <= LONGEST else None
+        if here is None or (around and here != around):
+            return None
+        around = here
+    return _SHARED if around else None
 
 
 def why_no_number(cell: str) -> str:
@@ -147,6 +191,10 @@ _GROUPED = [
     ),
     (re.compile(r"[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d+)?"), _COMMA),
     (
+        re.compile(r"[+-]?\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d*)?"),
+        Spelling("a number with commas between lakhs and thousands", _THOUSANDS),
+    ),
+    (
         re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?"),
         Spelling("a number with commas between thousands", _THOUSANDS),
     ),
@@ -177,15 +225,39 @@ _OTHER_SIGNS = Spelling(
 )
 
 
+_SHARED = Spelling(
+    "a number, a date or a time, as do all texts there",
+    "Write numbers plainly: without units and signs around them, and dates and times as the number of days "
+    "or seconds since the first one.",
+)
+_HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]+")
+_NUMBER = re.compile(r"\d+(?:[.,_' \u00a0\u2009\u202f\u2019]\d+)*(?:[eE][+-]?\d+)?", re.ASCII)
+_MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*", re.IGNORECASE)
+_SIZE = re.compile(r"(?<=0)\s?(?:[kKmMbBgGtT])$")
+_BEGINNING = re.compile(r"[^\w]*(?:(?:[A-Z]{3}|[A-Za-z]{2}\.?|M)[^\w]*)?0")
+"""What may stand before the first number, written as 0: signs, a currency or a month."""
+
+
+def _around_numbers(text: str) -> str | None:
+    """Return a text with 0 for each number, and M for each month; None for what is no number by its look."""
+    text = _in_ascii(text).lstrip("+-'\"~").rstrip()
+    if _HEXADECIMAL.fullmatch(text):
+        return "0x0"
+    around = _SIZE.sub("k", _MONTH.sub("M", _NUMBER.sub("0", text)))
+    return around if _BEGINNING.match(around) else None
+
+
 def _is_spelled(text: str) -> bool:
     value = number(text)
     return other_spelling(text) is not None if value is None else isfinite(value)
 
 
 def _in_ascii(text: str) -> str:
-    """Return a text with the digits of other scripts as 0 to 9, and other minus signs as "-"."""
+    """Return what is visible of a text, the digits of other scripts as 0 to 9, other minus signs as "-"."""
+    if text.isascii():
+        return text
     signs = []
-    for sign in unicodedata.normalize("NFKC", text):
+    for sign in unicodedata.normalize("NFKC", visible(text)):
         digit = unicodedata.decimal(sign, None)
         signs.append(
             str(digit) if digit is not None else "-" if sign in "\u2010\u2011\u2012\u2013\u2212" else sign

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..quoting import counted, literal
 from .arrays import feature_rows, target_values
-from .errors import DataError, check_columns, listed
+from .errors import DataError, check_columns, check_different, listed
 from .frames import Frame, frame_of, name_of
 from .target_cells import AUTO, Reading
 
@@ -34,6 +34,9 @@ class Table:
         d and t names.
     source : str
         Where the rows come from, for messages.
+    named : bool
+        Whether somebody named the features, whatever they are called; False where x1, x2, ... only number
+        them, so that their order counts.
     """
 
     X: NDArray[np.float64]
@@ -41,6 +44,7 @@ class Table:
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
     source: str = "the table"
+    named: bool = True
 
     @classmethod
     def of(
@@ -76,12 +80,13 @@ class Table:
         TypeError for what are not host arrays.
         """
         reading = AUTO if target_as == "auto" and not keep_as_class else Reading(target_as, keep_as_class)
-        feature_names, target_names = _texts(feature_names), _texts(target_names)
+        feature_names = as_names("feature_names", feature_names)
+        target_names = as_names("target_names", target_names)
         frame = frame_of(X)
         if frame is not None and frame.named:
             wanted = _target_names(frame, targets, target_names, source)
             if wanted is not None:
-                targets, target_names = frame.array(wanted, source, "target"), wanted
+                targets, target_names = frame.array(wanted, source, "targets"), wanted
             if feature_names is None:
                 feature_names = [name for name in frame.names if name not in (wanted or ())]
             check_apart(feature_names, wanted or (), frame.names, source)
@@ -92,13 +97,15 @@ class Table:
             raise DataError(f"{source}: {literal(targets)} is a name, but the columns of X have none.")
         rows = feature_rows(X, feature_names, source)
         features = _names("feature_names", feature_names, numbered("x", rows.shape[1]), source)
+        named = feature_names is not None
         if targets is None:
-            return cls(rows, None, features, _names("target_names", target_names, (), source), source)
+            none = _names("target_names", target_names, (), source)
+            return cls(rows, None, features, none, source, named)
         given = _own_names(targets) if target_names is None else target_names
         values = target_values(targets, len(rows), reading, given or ("y",), source)
         t = values.shape[1]
         default = ("y",) if t == 1 else numbered("y", t)
-        return cls(rows, values, features, _names("target_names", given, default, source), source)
+        return cls(rows, values, features, _names("target_names", given, default, source), source, named)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -111,17 +118,19 @@ class Table:
     def with_features(self, names: Sequence[str]) -> Table:
         """Return the table with the features `names`, in that order, found by name.
 
-        A table without names of its own (x1, x2, ...) is taken as it stands if it has as many features.
-        Raises DataError that lists the features which are missing.
+        A table whose features nobody named is taken as it stands if it has as many. Raises DataError that
+        lists the features which are missing, or repeated.
         """
-        names = tuple(names)
+        names = as_names("names", names) or ()
         d = self.X.shape[1]
         if self.feature_names == names:
             return self
-        if self.feature_names == numbered("x", d):
+        if not self.named:
+            check_different(names, self.source, "features")
             if d != len(names):
-                raise DataError(f"{self.source} has {counted(d, 'feature')}, but {len(names)} are expected.")
-            return replace(self, feature_names=names)
+                expected = "1 is" if len(names) == 1 else f"{len(names)} are"
+                raise DataError(f"{self.source} has {counted(d, 'feature')}, but {expected} expected.")
+            return replace(self, feature_names=names, named=True)
         check_columns(names, self.feature_names, self.source, "features")
         position = {name: i for i, name in enumerate(self.feature_names)}
         columns = [position[name] for name in names]
@@ -140,9 +149,12 @@ def numbered(letter: str, count: int) -> tuple[str, ...]:
     return tuple(f"{letter}{i}" for i in range(1, count + 1))
 
 
-def _texts(names: Sequence[str] | None) -> tuple[str, ...] | None:
+def as_names(what: str, names: Any) -> tuple[str, ...] | None:
+    """Return one name or several as a tuple; None stays None. Raises TypeError for what is neither."""
     if names is None or isinstance(names, str):
         return None if names is None else (names,)
+    if not isinstance(names, Iterable):
+        raise TypeError(f"{what} must be the names of columns, such as ('a', 'b'), got {literal(names)}.")
     return tuple(str(name) for name in names)
 
 

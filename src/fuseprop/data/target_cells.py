@@ -15,7 +15,7 @@ from ..backend import HostArray
 from ..choices import choose
 from ..quoting import literal
 from .errors import DataError
-from .spelling import BEYOND, is_code, is_missing, number, other_spelling
+from .spelling import BEYOND, Spelling, is_code, is_missing, number, other_spelling, shared_spelling, visible
 
 MANY = 20
 """More different numbers than this in a column make it numeric, so that text in it is a mistake."""
@@ -58,8 +58,10 @@ class Reading:
         choose("target_as", self.target_as, KINDS)
         if isinstance(self.keep_as_class, str):
             object.__setattr__(self, "keep_as_class", (self.keep_as_class,))
-        object.__setattr__(self, "keep_as_class", tuple(self.keep_as_class))
-        if not all(isinstance(text, str) and text.strip() for text in self.keep_as_class):
+        is_several = isinstance(self.keep_as_class, Iterable)
+        if is_several:
+            object.__setattr__(self, "keep_as_class", tuple(self.keep_as_class))
+        if not is_several or not all(isinstance(text, str) and text.strip() for text in self.keep_as_class):
             raise ValueError(
                 f"keep_as_class must be texts such as ('NA',), got {literal(self.keep_as_class)}."
             )
@@ -96,19 +98,20 @@ def read_cells(
         Whether the column came as text where numbers could have been given; such stays text.
 
     Raises DataError, with the place of the first such row: for a missing value, for a number in another
-    spelling, for text among many numbers, and for codes that might as well be numbers.
+    spelling or with units, for text among many numbers, and for codes that might as well be numbers.
     """
     column = _Column(texts, codes, reading, place)
     column.refuse_missing()
     if reading.target_as == "text":
         return column.as_text()
     if reading.target_as == "numbers":
-        column.refuse_other_than_numbers("as target_as says")
+        column.refuse_other_than_numbers()
         return column.as_numbers()
     column.refuse_other_spellings()
     if not column.is_numeric():
         if len(column.known()) > MANY:
-            column.refuse_other_than_numbers(f"as in the {len(column.known())} different numbers there")
+            column.refuse_other_than_numbers(f", as in the {len(column.known())} different numbers there")
+        column.refuse_shared_spelling()
         return column.as_text()
     if column.holds_codes():
         column.refuse_infinite(but=is_code)
@@ -131,6 +134,7 @@ class _Column:
     ) -> None:
         self._texts = texts
         self._codes = codes
+        self._reading = reading
         self._kept = set(reading.keep_as_class) & set(texts)
         self._place = place
         self._numbers = [None if text in self._kept else number(text) for text in texts]
@@ -163,10 +167,15 @@ class _Column:
             return
         row, text, rows = found
         others = f" ({rows} such rows)" if rows > 1 else ""
-        if not text.strip():
+        if not visible(text):
             raise DataError(f"{self._place(row)}: the cell is empty{others}. Fill it, or leave the row out.")
         advice = ""
-        if len(self.known()) <= MANY:
+        # Whoever keeps texts, as a model keeps its classes, knows how; numbers have no other classes.
+        if (
+            len(self.known()) <= MANY
+            and not self._reading.keep_as_class
+            and self._reading.target_as != "numbers"
+        ):
             advice = (
                 f" Where it is a class, keep it as one: --keep-as-class {quote(text)}, or "
                 f"keep_as_class=({literal(text)},) in Python."
@@ -182,12 +191,22 @@ class _Column:
             row, text, _ = found
             raise DataError(f"{self._place(row)}: {told_spelling(text)} {AS_TEXT}")
 
-    def refuse_other_than_numbers(self, why: str) -> None:
+    def refuse_other_than_numbers(self, why: str = "") -> None:
         found = self._first(lambda text, value: value is None and text not in self._kept)
         if found is not None:
             row, text, _ = found
             told = f" {told_spelling(text)}" if other_spelling(text) else ""
-            raise DataError(f"{self._place(row)}: expected a number, {why}, got {literal(text)}.{told}")
+            raise DataError(f"{self._place(row)}: expected a number{why}, got {literal(text)}.{told}")
+
+    def refuse_shared_spelling(self) -> None:
+        """Refuse many different numbers with the same around them, such as a unit."""
+        texts = [text for text in self._texts if text not in self._kept]
+        spelling = shared_spelling(texts) if len(texts) > MANY else None
+        if spelling is not None:
+            found = self._first(lambda text, value: value is None and text not in self._kept)
+            assert found is not None
+            row, text, _ = found
+            raise DataError(f"{self._place(row)}: {_told(text, spelling)} {AS_TEXT}")
 
     def refuse_infinite(self, but: Callable[[str], bool] = lambda _: False) -> None:
         found = self._first(lambda text, value: value is not None and not isfinite(value) and not but(text))
@@ -243,4 +262,8 @@ def told_spelling(text: str) -> str:
     """Return in words what a number in another spelling looks like, and what to do about it."""
     spelling = other_spelling(text)
     assert spelling is not None
+    return _told(text, spelling)
+
+
+def _told(text: str, spelling: Spelling) -> str:
     return f"{literal(text)} looks like {spelling.looks_like}, which is not read as one. {spelling.remedy}"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..quoting import literal
 from .errors import DataError, listed
+from .spelling import number
 
 if TYPE_CHECKING:
     from .table import Table
@@ -42,9 +43,12 @@ def are_whole(values: HostArray) -> bool:
 def require_numbers(targets: HostArray, table: Table) -> HostArray:
     """Return the targets (N, t) of a table; raise DataError for text."""
     if targets.dtype.kind == "U":
+        advice = ""
+        if all(number(text) is not None for text in np.unique(targets).tolist()):
+            advice = ' Where such texts are numbers: --target-as numbers, or target_as="numbers" in Python.'
         raise DataError(
             f"{table.source}: expected numbers in the target {listed(table.target_names)}, got text such as "
-            f"{literal(str(targets[0, 0]))}."
+            f"{literal(str(targets[0, 0]))}.{advice}"
         )
     return targets
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..choices import choose
 from ..losses import LOSSES
-from ..quoting import literal, shown
+from ..quoting import counted, literal, shown
 from .errors import DataError, listed
 from .table import Table
 from .target_cells import Reading
@@ -69,7 +69,9 @@ class Task:
         choose("task", self.name, DEFAULT_LOSS)
         wanted = {"binary": len(self.classes) == 2, "exclusive": len(self.classes) >= 2}
         if not wanted.get(self.name, not self.classes):
-            raise ValueError(f"the task {self.name} does not go with {len(self.classes)} classes.")
+            raise ValueError(
+                f"the task {self.name} does not go with {counted(len(self.classes), 'class', 'classes')}."
+            )
 
     @property
     def labels(self) -> tuple[Class, ...]:
@@ -113,8 +115,8 @@ class Task:
         targets = table.require_targets()
         if targets.shape[1] != len(self.targets):
             raise DataError(
-                f"{table.source} has {targets.shape[1]} target columns, expected {len(self.targets)}: "
-                f"{listed(self.targets)}."
+                f"{table.source} has {counted(targets.shape[1], 'target column')}, expected "
+                f"{len(self.targets)}: {listed(self.targets)}."
             )
         if not self.classes:
             if self.name == "multi-label":

@@ -52,6 +52,7 @@ def save(estimator: Any, path: str | Path) -> None:
             task="regression" if labels is None else TASK_OF[labels.kind],
             classes=[] if labels is None or several else np.asarray(labels.classes).tolist(),
             feature_names=[str(name) for name in names],
+            named=hasattr(estimator, "feature_names_in_"),
             target_names=["y"] if k == 1 or not (several or labels is None) else [f"y{i}" for i in range(k)],
             input_mean=[0.0] * d,
             input_scale=[1.0] * d,
@@ -89,7 +90,7 @@ def load(estimator: Any, path: str | Path) -> Any:
     estimator.coefs_, estimator.intercepts_ = coefs, intercepts
     estimator.n_features_in_, estimator.n_outputs_ = len(coefs[0]), len(intercepts[-1])
     estimator.n_layers_, estimator.n_iter_, estimator.t_ = len(coefs) + 1, 0, 0
-    if c.feature_names != _numbered(len(coefs[0])):
+    if c.named:
         estimator.feature_names_in_ = np.array(c.feature_names, dtype=object)
     if not is_regression:
         classes = np.array(c.classes) if c.classes else np.arange(len(intercepts[-1]))
