@@ -95,6 +95,10 @@ def test_a_loaded_estimator_learns_on(fitted, tmp_path):
             assert model.n_iter_ == 1
         for coef, earlier in zip(model.coefs_, before, strict=True):
             assert 0 < np.abs(coef - earlier).max() < 1e-3
+        scikit_learns = to_sklearn(kind.load(path)).partial_fit(X, y)
+        assert len(scikit_learns.loss_curve_) == 1
+        later = to_sklearn(model.set_params(early_stopping=True)).set_params(warm_start=True, max_iter=2)
+        assert later.fit(X, y).n_iter_ == 2
 
 
 def test_a_trained_model_becomes_an_estimator(numbers, tmp_path):
