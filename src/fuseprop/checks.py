@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from math import isfinite
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -200,6 +201,14 @@ def as_list(name: str, values: Iterable[T] | object, example: str) -> list[T]:
     if isinstance(values, str | bytes | set | frozenset | dict) or not isinstance(values, Iterable):
         raise TypeError(f"{name} must be a sequence such as {example}, got {values!r:.60}.")
     return list(values)
+
+
+def as_path(path: object, example: str) -> Path:
+    """Return a path; raise TypeError for what is none."""
+    try:
+        return Path(path)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise TypeError(f'a path such as "{example}" is needed, got {path!r:.60}.') from error
 
 
 def _first(wanted: NDArray[np.bool_]) -> str:

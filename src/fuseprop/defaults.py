@@ -12,12 +12,15 @@ from dataclasses import dataclass, fields
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from .activations import check_activation
-from .checks import positive_integer
+from .checks import FLAGS, as_list, is_finite_number, positive_integer
 from .choices import choose, suggestion
 from .data.tasks import DEFAULT_LOSS, Task
 from .losses import LOSSES
 from .optimizers import MomentumSGD
+from .quoting import counted
 
 SPLIT_FROM = 20
 """Tables with fewer rows are not split by default: a few rows held out tell nothing."""
@@ -75,7 +78,7 @@ class Settings:
     def __post_init__(self) -> None:
         try:
             self._check()
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise SettingsError(str(error)) from None
 
     def _check(self) -> None:
@@ -85,8 +88,8 @@ class Settings:
             check_activation(name)
         if len(self.activation) != len(self.hidden):
             raise ValueError(
-                f"activation has {len(self.activation)} entries for {len(self.hidden)} hidden layers; give "
-                f"one name for all, or one a layer."
+                f"activation has {counted(len(self.activation), 'entry', 'entries')} for "
+                f"{counted(len(self.hidden), 'hidden layer')}; give one name for all, or one a layer."
             )
         choose("loss", self.loss, LOSSES)
         positive_integer("epochs", self.epochs)
@@ -94,11 +97,11 @@ class Settings:
         _check_share("test", self.test)
         _check_share("validation", self.validation)
         MomentumSGD(self.learning_rate, self.momentum, self.weight_decay)
-        if self.seed < 0:
-            raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r}.")
+        if isinstance(self.seed, FLAGS) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r:.60}.")
 
 
-def settings_for(task: Task, rows: int, features: int, **given: Any) -> Settings:
+def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Settings:
     """Return settings for a table (rows, features): what is `given` by name, the rest by rule.
 
     None counts as not given; `activation` may be one name for all hidden layers. The rules: 64 tanh units;
@@ -117,13 +120,19 @@ def settings_for(task: Task, rows: int, features: int, **given: Any) -> Settings
     share = 0.2 if rows >= SPLIT_FROM else 0.0
     regression = task.name == "regression"
 
-    hidden = tuple(given.get("hidden", (64,)))
     test, validation = given.get("test", share), given.get("validation", share)
-    batch_size = given.get("batch_size", 32)
-    _check_share("test", test)
-    _check_share("validation", validation)
+    try:
+        hidden: tuple[Any, ...] = tuple(
+            as_list("hidden", given.get("hidden", (64,)), "(64,), a size a layer")
+        )
+        activation = _one_a_layer(given.get("activation", "tanh"), len(hidden))
+        batch_size = positive_integer("batch_size", given.get("batch_size", 32))
+        _check_share("test", test)
+        _check_share("validation", validation)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(str(error)) from None
     learned = max(1, round(rows * (1 - test) * (1 - validation)))
-    steps_an_epoch = ceil(learned / max(1, batch_size))
+    steps_an_epoch = ceil(learned / batch_size)
     decay = min(1.0, 0.7 * features / learned) if regression else 0.001
 
     chosen: dict[str, Any] = {
@@ -137,16 +146,20 @@ def settings_for(task: Task, rows: int, features: int, **given: Any) -> Settings
         "batch_size": batch_size,
         "test": test,
         "validation": validation,
-        "activation": _one_a_layer(given.get("activation", "tanh"), len(hidden)),
+        "activation": activation,
     }
     return Settings(**chosen)
 
 
-def _check_share(name: str, share: float) -> None:
-    if not 0 <= share < 1:
-        raise SettingsError(f"{name} must be a share of the rows, at least 0 and below 1, got {share!r}.")
+def _check_share(name: str, share: object) -> None:
+    if not (is_finite_number(share) and 0 <= share < 1):  # type: ignore[operator]
+        raise ValueError(f"{name} must be a share of the rows, at least 0 and below 1, got {share!r:.60}.")
 
 
 def _one_a_layer(activation: str | Sequence[str], layers: int) -> tuple[str, ...]:
-    names = (activation,) if isinstance(activation, str) else tuple(activation)
+    if isinstance(activation, str):
+        return (activation,) * layers
+    names: tuple[str, ...] = tuple(
+        as_list("activation", activation, '("tanh", "relu"), or one name for all hidden layers')
+    )
     return names * layers if len(names) == 1 else names

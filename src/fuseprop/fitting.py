@@ -83,7 +83,7 @@ class Fitting:
     few rows to split, BackendUnavailable where the device cannot be had.
     """
 
-    def __init__(self, table: Table, task: str | None = None, **given: Any) -> None:
+    def __init__(self, table: Table, /, task: str | None = None, **given: Any) -> None:
         posed = make_task(table, task)
         self.settings = settings = settings_for(posed, *table.X.shape, **given)
         outputs = posed.outputs(settings.loss)

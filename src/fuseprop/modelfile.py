@@ -20,6 +20,7 @@ import numpy as np
 from .activations import ACTIVATIONS
 from .atomic import write_atomically
 from .backend import HostArray
+from .checks import as_path
 from .losses import LOSSES
 from .quoting import literal, shown
 from .reading import border, open_file
@@ -105,6 +106,7 @@ def write_model(path: str | Path, layers: Layers, configuration: Configuration) 
     """
     from . import __version__
 
+    path = as_path(path, "model.safetensors")
     place = shown(path, None)
     tensors = {}
     for i, (weights, bias) in enumerate(layers):
@@ -124,7 +126,8 @@ def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Con
 
     Raises ModelFileError for anything that is not a whole, consistent model file of a known format.
     """
-    path, place = Path(path), shown(path, None)
+    path = as_path(path, "model.safetensors")
+    place = shown(path, None)
     with border(path, ModelFileError, "a whole model file", "Copy or train it again."):
         with open_file(path) as file:
             tensors, texts = unpack(file, place)

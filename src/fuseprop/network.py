@@ -123,7 +123,7 @@ class Network:
         that are not finite or too large for the dtype. Nothing is set then.
         """
         pairs: list[Any] = as_list(
-            "layers", layers, "[(weights, bias), ...], which network.weights() returns,"
+            "layers", layers, "[(weights, bias), ...], as network.weights() returns it"
         )
         if len(pairs) != len(self.layers):
             raise ValueError(

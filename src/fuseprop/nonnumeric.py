@@ -37,6 +37,11 @@ def check_plain(name: str, values: Any) -> None:
     if type(values) is np.ndarray and values.dtype.kind in NUMERIC:
         return
     _check_masked(name, values)
+    if callable(getattr(values, "column", None)) and hasattr(values, "column_names"):  # Arrow
+        _check_unique(name, values.column_names)
+        for i, column in enumerate(values.column_names):
+            _check_dates(f"the column {quoted(column)} of {name}", values.column(i))
+        return
     columns, dtypes = getattr(values, "columns", None), getattr(values, "dtypes", None)
     if columns is not None and dtypes is not None:
         if not getattr(columns, "is_unique", False):  # which pandas knows without counting
@@ -65,7 +70,7 @@ def first_stranger(values: Any) -> object:
 
 def read_list(values: Any) -> Any:
     """Return a list of numbers as the array that NumPy makes of it, and everything else as it is."""
-    if not isinstance(values, list | tuple) or any(isinstance(row, np.ma.MaskedArray) for row in values):
+    if not isinstance(values, list | tuple) or _holds_masked(values):
         return values
     try:
         array = np.asarray(values)
@@ -85,7 +90,7 @@ def _check_unique(name: str, columns: Iterable[Any]) -> None:
 
 def _check_masked(name: str, values: Any) -> None:
     if isinstance(values, list | tuple):
-        if any(isinstance(value, np.ma.MaskedArray) for value in values):
+        if _holds_masked(values):
             raise ValueError(
                 f"{name} is a {type(values).__name__} with masked arrays in it, whose masks would be "
                 f"forgotten. Fill them, array.filled(value), or leave out what they mask."
@@ -102,6 +107,10 @@ def _check_masked(name: str, values: Any) -> None:
             f"them, {name}.filled(value), or leave out their rows, "
             f"{name}[~numpy.ma.getmaskarray({name}){rows}], here and in all that belongs to them."
         )
+
+
+def _holds_masked(values: Any) -> bool:
+    return any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, _cells(values))))
 
 
 def _check_dates(what: str, values: Any) -> None:
@@ -123,17 +132,26 @@ def _kind_of_time(values: Any) -> tuple[str, str] | None:
         kind = getattr(dtype, "kind", "O")
         if kind in ("M", "m"):
             return ("dates" if kind == "M" else "spans of time"), str(dtype)
-        if kind != "O" or not hasattr(values, "__array__"):
-            return None
-        array = np.asarray(values)  # of categories and other dtypes of pandas' own
-        if array.dtype != object:
-            return None if array.dtype is dtype else _kind_of_time(array)
-        seen: Iterable[Any] = array.flat
-    elif isinstance(values, list | tuple):
-        seen = chain.from_iterable(row if isinstance(row, list | tuple) else (row,) for row in values)
-    else:
+        if kind != "O" or (hasattr(values, "__dlpack__") and not isinstance(values, np.ndarray)):
+            return None  # DLPack knows numbers alone
+    if isinstance(values, list | tuple):
+        return _kind_of_cells(values)
+    if not hasattr(values, "__array__"):
         return None
-    for kind_of_value in set(map(type, seen)):
+    array = np.asarray(values)  # of categories and other dtypes of pandas' own, and of what has no dtype
+    if array.dtype == object:
+        return _kind_of_cells(array)
+    return None if array.dtype is dtype else _kind_of_time(array)
+
+
+def _kind_of_cells(values: Any) -> tuple[str, str] | None:
+    """Return the same of what stands in a list or an array of objects, of which some may be arrays."""
+    for kind_of_value in set(map(type, _cells(values))):
+        if hasattr(kind_of_value, "__array__") and not issubclass(kind_of_value, np.generic):
+            for value in _cells(values):
+                found = _kind_of_time(value) if type(value) is kind_of_value else None
+                if found is not None:
+                    return found
         if kind_of_value.__name__ == "NaTType":  # a missing value, whatever it is missing from
             continue
         if issubclass(kind_of_value, timedelta | np.timedelta64):
@@ -141,6 +159,13 @@ def _kind_of_time(values: Any) -> tuple[str, str] | None:
         if issubclass(kind_of_value, date | time | np.datetime64) or kind_of_value.__name__ == "Period":
             return "dates", _spelled(kind_of_value)
     return None
+
+
+def _cells(values: Any) -> Iterable[Any]:
+    """Return what stands in a list, in its rows where these are lists too, or in an array."""
+    if isinstance(values, np.ndarray):
+        return values.flat
+    return chain.from_iterable(row if isinstance(row, list | tuple) else (row,) for row in values)
 
 
 def _is_numeric(dtype: Any) -> bool:

@@ -51,14 +51,19 @@ def load_backend(device: str | None = None, dtype: str = "float32") -> AnyBacken
     Raises BackendUnavailable, saying what is missing; ValueError for an unknown dtype, TypeError for a device
     that is no name.
     """
+    return backend_on(device, dtype, otherwise="auto")
+
+
+def backend_on(device: str | None, dtype: str, *, otherwise: str) -> AnyBackend:
+    """Return what `load_backend` does, but where nothing names a device, that of `otherwise`."""
     if not isinstance(device, str | None):
         raise TypeError(f'device must be a name such as "cpu" or "cuda:1", got {device!r}.')
-    device = named_device(device, "auto")
-    if device != "auto":
+    wanted = named_device(device, otherwise)
+    if wanted != "auto":
         try:
-            return _open(device, dtype)
+            return _open(wanted, dtype)
         except BackendUnavailable as error:
-            if device != os.environ.get(VARIABLE):
+            if device is not None or not os.environ.get(VARIABLE):
                 raise
             raise BackendUnavailable(f"{error} The variable {VARIABLE} names this device.") from error
     backend, why = _choose(dtype)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import HostArray
+from .quoting import counted
 
 Index = NDArray[np.int64]
 
@@ -25,7 +26,8 @@ def split_rows(
     wanted = round(fraction * rows)
     if not 0 < wanted < rows:
         raise ValueError(
-            f"{rows} rows are too few to hold out a share of {fraction:g}: that is {wanted} of them. "
+            f"{counted(rows, 'row')} {'is' if rows == 1 else 'are'} too few to hold out a share of "
+            f"{fraction:g}: that is {wanted} of them. "
             f"Give more rows or another share."
         )
     if classes is None:
@@ -40,7 +42,8 @@ def split_rows(
     take = np.minimum(take, sizes - 1)
     if not take.any():
         raise ValueError(
-            f"{rows} rows in {len(names)} classes are too few to hold out a share of {fraction:g} of each. "
+            f"{counted(rows, 'row')} in {counted(len(names), 'class', 'classes')} are too few to hold out a "
+            f"share of {fraction:g} of each. "
             f"Give more rows or another share."
         )
     held_out = np.zeros(rows, np.bool_)

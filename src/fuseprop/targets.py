@@ -59,7 +59,7 @@ def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Target
     k = last.outputs
     if len(array.shape) == 0 or len(array) != rows:
         raise ValueError(
-            f"target must have one entry for each of the {rows} rows of X, got shape {array.shape}."
+            f"target must have one entry for each row of X, {counted(rows, 'row')}, got shape {array.shape}."
         )
     check_finite("target", array)
     if array.ndim == 1 and (k > 1 or loss.takes_labels):

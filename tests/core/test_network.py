@@ -256,7 +256,7 @@ def test_bad_rows_are_refused_everywhere(network, bad, error, message):
 @pytest.mark.parametrize(
     ("loss", "outputs", "target", "message"),
     [
-        (SOFTMAX, 3, LABELS[:8], r"one entry for each of the 9 rows.*\(8,\)"),
+        (SOFTMAX, 3, LABELS[:8], r"one entry for each row of X, 9 rows.*\(8,\)"),
         (SOFTMAX, 3, LABELS + 1, "must be 0 to 2 for 3 outputs, got 1 to 3"),
         (SOFTMAX, 3, LABELS - 1, "got -1 to 1"),
         (SOFTMAX, 3, LABELS + 0.5, "must be whole; got 0.5"),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import arrow
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +33,10 @@ DATES = {
     ),
     "periods": (FRAME.assign(b=DAYS.to_period("D")), r'the column "b" of \w+ holds dates \(pandas.Period'),
     "categories": (FRAME.assign(b=pd.Categorical(DAYS)), r'the column "b" of \w+ holds dates'),
+    "list of arrays": ([*np.column_stack([DAYS, DAYS])], r"holds dates \(datetime64"),
+    "read by NumPy alone": (arrow.Array(np.column_stack([DAYS, DAYS])), r"holds dates \(datetime64"),
+    "a column of Arrow": (arrow.Table(a=X[:, 0], b=DAYS), r'the column "b" of \w+ holds dates \(datetime64'),
+    "Arrow's objects": (arrow.Table(a=DAYS.date, b=DAYS), r'"a" of \w+ holds dates \(datetime.date\)'),
     "numbered columns": (pd.DataFrame({0: X[:, 0], 1: DAYS}), r"the column 1 of \w+ holds dates"),
 }
 
@@ -98,8 +103,9 @@ def test_masked_rows_are_refused_everywhere(backend):
     for door in doors(backend):
         with pytest.raises(ValueError, match=message):
             door(MASKED)
-        with pytest.raises(ValueError, match="list with masked arrays"):
-            door([*MASKED])
+        for rows in ([*MASKED], [[np.ma.masked, 1.0]] * 6):
+            with pytest.raises(ValueError, match="list with masked arrays"):
+                door(rows)
 
 
 def test_masked_targets_weights_and_parameters_are_refused(backend):
@@ -141,6 +147,8 @@ def test_plain_values_pass():
         FRAME.assign(b=pd.Categorical(TARGET)),
         FRAME.assign(b=pd.array([1, None, 3, 4, 5, 6], dtype="Int64")),
         FRAME.assign(b="text"),
+        arrow.Table(a=X[:, 0], b=["text"] * 6),
+        [*X],
         pd.Series(["a", "b"]),
         ["a", 1, None],
         None,

@@ -55,6 +55,11 @@ def test_shares_outside_are_refused(fraction):
         split_rows(np.random.default_rng(0), 10, fraction)
 
 
+def test_one_row_is_no_rows():
+    with pytest.raises(ValueError, match=r"1 row is too few to hold out a share of .* 0 of them"):
+        split_rows(np.random.default_rng(0), 1, 0.5)
+
+
 def test_too_few_rows_of_every_class():
     with pytest.raises(ValueError, match="4 rows in 4 classes are too few"):
         split_rows(np.random.default_rng(0), 4, 0.5, np.arange(4))

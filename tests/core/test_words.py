@@ -5,8 +5,9 @@ from math import inf, nan
 import numpy as np
 import pytest
 
+import fuseprop
 from fuseprop import Adam, Dense, MomentumSGD, Network, Perceptron, load_backend, mlp
-from fuseprop.callbacks import EarlyStopping, OnEpochEnd
+from fuseprop.callbacks import EarlyStopping, HistoryCSV, OnEpochEnd, SaveBest
 from fuseprop.schedules import Constant, Cosine, Exponential, InverseScaling, Step
 
 HALF = "half_squared_error"
@@ -142,7 +143,7 @@ def test_a_number_that_the_dtype_does_not_hold():
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        (None, TypeError, r"layers must be a sequence such as \[\(weights, bias\), ...\].*got None"),
+        (None, TypeError, r"must be a sequence such as \[\(weights, bias\), ...\], as .*it, got None"),
         ([None, None], TypeError, r"layer 1 needs a pair \(weights, bias\), got None"),
         ([(np.ones((2, 3)), np.ones(3)), (np.ones((3, 1)), None)], TypeError, "layer 2 needs a pair"),
         ([(np.ones((2, 3)), np.ones(3))], ValueError, "weights and bias of 2 layers, got 1"),
@@ -188,7 +189,24 @@ def test_class_numbers_that_no_integer_holds(backend):
         network.fit(X, np.full(6, 1e300))
 
 
+@pytest.mark.parametrize("path", [None, 3, b"m"])
+def test_what_is_no_path(path):
+    model, _ = fuseprop.train("xor", epochs=1, device="cpu")
+    for call in (
+        lambda: SaveBest(model, path),
+        lambda: HistoryCSV(path),
+        lambda: model.save(path),
+        lambda: fuseprop.load(path),
+    ):
+        with pytest.raises(TypeError, match=r'a path such as "\w+.\w+" is needed, got (None|3|b\'m\')'):
+            call()
+
+
 def test_counts_of_one():
+    with pytest.raises(ValueError, match="one entry for each row of X, 1 row, got shape"):
+        Network(mlp([2, 1]), HALF, device="cpu").fit(X[:1], TARGET)
+    with pytest.raises(ValueError, match="activation has 2 entries for 1 hidden layer; give"):
+        fuseprop.train("xor", hidden=(3,), activation=("tanh", "relu"))
     network = Network(mlp([2, 1]), HALF, device="cpu")
     with pytest.raises(ValueError, match="X has 1 feature, but"):
         network.predict(X[:, :1])

@@ -3,6 +3,7 @@
 import sys
 import types
 
+import arrow
 import numpy as np
 import pytest
 import scipy.sparse
@@ -54,6 +55,22 @@ def test_dlpack_in_and_out(foreign, classes, numbers):
     assert isinstance(model.predict(foreign(X)), foreign)
     np.testing.assert_array_equal(model.predict(X), expected.predict(X))
     assert model.score(foreign(X), foreign(y)) == expected.score(X, y)
+
+
+def test_arrow(classes, numbers):
+    """Its arrays are read as NumPy reads them: DLPack holds neither text nor gaps."""
+    X, y = classes
+    weights = np.linspace(0.5, 1, len(X))
+    expected = MLPClassifier(max_iter=5, random_state=0).fit(X, y, weights)
+    model = MLPClassifier(max_iter=5, random_state=0).fit(X, arrow.Array(y), arrow.Array(weights))
+    np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
+    assert model.score(X, arrow.Array(y), arrow.Array(weights)) == expected.score(X, y, weights)
+    assert list(MLPClassifier().partial_fit(X, arrow.Array(y), classes=arrow.Array(["a", "b", "c"])).classes_)
+    X, y = numbers
+    model = MLPRegressor(max_iter=5, random_state=0).fit(X, arrow.Array(y))
+    assert model.score(X, arrow.Array(y)) == model.score(X, y)
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        model.fit(X, arrow.Array(np.where(y > 0, np.nan, y)))
 
 
 def test_an_array_on_a_device_that_cannot_be_copied_names_the_remedy(classes):

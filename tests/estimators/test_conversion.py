@@ -79,6 +79,28 @@ def test_files(fitted, tmp_path):
     np.testing.assert_array_equal(whole.values, model.predict(X))
 
 
+def test_a_loaded_estimator_learns_on(fitted, tmp_path):
+    """From the file's weights, by an optimizer that starts anew: a file holds none."""
+    name, options, X, y = fitted
+    path = tmp_path / "model.safetensors"
+    getattr(fuseprop, name)(**options).fit(X, y).save(path)
+    kind = getattr(fuseprop, name)
+    for parameters in ({}, {"solver": "sgd"}, {"warm_start": True}):
+        model = kind.load(path).set_params(max_iter=3, learning_rate_init=1e-6, **parameters)
+        before = [coef.copy() for coef in model.coefs_]
+        if "warm_start" in parameters:
+            model.fit(X, y)
+        else:
+            model.partial_fit(X, y)
+            assert model.n_iter_ == 1
+        for coef, earlier in zip(model.coefs_, before, strict=True):
+            assert 0 < np.abs(coef - earlier).max() < 1e-3
+        scikit_learns = to_sklearn(kind.load(path)).partial_fit(X, y)
+        assert len(scikit_learns.loss_curve_) == 1
+        later = to_sklearn(model.set_params(early_stopping=True)).set_params(warm_start=True, max_iter=2)
+        assert later.fit(X, y).n_iter_ == 2
+
+
 def test_a_trained_model_becomes_an_estimator(numbers, tmp_path):
     """The standardization in its file goes into the weights."""
     from fuseprop.data import Table

@@ -73,6 +73,19 @@ def test_predictions_take_the_variables_device_too(classes, monkeypatch):
     assert len(model.set_params(device="cpu").predict(classes[0])) == len(classes[0])
 
 
+@pytest.mark.parametrize("named", ["nowhere", None])
+def test_only_a_device_that_nobody_named_is_the_variables(classes, monkeypatch, named):
+    monkeypatch.setenv(registry.VARIABLE, "nowhere")
+    for call in (
+        lambda: trained(classes, device=named),
+        lambda: fuseprop.load_backend(named),
+        lambda: fuseprop.Perceptron(device=named),
+    ):
+        with pytest.raises(BackendUnavailable) as raised:
+            call()
+        assert ("The variable FUSEPROP_DEVICE names this device." in str(raised.value)) == (named is None)
+
+
 def test_the_parameter_stays_what_it_was(named, classes):
     """A device that the variable named is not written into copies, which may go elsewhere."""
     model = trained(classes)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import arrow
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +26,17 @@ KINDS = [(MLPRegressor, NUMBERS), (MLPClassifier, CLASSES)]
 both = pytest.mark.parametrize(("kind", "y"), KINDS, ids=["regressor", "classifier"])
 
 
+def doors_of_classes(fitted, y):
+    """Return what takes y."""
+    return (
+        lambda: made(MLPClassifier).fit(X, y),
+        lambda: made(MLPClassifier).fit(X, ["a", "b", "c"] * 10, X_val=X, y_val=y),
+        lambda: made(MLPClassifier).partial_fit(X, y, classes=["a", "b", "c"]),
+        lambda: fitted.partial_fit(X, y),
+        lambda: fitted.score(X, y),
+    )
+
+
 def made(kind, **parameters):
     return kind(**{"max_iter": 2, "random_state": 0, **parameters})
 
@@ -46,6 +58,13 @@ def made(kind, **parameters):
         (FRAME.assign(b=pd.Categorical(DAYS)), r'the column "b" of X\w* holds dates'),
         ([[1.0, 2.0, dt.datetime(2026, 1, 1)]] * 30, r"X\w* holds dates \(datetime.datetime\)"),
         ([[np.timedelta64(1, "D")] * 3] * 30, r"X\w* holds spans of time"),
+        ([*np.column_stack([DAYS] * 3)], r"X\w* holds dates \(datetime64"),
+        ([pd.Series([day] * 3) for day in DAYS], r"X\w* holds dates \(datetime64"),
+        ([[np.array(day.to_datetime64())] * 3 for day in DAYS], r"X\w* holds dates \(datetime64"),
+        (arrow.Array(np.column_stack([DAYS] * 3)), r"X\w* holds dates \(datetime64"),
+        (arrow.Table(a=X[:, 0], b=X[:, 1], c=DAYS), r'the column "c" of X\w* holds dates \(datetime64'),
+        (arrow.Table(a=DAYS, b=DAYS, c=DAYS - DAYS[0]), r'the column "a" of X\w* holds dates'),
+        (arrow.Table(a=X[:, 0], b=DAYS - DAYS[0], c=X[:, 1]), r'the column "b" of X\w* holds spans of time'),
     ],
 )
 def test_dates_in_rows(kind, y, rows, message):
@@ -91,6 +110,20 @@ def test_dates_as_y(kind, y, dates):
 
 
 @both
+def test_masked_values_in_lists(kind, y):
+    weights = [np.ma.masked, *[1.0] * 29]
+    fitted = made(kind).fit(X, y)
+    for call in (
+        lambda: made(kind).fit([[np.ma.masked, 1.0, 2.0]] * 30, y),
+        lambda: made(kind).fit(X, y, sample_weight=weights),
+        lambda: fitted.score(X, y, weights),
+        lambda: fitted.score(X, [np.ma.masked, *y[1:]]),
+    ):
+        with pytest.raises(ValueError, match=r"is a list with masked arrays in it"):
+            call()
+
+
+@both
 def test_masked_values(kind, y):
     rows = np.ma.masked_greater(X, 1)
     masked = np.ma.masked_array(y, mask=CLASSES == 1)
@@ -104,6 +137,9 @@ def test_masked_values(kind, y):
         lambda: fitted.partial_fit(rows, y),
         lambda: fitted.predict(rows),
         lambda: fitted.score(X, masked),
+        lambda: fitted.score(rows, y),
+        lambda: fitted.score(X, y, sample_weight=np.ma.masked_array(np.ones(30), mask=CLASSES == 1)),
+        lambda: fitted.partial_fit(X, y, np.ma.masked_array(np.ones(30), mask=CLASSES == 1)),
     ):
         with pytest.raises(ValueError, match=r"is a masked array: \d+ of its \d+ values are masked"):
             call()
@@ -206,9 +242,52 @@ def test_what_is_missing_in_y():
     for y in ([None] * 30, np.array([1.0, None] * 15, object)):
         with pytest.raises(ValueError, match="Input y contains NaN"):
             made(MLPRegressor).fit(X, y)
-    for y in (["a", None] * 15, [None] * 30, np.array(["a", 1] * 15, object)):
-        with pytest.raises(TypeError, match="y must hold classes of one kind, all text or all numbers, got"):
-            made(MLPClassifier).fit(X, y)
+    texts = ["a", "b", "c"] * 10
+    fitted = made(MLPClassifier).fit(X, texts)
+    for missing in (None, float("nan"), np.float32("nan"), pd.NA, pd.NaT):
+        holey = [*texts[:7], missing, *texts[8:]]
+        for y in (
+            holey,
+            [[cell] for cell in holey],
+            np.array(holey, object),
+            pd.Series(holey, dtype=object),
+            pd.Series(holey, dtype="string"),
+            pd.Series(holey, dtype="category"),
+            pd.DataFrame({"y": holey}),
+            arrow.Array(np.array(holey, object)),
+        ):
+            for call in doors_of_classes(fitted, y):
+                with pytest.raises(
+                    ValueError, match=r"holds (None|nan|<NA>|NaT), which is no class, in row 7"
+                ):
+                    call()
+    for classes in (["a", None, "c"], ["a", float("nan"), "c"]):
+        with pytest.raises(ValueError, match=r"classes holds .* in row 1 "):
+            made(MLPClassifier).partial_fit(X, texts, classes=classes)
+    with pytest.raises(ValueError, match="y holds None"):
+        made(MLPClassifier).fit(X, [None] * 30)
+
+
+@pytest.mark.parametrize("other", [1, 2.5, True, np.int64(3)])
+def test_texts_and_numbers_are_no_classes_of_one_kind(other):
+    """NumPy makes text of all that stands in a list beside a text: 1 would be the class "1"."""
+    fitted = made(MLPClassifier).fit(X, ["a", "b"] * 15)
+    for y in (["a", other] * 15, np.array(["a", other] * 15, object)):
+        for call in doors_of_classes(fitted, y):
+            with pytest.raises(
+                TypeError, match="must hold classes of one kind, all text or all numbers, got"
+            ):
+                call()
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="needs NumPy 2")
+def test_texts_of_any_length():
+    texts = np.array(["a", "bcd"] * 15)
+    ours = made(MLPClassifier).fit(X, texts.astype(np.dtypes.StringDType()))
+    theirs = made(MLPClassifier).fit(X, texts)
+    np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+    assert list(ours.classes_) == ["a", "bcd"]
+    assert ours.score(X, texts.astype(np.dtypes.StringDType())) == theirs.score(X, texts)
 
 
 def test_numbers_that_float32_does_not_hold():

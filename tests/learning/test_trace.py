@@ -154,3 +154,12 @@ def test_bad_input_is_refused(backend64):
         network.trace([[1.0, 2.0]], [[0.0, 0.0]])
     with pytest.raises(ValueError, match="2 outputs"):
         network.trace([[1.0, 2.0, 3.0]], [[0.0]])
+
+
+def test_numbers_that_are_too_large_are_inf_without_a_warning(backend64):
+    network = Network(
+        [Dense(2, 2, weights=np.full((2, 2), 1e308)), Dense(2, 1)], "half_squared_error", backend=backend64
+    )
+    trace = network.trace([[10.0, 10.0]], [[1.0]])
+    assert np.isposinf(trace.z[0]).all()
+    assert "inf" in trace.explain()

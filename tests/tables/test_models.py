@@ -146,6 +146,32 @@ def test_what_is_no_setting_and_no_table_is_refused_by_name():
         fuseprop.train(np.ones((3, 2)))
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": "x"}, "seed must be a whole number of at least 0, got 'x'"),
+        ({"seed": np.random.default_rng(0)}, "seed must be a whole number of at least 0, got Generator"),
+        ({"seed": True}, "seed must be a whole number of at least 0, got True"),
+        ({"hidden": 64}, r"hidden must be a sequence such as \(64,\).* got 64"),
+        ({"hidden": "64"}, r"hidden must be a sequence such as \(64,\).* got '64'"),
+        ({"activation": 3}, 'activation must be a sequence such as .*"relu".* or one name .* got 3'),
+        ({"batch_size": "a"}, "batch_size must be a whole number of at least 1, got 'a'"),
+        ({"validation": "a"}, "validation must be a share of the rows, .* got 'a'"),
+        ({"test": [0.1]}, r"test must be a share of the rows, .* got \[0.1\]"),
+        ({"validation": True}, "validation must be a share of the rows, .* got True"),
+    ],
+)
+def test_settings_of_another_type(given, message):
+    with pytest.raises(SettingsError, match=message):
+        fuseprop.train("iris", **given)
+
+
+@pytest.mark.parametrize("name", ["features", "rows", "table", "self"])
+def test_names_of_our_own_are_no_settings(name):
+    with pytest.raises(TypeError, match=f"'{name}' is no setting of training. There are: task, hidden, "):
+        fuseprop.train("iris", **{name: 3})
+
+
 def test_settings_follow_task_and_size():
     classes, numbers = make_task(load_table("iris")), make_task(load_table("diabetes"))
     assert settings_for(numbers, 442, 10).weight_decay > settings_for(numbers, 10_000, 10).weight_decay

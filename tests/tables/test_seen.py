@@ -157,7 +157,16 @@ def test_an_estimator_of_which_nobody_knows_what_it_saw(tmp_path):
         with safe_open(tmp_path / f"{name}.safetensors", "numpy") as file:
             about = json.loads(file.metadata()["fuseprop"])
         assert (about["raw_inputs"], about["input_low"]) == (False, [])
-    assert not told(loaded.predict, X * 1e3)
+    for call in ((loaded.predict, X), (loaded.predict, X * 1e3), (loaded.evaluate, X, CLASSES)):
+        (message,) = told(*call)
+        assert message.startswith("The model was saved by an estimator. Between which values")
+        assert "X is like them" in message
+    # What it goes on from stays unknown, whatever it is shown later.
+    goes_on = MLPClassifier.load(tmp_path / "m.safetensors").partial_fit(X[:100], CLASSES[:100])
+    goes_on.save(tmp_path / "later.safetensors")
+    assert len(told(fuseprop.load(tmp_path / "later.safetensors", device="cpu").predict, X)) == 1
+    goes_on.fit(X, CLASSES).save(tmp_path / "anew.safetensors")
+    assert not told(fuseprop.load(tmp_path / "anew.safetensors", device="cpu").predict, X)
 
 
 def test_a_file_of_before_cannot_warn(model, tmp_path):

@@ -10,6 +10,7 @@ from errno import EEXIST
 from pathlib import Path
 from typing import Literal, TextIO
 
+from ..checks import as_path
 from ..history import History
 
 
@@ -35,7 +36,7 @@ class HistoryCSV:
     def __init__(self, path: str | Path, *, append: bool = False, overwrite: bool = False) -> None:
         if append and overwrite:
             raise ValueError("append and overwrite exclude each other: ask for one of them.")
-        self._path = Path(path)
+        self._path = as_path(path, "history.csv")
         self._append, self._overwrite = append, overwrite
         self._file: TextIO | None = None
         self._columns: list[str] = []

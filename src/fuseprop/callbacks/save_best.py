@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..atomic import check_place
-from ..checks import check_methods
+from ..checks import as_path, check_methods
 from ..history import History, Score
 
 
@@ -41,15 +41,15 @@ class SaveBest:
         model was saved by `SaveBest`, for the same task, loss, features and targets, judged by the same loss
         of the two.
 
-    Raises TypeError for what is no such model; an estimator is none, as it gets its weights when `fit` ends.
-    When training starts, raises FileExistsError for a file that is not to be replaced, and OSError where it
-    cannot be written.
+    Raises TypeError for what is no path and no such model; an estimator is none, as it gets its weights when
+    `fit` ends. When training starts, raises FileExistsError for a file that is not to be replaced, and
+    OSError where it cannot be written.
     """
 
     def __init__(self, model: Savable, path: str | Path, *, overwrite: bool = False) -> None:
         check_methods("the model", model, ("save", "saved_score"), "a fuseprop.Model")
         self._model = model
-        self._path = Path(path)
+        self._path = as_path(path, "model.safetensors")
         self._overwrite = overwrite
 
     def start(self, epochs: int, history: History) -> None:

@@ -57,16 +57,17 @@ class Seen:
         """Return what rows X (N, d) show."""
         return cls(X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64), raw)
 
-    def joined(self, earlier: Seen | None) -> Seen:
+    def joined(self, earlier: Seen) -> Seen:
         """Return what these rows and earlier ones show together."""
-        if earlier is None:
-            return self
         return Seen(np.minimum(self.low, earlier.low), np.maximum(self.high, earlier.high), self.raw)
 
     def told(self, table: Table, names: Sequence[str]) -> str:
-        """Return which of the columns `names` of a table are unlike what was seen; nothing where none is."""
+        """Return which of the columns `names` of a table are unlike what was seen; nothing where none is.
+
+        Where nobody looked, that is told of an estimator, whose inputs are seldom a table's own columns.
+        """
         if not self.low.size:
-            return ""
+            return "" if self.raw else self._unknown(table.source)
         X = table.with_features(names).X
         low, high = (X[0], X[0]) if len(X) == 1 else (X.min(axis=0), X.max(axis=0))
         (lowest, highest), (least, greatest) = self._far, self._near
@@ -92,6 +93,14 @@ class Seen:
             f"{_where(rows, len(X), table.source)} far outside of what the model learned from, so that its "
             f"{'answer there says' if len(rows) == 1 else 'answers there say'} nothing: "
             f"{', '.join(told[:5])}{more}. {remedy}"
+        )
+
+    @staticmethod
+    def _unknown(source: str) -> str:
+        return (
+            f"The model was saved by an estimator. Between which values its inputs lay in training is not "
+            f"known, nor what was done to them before, such as scaling, so that nobody can tell whether "
+            f"{source} is like them: do the same to it first."
         )
 
     @cached_property

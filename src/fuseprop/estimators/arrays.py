@@ -20,8 +20,12 @@ HOST = (1, 3)
 
 
 def is_foreign(values: Any) -> bool:
-    """Whether this is an array of another library than NumPy, which speaks DLPack."""
-    return hasattr(values, "__dlpack__") and not isinstance(values, np.ndarray | np.generic)
+    """Whether this is an array of another library than NumPy, which speaks DLPack.
+
+    Arrow's arrays do so for numbers without gaps alone; they have no dtype, and NumPy reads all of them.
+    """
+    is_array = hasattr(values, "__dlpack__") and hasattr(values, "dtype")
+    return is_array and not isinstance(values, np.ndarray | np.generic)
 
 
 def is_on_device(values: Any) -> bool:

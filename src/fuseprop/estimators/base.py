@@ -20,7 +20,7 @@ from ..losses import LOSSES
 from ..memory import giving_back
 from ..parameters import Parameters
 from ..quoting import counted
-from ..registry import load_backend, named_device
+from ..registry import backend_on
 from ..stack import Stack, load_weights
 from ..targets import Targets
 from . import files
@@ -142,7 +142,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         weights = self._weights(data, incremental=incremental)
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        backend = load_backend(named_device(self.device, "cpu"), str(data.dtype))
+        backend = backend_on(self.device, str(data.dtype), otherwise="cpu")
         self.device_ = backend.device
         sample = Sample.whole(data.on(backend), targets, weights)
         held_out = None
@@ -167,7 +167,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             if self.early_stopping and held_out is None:
                 fraction, stratify = self.validation_fraction, self._stratifies()
                 sample, held_out = sample.split(fraction, self._random_state, stratify=stratify)
-        self._seen = seen(data, None if first else getattr(self, "_seen", None))
+        self._seen = seen(data, getattr(self, "_seen", None), first=first)
         self.history_ = History(metric=self._metric_name, validates=held_out is not None)
         return data, backend, sample, held_out
 
@@ -238,7 +238,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return outputs (n, k), through the loss's link, on the host; warn where they are not finite."""
         check_is_fitted(self, "coefs_")
         data = check_rows(self, X, reset=False)
-        backend = load_backend(named_device(self.device, "cpu"), str(self.coefs_[0].dtype))
+        backend = backend_on(self.device, str(self.coefs_[0].dtype), otherwise="cpu")
         stack = self._stack(backend)
         predictions = predict_outputs(backend, stack, data.on(backend), on_device=data.is_on_device)
         warn_of_overflow(predictions, stacklevel=stacklevel)

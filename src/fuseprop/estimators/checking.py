@@ -14,6 +14,7 @@ from ..data.seen import Seen
 from ..nonnumeric import check_plain, first_stranger, read_list
 from ..registry import named_device
 from .arrays import check_on_device, is_on_device, to_numpy
+from .plain import plain, plain_classes
 
 FLOATS = (np.float64, np.float32)
 """What X may stay as; everything else becomes float64, as in scikit-learn."""
@@ -57,16 +58,19 @@ class Checked:
         return {"X": self.X, "y": self.y, "metadata": metadata}
 
 
-def seen(data: Checked, earlier: Seen | None) -> Seen | None:
-    """Return between which values these rows lie, and earlier ones; None where X lies on a device."""
-    if data.is_on_device:
+def seen(data: Checked, earlier: Seen | None, *, first: bool) -> Seen | None:
+    """Return between which values these rows lie, and earlier ones unless they are the first.
+
+    None where that is not known: for rows on a device, and after rows of which it is not known.
+    """
+    if data.is_on_device or not (first or (earlier is not None and earlier.low.size)):
         return None
     if sparse.issparse(data.X):
         low, high = (np.asarray(end.todense()).ravel() for end in (data.X.min(axis=0), data.X.max(axis=0)))
         rows = Seen.of(np.stack([low, high]), raw=False)
     else:
         rows = Seen.of(data.X, raw=False)
-    return rows.joined(earlier)
+    return rows if first or earlier is None else rows.joined(earlier)
 
 
 NOT_ASKED = "no_validation"
@@ -90,15 +94,16 @@ def check_rows(
     if isinstance(X, list | tuple):
         read = read_list(X)  # once, and not again where scikit-learn makes float64 of it
         X = X if read is X or read.dtype.kind == "c" else read.astype(np.float64, copy=False)
-    for name, values in zip((*names, "sample_weight"), (X, y, sample_weight), strict=True):
-        check_plain(name, values)
+    check_plain(names[0], X)
+    asked = not (isinstance(y, str) and y == NOT_ASKED)
+    if asked:
+        y = (plain if estimator._y_is_numeric else plain_classes)(names[1], y)
+    sample_weight = plain("sample_weight", sample_weight)
     wanted = FLOATS if estimator.dtype is None else (np.dtype(estimator.dtype).type,)
-    y, sample_weight = to_numpy(y), to_numpy(sample_weight)
     stays = is_on_device(X) and named_device(estimator.device, "cpu") != "cpu"
     # Zeros, which take no memory, stand for X on a device where y and the number of features are checked.
     seen = np.broadcast_to(np.zeros((), wanted[0]), tuple(X.shape)) if stays else to_numpy(X)
     options: dict[str, Any] = {"accept_sparse": ["csr", "csc"], "dtype": wanted, "reset": reset}
-    asked = not (isinstance(y, str) and y == NOT_ASKED)
     try:
         if not asked:
             seen, y = validate_data(estimator, seen, **options), None

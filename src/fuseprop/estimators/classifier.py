@@ -13,7 +13,6 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from ..backend import HostArray
 from ..checks import is_finite_number
-from ..nonnumeric import check_plain
 from ..targets import Targets
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
@@ -21,6 +20,7 @@ from .checking import Checked, check_sum
 from .labels import Labels
 from .monitoring import with_callbacks
 from .parameters import CONSTRAINTS
+from .plain import plain, plain_classes
 from .scores import accuracy
 from .task import Sample
 
@@ -135,9 +135,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         `classes` are all that there will be, and are needed in the first call.
         """
-        check_plain("y", y)
-        check_plain("classes", classes)
-        y = to_numpy(y)
+        y, classes = plain_classes("y", y), plain_classes("classes", classes)
         try:
             if _check_partial_fit_first_call(self, classes):
                 of = y if type_of_target(y).startswith("multilabel") else classes
@@ -166,8 +164,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of rows whose class, or whose labels all, are predicted."""
-        check_plain("y", y)
-        return float(super().score(to_numpy(X), to_numpy(y), to_numpy(sample_weight)))
+        y, sample_weight = plain_classes("y", y), plain("sample_weight", sample_weight)
+        return float(super().score(to_numpy(X), y, sample_weight))
 
     def _probabilities(self, X: Any) -> HostArray:
         predictions = self._predictions(X, stacklevel=4)

@@ -87,6 +87,7 @@ def to_sklearn(estimator: BaseMLP) -> Any:
     if is_classifier:
         theirs._label_binarizer = _binarizer(estimator._labels)
     _copy_fitted(estimator, theirs)
+    BaseMLP._begin_curves(theirs, first=False)  # which a file and "lbfgs" leave out, and theirs goes on from
     theirs._best_coefs, theirs._best_intercepts = copy.deepcopy((theirs.coefs_, theirs.intercepts_))
     return theirs
 

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from ..backend import INTEGER, HostArray
 from ..targets import Targets
+from .plain import of_several_kinds
 
 Kind = Literal["binary", "multiclass", "multilabel-indicator"]
 
@@ -47,11 +48,7 @@ class Labels:
         except TypeError as error:
             if "not supported between" not in str(error):
                 raise
-            kinds = sorted({type(value).__name__ for value in np.asarray(y, object).flat})
-            raise TypeError(
-                f"y must hold classes of one kind, all text or all numbers, got {', '.join(kinds)}. Convert "
-                f"them, such as by y.astype(str), and leave out rows whose class is missing."
-            ) from error
+            raise of_several_kinds("y", y) from error
 
     @property
     def outputs(self) -> int:

@@ -13,13 +13,13 @@ from sklearn.utils.metaestimators import available_if
 from ..backend import HostArray
 from ..checks import check_range
 from ..losses import LOSSES
-from ..nonnumeric import check_plain
 from ..targets import Targets
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
 from .checking import Checked, check_numeric
 from .monitoring import with_callbacks
 from .parameters import CONSTRAINTS
+from .plain import plain
 from .scores import r_squared
 from .task import Sample
 
@@ -122,8 +122,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R^2, the mean over outputs."""
-        check_plain("y", y)
-        return float(super().score(to_numpy(X), to_numpy(y), to_numpy(sample_weight)))
+        return float(super().score(to_numpy(X), plain("y", y), plain("sample_weight", sample_weight)))
 
     @property
     def _metric_name(self) -> str:

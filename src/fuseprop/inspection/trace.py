@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..backend import AnyBackend, HostArray
 from ..stack import Stack
 from ..step import Batch
@@ -114,8 +116,14 @@ def trace_pass(backend: AnyBackend, stack: Stack, batch: Batch, loss: float) -> 
     """Return what a pass through `batch` left in its buffers; `loss` is what it came to.
 
     Two things are computed again, into arrays of their own, because a pass overwrites them: z, by each layer
-    with the identity in place of its activation, and dL/da of the last layer, by the loss.
+    with the identity in place of its activation, and dL/da of the last layer, by the loss. What is too large
+    for the dtype is inf here as in the pass.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _traced(backend, stack, batch, loss)
+
+
+def _traced(backend: AnyBackend, stack: Stack, batch: Batch, loss: float) -> Trace:
     x, layers, parameters = batch.x, [], stack.parameters
     weights, gradients = parameters.unpack(parameters.values), parameters.unpack(parameters.gradients)
     for i, layer in enumerate(stack.layers):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import write_atomically
+from ..checks import as_path
 from ..installing import how_to_install
 from ..quoting import shown
 from .figure import Curve, Figure, Panel, Regions
@@ -45,7 +46,7 @@ def check_plot(path: str | Path) -> Path:
     Raises PlotsUnavailable without matplotlib; ValueError for another suffix than .png, .svg and .pdf, and
     for a directory that does not exist.
     """
-    path = Path(path)
+    path = as_path(path, "plot.png")
     if path.suffix not in SUFFIXES:
         raise ValueError(f"a picture's name must end in {', '.join(SUFFIXES)}, got {str(path)!r}.")
     if not path.parent.is_dir():
