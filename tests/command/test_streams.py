@@ -110,10 +110,22 @@ def test_results_that_cannot_be_written_are_an_error(forks, model, err, name):
     assert told[0].startswith("Error: ")
 
 
-@pytest.mark.parametrize("name", ["train", "predict", "evaluate", "learn"])
+@commands_but_doctor
 def test_results_without_a_standard_output_are_an_error(forks, model, err, name):
     assert forks.run(*of(name, model), stdout=None, stderr=err) == 1
-    assert "Error: the results could not be written: standard output is closed." in err.read_text()
+    told = err.read_text().splitlines()[-1]
+    assert told.startswith("Error: ")
+    assert told.endswith("standard output is closed.")
+
+
+@pytest.mark.parametrize("name", ["predict", "learn", "help of train"])
+def test_results_that_the_system_takes_a_part_of_are_whole_or_an_error(forks, model, tmp_path, err, name):
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    assert forks.run(*of(name, model), stdout=whole, stderr=err, unbuffered=True) == 0
+    most = whole.stat().st_size - 9
+    assert forks.run(*of(name, model), stdout=part, stderr=err, unbuffered=True, most_bytes=most) == 1
+    assert part.read_bytes() == whole.read_bytes()[:most]
+    assert "File too large" in err.read_text().splitlines()[-1]
 
 
 @commands_but_doctor
