@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -195,10 +196,26 @@ def test_headers_that_say_what_cannot_be(tmp_path, content):
     assert len(message) < len(str(path)) + 400
 
 
-def test_a_large_header_needs_weights_to_go_with_it(tmp_path):
-    path = tmp_path / "h.safetensors"
-    path.write_bytes(file_of(b"{" + b" " * (5 << 20) + b"}"))
-    assert "out of proportion" in refusal(path)
+@pytest.mark.parametrize("long", ["feature_names", "classes"])
+def test_names_may_be_larger_than_the_weights_by_far(signed, tmp_path, long):
+    layers, configuration = read_model(signed)
+    names = {long: [f"{i} {'x' * 2_000_000}" for i in range(len(getattr(configuration, long)))]}
+    named = replace(configuration, **names)
+    write_model(tmp_path / "n.safetensors", layers, named)
+    assert read_model(tmp_path / "n.safetensors")[1] == named
+
+
+def test_a_header_beyond_the_limit_is_neither_written_nor_read(signed, tmp_path, monkeypatch):
+    layers, configuration = read_model(signed)
+    length = int.from_bytes(signed.read_bytes()[:8], "little")
+    monkeypatch.setattr("fuseprop.tensorfile.LONGEST_HEADER", length)
+    write_model(tmp_path / "m.safetensors", layers, configuration)
+    read_model(tmp_path / "m.safetensors")
+    monkeypatch.setattr("fuseprop.tensorfile.LONGEST_HEADER", length - 1)
+    with pytest.raises(ValueError, match=f"need {length:,} bytes, .* shorter names"):
+        write_model(tmp_path / "n.safetensors", layers, configuration)
+    assert not (tmp_path / "n.safetensors").exists()
+    assert f"{length - 1:,} is the most" in refusal(signed)
 
 
 def test_what_cannot_be_read_is_not_written(signed):
