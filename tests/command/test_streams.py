@@ -204,6 +204,26 @@ def test_a_feature_may_have_any_name(tmp_path):
     ElementTree.parse(plot)
 
 
+@pytest.mark.parametrize(
+    "wrong", [("digits", "EXTRA"), ("--EXTRA", "digits"), ("digits", "--epochs", "EXTRA")]
+)
+def test_wrong_use_is_told_without_what_steers_a_terminal(wrong):
+    result = CliRunner().invoke(main, ["train", *(word.replace("EXTRA", "\x1b[31mred") for word in wrong)])
+    assert result.exit_code == 2
+    assert r"\x1b[31mred" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+def test_paths_are_told_without_what_steers_a_terminal(tmp_path):
+    pytest.importorskip("matplotlib")
+    plot = tmp_path / "p\x1b[31mred.svg"
+    for arguments in (["train", "xor", "--epochs", "1"], ["learn", "line"]):
+        result = CliRunner().invoke(main, [*arguments, "--device", "cpu", "--plot", str(plot)])
+        assert result.exit_code == 0
+        assert r"\x1b[31mred.svg" in result.stdout
+        assert "\x1b" not in result.output
+
+
 def test_a_name_is_drawn_as_it_is(tmp_path):
     matplotlib = pytest.importorskip("matplotlib")
     from fuseprop.plots import Curve, Figure, Panel, Regions, save_figure

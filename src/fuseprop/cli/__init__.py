@@ -48,7 +48,7 @@ class Commands(click.Group):
                 made = super().main(args, prog_name, complete_var, False, obj=run, **extra)
                 code = made if isinstance(made, int) else 0
             except click.ClickException as error:
-                error.message = printable(error.message)  # it quotes arguments as they are
+                vars(error)["message"] = printable(error.message)  # it quotes arguments as they are
                 if sys.stderr is not None:  # click would take standard output
                     with run.beside("the error could not be shown"):
                         error.show()
