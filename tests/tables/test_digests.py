@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import load, save
 
 import fuseprop
-from fuseprop import MLPClassifier, ModelFileError, Table
+from fuseprop import MLPClassifier, MLPRegressor, ModelFileError, Table
 from fuseprop.data import DataError
 from fuseprop.modelfile import read_model, write_model
 from fuseprop.tensorfile import pack
@@ -216,6 +216,20 @@ def test_a_header_beyond_the_limit_is_neither_written_nor_read(signed, tmp_path,
         write_model(tmp_path / "n.safetensors", layers, configuration)
     assert not (tmp_path / "n.safetensors").exists()
     assert f"{length - 1:,} is the most" in refusal(signed)
+
+
+def test_refusals_hold_nothing_that_steers_a_terminal(signed, tmp_path):
+    path = tmp_path / "m\x1b[31m.safetensors"
+    layers, configuration = read_model(signed)
+    write_model(path, layers, configuration)
+    with pytest.raises(ModelFileError, match="the other estimator") as of_the_estimator:
+        MLPRegressor.load(path)
+    write_model(path, layers, replace(configuration, task="multi-label", target_names=["a", "b", "c"]))
+    with pytest.raises(ModelFileError) as of_the_model:
+        fuseprop.load(path, device="cpu")
+    for caught in (of_the_estimator, of_the_model):
+        assert str(caught.value).isprintable()
+        assert r"m\x1b[31m.safetensors" in str(caught.value)
 
 
 def test_what_cannot_be_read_is_not_written(signed):
