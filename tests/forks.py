@@ -6,10 +6,12 @@ read, to train and to save.
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 from importlib import import_module
+from io import FileIO, TextIOWrapper
 from pathlib import Path
 from time import monotonic
 
@@ -31,12 +33,14 @@ class Forks:
         self._process.wait(timeout=60)
         self._process.stdout.close()
 
-    def start(self, *arguments, stdout=os.devnull, stderr=os.devnull, marks=False):
+    def start(self, *arguments, stdout=os.devnull, stderr=os.devnull, **options):
         """Begin to run the command; return the child's process number.
 
-        The streams are paths of files, pipes or devices; None for a stream that is closed.
+        The streams are paths of files, pipes or devices; None for a stream that is closed. Options: `marks`,
+        whether phases are told; `unbuffered`, whether the streams are, as by ``python -u``; `most_bytes`,
+        which no file may outgrow.
         """
-        order = {"arguments": [str(argument) for argument in arguments], "marks": marks}
+        order = {"arguments": [str(argument) for argument in arguments], **options}
         order |= {name: None if path is None else str(path) for name, path in streams(stdout, stderr)}
         print(json.dumps(order), file=self._process.stdin, flush=True)
         what, number = self._hear()
@@ -87,7 +91,7 @@ def _run(order, told):
 
     os.close(0)
     os.open(os.devnull, os.O_RDONLY)
-    if order["marks"]:
+    if order.get("marks"):
         _mark(told)
     for descriptor, name in enumerate(("stdout", "stderr"), 1):
         if order[name] is None:
@@ -98,9 +102,15 @@ def _run(order, told):
             os.dup2(file, descriptor)
             os.close(file)
             errors = "strict" if name == "stdout" else "backslashreplace"
-            stream = open(descriptor, "w", encoding="utf-8", errors=errors, buffering=1)  # noqa: PTH123, SIM115
+            if order.get("unbuffered"):
+                raw = FileIO(descriptor, "w")
+                stream = TextIOWrapper(raw, encoding="utf-8", errors=errors, write_through=True)
+            else:
+                stream = open(descriptor, "w", encoding="utf-8", errors=errors, buffering=1)  # noqa: PTH123, SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+    if "most_bytes" in order:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order["most_bytes"],) * 2)
     sys.argv = ["fuseprop", *order["arguments"]]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     main()

@@ -12,7 +12,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EINVAL, EISDIR, ENAMETOOLONG, ENOENT
+from errno import EINVAL, EISDIR, ENAMETOOLONG, ENOENT, EPERM
 from hashlib import sha256
 from pathlib import Path
 from re import fullmatch
@@ -61,8 +61,8 @@ def check_place(path: str | Path) -> None:
     """Raise OSError, whose `strerror` says why, where `write_atomically` would fail already.
 
     That is: for a directory that does not exist or cannot be written to, for what is there and is no regular
-    file or may not be written to, and for a name that is too long. It tries: a temporary file is made and
-    removed.
+    file, may not be written to or is another user's in a sticky directory, and for a name that is too long.
+    It tries: a temporary file is made and removed.
     """
     try:
         with _temporary(_place(Path(path))[0]):
@@ -90,6 +90,10 @@ def _place(path: Path) -> tuple[Path, os.stat_result | None]:
     if not stat.S_ISREG(old.st_mode):
         raise OSError(EINVAL, "this is no regular file, and would be replaced by one. Name another")
     os.close(os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))  # a directory lets one replace more
+    folder = target.parent.stat()
+    is_theirs = hasattr(os, "geteuid") and os.geteuid() not in (0, old.st_uid, folder.st_uid)
+    if folder.st_mode & stat.S_ISVTX and is_theirs:
+        raise OSError(EPERM, "this file is another user's, which a sticky directory keeps. Name another")
     return target, old
 
 

@@ -24,7 +24,7 @@ from .layers import Dense
 from .modelfile import Configuration, Layers, ModelFileError, read_model, write_model
 from .network import Network
 from .prediction import predict_rows
-from .quoting import literal
+from .quoting import literal, shown
 
 
 @dataclass(frozen=True)
@@ -254,6 +254,7 @@ class Model:
 
         Raises ModelFileError for anything else, BackendUnavailable where the device cannot be had.
         """
+        place = shown(path, None)
         layers, c = read_model(path)
         task = task_in_file(path, layers, c)
         try:
@@ -274,7 +275,7 @@ class Model:
                 dtype=c.dtype,
             )
         except ValueError as error:
-            raise ModelFileError(f"{path}: its configuration contradicts itself: {error}") from error
+            raise ModelFileError(f"{place}: its configuration contradicts itself: {error}") from error
         targets = _standardizer(c.target_mean, c.target_scale) if c.target_mean else None
         inputs = _standardizer(c.input_mean, c.input_scale)
         return cls(network, task, tuple(c.feature_names), inputs, targets, seen_in(c), c.named)
@@ -294,25 +295,26 @@ def _require_finite(answers: HostArray, table: Table) -> None:
 
 def task_in_file(path: str | Path, layers: Layers, c: Configuration) -> Task:
     """Return the task of a model file; raise ModelFileError where it does not fit the rest of the file."""
+    place = shown(path, None)
     try:
         task = Task(c.task, tuple(c.target_names), tuple(c.classes))
         outputs = task.outputs(c.loss)
     except ValueError as error:
-        raise ModelFileError(f"{path}: its configuration contradicts itself: {error}") from error
+        raise ModelFileError(f"{place}: its configuration contradicts itself: {error}") from error
     last = len(layers[-1][1])
     if last != outputs:
         raise ModelFileError(
-            f"{path}: the last layer has {last} outputs, but the task {task.name} needs {outputs}."
+            f"{place}: the last layer has {last} outputs, but the task {task.name} needs {outputs}."
         )
     standardized = outputs if task.standardizes(c.loss) else 0
     if len(c.target_mean) != standardized:
         raise ModelFileError(
-            f"{path}: target_mean has {len(c.target_mean)} entries, expected {standardized} for the task "
+            f"{place}: target_mean has {len(c.target_mean)} entries, expected {standardized} for the task "
             f"{task.name} with the loss {c.loss}."
         )
     if task.classes and len(task.targets) != 1 and task.targets != tuple(map(str, task.classes)):
         raise ModelFileError(
-            f"{path}: the task {task.name} needs one target, or one of each class, got {len(task.targets)}."
+            f"{place}: the task {task.name} needs one target, or one of each class, got {len(task.targets)}."
         )
     return task
 

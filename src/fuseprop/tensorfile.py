@@ -34,11 +34,7 @@ METADATA, DIGEST = "__metadata__", "digest"
 DIGEST_BYTES = 32
 
 LONGEST_HEADER = 100_000_000
-"""The format's own limit, in bytes."""
-
-FREE_HEADER, HEADER_PER_BYTE = 1 << 22, 50
-"""Headers of more bytes than this may have 50 bytes for each byte of tensors: names and scales of many
-features do not need as many, and JSON takes up to 25 times its size in memory."""
+"""The format's own limit, in bytes. Longer ones are neither written nor read."""
 
 
 class ModelFileError(ValueError):
@@ -48,7 +44,7 @@ class ModelFileError(ValueError):
 def pack(tensors: Mapping[str, HostArray], texts: Mapping[str, str]) -> bytes:
     """Return the bytes of a file with a digest; the same content gives the same bytes.
 
-    Raises ValueError for texts that UTF-8 cannot hold.
+    Raises ValueError for texts that UTF-8 cannot hold, and for more of them than a header does.
     """
     names = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
     header: dict[str, Any] = {METADATA: dict(texts)}
@@ -66,6 +62,11 @@ def pack(tensors: Mapping[str, HostArray], texts: Mapping[str, str]) -> bytes:
         parts.append(little.reshape(-1).view(np.uint8).data)
     encoded = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     encoded += b" " * (-len(encoded) % 8)
+    if len(encoded) > LONGEST_HEADER:
+        raise ValueError(
+            f"the names and scales of this model need {len(encoded):,} bytes, and a model file holds "
+            f"{LONGEST_HEADER:,} of them at most. Give features, targets and classes shorter names."
+        )
     begin = len(encoded).to_bytes(8, "little") + encoded
     summed = hashlib.sha256(begin)
     for part in parts[:-1]:
@@ -85,10 +86,10 @@ def unpack(file: BinaryIO, place: str) -> tuple[dict[str, HostArray], dict[str, 
     length = int.from_bytes(begin[:8], "little")
     _check_beginning(place, begin, length, size)
     room = size - 8 - length
-    if length > LONGEST_HEADER or length > max(FREE_HEADER, HEADER_PER_BYTE * room):
+    if length > LONGEST_HEADER:
         raise ModelFileError(
-            f"{place} is no model file that `save` wrote: its header of {length:,} bytes is out of "
-            f"proportion to its weights of {room:,} bytes."
+            f"{place} is no model file that `save` wrote: its header has {length:,} bytes, and "
+            f"{LONGEST_HEADER:,} is the most."
         )
     file.seek(0)
     # One read for everything: whoever replaces the file meanwhile is found out by the digest.

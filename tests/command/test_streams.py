@@ -110,10 +110,22 @@ def test_results_that_cannot_be_written_are_an_error(forks, model, err, name):
     assert told[0].startswith("Error: ")
 
 
-@pytest.mark.parametrize("name", ["train", "predict", "evaluate", "learn"])
+@commands_but_doctor
 def test_results_without_a_standard_output_are_an_error(forks, model, err, name):
     assert forks.run(*of(name, model), stdout=None, stderr=err) == 1
-    assert "Error: the results could not be written: standard output is closed." in err.read_text()
+    told = err.read_text().splitlines()[-1]
+    assert told.startswith("Error: ")
+    assert told.endswith("standard output is closed.")
+
+
+@pytest.mark.parametrize("name", ["predict", "learn", "help of train"])
+def test_results_that_the_system_takes_a_part_of_are_whole_or_an_error(forks, model, tmp_path, err, name):
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    assert forks.run(*of(name, model), stdout=whole, stderr=err, unbuffered=True) == 0
+    most = whole.stat().st_size - 9
+    assert forks.run(*of(name, model), stdout=part, stderr=err, unbuffered=True, most_bytes=most) == 1
+    assert part.read_bytes() == whole.read_bytes()[:most]
+    assert "File too large" in err.read_text().splitlines()[-1]
 
 
 @commands_but_doctor
@@ -190,6 +202,26 @@ def test_a_feature_may_have_any_name(tmp_path):
     assert (result.exit_code, result.exception) == (0, None), result.output
     assert f"picture written to {plot}" in result.stdout
     ElementTree.parse(plot)
+
+
+@pytest.mark.parametrize(
+    "wrong", [("digits", "EXTRA"), ("--EXTRA", "digits"), ("digits", "--epochs", "EXTRA")]
+)
+def test_wrong_use_is_told_without_what_steers_a_terminal(wrong):
+    result = CliRunner().invoke(main, ["train", *(word.replace("EXTRA", "\x1b[31mred") for word in wrong)])
+    assert result.exit_code == 2
+    assert r"\x1b[31mred" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+def test_paths_are_told_without_what_steers_a_terminal(tmp_path):
+    pytest.importorskip("matplotlib")
+    plot = tmp_path / "p\x1b[31mred.svg"
+    for arguments in (["train", "xor", "--epochs", "1"], ["learn", "line"]):
+        result = CliRunner().invoke(main, [*arguments, "--device", "cpu", "--plot", str(plot)])
+        assert result.exit_code == 0
+        assert r"\x1b[31mred.svg" in result.stdout
+        assert "\x1b" not in result.output
 
 
 def test_a_name_is_drawn_as_it_is(tmp_path):

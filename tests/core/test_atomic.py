@@ -130,6 +130,20 @@ def test_a_directory_without_write_permission_is_refused(open_path, as_nobody):
 
 
 @posix
+def test_another_users_file_in_a_sticky_directory_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "theirs").write_bytes(b"old")
+    monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+    check_place(tmp_path / "theirs")
+    tmp_path.chmod(0o1777)
+    check_place(tmp_path / "new")
+    for function in (check_place, lambda path: write_atomically(path, b"new")):
+        with pytest.raises(PermissionError, match="another user's, which a sticky directory keeps"):
+            function(tmp_path / "theirs")
+    assert (tmp_path / "theirs").read_bytes() == b"old"
+    assert names(tmp_path) == ["theirs"]
+
+
+@posix
 def test_a_directory_that_cannot_be_read_is_written_to(open_path, as_nobody):
     open_path.chmod(0o333)
     as_nobody(lambda: write_atomically(open_path / "m", b"new"))

@@ -83,8 +83,9 @@ def _watched(outcome, first, end, progress):
         worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         started = False
         while True:
-            # The import of scikit-learn and the whole files at the start have their own limit.
-            limit = LIMIT_SECONDS if started else START_SECONDS
+            # The import of scikit-learn and the whole files at the start have their own limit, and so has
+            # the end of a worker, which is no case.
+            limit = LIMIT_SECONDS if started and current < end else START_SECONDS
             ready, _, _ = select.select([worker.stdout], [], [], limit)
             chunk = os.read(worker.stdout.fileno(), 1 << 16) if ready else b""
             if not chunk:

@@ -55,3 +55,19 @@ def test_the_fuzzer_finds_what_it_looks_for(tmp_path, monkeypatch, failure, word
     assert outcome.findings
     assert all(words in finding["what"] for finding in outcome.findings)
     assert outcome.ends["read"] > 0
+
+
+def test_a_worker_that_takes_long_to_end_is_no_finding(tmp_path, monkeypatch):
+    (tmp_path / "slow_cases.py").write_text(
+        "import atexit, time\n"
+        "SUFFIX, REFUSAL = '.csv', ValueError\n"
+        "seeds = lambda: [b'whole']\n"
+        "make = lambda rng, whole: whole\n"
+        "check = lambda path, data, *, is_whole: None\n"
+        "atexit.register(time.sleep, 3)\n"
+    )
+    monkeypatch.setattr("fuzzer.LIMIT_SECONDS", 2)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    outcome = fuzz("slow", 2)
+    assert (outcome.cases, outcome.findings) == (2, [])

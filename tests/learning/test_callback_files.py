@@ -100,6 +100,28 @@ def test_other_columns_are_not_mixed(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_what_is_no_history_is_not_appended_to(tmp_path):
+    path = tmp_path / "h.csv"
+    path.write_text("x" * 200_000)
+    with pytest.raises(FileExistsError, match=r"no header of a history.*overwrite=True.*h\.csv"):
+        fitting().run(callbacks=[HistoryCSV(path, append=True)])
+    assert path.stat().st_size == 200_000
+
+
+def test_warnings_hold_nothing_that_steers_a_terminal(tmp_path):
+    path = tmp_path / "h\x1b[31m.csv"
+    path.write_text("\x1b[31mred\n")
+    with pytest.warns(UserWarning, match="lacks the history") as told:
+        fitting().run(callbacks=[HistoryCSV(path, append=True)])
+    best = tmp_path / "m\x1b[31m.safetensors"
+    made = fitting()
+    made.run(callbacks=[SaveBest(made.model, best)])
+    again = fitting()
+    with pytest.warns(UserWarning, match="keeps the model of an earlier run") as kept:
+        again.run(callbacks=[SaveBest(again.model, best)])
+    assert all(str(warning.message).isprintable() for warning in [*told, *kept])
+
+
 @full
 def test_a_full_disk_ends_the_history_and_not_the_training():
     with pytest.warns(UserWarning, match="/dev/full lacks the history from epoch 1 on: .*No space left"):
@@ -262,3 +284,25 @@ def test_a_score_that_is_none_is_refused(tmp_path, change):
     path.write_bytes(save(tensors, {"fuseprop": json.dumps(about | change)}))
     with pytest.raises(fuseprop.ModelFileError, match=r"score|monitor"):
         model.saved_score(path)
+
+
+def test_a_refusal_is_alone_and_tells_nothing_of_an_earlier_run(tmp_path, monkeypatch):
+    path = tmp_path / "m.safetensors"
+    made = fitting()
+    callback = SaveBest(made.model, path)
+    path.write_text("notes")
+    with pytest.raises(FileExistsError) as caught:
+        made.run(callbacks=[callback])
+    assert not hasattr(caught.value, "__notes__")
+    path.unlink()
+    monkeypatch.setattr("fuseprop.model.write_model", is_full)
+    with pytest.warns(UserWarning, match="could not be saved"):
+        made.run(callbacks=[callback])
+    path.write_text("notes")
+    with pytest.raises(FileExistsError) as caught:  # warnings are errors
+        made.run(callbacks=[callback])
+    assert not hasattr(caught.value, "__notes__")
+
+
+def is_full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")

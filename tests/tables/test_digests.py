@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from safetensors.numpy import load, save
 
 import fuseprop
-from fuseprop import MLPClassifier, ModelFileError, Table
+from fuseprop import MLPClassifier, MLPRegressor, ModelFileError, Table
 from fuseprop.data import DataError
 from fuseprop.modelfile import read_model, write_model
 from fuseprop.tensorfile import pack
@@ -195,10 +196,40 @@ def test_headers_that_say_what_cannot_be(tmp_path, content):
     assert len(message) < len(str(path)) + 400
 
 
-def test_a_large_header_needs_weights_to_go_with_it(tmp_path):
-    path = tmp_path / "h.safetensors"
-    path.write_bytes(file_of(b"{" + b" " * (5 << 20) + b"}"))
-    assert "out of proportion" in refusal(path)
+@pytest.mark.parametrize("long", ["feature_names", "classes"])
+def test_names_may_be_larger_than_the_weights_by_far(signed, tmp_path, long):
+    layers, configuration = read_model(signed)
+    names = {long: [f"{i} {'x' * 2_000_000}" for i in range(len(getattr(configuration, long)))]}
+    named = replace(configuration, **names)
+    write_model(tmp_path / "n.safetensors", layers, named)
+    assert read_model(tmp_path / "n.safetensors")[1] == named
+
+
+def test_a_header_beyond_the_limit_is_neither_written_nor_read(signed, tmp_path, monkeypatch):
+    layers, configuration = read_model(signed)
+    length = int.from_bytes(signed.read_bytes()[:8], "little")
+    monkeypatch.setattr("fuseprop.tensorfile.LONGEST_HEADER", length)
+    write_model(tmp_path / "m.safetensors", layers, configuration)
+    read_model(tmp_path / "m.safetensors")
+    monkeypatch.setattr("fuseprop.tensorfile.LONGEST_HEADER", length - 1)
+    with pytest.raises(ValueError, match=f"need {length:,} bytes, .* shorter names"):
+        write_model(tmp_path / "n.safetensors", layers, configuration)
+    assert not (tmp_path / "n.safetensors").exists()
+    assert f"{length - 1:,} is the most" in refusal(signed)
+
+
+def test_refusals_hold_nothing_that_steers_a_terminal(signed, tmp_path):
+    path = tmp_path / "m\x1b[31m.safetensors"
+    layers, configuration = read_model(signed)
+    write_model(path, layers, configuration)
+    with pytest.raises(ModelFileError, match="the other estimator") as of_the_estimator:
+        MLPRegressor.load(path)
+    write_model(path, layers, replace(configuration, task="multi-label", target_names=["a", "b", "c"]))
+    with pytest.raises(ModelFileError) as of_the_model:
+        fuseprop.load(path, device="cpu")
+    for caught in (of_the_estimator, of_the_model):
+        assert str(caught.value).isprintable()
+        assert r"m\x1b[31m.safetensors" in str(caught.value)
 
 
 def test_what_cannot_be_read_is_not_written(signed):

@@ -9,6 +9,7 @@ import pytest
 
 from fuseprop.data import DataError, read_csv
 from fuseprop.data.csv_bytes import BLOCK, LONGEST_LINE
+from fuseprop.data.csv_cells import explain, row_at
 
 
 def refusal(path, *arguments):
@@ -125,3 +126,9 @@ def test_what_ends_the_process_passes(tmp_path, monkeypatch, end):
     monkeypatch.setattr("numpy.loadtxt", stop)
     with pytest.raises(end):
         read_csv(tmp_path / "t.csv", ["y"])
+
+
+def test_a_file_that_was_emptied_while_it_was_read_has_no_row_to_blame(tmp_path):
+    (tmp_path / "t.csv").write_text("\n")
+    assert explain(tmp_path / "t.csv", ["a", "y"], ",", ["a"]) == ""
+    assert row_at(tmp_path / "t.csv", ",", 2) == "row 3"

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import fuseprop
 from fuseprop.cli import main
 from fuseprop.data import DataError, load_table, read_npz
+from fuseprop.data.target_cells import read_cells
 
 X, Y = np.arange(6.0).reshape(3, 2), np.array([0.0, 1.0, 2.0])
 
@@ -154,7 +155,36 @@ def test_headers_as_other_programs_write_them(tmp_path):
     np.testing.assert_array_equal(read_npz(tmp_path / "t.npz").X, X)
 
 
-def test_bombs_are_refused_before_they_go_off_unless_asked_for(tmp_path):
+@pytest.fixture
+def little_room(monkeypatch):
+    """A smaller limit, which tests reach sooner."""
+    monkeypatch.setattr("fuseprop.data.npz_file.FREE", 32 << 20)
+
+
+def test_a_gigabyte_in_a_small_file_is_refused(tmp_path):
+    np.savez_compressed(tmp_path / "t.npz", X=np.zeros((140_000_000, 1), bool), y=np.zeros(3))
+    assert (tmp_path / "t.npz").stat().st_size < 1_000_000
+    tracemalloc.start()
+    assert "would take 1,120,000,512 bytes" in refusal(tmp_path / "t.npz")
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.arange(50) == np.arange(100_000)[:, None] % 50,
+        np.tile(np.random.default_rng(0).normal(size=(20, 10)), (20_000, 1)),
+    ],
+    ids=["one-hot", "repeated rows"],
+)
+def test_tables_that_compress_well_are_read(tmp_path, X):
+    np.savez_compressed(tmp_path / "t.npz", X=X, y=np.zeros(len(X)))
+    assert X.size * 8 > 100 * (tmp_path / "t.npz").stat().st_size
+    np.testing.assert_array_equal(read_npz(tmp_path / "t.npz").X, X)
+
+
+def test_bombs_are_refused_before_they_go_off_unless_asked_for(tmp_path, little_room):
     rows = 6_000_000  # 48 MB of zeros in 50 KB
     np.savez_compressed(tmp_path / "t.npz", X=np.zeros((rows, 1)), y=np.zeros(rows, bool))
     assert (tmp_path / "t.npz").stat().st_size < 100_000
@@ -162,22 +192,43 @@ def test_bombs_are_refused_before_they_go_off_unless_asked_for(tmp_path):
     message = refusal(tmp_path / "t.npz")
     assert tracemalloc.get_traced_memory()[1] < 5e6
     tracemalloc.stop()
-    assert "48,000,000 bytes" in message
+    assert "48,000,512 bytes" in message
     assert "--any-size" in message
     assert "any_size=True" in message
     assert len(read_npz(tmp_path / "t.npz", any_size=True)) == rows
     assert len(load_table(tmp_path / "t.npz", any_size=True)) == rows
 
 
-def test_bytes_and_bits_count_as_the_numbers_that_they_become(tmp_path):
+def test_bytes_and_bits_count_as_the_numbers_that_they_become(tmp_path, little_room):
     np.savez_compressed(tmp_path / "t.npz", X=np.zeros((5_000_000, 1), bool), y=np.zeros(5_000_000, bool))
-    assert "40,000,000 bytes" in refusal(tmp_path / "t.npz")
+    assert "40,000,512 bytes" in refusal(tmp_path / "t.npz")
 
 
-def test_many_small_arrays_count_together(tmp_path):
+def test_many_small_arrays_count_together(tmp_path, little_room):
     rows = 2_500_000
     np.savez_compressed(tmp_path / "t.npz", X=np.zeros((rows, 1)), y=np.zeros(rows))
     assert "the array 'y' would take" in refusal(tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize(("name", "other"), [("X", "y"), ("y", "X")])
+def test_columns_count_beside_their_cells(tmp_path, name, other):
+    arrays = {name: np.zeros((1, 4_000_000)), other: np.zeros((1, 1))}
+    np.savez_compressed(tmp_path / "t.npz", **arrays)
+    assert f"the array '{name}' would take 2,080,000,000 bytes" in refusal(tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize("value", [0.5, "a", 2**60 + 1])
+def test_a_column_that_stands_there_often_is_read_once(tmp_path, monkeypatch, value):
+    looks = []
+    monkeypatch.setattr(
+        "fuseprop.data.arrays.read_cells",
+        lambda *given, **named: looks.append(1) or read_cells(*given, **named),
+    )
+    np.savez_compressed(tmp_path / "t.npz", X=np.zeros((2, 1)), y=np.full((2, 30_000), value))
+    table = read_npz(tmp_path / "t.npz")
+    assert set(table.targets.ravel().tolist()) == {value if value == 0.5 else str(value)}
+    assert table.target_names[-1] == "y30000"
+    assert len(looks) == (value != 0.5)
 
 
 def test_the_command_and_train_lift_the_limit(tmp_path, monkeypatch):

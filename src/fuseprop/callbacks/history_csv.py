@@ -12,6 +12,10 @@ from typing import Literal, TextIO
 
 from ..checks import as_path
 from ..history import History
+from ..quoting import shown
+
+LONGEST_HEADER, MANY = 10_000, 20
+"""No history begins with a line of more characters; as many of its columns are told."""
 
 
 class HistoryCSV:
@@ -30,7 +34,7 @@ class HistoryCSV:
         Replace it when training starts.
 
     Raises ValueError for both at once. When training starts, raises FileExistsError where the file holds
-    something and neither was asked for, and OSError where it cannot be written.
+    something and neither was asked for, or what is no history, and OSError where it cannot be written.
     """
 
     def __init__(self, path: str | Path, *, append: bool = False, overwrite: bool = False) -> None:
@@ -69,7 +73,8 @@ class HistoryCSV:
         if set(self._columns) == set(entry):
             self._write([entry[name] for name in self._columns], history.epochs)
         else:
-            self._fail(f"has the columns {', '.join(self._columns)}, but this run {', '.join(entry)}", 1)
+            here, wanted = (", ".join(map(shown, names)) for names in (self._columns[:MANY], entry))
+            self._fail(f"has the columns {here}, but this run {wanted}", 1)
 
     def end(self, history: History) -> None:
         """Close the file, and warn where it lacks something."""
@@ -92,7 +97,8 @@ class HistoryCSV:
 
     def _fail(self, why: str, epoch: int) -> None:
         """Write no more: training goes on without the file."""
-        self._failure = self._failure or f"{self._path} lacks the history from epoch {epoch} on: it {why}."
+        place = shown(self._path, None)
+        self._failure = self._failure or f"{place} lacks the history from epoch {epoch} on: it {why}."
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
@@ -102,7 +108,14 @@ class HistoryCSV:
 def _columns_of(path: Path) -> tuple[list[str], bool]:
     """Return the header of a file that holds something, and whether its last line has no end."""
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        columns = next(csv.reader(file), [])
+        line = file.readline(LONGEST_HEADER + 1)
+    if len(line) > LONGEST_HEADER:
+        raise FileExistsError(
+            EEXIST,
+            "what this file begins with is no header of a history; pass overwrite=True to replace it, or "
+            "name another file",
+            str(path),
+        )
     with path.open("rb") as lines:
         lines.seek(-1, os.SEEK_END)
-        return columns, lines.read() != b"\n"
+        return next(csv.reader([line]), []), lines.read() != b"\n"

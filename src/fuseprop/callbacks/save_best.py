@@ -11,6 +11,7 @@ from typing import Protocol
 from ..atomic import check_place
 from ..checks import as_path, check_methods
 from ..history import History, Score
+from ..quoting import shown
 
 
 class Savable(Protocol):
@@ -54,10 +55,13 @@ class SaveBest:
 
     def start(self, epochs: int, history: History) -> None:
         """Look at what there is in the file, and whether it can be replaced."""
+        self._found: Score | None = None  # `end` is told where this raises, too
+        self._bar, self._saved, self._failure = inf, 0, ""
         check_place(self._path)
-        self._found = None if self._overwrite else self._score_there(history.monitor)
-        self._bar = inf if self._found is None else self._found.value
-        self._saved, self._failure = 0, ""
+        if not self._overwrite:
+            self._found = self._score_there(history.monitor)
+        if self._found is not None:
+            self._bar = self._found.value
 
     def epoch_end(self, history: History) -> None:
         """Save, if this epoch is the best."""
@@ -67,7 +71,8 @@ class SaveBest:
             self._model.save(self._path, score=Score(history.monitor, history.score))
         except OSError as error:
             why = error.strerror or str(error)
-            self._failure = f"the model of epoch {history.epochs} could not be saved in {self._path}: {why}"
+            place = shown(self._path, None)
+            self._failure = f"the model of epoch {history.epochs} could not be saved in {place}: {why}"
         else:
             self._bar, self._saved, self._failure = history.score, history.epochs, ""
 
@@ -79,8 +84,8 @@ class SaveBest:
         elif self._found is not None and history.epochs and not self._saved:
             name = self._found.monitor.replace("_", " ")
             warnings.warn(
-                f"{self._path} keeps the model of an earlier run, with a {name} of {self._found.value:.6g}; "
-                f"no epoch of this run was better.",
+                f"{shown(self._path, None)} keeps the model of an earlier run, with a {name} of "
+                f"{self._found.value:.6g}; no epoch of this run was better.",
                 UserWarning,
                 stacklevel=2,
             )

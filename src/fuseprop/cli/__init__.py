@@ -23,7 +23,7 @@ from .evaluate import evaluate
 from .exit_codes import DIVERGED, FAILED, INTERRUPTED, UNAVAILABLE
 from .interruption import Interruption
 from .learn import learn
-from .output import Run, flush, reason
+from .output import Run, flush, reason, whole_streams
 from .predict import predict
 from .train import train
 
@@ -42,12 +42,13 @@ class Commands(click.Group):
         """Run the command; end the process with its exit code, as click does, unless told otherwise."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
-        with Interruption() as interruption:
+        with Interruption() as interruption, whole_streams():
             run = Run(interruption)
             try:
                 made = super().main(args, prog_name, complete_var, False, obj=run, **extra)
                 code = made if isinstance(made, int) else 0
             except click.ClickException as error:
+                vars(error)["message"] = printable(error.message)  # it quotes arguments as they are
                 if sys.stderr is not None:  # click would take standard output
                     with run.beside("the error could not be shown"):
                         error.show()

@@ -11,6 +11,7 @@ import click
 from ..backend import AnyBackend
 from ..learn import TOPICS, Result
 from ..plots import save_figure
+from ..quoting import shown
 from ..registry import load_backend
 from .output import Run, echo, echo_json
 from .parameters import device, one_of, plot_path
@@ -46,7 +47,7 @@ def learn(topic: str, seed: int, device: str, json_: bool, plot: Path | None) ->
     parts = [f"{topic}: {result.title}", result.table(), result.text, result.see]
     echo("\n\n".join(part for part in parts if part))
     if drawn is not None:
-        echo(f"\npicture written to {drawn}")
+        echo(f"\npicture written to {shown(drawn, None)}")
 
 
 def _run(topic: str, backend: AnyBackend, seed: int) -> Result:

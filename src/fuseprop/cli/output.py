@@ -5,16 +5,20 @@ standard error, and what fails there, or in a picture, is kept until the end: th
 line and ends with exit code 1, but with its model and its results.
 
 Nothing that steers a terminal is written to one: names and cells come from files.
+
+A stream writes all of a text or raises: `whole_streams` sees to that, for click's own words too.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EBADF
 from math import isfinite
 from typing import Any, TextIO
 
@@ -78,8 +82,6 @@ class ResultsLost(OSError):
 
 def echo(text: str, *, nl: bool = True) -> None:
     """Write results to standard output. Raises ResultsLost; BrokenPipeError where nobody reads any more."""
-    if sys.stdout is None:
-        raise ResultsLost("the results could not be written: standard output is closed.")
     try:
         # Unless color is True, click drops what looks like a colour from a class where no terminal reads.
         click.echo(text, nl=nl, color=True)
@@ -109,6 +111,44 @@ def reason(error: BaseException) -> str:
     return printable("\n".join([text, *getattr(error, "__notes__", [])]))
 
 
+class _Closed(io.TextIOBase):
+    """A standard output that is not there: Python sets None, for which click writes nothing in silence."""
+
+    encoding, errors = "utf-8", "strict"
+
+    def write(self, text: str) -> int:
+        raise OSError(EBADF, "standard output is closed")
+
+
+@contextmanager
+def whole_streams() -> Iterator[None]:
+    """Let the standard streams write all of a text or raise while this is entered.
+
+    Without a buffer (PYTHONUNBUFFERED, ``python -u``) a stream hands a text to the system once, which may
+    take a part of it, such as what the disk still holds; Python drops the rest and says nothing.
+    """
+    before = sys.stdout, sys.stderr
+    buffered = []
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+            buffer = io.BufferedWriter(stream.buffer)
+            made = io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=True)
+            buffered.append(made)
+            setattr(sys, name, made)
+    if sys.stdout is None:
+        sys.stdout = _Closed()
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        for stream in (*buffered, *before):  # click has put those aside whose readers are gone
+            flush(stream)
+        for made in buffered:
+            with suppress(OSError, ValueError):
+                made.detach().detach()  # which would close the stream that was there before
+
+
 def flush(stream: TextIO | None) -> bool:
     """Write out what a standard stream still holds; return whether that worked.
 
@@ -120,8 +160,9 @@ def flush(stream: TextIO | None) -> bool:
         stream.flush()
     except (OSError, ValueError):
         with suppress(OSError, ValueError):
+            descriptor = stream.fileno()
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
+            os.dup2(nowhere, descriptor)
             os.close(nowhere)
         return False
     return True

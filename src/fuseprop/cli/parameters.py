@@ -34,7 +34,7 @@ device = click.option(
 )
 
 any_size = click.option(
-    "--any-size", is_flag=True, help="Let an NPZ file unpack to more than 100 times its size, and 32 MiB."
+    "--any-size", is_flag=True, help="Let an NPZ file unpack to more than 100 times its size, and 1 GiB."
 )
 
 

@@ -124,7 +124,7 @@ def train(
     else:
         echo(results(fitting, report, written))
         if drawn is not None:
-            echo(f"picture written to {drawn}")
+            echo(f"picture written to {shown(drawn, None)}")
 
 
 def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:

@@ -68,11 +68,20 @@ def target_values(targets: Any, rows: int, reading: Reading, names: Sequence[str
             f"X, got {array.shape}."
         )
     array = array.reshape(rows, -1)
-    columns = []
+    numbers = _as_numbers(array, array, reading)
+    if numbers is not None:
+        return numbers
+    # Each different column is read once: reading one takes 50 us, and a small file may hold millions.
+    places: dict[bytes, int] = {}
+    columns, read = [], []
     for j in range(array.shape[1]):
-        name = names[j] if j < len(names) else f"y{j + 1}"
-        columns.append(_target(array[:, j], reading, f"{source}: row", f"target {literal(name)}"))
-    return stacked(columns)
+        content = array[:, j].tobytes()
+        if content not in places:
+            name = names[j] if j < len(names) else f"y{j + 1}"
+            read.append(_target(array[:, j], reading, f"{source}: row", f"target {literal(name)}"))
+            places[content] = len(places)
+        columns.append(places[content])
+    return stacked(read)[:, columns]
 
 
 def stacked(columns: Sequence[HostArray]) -> HostArray:
@@ -101,15 +110,26 @@ def _target(column: HostArray, reading: Reading, before: str, after: str) -> Hos
     if kind == "O" and all(isinstance(value, Real) and not is_no_value(value) for value in column):
         column = _numbers(column)
         kind = column.dtype.kind
-    if kind in "biuf" and reading.target_as != "text" and not _loses(given, column):
-        values = column.astype(np.float64)
-        if np.isfinite(values).all():
-            return values
-    texts, codes = np.unique([_text(value) for value in given.tolist()], return_inverse=True)
+    numbers = _as_numbers(given, column, reading)
+    if numbers is not None:
+        return numbers
+    # What NumPy can tell apart is made text once.
+    different, codes = np.unique(
+        np.array([_text(value) for value in given]) if given.dtype.kind == "O" else given, return_inverse=True
+    )
+    texts = [_text(value) for value in different.tolist()]
     typed = kind == "U" or (kind == "O" and all(isinstance(value, str) for value in given))
     return read_cells(
-        texts.tolist(), codes.reshape(-1), reading, lambda row: f"{before} {row + 1}, {after}", typed=typed
+        texts, codes.reshape(-1), reading, lambda row: f"{before} {row + 1}, {after}", typed=typed
     )
+
+
+def _as_numbers(given: HostArray, column: HostArray, reading: Reading) -> HostArray | None:
+    """Return one or several columns as float64 where they are finite numbers that it holds, else None."""
+    if column.dtype.kind not in "biuf" or reading.target_as == "text" or _loses(given, column):
+        return None
+    values = column.astype(np.float64)
+    return values if np.isfinite(values).all() else None
 
 
 def _numbers(column: HostArray) -> HostArray:
@@ -123,8 +143,9 @@ def _loses(given: HostArray, column: HostArray) -> bool:
     """Whether whole numbers change where they become float64."""
     if given.dtype.kind not in "iuO" or column.dtype.kind == "O":
         return False
-    large = np.abs(column.astype(np.float64)) >= BEYOND
-    return any(isinstance(value, int) and int(float(value)) != value for value in given[large].tolist())
+    large = given[np.abs(column.astype(np.float64)) >= BEYOND]
+    different = large if large.dtype.kind == "O" else np.unique(large)
+    return any(isinstance(value, int) and int(float(value)) != value for value in different.tolist())
 
 
 def _text(value: Any) -> str:

@@ -105,6 +105,6 @@ def _rows(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]]]:
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(filled(file, delimiter), delimiter=delimiter)
-        next(cells for cells in rows if any(cell.strip() for cell in cells))
+        next((cells for cells in rows if any(cell.strip() for cell in cells)), None)  # it may have shrunk
         for row, cells in enumerate((cells for cells in rows if cells), 1):
             yield f"row {row} (line {rows.line_num})", cells

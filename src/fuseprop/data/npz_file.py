@@ -38,7 +38,7 @@ def read_npz(
     reading : Reading
         How the target is read.
     any_size : bool
-        Whether a file may unpack to more than 100 times its size, and more than 32 MiB.
+        Whether a file may unpack to more than 100 times its size, and more than 1 GiB.
 
     Nothing is unpickled. Raises DataError for files that are no NPZ, missing keys, arrays of other than
     numbers and text, arrays out of proportion to the file, and whatever `Table.of` refuses.

@@ -13,6 +13,7 @@ from ..losses import LOSSES
 from ..metrics import metric_of_values
 from ..model import seen_entries, seen_in, task_in_file
 from ..modelfile import Configuration, ModelFileError, read_model, write_model
+from ..quoting import shown
 from .labels import Kind, Labels
 from .parameters import hidden_activations
 
@@ -69,16 +70,18 @@ def load(estimator: Any, path: str | Path) -> Any:
     Standardization that the file holds goes into the first and the last layer's weights. Raises
     ModelFileError for anything but a model file, and for one of the other kind of estimator.
     """
+    place = shown(path, None)
     layers, c = read_model(path)
     task_in_file(path, layers, c)
     is_regression = c.task == "regression"
     if is_regression != (not hasattr(estimator, "predict_proba")):
-        raise ModelFileError(f"{path} holds a model for the task {c.task}: load it by the other estimator.")
+        raise ModelFileError(f"{place} holds a model for the task {c.task}: load it by the other estimator.")
     coefs, intercepts = ([np.array(array) for array in arrays] for arrays in zip(*layers, strict=True))
     _fold_standardization(coefs, intercepts, c)
     if not all(np.isfinite(array).all() for array in (*coefs, *intercepts)):
         raise ModelFileError(
-            f"{path}: its standardization makes weights that {c.dtype} cannot hold. Read it by fuseprop.load."
+            f"{place}: its standardization makes weights that {c.dtype} cannot hold. Read it by "
+            f"fuseprop.load."
         )
     hidden = c.activations[:-1]
     estimator.set_params(
@@ -98,7 +101,7 @@ def load(estimator: Any, path: str | Path) -> Any:
         estimator.classes_ = classes
     if estimator._loss_name() != c.loss or c.activations[-1] != "identity":
         raise ModelFileError(
-            f"{path} holds a {c.task} model with the loss {c.loss} and a last layer of {c.activations[-1]}, "
+            f"{place} holds a {c.task} model with the loss {c.loss} and a last layer of {c.activations[-1]}, "
             f"which the estimators do not have. Read it by fuseprop.load."
         )
     estimator.out_activation_ = estimator._out_activation()
