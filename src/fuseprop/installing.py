@@ -1,8 +1,9 @@
 """The line to type that brings an extra here: no index has fuseprop, so pip is told where it lies.
 
-What runs from a clone, or was installed from a folder or wheel that is still there, or from a repository, is
-installed from the same place again; of anything else, pip is given what the extra consists of. Advice stands
-in the texts of errors and beside results: nothing here raises, however little an installation says of itself.
+What runs from a clone, or was installed from a folder or wheel that is still there, or from a repository on
+another machine, is installed from the same place again; of anything else, pip is given what the extra
+consists of. Advice stands in the texts of errors and beside results: nothing here raises, however little an
+installation says of itself.
 """
 
 from __future__ import annotations
@@ -67,15 +68,16 @@ def _clone_or_origin(brackets: str, about: Distribution | None) -> list[str]:
     if Path(__file__).resolve().parent.parent.name == "src" and (top / "pyproject.toml").is_file():
         return ["-e", f"{_short(top)}{brackets}"]
     origin = _origin(about)
-    url = str(origin.get("url", ""))
-    path = _path(url)
-    if path is not None and not path.exists():
-        return []
-    match origin:  # a repository first: it may lie in a folder, which pip installs nothing from
-        case {"vcs_info": {"vcs": tool, "commit_id": commit}}:
-            return [f"{NAME}{brackets} @ {tool}+{url}@{commit}"]
-    if path is not None:
-        return [f"{_short(path)}{brackets}"]
+    url, repository = str(origin.get("url", "")), origin.get("vcs_info")
+    if url.startswith("file:"):
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname
+
+        path = Path(url2pathname(urlsplit(url).path))
+        # From the folder of a repository pip need not install, and before 24.1 takes no extra for its URL.
+        return [f"{_short(path)}{brackets}"] if path.exists() and not repository else []
+    if repository:
+        return [f"{NAME}{brackets} @ {repository['vcs']}+{url}@{repository['commit_id']}"]
     return [f"{NAME}{brackets} @ {url}"] if url else []
 
 
@@ -88,14 +90,6 @@ def _origin(about: Distribution | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return written if isinstance(written, dict) else {}
-
-
-def _path(url: str) -> Path | None:
-    """Return where a URL points to on this machine, or None."""
-    from urllib.parse import urlsplit
-    from urllib.request import url2pathname
-
-    return Path(url2pathname(urlsplit(url).path)) if url.startswith("file:") else None
 
 
 def _requirements(extra: str, required: list[str]) -> list[str]:
