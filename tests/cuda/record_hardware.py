@@ -2,8 +2,8 @@
 
     python tests/cuda/record_hardware.py [--seconds 600] [--output FOLDER]
 
-Needs a checkout, NumPy, CuPy, pytest and the libraries of fuseprop itself; no network. fuseprop need not be
-installed: the code is the checkout's in any case.
+Needs a checkout, NumPy, CuPy, nvmath-python for steps that are captured, pytest and the libraries of fuseprop
+itself; no network. fuseprop need not be installed: the code is the checkout's in any case.
 
 The record is written after each part, so that whatever ends it leaves what was found until then. What did not
 fit is recorded as not run. Everything that was said stands in a folder of the record's name beside it.
