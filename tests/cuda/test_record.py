@@ -155,6 +155,23 @@ def test_the_files_that_matter_are_collected_and_run_before_the_others(fakes, tm
     assert "problem" not in found
 
 
+ONCE = """
+import os, pathlib
+here = pathlib.Path(__file__).with_name('imported')
+assert not here.exists(), 'a second time'
+here.touch()
+def test_1(): assert 0
+def test_2(): assert 0
+"""
+
+
+def test_what_a_later_process_no_longer_collects_still_counts(fakes):
+    found = fakes({"test_a": "def test_0(): assert 0\n", "test_b": ONCE}, first=["test_b"])
+    assert [found[kind] for kind in ("collected", "failed", "processes")] == [3, 3, 2]
+    assert (found["not_run"], found["not_collected"], found["telling_not_run"]) == ({}, {}, [])
+    assert f"3 of {found['collected']} tests failed." in judged(good() | {"tests": found})["because"]
+
+
 def test_what_was_not_even_collected_is_told(fakes):
     slow = "import os, signal, time\nos.kill(os.getppid(), signal.SIGINT)\ntime.sleep(600)\n"
     found = fakes({"test_a": "def test_it(): pass\n", "test_b": slow}, first=["test_a"])
