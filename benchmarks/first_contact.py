@@ -101,8 +101,10 @@ PARTS = (
 
 OPTIONAL = {
     "pytest": "the tests of the record, and its errors of kernels",
-    "sklearn": "the digits that are trained on, and a peer of the comparison",
-    "nvmath": "products in a captured step",
+    "sklearn": "digits to train on, the record's tests that do, or compare with it; a peer of the comparison",
+    "hypothesis": "the record's tests of gradients",
+    "pandas": "the record's tests of values that are no numbers",
+    "nvmath": "captured steps, without which no record passes",
     "torch": "a peer of the comparison, and the products of its floor in a graph",
     "jax": "a peer of the comparison",
     "keras": "a peer of the comparison",

@@ -1,4 +1,4 @@
-"""Arrays in the memory of the device: new ones, copies from and to the host, and a temporary one a thread."""
+"""Arrays in the memory of the device: new ones, copies from and to the host, and temporary ones."""
 
 from __future__ import annotations
 
@@ -117,8 +117,15 @@ class ArrayOperations:
         return self._device.memory()[0]
 
     def _scratch(self, size: int) -> Array:
-        """Return this thread's temporary array; it grows to the largest size seen."""
+        """Return this thread's temporary array on the current stream; it grows to the largest size seen.
+
+        Another stream gets a new one: what the one before was asked for may still use the old array. That
+        goes back to the pool of its stream and waits its turn. The stream is kept: none takes its address.
+        """
+        self._device.enter()
+        stream = self._device.current_stream()
         array = getattr(self._local, "scratch", None)
-        if array is None or len(array) < size:
-            self._local.scratch = array = self.empty((size,))
+        if array is None or len(array) < size or self._local.stream.ptr != stream.ptr:
+            array = self.empty((size,))
+            self._local.scratch, self._local.stream = array, stream
         return array

@@ -89,9 +89,13 @@ class Device:
         """out = a b by cuBLAS, in strict float32 or float64."""
         self._products.multiply(a, b, out)
 
+    def current_stream(self) -> Any:
+        """Return the stream that is current, at its address `ptr`."""
+        return self._cupy.cuda.get_current_stream()
+
     def synchronize(self) -> None:
         """Wait until the device is idle for this thread's stream."""
-        self._cupy.cuda.get_current_stream().synchronize()
+        self.current_stream().synchronize()
 
     def memory(self) -> tuple[int, int]:
         """Return free and total bytes of the device, or of what CuPy's pool was limited to."""
@@ -128,7 +132,7 @@ class Device:
         """
         if not hasattr(self._local, "lanes"):
             self._local.lanes = WeakValueDictionary()
-        stream = self._cupy.cuda.get_current_stream().ptr
+        stream = self.current_stream().ptr
         lanes: Lanes | None = self._local.lanes.get(stream)
         if lanes is None:
             self._local.lanes[stream] = lanes = Lanes(self, self._dtype)
@@ -136,7 +140,7 @@ class Device:
 
     def _copy_in_turn(self, memory: Any, out: Array) -> Any:
         """Ask for a copy from page-locked memory; return the event after it."""
-        stream = self._cupy.cuda.get_current_stream()
+        stream = self.current_stream()
         out.data.copy_from_host_async(memory.ptr, out.nbytes, stream)
         return stream.record(self._cupy.cuda.Event(disable_timing=True))
 

@@ -106,7 +106,9 @@ def installed(names: Iterable[str]) -> dict[str, str]:
     found = {}
     for name in sorted(names):
         with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
+            version = importlib.metadata.version(name)
+            if version:  # what a removal left behind has none
+                found[name] = version
     return found
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from . import __version__
 from .activations import activate
 from .backend import AnyBackend, BackendUnavailable, Finding
-from .installing import how_to_install
+from .installing import how_to_install, installed_version
 from .registry import BACKEND_OF, installed_backends, load_backend
 
 GROUP = "fuseprop.doctor"
@@ -49,7 +51,7 @@ def examine() -> Report:
     """Look at everything; slow parts (compiling a kernel, starting a GPU) included. Does not raise."""
     sections = {
         "fuseprop": [
-            Finding("fuseprop", version("fuseprop")),
+            _fuseprop(),
             Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         ]
     }
@@ -61,6 +63,14 @@ def examine() -> Report:
             sections[entry.name] = [Finding("examination", f"{type(error).__name__}: {error}", ok=False)]
     tried = {name: _try(name) for name in installed_backends()}
     return Report(sections, list(tried.values()), _verdict(tried))
+
+
+def _fuseprop() -> Finding:
+    """Say which fuseprop this is: backends are found only by what an installation says of them."""
+    if installed_version() is not None:
+        return Finding("fuseprop", __version__)
+    found = f"{__version__}, not installed: imported from {Path(__file__).resolve().parent}"
+    return Finding("fuseprop", found, ok=False, fix=how_to_install())
 
 
 def _try(name: str) -> Finding:
@@ -99,4 +109,5 @@ def _verdict(tried: dict[str, Finding]) -> str:
     why = f" A GPU cannot: {gpu.found}" if gpu else ""
     if "cpu" in working:
         return f"The CPU can be used. Type: fuseprop train digits --device cpu.{why}"
-    return f"Nothing works here. Type: {how_to_install(again=True)}.{why}"
+    again = installed_version() is not None
+    return f"Nothing works here. Type: {how_to_install(again=again)}.{why}"

@@ -1,7 +1,9 @@
 """The line to type that brings an extra here: no index has fuseprop, so pip is told where it lies.
 
-What runs from a clone, or was installed from a folder or wheel that is still there, or from a repository, is
-installed from the same place again; of anything else, pip is given what the extra consists of.
+What runs from a clone, or was installed from a folder or wheel that is still there, or from a repository on
+another machine, is installed from the same place again; of anything else, pip is given what the extra
+consists of. Advice stands in the texts of errors and beside results: nothing here raises, however little an
+installation says of itself.
 """
 
 from __future__ import annotations
@@ -29,11 +31,10 @@ def how_to_install(extra: str = "", *, again: bool = False) -> str:
     again : bool
         Whether what is there already is to be replaced, for it is broken.
 
-    Raises ValueError for an extra that this fuseprop does not have. Looks at the installation each time.
+    Looks at the installation each time. What this says of its extras is believed only where there is nothing
+    else: what stands for one, or is older than the code, does not know them all.
     """
     about = _distribution()
-    if extra and about is not None and extra not in (about.metadata.get_all("Provides-Extra") or ()):
-        raise ValueError(f"fuseprop has no extra {extra!r}.")
     brackets = f"[{extra}]" if extra else ""
     words, where = _clone_or_origin(brackets, about), ""
     if not words and about is not None:
@@ -44,12 +45,20 @@ def how_to_install(extra: str = "", *, again: bool = False) -> str:
     return where + " ".join([*_pip(), "install", *force, *map(_quoted, words)])
 
 
+def installed_version() -> str | None:
+    """Return the version of fuseprop that is installed here, whichever code runs; None where none is."""
+    about = _distribution()
+    return None if about is None else about.version
+
+
 def _distribution() -> Distribution | None:
-    from importlib.metadata import PackageNotFoundError, distribution  # a third of `import fuseprop`
+    from importlib.metadata import distribution  # a third of `import fuseprop`
 
     try:
-        return distribution(NAME)
-    except PackageNotFoundError:
+        about = distribution(NAME)
+        return about if about.version else None
+    except Exception:
+        # A folder without metadata, which a removal left behind, has no version, or raises: Pythons differ.
         return None
 
 
@@ -59,14 +68,14 @@ def _clone_or_origin(brackets: str, about: Distribution | None) -> list[str]:
     if Path(__file__).resolve().parent.parent.name == "src" and (top / "pyproject.toml").is_file():
         return ["-e", f"{_short(top)}{brackets}"]
     origin = _origin(about)
-    url = str(origin.get("url", ""))
+    url, repository = str(origin.get("url", "")), origin.get("vcs_info")
     if url.startswith("file:"):
         from urllib.parse import urlsplit
         from urllib.request import url2pathname
 
         path = Path(url2pathname(urlsplit(url).path))
-        return [f"{_short(path)}{brackets}"] if path.exists() else []
-    repository = origin.get("vcs_info")
+        # From the folder of a repository pip need not install, and before 24.1 takes no extra for its URL.
+        return [f"{_short(path)}{brackets}"] if path.exists() and not repository else []
     if repository:
         return [f"{NAME}{brackets} @ {repository['vcs']}+{url}@{repository['commit_id']}"]
     return [f"{NAME}{brackets} @ {url}"] if url else []

@@ -106,6 +106,9 @@ def test_it_runs_where_neither_fuseprop_nor_anything_optional_is_installed(tmp_p
     assert "- sklearn: " in done.stdout
     (contact,) = results.glob("first_contact/*/contact.json")
     doctor, *others = json.loads(contact.read_text())["parts"]
+    (report,) = doctor["found"]
+    wheels = next(one for one in report["sections"]["cupy"] if one["what"] == "CuPy wheels")
+    assert f'-m pip install -e "{os.curdir}[cuda13]"' in wheels["fix"]
     assert "CuPy is not installed" in doctor["said"]
     assert {part["said"] for part in others} == {doctor["said"]}
 

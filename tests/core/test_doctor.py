@@ -1,10 +1,13 @@
 """fuseprop doctor: what is installed, what works, what to type; never a traceback."""
 
 import json
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import fuseprop
 from fuseprop import doctor, registry
 from fuseprop.backend import BackendUnavailable, Finding
 from fuseprop.cli import main
@@ -111,6 +114,22 @@ def test_the_command_as_json(installed):
     assert set(report) == {"sections", "backends", "verdict", "works"}
     assert report["works"] is True
     assert report["backends"] == [{"what": "numpy", "found": "works on cpu", "ok": True, "fix": ""}]
+
+
+def test_code_that_is_not_installed_is_examined_too(installed, monkeypatch):
+    """No installation says then where the backends are; there is nothing to replace."""
+
+    def none(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.distribution", none)
+    installed.clear()
+    report = doctor.examine()
+    (found,) = (one for one in report.sections["fuseprop"] if one.what == "fuseprop")
+    where = Path(doctor.__file__).parent
+    text = f"{fuseprop.__version__}, not installed: imported from {where}"
+    assert found == Finding("fuseprop", text, ok=False, fix=how_to_install())
+    assert report.verdict == f"Nothing works here. Type: {how_to_install()}."
 
 
 def test_nothing_works(installed):

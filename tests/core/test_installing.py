@@ -93,14 +93,34 @@ def test_without_an_origin_everything_that_the_extra_brings_is_named(put, extra)
     assert sorted(named) == sorted(set(names(extra)))
 
 
+def test_of_a_repository_on_this_machine_what_the_extra_consists_of_is_named(put, tmp_path):
+    """A bare one is no folder to install from, and not every pip takes `fuseprop[plots] @ git+file:`."""
+    put({"url": tmp_path.as_uri(), "vcs_info": {"vcs": "git", "commit_id": "0" * 40}})
+    (needed,) = EXTRAS["plots"]
+    assert how_to_install("plots") == f'pip install "{str(Requirement(needed)).partition(";")[0]}"'
+
+
 def test_without_any_trace_of_an_installation_a_clone_is_asked_for(put):
     put(None)
     assert how_to_install("sklearn") == 'in a clone of fuseprop, pip install -e ".[sklearn]"'
 
 
-def test_an_extra_that_there_is_not(put):
-    with pytest.raises(ValueError, match="no extra 'sklaern'"):
-        how_to_install("sklaern")
+def test_advice_does_not_raise_where_the_installation_knows_no_such_extra(put, monkeypatch, tmp_path):
+    """Metadata may be older than the code, stand for an installation, or be gone."""
+    put({"url": ""})
+    assert how_to_install("newer") == 'in a clone of fuseprop, pip install -e ".[newer]"'
+    monkeypatch.undo()
+    (tmp_path / "fuseprop-0.1.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert importlib.metadata.distribution("fuseprop").read_text("METADATA") is None
+    assert installing.installed_version() is None
+    assert how_to_install("newer").endswith('[newer]"')
+
+
+def test_every_extra_that_is_advised_is_there():
+    code = [path.read_text() for folder in ("src", "backends") for path in (ROOT / folder).rglob("*.py")]
+    named = {name for text in code for name in re.findall(r"""how_to_install\(['"](\w+)['"]""", text)}
+    assert {"plots", "sklearn", "cuda12", "cuda13"} <= named <= EXTRAS.keys()
 
 
 def test_a_path_that_a_shell_would_change_is_quoted(put, tmp_path):

@@ -9,6 +9,7 @@ import ctypes
 import weakref
 from functools import partial
 from math import prod
+from types import SimpleNamespace
 
 import cupy
 import cupy_private
@@ -30,6 +31,7 @@ class HostDevice(Device):
     def __init__(self, ordinal, dtype, built=None):
         self.ordinal = ordinal
         self.limit = 2**30
+        self.current = SimpleNamespace(ptr=0)
         self._pooled = []  # bytes of arrays that are gone: they stay with the pool, as CuPy's do
         self.array_type = cupy.ndarray
         self.allocations = 0
@@ -80,6 +82,9 @@ class HostDevice(Device):
         assert a.dtype == b.dtype == out.dtype
         assert out.flags.c_contiguous
         np.matmul(on_host(a), on_host(b), out=on_host(out))
+
+    def current_stream(self):
+        return self.current
 
     def synchronize(self):
         pass

@@ -1,6 +1,7 @@
 """The CuPy backend with no memory behind its arrays: enough to write down a step of any size."""
 
 from math import prod
+from types import SimpleNamespace
 
 import cupy
 import cupy_private
@@ -19,6 +20,7 @@ class PaperDevice(Device):
         self.ordinal = ordinal
         self.array_type = cupy.ndarray
         self._next = ALIGNMENT
+        self.current = SimpleNamespace(ptr=0)
         self._dtype = dtype
 
     def enter(self):
@@ -49,6 +51,9 @@ class PaperDevice(Device):
 
     def multiply(self, a, b, out):
         pass
+
+    def current_stream(self):
+        return self.current
 
     def synchronize(self):
         pass

@@ -2,8 +2,8 @@
 
     python tests/cuda/record_hardware.py [--seconds 600] [--output FOLDER]
 
-Needs a checkout, NumPy, CuPy, pytest and the libraries of fuseprop itself; no network. fuseprop need not be
-installed: the code is the checkout's in any case.
+Needs a checkout, NumPy, CuPy, nvmath-python for steps that are captured, pytest and the libraries of fuseprop
+itself; no network. fuseprop need not be installed: the code is the checkout's in any case.
 
 The record is written after each part, so that whatever ends it leaves what was found until then. What did not
 fit is recorded as not run. Everything that was said stands in a folder of the record's name beside it.
@@ -162,11 +162,17 @@ def _unfinished(lines):
 def tests_of(lines, crashed):
     """Return what the lines of `hardware_plugin` amount to; `crashed` are tests that ended their process.
 
-    `kernels` has the tests that passed and failed of those that launched a kernel, by its name.
+    What any process has collected counts, for a later one may find less: a file that the first one imported
+    may not be importable any more. `kernels` has the tests that passed and failed of those that launched a
+    kernel, by its name.
     """
-    told = next((line for line in reversed(lines) if "collected" in line), None)
-    if told is None:
+    told = [line for line in lines if "collected" in line]
+    if not told:
         return {}
+    collected = Counter()
+    for line in told:
+        collected |= line["collected"]  # as many of each file as any process found
+    not_collected = {file: why for line in told for file, why in line["not_collected"].items()}
     ends = {line["test"]: line for line in lines if "outcome" in line}
     ends |= {test: {"outcome": FAILED, "text": why} for test, why in crashed.items()}
     counts = Counter(end["outcome"] for end in ends.values())
@@ -183,15 +189,17 @@ def tests_of(lines, crashed):
             found["passed"] += outcome == PASSED
             if outcome == FAILED:
                 found["failures"].append(test)
-    left = Counter(told["collected"])
+    left = collected.copy()
     left.subtract(test.partition("::")[0] for test in ends)
     return {
-        "collected": sum(told["collected"].values()),
+        "collected": collected.total(),
         **{kind: counts[kind] for kind in ("passed", "failed", "skipped")},
         "not_run": {file: number for file, number in left.items() if number > 0},
-        "telling_not_run": [test for test in told["telling"] if test not in ends],
-        "missing": told["missing"],
-        "not_collected": told["not_collected"],
+        "telling_not_run": list(
+            dict.fromkeys(test for line in told for test in line["telling"] if test not in ends)
+        ),
+        "missing": [name for name in told[-1]["missing"] if all(name in line["missing"] for line in told)],
+        "not_collected": {file: why for file, why in not_collected.items() if file not in collected},
         "interrupted": [test for test in _unfinished(lines) if test not in crashed],
         "skips": dict(Counter(end["text"] for end in ends.values() if end["outcome"] == "skipped")),
         "devices_lost": [line["device"] for line in lines if "device" in line],

@@ -209,14 +209,19 @@ SEAM_MISTAKES = {
         ),
         "lanes shared by all threads": (*SHARED, "reached", "=="),
         "lanes shared by all streams": (
-            "get_current_stream().ptr\n",
-            "get_current_stream() and 0\n",
+            "self.current_stream().ptr\n",
+            "self.current_stream() and 0\n",
             "asked",
             "is not",
         ),
     },
     "arrays.py": {
         "temporary memory shared by all threads": (*SHARED, "reached", "1 == 3"),
+        "temporary memory shared by all streams": (
+            " or self._local.stream.ptr != stream.ptr",
+            "",
+            *("reached", "!="),
+        ),
     },
 }
 

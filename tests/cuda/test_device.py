@@ -50,6 +50,7 @@ CALLS = {
     "prepare, a product": lambda device, a, b: device.prepare(Multiply(a, a.T, b))(),
     "prepare, a copy": lambda device, a, b: device.prepare(Copy(a, b))(),
     "lanes": lambda device, a, b: device.lanes(),
+    "current_stream": lambda device, a, b: device.current_stream(),
     "synchronize": lambda device, a, b: device.synchronize(),
     "memory": lambda device, a, b: device.memory(),
     "release": lambda device, a, b: device.release(),
@@ -170,3 +171,18 @@ def test_every_thread_has_a_temporary_array_of_its_own():
     scratch = [backend._scratch(8), *in_threads(lambda: backend._scratch(8), lambda: backend._scratch(8))]
     assert len({array.data.ptr for array in scratch}) == 3
     assert backend._scratch(4) is scratch[0]
+
+
+def test_every_stream_has_a_temporary_array_of_its_own():
+    """One stream would write over the partial sums that another has yet to add up."""
+    backend = HostRunBackend()
+    device, first, second = backend.seam, SimpleNamespace(ptr=8), SimpleNamespace(ptr=9)
+    device.current = first
+    sums = backend._scratch(8)
+    device.current = second
+    others = backend._scratch(8)
+    assert others.data.ptr != sums.data.ptr
+    assert backend._scratch(8) is others
+    assert backend._local.stream is second  # its address is not to be another stream's meanwhile
+    device.current = first
+    assert backend._scratch(4) is not others

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
-pytest.importorskip("sklearn", reason='needs scikit-learn: pip install -e ".[sklearn]"')
 
 import cupy
 from fuseprop_cupy import CupyBackend
 from host_device import HostRunBackend
-from sklearn.datasets import load_digits
 from steps import CLASSIFICATION, REGRESSION, adam, traces, training
 
 from fuseprop import MomentumSGD, Network, load_backend, mlp
@@ -57,8 +55,12 @@ def state_of(made):
 
 
 def digits(backend, rows, epochs, batch):
-    """Train on handwritten digits; return the history and the final weights."""
-    X, y = load_digits(return_X_y=True)
+    """Train on handwritten digits; return the history and the final weights.
+
+    Nothing else here needs scikit-learn, and a record needs this file.
+    """
+    needed = 'needs scikit-learn: pip install -e ".[sklearn]"'
+    X, y = pytest.importorskip("sklearn.datasets", reason=needed).load_digits(return_X_y=True)
     network = Network(mlp([64, 32, 10], "sigmoid"), CLASSIFICATION, seed=0, backend=backend)
     optimizer = MomentumSGD(0.3, 0.6, weight_decay=1e-5)
     history = network.fit(

@@ -34,6 +34,7 @@ from test_sanitizer import IN_CUBLAS, IN_OURS, watched
 from train_tiny import TASKS, train
 from verification import FAILED, PASSED, RESULTS, kernels_by_file, records, source_hashes, unverified
 
+from benchmarks.first_contact import OPTIONAL
 from benchmarks.timed import Ended
 
 FACTS = {"gpu": "no GPU: fakes, in a test"}
@@ -154,6 +155,23 @@ def test_the_files_that_matter_are_collected_and_run_before_the_others(fakes, tm
     assert "problem" not in found
 
 
+ONCE = """
+import os, pathlib
+here = pathlib.Path(__file__).with_name('imported')
+assert not here.exists(), 'a second time'
+here.touch()
+def test_1(): assert 0
+def test_2(): assert 0
+"""
+
+
+def test_what_a_later_process_no_longer_collects_still_counts(fakes):
+    found = fakes({"test_a": "def test_0(): assert 0\n", "test_b": ONCE}, first=["test_b"])
+    assert [found[kind] for kind in ("collected", "failed", "processes")] == [3, 3, 2]
+    assert (found["not_run"], found["not_collected"], found["telling_not_run"]) == ({}, {}, [])
+    assert f"3 of {found['collected']} tests failed." in judged(good() | {"tests": found})["because"]
+
+
 def test_what_was_not_even_collected_is_told(fakes):
     slow = "import os, signal, time\nos.kill(os.getppid(), signal.SIGINT)\ntime.sleep(600)\n"
     found = fakes({"test_a": "def test_it(): pass\n", "test_b": slow}, first=["test_a"])
@@ -201,17 +219,28 @@ def test_the_most_telling_tests_come_first_and_each_function_once_before_any_twi
     )
 
 
-def test_the_modules_that_matter_are_there(tmp_path):
-    """What FIRST names is what the tests are called."""
+AS_ON_A_BARE_GPU = """
+import sys, fuseprop.testing
+sys.modules |= dict.fromkeys({})
+fuseprop.testing._why_not = lambda wanted: None
+"""
+
+
+def test_the_modules_that_matter_are_there_without_anything_optional(tmp_path):
+    """What FIRST names is what the tests are called, and a record can pass with what it says it needs."""
     results = tmp_path / "results.jsonl"
+    absent = [name for name in OPTIONAL if name not in ("pytest", "nvmath")]  # whose absence stands in it
+    (tmp_path / "bare.py").write_text(AS_ON_A_BARE_GPU.format(absent))
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    command += ["-p", "hardware_plugin", f"--results={results}", "-m", "gpu", "--backends=cupy"]
+    command += ["-p", "hardware_plugin", f"--results={results}", "-m", "gpu", "--backends=cupy", "-p", "bare"]
     files = ["core/test_contract", "core/test_threads", "cuda/test_modes", "cuda/test_every_kernel"]
     files = [f"tests/{file}.py" for file in files]
+    env = record_hardware.environment(tmp_path)
+    env["PYTHONPATH"] += f"{os.pathsep}{tmp_path}"
     done = subprocess.run(
         [*command, *files],
         cwd=record_hardware.ROOT,
-        env=record_hardware.environment(tmp_path),
+        env={**env, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # those of what is absent
         capture_output=True,
         text=True,
         check=False,

@@ -133,6 +133,7 @@ def reached(monkeypatch):
     with monkeypatch.context() as patch:
         test_device.test_every_thread_has_lanes_of_its_own(test_device.put_two(patch), patch)
     test_device.test_every_thread_has_a_temporary_array_of_its_own()
+    test_device.test_every_stream_has_a_temporary_array_of_its_own()
 
 
 def contract(monkeypatch):

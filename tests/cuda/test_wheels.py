@@ -167,6 +167,8 @@ def test_a_package_beyond_its_bounds_is_named_and_replaced(put):
     assert beyond_bounds(13) == []
     put(CUDA_12, 13020)
     assert (cuda_here(), beyond_bounds(12)) == (12, [])
+    put(CUDA_13 | {"nvidia-cublas": None}, 13020)  # as Pythons say of the folder that a removal left behind
+    assert beyond_bounds(13) == []
 
 
 @pytest.mark.parametrize("packages", [{}, {"cupy": "14.2.0"}, {"cupy-cuda11x": "13.6.0"}, CUDA_12 | CUDA_13])
