@@ -31,7 +31,7 @@ SLOWER = 1.03
 ROUNDS_OF_AN_INTERVAL = 8
 """With fewer no interval has 99%: what they show decides nothing."""
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,9 @@ def _estimator(
         | peer.ask("build_estimator", table=fit.table, solver=fit.solver, dtype=fit.dtype)
         for peer in peers
     ]
-    if len({row.get("epochs") for row in rows}) > 1:
+    if not any(map(_unmeasured, rows)) and len({row["epochs"] for row in rows}) > 1:
         for row in rows:
-            row.setdefault("skipped", f"{row.get('epochs')} epochs, the other takes another number")
+            row["skipped"] = f"{row['epochs']} epochs, the other takes another number"
     if not any(map(_unmeasured, rows)):
         timed = [(peer, "estimator", row) for peer, row in zip(peers, rows, strict=True)]
         take_turns(timed, rounds=rounds, block=block, end=end, pause=pause)
@@ -161,11 +161,14 @@ def _pairs(title: str, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         old, new = (
             next(r for r in rows if r["table"] == table and r["peer"] == name) for name in ("old", "new")
         )
-        why = {name: reason for name, row in (("old", old), ("new", new)) if (reason := why_not(row))}
+        both = (("old", old), ("new", new))
+        why = {name: why_not(row) for name, row in both if _unmeasured(row)}
+        why = why or {name: reason for name, row in both if (reason := why_not(row))}
         yield {
             "what": f"{table} {title}",
             "old": old["times"],
             "new": new["times"],
+            "failed": [name for name, row in both if {"refused", "error"} & row.keys()],
             **(
                 {"not_compared": "; ".join(f"{name}: {reason}" for name, reason in why.items())}
                 if why
@@ -179,13 +182,38 @@ def change(row: dict[str, Any]) -> Interval | None:
     return None if "not_compared" in row else ratio(row["new"], row["old"])
 
 
+def _decided(row: dict[str, Any]) -> bool:
+    return change(row) is not None and len(row["new"]) >= ROUNDS_OF_AN_INTERVAL
+
+
 def slower(result: dict[str, Any]) -> list[str]:
     """Return the rows whose interval, of enough rounds, lies wholly above `SLOWER`."""
     return [
         row["what"]
         for row in result["rows"]
-        if (found := change(row)) and found.low > SLOWER and len(row["new"]) >= ROUNDS_OF_AN_INTERVAL
+        if _decided(row) and (found := change(row)) and found.low > SLOWER
     ]
+
+
+def broken(result: dict[str, Any]) -> list[str]:
+    """Return the rows in which the new checkout fails, or computes wrong, and the old one does not."""
+    return [row["what"] for row in result["rows"] if row["failed"] == ["new"]]
+
+
+def undecided(result: dict[str, Any]) -> list[str]:
+    """Return the rows that do not tell: not measured, too few rounds, or failed in both.
+
+    What fails in the old checkout alone has nothing that it could be slower than.
+    """
+    alone = (["old"], ["new"])
+    return [row["what"] for row in result["rows"] if not _decided(row) and row["failed"] not in alone]
+
+
+def exit_status(result: dict[str, Any]) -> int:
+    """Return 1 where anything is slower or broken, 3 where a row, or all of it, was not decided, else 0."""
+    if slower(result) or broken(result):
+        return 1
+    return 0 if any(map(_decided, result["rows"])) and not undecided(result) else 3
 
 
 def told(result: dict[str, Any]) -> Iterator[str]:
@@ -205,9 +233,13 @@ def told(result: dict[str, Any]) -> Iterator[str]:
             f"{found.low:.3f} to {found.high:.3f} | {rounds}{few} |"
         )
     yield ""
-    if not any(change(row) for row in result["rows"]):
-        yield "Nothing was compared."
+    if failing := broken(result):
+        yield f"Only the new checkout fails: {'; '.join(failing)}."
+    if open_ := undecided(result):
+        yield f"Not decided: {'; '.join(open_)}."
+    if not any(map(_decided, result["rows"])):
+        yield "Nothing was decided."
     elif slow := slower(result):
         yield f"Wholly above {SLOWER}: {'; '.join(slow)}."
     else:
-        yield f"No row lies wholly above {SLOWER}."
+        yield f"No row that was decided lies wholly above {SLOWER}."

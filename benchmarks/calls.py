@@ -22,6 +22,7 @@ from fuseprop.registry import load_backend
 
 from .networks import CASES
 from .problem import make_problem
+from .shortening import shortened
 from .stepper import Stepper
 from .turns import ROOT, environment
 
@@ -85,7 +86,8 @@ def examine(network: str) -> dict[str, Any]:
         check=False,
     )
     if done.returncode:
-        return {"network": network, "error": (done.stderr.strip().splitlines() or ["no output"])[-1][:200]}
+        said = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return {"network": network, "error": shortened(said, 200)}
     return dict(json.loads(done.stdout))
 
 

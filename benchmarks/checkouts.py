@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from .interruptions import held
+
 
 class NoSuchCommit(ValueError):
     """There is no such commit, or no repository to look for it in."""
@@ -41,12 +43,16 @@ def side_by_side(commit: str, root: Path) -> Iterator[tuple[Checkout, Checkout]]
     Both are copies: what happens to the working tree meanwhile changes nothing.
     """
     old = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}").strip()
-    with tempfile.TemporaryDirectory(prefix="fuseprop-against-") as folder:
-        there = Path(folder)
+    folder = tempfile.TemporaryDirectory(prefix="fuseprop-against-")
+    there = Path(folder.name)
+    try:
         archive = subprocess.run(["git", "archive", old], cwd=root, capture_output=True, check=True).stdout
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(there / "old", filter="data")
         yield Checkout(there / "old", old), _copy(root, there / "new")
+    finally:
+        with held():
+            folder.cleanup()
 
 
 def _copy(root: Path, folder: Path) -> Checkout:

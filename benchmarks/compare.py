@@ -2,12 +2,12 @@
 
 ``python -m benchmarks.compare`` measures every network of the device; ``python -m benchmarks.report`` then
 turns the files under ``results/`` into tables and plots. With ``--against COMMIT`` it compares the working
-tree with that commit of fuseprop instead: the exit status is 1 where something is slower.
+tree with that commit of fuseprop instead: the exit status is 1 where something is slower or fails only now,
+3 where nothing is but a row was not decided, and else 0.
 """
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -26,16 +26,17 @@ from .against import (
     ROUNDS_OF_AN_INTERVAL,
     CannotRun,
     Fit,
-    change,
     compare_checkouts,
-    slower,
+    exit_status,
     told,
 )
 from .calls import EXAMINED, examine
 from .checkouts import NoSuchCommit, side_by_side
 from .footprint import footprint
+from .interruptions import as_interruptions
 from .machine import describe, save, slug, today
 from .networks import ACTIVATIONS, CASES, Case
+from .outlets import Positive, ready, say
 from .peers import PEERS
 from .sets import SETS, measure_all
 from .turns import ROOT, SETTLE
@@ -64,10 +65,22 @@ def _of(limit: str) -> str:
 
 @click.command(help=__doc__)
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda, or cuda:1.")
-@click.option("--rounds", default=21, show_default=True, help="Turns that everyone takes on each network.")
-@click.option("--sets", type=int, help=f"Sets of processes that share the rounds. [default: {_of('sets')}]")
 @click.option(
-    "--minutes", type=float, help=f"Fewer rounds on wide networks, to end then. [default: {_of('minutes')}]"
+    "--rounds",
+    type=click.IntRange(1),
+    default=21,
+    show_default=True,
+    help="Turns that everyone takes on each network.",
+)
+@click.option(
+    "--sets",
+    type=click.IntRange(1),
+    help=f"Sets of processes that share the rounds. [default: {_of('sets')}]",
+)
+@click.option(
+    "--minutes",
+    type=Positive(),
+    help=f"Fewer rounds on wide networks, to end then. [default: {_of('minutes')}]",
 )
 @click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds, small networks: a trial, not a result.")
 @click.option("--network", "networks", multiple=True, type=click.Choice(list(CASES)), help="Only these.")
@@ -98,13 +111,13 @@ def main(
     output: Path | None,
 ) -> None:
     """Parse the command line."""
-    limits = LIMITS[_kind(device)] | (AGAINST if against else {})
+    limits = LIMITS[_kind(device)] | ({} if against is None else AGAINST)
     cases = [case for case in CASES.values() if not networks or case.id in networks]
     if not networks:
         cases = [case for case in cases if not (case.gpu_only and device == "cpu")]
         cases = [case for case in cases if not quick or case.step_flops < QUICK_FLOPS]
     trial = bool(quick or networks or activations or peers)
-    if against:
+    if against is not None:
         if peers:
             raise click.UsageError("--against compares two checkouts of fuseprop; it takes no --peer.")
         compare_with(
@@ -122,6 +135,7 @@ def main(
     modules = [_module(name) for name in (PEERS[0], *(peers or PEERS[1:]))]
     if output is None:
         output = RESULTS / TRIALS if trial else RESULTS
+    ready(output, "--output")
     unfinished = output / UNFINISHED
     result = compare(
         device,
@@ -136,7 +150,7 @@ def main(
     )
     path = save(result, output)
     (unfinished / path.name).unlink(missing_ok=True)
-    click.echo(f"{path}: {result['minutes']:.1f} minutes", err=True)
+    say(f"{path}: {result['minutes']:.1f} minutes")
 
 
 def compare_with(
@@ -152,14 +166,12 @@ def compare_with(
     output: Path,
     pause: float = SETTLE,
 ) -> None:
-    """Compare the working tree with a commit and say what came of it; exit with 1 if anything is slower."""
+    """Compare the working tree with a commit, say what came of it, and exit with what `exit_status` says."""
+    ready(output, "--output")
     start = time.monotonic()
-    before = signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # through every `finally`, as Ctrl-C does
     try:
-        with side_by_side(commit, ROOT) as (old, new):
-            click.echo(f"old: {old.title}\nnew: {new.title}", err=True)
+        with as_interruptions(), side_by_side(commit, ROOT) as (old, new):
+            say(f"old: {old.title}\nnew: {new.title}")
             result = compare_checkouts(
                 old,
                 new,
@@ -177,14 +189,11 @@ def compare_with(
         raise click.UsageError(f"--against {commit}: {error}") from error
     except CannotRun as error:
         raise click.ClickException(f"{error}.") from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
     name = f"{slug(result['machine'])}-{result['date']}-{old.commit[:10]}-{new.commit[:10]}"
     path = save(result, output, name)
-    click.echo("\n".join(told(result)))
-    click.echo(f"{path}: {result['minutes']:.1f} minutes", err=True)
-    if slower(result) or not any(map(change, result["rows"])):
-        sys.exit(1)
+    say("\n".join(told(result)), err=False)
+    say(f"{path}: {result['minutes']:.1f} minutes")
+    sys.exit(exit_status(result))
 
 
 def compare(
@@ -264,7 +273,7 @@ def _module(name: str) -> str:
 
 
 def _say(start: float, what: str) -> None:
-    click.echo(f"{time.monotonic() - start:6.0f} s  {what}", err=True)
+    say(f"{time.monotonic() - start:6.0f} s  {what}")
 
 
 if __name__ == "__main__":

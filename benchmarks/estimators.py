@@ -135,7 +135,7 @@ def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 @click.command(help=__doc__)
-@click.option("--rounds", default=11, show_default=True, help="Turns that both take.")
+@click.option("--rounds", type=click.IntRange(1), default=11, show_default=True, help="Turns that both take.")
 @click.option("--table", "names", multiple=True, type=click.Choice(list(TABLES)), help="Only these.")
 @click.option("--json", "as_json", is_flag=True, help="Raw seconds of each round, and the machine.")
 def main(rounds: int, names: tuple[str, ...], as_json: bool) -> None:

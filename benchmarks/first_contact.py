@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -33,6 +32,9 @@ sys.path[:0] = CODE
 from fuseprop.atomic import write_atomically  # noqa: E402 (which need not be installed: found by the line above)
 
 from .first_page import FAILURE, look, page  # noqa: E402
+from .interruptions import as_interruptions  # noqa: E402
+from .outlets import ready, say  # noqa: E402
+from .shortening import shortened  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 FUSEPROP = ("-c", "from fuseprop.cli import main; main()")
@@ -192,7 +194,7 @@ def _backend(report: dict[str, Any]) -> dict[str, Any]:
 
 def _last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip()[:300] if lines else ""
+    return shortened(lines[-1].strip(), 300) if lines else ""
 
 
 def make_contact(
@@ -210,7 +212,7 @@ def make_contact(
         env = environment(Path(name))
         for part in parts:
             budget = "as long as it takes" if full else f"{part.seconds:g} s at most"
-            click.echo(f"{part.name}: {budget}", err=True)
+            say(f"{part.name}: {budget}")
             told = run_part(part, folder, results, env, no_gpu, full=full)
             if part.name == "doctor" and told["state"] == NO_GPU:
                 no_gpu = told["said"]
@@ -218,7 +220,7 @@ def make_contact(
             _write(contact, folder)
             if told.get("interrupted"):
                 break
-            click.echo(f"{part.name}: {told['state']} after {told['seconds']:.0f} s", err=True)
+            say(f"{part.name}: {told['state']} after {told['seconds']:.0f} s")
     return contact
 
 
@@ -249,13 +251,13 @@ def exit_status(contact: dict[str, Any]) -> int:
 )
 def main(full: bool, results: Path) -> None:
     """Parse the command line."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = results.absolute()
     folder = results / "first_contact" / f"{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
-    folder.mkdir(parents=True)
-    contact = make_contact(folder, results, full=full)
-    click.echo((folder / "page.md").read_text())
-    click.echo(f"{folder / 'page.md'}", err=True)
+    ready(folder, "--results")
+    with as_interruptions():
+        contact = make_contact(folder, results, full=full)
+    say(page(contact), err=False)
+    say(f"{folder / 'page.md'}")
     sys.exit(exit_status(contact))
 
 

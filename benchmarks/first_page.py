@@ -8,6 +8,7 @@ from math import exp, log
 from typing import Any
 
 from .rows import OURS, Network, why_not
+from .shortening import shortened
 from .tables import number, table
 
 FAILURE, SURPRISE, NOTE = "failure", "surprise", "note"
@@ -253,7 +254,9 @@ def page(contact: dict[str, Any]) -> str:
     for part in contact["parts"]:
         budget = "-" if part["budget"] is None else f"{part['budget']:g}"
         told = part["said"] if part["state"] in ("no GPU", "not run") else summary(part)
-        rows.append([part["name"], budget, f"{part['seconds']:.0f}", part["state"], _short(told)])
+        rows.append(
+            [part["name"], budget, f"{part['seconds']:.0f}", part["state"], _short(told).replace("|", "\\|")]
+        )
     states = {part["state"] for part in contact["parts"]}
     nobody = "no GPU" in states and "done" not in states
     lines = [f"# First contact, {contact['date']}", ""]
@@ -273,8 +276,7 @@ def page(contact: dict[str, Any]) -> str:
 
 
 def _short(text: str) -> str:
-    one_line = " ".join(text.split()).replace("|", "/")  # which ends a cell of the table
-    return one_line if len(one_line) <= 300 else one_line[:300] + "..."
+    return shortened(" ".join(text.split()), 300)
 
 
 def _machine(contact: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ import click
 
 from .networks import CASES
 from .problem import make_problem
+from .shortening import shortened
 from .turns import environment
 
 CASE, ACTIVATION = "64-32-10-b32", "sigmoid"
@@ -67,7 +68,8 @@ def first_epoch(module: str) -> dict[str, Any]:
         process.stdout.close()
         if process.wait() or trained != "trained\n":
             errors.seek(0)
-            return {"absent": (errors.read().strip().splitlines() or ["it did not train"])[-1][:200]}
+            said = (errors.read().strip().splitlines() or ["it did not train"])[-1]
+            return {"absent": shortened(said, 200)}
     return {**json.loads(figures), "ready": ready}
 
 

@@ -22,6 +22,7 @@ from .compare import RESULTS
 from .device import cupy_stopwatch
 from .gpu_probes import Probes
 from .machine import describe, save, today
+from .outlets import ready, say
 from .tables import number, table
 
 MISSING = 2
@@ -40,6 +41,7 @@ def main(device: str, output: Path) -> None:
     except BackendUnavailable as error:
         click.echo(f"{device} cannot be probed: {error}", err=True)
         sys.exit(MISSING)
+    ready(output, "--output")
     import cupy
 
     probes = Probes(backend, cupy, cupy_stopwatch())
@@ -47,8 +49,8 @@ def main(device: str, output: Path) -> None:
     record = {**head, **probes.record(lambda found: save({**head, **found}, output))}
     record["seconds"] = round(time.monotonic() - start, 1)
     path = save(record, output)
-    click.echo(tables(record))
-    click.echo(f"{path}: {record['seconds']} seconds", err=True)
+    say(tables(record), err=False)
+    say(f"{path}: {record['seconds']} seconds")
 
 
 def tables(record: dict[str, Any]) -> str:

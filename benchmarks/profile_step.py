@@ -30,6 +30,7 @@ from .compare import RESULTS
 from .device import Stopwatch, cupy_stopwatch
 from .machine import describe, save, today
 from .networks import CASES
+from .outlets import ready, say
 from .probe_gpu import MISSING
 from .problem import Problem, make_problem
 from .stepper import Stepper
@@ -140,6 +141,7 @@ def main(device: str, networks: Sequence[str], lanes: Sequence[str], output: Pat
     except BackendUnavailable as error:
         click.echo(f"{device} cannot be profiled: {error}", err=True)
         sys.exit(MISSING)
+    ready(output, "--output")
     record: dict[str, Any] = {"date": today(), "machine": describe(), "profiles": []}
     counts = sorted(map(int, lanes)) or LANES
     for name in networks or NETWORKS:
@@ -147,8 +149,8 @@ def main(device: str, networks: Sequence[str], lanes: Sequence[str], output: Pat
         profile = Profile(backend, problem, cupy_stopwatch()).record(counts)
         record["profiles"].append(profile)
         path = save(record, output)
-        click.echo(tables(profile) + "\n")
-    click.echo(f"{path}: {time.monotonic() - start:.1f} seconds", err=True)
+        say(tables(profile) + "\n", err=False)
+    say(f"{path}: {time.monotonic() - start:.1f} seconds")
 
 
 def tables(profile: dict[str, Any]) -> str:

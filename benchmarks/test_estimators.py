@@ -1,10 +1,15 @@
 """Time per `fit` of the estimators beside scikit-learn's, with the same parameters."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from .estimators import TABLES, pair
 
-pytest.importorskip("sklearn", reason='needs scikit-learn: pip install -e ".[sklearn]"')
+pytestmark = pytest.mark.skipif(
+    find_spec("sklearn") is None,  # importing it takes whoever runs other benchmarks seconds
+    reason='needs scikit-learn: pip install -e ".[sklearn]"',
+)
 
 
 @pytest.mark.parametrize("library", ["fuseprop", "scikit-learn"])

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from .interruptions import held
+
 GRACE = 3.0
 """Seconds from the request to end until the end is forced."""
 
@@ -64,12 +66,12 @@ def run(
     """Run a command for so many seconds at most; return how it ended, and nothing of it goes on.
 
     `log` takes what it says as it says it, or only its standard error where `out` takes its standard output;
-    both are appended to. An interruption of the caller ends the command first.
+    both are appended to. A signal that ends the caller, or several, ends the command first.
     """
     mark = f"FUSEPROP_TIMED_{uuid4().hex}"
     environment = {**(os.environ if env is None else env), mark: "1"}
     start = time.monotonic()
-    with log.open("ab") as errors, (out or log).open("ab") as output:
+    with log.open("ab") as errors, (out or log).open("ab") as output, held() as signals:
         try:
             process = subprocess.Popen(
                 [str(word) for word in command],
@@ -83,10 +85,11 @@ def run(
         except OSError as error:
             errors.write(f"{command[0]} could not be started: {error}\n".encode())
             return Ended(NOT_STARTED, time.monotonic() - start)
-        status, left = None, ()
         try:
-            with suppress(subprocess.TimeoutExpired):
-                status = process.wait(max(0.0, seconds))
+            while (status := process.poll()) is None and not signals:
+                if (still := start + seconds - time.monotonic()) <= 0:
+                    break
+                time.sleep(min(0.02, still))
         finally:
             taken = time.monotonic() - start
             left = _end(process, mark, grace)

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .shortening import shortened
+
 ROOT = Path(__file__).parents[1]
 
 SETTLE = 0.05
@@ -109,7 +111,7 @@ class Peer:
         self._process.wait()
         self._log.seek(0)
         lines = [line.strip() for line in self._log if line.strip()]
-        return f"ended with {self._process.returncode}: {lines[-1][:200] if lines else 'no output'}"
+        return f"ended with {self._process.returncode}: {shortened(lines[-1], 200) if lines else 'no output'}"
 
 
 def measure(

@@ -19,6 +19,7 @@ from .gate import Gate
 from .networks import CASES
 from .peers import Form, Running
 from .problem import Problem, make_problem
+from .shortening import shortened
 
 WARM_UP = 0.005
 """Seconds of steps before those that are timed: caches and threads wake up. One unit at least."""
@@ -158,7 +159,7 @@ def main(module: str, device: str) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [repr(error)])[0][:200]
+    return shortened((str(error).strip().splitlines() or [repr(error)])[0], 200)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import benchmarks.compare
-from benchmarks.against import change, slower, told
+from benchmarks.against import QUICK_FITS, _estimator, _pairs, change, exit_status, slower, told
 from benchmarks.checkouts import NoSuchCommit, side_by_side
 from benchmarks.compare import main
 from benchmarks.peers.checkout import VARIABLE
@@ -85,22 +85,74 @@ def test_a_planted_slowdown_is_found(repository, tmp_path, monkeypatch):
     assert len(fit["old"]) == len(fit["new"]) == 8
 
 
-def test_estimators_are_fitted_by_both(repository, tmp_path):
-    """Each process runs its own package: the slow one sleeps, and says so by nothing but its file."""
+def test_estimators_of_the_old_package_are_fitted_by_the_new_benchmarks(repository):
+    """By the process that takes its package and its benchmarks from two folders."""
     pytest.importorskip("sklearn", reason='needs scikit-learn: pip install -e ".[sklearn]"')
     with side_by_side("HEAD", repository) as (old, new):
-        for side in (old, new):
-            paths = [side.folder / "src", side.folder / "backends", new.folder]
-            peer = Peer(
-                "benchmarks.peers.checkout", "cpu", paths=paths, variables={VARIABLE: str(side.folder)}
-            )
-            try:
-                assert peer.missing is None
-                built = peer.ask("build_estimator", table="breast_cancer", solver="adam", dtype="float64")
-                assert built == {"epochs": 60}
-                assert peer.ask("time", form="estimator", seconds=0.01)["steps"] >= 1
-            finally:
-                peer.close()
+        paths = [old.folder / "src", old.folder / "backends", new.folder]
+        peer = Peer("benchmarks.peers.checkout", "cpu", paths=paths, variables={VARIABLE: str(old.folder)})
+        try:
+            assert peer.missing is None
+            built = peer.ask("build_estimator", table="breast_cancer", solver="adam", dtype="float64")
+            assert built == {"epochs": 60}
+            assert peer.ask("time", form="estimator", seconds=0.01)["steps"] >= 1
+        finally:
+            peer.close()
+
+
+class Answers:
+    """A process that answers `build_estimator` with this, and that a fit takes a second."""
+
+    def __init__(self, name, built):
+        self.name, self.built = name, built
+
+    def ask(self, do, **request):
+        return {"build_estimator": self.built, "time": {"steps": 1, "seconds": 1.0}}.get(do, {})
+
+
+FITS = {"epochs": 60}
+RAISES = {"error": "RuntimeError: planted"}
+FAILED = "failed: RuntimeError: planted"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rounds", "status", "reason"),
+    [
+        (FITS, FITS, 8, 0, None),
+        (FITS, RAISES, 8, 1, f"new: {FAILED}"),
+        (RAISES, FITS, 8, 3, f"old: {FAILED}"),  # nothing else was decided
+        (RAISES, RAISES, 8, 3, f"old: {FAILED}; new: {FAILED}"),
+        (
+            FITS,
+            {"epochs": 61},
+            8,
+            3,
+            "old: not run: 60 epochs, the other takes another number; "
+            "new: not run: 61 epochs, the other takes another number",
+        ),
+        (FITS, FITS, 7, 3, None),
+        (FITS, FITS, 0, 3, "old: not measured; new: not measured"),
+    ],
+)
+def test_only_what_was_decided_passes_and_what_fails_says_why(old, new, rounds, status, reason):
+    peers = [Answers("old", old), Answers("new", new)]
+    rows = _estimator(QUICK_FITS[0], peers, rounds=rounds, block=0.01, seconds=9.0, pause=0.0)
+    result = {"rows": list(_pairs("breast_cancer", rows))}
+    assert exit_status(result) == status
+    (row,) = result["rows"]
+    assert row.get("not_compared") == reason
+    text = "\n".join(told(result))
+    assert ("Only the new checkout fails: estimator breast_cancer." in text) == (status == 1)
+    assert ("Nothing was decided." in text) == (status != 0)
+    assert ("Not decided: estimator breast_cancer." in text) == (status == 3 and row["failed"] != ["old"])
+
+
+@pytest.mark.parametrize("wrong", ["--minutes=nan", "--minutes=0", "--rounds=0", "--sets=0", "--against="])
+def test_limits_that_limit_nothing_and_no_commit_are_refused(wrong, tmp_path):
+    done = CliRunner().invoke(main, [wrong, "--network=2-8-1-b4", f"--output={tmp_path}"])
+    assert done.exit_code == 2, done.output
+    assert wrong.partition("=")[0] in done.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_process_that_would_run_another_package_is_refused(repository, tmp_path):
@@ -161,7 +213,7 @@ def test_who_interrupts_it_finds_nothing_left(repository, tmp_path, number):
 
 
 def row(what, old, new, **more):
-    return {"what": what, "old": old, "new": new, **more}
+    return {"what": what, "old": old, "new": new, "failed": [], **more}
 
 
 def test_what_counts_as_slower():
@@ -171,7 +223,7 @@ def test_what_counts_as_slower():
             row("once as fast", [1.0] * 8, [1.04] * 7 + [1.02]),
             row("too few rounds", [1.0] * 7, [2.0] * 7),
             row("within", [1.0] * 8, [1.03] * 8),
-            row("alone", [], [], not_compared="old: failed: why"),
+            row("alone", [], [], not_compared="old: failed: why", failed=["old"]),
         ]
     }
     assert slower(result) == ["a"]
@@ -180,10 +232,16 @@ def test_what_counts_as_slower():
     assert "| too few rounds | 1 | 2 | 2.000 | 2.000 to 2.000 | 7, too few for 99% |" in text
     assert "| alone | | | not compared: old: failed: why | | |" in text
     assert text.endswith("Wholly above 1.03: a.")
+    assert exit_status(result) == 1
     result["rows"] = result["rows"][1:]
-    assert "\n".join(told(result)).endswith("No row lies wholly above 1.03.")
+    text = "\n".join(told(result))
+    assert text.endswith("\nNot decided: too few rounds.\nNo row that was decided lies wholly above 1.03.")
+    assert exit_status(result) == 3
+    result["rows"] = result["rows"][-2:]  # what the old one cannot do leaves nothing open
+    assert exit_status(result) == 0
     result["rows"] = result["rows"][-1:]
-    assert "\n".join(told(result)).endswith("Nothing was compared.")
+    assert "\n".join(told(result)).endswith("\nNothing was decided.")
+    assert exit_status(result) == 3
 
 
 def test_a_machine_that_slows_down_for_both_changes_nothing():

@@ -9,6 +9,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks import compare, first_contact, probe_gpu, profile_step, timed
 from benchmarks.first_contact import PARTS, Part, exit_status, make_contact
@@ -409,3 +410,48 @@ def test_a_page_stays_one_page():
     text = page(contact)
     assert len(text.splitlines()) < 60
     assert "28 more are in contact.json." in text
+
+
+def test_a_line_to_type_is_never_cut_and_what_is_cut_is_marked():
+    command = 'pip install -e ".[cuda13]" (CUDA 13) or pip install -e ".[cuda12]" (older drivers)'
+    finding = {"what": "cublas", "found": "not usable " + "x" * 400, "ok": False, "fix": command}
+    backends = [{"what": "cupy", "found": f"{'y' * 250}. Type: {command}.", "ok": False}]
+    doctor = part_of("doctor", DOCTOR | {"sections": {"cupy": [finding]}, "backends": backends})
+    failed = part_of("probe", state="failed")
+    failed["said"] = first_contact._last_line(f"{'z' * 500}. Type: {command}.")
+    contact = {"date": "2026-01-01", "parts": [doctor, failed], "absent": {}}
+    contact["look"] = look(contact)
+    text = page(contact)
+    assert text.count(f"Type: {command}.") == 3
+    assert f"... Type: {command}. See probe.log." in text
+    assert "x" * 300 not in text
+
+
+# --- where nothing can be written ---
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /proc and /dev/full")
+@pytest.mark.parametrize("folder", ["/proc/x", "/dev/null/x"])
+@pytest.mark.parametrize("program", [first_contact.main, compare.main], ids=["first contact", "compare"])
+def test_a_folder_that_cannot_be_is_refused_before_anything_is_measured(program, folder):
+    option = "--results" if program is first_contact.main else "--output"
+    done = CliRunner().invoke(program, [option, folder])
+    assert done.exit_code == 2, done.output
+    assert f"{option}: no file can be written in {folder}" in done.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /proc and /dev/full")
+def test_outlets_that_are_full_take_nothing_along(tmp_path):
+    """In a process of its own: Python tries once more at its end, and fails the process if that fails."""
+    script = (
+        "import sys; from benchmarks import first_contact\n"
+        f"doctor = first_contact.Part('doctor', 60, ('-c', {says(DOCTOR)!r}), (), 'out')\n"
+        "first_contact.make_contact.__kwdefaults__['parts'] = [doctor]\n"
+        "first_contact.main(['--results', sys.argv[1]])"
+    )
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=full, check=False)
+    assert done.returncode == 0
+    (text,) = tmp_path.glob("first_contact/*/page.md")
+    assert "| doctor | 60 |" in text.read_text()

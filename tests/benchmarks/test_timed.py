@@ -110,22 +110,50 @@ def test_a_command_that_is_not_there_says_so(tmp_path):
     assert "missing could not be started" in (tmp_path / "log").read_text()
 
 
+IGNORES = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("child", os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+CALLER = """
+import pathlib, signal, sys
+from benchmarks.timed import run
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in map(int, sys.argv[3:]):
+    signal.signal(number, signal.SIG_IGN)
+run([sys.executable, "-c", sys.argv[1]], 600, pathlib.Path(sys.argv[2]), grace=0.6)
+"""
+
+
 @linux
-def test_an_interruption_ends_the_command_first(tmp_path):
-    """By a signal to another process, which runs one."""
-    script = (
-        "import signal, sys, pathlib; from benchmarks.timed import run\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "run([sys.executable, '-c', 'import os, time; print(\"child\", os.getpid(), flush=True); "
-        "time.sleep(600)'], 600, pathlib.Path(sys.argv[1]))"
-    )
+@pytest.mark.parametrize(
+    ("numbers", "ignored", "status"),
+    [
+        ([signal.SIGINT], [], -signal.SIGINT),
+        ([signal.SIGINT, signal.SIGINT, signal.SIGTERM], [], -signal.SIGINT),
+        ([signal.SIGHUP, signal.SIGHUP], [], -signal.SIGHUP),
+        ([signal.SIGHUP, signal.SIGTERM], [signal.SIGHUP], -signal.SIGTERM),
+    ],
+    ids=["once", "again and again", "the connection drops", "one is ignored"],
+)
+def test_signals_to_the_caller_end_the_command_first(tmp_path, numbers, ignored, status):
+    """The command ignores the request to end; a second signal comes while the caller waits for it."""
     log = tmp_path / "log"
     log.touch()
     caller = subprocess.Popen(
-        [sys.executable, "-c", script, str(log)], cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL
+        [sys.executable, "-c", CALLER, IGNORES, str(log), *(str(int(number)) for number in ignored)],
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.DEVNULL,
     )
     (pid,) = said(log, 1)
-    caller.send_signal(signal.SIGINT)
+    for number in numbers:
+        caller.send_signal(number)
+        time.sleep(0.2)
     caller.wait(60)
-    assert caller.returncode != 0
-    assert not lives(pid)
+    left = lives(pid)
+    if left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+    assert caller.returncode == status
