@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 from xml.etree import ElementTree
 
 import numpy as np
@@ -132,9 +134,18 @@ def test_results_that_the_system_takes_a_part_of_are_whole_or_an_error(forks, mo
 def test_a_reader_of_results_that_leaves_is_told_nothing(forks, model, tmp_path, err, name):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    forks.start(*of(name, model), stdout=pipe, stderr=err)
-    with pipe.open():
-        pass
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.close(writer)
+    child = forks.start(*of(name, model), stdout=pipe, stderr=err)
+    latest = monotonic() + 60
+    while os.path.realpath(f"/proc/{child}/fd/1") != str(pipe):  # the child may not have opened it yet
+        assert monotonic() < latest
+        sleep(0.001)
+    os.close(reader)
     assert list(forks.marks())[-1][1] == 1
     assert "Error" not in err.read_text()
 
