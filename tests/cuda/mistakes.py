@@ -279,11 +279,6 @@ MISTAKES = {
             "executed",
             PARITY,
         ),
-        "a norm that every block writes": (
-            "if (first_item() == 0) *norm = length;",
-            "if (threadIdx.x == 0) *norm = length;",
-            *("thread", RACE),
-        ),
         "a norm without its root": ("sqrt(sum_of_blocks(", "(sum_of_blocks(", "executed", PARITY),
         "a part left out": ("slice < slices;", "slice < slices - 1;", "executed", PARITY),
         "a part's place in 32 bits": (

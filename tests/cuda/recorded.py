@@ -21,10 +21,10 @@ def record(kernels):
         for n, k in SHAPES:
             backend = HostRunBackend(dtype, built=recorder)  # a new one: its scratch memory fits exactly
             Comparison(backend).everything(n, k, np.random.default_rng(0))
-        with pytest.MonkeyPatch.context() as patch:  # threads take several items, column sums two stages
+        with pytest.MonkeyPatch.context() as patch:  # several items a thread, blocks and stages a sum
             patch.setattr(launch, "MAX_BLOCKS", 2)
             patch.setattr(dense, "MAX_SLICES", 3)
-            Comparison(HostRunBackend(dtype, built=recorder)).everything(300, 3, np.random.default_rng(0))
+            Comparison(HostRunBackend(dtype, built=recorder)).everything(400, 3, np.random.default_rng(0))
     return recorder
 
 
