@@ -41,11 +41,13 @@ def device(monkeypatch):
     """A device on which the estimators compute when they are told "cuda"."""
     from fuseprop.estimators import base
 
-    load = base.load_backend
+    load = base.backend_on
     monkeypatch.setattr(
         base,
-        "load_backend",
-        lambda name, dtype: HostRunBackend(dtype) if name == "cuda" else load(name, dtype),
+        "backend_on",
+        lambda name, dtype, **options: (
+            HostRunBackend(dtype) if name == "cuda" else load(name, dtype, **options)
+        ),
     )
 
 

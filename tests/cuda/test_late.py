@@ -50,7 +50,7 @@ def test_estimators_too(monkeypatch, solver, weighted):
     X, y, weights = rng.normal(size=(60, 4)), rng.integers(0, 3, 60), rng.uniform(0, 2, 60)
     found = []
     for backend in (HostRunBackend(), LateBackend()):
-        monkeypatch.setattr(base, "load_backend", lambda device, dtype, made=backend: made)
+        monkeypatch.setattr(base, "backend_on", lambda *_, made=backend, **__: made)
         model = classifier(solver)
         model.fit(X, y, weights if weighted else None)
         found.append((model.loss_curve_, [array.tobytes() for array in model.coefs_]))

@@ -106,7 +106,7 @@ def test_where_not_even_a_row_fits_no_batch_is_named(network):
 
 def test_estimators_name_it_too(monkeypatch):
     backend = HostRunBackend()
-    monkeypatch.setattr("fuseprop.estimators.base.load_backend", lambda *_: backend)
+    monkeypatch.setattr("fuseprop.estimators.base.backend_on", lambda *_, **__: backend)
     backend._device.limit = 3 * MIB
     estimator = MLPClassifier((60, 40), max_iter=1, batch_size=ROWS, random_state=0)
     with pytest.raises(OutOfMemory) as raised:
