@@ -262,6 +262,7 @@ def test_every_way_to_launch_is_noted(monkeypatch):
     device = object.__new__(Device)
     device._functions = {"softmax<float>": SimpleNamespace(kernel=lambda *a: "launched")}
     device._functions["advance"] = lambda *a: None
+    device._products = SimpleNamespace(multiply=lambda a, b, out: None)
     functions = SimpleNamespace(function=SimpleNamespace(CIntptr=None))
     device._cupy = SimpleNamespace(dot=lambda a, b, out: None, cuda=functions)
     device.array_type = np.ndarray

@@ -134,7 +134,7 @@ def changed(rng: random.Random, tree: Any) -> None:
         elif kind == 1:
             at.insert(key, below)
         elif kind == 2 and isinstance(below, int | float) and not isinstance(below, bool):
-            at[key] = rng.choice((below + 1, -below, below * 2, below * 10**9, float(below)))
+            at[key] = rng.choice((below + 1, -below, below * 2, below * 10**9, min(below, 1e300) / 2))
         elif kind == 3 and isinstance(below, str):
             at[key] = rng.choice((below + text(rng), below[:-1], below.upper(), text(rng)))
         elif kind == 4 and isinstance(at, dict):

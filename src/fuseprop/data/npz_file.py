@@ -10,7 +10,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from ..quoting import shown
+from ..quoting import counted, shown
 from ..reading import border, open_file
 from .errors import DataError, listed
 from .npz_members import FREE, RATIO, Bounded, Members
@@ -69,7 +69,12 @@ def _read(
                 given = members.read("feature_names", "iuU", "text")
                 if given.ndim != 1:
                     raise DataError(f"{place}: feature_names must have one axis, got {given.shape}.")
-                names = given.tolist()
+                if X.ndim == 2 and len(given) != X.shape[1]:  # before each of them is made an object
+                    raise DataError(
+                        f"{place}: feature_names has {counted(len(given), 'entry', 'entries')} for "
+                        f"{counted(X.shape[1], 'column')}."
+                    )
+                names = given.tolist() if X.ndim == 2 else None
     columns = targets.shape[1] if targets is not None and targets.ndim == 2 else 1
     numbered = [f"{keys[0]}{i}" for i in range(1, columns + 1)] if columns > 1 else keys
     with np.errstate(over="ignore"):  # what float64 cannot hold becomes inf, which a table refuses

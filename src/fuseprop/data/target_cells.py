@@ -176,9 +176,9 @@ class _Column:
             and not self._reading.keep_as_class
             and self._reading.target_as != "numbers"
         ):
+            typed = f"--keep-as-class {quote(text)}, or " if text.isprintable() else ""
             advice = (
-                f" Where it is a class, keep it as one: --keep-as-class {quote(text)}, or "
-                f"keep_as_class=({literal(text)},) in Python."
+                f" Where it is a class, keep it as one: {typed}keep_as_class=({literal(text)},) in Python."
             )
         raise DataError(
             f"{self._place(row)}: {literal(text)} says that the value is missing{others}, so there is "
