@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import numpy as np
-from mutations import damaged, text
+from damages import damaged, text
 
 from fuseprop.data import DataError, read_csv
 from fuseprop.data.tasks import make_task

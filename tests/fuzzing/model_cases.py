@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from mutations import changed, damaged, dumped, text
+from damages import changed, damaged, dumped, text
 
 import fuseprop
 from fuseprop import MLPClassifier, MLPRegressor, ModelFileError

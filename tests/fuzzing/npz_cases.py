@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from mutations import SIZES, damaged, text
+from damages import SIZES, damaged, text
 
 from fuseprop.data import DataError, read_npz
 from fuseprop.data.tasks import make_task

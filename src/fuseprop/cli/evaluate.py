@@ -22,7 +22,7 @@ from .parameters import target as target_option
 @device
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 def evaluate(
-    model: str, data: str, target: tuple[str, ...] | None, any_size: bool, device: str, json_: bool
+    model: str, data: str, target: tuple[str, ...] | None, any_size: bool, device: str | None, json_: bool
 ) -> None:
     """Print the loss and the metric of the model in the file MODEL over all rows of DATA.
 

@@ -26,7 +26,7 @@ INTERRUPTED = "training interrupted"
 @device
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.option("--plot", type=plot_path, help='Draw it: .png, .svg or .pdf. Needs the extra "plots".')
-def learn(topic: str, seed: int, device: str, json_: bool, plot: Path | None) -> None:
+def learn(topic: str, seed: int, device: str | None, json_: bool, plot: Path | None) -> None:
     """Run one TOPIC of a course on neural networks: a table, what to see in it, and perhaps a picture.
 
     All numbers come from this library's own training, in float64, on the device asked for.

@@ -26,11 +26,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 device = click.option(
     "--device",
-    envvar=VARIABLE,
-    show_envvar=True,
-    default="auto",
-    show_default=True,
-    help="auto, cpu, cuda, cuda:1 or a backend's name.",
+    help=f"auto, cpu, cuda, cuda:1 or a backend's name [what {VARIABLE} names, or auto].",
 )
 
 any_size = click.option(

@@ -28,7 +28,9 @@ from .parameters import any_size, data, device
     is_flag=True,
     help="Write an apostrophe before text that a spreadsheet would compute: = + - @ at its start.",
 )
-def predict(model: str, data: str, any_size: bool, device: str, json_: bool, spreadsheet: bool) -> None:
+def predict(
+    model: str, data: str, any_size: bool, device: str | None, json_: bool, spreadsheet: bool
+) -> None:
     """Predict the target of each row of DATA with the model in the file MODEL.
 
     Prints CSV: the prediction and, where there are classes, the probability of each. Features are found by

@@ -9,7 +9,7 @@ from typing import Any
 from ..data.errors import listed
 from ..fitting import Fitting, Report
 from ..quoting import counted, shown
-from ..registry import explain_auto
+from ..registry import explain_auto, named_device
 
 
 def describe(fitting: Fitting) -> str:
@@ -25,7 +25,7 @@ def describe(fitting: Fitting) -> str:
     }
     rows = ", ".join(f"{len(part) if part else 'none'} {what}" for what, part in parts.items())
     sizes = [f"{layer.outputs} {layer.activation}" for layer in network.layers]
-    chosen = f"\n          {explain_auto()}" if s.device == "auto" else ""
+    chosen = f"\n          {explain_auto()}" if named_device(s.device, "auto") == "auto" else ""
     return "\n".join(
         [
             f"data      {shown(table.source, None)}: {counted(len(table), 'row')}, "
