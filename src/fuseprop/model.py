@@ -136,7 +136,7 @@ class Model:
         table = self._with_features(table)
         dtype = self.network.backend.dtype
         with np.errstate(over="ignore", invalid="ignore"):
-            X = self.inputs.apply(table.with_features(self.feature_names).X)
+            X = self.inputs.apply(table.X)
             unfit = ~np.isfinite(X.astype(dtype))
         if unfit.any():
             row, column = np.argwhere(unfit)[0]

@@ -143,7 +143,7 @@ class Table:
         return self.targets
 
 
-@lru_cache
+@lru_cache(maxsize=4)  # for a model that is asked row by row; a wide table has millions of names
 def numbered(letter: str, count: int) -> tuple[str, ...]:
     """Return the names of columns that nobody named: x1, x2, ..."""
     return tuple(f"{letter}{i}" for i in range(1, count + 1))
