@@ -18,7 +18,7 @@ import click
 import numpy as np
 from fuseprop_numpy.steps import Step
 
-from fuseprop.registry import load_backend
+from fuseprop.backend.registry import load_backend
 
 from .networks import CASES
 from .problem import make_problem

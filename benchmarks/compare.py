@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from fuseprop.backend import BackendUnavailable
-from fuseprop.registry import load_backend
+from fuseprop.backend.registry import load_backend
 
 from .against import (
     FITS,

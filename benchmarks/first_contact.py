@@ -29,7 +29,7 @@ from .checkout import CODE, ROOT, compute_sanitizer, environment
 
 sys.path[:0] = CODE
 
-from fuseprop.atomic import write_atomically  # noqa: E402 (which need not be installed: found by the line above)
+from fuseprop.storage.atomic import write_atomically  # noqa: E402 (which need not be installed: found by the line above)
 
 from .first_page import FAILURE, look, page  # noqa: E402
 from .interruptions import as_interruptions  # noqa: E402

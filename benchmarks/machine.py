@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from fuseprop.atomic import write_atomically
+from fuseprop.storage.atomic import write_atomically
 
 THREAD_SETTINGS = (
     "OMP_NUM_THREADS",

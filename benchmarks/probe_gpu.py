@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from fuseprop.backend import BackendUnavailable
-from fuseprop.registry import load_backend
+from fuseprop.backend.registry import load_backend
 
 from .compare import RESULTS
 from .device import cupy_stopwatch

@@ -24,7 +24,7 @@ from fuseprop_cupy.plan import plan
 from fuseprop_cupy.traffic import traffic
 
 from fuseprop.backend import AnyBackend, BackendUnavailable
-from fuseprop.registry import load_backend
+from fuseprop.backend.registry import load_backend
 
 from .compare import RESULTS
 from .device import Stopwatch, cupy_stopwatch

@@ -12,10 +12,10 @@ from fuseprop_numpy.steps import Step
 
 from fuseprop import MomentumSGD, Network, mlp
 from fuseprop.backend import INTEGER, AnyBackend, Program, Runner
-from fuseprop.rows import Rows
-from fuseprop.step import training_step
-from fuseprop.targets import encode_targets
-from fuseprop.training import Training
+from fuseprop.layers.targets import encode_targets
+from fuseprop.training.loop import Training
+from fuseprop.training.rows import Rows
+from fuseprop.training.step import training_step
 
 from .problem import LEARNING_RATE, MOMENTUM, Problem
 

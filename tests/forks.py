@@ -118,8 +118,8 @@ def _run(order, told):
 
 def _mark(told):
     """Tell each phase as it begins."""
-    from fuseprop.fitting import Fitting
-    from fuseprop.model import Model
+    from fuseprop.model.fitting import Fitting
+    from fuseprop.model.model import Model
 
     def marked(function, before, after=None):
         def call(*arguments, **named):

@@ -9,7 +9,7 @@ from inspect import signature
 from typing import Any
 
 from fuseprop.backend import AnyBackend
-from fuseprop.registry import load_backend
+from fuseprop.backend.registry import load_backend
 
 from ..device import cupy_stopwatch
 from ..problem import Problem

@@ -7,20 +7,20 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from .backend import Array, Backend, BackendUnavailable
+    from .backend.registry import available_backends, load_backend
     from .callbacks import EarlyStopping
+    from .callbacks.history import History
     from .data import Table, UnlikeTrainingWarning, load_table
-    from .divergence import DivergenceError
     from .estimators import MLPClassifier, MLPRegressor, from_sklearn, to_sklearn  # noqa: F401
-    from .fitting import train
-    from .history import History
     from .inspection import Trace, gradcheck
-    from .layers import Dense, mlp
-    from .model import Model, load
-    from .modelfile import ModelFileError
+    from .layers.dense import Dense, mlp
+    from .model.files import ModelFileError
+    from .model.fitting import train
+    from .model.model import Model, load
     from .network import Network
     from .optimizers import Adam, MomentumSGD
     from .perceptron import NotSeparable, Perceptron
-    from .registry import available_backends, load_backend
+    from .training.divergence import DivergenceError
 
 __version__ = "0.1.0"
 
@@ -53,20 +53,17 @@ __all__ = [
 
 ROOMS = {
     "backend": ["Array", "Backend", "BackendUnavailable"],
-    "callbacks": ["EarlyStopping"],
+    "backend.registry": ["available_backends", "load_backend"],
+    "callbacks": ["EarlyStopping", "History"],
     "data": ["Table", "UnlikeTrainingWarning", "load_table"],
-    "divergence": ["DivergenceError"],
     "estimators": ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"],
-    "fitting": ["train"],
-    "history": ["History"],
     "inspection": ["Trace", "gradcheck"],
     "layers": ["Dense", "mlp"],
-    "model": ["Model", "load"],
-    "modelfile": ["ModelFileError"],
+    "model": ["Model", "ModelFileError", "load", "train"],
     "network": ["Network"],
     "optimizers": ["Adam", "MomentumSGD"],
     "perceptron": ["NotSeparable", "Perceptron"],
-    "registry": ["available_backends", "load_backend"],
+    "training": ["DivergenceError"],
 }
 """Where each public name is; those of the estimators need scikit-learn, all others NumPy alone."""
 
@@ -89,4 +86,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *ROOM_OF, *ROOMS})
+    return sorted({*globals(), *ROOM_OF, *(room.partition(".")[0] for room in ROOMS)})

@@ -8,25 +8,25 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .backend import AnyBackend, HostArray
+from .backend.registry import load_backend
 from .callbacks import Callback, check_callbacks
-from .checks import as_generator, as_list, check_backend, check_flag, positive_integer, warn_of_overflow
-from .choices import choose
-from .evaluation import evaluation
-from .history import History
+from .callbacks.history import History
+from .callbacks.progress import Progress
+from .checks.arrays import warn_of_overflow
+from .checks.choices import choose
+from .checks.quoting import counted
+from .checks.settings import as_generator, as_list, check_backend, check_flag, positive_integer
+from .formulas.losses import LOSSES
 from .inspection import Trace, trace_pass
-from .layers import Dense
-from .losses import LOSSES
-from .memory import giving_back
+from .layers.dense import Dense
+from .layers.stack import build_stack, check_chain, check_link, load_weights
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer, check_optimizer
-from .passes import Passes
-from .prediction import decide, predict_rows
-from .progress import Progress
-from .quoting import counted
-from .registry import load_backend
-from .rows import check_inputs, check_rows, check_validation
-from .stack import build_stack, check_chain, check_link, load_weights
-from .training import Training
+from .training.evaluation import decide, evaluation, predict_rows
+from .training.loop import Training
+from .training.out_of_memory import giving_back
+from .training.passes import Passes
+from .training.rows import check_inputs, check_rows, check_validation
 
 Validation = float | tuple[object, object] | tuple[object, object, object] | None
 

@@ -11,20 +11,12 @@ import warnings
 import numpy as np
 
 from .backend import INTEGER, AnyBackend, HostArray
-from .checks import (
-    as_generator,
-    as_host,
-    as_rows,
-    check_backend,
-    check_finite,
-    check_range,
-    is_finite_number,
-    positive_integer,
-)
+from .backend.registry import load_backend
+from .checks.arrays import as_host, as_rows, check_finite, check_range
+from .checks.quoting import counted
+from .checks.settings import as_generator, check_backend, is_finite_number, positive_integer
+from .layers.parameters import Parameters
 from .optimizers import MomentumSGD
-from .parameters import Parameters
-from .quoting import counted
-from .registry import load_backend
 
 
 class NotSeparable(UserWarning):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import cos, inf, pi
 from typing import Any, TypeAlias
 
-from .checks import is_finite_number
+from .checks.settings import is_finite_number
 
 Schedule: TypeAlias = Callable[[int], float]
 """epoch e = 0, 1, 2, ... -> learning rate."""

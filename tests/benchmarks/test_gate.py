@@ -18,7 +18,7 @@ from benchmarks.problem import (
 )
 from benchmarks.stepper import Stepper, make_network, make_optimizer
 from benchmarks.textbook import Textbook
-from fuseprop.registry import load_backend
+from fuseprop.backend.registry import load_backend
 
 SMALL = ["2-8-1-b4", "64-32-10-b32", "64-64-10-b128"]
 

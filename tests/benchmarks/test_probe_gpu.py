@@ -13,7 +13,7 @@ from benchmarks.device import Stopwatch
 from benchmarks.gpu_probes import Probes, products
 from benchmarks.networks import CASES
 from benchmarks.probe_gpu import main, tables
-from fuseprop.registry import load_backend
+from fuseprop.backend.registry import load_backend
 
 GPU = Path("/dev/nvidia0")
 

@@ -14,8 +14,8 @@ from fuseprop import MLPClassifier, load_table
 from fuseprop.cli import main
 from fuseprop.cli.interruption import Interruption
 from fuseprop.data import DataError, csv_file
-from fuseprop.endings import let_through
 from fuseprop.learn import TOPICS
+from fuseprop.storage.endings import let_through
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 TRAIN = ("train", "xor", "--device", "cpu", "--epochs", 5)
@@ -130,7 +130,7 @@ def test_ctrl_c_that_a_destructor_lost_ends_the_command_before_training(monkeypa
 
 
 def test_ctrl_c_that_is_lost_in_training_ends_it_with_the_epoch(monkeypatch):
-    from fuseprop.training import Training
+    from fuseprop.training.loop import Training
 
     run_epoch, epochs = Training._run_epoch, []
 
@@ -196,7 +196,7 @@ def test_ctrl_c_while_a_picture_is_drawn_keeps_model_and_scores(monkeypatch, tmp
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_an_interrupted_model_goes_beside_the_good_one(monkeypatch, tmp_path, epochs):
     pytest.importorskip("matplotlib")
-    from fuseprop.training import Training
+    from fuseprop.training.loop import Training
 
     run_epoch = Training._run_epoch
 

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 
 import fuseprop
 from fuseprop import Network, mlp
+from fuseprop.callbacks.progress import Progress
 from fuseprop.cli import main
-from fuseprop.progress import Progress
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX streams")
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -286,7 +286,7 @@ def test_a_model_that_cannot_be_written_takes_no_scores_with_it(out, monkeypatch
     def is_full(*_):
         raise OSError(28, "No space left on device", str(out))
 
-    monkeypatch.setattr("fuseprop.model.write_model", is_full)
+    monkeypatch.setattr("fuseprop.model.model.write_model", is_full)
     result = CliRunner().invoke(main, [*map(str, TRAIN), "--json", "--out", str(out)])
     assert result.exit_code == 1
     assert json.loads(result.stdout)["model"] is None

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from fuseprop import Adam, DivergenceError, MomentumSGD, Network, mlp
-from fuseprop.parameters import Parameters
+from fuseprop.layers.parameters import Parameters
 from fuseprop.schedules import Exponential
 
 RNG = np.random.default_rng(0)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
-from fuseprop.checks import as_rows
-from fuseprop.rows import Rows
-from fuseprop.step import training_step
-from fuseprop.targets import encode_targets
-from fuseprop.training import Training
+from fuseprop.checks.arrays import as_rows
+from fuseprop.layers.targets import encode_targets
+from fuseprop.training.loop import Training
+from fuseprop.training.rows import Rows
+from fuseprop.training.step import training_step
 
 pytestmark = pytest.mark.skipif(
     np.lib.NumpyVersion(np.__version__) < "2.3.0",

@@ -11,30 +11,26 @@ import pytest
 
 import fuseprop.backend
 from fuseprop.backend import Backend
-from fuseprop.registry import available_backends, load_backend
+from fuseprop.backend.registry import available_backends, load_backend
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "fuseprop"
 
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
-    {"endings", "installing", "quoting"},
-    {"backend", "choices", "history", "atomic", "reading"},
-    {"activations", "orders", "results", "nonnumeric", "tensorfile"},
-    {"registry", "program", "parameters", "initialization", "checks", "splits", "divergence", "dropout"},
-    {"schedules"},
-    {"layers", "losses", "optimizers", "best", "norms"},
+    {"checks", "installing"},
+    {"backend"},
+    {"storage", "formulas", "schedules"},
+    {"layers"},
+    {"optimizers", "metrics"},
     {"callbacks"},
-    {"stack", "targets", "progress", "runs"},
-    {"metrics", "rows"},
-    {"step"},
-    {"evaluation", "explosion", "memory", "passes"},
-    {"training", "prediction", "inspection", "perceptron"},
+    {"training"},
+    {"inspection", "perceptron"},
     {"network"},
-    {"data", "modelfile", "doctor"},
-    {"model", "defaults"},
+    {"data"},
+    {"model"},
     {"estimators"},
-    {"fitting", "plots"},
+    {"plots"},
     {"learn"},
     {"cli", "testing", "__init__"},
     {"__main__"},

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fuseprop import atomic
-from fuseprop.atomic import check_place, write_atomically
+from fuseprop.storage import atomic
+from fuseprop.storage.atomic import check_place, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions, links and signals")
 

@@ -8,9 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import fuseprop
-from fuseprop import doctor, registry
-from fuseprop.backend import BackendUnavailable, Finding
-from fuseprop.cli import main
+from fuseprop.backend import BackendUnavailable, Finding, registry
+from fuseprop.cli import doctor, main
 from fuseprop.installing import how_to_install
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from fuseprop import Adam, Dense, MomentumSGD, Network, gradcheck, mlp
 from fuseprop.backend import INTEGER
-from fuseprop.step import Buffers
+from fuseprop.training.step import Buffers
 
 RNG = np.random.default_rng(0)
 X, LABELS = RNG.normal(size=(60, 4)), RNG.integers(0, 3, 60)

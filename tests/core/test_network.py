@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from fuseprop import Adam, BackendUnavailable, Dense, EarlyStopping, MomentumSGD, Network, load_backend, mlp
-from fuseprop.activations import ACTIVATIONS
-from fuseprop.initialization import INITIALIZERS
-from fuseprop.losses import LOSSES
-from fuseprop.parameters import ALIGNMENT
+from fuseprop.formulas.activations import ACTIVATIONS
+from fuseprop.formulas.losses import LOSSES
+from fuseprop.layers.initialization import INITIALIZERS
+from fuseprop.layers.parameters import ALIGNMENT
 
 SOFTMAX, SIGMOID, HALF = "softmax_cross_entropy", "sigmoid_cross_entropy", "half_squared_error"
 

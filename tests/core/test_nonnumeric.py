@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from fuseprop import Dense, MomentumSGD, Network, Perceptron, mlp
-from fuseprop.nonnumeric import check_plain
+from fuseprop.checks.nonnumeric import check_plain
 
 X = np.random.default_rng(0).normal(size=(6, 2))
 TARGET = np.arange(6) % 2

@@ -8,10 +8,10 @@ from fuseprop_numpy.layout import Layout
 
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
 from fuseprop.backend import INTEGER, Call, Program
-from fuseprop.rows import Rows
-from fuseprop.step import gradient_step
-from fuseprop.targets import encode_targets
-from fuseprop.training import Training
+from fuseprop.layers.targets import encode_targets
+from fuseprop.training.loop import Training
+from fuseprop.training.rows import Rows
+from fuseprop.training.step import gradient_step
 
 BATCH = 8
 

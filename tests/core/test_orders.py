@@ -9,7 +9,7 @@ import pytest
 from fuseprop import DivergenceError, MomentumSGD, Network, mlp
 from fuseprop.backend import INTEGER
 from fuseprop.callbacks import OnEpochEnd
-from fuseprop.orders import Orders, shuffled, unchanged
+from fuseprop.training.orders import Orders, shuffled, unchanged
 
 ROWS, BATCH = 30, 8
 GENERATORS = [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64]

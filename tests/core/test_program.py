@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fuseprop.backend import Backend
-from fuseprop.program import ON_THE_SPOT, RECORDED, record
+from fuseprop.backend.recording import ON_THE_SPOT, RECORDED, record
 
 
 def test_every_operation_is_recorded_or_done_on_the_spot():

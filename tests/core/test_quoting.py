@@ -2,8 +2,8 @@
 
 import pytest
 
-from fuseprop.choices import choose
-from fuseprop.quoting import counted, literal, printable, quoted, shown
+from fuseprop.checks.choices import choose
+from fuseprop.checks.quoting import counted, literal, printable, quoted, shown
 
 ESCAPE = "\x1b[31mred"
 

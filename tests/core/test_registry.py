@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from fuseprop import BackendUnavailable, Network, available_backends, load_backend, mlp, registry
+from fuseprop import BackendUnavailable, Network, available_backends, load_backend, mlp
+from fuseprop.backend import registry
 
 
 class Entry:

@@ -5,7 +5,7 @@ import pytest
 
 from fuseprop import MomentumSGD, load_backend
 from fuseprop.backend import INTEGER
-from fuseprop.runs import Runs
+from fuseprop.training.epoch import Runs
 
 BATCH, ROWS = 4, 14
 

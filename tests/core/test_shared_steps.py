@@ -11,9 +11,9 @@ from fuseprop_numpy.shared import Shared, sharing_threads, side_by_side
 
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
 from fuseprop.backend import Call, Program
-from fuseprop.rows import Rows
-from fuseprop.targets import encode_targets
-from fuseprop.training import Training
+from fuseprop.layers.targets import encode_targets
+from fuseprop.training.loop import Training
+from fuseprop.training.rows import Rows
 
 ROWS, BATCH = 70, 24  # three batches, the last one partial
 

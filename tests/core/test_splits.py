@@ -6,8 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fuseprop import Network, mlp
-from fuseprop.rows import check_rows
-from fuseprop.splits import split_rows
+from fuseprop.training.rows import check_rows, split_rows
 
 
 @given(rows=st.integers(2, 200), fraction=st.floats(0.01, 0.99), seed=st.integers(0, 99))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fuseprop import Adam, Dense, DivergenceError, MomentumSGD, Network, load_backend, mlp
-from fuseprop.progress import Progress
+from fuseprop.callbacks.progress import Progress
 
 SOFTMAX, HALF = "softmax_cross_entropy", "half_squared_error"
 

@@ -8,7 +8,7 @@ from fuseprop_cupy.plan import plan
 from fuseprop_numpy import NumpyBackend
 
 from fuseprop.backend import INTEGER, replay_by_calling
-from fuseprop.program import record
+from fuseprop.backend.recording import record
 from fuseprop.testing import assert_parity
 
 ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu"]

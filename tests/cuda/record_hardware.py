@@ -36,7 +36,7 @@ from verification import FAILED, PASSED, RESULTS, source_hashes  # noqa: E402
 from benchmarks.checkout import compute_sanitizer, environment  # noqa: E402
 from benchmarks.timed import GRACE, Ended, run  # noqa: E402
 from fuseprop import BackendUnavailable  # noqa: E402
-from fuseprop.atomic import write_atomically  # noqa: E402
+from fuseprop.storage.atomic import write_atomically  # noqa: E402
 
 SECONDS = 600.0
 TOOLS = ("memcheck", "initcheck", "racecheck", "synccheck")

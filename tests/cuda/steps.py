@@ -3,9 +3,9 @@
 import numpy as np
 
 from fuseprop import Adam, MomentumSGD, Network, mlp
-from fuseprop.rows import Rows
-from fuseprop.targets import encode_targets
-from fuseprop.training import Training
+from fuseprop.layers.targets import encode_targets
+from fuseprop.training.loop import Training
+from fuseprop.training.rows import Rows
 
 CLASSIFICATION, REGRESSION = "softmax_cross_entropy", "half_squared_error"
 

@@ -12,7 +12,7 @@ from host_device import HostRunBackend
 
 from fuseprop import EarlyStopping, MLPClassifier, Network, mlp
 from fuseprop.backend import OutOfMemory
-from fuseprop.program import record
+from fuseprop.backend.recording import record
 
 ROWS, FEATURES = 4096, 10
 MIB = 2**20

@@ -11,7 +11,7 @@ from record_steps import FILE, blank, counted, planned, steps
 
 from benchmarks.networks import CASES
 from benchmarks.stepper import Stepper
-from fuseprop.registry import load_backend
+from fuseprop.backend.registry import load_backend
 
 AGAIN = "python tests/cuda/record_steps.py && python -m benchmarks.report"
 

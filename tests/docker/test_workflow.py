@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from fuseprop.backend import BackendUnavailable
-from fuseprop.registry import load_backend
+from fuseprop.backend.registry import load_backend
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = yaml.safe_load((ROOT / "docker" / "workflow.yaml").read_text())

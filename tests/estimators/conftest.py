@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_classification, make_regression
 
-from fuseprop.registry import VARIABLE
+from fuseprop.backend.registry import VARIABLE
 
 
 @pytest.fixture(autouse=True)

@@ -153,8 +153,8 @@ def test_inputs_are_left_as_they_are(classes):
 
 
 def test_rows_are_not_copied_where_the_backend_can_read_them():
+    from fuseprop.backend.registry import load_backend
     from fuseprop.estimators.features import Features
-    from fuseprop.registry import load_backend
 
     X = np.ones((5, 3), np.float32)
     assert np.shares_memory(Features(load_backend("cpu", "float32"), X).x, X)

@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fuseprop import MLPClassifier, MLPRegressor
-from fuseprop.registry import available_backends
+from fuseprop.backend.registry import available_backends
 
 DEVICES = [None] + [s.name for s in available_backends() if s.available and s.name != "numpy"]
 

@@ -8,8 +8,8 @@ from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 
 import fuseprop
-from fuseprop import MLPClassifier, MLPRegressor, from_sklearn, registry
-from fuseprop.backend import BackendUnavailable
+from fuseprop import MLPClassifier, MLPRegressor, from_sklearn
+from fuseprop.backend import BackendUnavailable, registry
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

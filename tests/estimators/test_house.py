@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 import fuseprop
 from fuseprop import MLPClassifier, MLPRegressor
 from fuseprop.installing import how_to_install
-from fuseprop.orders import Orders
-from fuseprop.runs import Runs
+from fuseprop.training.epoch import Runs
+from fuseprop.training.orders import Orders
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

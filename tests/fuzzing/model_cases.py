@@ -12,8 +12,8 @@ from damages import changed, damaged, dumped, text
 import fuseprop
 from fuseprop import MLPClassifier, MLPRegressor, ModelFileError
 from fuseprop.data import DataError
-from fuseprop.modelfile import read_model
-from fuseprop.tensorfile import pack
+from fuseprop.model.files import read_model
+from fuseprop.storage.tensorfile import pack
 
 KEPT = sorted((Path(__file__).parents[1] / "tables" / "model_files").glob("*/*.safetensors"))
 SUFFIX = ".safetensors"

@@ -15,8 +15,8 @@ from safetensors.numpy import save
 import fuseprop
 from fuseprop import MLPClassifier, Table
 from fuseprop.callbacks import HistoryCSV, OnEpochEnd, SaveBest
-from fuseprop.fitting import Fitting
-from fuseprop.history import Score
+from fuseprop.callbacks.history import Score
+from fuseprop.model.fitting import Fitting
 
 RNG = np.random.default_rng(0)
 TABLE = Table.of(RNG.normal(size=(60, 3)), RNG.normal(size=60))
@@ -295,7 +295,7 @@ def test_a_refusal_is_alone_and_tells_nothing_of_an_earlier_run(tmp_path, monkey
         made.run(callbacks=[callback])
     assert not hasattr(caught.value, "__notes__")
     path.unlink()
-    monkeypatch.setattr("fuseprop.model.write_model", is_full)
+    monkeypatch.setattr("fuseprop.model.model.write_model", is_full)
     with pytest.warns(UserWarning, match="could not be saved"):
         made.run(callbacks=[callback])
     path.write_text("notes")

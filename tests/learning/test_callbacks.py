@@ -10,7 +10,7 @@ import pytest
 import fuseprop
 from fuseprop import DivergenceError, EarlyStopping, MomentumSGD, Network, mlp
 from fuseprop.callbacks import Callback, HistoryCSV, OnEpochEnd, SaveBest
-from fuseprop.fitting import Fitting
+from fuseprop.model.fitting import Fitting
 
 SOFTMAX = "softmax_cross_entropy"
 

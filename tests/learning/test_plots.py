@@ -10,9 +10,9 @@ from click.testing import CliRunner
 import fuseprop
 from fuseprop import load_backend
 from fuseprop.cli import main
-from fuseprop.fitting import Fitting
 from fuseprop.installing import how_to_install
 from fuseprop.learn import TOPICS
+from fuseprop.model.fitting import Fitting
 from fuseprop.plots import Curve, Figure, Panel, PlotsUnavailable, Regions, save_figure, training_figure
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -4,7 +4,7 @@ import pytest
 
 from fuseprop import DivergenceError, MLPClassifier, MomentumSGD, Network, Perceptron, mlp  # noqa: F401
 from fuseprop.callbacks import Together
-from fuseprop.history import History
+from fuseprop.callbacks.history import History
 
 X = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]] * 3
 Y = [0, 1, 1, 0] * 3

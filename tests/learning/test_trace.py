@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fuseprop import Dense, Network, gradcheck, mlp
-from fuseprop.activations import activate, slope
+from fuseprop.formulas.activations import activate, slope
 from fuseprop.inspection.explain import paths
 
 CASES = {

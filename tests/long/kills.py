@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from forks import Forks
 
 import fuseprop
-from fuseprop.atomic import write_atomically
+from fuseprop.storage.atomic import write_atomically
 
 PHASES = ("import", "reading", "training", "saving")
 SIGNALS = {"Ctrl-C": signal.SIGINT, "kill": signal.SIGKILL}

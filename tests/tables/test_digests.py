@@ -17,8 +17,8 @@ from safetensors.numpy import load, save
 import fuseprop
 from fuseprop import MLPClassifier, MLPRegressor, ModelFileError, Table
 from fuseprop.data import DataError
-from fuseprop.modelfile import read_model, write_model
-from fuseprop.tensorfile import pack
+from fuseprop.model.files import read_model, write_model
+from fuseprop.storage.tensorfile import pack
 
 
 @pytest.fixture(scope="module")
@@ -208,10 +208,10 @@ def test_names_may_be_larger_than_the_weights_by_far(signed, tmp_path, long):
 def test_a_header_beyond_the_limit_is_neither_written_nor_read(signed, tmp_path, monkeypatch):
     layers, configuration = read_model(signed)
     length = int.from_bytes(signed.read_bytes()[:8], "little")
-    monkeypatch.setattr("fuseprop.tensorfile.LONGEST_HEADER", length)
+    monkeypatch.setattr("fuseprop.storage.tensorfile.LONGEST_HEADER", length)
     write_model(tmp_path / "m.safetensors", layers, configuration)
     read_model(tmp_path / "m.safetensors")
-    monkeypatch.setattr("fuseprop.tensorfile.LONGEST_HEADER", length - 1)
+    monkeypatch.setattr("fuseprop.storage.tensorfile.LONGEST_HEADER", length - 1)
     with pytest.raises(ValueError, match=f"need {length:,} bytes, .* shorter names"):
         write_model(tmp_path / "n.safetensors", layers, configuration)
     assert not (tmp_path / "n.safetensors").exists()

@@ -8,7 +8,7 @@ import pytest
 
 import fuseprop
 from fuseprop import estimators
-from fuseprop.modelfile import read_model
+from fuseprop.model.files import read_model
 from fuseprop.testing.contract.parity import assert_parity
 
 KEPT = Path(__file__).parent / "model_files"

@@ -14,8 +14,8 @@ from safetensors.numpy import save
 
 import fuseprop
 from fuseprop import ModelFileError, Table
-from fuseprop.atomic import write_atomically
-from fuseprop.modelfile import read_model, write_model
+from fuseprop.model.files import read_model, write_model
+from fuseprop.storage.atomic import write_atomically
 
 QUICK = {"epochs": 2, "test": 0.0, "validation": 0.0, "device": "cpu"}
 

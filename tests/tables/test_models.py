@@ -10,8 +10,8 @@ from fuseprop import Table
 from fuseprop.data import DataError, load_table
 from fuseprop.data.datasets import INTERCEPT, SLOPE
 from fuseprop.data.tasks import make_task
-from fuseprop.defaults import SettingsError, settings_for
-from fuseprop.fitting import Fitting
+from fuseprop.model.fitting import Fitting
+from fuseprop.model.settings import SettingsError, settings_for
 
 SEEDS = range(10)
 

@@ -90,7 +90,9 @@ def test_missing_is_no_class(tmp_path, door, text):
         f"keep_as_class=({text!r},)",
     ]:
         assert word in message
-    assert ("--keep-as-class" in message) == text.isprintable()  # what no shell can take is not told to be typed
+    assert (
+        "--keep-as-class" in message
+    ) == text.isprintable()  # what no shell can take is not told to be typed
     kept = load_table(csv_of(tmp_path, cells), "y", keep_as_class=(text,))
     assert make_task(kept).classes == tuple(sorted(["0", "1", text]))
 

@@ -4,8 +4,8 @@ from ..installing import how_to_install
 from .array import INTEGER, A, Array, HostArray, Shape
 from .errors import BackendUnavailable, OutOfMemory
 from .finding import Finding
+from .program import Call, Program, Runner, replay_by_calling
 from .protocol import Activation, AnyBackend, Backend
-from .replay import Call, Program, Runner, replay_by_calling
 
 __all__ = [
     "INTEGER",

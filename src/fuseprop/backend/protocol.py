@@ -26,7 +26,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 
 from .array import A, Array, HostArray, Shape
-from .replay import Program, Runner
+from .program import Program, Runner
 
 Activation: TypeAlias = Literal["identity", "sigmoid", "tanh", "relu"]
 

@@ -1,6 +1,7 @@
 """Callbacks: what happens beside training, when it starts, after each epoch or batch, and when it ends."""
 
 from .early_stopping import EarlyStopping
+from .history import History
 from .history_csv import HistoryCSV
 from .learning_rate import LearningRate
 from .on_epoch_end import OnEpochEnd
@@ -12,6 +13,7 @@ __all__ = [
     "BatchCallback",
     "Callback",
     "EarlyStopping",
+    "History",
     "HistoryCSV",
     "LearningRate",
     "OnEpochEnd",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
-from ..checks import is_finite_number, positive_integer
-from ..history import History
+from ..checks.settings import is_finite_number, positive_integer
+from .history import History
 
 
 class EarlyStopping:

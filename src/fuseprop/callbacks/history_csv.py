@@ -10,9 +10,9 @@ from errno import EEXIST
 from pathlib import Path
 from typing import Literal, TextIO
 
-from ..checks import as_path
-from ..history import History
-from ..quoting import shown
+from ..checks.quoting import shown
+from ..checks.settings import as_path
+from .history import History
 
 LONGEST_HEADER, MANY = 10_000, 20
 """No history begins with a line of more characters; as many of its columns are told."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..history import History
 from ..optimizers import Optimizer
 from ..schedules import Schedule
+from .history import History
 
 
 class LearningRate:

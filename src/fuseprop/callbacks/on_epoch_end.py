@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..history import History
+from .history import History
 
 
 class OnEpochEnd:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
-from ..checks import check_methods
-from ..history import History
+from ..checks.settings import check_methods
+from .history import History
 
 
 class Callback(Protocol):

@@ -8,10 +8,10 @@ from math import inf
 from pathlib import Path
 from typing import Protocol
 
-from ..atomic import check_place
-from ..checks import as_path, check_methods
-from ..history import History, Score
-from ..quoting import shown
+from ..checks.quoting import shown
+from ..checks.settings import as_path, check_methods
+from ..storage.atomic import check_place
+from .history import History, Score
 
 
 class Savable(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..history import History
+from .history import History
 from .protocol import Callback
 
 

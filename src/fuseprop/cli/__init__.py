@@ -15,9 +15,9 @@ import click
 
 from .. import __version__
 from ..backend import BackendUnavailable
-from ..defaults import SettingsError
-from ..divergence import DivergenceError
-from ..quoting import printable
+from ..checks.quoting import printable
+from ..model.settings import SettingsError
+from ..training.divergence import DivergenceError
 from .doctor import doctor
 from .evaluate import evaluate
 from .exit_codes import DIVERGED, FAILED, INTERRUPTED, UNAVAILABLE

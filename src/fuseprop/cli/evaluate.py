@@ -8,7 +8,7 @@ import click
 
 from ..data import is_file_name, load_table
 from ..data.target_cells import AUTO
-from ..model import Model
+from ..model.model import Model
 from .output import echo, echo_json, warnings_told
 from .parameters import any_size, data, device
 from .parameters import target as target_option

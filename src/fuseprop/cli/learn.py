@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from ..backend import AnyBackend
+from ..backend.registry import load_backend
+from ..checks.quoting import shown
 from ..learn import TOPICS, Result
 from ..plots import save_figure
-from ..quoting import shown
-from ..registry import load_backend
 from .output import Run, echo, echo_json
 from .parameters import device, one_of, plot_path
 

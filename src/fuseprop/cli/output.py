@@ -25,9 +25,9 @@ from typing import Any, TextIO
 import click
 import numpy as np
 
+from ..callbacks.progress import NOT_SHOWN
+from ..checks.quoting import printable
 from ..data import UnlikeTrainingWarning
-from ..progress import NOT_SHOWN
-from ..quoting import printable
 from .interruption import Interruption
 
 

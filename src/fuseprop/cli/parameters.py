@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 
 import click
 
-from ..activations import check_activation
-from ..atomic import check_place
-from ..checks import positive_integer
-from ..choices import choose
+from ..backend.registry import VARIABLE
+from ..checks.choices import choose
+from ..checks.quoting import shown
+from ..checks.settings import positive_integer
 from ..data import DataError, is_file_name
-from ..modelfile import SUFFIX
+from ..formulas.activations import check_activation
+from ..model.files import SUFFIX
 from ..plots import PlotsUnavailable, check_plot
-from ..quoting import shown
-from ..registry import VARIABLE
+from ..storage.atomic import check_place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

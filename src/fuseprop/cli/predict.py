@@ -10,9 +10,9 @@ from io import StringIO
 import click
 import numpy as np
 
+from ..checks.quoting import printable
 from ..data import load_table
-from ..model import Model, Predictions
-from ..quoting import printable
+from ..model.model import Model, Predictions
 from .output import cell, echo, echo_json, spreadsheet_cell, warnings_told
 from .parameters import any_size, data, device
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import click
 
-from ..activations import ACTIVATIONS
 from ..callbacks import OnEpochEnd
+from ..callbacks.history import History
+from ..callbacks.progress import NOT_SHOWN, Progress
+from ..checks.quoting import counted, shown
 from ..data import load_table, suggestions_for
 from ..data.target_cells import KINDS
 from ..data.tasks import DEFAULT_LOSS
-from ..divergence import DivergenceError
-from ..fitting import Fitting
-from ..history import History
-from ..losses import LOSSES
+from ..formulas.activations import ACTIVATIONS
+from ..formulas.losses import LOSSES
+from ..model.fitting import Fitting
 from ..plots import save_figure, training_figure
-from ..progress import NOT_SHOWN, Progress
-from ..quoting import counted, shown
+from ..training.divergence import DivergenceError
 from .output import Run, echo, echo_json
 from .parameters import (
     activations,

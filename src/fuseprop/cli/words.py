@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..backend.registry import explain_auto, named_device
+from ..checks.quoting import counted, shown
 from ..data.errors import listed
-from ..fitting import Fitting, Report
-from ..quoting import counted, shown
-from ..registry import explain_auto, named_device
+from ..model.fitting import Fitting, Report
 
 
 def describe(fitting: Fitting) -> str:

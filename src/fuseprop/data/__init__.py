@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
-from ..quoting import shown
+from ..checks.quoting import shown
 from .csv_file import read_csv
 from .datasets import DATASETS, check_name, load_dataset
 from .errors import DataError, listed

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import HostArray
-from ..checks import as_rows
-from ..quoting import literal
+from ..checks.arrays import as_rows
+from ..checks.quoting import literal
 from .columns import is_no_value, plain
 from .errors import DataError
 from .frames import frame_of

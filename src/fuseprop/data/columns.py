@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import HostArray
-from ..checks import check_on_host
-from ..nonnumeric import check_plain
+from ..checks.arrays import check_on_host
+from ..checks.nonnumeric import check_plain
 from .errors import DataError
 
 NO_VALUE = ("NAType", "NaTType")

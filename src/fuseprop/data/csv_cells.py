@@ -10,7 +10,7 @@ from os import SEEK_END
 from pathlib import Path
 from typing import TextIO
 
-from ..quoting import counted, literal
+from ..checks.quoting import counted, literal
 from .errors import DataError, listed
 from .spelling import number, why_no_number
 

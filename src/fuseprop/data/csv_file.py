@@ -14,9 +14,9 @@ from typing import NoReturn, TextIO
 
 import numpy as np
 
-from ..endings import let_through
-from ..quoting import literal, shown
-from ..reading import REASON, border, open_file
+from ..checks.quoting import literal, shown
+from ..storage.endings import let_through
+from ..storage.reading import REASON, border, open_file
 from .arrays import stacked
 from .csv_bytes import check_bytes, check_last_quote
 from .csv_cells import ends_blank, explain, filled, header_of, row_at

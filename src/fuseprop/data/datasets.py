@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..choices import choose
+from ..checks.choices import choose
 from ..installing import how_to_install
 from .errors import DataError
 from .table import Table

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from shlex import quote
 
-from ..choices import suggestion
-from ..quoting import shown
+from ..checks.choices import suggestion
+from ..checks.quoting import shown
 
 
 class DataError(ValueError):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import HostArray
-from ..quoting import counted, literal
+from ..checks.quoting import counted, literal
 from .columns import plain
 from .errors import DataError, check_columns, listed
 

@@ -10,8 +10,8 @@ from typing import IO, cast
 
 import numpy as np
 
-from ..quoting import counted, shown
-from ..reading import border, open_file
+from ..checks.quoting import counted, shown
+from ..storage.reading import border, open_file
 from .errors import DataError, listed
 from .npz_members import FREE, RATIO, Bounded, Members
 from .table import Table

@@ -12,8 +12,8 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from ..backend import HostArray
-from ..choices import suggestion
-from ..quoting import literal, shown
+from ..checks.choices import suggestion
+from ..checks.quoting import literal, shown
 from .errors import DataError, listed
 
 FREE = 1 << 30

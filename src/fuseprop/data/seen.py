@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..quoting import shown
+from ..checks.quoting import shown
 from .table import Table
 
 Float = NDArray[np.float64]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import NamedTuple
 
-from ..quoting import literal
+from ..checks.quoting import literal
 
 MISSING = frozenset(
     (

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import HostArray
-from ..quoting import counted, literal
+from ..checks.quoting import counted, literal
 from .arrays import feature_rows, target_values
 from .errors import DataError, check_columns, check_different, listed
 from .frames import Frame, frame_of, name_of

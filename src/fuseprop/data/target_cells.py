@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import HostArray
-from ..choices import choose
-from ..quoting import literal
+from ..checks.choices import choose
+from ..checks.quoting import literal
 from .errors import DataError
 from .spelling import BEYOND, Spelling, is_code, is_missing, number, other_spelling, shared_spelling, visible
 

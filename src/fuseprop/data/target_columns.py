@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import HostArray
-from ..quoting import literal
+from ..checks.quoting import literal
 from .errors import DataError, listed
 from .spelling import number
 

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import HostArray
-from ..choices import choose
-from ..losses import LOSSES
-from ..quoting import counted, literal, shown
+from ..checks.choices import choose
+from ..checks.quoting import counted, literal, shown
+from ..formulas.losses import LOSSES
 from .errors import DataError, listed
 from .table import Table
 from .target_cells import Reading

@@ -12,17 +12,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import INTEGER, Activation, AnyBackend, HostArray
-from ..checks import warn_of_overflow
-from ..dropout import Dropout
-from ..history import History
-from ..layers import Dense
-from ..losses import LOSSES
-from ..memory import giving_back
-from ..parameters import Parameters
-from ..quoting import counted
-from ..registry import backend_on
-from ..stack import Stack, load_weights
-from ..targets import Targets
+from ..backend.registry import backend_on
+from ..callbacks.history import History
+from ..checks.arrays import warn_of_overflow
+from ..checks.quoting import counted
+from ..formulas.losses import LOSSES
+from ..layers.dense import Dense
+from ..layers.dropout import Dropout
+from ..layers.parameters import Parameters
+from ..layers.stack import Stack, load_weights
+from ..layers.targets import Targets
+from ..training.out_of_memory import giving_back
 from . import files
 from .checking import Checked, check_rows, seen
 from .lbfgs import fit_lbfgs

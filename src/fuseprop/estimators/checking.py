@@ -10,9 +10,9 @@ import scipy.sparse as sparse
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from ..backend import AnyBackend, HostArray
+from ..backend.registry import named_device
+from ..checks.nonnumeric import check_plain, first_stranger, read_list
 from ..data.seen import Seen
-from ..nonnumeric import check_plain, first_stranger, read_list
-from ..registry import named_device
 from .arrays import check_on_device, is_on_device, to_numpy
 from .plain import plain, plain_classes
 

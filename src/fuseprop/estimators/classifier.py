@@ -12,8 +12,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from ..backend import HostArray
-from ..checks import is_finite_number
-from ..targets import Targets
+from ..checks.settings import is_finite_number
+from ..layers.targets import Targets
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
 from .checking import Checked, check_sum

@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
-from ..checks import check_finite
+from ..checks.arrays import check_finite
 from .base import BaseMLP
 from .classifier import MLPClassifier
 from .labels import Labels

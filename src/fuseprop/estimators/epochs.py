@@ -15,15 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..backend import INTEGER, AnyBackend, HostArray, Program
-from ..memory import batches_of_epoch
+from ..backend.recording import record
+from ..layers.parameters import LayerNorms, split_norms
+from ..layers.stack import Stack
 from ..metrics import make_metric
-from ..norms import LayerNorms, split_norms
 from ..optimizers import Adam, MomentumSGD
-from ..program import record
-from ..rows import Examples
-from ..runs import Runs
-from ..stack import Stack
-from ..step import Batch, EpochState, training_step
+from ..training.epoch import Runs
+from ..training.out_of_memory import batches_of_epoch
+from ..training.rows import Examples
+from ..training.step import Batch, EpochState, training_step
 from .features import Features
 from .heldout import HeldOut
 from .reported import Reported

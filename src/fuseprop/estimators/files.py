@@ -9,11 +9,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import HostArray
-from ..losses import LOSSES
+from ..checks.quoting import shown
+from ..formulas.losses import LOSSES
 from ..metrics import metric_of_values
-from ..model import seen_entries, seen_in, task_in_file
-from ..modelfile import Configuration, ModelFileError, read_model, write_model
-from ..quoting import shown
+from ..model.files import Configuration, ModelFileError, read_model, write_model
+from ..model.model import seen_entries, seen_in, task_in_file
 from .labels import Kind, Labels
 from .parameters import hidden_activations
 

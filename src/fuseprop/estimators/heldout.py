@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import AnyBackend, Array, HostArray
-from ..evaluation import CHUNK
+from ..layers.stack import Stack
 from ..metrics import make_metric, weighted_mean
-from ..stack import Stack
-from ..step import Buffers
+from ..training.evaluation import CHUNK
+from ..training.step import Buffers
 from .features import Features, Gatherer
 from .reported import Reported
 from .task import Sample

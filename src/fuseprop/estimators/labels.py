@@ -10,7 +10,7 @@ import scipy.sparse as sparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from ..backend import INTEGER, HostArray
-from ..targets import Targets
+from ..layers.targets import Targets
 from .plain import of_several_kinds
 
 Kind = Literal["binary", "multiclass", "multilabel-indicator"]

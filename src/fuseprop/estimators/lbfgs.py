@@ -11,10 +11,10 @@ import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
 from ..backend import INTEGER, AnyBackend, HostArray
-from ..evaluation import CHUNK
-from ..history import History
-from ..stack import Stack
-from ..step import Buffers
+from ..callbacks.history import History
+from ..layers.stack import Stack
+from ..training.evaluation import CHUNK
+from ..training.step import Buffers
 from .features import Features, Gatherer
 from .monitoring import Monitor
 from .reported import Reported

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..callbacks import Callback, Together, check_callbacks
-from ..history import History
+from ..callbacks.history import History
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks

@@ -15,10 +15,10 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
-from ..activations import ACTIVATIONS
 from ..backend import Activation
-from ..choices import choose
-from ..quoting import counted
+from ..checks.choices import choose
+from ..checks.quoting import counted
+from ..formulas.activations import ACTIVATIONS
 
 STOCHASTIC = ("sgd", "adam")
 """The solvers that learn from minibatches."""

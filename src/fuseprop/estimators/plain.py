@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sparse
 
 from ..backend import HostArray
+from ..checks.nonnumeric import check_plain
 from ..data.columns import is_no_value
-from ..nonnumeric import check_plain
 from .arrays import to_numpy
 
 TEXT = {str, np.str_}

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import AnyBackend, HostArray
-from ..evaluation import CHUNK
-from ..prediction import apply_link
-from ..stack import Stack
-from ..step import Buffers
+from ..layers.stack import Stack
+from ..training.evaluation import CHUNK, apply_link
+from ..training.step import Buffers
 from .arrays import dense_rows
 
 

@@ -8,8 +8,8 @@ from math import inf
 from typing import Any
 
 from ..backend import HostArray
+from ..layers.parameters import Parameters
 from ..optimizers import Adam, MomentumSGD
-from ..parameters import Parameters
 
 
 @dataclass

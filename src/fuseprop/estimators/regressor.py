@@ -11,9 +11,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ..backend import HostArray
-from ..checks import check_range
-from ..losses import LOSSES
-from ..targets import Targets
+from ..checks.arrays import check_range
+from ..formulas.losses import LOSSES
+from ..layers.targets import Targets
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
 from .checking import Checked, check_numeric

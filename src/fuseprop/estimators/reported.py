@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..backend import HostArray
-from ..stack import Stack
+from ..layers.stack import Stack
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import r2_score
 
 from ..backend import HostArray
-from ..targets import Targets
+from ..layers.targets import Targets
 
 
 def accuracy(logits: HostArray, targets: Targets, weights: HostArray | None) -> float:

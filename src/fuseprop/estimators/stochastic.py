@@ -10,12 +10,12 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..backend import AnyBackend, HostArray
-from ..best import BestWeights
-from ..history import History
-from ..orders import Orders, unchanged
-from ..progress import Verbose
-from ..runs import telling
-from ..stack import Stack
+from ..callbacks.history import History
+from ..callbacks.progress import Verbose
+from ..layers.stack import Stack
+from ..training.best import BestWeights
+from ..training.epoch import telling
+from ..training.orders import Orders, unchanged
 from .epochs import Epochs, Outcome
 from .monitoring import Monitor
 from .rates import OptimizerState

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from ..backend import HostArray
-from ..targets import Targets
+from ..layers.targets import Targets
 
 
 @dataclass(frozen=True, eq=False)

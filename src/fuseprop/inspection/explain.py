@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..activations import ACTIVATIONS, slope
 from ..backend import HostArray
+from ..formulas.activations import ACTIVATIONS, slope
 
 if TYPE_CHECKING:
     from .trace import LayerTrace, Trace

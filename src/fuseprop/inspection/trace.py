@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..backend import AnyBackend, HostArray
-from ..stack import Stack
-from ..step import Batch
+from ..layers.stack import Stack
+from ..training.step import Batch
 from .explain import PATHS, layer_table, paths_text
 
 

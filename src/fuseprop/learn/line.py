@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import AnyBackend
-from ..layers import Dense
+from ..layers.dense import Dense
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel

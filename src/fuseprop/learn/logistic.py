@@ -6,8 +6,8 @@ import numpy as np
 
 from ..backend import AnyBackend, HostArray
 from ..callbacks import OnEpochEnd
-from ..history import History
-from ..layers import mlp
+from ..callbacks.history import History
+from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel, Regions

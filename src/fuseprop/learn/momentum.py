@@ -6,8 +6,8 @@ import numpy as np
 
 from ..backend import AnyBackend
 from ..callbacks import OnEpochEnd
-from ..history import History
-from ..layers import Dense
+from ..callbacks.history import History
+from ..layers.dense import Dense
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel

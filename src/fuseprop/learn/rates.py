@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import AnyBackend
-from ..divergence import DivergenceError
-from ..layers import mlp
+from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel
+from ..training.divergence import DivergenceError
 from .result import Cell, Result
 
 RATES = {"too low": 0.01, "right": 0.5, "too high": 1.9, "exploding": 60.0}

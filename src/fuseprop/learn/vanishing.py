@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from ..backend import Activation, AnyBackend
-from ..layers import mlp
+from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backend import AnyBackend
-from ..layers import mlp
+from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel, Regions

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..activations import ACTIVATIONS
 from ..backend import AnyBackend, Array, HostArray
-from ..layers import Dense
-from ..losses import Loss
-from ..targets import Targets
-from .kind import Kind
-from .protocol import Metric, OfHits
+from ..formulas.activations import ACTIVATIONS
+from ..formulas.losses import Loss
+from ..layers.dense import Dense
+from ..layers.targets import Targets
+from .protocol import Kind, Metric, OfHits
 
 
 class ArgmaxAccuracy(OfHits):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from ..backend import HostArray
-from ..choices import choose
-from ..layers import Dense
-from ..losses import Loss
-from ..targets import Targets
+from ..checks.choices import choose
+from ..formulas.losses import Loss
+from ..layers.dense import Dense
+from ..layers.targets import Targets
 from .accuracy import ACCURACY
-from .explained import D_SQUARED, R_SQUARED
-from .kind import Kind
-from .loss_alone import LOSS_ALONE
-from .protocol import Metric
+from .explained import D_SQUARED, LOSS_ALONE, R_SQUARED
+from .protocol import Kind, Metric
 
 METRICS: dict[str, Kind] = {"accuracy": ACCURACY, "r2": R_SQUARED, "d2": D_SQUARED, "loss": LOSS_ALONE}
 

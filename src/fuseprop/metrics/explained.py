@@ -1,8 +1,4 @@
-"""R^2 and D^2: which share of the error of a constant prediction a network explains.
-
-Both are 1 for perfect predictions and 0 for that constant. Where targets do not vary, and the constant has no
-error, they are 1 if they are met, else 0.
-"""
+"""R^2 and D^2, the share of a loss that is explained, and the loss alone where no share makes sense."""
 
 from __future__ import annotations
 
@@ -12,12 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from ..backend import HostArray
-from ..layers import Dense
-from ..losses import HalfPoissonDeviance, Loss, MeanAbsoluteError, SquaredError
-from ..targets import Targets
-from .kind import Kind
+from ..formulas.losses import HalfPoissonDeviance, Loss, MeanAbsoluteError, SquaredError
+from ..layers.dense import Dense
+from ..layers.targets import Targets
 from .means import weighted_mean, weighted_median
-from .protocol import Metric, OfLosses
+from .protocol import Kind, Metric, OfLosses
 
 
 @dataclass(frozen=True)
@@ -98,3 +93,20 @@ D_SQUARED = Kind(
     (MeanAbsoluteError, HalfPoissonDeviance),
     "an absolute error or a Poisson deviance",
 )
+
+
+class LossAlone(OfLosses):
+    """The mean loss again: for those who want no second number, and a step without the work for it."""
+
+    name: ClassVar[str] = "loss"
+
+    def score(self, losses: HostArray, hits: HostArray, weights: HostArray | None) -> float:
+        """See `Metric.score`."""
+        return weighted_mean(losses, weights)
+
+
+def _make(loss: Loss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:  # noqa: ARG001
+    return LossAlone()
+
+
+LOSS_ALONE = Kind("loss", _make)

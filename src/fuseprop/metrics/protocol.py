@@ -1,10 +1,15 @@
-"""What training and evaluation need of a metric."""
+"""What a metric is: how it is taken from outputs or losses, and which losses it goes with."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from ..backend import AnyBackend, Array, HostArray
+from ..formulas.losses import Loss
+from ..layers.dense import Dense
+from ..layers.targets import Targets
 from .means import weighted_mean
 
 
@@ -50,3 +55,30 @@ class OfLosses:
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
     ) -> None:
         """Write nothing: the losses tell everything."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A metric for any rows.
+
+    Attributes
+    ----------
+    axis : str
+        What stands at an axis that shows it.
+    make : callable
+        Returns the metric for targets and weights (N,) of rows, given the loss and the last layer.
+    losses : tuple of type
+        The kinds of loss from whose rows it is computed, and for which it is the one to take where targets
+        are values rather than classes; none where it goes with any loss.
+    needs : str
+        Those losses, in words.
+    """
+
+    axis: str
+    make: Callable[[Loss, Dense, Targets, HostArray | None], Metric]
+    losses: tuple[type, ...] = ()
+    needs: str = ""
+
+    def fits(self, loss: Loss) -> bool:
+        """Whether the metric can be had for a network with this loss."""
+        return not self.losses or isinstance(loss, self.losses)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..backend import AnyBackend, Array, HostArray
-from ..checks import check_flag, is_finite_number
-from ..parameters import Parameters
+from ..checks.settings import check_flag, is_finite_number
+from ..layers.parameters import Parameters
 from ..schedules import Schedule
 from .flat import FlatOptimizer
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..backend import AnyBackend, Array
-from ..checks import check_methods
-from ..parameters import Parameters
+from ..checks.settings import check_methods
+from ..layers.parameters import Parameters
 from ..schedules import Schedule
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import write_atomically
-from ..checks import as_path
+from ..checks.quoting import shown
+from ..checks.settings import as_path
 from ..installing import how_to_install
-from ..quoting import shown
+from ..storage.atomic import write_atomically
 from .figure import Curve, Figure, Panel, Regions
 
 SUFFIXES = (".png", ".svg", ".pdf")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..backend import HostArray
-from ..history import History
+from ..callbacks.history import History
 from ..metrics import METRICS
 from .figure import Curve, Figure, Panel, Regions
 
 if TYPE_CHECKING:
     from ..data import Table
-    from ..model import Model
+    from ..model.model import Model
 
 
 def training_figure(

@@ -22,8 +22,8 @@ from typing import NamedTuple, NoReturn
 import pytest
 
 from fuseprop.backend import AnyBackend, BackendUnavailable
-from fuseprop.choices import suggestion
-from fuseprop.registry import BACKEND_OF, installed_backends, load_backend
+from fuseprop.backend.registry import BACKEND_OF, installed_backends, load_backend
+from fuseprop.checks.choices import suggestion
 
 pytest.register_assert_rewrite("fuseprop.testing.contract")
 

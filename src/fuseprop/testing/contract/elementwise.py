@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fuseprop.activations import activate, slope
 from fuseprop.backend import INTEGER, Activation, AnyBackend
+from fuseprop.formulas.activations import activate, slope
 from fuseprop.testing.contract.parity import ACTIVATION_NAMES, SHAPES, Host, assert_parity
 
 AT = 1429645016 / 2**32

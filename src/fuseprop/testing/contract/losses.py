@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fuseprop.activations import activate
 from fuseprop.backend import INTEGER, AnyBackend, Array
+from fuseprop.formulas.activations import activate
 from fuseprop.testing.contract.parity import SHAPES, Host, assert_parity, softmax64
 
 

@@ -10,15 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from fuseprop.backend import INTEGER, Activation, AnyBackend, Array
-from fuseprop.layers import mlp
+from fuseprop.backend.recording import record
+from fuseprop.layers.dense import mlp
+from fuseprop.layers.targets import encode_targets
 from fuseprop.network import Network
 from fuseprop.optimizers import Adam, MomentumSGD, Optimizer
-from fuseprop.program import record
-from fuseprop.rows import Rows
-from fuseprop.step import training_step
-from fuseprop.targets import encode_targets
 from fuseprop.testing.contract.parity import Host, assert_parity
-from fuseprop.training import Training
+from fuseprop.training.loop import Training
+from fuseprop.training.rows import Rows
+from fuseprop.training.step import training_step
 
 LOSSES = [
     "half_squared_error",

@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from fuseprop.backend import Activation, AnyBackend
-from fuseprop.layers import mlp
+from fuseprop.backend.registry import load_backend
+from fuseprop.layers.dense import mlp
 from fuseprop.network import Network
 from fuseprop.optimizers import Adam, MomentumSGD
-from fuseprop.registry import load_backend
 from fuseprop.testing.contract.parity import assert_parity
 
 

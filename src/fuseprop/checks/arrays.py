@@ -1,0 +1,164 @@
+"""Arrays that users hand over, as NumPy arrays of finite numbers, or an error that says what to do."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .nonnumeric import check_plain, first_stranger, read_list
+from .quoting import counted
+
+
+def as_host(name: str, values: object) -> NDArray[Any]:
+    """Return `values` as a NumPy array without copying where that is possible.
+
+    Raises TypeError for arrays that live on a GPU or belong to a backend: no hidden transfer; ValueError for
+    rows of different lengths; and as `check_plain` for dates, masked values and columns of one name.
+    """
+    check_on_host(name, values)
+    if type(values) is not np.ndarray:
+        values = read_list(values)
+    check_plain(name, values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} is no array of numbers: {error} Make rows equally long.") from error
+    if array.dtype == object:
+        return _numbers(name, array)
+    if array.dtype.kind not in "bifu":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}. Encode or cast it first.")
+    return array
+
+
+def check_on_host(name: str, values: object) -> None:
+    """Raise TypeError for an array that lives on a GPU or belongs to a backend: no hidden transfer."""
+    if _on_another_device(values):
+        kind = f"{type(values).__module__.partition('.')[0]}.{type(values).__name__}"
+        raise TypeError(
+            f"{name} is a {kind} on a device; expected an array in host memory. "
+            f"Copy it to the host first: `.get()` for CuPy, `.cpu()` for torch, `backend.to_host` here."
+        )
+
+
+def as_rows(X: object, features: int | None = None, *, name: str = "X") -> NDArray[Any]:
+    """Return X as an array (rows, features) of finite real numbers.
+
+    Raises TypeError as `as_host`; ValueError for other than two axes, no rows, no features, another number
+    of `features`, nan or inf.
+    """
+    array = as_host(name, X)
+    if array.ndim != 2:
+        hint = ""
+        if array.ndim == 1:
+            hint = f" One row: {name}.reshape(1, -1). One feature: {name}.reshape(-1, 1)."
+        raise ValueError(f"{name} must have shape (rows, features), got {array.shape}.{hint}")
+    if 0 in array.shape:
+        raise ValueError(
+            f"{name} is empty: shape {array.shape}. At least one row and one feature are needed."
+        )
+    if features is not None and array.shape[1] != features:
+        has = counted(array.shape[1], "feature")
+        raise ValueError(f"{name} has {has}, but the network takes {features}.")
+    check_finite(name, array)
+    return array
+
+
+def as_sample_weights(values: object, rows: int) -> NDArray[np.float64]:
+    """Return weights (rows,) in float64, none negative, not all zero.
+
+    Raises TypeError as `as_host`, ValueError for anything else.
+    """
+    weights = as_host("sample_weight", values).astype(np.float64)
+    if weights.shape != (rows,):
+        raise ValueError(f"sample_weight must have shape ({rows},), one a row, got {weights.shape}.")
+    check_finite("sample_weight", weights)
+    if (weights < 0).any() or not weights.any():
+        raise ValueError("sample_weight must not be negative and not all zero.")
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not np.isfinite(total):
+        raise ValueError(
+            f"sample_weight adds up to more than float64 can hold: its largest number is {weights.max():g}. "
+            f"Divide it by that; only the proportions count."
+        )
+    return weights
+
+
+def check_finite(name: str, array: NDArray[Any]) -> None:
+    """Raise ValueError where `array` holds nan or inf, with the first position."""
+    # The sum is not finite if any element is not, and costs one pass without a mask of the array's size;
+    # it may also overflow, so that only then the elements are looked at.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if array.dtype.kind != "f" or np.isfinite(array.sum()):
+            return
+    bad = ~np.isfinite(array)
+    if bad.any():
+        raise ValueError(
+            f"{name} contains {array[bad][0]} in {_first(bad)} (counted from 0), "
+            f"{counted(int(bad.sum()), 'such value')} in all; numbers must be finite. Remove or fill them "
+            f"first."
+        )
+
+
+def check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    """Raise ValueError where a finite number of `array` is too large for `dtype`."""
+    if array.dtype.kind != "f" or array.dtype.itemsize <= dtype.itemsize:
+        return
+    limit = np.finfo(dtype).max
+    if array.max() <= limit and array.min() >= -limit:  # two passes without a mask of the array's size
+        return
+    beyond = np.abs(array) > limit
+    raise ValueError(
+        f"{name} contains {array[beyond][0]:g} in {_first(beyond)} (counted from 0), which "
+        f"{dtype} cannot hold. Give smaller numbers, such as standardized ones, or compute in "
+        f'dtype="float64".'
+    )
+
+
+def warn_of_overflow(predictions: NDArray[Any], stacklevel: int) -> None:
+    """Warn where predictions are nan or inf, which a network of finite weights says where sums overflow."""
+    finite = np.isfinite(predictions)
+    if not finite.all():
+        bad = int((~finite).sum())
+        warnings.warn(
+            f"{bad} of {counted(predictions.size, 'prediction')} {'is' if bad == 1 else 'are'} nan or inf: "
+            f"on the way to them numbers became too large for {predictions.dtype}. Either the weights or "
+            f"these rows are too large: standardize the rows, and train again with a smaller learning rate.",
+            RuntimeWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def _first(wanted: NDArray[np.bool_]) -> str:
+    """Return the position of the first True, such as ``row 2, column 1``."""
+    position = np.argwhere(wanted)[0]
+    return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), position, strict=False))
+
+
+def _numbers(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of Python's objects in float64, or raise and say which of them is no number."""
+    try:
+        return array.astype(np.float64)
+    except OverflowError as error:
+        raise ValueError(
+            f"{name} holds a whole number that no float64 can hold, which ends at 1.8e308."
+        ) from error
+    except (TypeError, ValueError) as error:
+        stranger = first_stranger(array)
+        raise TypeError(
+            f"{name} must hold numbers, got {stranger!r:.60} ({type(stranger).__name__}) that NumPy can only "
+            f"keep as an object. Encode text as numbers, fill what is missing, make rows equally long, and "
+            f"copy arrays of a backend by `to_host`."
+        ) from error
+
+
+def _on_another_device(values: object) -> bool:
+    if hasattr(values, "__cuda_array_interface__"):
+        return True
+    dlpack_device = getattr(values, "__dlpack_device__", None)
+    if dlpack_device is None:
+        return False
+    return int(dlpack_device()[0]) not in (1, 3)  # DLPack: kDLCPU, kDLCUDAHost

@@ -1,0 +1,85 @@
+"""Settings that users hand over: numbers, flags, seeds, paths and objects, or an error that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+FLAGS = (bool, np.bool_)
+"""Types of True and False."""
+
+NO_NUMBERS = (*FLAGS, np.ma.MaskedArray)
+"""Types whose values Python and NumPy would take for numbers."""
+
+
+def check_methods(name: str, value: object, methods: Sequence[str], expected: str) -> None:
+    """Raise TypeError for what lacks one of these methods, and for a class where its object is meant."""
+    is_class = isinstance(value, type)
+    if is_class or not all(callable(getattr(value, method, None)) for method in methods):
+        got = f"the class {value.__name__}" if isinstance(value, type) else repr(value)
+        raise TypeError(f"{name} must be {expected}, got {got:.100}.")
+
+
+def check_backend(backend: object) -> None:
+    """Raise TypeError for what is no backend."""
+    check_methods("backend", backend, ("from_host", "compile"), "a backend object (device= takes names)")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise TypeError for what is neither True nor False."""
+    if not isinstance(value, FLAGS):
+        raise TypeError(f"{name} must be True or False, got {value!r:.60}.")
+
+
+def is_finite_number(value: object) -> bool:
+    """Whether this is one number, and neither nan nor inf; True, False and masked values are none."""
+    if isinstance(value, NO_NUMBERS) or getattr(value, "shape", ()) != ():
+        return False
+    try:
+        return isfinite(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def positive_integer(name: str, value: object) -> int:
+    """Return `value` as an int of at least 1, or raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
+    return int(value)
+
+
+def as_generator(seed: object) -> np.random.Generator:
+    """Return a seed's random numbers; those of a Generator are its own.
+
+    Raises ValueError for what NumPy takes for no seed, and for True and False.
+    """
+    try:
+        if isinstance(seed, FLAGS):
+            raise TypeError("it is neither")
+        return np.random.default_rng(seed)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"seed must be a whole number of at least 0, a numpy.random.Generator, or None for another one "
+            f"each time, got {seed!r:.60}."
+        ) from error
+
+
+def as_list(name: str, values: Iterable[T] | object, example: str) -> list[T]:
+    """Return a sequence as a list; raise TypeError for text, for sets and dicts, and for what is none."""
+    if isinstance(values, str | bytes | set | frozenset | dict) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a sequence such as {example}, got {values!r:.60}.")
+    return list(values)
+
+
+def as_path(path: object, example: str) -> Path:
+    """Return a path; raise TypeError for what is none."""
+    try:
+        return Path(path)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise TypeError(f'a path such as "{example}" is needed, got {path!r:.60}.') from error

@@ -1,0 +1,44 @@
+"""Dropout: in training, some outputs of hidden layers are left out at random, others in each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..backend import INTEGER, AnyBackend, Array
+
+
+class Dropout:
+    """The masks of a network in training.
+
+    Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting", in the
+    inverted form: what is kept is scaled by 1 / (1 - rate) in training, and nothing is done otherwise. A mask
+    is a hash of the layer's seed, the step and the element's number: nothing is stored, the way back draws
+    the same mask again, and it is the same on every backend.
+
+    Parameters
+    ----------
+    rates : sequence of float
+        The share of outputs that each layer drops, in [0, 1).
+    rng : numpy.random.Generator
+        Where the seeds of layers with a rate come from.
+
+    Attributes
+    ----------
+    step : Array, (1,)
+        How many masks each layer has had, counted on the device, so that a recorded step draws new ones.
+    """
+
+    def __init__(self, backend: AnyBackend, rates: Sequence[float], rng: np.random.Generator) -> None:
+        self.rates = list(rates)
+        self.seeds = [int(rng.integers(1 << 32)) if rate else 0 for rate in self.rates]
+        self.step = backend.zeros((1,), INTEGER)
+
+    def apply(self, backend: AnyBackend, layer: int, values: Array, *, out: Array) -> None:
+        """Drop a layer's outputs, or the gradient by them; `out` may be `values`."""
+        backend.dropout(values, self.rates[layer], self.seeds[layer], self.step, out=out)
+
+    def advance(self, backend: AnyBackend) -> None:
+        """Go on to the next masks."""
+        backend.advance(self.step, 1)

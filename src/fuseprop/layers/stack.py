@@ -1,0 +1,136 @@
+"""Stack: layers on top of each other, their parameters, and the loss; forward and backward through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+
+from ..backend import AnyBackend, Array, HostArray
+from ..checks.arrays import check_range
+from ..checks.quoting import counted
+from ..formulas.losses import Loss
+from .dense import Dense
+from .dropout import Dropout
+from .parameters import Parameters
+
+Places: TypeAlias = Sequence[Array | None] | None
+"""Where layers put what dropout leaves of their outputs, in training: None for a layer that drops nothing."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What is trained. The parameters belong to the backend on which `forward` and `backward` are called."""
+
+    layers: Sequence[Dense]
+    loss: Loss
+    parameters: Parameters
+    dropout: Dropout | None = None
+
+    def forward(
+        self, backend: AnyBackend, x: Array, outputs: Sequence[Array], dropped: Places = None
+    ) -> Array:
+        """Run rows x (n, d) through all layers, into `outputs`; return the last output (n, k).
+
+        With places for what is `dropped`, each layer takes what dropout leaves of the layer below.
+        """
+        for i, (layer, p, output) in enumerate(
+            zip(self.layers, self.parameters.layers, outputs, strict=True)
+        ):
+            layer.forward(backend, p, x, output=output)
+            x = output
+            place = dropped[i] if dropped else None
+            if place is not None and self.dropout is not None:
+                self.dropout.apply(backend, i, output, out=place)
+                x = place
+        return x
+
+    def backward(
+        self,
+        backend: AnyBackend,
+        x: Array,
+        outputs: Sequence[Array],
+        gradients: Sequence[Array],
+        dropped: Places = None,
+    ) -> None:
+        """Backpropagate from gradients[-1] = dL/d last output to the gradient of every parameter."""
+        for i in reversed(range(len(self.layers))):
+            below = gradients[i - 1] if i else None
+            place = dropped[i - 1] if dropped and i else None
+            taken = outputs[i - 1] if i else x
+            self.layers[i].backward(
+                backend,
+                self.parameters.layers[i],
+                taken if place is None else place,
+                outputs[i],
+                gradients[i],
+                input_gradient=below,
+            )
+            if place is not None and below is not None and self.dropout is not None:
+                self.dropout.apply(backend, i - 1, below, out=below)
+
+    def summary(self) -> str:
+        """Return a table: each layer's shape, activation and number of parameters, and their sum."""
+        lines = [f"{'layer':<7}{'inputs':>8}{'outputs':>9}  {'activation':<12}{'parameters':>12}"]
+        lines += [
+            f"{i:<7}{layer.inputs:>8}{layer.outputs:>9}  {layer.activation:<12}{layer.parameters:>12,}"
+            for i, layer in enumerate(self.layers, 1)
+        ]
+        backend = self.parameters.backend
+        lines.append(
+            f"loss {self.loss.name}; {self.parameters.count:,} parameters in {backend.dtype} "
+            f"on {backend.device} ({backend.name})"
+        )
+        return "\n".join(lines)
+
+
+def build_stack(backend: AnyBackend, layers: Sequence[Dense], loss: Loss, rng: np.random.Generator) -> Stack:
+    """Return layers with their starting weights: `rng` gives these first, then the seeds of dropout."""
+    parameters = Parameters(backend, [(layer.inputs, layer.outputs) for layer in layers])
+    load_weights(parameters, [layer.starting_values(rng) for layer in layers])
+    rates = [layer.dropout for layer in layers]
+    return Stack(layers, loss, parameters, Dropout(backend, rates, rng) if any(rates) else None)
+
+
+def load_weights(parameters: Parameters, layers: Sequence[tuple[HostArray, HostArray]]) -> None:
+    """Set weights (d, m) and bias (m,) of each layer.
+
+    Raises ValueError where a number is too large for the parameters' dtype, and sets none then.
+    """
+    for i, arrays in enumerate(layers, 1):
+        for what, array in zip(("weight matrix", "bias"), arrays, strict=True):
+            check_range(f"the {what} of layer {i}", array, parameters.backend.dtype)
+    parameters.load(layers)
+
+
+def check_chain(layers: Sequence[Dense]) -> None:
+    """Raise ValueError unless each layer takes the outputs of the one before, and the last keeps its own."""
+    if not layers:
+        raise ValueError("a network needs at least one layer, such as Dense(2, 1).")
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Dense):
+            raise TypeError(f"layers must be Dense, got {type(layer).__name__} at position {i + 1}.")
+    for i, (below, above) in enumerate(pairwise(layers), 1):
+        if above.inputs != below.outputs:
+            raise ValueError(
+                f"layer {i + 1} takes {counted(above.inputs, 'input')}, but layer {i} gives "
+                f"{counted(below.outputs, 'output')}; "
+                f"they must be equal."
+            )
+    if layers[-1].dropout:
+        raise ValueError(
+            f"the last layer drops a share of {layers[-1].dropout!r} of its outputs, which are the network's "
+            f"answers. Give dropout to hidden layers only."
+        )
+
+
+def check_link(loss: Loss, last: Dense) -> None:
+    """Raise ValueError for a loss with a link of its own over a last layer with an activation."""
+    if loss.link != "identity" and last.activation != "identity":
+        raise ValueError(
+            f'{loss.name} applies the {loss.link} itself: the last layer must be "identity", '
+            f'got "{last.activation}". Use "identity", or a squared error with this activation.'
+        )

@@ -1,0 +1,165 @@
+"""Settings of training, and how those that nobody gave are chosen from the task and the size of the data.
+
+The rules were tuned on medians over many random splits of digits, iris, wine, breast_cancer, diabetes, and
+generated sets (two moons, circles, Friedman 1-3 with 150 to 2000 rows, noisy linear data with 40 features, a
+sine); none asks which data set it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from ..checks.choices import choose, suggestion
+from ..checks.quoting import counted
+from ..checks.settings import FLAGS, as_list, is_finite_number, positive_integer
+from ..data.tasks import DEFAULT_LOSS, Task
+from ..formulas.activations import check_activation
+from ..formulas.losses import LOSSES
+from ..optimizers import MomentumSGD
+
+SPLIT_FROM = 20
+"""Tables with fewer rows are not split by default: a few rows held out tell nothing."""
+
+STEPS = 2000
+"""Small tables are gone through again until this many steps are taken, within `EPOCHS`."""
+
+EPOCHS = (20, 500)
+
+
+class SettingsError(ValueError):
+    """Settings of training that are out of range, unknown, or do not fit each other."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is built and trained.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        The hidden layers' sizes; empty for a linear model.
+    activation : tuple of str
+        One a hidden layer.
+    loss : str
+    learning_rate, momentum, weight_decay : float
+        See `MomentumSGD`.
+    epochs, batch_size : int
+    test : float
+        The share of rows split off first, for the final score alone; 0 for none.
+    validation : float
+        The share of the rows left that is evaluated after each epoch, never learned from; 0 for none.
+    seed : int
+        Where all randomness starts.
+    dtype, device : str
+        See `load_backend`; no device stands for FUSEPROP_DEVICE, or else "auto".
+
+    Raises SettingsError for numbers out of range and unknown names.
+    """
+
+    hidden: tuple[int, ...]
+    activation: tuple[str, ...]
+    loss: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    epochs: int
+    batch_size: int
+    test: float
+    validation: float
+    seed: int = 0
+    dtype: str = "float32"
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            self._check()
+        except (TypeError, ValueError) as error:
+            raise SettingsError(str(error)) from None
+
+    def _check(self) -> None:
+        for size in self.hidden:
+            positive_integer("a hidden layer's size", size)
+        for name in self.activation:
+            check_activation(name)
+        if len(self.activation) != len(self.hidden):
+            raise ValueError(
+                f"activation has {counted(len(self.activation), 'entry', 'entries')} for "
+                f"{counted(len(self.hidden), 'hidden layer')}; give one name for all, or one a layer."
+            )
+        choose("loss", self.loss, LOSSES)
+        positive_integer("epochs", self.epochs)
+        positive_integer("batch_size", self.batch_size)
+        _check_share("test", self.test)
+        _check_share("validation", self.validation)
+        MomentumSGD(self.learning_rate, self.momentum, self.weight_decay)
+        if isinstance(self.seed, FLAGS) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r:.60}.")
+
+
+def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Settings:
+    """Return settings for a table (rows, features): what is `given` by name, the rest by rule.
+
+    None counts as not given; `activation` may be one name for all hidden layers. The rules: 64 tanh units;
+    gradients of classes are small, so their learning rate may be larger; the fewer rows a regression has for
+    each feature, the more its weights decay (a linear model's do not, which leaves it least squares).
+
+    Raises SettingsError as `Settings`, TypeError for names that are no settings.
+    """
+    known = [setting.name for setting in fields(Settings)]
+    for name in given.keys() - set(known):
+        raise TypeError(
+            f"{name!r} is no setting of training. There are: task, {', '.join(known)}."
+            f"{suggestion(name, known)}"
+        )
+    given = {name: value for name, value in given.items() if value is not None}
+    share = 0.2 if rows >= SPLIT_FROM else 0.0
+    regression = task.name == "regression"
+
+    test, validation = given.get("test", share), given.get("validation", share)
+    try:
+        hidden: tuple[Any, ...] = tuple(
+            as_list("hidden", given.get("hidden", (64,)), "(64,), a size a layer")
+        )
+        activation = _one_a_layer(given.get("activation", "tanh"), len(hidden))
+        batch_size = positive_integer("batch_size", given.get("batch_size", 32))
+        _check_share("test", test)
+        _check_share("validation", validation)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(str(error)) from None
+    learned = max(1, round(rows * (1 - test) * (1 - validation)))
+    steps_an_epoch = ceil(learned / batch_size)
+    decay = min(1.0, 0.7 * features / learned) if regression else 0.001
+
+    chosen: dict[str, Any] = {
+        "loss": DEFAULT_LOSS[task.name],
+        "learning_rate": 0.03 if regression else 0.1,
+        "momentum": 0.6 if regression else 0.9,
+        "weight_decay": float(f"{decay:.2g}") if hidden else 0.0,
+        "epochs": min(EPOCHS[1], max(EPOCHS[0], ceil(STEPS / steps_an_epoch))),
+        **given,
+        "hidden": hidden,
+        "batch_size": batch_size,
+        "test": test,
+        "validation": validation,
+        "activation": activation,
+    }
+    return Settings(**chosen)
+
+
+def _check_share(name: str, share: object) -> None:
+    if not (is_finite_number(share) and 0 <= share < 1):  # type: ignore[operator]
+        raise ValueError(f"{name} must be a share of the rows, at least 0 and below 1, got {share!r:.60}.")
+
+
+def _one_a_layer(activation: str | Sequence[str], layers: int) -> tuple[str, ...]:
+    if isinstance(activation, str):
+        return (activation,) * layers
+    names: tuple[str, ...] = tuple(
+        as_list("activation", activation, '("tanh", "relu"), or one name for all hidden layers')
+    )
+    return names * layers if len(names) == 1 else names

@@ -1,0 +1,103 @@
+"""The order of rows in an epoch: on a GPU drawn and sent while the epoch before it still runs."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from ..backend import HostArray
+
+Rng = TypeVar("Rng", np.random.Generator, np.random.RandomState)
+
+
+class Orders(Generic[Rng]):
+    """The orders of a training's epochs.
+
+    What is sent ahead of its epoch comes from a twin of the generator; the generator itself moves on when the
+    epoch begins. So training may end at any time, in any way, and has spent what its epochs took. Where
+    somebody else draws from the generator in between, such as a callback, the next order is drawn after that,
+    as if none had been sent ahead.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator or numpy.random.RandomState
+    first : (N,)
+        The rows as they are before any epoch.
+    epochs : int
+        How many epochs there will be at most: nothing is sent ahead of the last.
+    draw : callable
+        ``draw(rng, order)`` returns the order that follows another; it changes neither.
+    send : callable
+        Takes an order (N,) to the device, to hold for what is asked of it from then on.
+    ahead : bool
+        Whether to send orders ahead. It costs 10 to 120 us an epoch, and gains where the device works on.
+    """
+
+    def __init__(
+        self,
+        rng: Rng,
+        first: HostArray,
+        epochs: int,
+        *,
+        draw: Callable[[Rng, HostArray], HostArray],
+        send: Callable[[HostArray], None],
+        ahead: bool,
+    ) -> None:
+        self._rng: Rng = rng
+        self._twin: Rng | None = deepcopy(rng) if ahead else None
+        self._order, self._left = first, epochs
+        self._draw: Callable[[Rng, HostArray], HostArray] = draw
+        self._send = send
+        self._sent: HostArray | None = None
+        self._drawn_after = b""  # the state of the generator when the twin drew
+
+    def begin(self) -> HostArray:
+        """Begin an epoch: return its order, which has been sent."""
+        self._left -= 1
+        order, self._sent = self._sent, None
+        if order is None or self._twin is None or _pickled(self._rng) != self._drawn_after:
+            order = self._draw(self._rng, self._order)
+            self._send(order)
+        else:
+            _resume(self._rng, _state(self._twin))
+        self._order = order
+        return order
+
+    def send_next(self) -> None:
+        """Send the order of the epoch after this one, if that is of use and this is not the last."""
+        if self._twin is None or self._left == 0:
+            return
+        self._drawn_after = _pickled(self._rng)
+        _resume(self._twin, _state(self._rng))
+        self._sent = self._draw(self._twin, self._order)
+        self._send(self._sent)
+
+
+def shuffled(rng: np.random.Generator, order: HostArray) -> HostArray:
+    """Draw all rows in a new order, whatever it was before."""
+    return rng.permutation(len(order))
+
+
+def unchanged(_: object, order: HostArray) -> HostArray:
+    """Draw nothing."""
+    return order
+
+
+def _state(rng: np.random.Generator | np.random.RandomState) -> Any:
+    return rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state(legacy=False)
+
+
+def _resume(rng: np.random.Generator | np.random.RandomState, state: Any) -> None:
+    if isinstance(rng, np.random.Generator):
+        rng.bit_generator.state = state
+    else:
+        rng.set_state(state)
+
+
+def _pickled(rng: np.random.Generator | np.random.RandomState) -> bytes:
+    """Return a state to compare: some hold arrays, whose `==` is one of arrays."""
+    return pickle.dumps(_state(rng))

@@ -1,0 +1,77 @@
+"""When training does not fit on its device: which batch would, and nothing kept of what did not."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from traceback import clear_frames
+from typing import TypeVar
+
+from ..backend import AnyBackend, OutOfMemory
+from ..layers.stack import Stack
+from .step import Batch, Buffers
+
+Outcome = TypeVar("Outcome")
+
+SPARE = 16
+"""One part in so many of the free memory is left to partial sums and to what libraries take as they start."""
+
+
+def giving_back(train: Callable[[], Outcome]) -> Outcome:
+    """Return ``train()``; where it runs out of memory, give all of it back to the device before raising that.
+
+    An exception keeps the functions that it came through, with their variables, and an interactive session
+    keeps the exception: the arrays that did fit would be in the way of the next, smaller attempt. So the
+    error's traceback begins here, and those of its causes are gone.
+    """
+    try:
+        return train()
+    except OutOfMemory as error:
+        reported = error
+    _forget_the_way(reported)
+    gc.collect()
+    reported.room()
+    raise reported
+
+
+def batches_of_epoch(backend: AnyBackend, stack: Stack, rows: int, batch_size: int) -> list[Batch]:
+    """Return an epoch's batches, in the same buffers; the last one has what `rows` leave.
+
+    To be called when all else that training needs has its memory: where there is not enough for the batches,
+    OutOfMemory names the batch_size that would fit beside it.
+    """
+    try:
+        return _batches(backend, stack, rows, batch_size)
+    except OutOfMemory as error:
+        clear_frames(error.__traceback__)
+        raise _naming_the_batch(error, backend, stack, batch_size) from error
+
+
+def _forget_the_way(error: BaseException | None) -> None:
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error.__traceback__ = None
+        error = error.__context__
+
+
+def _batches(backend: AnyBackend, stack: Stack, rows: int, batch_size: int) -> list[Batch]:
+    buffers = Buffers(backend, stack, batch_size, training=True)
+    return [buffers.batch(min(batch_size, rows - start)) for start in range(0, rows, batch_size)]
+
+
+def _naming_the_batch(error: OutOfMemory, backend: AnyBackend, stack: Stack, batch_size: int) -> OutOfMemory:
+    free = error.room()
+    of_a_row = Buffers(backend, stack, 1, training=True).row_bytes
+    fitting = (free - free // SPARE) // of_a_row
+    advice = (
+        f"batch_size={fitting} would fit."
+        if 0 < fitting < batch_size
+        else "Take fewer rows or a smaller network, or end other processes on that device."
+    )
+    return OutOfMemory(
+        f"{backend.device} has no room for batch_size={batch_size}: at {of_a_row:,} bytes a row that takes "
+        f"{batch_size * of_a_row / 2**20:,.1f} MiB, and {free / 2**20:,.1f} MiB are free beside the data and "
+        f"the network. {advice}",
+        error.asked,
+        error.room,
+    )

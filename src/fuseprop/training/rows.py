@@ -1,0 +1,140 @@
+"""Rows to learn from or to evaluate: checked on the host, split at random, then on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend import INTEGER, AnyBackend, Array, HostArray
+from ..checks.arrays import as_rows, as_sample_weights, check_range
+from ..checks.quoting import counted
+from ..checks.settings import is_finite_number
+from ..formulas.losses import Loss
+from ..layers.stack import Stack
+from ..layers.targets import Targets, encode_targets
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N rows on the device: x (N, d), target (N, k) or (N,), labels (N,) where classes are exclusive.
+
+    x is None where rows do not fit there, or are sparse: each batch's are then written into its `Batch.x`
+    before the step.
+    """
+
+    x: Array | None
+    target: Array
+    labels: Array | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, N."""
+        return self.target.shape[0]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Checked rows on the host: X (N, d), targets, and sample weights (N,) or None."""
+
+    X: HostArray
+    targets: Targets
+    weights: HostArray | None
+
+    def take(self, part: HostArray) -> Rows:
+        """Return some of the rows, by their numbers."""
+        weights = None if self.weights is None else self.weights[part]
+        return Rows(self.X[part], self.targets.take(part), weights)
+
+    def split(self, rng: np.random.Generator, fraction: float, loss: Loss) -> tuple[Rows, Rows]:
+        """Return what to learn from and what to hold out, at random; of each class, where there are any."""
+        kept, held_out = split_rows(rng, len(self.X), fraction, self.targets.classes(loss))
+        return self.take(kept), self.take(held_out)
+
+    def upload(self, backend: AnyBackend) -> Examples:
+        """Copy rows and targets to the device."""
+        values, labels = self.targets.values, self.targets.labels
+        on_device = None if labels is None else backend.from_host(labels, dtype=INTEGER)
+        target = on_device if on_device is not None and values is labels else backend.from_host(values)
+        return Examples(backend.from_host(self.X), target, on_device)
+
+
+def check_rows(stack: Stack, X: object, target: object, sample_weight: object = None) -> Rows:
+    """Return what users hand over as rows for a stack; raises ValueError and TypeError as `Network` says."""
+    host = check_inputs(stack, X)
+    targets = encode_targets(target, stack.loss, stack.layers[-1], len(host))
+    check_range("target", targets.values, stack.parameters.backend.dtype)
+    weights = None if sample_weight is None else as_sample_weights(sample_weight, len(host))
+    return Rows(host, targets, weights)
+
+
+def check_inputs(stack: Stack, X: object) -> HostArray:
+    """Return rows (N, d) that a stack's first layer takes, in numbers that its dtype can hold."""
+    rows = as_rows(X, stack.layers[0].inputs)
+    check_range("X", rows, stack.parameters.backend.dtype)
+    return rows
+
+
+def check_validation(validation: object) -> None:
+    """Raise TypeError for what is neither None, nor a share of rows, nor rows of one's own in a tuple."""
+    if validation is None or is_finite_number(validation):
+        return
+    if not isinstance(validation, tuple) or len(validation) not in (2, 3):
+        size = f" of {len(validation)}" if isinstance(validation, tuple | list) else ""
+        raise TypeError(
+            f"validation must be a share of rows such as 0.2, or a tuple (X, target) or (X, target, "
+            f"sample_weight), got {type(validation).__name__}{size}."
+        )
+
+
+def batch_shares(weights: HostArray, batch_size: int) -> HostArray:
+    """Return weights (N,), batch after batch, as shares of the batch's sum; all 0 where that is 0."""
+    starts = np.arange(0, len(weights), batch_size)
+    sums = np.repeat(np.add.reduceat(weights, starts), batch_size)[: len(weights)]
+    shares: HostArray = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
+    return shares
+
+
+Index = NDArray[np.int64]
+
+
+def split_rows(
+    rng: np.random.Generator, rows: int, fraction: float, classes: HostArray | None = None
+) -> tuple[Index, Index]:
+    """Return ascending row numbers of the kept and of the held-out part.
+
+    `fraction` of the rows, rounded, are held out at random. With `classes` (rows,), each class gives its
+    share (largest remainders first) but keeps at least one row, so that no class is unknown in training.
+
+    Raises ValueError for a fraction outside (0, 1), and where either part would be empty.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"the share of rows to hold out must be between 0 and 1, got {fraction!r}.")
+    wanted = round(fraction * rows)
+    if not 0 < wanted < rows:
+        raise ValueError(
+            f"{counted(rows, 'row')} {'is' if rows == 1 else 'are'} too few to hold out a share of "
+            f"{fraction:g}: that is {wanted} of them. "
+            f"Give more rows or another share."
+        )
+    if classes is None:
+        shuffled = rng.permutation(rows)
+        return np.sort(shuffled[wanted:]), np.sort(shuffled[:wanted])
+
+    names, of_row, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    share = sizes * (wanted / rows)
+    take = np.floor(share).astype(np.int64)
+    for c in np.argsort(take - share, kind="stable"):
+        take[c] += int(take.sum() < wanted)
+    take = np.minimum(take, sizes - 1)
+    if not take.any():
+        raise ValueError(
+            f"{counted(rows, 'row')} in {counted(len(names), 'class', 'classes')} are too few to hold out a "
+            f"share of {fraction:g} of each. "
+            f"Give more rows or another share."
+        )
+    held_out = np.zeros(rows, np.bool_)
+    for c, count in enumerate(take):
+        held_out[rng.permutation(np.flatnonzero(of_row == c))[:count]] = True
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -1,0 +1,165 @@
+"""One training step, as a fixed sequence of backend calls on fixed buffers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from ..backend import INTEGER, AnyBackend, Array
+from ..layers.stack import Stack
+from ..metrics import Metric
+from ..optimizers import Optimizer
+from .rows import Examples
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Buffers of n rows: the gathered examples, and everything that a step computes from them.
+
+    x (n, d), target (n, k) or (n,) labels, labels (n,), row_weights, losses and hits (n,); outputs and
+    gradients hold (n, m) for each layer: only the activated output is kept, and dL/d output on the way back.
+    dropped holds (n, m) for the layers whose outputs dropout thins out, None for the others.
+    """
+
+    x: Array
+    target: Array
+    labels: Array
+    row_weights: Array
+    losses: Array
+    hits: Array
+    outputs: list[Array]
+    gradients: list[Array]
+    dropped: list[Array | None]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, n."""
+        return self.x.shape[0]
+
+    @property
+    def scratch(self) -> list[Array]:
+        """What a step computes with and nobody reads after it: all but the row weights."""
+        return [
+            *(self.x, self.target, self.labels, self.losses, self.hits),
+            *self.outputs,
+            *self.gradients,
+        ]
+
+
+class Buffers:
+    """The memory of steps of up to `capacity` rows; `batch(n)` is its first n rows.
+
+    Only where it is for `training` is there room for dropout.
+    """
+
+    def __init__(self, backend: AnyBackend, stack: Stack, capacity: int, *, training: bool = False) -> None:
+        self.capacity = capacity
+        self._backend = backend
+        self._labels = backend.empty((capacity,), INTEGER)
+        self._x = backend.empty((capacity, stack.layers[0].inputs))
+        self._target = (
+            self._labels if stack.loss.takes_labels else backend.empty((capacity, stack.layers[-1].outputs))
+        )
+        self._losses = backend.empty((capacity,))
+        self._hits = backend.zeros((capacity,))
+        self._outputs = [backend.empty((capacity, layer.outputs)) for layer in stack.layers]
+        self._gradients = [backend.empty((capacity, layer.outputs)) for layer in stack.layers]
+        self._dropped = [
+            backend.empty((capacity, layer.outputs)) if training and layer.dropout else None
+            for layer in stack.layers
+        ]
+        self._batches: dict[int, Batch] = {}
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes for one row, with its weight in a full batch and in a last one."""
+        arrays = {
+            id(array): array
+            for array in (
+                *(self._labels, self._x, self._target, self._losses, self._hits),
+                *self._outputs,
+                *self._gradients,
+                *self._dropped,
+            )
+            if array is not None
+        }
+        held: int = sum(prod(array.shape) * array.dtype.itemsize for array in arrays.values())
+        return held // self.capacity + 2 * self._backend.dtype.itemsize
+
+    def batch(self, n: int) -> Batch:
+        """Return the buffers of n rows, each of weight 1/n; each n is cut once."""
+        if n not in self._batches:
+            self._batches[n] = Batch(
+                x=self._x[:n],
+                target=self._target[:n],
+                labels=self._labels[:n],
+                row_weights=self._backend.from_host(np.full(n, 1.0 / n)),
+                losses=self._losses[:n],
+                hits=self._hits[:n],
+                outputs=[output[:n] for output in self._outputs],
+                gradients=[gradient[:n] for gradient in self._gradients],
+                dropped=[None if dropped is None else dropped[:n] for dropped in self._dropped],
+            )
+        return self._batches[n]
+
+
+@dataclass(frozen=True)
+class EpochState:
+    """Where an epoch stands, on the device: its order and cursor, and what its batches leave behind.
+
+    order (N,) int64, cursor (1,) int64, losses and hits (N,) in the epoch's order; where rows are weighted,
+    row_weights (N,) in the epoch's order, each batch summing to 1, and positions (N,) = 0, 1, 2, ...
+    """
+
+    order: Array
+    cursor: Array
+    losses: Array
+    hits: Array
+    row_weights: Array | None
+    positions: Array | None
+
+
+def gradient_step(
+    backend: AnyBackend, stack: Stack, metric: Metric, examples: Examples, epoch: EpochState, batch: Batch
+) -> None:
+    """Gather the batch at the cursor; compute losses, hits and the gradient of every parameter."""
+    if examples.x is not None:
+        backend.take_rows(examples.x, epoch.order, epoch.cursor, out=batch.x)
+    backend.take_rows(examples.target, epoch.order, epoch.cursor, out=batch.target)
+    if examples.labels is not None and not stack.loss.takes_labels:
+        backend.take_rows(examples.labels, epoch.order, epoch.cursor, out=batch.labels)
+    if epoch.row_weights is not None and epoch.positions is not None:
+        backend.take_rows(epoch.row_weights, epoch.positions, epoch.cursor, out=batch.row_weights)
+
+    output = stack.forward(backend, batch.x, batch.outputs, batch.dropped)
+    stack.loss.apply(
+        backend, output, batch.target, batch.row_weights, losses=batch.losses, gradient=batch.gradients[-1]
+    )
+    metric.record(backend, output, batch.target, batch.labels, hits=batch.hits)
+    stack.backward(backend, batch.x, batch.outputs, batch.gradients, batch.dropped)
+    if stack.dropout is not None:
+        stack.dropout.advance(backend)
+
+
+def training_step(
+    backend: AnyBackend,
+    stack: Stack,
+    metric: Metric,
+    optimizer: Optimizer,
+    examples: Examples,
+    epoch: EpochState,
+    batch: Batch,
+) -> None:
+    """Learn from the batch at the cursor, keep its losses and hits, and move the cursor on.
+
+    Everything that a step reads or writes is among the arguments, and nothing depends on the host: the same
+    call, again, learns from the next batch.
+    """
+    gradient_step(backend, stack, metric, examples, epoch, batch)
+    optimizer.update(backend, stack.parameters)
+    backend.put_rows(batch.losses, epoch.cursor, out=epoch.losses)
+    if metric.counts_hits:
+        backend.put_rows(batch.hits, epoch.cursor, out=epoch.hits)
+    backend.advance(epoch.cursor, batch.rows)
