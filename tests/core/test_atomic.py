@@ -168,7 +168,7 @@ def test_what_has_its_name_is_not_reported_as_failed(tmp_path, monkeypatch):
 
 WRITER = """
 import os, signal, sys
-from fuseprop.atomic import write_atomically
+from fuseprop.storage.atomic import write_atomically
 
 def stop(descriptor):
     print("there", flush=True)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import fuseprop
 from fuseprop.backend import BackendUnavailable, Finding, registry
-from fuseprop.cli import doctor, main
+from fuseprop.cli import examination, main
 from fuseprop.installing import how_to_install
 
 
@@ -47,7 +47,7 @@ def liar(method):
 
 
 def test_numpy_works_and_is_described(installed):
-    report = doctor.examine()
+    report = examination.examine()
     assert report.works
     found = {finding.what: finding.found for finding in report.sections["numpy"]}
     assert {"NumPy", "BLAS", "CPU cores"} <= set(found)
@@ -68,7 +68,7 @@ def test_numpy_works_and_is_described(installed):
 )
 def test_a_backend_that_does_not_work_says_why(installed, backend, found):
     installed["cupy"] = Entry("cupy", backend)
-    report = doctor.examine()
+    report = examination.examine()
     assert Finding("cupy", found, ok=False) in report.backends
     assert report.works
     assert f"A GPU cannot: {found}" in report.verdict
@@ -82,15 +82,15 @@ def test_a_gpu_that_works_is_the_verdict(installed):
             super().__init__(dtype)
 
     installed["cupy"] = Entry("cupy", Works)
-    assert doctor.examine().verdict == "A GPU can be used. Type: fuseprop train digits --device cuda"
+    assert examination.examine().verdict == "A GPU can be used. Type: fuseprop train digits --device cuda"
 
 
 def test_an_examination_that_raises_is_a_finding(installed, monkeypatch):
     def diagnose():
         raise ZeroDivisionError("half installed")
 
-    monkeypatch.setattr(doctor, "entry_points", lambda group: [Entry("mine", diagnose)])
-    assert doctor.examine().sections["mine"] == [
+    monkeypatch.setattr(examination, "entry_points", lambda group: [Entry("mine", diagnose)])
+    assert examination.examine().sections["mine"] == [
         Finding("examination", "ZeroDivisionError: half installed", ok=False)
     ]
 
@@ -98,7 +98,7 @@ def test_an_examination_that_raises_is_a_finding(installed, monkeypatch):
 def test_the_command_prints_everything(installed, monkeypatch):
     installed["cupy"] = Entry("cupy", unavailable)
     missing = [Finding("wheels", "none", ok=False, fix="pip install them")]
-    monkeypatch.setattr(doctor, "entry_points", lambda group: [Entry("mine", lambda: missing)])
+    monkeypatch.setattr(examination, "entry_points", lambda group: [Entry("mine", lambda: missing)])
     result = CliRunner().invoke(main, ["doctor"])
     assert result.exit_code == 0
     assert "  numpy             works on cpu" in result.stdout
@@ -123,9 +123,9 @@ def test_code_that_is_not_installed_is_examined_too(installed, monkeypatch):
 
     monkeypatch.setattr("importlib.metadata.distribution", none)
     installed.clear()
-    report = doctor.examine()
+    report = examination.examine()
     (found,) = (one for one in report.sections["fuseprop"] if one.what == "fuseprop")
-    where = Path(doctor.__file__).parent
+    where = Path(fuseprop.__file__).parent
     text = f"{fuseprop.__version__}, not installed: imported from {where}"
     assert found == Finding("fuseprop", text, ok=False, fix=how_to_install())
     assert report.verdict == f"Nothing works here. Type: {how_to_install()}."

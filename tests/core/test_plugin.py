@@ -6,7 +6,7 @@ pytest_plugins = ["pytester"]
 
 TEST = "def test_it(backend):\n    assert backend.dtype\n"
 ABSENT = """
-from fuseprop import registry
+from fuseprop.backend import registry
 
 class Absent:
     def load(self):
@@ -16,7 +16,7 @@ registry._installed()["numpy"] = Absent()
 """
 LATE = """
 import pytest
-from fuseprop import registry
+from fuseprop.backend import registry
 from fuseprop.backend import BackendUnavailable
 
 def full(dtype):
@@ -91,7 +91,7 @@ def test_one_test_is_skipped_for_a_backend_that_cannot_be_used(pytester, run, op
 
 def test_a_backend_that_can_be_used_in_one_dtype_runs_in_that(pytester, run):
     pytester.makeconftest("""
-from fuseprop import registry
+from fuseprop.backend import registry
 from fuseprop.backend import BackendUnavailable
 from fuseprop_numpy import NumpyBackend
 

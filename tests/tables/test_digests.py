@@ -91,7 +91,7 @@ def test_a_digest_of_other_content_is_refused_with_what_to_do(signed):
 READER = """
 import sys
 from fuseprop import ModelFileError
-from fuseprop.modelfile import read_model
+from fuseprop.model.files import read_model
 print("ready", flush=True)
 whole = 0
 for _ in range(int(sys.argv[2])):

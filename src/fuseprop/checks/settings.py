@@ -1,4 +1,4 @@
-"""Settings that users hand over: numbers, flags, seeds, paths and objects, or an error that says what to do."""
+"""Settings that users hand over: numbers, flags, seeds, paths, objects; or an error that says what to do."""
 
 from __future__ import annotations
 

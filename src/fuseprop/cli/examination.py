@@ -1,0 +1,113 @@
+"""What is installed here, which backends work, and what to type so that more of them do."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..backend import AnyBackend, BackendUnavailable, Finding
+from ..backend.registry import BACKEND_OF, installed_backends, load_backend
+from ..formulas.activations import activate
+from ..installing import how_to_install, installed_version
+
+GROUP = "fuseprop.doctor"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found, by section; which backends work; and a verdict with the line to type.
+
+    Attributes
+    ----------
+    sections : dict of str to list of Finding
+        "fuseprop" first, then what each backend's package says of its surroundings.
+    backends : list of Finding
+        Each installed backend, tried: one fused kernel and one product against NumPy in float64.
+    verdict : str
+        In one or two sentences.
+    """
+
+    sections: dict[str, list[Finding]]
+    backends: list[Finding]
+    verdict: str
+
+    @property
+    def works(self) -> bool:
+        """Whether any backend does."""
+        return any(finding.ok for finding in self.backends)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain dictionaries and lists."""
+        return {**asdict(self), "works": self.works}
+
+
+def examine() -> Report:
+    """Look at everything; slow parts (compiling a kernel, starting a GPU) included. Does not raise."""
+    sections = {
+        "fuseprop": [
+            _fuseprop(),
+            Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        ]
+    }
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        try:
+            sections[entry.name] = entry.load()()
+        except Exception as error:
+            # A backend's package that cannot even be examined is itself a finding, of whatever kind.
+            sections[entry.name] = [Finding("examination", f"{type(error).__name__}: {error}", ok=False)]
+    tried = {name: _try(name) for name in installed_backends()}
+    return Report(sections, list(tried.values()), _verdict(tried))
+
+
+def _fuseprop() -> Finding:
+    """Say which fuseprop this is: backends are found only by what an installation says of them."""
+    if installed_version() is not None:
+        return Finding("fuseprop", __version__)
+    found = f"{__version__}, not installed: imported from {Path(__file__).resolve().parents[1]}"
+    return Finding("fuseprop", found, ok=False, fix=how_to_install())
+
+
+def _try(name: str) -> Finding:
+    """Open a backend, run one fused kernel and one product on it, and compare."""
+    try:
+        backend = load_backend(name)
+        wrong = _miscomputed(backend)
+    except BackendUnavailable as error:
+        return Finding(name, str(error), ok=False)
+    except Exception as error:
+        # Whatever a broken installation raises, in whatever type, is what the user came to hear.
+        return Finding(name, f"fails: {type(error).__name__}: {error}", ok=False)
+    if wrong:
+        return Finding(name, f"computes wrong on {backend.device}: {wrong}", ok=False)
+    return Finding(name, f"works on {backend.device}")
+
+
+def _miscomputed(backend: AnyBackend) -> str:
+    """Return what came out wrong, or nothing."""
+    host = np.linspace(-2, 2, 6 * 6).reshape(6, 6)
+    a, out = backend.from_host(host), backend.empty((6, 6))
+    backend.matmul(a, a.T, out=out)
+    if not np.allclose(backend.to_host(out), host @ host.T, rtol=1e-4, atol=1e-4):
+        return "a matrix product"
+    backend.bias_activation(a, None, "sigmoid", out=out)
+    if not np.allclose(backend.to_host(out), activate("sigmoid", host), rtol=1e-4):
+        return "the sigmoid kernel"
+    return ""
+
+
+def _verdict(tried: dict[str, Finding]) -> str:
+    working = [kind for kind, name in BACKEND_OF.items() if name in tried and tried[name].ok]
+    if "cuda" in working:
+        return "A GPU can be used. Type: fuseprop train digits --device cuda"
+    gpu = tried.get(BACKEND_OF["cuda"])
+    why = f" A GPU cannot: {gpu.found}" if gpu else ""
+    if "cpu" in working:
+        return f"The CPU can be used. Type: fuseprop train digits --device cpu.{why}"
+    again = installed_version() is not None
+    return f"Nothing works here. Type: {how_to_install(again=again)}.{why}"
