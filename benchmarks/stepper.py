@@ -13,7 +13,7 @@ from fuseprop_numpy.steps import Step
 from fuseprop import MomentumSGD, Network, mlp
 from fuseprop.backend import INTEGER, AnyBackend, Program, Runner
 from fuseprop.layers.targets import encode_targets
-from fuseprop.training.loop import Training
+from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
 from fuseprop.training.step import training_step
 
@@ -48,18 +48,17 @@ class Stepper:
         self.optimizer = make_optimizer()
         stack = self.network.stack
         targets = encode_targets(problem.targets, stack.loss, stack.layers[-1], len(problem.X))
-        self.training = Training(
+        self.training = Epoch(
             backend,
             stack,
             "loss",
             self.optimizer,
             Rows(problem.X, targets, None),
             batch_size=problem.case.batch,
-            validation=None,
         )
         self.batch = self.training.batches[0]
         self._order = problem.order
-        self.training.begin_epoch(self._order)
+        self.training.send(self._order)
         self._start = backend.from_host(np.zeros(1), dtype=INTEGER)
         self._batches = problem.batches
         self._next = 0
@@ -87,7 +86,7 @@ class Stepper:
             training.metric,
             self.optimizer,
             training.examples,
-            training.epoch,
+            training.state,
             self.batch,
         )
 
@@ -117,12 +116,12 @@ class Stepper:
 
     def rewind(self) -> None:
         """Go to the epoch's first batch."""
-        self.backend.copy(self._start, out=self.training.epoch.cursor)
+        self.backend.copy(self._start, out=self.training.state.cursor)
         self._next = 0
 
     def epoch(self) -> None:
         """Send the order to the device and take all steps, as `fit` does; does not wait for the device."""
-        self.training.begin_epoch(self._order)
+        self.training.send(self._order)
         self._next = 0
         self.steps(self._batches)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
 from .backend import AnyBackend, HostArray
 from .backend.registry import load_backend
-from .callbacks import Callback, check_callbacks
+from .callbacks import Callback, Together, check_callbacks
 from .callbacks.history import History
 from .callbacks.progress import Progress
 from .checks.arrays import warn_of_overflow
@@ -22,11 +23,15 @@ from .layers.dense import Dense
 from .layers.stack import build_stack, check_chain, check_link, load_weights
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer, check_optimizer
-from .training.evaluation import decide, evaluation, predict_rows
+from .training.epoch import Epoch
+from .training.evaluation import Evaluation, decide, evaluate, predict_rows
 from .training.loop import Training
-from .training.out_of_memory import giving_back
+from .training.observers import Norms, SumOfSquares
+from .training.orders import Orders, shuffled, unchanged
+from .training.out_of_memory import freeing_on_failure
 from .training.passes import Passes
-from .training.rows import check_inputs, check_rows, check_validation
+from .training.rows import Rows, check_inputs, check_rows, check_validation
+from .training.rules import FitRules
 
 Validation = float | tuple[object, object] | tuple[object, object, object] | None
 
@@ -240,19 +245,57 @@ class Network:
         elif validation is not None:
             rows, held_out = rows.split(self.rng, validation, self.stack.loss)
         shown = [Progress()] if progress else []
-        return giving_back(
-            lambda: Training(
-                self.backend,
-                self.stack,
-                self.metric,
-                # Made here, because what `fit` itself holds outlives it where an error is kept.
-                MomentumSGD() if optimizer is None else optimizer,
-                rows,
-                batch_size=batch_size,
-                validation=held_out,
-                norms=norms,
-            ).run(self.rng, epochs, shuffle=shuffle, callbacks=[*shown, *callbacks])
+        train = partial(
+            self._train,
+            optimizer,
+            rows,
+            held_out,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            callbacks=[*shown, *callbacks],
+            norms=norms,
         )
+        return freeing_on_failure(train)
+
+    def _train(
+        self,
+        optimizer: Optimizer | None,
+        rows: Rows,
+        held_out: Rows | None,
+        *,
+        epochs: int,
+        batch_size: int,
+        shuffle: bool,
+        callbacks: Sequence[Callback],
+        norms: bool,
+    ) -> History:
+        """Train as `fit` says. What is made here is freed where the device runs out of memory."""
+        backend, stack, metric = self.backend, self.stack, self.metric
+        optimizer = MomentumSGD() if optimizer is None else optimizer
+        validation = None if held_out is None else Evaluation(backend, stack, metric, held_out)
+        squares = SumOfSquares(stack.parameters)
+        observers = [validation, squares, Norms(stack.parameters) if norms else None]
+        epoch = Epoch(
+            backend,
+            stack,
+            metric,
+            optimizer,
+            rows,
+            batch_size=batch_size,
+            observers=[observer for observer in observers if observer is not None],
+        )
+        orders = Orders(
+            self.rng,
+            rows.order,
+            epochs,
+            draw=shuffled if shuffle else unchanged,
+            send=epoch.send,
+            ahead=backend.device != "cpu",
+        )
+        history = History(metric=epoch.metric.name, validates=validation is not None)
+        rules = FitRules(epoch, squares, validation)
+        return Training(epoch, rules, orders).run(epochs, Together(callbacks), history)
 
     def predict(self, X: object) -> HostArray:
         """Return predictions (n, k): the last layer's output, through the loss's link.
@@ -280,10 +323,8 @@ class Network:
     def evaluate(self, X: object, target: object, sample_weight: object = None) -> dict[str, float]:
         """Return the mean loss and the metric over rows, such as ``{"loss": 0.1, "accuracy": 0.97}``."""
         rows = check_rows(self.stack, X, target, sample_weight)
-        made = evaluation(self.backend, self.stack, self.metric, rows)
         with np.errstate(over="ignore", invalid="ignore"):
-            loss, score = made.run()
-        return {"loss": loss, made.metric.name: score}
+            return evaluate(self.backend, self.stack, self.metric, rows)
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""

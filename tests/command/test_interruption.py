@@ -134,11 +134,11 @@ def test_ctrl_c_that_is_lost_in_training_ends_it_with_the_epoch(monkeypatch):
 
     run_epoch, epochs = Training._run_epoch, []
 
-    def lossy(self, orders, history, *rest):
+    def lossy(self, compiled, history, *rest, **options):
         epochs.append(history.epochs)
         if len(epochs) == 2:
             Keeper()
-        run_epoch(self, orders, history, *rest)
+        run_epoch(self, compiled, history, *rest, **options)
 
     monkeypatch.setattr(Training, "_run_epoch", lossy)
     result = run(*TRAIN, "--epochs", 500, "--quiet")
@@ -200,10 +200,10 @@ def test_an_interrupted_model_goes_beside_the_good_one(monkeypatch, tmp_path, ep
 
     run_epoch = Training._run_epoch
 
-    def interrupted(self, orders, history, *rest):
+    def interrupted(self, compiled, history, *rest, **options):
         if history.epochs == epochs:
             ctrl_c()
-        run_epoch(self, orders, history, *rest)
+        run_epoch(self, compiled, history, *rest, **options)
 
     monkeypatch.setattr(Training, "_run_epoch", interrupted)
     path, beside = tmp_path / "m.safetensors", tmp_path / "m.interrupted.safetensors"

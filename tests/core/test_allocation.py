@@ -9,7 +9,7 @@ import pytest
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
 from fuseprop.checks.arrays import as_rows
 from fuseprop.layers.targets import encode_targets
-from fuseprop.training.loop import Training
+from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
 from fuseprop.training.step import training_step
 
@@ -48,9 +48,9 @@ def peak_of_a_step(sizes, rows, loss, activation, dtype, weighted, replay=False,
     weights = np.ones(2 * rows) if weighted else None
     data = Rows(as_rows(X), encode_targets(target, network.stack.loss, layers[-1], 2 * rows), weights)
     optimizer = rule(0.01, 0.6, weight_decay=1e-4, clip_norm=0.1)
-    training = Training(backend, network.stack, None, optimizer, data, batch_size=rows, validation=None)
+    training = Epoch(backend, network.stack, None, optimizer, data, batch_size=rows)
     optimizer.prepare(network.stack.parameters, 2)
-    training.begin_epoch(np.arange(2 * rows))
+    training.send(np.arange(2 * rows))
 
     def step():
         training_step(
@@ -59,13 +59,13 @@ def peak_of_a_step(sizes, rows, loss, activation, dtype, weighted, replay=False,
             training.metric,
             optimizer,
             training.examples,
-            training.epoch,
+            training.state,
             training.batches[0],
         )
 
     if replay:
         step = partial(backend.compile(training.program(training.batches[0])), 1)
-        training.begin_epoch(np.arange(2 * rows))
+        training.send(np.arange(2 * rows))
     step()  # scratch grows to its size once
     tracemalloc.start()
     try:

@@ -9,7 +9,7 @@ from fuseprop_numpy.layout import Layout
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
 from fuseprop.backend import INTEGER, Call, Program
 from fuseprop.layers.targets import encode_targets
-from fuseprop.training.loop import Training
+from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
 from fuseprop.training.step import gradient_step
 
@@ -24,7 +24,7 @@ def training_of(sizes=(5, 7, 3), optimizer=None):
     targets = encode_targets(labels, network.stack.loss, network.layers[-1], 2 * BATCH)
     optimizer = optimizer or MomentumSGD(0.1, 0.6)
     rows = Rows(X, targets, None)
-    training = Training(backend, network.stack, None, optimizer, rows, batch_size=BATCH, validation=None)
+    training = Epoch(backend, network.stack, None, optimizer, rows, batch_size=BATCH)
     optimizer.prepare(network.stack.parameters, 2)
     return training
 
@@ -57,7 +57,7 @@ def test_whatever_stands_between_a_product_and_its_bias():
     layout = Layout(Program(calls, program.scratch))
     assert layout.is_small()
     for each in (expected, training):
-        each.begin_epoch(np.arange(2 * BATCH))
+        each.send(np.arange(2 * BATCH))
     expected.backend.compile(program_of(expected))(1)
     FeatureMajor(training.backend, Program(calls, program.scratch), layout).run(1)
     np.testing.assert_allclose(
@@ -103,7 +103,7 @@ def test_it_is_not_where_the_settings_come_after_the_loss():
 def test_who_wants_gradients_changes_no_bit_of_the_weights(rate):
     wanted, scratch = (training_of(optimizer=MomentumSGD(lambda epoch: rate, 0.6, 0.01)) for _ in range(2))
     for training, read in ((wanted, True), (scratch, False)):
-        training.begin_epoch(np.arange(2 * BATCH))
+        training.send(np.arange(2 * BATCH))
         replay = training.backend.compile(training.program(training.batches[0], gradients_are_read=read))
         replay(2)
     np.testing.assert_array_equal(wanted.stack.parameters.values, scratch.stack.parameters.values)
@@ -113,8 +113,8 @@ def test_gradients_at_a_learning_rate_of_zero():
     """They cannot have been scaled by it."""
     called, replayed = (training_of(optimizer=MomentumSGD(lambda epoch: 0.0)) for _ in range(2))
     for training in (called, replayed):
-        training.begin_epoch(np.arange(2 * BATCH))
-    step = called.stack, called.metric, called.examples, called.epoch, called.batches[0]
+        training.send(np.arange(2 * BATCH))
+    step = called.stack, called.metric, called.examples, called.state, called.batches[0]
     gradient_step(called.backend, *step)
     replayed.backend.compile(replayed.program(replayed.batches[0], gradients_are_read=True))(1)
     expected = called.stack.parameters.gradients

@@ -5,7 +5,7 @@ import pytest
 
 from fuseprop import MomentumSGD, load_backend
 from fuseprop.backend import INTEGER
-from fuseprop.training.epoch import Runs
+from fuseprop.training.epoch import CompiledEpoch
 
 BATCH, ROWS = 4, 14
 
@@ -20,7 +20,7 @@ class Epoch:
         self.fails_at = fails_at
         self.optimizer = MomentumSGD()
         full, last = self.step(BATCH), self.step(ROWS % BATCH)
-        self.runs = Runs(self.backend, [(full, ROWS // BATCH), (last, 1)], self.cursor, BATCH)
+        self.runs = CompiledEpoch(self.backend, (), [(full, ROWS // BATCH), (last, 1)], self.cursor, BATCH)
 
     def step(self, rows):
         def replay(times):

@@ -12,7 +12,7 @@ from fuseprop_numpy.shared import Shared, sharing_threads, side_by_side
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
 from fuseprop.backend import Call, Program
 from fuseprop.layers.targets import encode_targets
-from fuseprop.training.loop import Training
+from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
 
 ROWS, BATCH = 70, 24  # three batches, the last one partial
@@ -27,16 +27,16 @@ def training_of(loss="softmax_cross_entropy", optimizer=None, weighted=False, si
     weights = rng.uniform(0.5, 2.0, ROWS) if weighted else None
     rows = Rows(X, encode_targets(target, network.stack.loss, network.layers[-1], ROWS), weights)
     optimizer = optimizer or MomentumSGD(0.1, 0.6, 1e-3)
-    made = Training(backend, network.stack, None, optimizer, rows, batch_size=BATCH, validation=None)
+    made = Epoch(backend, network.stack, None, optimizer, rows, batch_size=BATCH)
     optimizer.prepare(network.stack.parameters, len(made.batches))
-    made.begin_epoch(rng.permutation(ROWS))
+    made.send(rng.permutation(ROWS))
     return made
 
 
 def learn(training, make):
     for batch in training.batches:
         make(training.backend, training.program(batch, gradients_are_read=True))(1)
-    parameters, epoch = training.stack.parameters, training.epoch
+    parameters, epoch = training.stack.parameters, training.state
     return [parameters.values, parameters.gradients, epoch.losses, epoch.hits, epoch.cursor]
 
 

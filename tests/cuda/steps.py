@@ -4,7 +4,7 @@ import numpy as np
 
 from fuseprop import Adam, MomentumSGD, Network, mlp
 from fuseprop.layers.targets import encode_targets
-from fuseprop.training.loop import Training
+from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
 
 CLASSIFICATION, REGRESSION = "softmax_cross_entropy", "half_squared_error"
@@ -13,7 +13,7 @@ CLASSIFICATION, REGRESSION = "softmax_cross_entropy", "half_squared_error"
 def training(
     backend, layers=2, loss=CLASSIFICATION, *, rows=26, batch=8, weighted=False, dropout=0.0, optimizer=None
 ):
-    """A `Training` of a network with that many layers, prepared and at the start of an epoch."""
+    """A `Epoch` of a network with that many layers, prepared and at the start of an epoch."""
     rng = np.random.default_rng(0)
     sizes = [5, *[7, 4, 6][: layers - 1], 3]
     network = Network(mlp(sizes, "tanh", dropout=dropout), loss, seed=0, backend=backend)
@@ -22,17 +22,15 @@ def training(
     targets = encode_targets(target, network.stack.loss, network.layers[-1], rows)
     weights = rng.uniform(0.5, 2, rows) if weighted else None
     optimizer = optimizer() if optimizer else MomentumSGD(0.1, 0.9, nesterov=True)
-    made = Training(
-        backend, network.stack, None, optimizer, Rows(X, targets, weights), batch_size=batch, validation=None
-    )
+    made = Epoch(backend, network.stack, None, optimizer, Rows(X, targets, weights), batch_size=batch)
     optimizer.prepare(network.stack.parameters, len(made.batches))
-    made.begin_epoch(rng.permutation(rows))
+    made.send(rng.permutation(rows))
     return made
 
 
 def traces(made):
     """What steps leave behind, on the host: parameters, moments, losses, hits, the cursor."""
-    parameters, epoch = made.stack.parameters, made.epoch
+    parameters, epoch = made.stack.parameters, made.state
     arrays = parameters.values, *made.optimizer.moments, epoch.losses, epoch.hits, epoch.cursor
     return [made.backend.to_host(array) for array in arrays]
 

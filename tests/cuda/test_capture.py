@@ -42,7 +42,7 @@ DEPTHS = [(2, options) for options in OPTIONS] + [
 
 def epoch(made, calls):
     """Take an epoch's steps, the full batches in so many calls of a replay each time; return the traces."""
-    made.begin_epoch(np.random.default_rng(1).permutation(made.examples.rows))
+    made.send(np.random.default_rng(1).permutation(made.examples.rows))
     full, last = (made.backend.compile(made.program(batch)) for batch in (made.batches[0], made.batches[-1]))
     for times in calls:
         full(times)
@@ -97,7 +97,7 @@ def test_a_schedule_needs_no_new_graph():
         for rate, decay in ((0.3, 0.0), (0.1, 1e-3), (0.01, 0.0)):
             made.optimizer.learning_rate, made.optimizer.weight_decay = rate, decay
             made.optimizer.prepare(made.stack.parameters, len(made.batches))
-            made.begin_epoch(np.random.default_rng(int(100 * rate)).permutation(88))
+            made.send(np.random.default_rng(int(100 * rate)).permutation(88))
             replay(11)
         found.append(traces(made))
         if mode == "captured":
@@ -209,7 +209,7 @@ def test_graphs_run_in_other_orders_than_they_were_written_down():
     made, graph = captured_graph()
     orders = []
     for _ in range(3):
-        made.begin_epoch(np.arange(91))
+        made.send(np.arange(91))
         graph()
         orders.append(tuple(graph.taken))
     assert len(set(orders)) == 3
@@ -232,13 +232,13 @@ def test_a_wait_that_is_missing_is_found():
     lanes = [(graph.asked[j].lane, graph.asked[i].lane) for j, i in waits]
     assert lanes.count((1, 0)) == 2 * 3  # a fork for each of two weight gradients
     assert lanes.count((0, 1)) == 3  # a join of each step
-    state = [made.stack.parameters.values, *made.optimizer.moments, made.epoch.losses]
+    state = [made.stack.parameters.values, *made.optimizer.moments, made.state.losses]
     start = [made.backend.to_host(array) for array in state]
 
     def outcome(order):
         for array, host in zip(state, start, strict=True):
             made.backend.from_host(host, out=array)
-        made.begin_epoch(np.arange(91))
+        made.send(np.arange(91))
         for array in made.batches[0].scratch:  # what an earlier run has left there would be right
             on_host(array).fill(0)
         graph._orders = iter([order])
@@ -430,9 +430,9 @@ def test_an_interrupted_capture_can_be_had_again():
     replay = made.backend.compile(made.program(made.batches[0]))
     with pytest.raises(KeyboardInterrupt):
         replay(5)
-    assert made.backend.to_host(made.epoch.cursor) == [8]  # the step before the capture
+    assert made.backend.to_host(made.state.cursor) == [8]  # the step before the capture
     replay(4)
-    assert made.backend.to_host(made.epoch.cursor) == [40]
+    assert made.backend.to_host(made.state.cursor) == [40]
     assert made.backend.not_captured is None
 
 
@@ -440,7 +440,7 @@ def test_another_stream_gets_a_capture_of_its_own():
     eager = epoch(training(HostRunBackend(replay="eager"), rows=91), [11])
     made = training(HostRunBackend(), rows=91)
     device = made.backend.seam
-    made.begin_epoch(np.random.default_rng(1).permutation(91))
+    made.send(np.random.default_rng(1).permutation(91))
     full, last = (made.backend.compile(made.program(batch)) for batch in (made.batches[0], made.batches[-1]))
     lanes = [HostLanes(device), HostLanes(device)]
     for number, times in ((0, 3), (1, 3), (1, 5)):
@@ -468,7 +468,7 @@ def test_an_empty_program_and_no_times_do_nothing():
     made = training(backend)
     replay = backend.compile(made.program(made.batches[0]))
     replay(0)
-    assert backend.to_host(made.epoch.cursor) == [0]
+    assert backend.to_host(made.state.cursor) == [0]
 
 
 def test_a_product_alone_is_a_step():

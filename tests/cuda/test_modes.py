@@ -125,10 +125,10 @@ def test_steps_are_captured_on_a_gpu(backend):
     replay(4)
     replay(5)
     assert made.backend.not_captured is None
-    np.testing.assert_array_equal(made.backend.to_host(made.epoch.cursor), [72])
+    np.testing.assert_array_equal(made.backend.to_host(made.state.cursor), [72])
     pool = cupy.get_default_memory_pool()  # what the GPU has free is everybody's
     used = pool.used_bytes()
-    made.begin_epoch(np.arange(75))
+    made.send(np.arange(75))
     replay(9)
     made.backend.synchronize()
     assert pool.used_bytes() <= used

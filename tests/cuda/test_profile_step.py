@@ -83,7 +83,7 @@ def test_every_launch_finds_the_cursor_within_the_rows(ticking):
     profile = Profile(backend, one, ticking)
     at = []
     run = backend.seam.run
-    cursor = profile._stepper.training.epoch.cursor
+    cursor = profile._stepper.training.state.cursor
     backend.seam.run = lambda name, *rest: (
         at.append((name, int(backend.to_host(cursor)[0]))) or run(name, *rest)
     )

@@ -130,9 +130,7 @@ def test_sparse_rows_are_never_made_dense_at_once(classes, solver, monkeypatch):
         "toarray",
         lambda self, *args: densest.append(self.shape[0]) or to_array(self, *args),
     )
-    monkeypatch.setattr("fuseprop.estimators.lbfgs.CHUNK", 40)
-    monkeypatch.setattr("fuseprop.estimators.heldout.CHUNK", 10)
-    monkeypatch.setattr("fuseprop.estimators.predicting.CHUNK", 30)
+    monkeypatch.setattr("fuseprop.training.forward.CHUNK_BYTES", 40 * 1000)
     model = MLPClassifier(
         solver=solver, batch_size=20, max_iter=3, early_stopping=solver == "adam", random_state=0
     )
@@ -154,8 +152,9 @@ def test_inputs_are_left_as_they_are(classes):
 
 def test_rows_are_not_copied_where_the_backend_can_read_them():
     from fuseprop.backend.registry import load_backend
-    from fuseprop.estimators.features import Features
+    from fuseprop.training.features import Features
 
     X = np.ones((5, 3), np.float32)
-    assert np.shares_memory(Features(load_backend("cpu", "float32"), X).x, X)
-    assert not np.shares_memory(Features(load_backend("cpu", "float64"), X).x, X)
+    assert np.shares_memory(Features(load_backend("cpu", "float32"), X, shares=True).x, X)
+    assert not np.shares_memory(Features(load_backend("cpu", "float64"), X, shares=True).x, X)
+    assert not np.shares_memory(Features(load_backend("cpu", "float32"), X, shares=False).x, X)

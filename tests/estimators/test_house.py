@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 import fuseprop
 from fuseprop import MLPClassifier, MLPRegressor
 from fuseprop.installing import how_to_install
-from fuseprop.training.epoch import Runs
+from fuseprop.training.epoch import CompiledEpoch
 from fuseprop.training.orders import Orders
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -114,7 +114,12 @@ def test_other_names_are_still_unknown():
 def test_the_next_order_is_sent_before_the_host_waits(classes, monkeypatch):
     """When the device has been asked for all of an epoch: on a GPU the host has time then."""
     events = []
-    for kind, name in ((Orders, "begin"), (Orders, "send_next"), (Runs, "take"), (NumpyBackend, "to_host")):
+    for kind, name in (
+        (Orders, "begin"),
+        (Orders, "send_next"),
+        (CompiledEpoch, "take"),
+        (NumpyBackend, "to_host"),
+    ):
         own = getattr(kind, name)
         monkeypatch.setattr(
             kind,

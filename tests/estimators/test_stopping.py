@@ -4,32 +4,46 @@ from math import inf, nan
 
 import pytest
 
-from fuseprop.estimators.stopping import Patience
+from fuseprop.callbacks.patience import Patience
+from fuseprop.estimators.rules import Improvement
+
+
+def improvement(limit=3, *, of_scores=False):
+    return Improvement(0.25, inf, Patience(limit), of_scores)
 
 
 @pytest.mark.parametrize(
-    ("higher_is_better", "values", "counts"),
+    ("sign", "values", "counts"),
     [
-        (False, [1.0, 0.75, 0.5625, 0.25, 2.0], [0, 0, 1, 0, 1]),
-        (True, [0.25, 0.5, 0.75, 0.875, 1.0], [0, 0, 0, 1, 2]),
-        (False, [1.0, nan, 0.875, nan], [0, 0, 1, 0]),
-        (True, [0.5, nan, 0.625, nan], [0, 0, 1, 0]),
+        (1, [1.0, 0.75, 0.5625, 0.25, 2.0], [0, 0, 1, 0, 1]),
+        (-1, [0.25, 0.5, 0.75, 0.875, 1.0], [0, 0, 0, 1, 2]),
+        (1, [1.0, nan, 0.875, nan], [0, 0, 1, 0]),
+        (-1, [0.5, nan, 0.625, nan], [0, 0, 1, 0]),
     ],
     ids=["losses", "scores", "losses with nan", "scores with nan"],
 )
-def test_counts(higher_is_better, values, counts):
+def test_counts(sign, values, counts):
     """Better by tol is an improvement, by less is none, but what the next one is compared with."""
-    patience = Patience(0.25, 2, -inf if higher_is_better else inf, higher_is_better)
+    rule = improvement()
     found = []
     for value in values:
-        patience.look_at(value)
-        found.append(patience.count)
+        rule.look_at(sign * value)
+        found.append(rule.patience.count)
     assert found == counts
 
 
 def test_the_best_is_the_best_by_however_little():
-    patience = Patience(0.25, 2, inf, False)
-    assert [patience.look_at(value) for value in (1.0, 0.9375, 0.9375, 0.875)] == [True, True, False, True]
-    assert patience.best == 0.875
-    assert patience.count == 3
-    assert patience.is_over
+    rule = improvement()
+    assert [rule.look_at(value) for value in (1.0, 0.9375, 0.9375)] == [True, True, False]
+    assert not rule.patience.is_over
+    assert rule.look_at(0.875)
+    assert rule.best == 0.875
+    assert rule.patience.count == 3
+    assert rule.patience.is_over
+
+
+@pytest.mark.parametrize("of_scores", [False, True])
+def test_what_is_said_when_it_is_over(of_scores):
+    what = "Validation score" if of_scores else "Training loss"
+    said = improvement(11, of_scores=of_scores).describe()
+    assert said == f"{what} did not improve more than tol=0.250000 for 10 consecutive epochs."

@@ -5,7 +5,7 @@ from .history import History
 from .history_csv import HistoryCSV
 from .learning_rate import LearningRate
 from .on_epoch_end import OnEpochEnd
-from .protocol import BatchCallback, Callback, check_callbacks
+from .protocol import BatchCallback, Callback, ResumableCallback, check_callbacks
 from .save_best import SaveBest
 from .together import Together
 
@@ -17,6 +17,7 @@ __all__ = [
     "HistoryCSV",
     "LearningRate",
     "OnEpochEnd",
+    "ResumableCallback",
     "SaveBest",
     "Together",
     "check_callbacks",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
+from typing import Any
 
 from ..checks.settings import is_finite_number, positive_integer
 from .history import History
+from .patience import Patience
 
 
 class EarlyStopping:
@@ -34,16 +37,25 @@ class EarlyStopping:
     def start(self, epochs: int, history: History) -> None:
         """Ask for the best weights at the end."""
         history.restore_best = True
-        self._reference, self._waited = inf, 0
+        self._reference, self._waiting = inf, Patience(self.patience)
 
     def epoch_end(self, history: History) -> None:
         """Count the epochs without an improvement."""
-        if history.score < self._reference - self.min_delta:
-            self._reference, self._waited = history.score, 0
-            return
-        self._waited += 1
-        if self._waited >= self.patience:
+        improved = history.score < self._reference - self.min_delta
+        if improved:
+            self._reference = history.score
+        self._waiting.epoch_ended(improved=improved)
+        if self._waiting.is_over:
             history.stop("early stopping")
 
     def end(self, history: History) -> None:
         """Nothing is left to do: the training loop restores."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the loss to be improved upon, and the count of epochs that did not."""
+        return {"reference": self._reference, **self._waiting.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._reference = state["reference"]
+        self._waiting.load_state_dict(state)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from .history import History
@@ -20,8 +23,8 @@ class LearningRate:
     def start(self, epochs: int, history: History) -> None:
         """Put the schedule in the place of the learning rate."""
         self._before = self._optimizer.learning_rate
-        first = self._optimizer.epochs
-        self._optimizer.learning_rate = lambda epoch: self._schedule(epoch - first)
+        self._first = self._optimizer.epochs
+        self._optimizer.learning_rate = lambda epoch: self._schedule(epoch - self._first)
 
     def epoch_end(self, history: History) -> None:
         """The optimizer asks the schedule itself."""
@@ -29,3 +32,11 @@ class LearningRate:
     def end(self, history: History) -> None:
         """Put the learning rate back."""
         self._optimizer.learning_rate = self._before
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return at which of the optimizer's epochs the schedule began."""
+        return {"first": self._first}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._first = state["first"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from ..checks.settings import check_methods
 from .history import History
@@ -27,7 +27,21 @@ class BatchCallback(Callback, Protocol):
     """A callback that is told of each batch too, because it has this method; the others cost nothing."""
 
     def batch_end(self, history: History, batch: int) -> None:
-        """Learned from a batch, counted from 1; its loss is still on the device, nobody has waited for it."""
+        """The network has learned from a batch, counted from 1. Its loss has not been copied to the host."""
+
+
+@runtime_checkable
+class ResumableCallback(Callback, Protocol):
+    """A callback that carries something from epoch to epoch, and can go on from it in another training.
+
+    Both methods are called between `start` and `end`. A callback without them begins anew.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return it as plain data: numbers, strings, lists and dicts of them, NumPy arrays, None."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
 
 
 def check_callbacks(callbacks: object) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from errno import EEXIST
 from math import inf
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..checks.quoting import shown
 from ..checks.settings import as_path, check_methods
@@ -89,6 +90,14 @@ class SaveBest:
                 UserWarning,
                 stacklevel=2,
             )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the score to be beaten, the epoch that was saved last, and what failed."""
+        return {"bar": self._bar, "saved": self._saved, "failure": self._failure}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._bar, self._saved, self._failure = state["bar"], state["saved"], state["failure"]
 
     def _score_there(self, monitor: str) -> Score | None:
         """Return the score in the file; None where there is nothing that could be lost."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -22,17 +24,24 @@ from ..layers.dropout import Dropout
 from ..layers.parameters import Parameters
 from ..layers.stack import Stack, load_weights
 from ..layers.targets import Targets
-from ..training.out_of_memory import giving_back
+from ..training.epoch import Epoch
+from ..training.evaluation import predict_rows
+from ..training.features import Features
+from ..training.loop import Training
+from ..training.observers import Norms
+from ..training.orders import Orders, unchanged
+from ..training.out_of_memory import freeing_on_failure
+from ..training.rows import Rows
 from . import files
 from .checking import Checked, check_rows, seen
 from .lbfgs import fit_lbfgs
 from .monitoring import CallbackSupportMixin, Monitor
+from .observers import HeldOut, Outputs
 from .parameters import CONSTRAINTS, NAMES, STOCHASTIC, hidden_activations, hidden_sizes
-from .predicting import predict_outputs
-from .rates import OptimizerState
+from .reported import Reported
+from .rules import OptimizerState, StochasticRules
+from .splitting import hold_out
 from .starting import starting_weights
-from .stochastic import Stochastic
-from .task import Sample
 
 OUTPUT: Activation = "identity"
 """The last layer's activation: the loss applies the link."""
@@ -65,9 +74,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         before = {name: copy(value) if name in GROWING else value for name, value in vars(self).items()}
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         try:
-            data, backend, sample, held_out = self._prepare(
-                X, y, sample_weight, validation, first, incremental
-            )
+            data, backend, rows, held_out = self._prepare(X, y, sample_weight, validation, first, incremental)
             stack = self._stack(backend, self._dropout(backend))
             monitor = Monitor(self, data.described(), lambda: self._exported(stack), is_fit=not incremental)
         except BaseException:  # bad input, and Ctrl-C
@@ -76,13 +83,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         done = finite = False
         try:
             if self.solver in STOCHASTIC:
-                giving_back(
-                    lambda: Stochastic(self, backend, stack, sample, held_out).run(
-                        self.history_, monitor, first=first, incremental=incremental
-                    )
+                train = partial(
+                    self._train, backend, stack, rows, held_out, monitor, first=first, incremental=incremental
                 )
+                freeing_on_failure(train)
             else:
-                fit_lbfgs(self, backend, stack, sample, self.history_, monitor)
+                fit_lbfgs(self, backend, stack, rows, self.history_, monitor)
             done = True
         finally:
             learned = self._exported(stack)
@@ -101,6 +107,72 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         monitor.complete()
         return self
 
+    def _train(
+        self,
+        backend: AnyBackend,
+        stack: Stack,
+        rows: Rows,
+        validation: Rows | None,
+        monitor: Monitor,
+        *,
+        first: bool,
+        incremental: bool,
+    ) -> None:
+        """Train by "sgd" or "adam". What is made here is freed where the device runs out of memory."""
+        history, epochs = self.history_, 1 if incremental else self.max_iter
+        batch_size = self._batch_size(len(rows))
+        examples = rows.upload(backend)
+        held_out = None
+        if validation is not None:
+            same = validation.X is rows.X
+            features = examples.features if same else Features(backend, validation.X, shares=True)
+            held_out = HeldOut(backend, stack, features, validation)
+        outputs = Outputs(backend, stack, len(rows)) if Reported.of(stack).by_output else None
+        rules = StochasticRules(
+            self,
+            stack,
+            rows,
+            batch_size,
+            outputs=outputs,
+            held_out=held_out,
+            validation=validation,
+            first=first,
+            incremental=incremental,
+        )
+        observers = [outputs, rules.squares, Norms(stack.parameters), held_out]
+        epoch = Epoch(
+            backend,
+            stack,
+            None,
+            rules.optimizer,
+            rows,
+            batch_size=batch_size,
+            examples=examples,
+            observers=[observer for observer in observers if observer is not None],
+            gradients_are_read=True,
+        )
+        history.metric = epoch.metric.name
+        orders = Orders(
+            self._random_state,
+            rows.order,
+            epochs,
+            draw=_shuffled if self.shuffle else unchanged,
+            send=epoch.send,
+            ahead=backend.device != "cpu",
+        )
+        Training(epoch, rules, orders).run(epochs, monitor, history)
+
+    def _batch_size(self, rows: int) -> int:
+        if self.batch_size == "auto":
+            return min(200, rows)
+        if int(self.batch_size) > rows:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                UserWarning,
+                stacklevel=7,
+            )
+        return min(int(self.batch_size), rows)
+
     def _go_back(self, before: dict[str, Any]) -> None:
         """Make the estimator what it was, where a call has failed before anything good was learned."""
         self.__dict__.clear()
@@ -114,7 +186,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         validation: tuple[Any, Any] | None,
         first: bool,
         incremental: bool,
-    ) -> tuple[Checked, AnyBackend, Sample, Sample | None]:
+    ) -> tuple[Checked, AnyBackend, Rows, Rows | None]:
         """Check everything, draw starting weights and the split, in scikit-learn's order."""
         hidden = hidden_sizes(self.hidden_layer_sizes)
         hidden_activations(self.activation, hidden)
@@ -144,7 +216,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             raise ValueError("partial_fit does not support early_stopping=True")
         backend = backend_on(self.device, str(data.dtype), otherwise="cpu")
         self.device_ = backend.device
-        sample = Sample.whole(data.on(backend), targets, weights)
+        rows = Rows(data.on(backend), targets, weights, shares=True)
         held_out = None
         if validation is not None:
             own = check_rows(self, *validation, reset=False, names=("X_val", "y_val"))
@@ -154,7 +226,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                     f"y_val has {counted(known.values.shape[1], 'column')}, but y has "
                     f"{targets.values.shape[1]}. Give the same for both."
                 )
-            held_out = Sample.whole(own.on(backend), known)
+            held_out = Rows(own.on(backend), known, None, shares=True)
 
         self.n_outputs_ = outputs
         self._random_state = check_random_state(self.random_state)
@@ -166,10 +238,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 self._optimizer = OptimizerState(self.solver, float(self.learning_rate_init))
             if self.early_stopping and held_out is None:
                 fraction, stratify = self.validation_fraction, self._stratifies()
-                sample, held_out = sample.split(fraction, self._random_state, stratify=stratify)
+                rows, held_out = hold_out(rows, fraction, self._random_state, stratify=stratify)
         self._seen = seen(data, getattr(self, "_seen", None), first=first)
         self.history_ = History(metric=self._metric_name, validates=held_out is not None)
-        return data, backend, sample, held_out
+        return data, backend, rows, held_out
 
     def _initialize(self, sizes: list[int], dtype: np.dtype[Any]) -> None:
         """Draw starting weights and forget what was learned."""
@@ -240,7 +312,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         data = check_rows(self, X, reset=False)
         backend = backend_on(self.device, str(self.coefs_[0].dtype), otherwise="cpu")
         stack = self._stack(backend)
-        predictions = predict_outputs(backend, stack, data.on(backend), on_device=data.is_on_device)
+        with np.errstate(all="ignore"):
+            predictions = predict_rows(backend, stack, data.on(backend))
         warn_of_overflow(predictions, stacklevel=stacklevel)
         return predictions
 
@@ -276,3 +349,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _shuffled(rng: np.random.RandomState, order: HostArray) -> HostArray:
+    """Shuffle as sklearn.utils.shuffle does, without its checks: 0.3 ms an epoch."""
+    places = np.arange(len(order))
+    rng.shuffle(places)
+    shuffled: HostArray = order[places]
+    return shuffled

@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from ..backend import HostArray
 from ..checks.settings import is_finite_number
 from ..layers.targets import Targets
+from ..training.rows import Rows
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
 from .checking import Checked, check_sum
@@ -21,8 +22,7 @@ from .labels import Labels
 from .monitoring import with_callbacks
 from .parameters import CONSTRAINTS
 from .plain import plain, plain_classes
-from .scores import accuracy
-from .task import Sample
+from .reported import accuracy
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -226,8 +226,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _out_activation(self) -> str:
         return self._labels.out_activation
 
-    def _score_outputs(self, outputs: HostArray, sample: Sample) -> float:
-        return accuracy(outputs, sample.own_targets, sample.own_weights)
+    def _score_outputs(self, outputs: HostArray, rows: Rows) -> float:
+        return accuracy(outputs, rows.own_targets, rows.own_weights)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

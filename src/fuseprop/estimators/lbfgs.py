@@ -10,15 +10,13 @@ import scipy
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
-from ..backend import INTEGER, AnyBackend, HostArray
+from ..backend import AnyBackend, HostArray
 from ..callbacks.history import History
 from ..layers.stack import Stack
-from ..training.evaluation import CHUNK
-from ..training.step import Buffers
-from .features import Features, Gatherer
+from ..training.forward import Forward
+from ..training.rows import Rows
 from .monitoring import Monitor
 from .reported import Reported
-from .task import Sample
 
 
 class Objective:
@@ -28,19 +26,17 @@ class Objective:
     Rows are taken in chunks, whose gradients add up on the host in float64.
     """
 
-    def __init__(self, backend: AnyBackend, stack: Stack, sample: Sample, alpha: float) -> None:
-        n = len(sample.rows)
+    def __init__(self, backend: AnyBackend, stack: Stack, rows: Rows, alpha: float) -> None:
+        n = len(rows)
         self._backend, self._stack = backend, stack
-        weights = np.ones(n) if sample.weights is None else sample.weights.astype(np.float64)
+        weights = np.ones(n) if rows.weights is None else rows.weights.astype(np.float64)
         total = weights.sum()
         if not total:
             raise ValueError("the sample weights add up to 0, and nothing can be divided by that.")
         self._shares, self._decay = weights / total, alpha / total
-        self._rows = Gatherer(backend, Features(backend, sample.X), sample.rows)
-        self._targets = sample.targets
-        takes = stack.loss.takes_labels
-        self._target = backend.from_host(sample.targets.values, dtype=INTEGER if takes else None)
-        self._buffers = Buffers(backend, stack, min(CHUNK, n))
+        examples = rows.upload(backend)
+        self._targets, self._target = rows.targets, examples.target
+        self._forward = Forward(backend, stack, examples.features.at(rows.numbers, n), n, backward=True)
         self._reported = Reported.of(stack)
 
     def __call__(self, values: HostArray) -> tuple[float, HostArray]:
@@ -49,21 +45,17 @@ class Objective:
         backend.from_host(values, out=parameters.values)
         gradient, losses, logits = np.zeros(len(values)), [], []
         with np.errstate(all="ignore"):
-            for start in range(0, len(self._shares), self._buffers.capacity):
-                stop = min(start + self._buffers.capacity, len(self._shares))
-                batch = self._buffers.batch(stop - start)
-                self._rows.gather(start, out=batch.x)
-                backend.from_host(self._shares[start:stop], out=batch.row_weights)
-                output = stack.forward(backend, batch.x, batch.outputs)
+            for rows, batch, x, output in self._forward.chunks():
+                backend.from_host(self._shares[rows], out=batch.row_weights)
                 stack.loss.apply(
                     backend,
                     output,
-                    self._target[start:stop],
+                    self._target[rows],
                     batch.row_weights,
                     losses=batch.losses,
                     gradient=batch.gradients[-1],
                 )
-                stack.backward(backend, batch.x, batch.outputs, batch.gradients)
+                stack.backward(backend, x, batch.outputs, batch.gradients)
                 gradient += backend.to_host(parameters.gradients)
                 losses.append(backend.to_host(batch.losses))
                 logits.append(backend.to_host(output))
@@ -78,15 +70,15 @@ class Objective:
 
 
 def fit_lbfgs(
-    estimator: Any, backend: AnyBackend, stack: Stack, sample: Sample, history: History, monitor: Monitor
+    estimator: Any, backend: AnyBackend, stack: Stack, rows: Rows, history: History, monitor: Monitor
 ) -> None:
     """Minimise over all rows at once; writes `n_iter_` and `loss_`. Warns where it has not converged."""
     parameters = stack.parameters
-    objective = Objective(backend, stack, sample, estimator.alpha)
+    objective = Objective(backend, stack, rows, estimator.alpha)
 
     def after_iteration(intermediate_result: scipy.optimize.OptimizeResult) -> None:
         history.train_loss.append(float(intermediate_result.fun))
-        history.train_metric.append(np.nan)  # which nobody looked at
+        history.train_metric.append(np.nan)  # L-BFGS evaluates no metric
         monitor.epoch_end(history)
         if history.stop_reason is not None:
             raise StopIteration

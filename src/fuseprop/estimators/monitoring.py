@@ -47,16 +47,21 @@ class Monitor:
         is_fit: bool,
     ) -> None:
         given: Any = () if estimator.callbacks is None else estimator.callbacks
-        self.callbacks: Sequence[Callback] = [given] if hasattr(given, "epoch_end") else given
-        check_callbacks(self.callbacks)
+        callbacks: Sequence[Callback] = [given] if hasattr(given, "epoch_end") else given
+        check_callbacks(callbacks)
         self._estimator, self._data, self._weights = estimator, data, weights
         self._is_watched = is_fit and bool(
             {"_skl_callbacks", "_parent_callback_ctx"} & vars(estimator).keys()
         )
         self._context: Any = None
         self._epoch: Any = None
-        self._together = Together(self.callbacks)
+        self._together = Together(callbacks)
+        self.callbacks = self._together.callbacks
         self._epochs_left = 0
+
+    def batch_notifier(self, history: History) -> Callable[[int], None] | None:
+        """Return what calls `batch_end` on fuseprop's callbacks that have it; None where none has."""
+        return self._together.batch_notifier(history)
 
     def start(self, epochs: int, history: History) -> None:
         """Training begins and means to run for so many epochs."""

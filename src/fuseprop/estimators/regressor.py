@@ -14,14 +14,14 @@ from ..backend import HostArray
 from ..checks.arrays import check_range
 from ..formulas.losses import LOSSES
 from ..layers.targets import Targets
+from ..training.rows import Rows
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
 from .checking import Checked, check_numeric
 from .monitoring import with_callbacks
 from .parameters import CONSTRAINTS
 from .plain import plain
-from .scores import r_squared
-from .task import Sample
+from .reported import r_squared
 
 OF_LOSS = {
     "squared_error": "half_squared_error",
@@ -143,7 +143,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _out_activation(self) -> str:
         return "exp" if LOSSES[self._loss_name()].link == "exponential" else "identity"
 
-    def _score_outputs(self, outputs: HostArray, sample: Sample) -> float:
+    def _score_outputs(self, outputs: HostArray, rows: Rows) -> float:
         with np.errstate(over="ignore"):
             predictions = np.exp(outputs) if self.out_activation_ == "exp" else outputs
-        return r_squared(predictions, sample.own_targets, sample.own_weights)
+        return r_squared(predictions, rows.own_targets, rows.own_weights)

@@ -1,18 +1,20 @@
-"""From a row's loss, as the network minimises it, to the number that scikit-learn reports."""
+"""What scikit-learn reports: losses, made from those that the network minimises, and scores."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.metrics import r2_score
 
 from ..backend import HostArray
 from ..layers.stack import Stack
+from ..layers.targets import Targets
 
 
 @dataclass(frozen=True)
 class Reported:
-    """What scikit-learn does to a loss before it shows it, and what no gradient knows of.
+    """What scikit-learn does to a loss before it reports it; gradients are those of the loss itself.
 
     Attributes
     ----------
@@ -49,3 +51,20 @@ class Reported:
         # -log p of what is so: log(1 + e^-z) where a label is there, log(1 + e^z) where it is not.
         surprise = np.logaddexp(0.0, np.where(targets, -logits, logits))
         return np.clip(surprise, *self.range).sum(axis=1)
+
+
+def accuracy(logits: HostArray, targets: Targets, weights: HostArray | None) -> float:
+    """Return the share of rows that are decided as their targets say; logits (m, k)."""
+    if targets.labels is not None:
+        right = logits.argmax(axis=1) == targets.labels
+    else:
+        right = ((logits > 0) == targets.values).all(axis=1)
+    return float(np.average(right, weights=weights))
+
+
+def r_squared(predictions: HostArray, targets: Targets, weights: HostArray | None) -> float:
+    """Return R^2, the mean over outputs; predictions (m, k). nan where a prediction is not finite."""
+    if not np.isfinite(predictions).all():
+        return float("nan")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(r2_score(targets.values, predictions, sample_weight=weights))

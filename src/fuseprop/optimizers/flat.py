@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,6 +55,7 @@ class FlatOptimizer:
     epochs: int = 0
     steps: int = 0
     _state: State | None = None
+    _resumed: Sequence[HostArray] = ()
 
     def __post_init__(self) -> None:
         self._check()
@@ -88,6 +89,9 @@ class FlatOptimizer:
             moments = [backend.zeros(parameters.values.shape) for _ in range(self.MOMENTS)]
             settings = StepSettings(backend, self.NUMBERS)
             self._state = State(parameters, moments, settings, backend.zeros((1,)))
+            for moment, kept in zip(moments, self._resumed, strict=False):
+                backend.from_host(kept, out=moment)
+            self._resumed = ()
         elif self._state.parameters is not parameters:
             raise ValueError(
                 f"this optimizer holds the moments of another network. "
@@ -110,6 +114,24 @@ class FlatOptimizer:
             backend = self._state.parameters.backend
             for moment in self._state.moments:
                 backend.from_host(np.zeros(moment.shape, backend.dtype), out=moment)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the counters and copies of the moments (P,) on the host; no moments before the first use."""
+        moments = list(self._resumed)
+        if self._state is not None:
+            moments = [self._state.parameters.backend.to_host(moment) for moment in self._state.moments]
+        return {"epochs": self.epochs, "steps": self.steps, "moments": moments}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` of an optimizer of this type returned."""
+        self.epochs, self.steps = state["epochs"], state["steps"]
+        if self._state is None:
+            self._resumed = list(state["moments"])
+            return
+        self.reset()
+        self.steps = state["steps"]
+        for moment, kept in zip(self._state.moments, state["moments"], strict=False):
+            self._state.parameters.backend.from_host(kept, out=moment)
 
     def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
         """Return the numbers of the next steps, (NUMBERS,) if all are the same, else (steps, NUMBERS)."""

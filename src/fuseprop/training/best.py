@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
+from typing import Any
 
 from ..layers.parameters import Parameters
 
@@ -10,7 +12,7 @@ from ..layers.parameters import Parameters
 class BestWeights:
     """A copy of the parameters with the lowest score, and the way back to it.
 
-    One copy serves all who need a way back: an explosion, early stopping, and Ctrl-C.
+    One copy serves divergence, early stopping and Ctrl-C alike.
 
     Attributes
     ----------
@@ -42,6 +44,16 @@ class BestWeights:
     def describe(self) -> str:
         """Return which weights these are, such as ``of epoch 12``."""
         return f"of epoch {self.epoch}" if self.epoch else "that training started from"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the score, the epoch and the kept values (P,), on the host."""
+        values = self._parameters.backend.to_host(self._values)
+        return {"score": self.score, "epoch": self.epoch, "values": values}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._parameters.backend.from_host(state["values"], out=self._values)
+        self.score, self.epoch = state["score"], state["epoch"]
 
     def _keep(self, score: float, epoch: int) -> None:
         self._parameters.backend.copy(self._parameters.values, out=self._values)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from math import inf, isfinite, sqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..backend import HostArray
 from ..callbacks.history import History
+from .epoch import Epoch
 from .step import gradient_step
-
-if TYPE_CHECKING:
-    from .loop import Training
 
 
 class DivergenceError(ArithmeticError):
@@ -38,30 +35,29 @@ class DivergenceError(ArithmeticError):
         self.layer = layer
 
 
-def largest_gradient(training: Training, order: HostArray, batches: int) -> tuple[float, int]:
+def largest_gradient(epoch: Epoch, order: HostArray, batches: int) -> tuple[float, int]:
     """Learn from an epoch's first batches again; return the largest gradient norm and its layer.
 
-    The gradients of single steps are not looked at during training, where that would cost time.
+    Training itself reads no gradients of single steps: that would cost a wait for the device each.
     """
-    backend, stack, epoch = training.backend, training.stack, training.epoch
-    parameters, on_device = stack.parameters, training.results.on_device.square
-    training.begin_epoch(order)
-    training.optimizer.prepare(parameters, len(training.batches))
+    backend, parameters = epoch.backend, epoch.stack.parameters
+    square = backend.zeros((1,))
+    epoch.send(order)
+    epoch.prepare()
     worst, layer = -1.0, 0
-    for batch in training.batches[:batches]:
-        gradient_step(backend, stack, training.metric, training.examples, epoch, batch)
+    for batch in epoch.batches[:batches]:
+        gradient_step(backend, epoch.stack, epoch.metric, epoch.examples, epoch.state, batch)
         for i, (start, stop) in enumerate(parameters.ranges):
-            backend.sum_squares(parameters.gradients[start:stop], out=on_device)
-            square = float(backend.to_host(on_device)[0])
-            norm = (
-                sqrt(square) if isfinite(square) else _norm(backend.to_host(parameters.gradients[start:stop]))
-            )
+            gradient = parameters.gradients[start:stop]
+            backend.sum_squares(gradient, out=square)
+            squared = float(backend.to_host(square)[0])
+            norm = sqrt(squared) if isfinite(squared) else _norm(backend.to_host(gradient))
             if norm > worst:
                 worst, layer = norm, i
         if worst == inf:
             break
-        training.optimizer.update(backend, parameters)
-        backend.advance(epoch.cursor, batch.rows)
+        epoch.optimizer.update(backend, parameters)
+        backend.advance(epoch.state.cursor, batch.rows)
     return worst, layer
 
 

@@ -1,25 +1,209 @@
-"""An epoch on the device: its compiled steps, and the one array of what the host reads of it."""
+"""An epoch on the device: its order, its batches, its compiled steps, and one array of results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count, islice, pairwise
-from typing import Generic, NamedTuple
 
-from ..backend import A, AnyBackend, Array, HostArray, Program, Runner
-from ..callbacks import BatchCallback, Callback
-from ..callbacks.history import History
+import numpy as np
+
+from ..backend import INTEGER, AnyBackend, Array, HostArray, Program, Runner
+from ..backend.recording import record
+from ..layers.stack import Stack
+from ..metrics import make_metric
 from ..optimizers import Optimizer
+from .observers import Observer
+from .out_of_memory import batches_of_epoch
+from .rows import Examples, Rows
+from .step import Batch, EpochState, training_step
 
 
 @dataclass(frozen=True)
-class Runs:
-    """The steps of an epoch.
+class EpochResults:
+    """What the host reads of an epoch over n rows.
+
+    Attributes
+    ----------
+    order : (n,)
+        The rows' numbers, in the order in which they were learned from.
+    losses, hits : (n,)
+        Of these rows, in this order.
+    weights : (n,), or None
+        Their sample weights.
+    sums : (batches,) float64
+        The sum of weights of each batch; where rows have none, its number of rows.
+    """
+
+    order: HostArray
+    losses: HostArray
+    hits: HostArray
+    weights: HostArray | None
+    sums: HostArray
+
+
+class Epoch:
+    """The steps of an epoch, and all that they need: rows and buffers on the device, and room for results.
+
+    Parameters
+    ----------
+    backend : Backend
+    stack : Stack
+    metric : str or None
+        See `make_metric`.
+    optimizer : Optimizer
+        It is prepared here, for the first epoch.
+    rows : Rows
+        What to learn from; n of them.
+    batch_size : int
+        At least 1; the last batch takes what is left.
+    examples : Examples, optional
+        These rows on the device, where they have been uploaded.
+    observers : sequence of Observer
+    gradients_are_read : bool
+        Whether the gradients of every step are kept as the calls leave them. By default those of the last
+        step are, and a replay may leave anything in those of the others.
+
+    Attributes
+    ----------
+    state : EpochState
+    batches : list of Batch
+        One for each step; equal ones share their buffers.
+    sums : (batches,) float64
+        The sum of weights of each batch, in the order that was sent last; its number of rows without weights.
+
+    Raises OutOfMemory, which names the batch_size that would fit, where the device has no room.
+    """
+
+    def __init__(
+        self,
+        backend: AnyBackend,
+        stack: Stack,
+        metric: str | None,
+        optimizer: Optimizer,
+        rows: Rows,
+        *,
+        batch_size: int,
+        examples: Examples | None = None,
+        observers: Sequence[Observer] = (),
+        gradients_are_read: bool = False,
+    ) -> None:
+        self.backend, self.stack, self.optimizer = backend, stack, optimizer
+        self.metric = make_metric(metric, stack.loss, stack.layers[-1], rows.own_targets, rows.own_weights)
+        self.examples = rows.upload(backend) if examples is None else examples
+        self.weights = rows.weights
+        self.observers = observers
+        self._gradients_are_read = gradients_are_read
+
+        n = len(rows)
+        self._ends = list(accumulate([n, n, *(observer.size for observer in observers)], initial=0))
+        self._results = backend.zeros((self._ends[-1],))
+        losses, hits, *parts = (self._results[a:b] for a, b in pairwise(self._ends))
+        for observer, part in zip(observers, parts, strict=True):
+            observer.place(part)
+        weighted = rows.weights is not None
+        self.state = EpochState(
+            order=backend.zeros((n,), INTEGER),
+            cursor=backend.zeros((1,), INTEGER),
+            losses=losses,
+            hits=hits,
+            row_weights=backend.zeros((n,)) if weighted else None,
+            positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
+        )
+        self.batch_size = min(batch_size, n)
+        self.starts = np.arange(0, n, self.batch_size)
+        self.sizes = np.minimum(self.batch_size, n - self.starts)
+        self.sums = self.sizes.astype(np.float64)
+        self.prepare()
+        self.batches = batches_of_epoch(backend, stack, n, self.batch_size)
+
+    def prepare(self) -> None:
+        """Send the optimizer's numbers for the next epoch."""
+        self.optimizer.prepare(self.stack.parameters, len(self.starts))
+
+    def send(self, order: HostArray) -> None:
+        """Send an epoch's order (n,) to the device, with each batch's weights, and go to its start.
+
+        The epoch before may still be running there: a device does things in the order in which it is asked,
+        so that its steps have read their order from the same memory by then.
+        """
+        backend, state = self.backend, self.state
+        backend.from_host(order, out=state.order)
+        backend.from_host(np.zeros(1, INTEGER), out=state.cursor)
+        for observer in self.observers:
+            observer.begin_epoch()
+        if self.weights is not None and state.row_weights is not None:
+            weights = self.weights[order]
+            self.sums = np.add.reduceat(weights, self.starts, dtype=np.float64)
+            of_rows = np.repeat(self.sums, self.sizes)
+            # A batch whose weights add up to 0 has no gradient.
+            shares = np.divide(weights, of_rows, out=np.zeros_like(weights), where=of_rows != 0)
+            backend.from_host(shares, out=state.row_weights)
+
+    def compile(self, *, watched: bool) -> CompiledEpoch:
+        """Record and compile the steps; `watched` keeps the gradients of each, not of the last alone."""
+        kept = watched or self._gradients_are_read
+        *others, last = self.batches
+        if kept and others and last is others[0]:
+            programs = [(self.program(last, gradients_are_read=True), len(self.batches))]
+        else:
+            programs = [(self.program(last, gradients_are_read=True), 1)]
+            if others:
+                programs.insert(0, (self.program(others[0], gradients_are_read=kept), len(others)))
+        return CompiledEpoch.of(self.backend, programs, self.state.cursor, self.batch_size)
+
+    def program(self, batch: Batch, *, gradients_are_read: bool = False) -> Program:
+        """Record the step of such a batch; the optimizer must be prepared.
+
+        Unless `gradients_are_read` between steps, a replay may leave anything in the flat gradients.
+        """
+        scratch = batch.scratch if gradients_are_read else [*batch.scratch, self.stack.parameters.gradients]
+        if self.examples.x is None:  # the host writes each batch's rows before its step
+            scratch = [array for array in scratch if array is not batch.x]
+
+        def step(backend: AnyBackend) -> None:
+            for observer in self.observers:
+                observer.before_step(backend, batch)
+            training_step(backend, self.stack, self.metric, self.optimizer, self.examples, self.state, batch)
+            for observer in self.observers:
+                observer.after_step(backend, batch)
+
+        return record(self.backend, step, scratch)
+
+    def take(
+        self, compiled: CompiledEpoch, order: HostArray, after: Callable[[int], None] | None = None
+    ) -> None:
+        """Take all steps over the order that was sent; after each, call ``after(number)``, from number 1."""
+
+        def send_rows(number: int) -> None:
+            batch, start = self.batches[number - 1], self.starts[number - 1]
+            self.examples.features.send(order[start : start + batch.rows], out=batch.x)
+
+        compiled.take(self.optimizer, before=send_rows if self.examples.x is None else None, after=after)
+
+    def measure(self) -> None:
+        """Let the observers measure what they measure once an epoch; does not wait for the device."""
+        for observer in self.observers:
+            observer.measure()
+
+    def read(self, order: HostArray, sums: HostArray) -> EpochResults:
+        """Return the results of an epoch of this order and these sums: here the host waits for the device."""
+        host = self.backend.to_host(self._results)
+        losses, hits, *parts = (host[a:b] for a, b in pairwise(self._ends))
+        for observer, part in zip(self.observers, parts, strict=True):
+            observer.read(part)
+        weights = None if self.weights is None else self.weights[order]
+        return EpochResults(order, losses, hits, weights, sums)
+
+
+@dataclass(frozen=True)
+class CompiledEpoch:
+    """The steps of an epoch: one replay call a program, or step by step where a callback has `batch_end`.
 
     Attributes
     ----------
     backend : Backend
+    programs : sequence of Program
     runs : sequence of (Runner, int)
         What replays a step, and how often in a row.
     cursor : (1,)
@@ -29,17 +213,18 @@ class Runs:
     """
 
     backend: AnyBackend
+    programs: Sequence[Program]
     runs: Sequence[tuple[Runner, int]]
     cursor: Array
     batch_size: int
 
     @classmethod
-    def compiled(
+    def of(
         cls, backend: AnyBackend, programs: Sequence[tuple[Program, int]], cursor: Array, batch_size: int
-    ) -> Runs:
-        """Return the steps of these programs, each taken so many times in a row."""
+    ) -> CompiledEpoch:
+        """Compile programs, each to be replayed so many times in a row."""
         runs = [(backend.compile(program), times) for program, times in programs]
-        return cls(backend, runs, cursor, batch_size)
+        return cls(backend, [program for program, _ in programs], runs, cursor, batch_size)
 
     def take(
         self,
@@ -50,7 +235,7 @@ class Runs:
     ) -> None:
         """Take all steps, each between ``before(number)`` and ``after(number)``, from number 1.
 
-        Whatever interrupts that, the optimizer knows how many steps were taken.
+        Whatever interrupts that, `optimizer.steps` counts the steps that were taken.
         """
         try:
             numbers = count(1)
@@ -72,57 +257,3 @@ class Runs:
     def _taken(self) -> int:
         rows = int(self.backend.to_host(self.cursor)[0])
         return -(-rows // self.batch_size)
-
-
-def telling(callbacks: Sequence[Callback], history: History) -> Callable[[int], None] | None:
-    """Return what tells the end of each batch, by its number, to those who ask; None if nobody does."""
-    watchers = [callback for callback in callbacks if isinstance(callback, BatchCallback)]
-
-    def tell(number: int) -> None:
-        for watcher in watchers:
-            watcher.batch_end(history, number)
-
-    return tell if watchers else None
-
-
-class Results(NamedTuple, Generic[A]):
-    """The parts of the array for n rows, m held-out rows and L layers whose norms are measured.
-
-    Attributes
-    ----------
-    losses, hits : (n,)
-        Of the rows in the order of the epoch.
-    held_out : (2 m,)
-        Losses and then hits: see `Evaluation`.
-    square : (1,)
-        The sum of squares of all parameters: where it is finite, they all are.
-    norms : (2 L,)
-        See `LayerNorms`.
-    """
-
-    losses: A
-    hits: A
-    held_out: A
-    square: A
-    norms: A
-
-
-class EpochResults:
-    """The array, for `rows` rows, `held_out` held-out rows and `layers` layers whose norms are measured.
-
-    Attributes
-    ----------
-    on_device : Results
-        Views of it, to be written to.
-    """
-
-    def __init__(self, backend: AnyBackend, *, rows: int, held_out: int, layers: int) -> None:
-        self._backend = backend
-        self._ends = list(accumulate((rows, rows, 2 * held_out, 1, 2 * layers), initial=0))
-        self._array = backend.zeros((self._ends[-1],))
-        self.on_device: Results[Array] = Results(*(self._array[a:b] for a, b in pairwise(self._ends)))
-
-    def read(self) -> Results[HostArray]:
-        """Return copies on the host, which waits for the device."""
-        host = self._backend.to_host(self._array)
-        return Results(*(host[a:b] for a, b in pairwise(self._ends)))

@@ -1,100 +1,105 @@
-"""Forward passes over rows that are not learned from: loss and metric, predictions, and decisions."""
+"""Rows that are not learned from: loss and metric, predictions, and the decisions that these lead to."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from ..backend import AnyBackend, Array, HostArray
+from ..callbacks.history import History
 from ..formulas.activations import ACTIVATIONS
 from ..formulas.losses import Loss
 from ..layers.stack import Stack
-from ..metrics import Metric, make_metric, weighted_mean
-from .rows import Examples, Rows
-from .step import Buffers
+from ..metrics import make_metric, weighted_mean
+from .features import from_device, from_host, is_sparse
+from .forward import Forward
+from .observers import Observer
+from .rows import Rows
 
-CHUNK = 1024
-"""Rows at a time: large enough that the calls cost nothing, small enough to stay in the cache."""
 
+class Evaluation(Observer):
+    """Loss and metric of rows on the device, any number of times; beside training, the validation.
 
-class Evaluation:
-    """Rows on the device, to be evaluated any number of times.
+    Its part of the results holds each row's loss, and then each row's hit, (2 N,).
 
     Parameters
     ----------
-    weights : (N,) host array, or None
-        Sample weights.
-    results : Array, (2 N,), optional
-        Where each row's loss, and then each row's hit, are written; a new array by default.
+    metric : str or None
+        See `make_metric`.
+    rows : Rows
+        All N of them are evaluated.
+
+    Attributes
+    ----------
+    loss, score : float
+        The weighted mean loss and the metric, as they were read last.
     """
 
-    def __init__(
-        self,
-        backend: AnyBackend,
-        stack: Stack,
-        metric: Metric,
-        examples: Examples,
-        weights: HostArray | None,
-        results: Array | None = None,
-    ) -> None:
-        self.backend = backend
-        self.stack = stack
-        self.metric = metric
-        self.examples = examples
-        self.weights = weights
-        self.buffers = Buffers(backend, stack, min(CHUNK, examples.rows))
-        self.results = backend.zeros((2 * examples.rows,)) if results is None else results
+    def __init__(self, backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) -> None:
+        self._backend, self._stack, self._weights = backend, stack, rows.weights
+        self.metric = make_metric(metric, stack.loss, stack.layers[-1], rows.targets, rows.weights)
+        self._examples = rows.upload(backend)
+        assert self._examples.x is not None
+        self._forward = Forward(backend, stack, from_device(self._examples.x), len(rows))
+        self.size = 2 * len(rows)
+        self.loss = self.score = np.nan
 
-    def run(self) -> tuple[float, float]:
-        """Return the weighted mean loss and the metric with the parameters as they are."""
-        self.launch()
-        return self.score(self.backend.to_host(self.results))
+    def place(self, part: Array) -> None:
+        """Take the part that holds the losses and then the hits."""
+        n = self._examples.rows
+        self._losses, self._hits = part[:n], part[n:]
 
-    def launch(self) -> None:
+    def measure(self) -> None:
         """Ask for losses and hits of all rows, and do not wait for them."""
-        backend, examples, n = self.backend, self.examples, self.examples.rows
-        losses, hits = self.results[:n], self.results[n:]
-        for start in range(0, n, self.buffers.capacity):
-            stop = min(start + self.buffers.capacity, n)
-            batch = self.buffers.batch(stop - start)
-            target = examples.target[start:stop]
-            labels = batch.labels if examples.labels is None else examples.labels[start:stop]
-            assert examples.x is not None
-            output = self.stack.forward(backend, examples.x[start:stop], batch.outputs)
-            self.stack.loss.apply(
+        backend, examples = self._backend, self._examples
+        for rows, batch, _, output in self._forward.chunks():
+            target = examples.target[rows]
+            labels = batch.labels if examples.labels is None else examples.labels[rows]
+            self._stack.loss.apply(
                 backend,
                 output,
                 target,
                 batch.row_weights,
-                losses=losses[start:stop],
+                losses=self._losses[rows],
                 gradient=batch.gradients[-1],
             )
-            self.metric.record(backend, output, target, labels, hits=hits[start:stop])
+            self.metric.record(backend, output, target, labels, hits=self._hits[rows])
 
-    def score(self, results: HostArray) -> tuple[float, float]:
-        """Return the weighted mean loss and the metric from a host copy of `results`."""
-        losses, hits = np.split(results, 2)
-        return weighted_mean(losses, self.weights), self.metric.score(losses, hits, self.weights)
+    def read(self, part: HostArray) -> None:
+        """Make the mean loss and the metric of the losses and hits."""
+        losses, hits = np.split(part, 2)
+        self.loss = weighted_mean(losses, self._weights)
+        self.score = self.metric.score(losses, hits, self._weights)
 
-
-def evaluation(
-    backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows, results: Array | None = None
-) -> Evaluation:
-    """Upload rows that are to be evaluated, into `results`: see `Evaluation`."""
-    made = make_metric(metric, stack.loss, stack.layers[-1], rows.targets, rows.weights)
-    return Evaluation(backend, stack, made, rows.upload(backend), rows.weights, results)
+    def enter(self, history: History) -> None:
+        """Enter both as those of the validation."""
+        history.validation_loss.append(self.loss)
+        history.validation_metric.append(self.score)
 
 
-def predict_rows(backend: AnyBackend, stack: Stack, X: HostArray) -> HostArray:
-    """Return predictions (N, k) for rows (N, d): the last layer's outputs, through the loss's link."""
-    buffers = Buffers(backend, stack, min(CHUNK, len(X)))
-    predictions = np.empty((len(X), stack.layers[-1].outputs), backend.dtype)
-    for start in range(0, len(X), buffers.capacity):
-        rows = X[start : start + buffers.capacity]
-        batch = buffers.batch(len(rows))
-        backend.from_host(rows.astype(backend.dtype, copy=False), out=batch.x)
-        output = stack.forward(backend, batch.x, batch.outputs)
+def evaluate(backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) -> dict[str, float]:
+    """Return the weighted mean loss and the metric over rows, by name."""
+    evaluation = Evaluation(backend, stack, metric, rows)
+    results = backend.zeros((evaluation.size,))
+    evaluation.place(results)
+    evaluation.measure()
+    evaluation.read(backend.to_host(results))
+    return {"loss": evaluation.loss, evaluation.metric.name: evaluation.score}
+
+
+def predict_rows(backend: AnyBackend, stack: Stack, X: Any) -> HostArray:
+    """Return predictions (N, k): the last layer's outputs, through the loss's link.
+
+    X (N, d) is a host array or a sparse matrix, whose rows are sent chunk by chunk, or an array of the
+    backend's own.
+    """
+    is_on_host = isinstance(X, np.ndarray) or is_sparse(X)
+    fetch = from_host(backend, X) if is_on_host else from_device(X)
+    predictions = np.empty((X.shape[0], stack.layers[-1].outputs), backend.dtype)
+    for rows, _, _, output in Forward(backend, stack, fetch, X.shape[0]).chunks():
         apply_link(backend, stack.loss, output)
-        predictions[start : start + len(rows)] = backend.to_host(output)
+        predictions[rows] = backend.to_host(output)
     return predictions
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any, Generic, TypeVar
 
@@ -17,10 +17,10 @@ Rng = TypeVar("Rng", np.random.Generator, np.random.RandomState)
 class Orders(Generic[Rng]):
     """The orders of a training's epochs.
 
-    What is sent ahead of its epoch comes from a twin of the generator; the generator itself moves on when the
-    epoch begins. So training may end at any time, in any way, and has spent what its epochs took. Where
-    somebody else draws from the generator in between, such as a callback, the next order is drawn after that,
-    as if none had been sent ahead.
+    An order that is sent ahead of its epoch is drawn from a twin of the generator; the generator itself moves
+    on when the epoch begins. So however training ends, the generator has been drawn from as often as epochs
+    have begun. Where a callback draws from the generator in between, the order that was sent ahead is
+    dropped, and the next one is drawn after the callback's numbers.
 
     Parameters
     ----------
@@ -75,6 +75,18 @@ class Orders(Generic[Rng]):
         _resume(self._twin, _state(self._rng))
         self._sent = self._draw(self._twin, self._order)
         self._send(self._sent)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the generator's state and the order of the epoch that has begun last, (N,).
+
+        Before the first epoch that is the order that there was in the beginning.
+        """
+        return {"generator": deepcopy(_state(self._rng)), "order": self._order.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned: the next order is the one that would have come."""
+        _resume(self._rng, state["generator"])
+        self._order, self._sent = np.array(state["order"]), None
 
 
 def shuffled(rng: np.random.Generator, order: HostArray) -> HostArray:

@@ -1,4 +1,4 @@
-"""When training does not fit on its device: which batch would, and nothing kept of what did not."""
+"""Where training does not fit on its device: the batch size that would fit, and all memory given back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ..backend import AnyBackend, OutOfMemory
 from ..layers.stack import Stack
-from .step import Batch, Buffers
+from .step import Batch, Buffers, bytes_of_a_row
 
 Outcome = TypeVar("Outcome")
 
@@ -17,18 +17,18 @@ SPARE = 16
 """One part in so many of the free memory is left to partial sums and to what libraries take as they start."""
 
 
-def giving_back(train: Callable[[], Outcome]) -> Outcome:
-    """Return ``train()``; where it runs out of memory, give all of it back to the device before raising that.
+def freeing_on_failure(train: Callable[[], Outcome]) -> Outcome:
+    """Return ``train()``; where it raises OutOfMemory, free the device's memory before raising it again.
 
-    An exception keeps the functions that it came through, with their variables, and an interactive session
-    keeps the exception: the arrays that did fit would be in the way of the next, smaller attempt. So the
-    error's traceback begins here, and those of its causes are gone.
+    An exception holds the frames that it came through, with their local variables, and an interactive session
+    holds the last exception: the arrays that did fit would be in the way of the next, smaller attempt. So the
+    error's traceback begins here, and those of its causes are cleared.
     """
     try:
         return train()
     except OutOfMemory as error:
         reported = error
-    _forget_the_way(reported)
+    _clear_tracebacks(reported)
     gc.collect()
     reported.room()
     raise reported
@@ -47,7 +47,7 @@ def batches_of_epoch(backend: AnyBackend, stack: Stack, rows: int, batch_size: i
         raise _naming_the_batch(error, backend, stack, batch_size) from error
 
 
-def _forget_the_way(error: BaseException | None) -> None:
+def _clear_tracebacks(error: BaseException | None) -> None:
     while error is not None:
         clear_frames(error.__traceback__)
         error.__traceback__ = None
@@ -55,13 +55,13 @@ def _forget_the_way(error: BaseException | None) -> None:
 
 
 def _batches(backend: AnyBackend, stack: Stack, rows: int, batch_size: int) -> list[Batch]:
-    buffers = Buffers(backend, stack, batch_size, training=True)
+    buffers = Buffers(backend, stack, batch_size, dropout=True)
     return [buffers.batch(min(batch_size, rows - start)) for start in range(0, rows, batch_size)]
 
 
 def _naming_the_batch(error: OutOfMemory, backend: AnyBackend, stack: Stack, batch_size: int) -> OutOfMemory:
     free = error.room()
-    of_a_row = Buffers(backend, stack, 1, training=True).row_bytes
+    of_a_row = bytes_of_a_row(backend, stack, dropout=True)
     fitting = (free - free // SPARE) // of_a_row
     advice = (
         f"batch_size={fitting} would fit."

@@ -32,7 +32,7 @@ class Passes:
         """Return the last layer's output (n, k) for checked rows X (n, d): see `Network.forward`."""
         backend, batch = self._backend, self._batch
         if batch is None or batch.rows != len(X):
-            batch = self._batch = Buffers(backend, self._stack, len(X), training=True).batch(len(X))
+            batch = self._batch = Buffers(backend, self._stack, len(X), dropout=True).batch(len(X))
         backend.from_host(X.astype(backend.dtype, copy=False), out=batch.x)
         with np.errstate(over="ignore", invalid="ignore"):
             self._dropped = batch.dropped if dropout else None

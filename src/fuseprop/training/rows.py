@@ -1,8 +1,9 @@
-"""Rows to learn from or to evaluate: checked on the host, split at random, then on the device."""
+"""Rows to learn from or to evaluate, with their targets and weights: checked, split, sent to the device."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,32 @@ from ..checks.settings import is_finite_number
 from ..formulas.losses import Loss
 from ..layers.stack import Stack
 from ..layers.targets import Targets, encode_targets
+from .features import Features
+
+Index = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """N rows on the device: x (N, d), target (N, k) or (N,), labels (N,) where classes are exclusive.
+    """N rows on the device.
 
-    x is None where rows do not fit there, or are sparse: each batch's are then written into its `Batch.x`
-    before the step.
+    Attributes
+    ----------
+    features : Features
+        X (N, d).
+    target : Array, (N, k) or (N,)
+    labels : Array, (N,), or None
+        Where classes are exclusive.
     """
 
-    x: Array | None
+    features: Features
     target: Array
     labels: Array | None
+
+    @property
+    def x(self) -> Array | None:
+        """X (N, d) on the device; None where the rows of a batch are written to `Batch.x` before its step."""
+        return self.features.x
 
     @property
     def rows(self) -> int:
@@ -34,30 +48,64 @@ class Examples:
         return self.target.shape[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
-    """Checked rows on the host: X (N, d), targets, and sample weights (N,) or None."""
+    """Checked rows and what the network should say to them; ``len(rows)`` is their number, n.
 
-    X: HostArray
+    Attributes
+    ----------
+    X : (N, d)
+        A host array, a sparse matrix, or an array of the backend's own.
+    targets : Targets
+        Of all N rows.
+    weights : (N,), or None
+        Sample weights.
+    numbers : (n,), or None
+        Which of the N rows are meant, in their order; all by default. So rows are split without a copy.
+    shares : bool
+        Whether X stays as it is while these rows are used: then a backend that can read it copies nothing.
+    """
+
+    X: Any
     targets: Targets
     weights: HostArray | None
+    numbers: HostArray | None = None
+    shares: bool = False
+
+    def __len__(self) -> int:
+        return len(self.targets.values) if self.numbers is None else len(self.numbers)
+
+    @property
+    def order(self) -> HostArray:
+        """The numbers of the rows that are meant, (n,)."""
+        return np.arange(len(self)) if self.numbers is None else self.numbers
+
+    @property
+    def own_targets(self) -> Targets:
+        """The targets of the rows that are meant."""
+        return self.targets if self.numbers is None else self.targets.take(self.numbers)
+
+    @property
+    def own_weights(self) -> HostArray | None:
+        """The weights of the rows that are meant, (n,)."""
+        return self.weights if self.weights is None or self.numbers is None else self.weights[self.numbers]
 
     def take(self, part: HostArray) -> Rows:
-        """Return some of the rows, by their numbers."""
+        """Return copies of some of the rows, by their numbers."""
         weights = None if self.weights is None else self.weights[part]
         return Rows(self.X[part], self.targets.take(part), weights)
 
     def split(self, rng: np.random.Generator, fraction: float, loss: Loss) -> tuple[Rows, Rows]:
         """Return what to learn from and what to hold out, at random; of each class, where there are any."""
-        kept, held_out = split_rows(rng, len(self.X), fraction, self.targets.classes(loss))
+        kept, held_out = split_rows(rng, len(self), fraction, self.targets.classes(loss))
         return self.take(kept), self.take(held_out)
 
     def upload(self, backend: AnyBackend) -> Examples:
-        """Copy rows and targets to the device."""
+        """Copy all N rows and their targets to the device; X as `shares` says."""
         values, labels = self.targets.values, self.targets.labels
         on_device = None if labels is None else backend.from_host(labels, dtype=INTEGER)
         target = on_device if on_device is not None and values is labels else backend.from_host(values)
-        return Examples(backend.from_host(self.X), target, on_device)
+        return Examples(Features(backend, self.X, shares=self.shares), target, on_device)
 
 
 def check_rows(stack: Stack, X: object, target: object, sample_weight: object = None) -> Rows:
@@ -86,17 +134,6 @@ def check_validation(validation: object) -> None:
             f"validation must be a share of rows such as 0.2, or a tuple (X, target) or (X, target, "
             f"sample_weight), got {type(validation).__name__}{size}."
         )
-
-
-def batch_shares(weights: HostArray, batch_size: int) -> HostArray:
-    """Return weights (N,), batch after batch, as shares of the batch's sum; all 0 where that is 0."""
-    starts = np.arange(0, len(weights), batch_size)
-    sums = np.repeat(np.add.reduceat(weights, starts), batch_size)[: len(weights)]
-    shares: HostArray = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
-    return shares
-
-
-Index = NDArray[np.int64]
 
 
 def split_rows(

@@ -1,9 +1,8 @@
-"""One training step, as a fixed sequence of backend calls on fixed buffers."""
+"""One training step: a fixed sequence of backend calls on fixed buffers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
@@ -40,7 +39,7 @@ class Batch:
 
     @property
     def scratch(self) -> list[Array]:
-        """What a step computes with and nobody reads after it: all but the row weights."""
+        """What a step computes with and no later step reads: all but the row weights."""
         return [
             *(self.x, self.target, self.labels, self.losses, self.hits),
             *self.outputs,
@@ -49,12 +48,26 @@ class Batch:
 
 
 class Buffers:
-    """The memory of steps of up to `capacity` rows; `batch(n)` is its first n rows.
+    """The memory of passes of up to `capacity` rows; `batch(n)` is its first n rows.
 
-    Only where it is for `training` is there room for dropout.
+    Parameters
+    ----------
+    capacity : int
+    backward : bool
+        Whether there is room for the gradients of all layers, and not for the last one's alone.
+    dropout : bool
+        Whether there is room for what dropout leaves of the layers that have a rate.
     """
 
-    def __init__(self, backend: AnyBackend, stack: Stack, capacity: int, *, training: bool = False) -> None:
+    def __init__(
+        self,
+        backend: AnyBackend,
+        stack: Stack,
+        capacity: int,
+        *,
+        backward: bool = True,
+        dropout: bool = False,
+    ) -> None:
         self.capacity = capacity
         self._backend = backend
         self._labels = backend.empty((capacity,), INTEGER)
@@ -65,28 +78,15 @@ class Buffers:
         self._losses = backend.empty((capacity,))
         self._hits = backend.zeros((capacity,))
         self._outputs = [backend.empty((capacity, layer.outputs)) for layer in stack.layers]
-        self._gradients = [backend.empty((capacity, layer.outputs)) for layer in stack.layers]
+        self._gradients = [
+            backend.empty((capacity, layer.outputs))
+            for layer in (stack.layers if backward else stack.layers[-1:])
+        ]
         self._dropped = [
-            backend.empty((capacity, layer.outputs)) if training and layer.dropout else None
+            backend.empty((capacity, layer.outputs)) if dropout and layer.dropout else None
             for layer in stack.layers
         ]
         self._batches: dict[int, Batch] = {}
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes for one row, with its weight in a full batch and in a last one."""
-        arrays = {
-            id(array): array
-            for array in (
-                *(self._labels, self._x, self._target, self._losses, self._hits),
-                *self._outputs,
-                *self._gradients,
-                *self._dropped,
-            )
-            if array is not None
-        }
-        held: int = sum(prod(array.shape) * array.dtype.itemsize for array in arrays.values())
-        return held // self.capacity + 2 * self._backend.dtype.itemsize
 
     def batch(self, n: int) -> Batch:
         """Return the buffers of n rows, each of weight 1/n; each n is cut once."""
@@ -105,9 +105,20 @@ class Buffers:
         return self._batches[n]
 
 
+def bytes_of_a_row(backend: AnyBackend, stack: Stack, *, backward: bool = True, dropout: bool = False) -> int:
+    """Return the bytes that `Buffers` hold for one row, with its weight in a full batch and in a last one."""
+    widths = [layer.outputs for layer in stack.layers]
+    target = 0 if stack.loss.takes_labels else widths[-1]
+    gradients = sum(widths) if backward else widths[-1]
+    dropped = sum(layer.outputs for layer in stack.layers if dropout and layer.dropout)
+    losses_hits_weights = 4
+    values = stack.layers[0].inputs + target + losses_hits_weights + sum(widths) + gradients + dropped
+    return INTEGER.itemsize + values * backend.dtype.itemsize
+
+
 @dataclass(frozen=True)
 class EpochState:
-    """Where an epoch stands, on the device: its order and cursor, and what its batches leave behind.
+    """Where an epoch stands, on the device: its order and cursor, and what its steps keep.
 
     order (N,) int64, cursor (1,) int64, losses and hits (N,) in the epoch's order; where rows are weighted,
     row_weights (N,) in the epoch's order, each batch summing to 1, and positions (N,) = 0, 1, 2, ...

@@ -16,7 +16,7 @@ from fuseprop.layers.targets import encode_targets
 from fuseprop.network import Network
 from fuseprop.optimizers import Adam, MomentumSGD, Optimizer
 from fuseprop.testing.contract.parity import Host, assert_parity
-from fuseprop.training.loop import Training
+from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
 from fuseprop.training.step import training_step
 
@@ -83,7 +83,7 @@ class ReplayContract:
             optimizer.learning_rate, optimizer.weight_decay = learning_rate, decay
             optimizer.prepare(parameters, 1)
             optimizer.reset()
-            training.begin_epoch(np.array(order))
+            training.send(np.array(order))
             replay(1)
             return backend.from_host(backend.to_host(parameters.values) - backend.to_host(kept))
 
@@ -94,7 +94,7 @@ class ReplayContract:
         for order, decay in ((backward, 0.0), (forward, 0.1)):
             assert np.abs(backend.to_host(learn(order, 0.1, decay)) - first).max() > 1e-4
         replay(1)
-        np.testing.assert_array_equal(backend.to_host(training.epoch.cursor), [2 * BATCH])
+        np.testing.assert_array_equal(backend.to_host(training.state.cursor), [2 * BATCH])
 
     @pytest.mark.parametrize("condition", CONDITIONS)
     @pytest.mark.parametrize("rule", RULES)
@@ -112,7 +112,7 @@ class ReplayContract:
                 self._restore(replayed, start)
                 for times in division:
                     replay(times)
-                np.testing.assert_array_equal(backend.to_host(replayed.epoch.cursor), [5 * BATCH])
+                np.testing.assert_array_equal(backend.to_host(replayed.state.cursor), [5 * BATCH])
                 runs.append([backend.to_host(array) for array in self._traces(replayed)])
         for found in runs:
             for ours, bits, reference in zip(found, runs[0], expected, strict=True):
@@ -174,9 +174,7 @@ class ReplayContract:
             expected = values[order[2 * turn : 2 * turn + 3]].reshape(6)[:3]
             np.testing.assert_array_equal(backend.to_host(out)[3 * turn : 3 * turn + 3], expected)
 
-    def _assert_same_steps(
-        self, called: Training, replayed: Training, *, gradients_are_read: bool = False
-    ) -> None:
+    def _assert_same_steps(self, called: Epoch, replayed: Epoch, *, gradients_are_read: bool = False) -> None:
         """Compare steps by calls with replayed ones, from the same bits.
 
         A replay may take its very first step in another way than those that follow: after that one, two steps
@@ -199,7 +197,7 @@ class ReplayContract:
 
     @classmethod
     def _called(
-        cls, training: Training, number: int, steps: int, start: NDArray[Any]
+        cls, training: Epoch, number: int, steps: int, start: NDArray[Any]
     ) -> list[list[NDArray[Any]]]:
         """Return what each of so many steps of a batch leaves, taken call by call."""
         backend, batch = training.backend, training.batches[number]
@@ -208,20 +206,20 @@ class ReplayContract:
         for _ in range(steps):
             training_step(
                 *(backend, training.stack, training.metric, training.optimizer),
-                *(training.examples, training.epoch, batch),
+                *(training.examples, training.state, batch),
             )
             left.append([backend.to_host(array) for array in cls._traces(training)])
         return left
 
     @staticmethod
-    def _restore(training: Training, start: NDArray[Any]) -> None:
+    def _restore(training: Epoch, start: NDArray[Any]) -> None:
         """Put everything that steps change back to where it began."""
         backend, optimizer, parameters = training.backend, training.optimizer, training.stack.parameters
         optimizer.reset()
         optimizer.prepare(parameters, len(training.batches))
         backend.from_host(start, out=parameters.values)
-        training.begin_epoch(np.random.default_rng(1).permutation(ROWS))
-        for results in (training.epoch.losses, training.epoch.hits):
+        training.send(np.random.default_rng(1).permutation(ROWS))
+        for results in (training.state.losses, training.state.hits):
             backend.from_host(np.zeros(ROWS), out=results)
 
     @staticmethod
@@ -232,7 +230,7 @@ class ReplayContract:
         condition: str,
         rule: str,
         sizes: Sequence[int] = (5, 7, 3),
-    ) -> Training:
+    ) -> Epoch:
         rng = np.random.default_rng(0)
         last: Activation = activation if loss.endswith("squared_error") else "identity"
         network = Network(mlp(sizes, activation, output_activation=last), loss, seed=0, backend=backend)
@@ -247,15 +245,13 @@ class ReplayContract:
         if rule == "adam":  # whose epsilon is large enough that noise around 0 stays small
             optimizer = Adam(0.1, epsilon=1e-3, weight_decay=decay, clip_norm=limit)
         rows = Rows(X, targets, weights)
-        training = Training(
-            backend, network.stack, "accuracy", optimizer, rows, batch_size=BATCH, validation=None
-        )
+        training = Epoch(backend, network.stack, "accuracy", optimizer, rows, batch_size=BATCH)
         optimizer.prepare(network.stack.parameters, len(training.batches))
         return training
 
     @staticmethod
-    def _traces(training: Training) -> list[Array]:
-        parameters, epoch = training.stack.parameters, training.epoch
+    def _traces(training: Epoch) -> list[Array]:
+        parameters, epoch = training.stack.parameters, training.state
         moments = training.optimizer.moments
         return [parameters.values, *moments, epoch.losses, epoch.hits]
 

@@ -1,0 +1,40 @@
+"""Patience: how many epochs in a row may pass without an improvement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Patience:
+    """Counts the epochs in a row that were no improvement; what is one, its owner decides.
+
+    Attributes
+    ----------
+    limit : float
+        As many epochs without an improvement end training; infinity never does.
+    count : int
+        How many there have been in a row.
+    """
+
+    limit: float
+    count: int = 0
+
+    def epoch_ended(self, *, improved: bool) -> None:
+        """Count an epoch."""
+        self.count = 0 if improved else self.count + 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the limit is reached."""
+        return self.count >= self.limit
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the count."""
+        return {"count": self.count}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.count = state["count"]

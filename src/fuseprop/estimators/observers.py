@@ -1,0 +1,148 @@
+"""What scikit-learn's reports need beside the loss: squared weights, outputs, and rows that are held out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend import INTEGER, AnyBackend, Array, HostArray
+from ..callbacks.history import History
+from ..layers.stack import Stack
+from ..metrics import make_metric, weighted_mean
+from ..training.features import Features
+from ..training.forward import Forward
+from ..training.observers import Observer
+from ..training.rows import Rows
+from ..training.step import Batch
+from .reported import Reported
+
+
+class SquaredWeights(Observer):
+    """||W||^2 of all layers before each step, of which scikit-learn's penalty is made.
+
+    Attributes
+    ----------
+    squares : (batches,) float64
+        Those of the last epoch.
+    """
+
+    def __init__(self, backend: AnyBackend, stack: Stack, batches: int) -> None:
+        layers = len(stack.layers)
+        self._parameters, self._layers = stack.parameters, layers
+        self._squares = backend.zeros((layers,))
+        self._cursor = backend.zeros((1,), INTEGER)
+        self.size = batches * layers
+
+    def place(self, part: Array) -> None:
+        """Take the part that holds ||W||^2 of each layer, step after step."""
+        self._part = part
+
+    def begin_epoch(self) -> None:
+        """Go back to the first step."""
+        self._parameters.backend.from_host(np.zeros(1, INTEGER), out=self._cursor)
+
+    def before_step(self, backend: AnyBackend, batch: Batch) -> None:
+        """Square and add up the weights of each layer."""
+        values = self._parameters.values
+        for i, (start, stop) in enumerate(self._parameters.weight_ranges):
+            backend.sum_squares(values[start:stop], out=self._squares[i : i + 1])
+        backend.put_rows(self._squares, self._cursor, out=self._part)
+        backend.advance(self._cursor, self._layers)
+
+    def read(self, part: HostArray) -> None:
+        """Add up the layers, in float64."""
+        self.squares = part.reshape(-1, self._layers).sum(axis=1, dtype=np.float64)
+
+
+class Outputs(Observer):
+    """The last layer's outputs for each row that is learned from, before its step.
+
+    Attributes
+    ----------
+    outputs : (n, k)
+        Those of the last epoch, in its order.
+    """
+
+    def __init__(self, backend: AnyBackend, stack: Stack, rows: int) -> None:
+        self._backend, self._outputs_of_a_row = backend, stack.layers[-1].outputs
+        self._cursor = backend.zeros((1,), INTEGER)
+        self.size = rows * self._outputs_of_a_row
+
+    def place(self, part: Array) -> None:
+        """Take the part that holds the outputs, row after row."""
+        self._part = part
+
+    def begin_epoch(self) -> None:
+        """Go back to the first row."""
+        self._backend.from_host(np.zeros(1, INTEGER), out=self._cursor)
+
+    def after_step(self, backend: AnyBackend, batch: Batch) -> None:
+        """Keep the outputs of the batch: the forward pass came before the update."""
+        outputs = batch.outputs[-1].reshape((batch.rows * self._outputs_of_a_row,))
+        backend.put_rows(outputs, self._cursor, out=self._part)
+        backend.advance(self._cursor, outputs.shape[0])
+
+    def read(self, part: HostArray) -> None:
+        """Keep the outputs, row by row."""
+        self.outputs = part.reshape(-1, self._outputs_of_a_row)
+
+
+class HeldOut(Observer):
+    """Rows that are not learned from, evaluated after each epoch.
+
+    Its part of the results holds each row's loss, and then each row's outputs before the loss's link,
+    (m + m k,) for m rows and k outputs.
+
+    Parameters
+    ----------
+    features : Features
+        X, of which `rows` says by their numbers which rows these are.
+    rows : Rows
+
+    Attributes
+    ----------
+    loss, metric : float
+        The mean loss, as reported, and the metric where it is one of losses, as they were read last.
+    outputs : (m, k)
+    """
+
+    def __init__(self, backend: AnyBackend, stack: Stack, features: Features, rows: Rows) -> None:
+        self._backend, self._stack = backend, stack
+        self._targets, self._weights = rows.own_targets, rows.own_weights
+        self._metric = make_metric(None, stack.loss, stack.layers[-1], self._targets, self._weights)
+        self._reported = Reported.of(stack)
+        values = self._targets.values
+        self._target = backend.from_host(values, dtype=INTEGER if stack.loss.takes_labels else None)
+        self._count = len(rows)
+        self._forward = Forward(backend, stack, features.at(rows.numbers, self._count), self._count)
+        self.size = self._count * (1 + stack.layers[-1].outputs)
+        self.score: float | None = None
+
+    def place(self, part: Array) -> None:
+        """Take the part that holds the losses and then the outputs."""
+        self._losses = part[: self._count]
+        self._outputs = part[self._count :].reshape((self._count, self._stack.layers[-1].outputs))
+
+    def measure(self) -> None:
+        """Ask for losses and outputs of all rows, and do not wait for them."""
+        for rows, batch, _, output in self._forward.chunks():
+            self._backend.copy(output, out=self._outputs[rows])
+            self._stack.loss.apply(
+                self._backend,
+                output,
+                self._target[rows],
+                batch.row_weights,
+                losses=self._losses[rows],
+                gradient=batch.gradients[-1],
+            )
+
+    def read(self, part: HostArray) -> None:
+        """Keep the outputs, and make the mean loss and the metric of the losses."""
+        losses, outputs = np.split(part, [self._count])
+        self.outputs = outputs.reshape(self._count, -1)
+        self.metric = self._metric.score(losses, np.zeros_like(losses), self._weights)
+        losses = self._reported.losses(losses, self.outputs, self._targets.values)
+        self.loss = weighted_mean(losses, self._weights)
+
+    def enter(self, history: History) -> None:
+        """Enter the loss. The metric follows: the rules take it from the outputs."""
+        history.validation_loss.append(self.loss)

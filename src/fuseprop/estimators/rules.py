@@ -1,0 +1,360 @@
+"""scikit-learn's rules for "sgd" and "adam": penalty, rate, patience, scores, and how training ends.
+
+scikit-learn minimises, for each batch, sum_i w_i loss_i / sum_i w_i + alpha / (2 sum_i w_i) ||W||^2, and adds
+up these numbers, each with the weights W from before its own update, for the epoch's loss. So where rows have
+weights, the decay differs from step to step.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ..backend import HostArray
+from ..callbacks.history import History
+from ..callbacks.patience import Patience
+from ..callbacks.progress import Verbose
+from ..layers.stack import Stack
+from ..optimizers import Adam, MomentumSGD
+from ..training.best import BestWeights
+from ..training.epoch import EpochResults
+from ..training.rows import Rows
+from .observers import HeldOut, Outputs, SquaredWeights
+from .reported import Reported
+
+ADVICE = "Standardize X, and y where it is numbers, or take a smaller learning rate."
+
+USERS_LINE = 8
+"""The frame of the user's call of `fit`, seen from a method of the rules."""
+
+
+@dataclass
+class OptimizerState:
+    """An estimator's optimizer on the host, between calls; `partial_fit` goes on from it.
+
+    Attributes
+    ----------
+    solver : "sgd" | "adam"
+    learning_rate : float
+        Of the next epoch; a schedule overrules it.
+    epochs, steps : int
+        How many there were.
+    moments : sequence of (P,)
+        Velocities, or the two moments of Adam, as they lie on the device.
+    """
+
+    solver: str
+    learning_rate: float
+    epochs: int = 0
+    steps: int = 0
+    moments: Sequence[HostArray] = field(default=(), repr=False)
+
+    def make(self, estimator: Any) -> Adam | MomentumSGD:
+        """Return an optimizer that goes on from here."""
+        optimizer: Adam | MomentumSGD
+        if self.solver == "adam":
+            optimizer = Adam(
+                beta_1=estimator.beta_1,
+                beta_2=estimator.beta_2,
+                epsilon=estimator.epsilon,
+                clip_norm=estimator.clip_norm,
+            )
+        else:
+            optimizer = MomentumSGD(
+                momentum=estimator.momentum,
+                nesterov=estimator.nesterovs_momentum,
+                clip_norm=estimator.clip_norm,
+            )
+        optimizer.load_state_dict({"epochs": self.epochs, "steps": self.steps, "moments": self.moments})
+        return optimizer
+
+    def keep(self, optimizer: Adam | MomentumSGD) -> None:
+        """Remember where an optimizer has got to."""
+        for name, value in optimizer.state_dict().items():
+            setattr(self, name, value)
+
+    def lower_with_rows_seen(self, estimator: Any) -> None:
+        """Let "invscaling" lower the rate, as scikit-learn does, by the number of rows seen so far, `t_`."""
+        if self.solver == "sgd" and estimator.learning_rate == "invscaling":
+            try:
+                grown = (estimator.t_ + 1) ** estimator.power_t
+            except OverflowError:
+                grown = inf
+            self.learning_rate = float(estimator.learning_rate_init) / grown
+            if not self.learning_rate:
+                raise ValueError(
+                    f"power_t={estimator.power_t!r} has lowered the learning rate to 0, after "
+                    f"{estimator.t_} rows in all. Take a smaller one."
+                )
+
+    def lower_without_improvement(self, estimator: Any) -> bool:
+        """Divide an "adaptive" rate by 5, as long as it is above 1e-6; return whether it was."""
+        lowers = self.solver == "sgd" and estimator.learning_rate == "adaptive" and self.learning_rate > 1e-6
+        if lowers:
+            self.learning_rate /= 5.0
+        return lowers
+
+
+class StochasticRules:
+    """The `Rules` of one `fit` or `partial_fit` of an estimator.
+
+    They read the estimator's parameters and write its attributes: what scikit-learn names, and `history_`.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+    stack : Stack
+    rows : Rows
+        What is learned from.
+    batch_size : int
+    outputs : Outputs, optional
+        Where the reported loss takes them: see `Reported`.
+    held_out : HeldOut, optional
+    validation : Rows, optional
+        The rows of `held_out`.
+    first : bool
+        Whether training begins anew, and does not go on from an earlier call.
+    incremental : bool
+        Whether this is a `partial_fit`: one epoch.
+
+    Attributes
+    ----------
+    optimizer : Adam or MomentumSGD
+    squares : SquaredWeights, or None
+        To be one of the epoch's observers; None without a penalty.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        stack: Stack,
+        rows: Rows,
+        batch_size: int,
+        *,
+        outputs: Outputs | None,
+        held_out: HeldOut | None,
+        validation: Rows | None,
+        first: bool,
+        incremental: bool,
+    ) -> None:
+        self._estimator, self._stack, self._rows = estimator, stack, rows
+        self._outputs, self._held_out, self._validation = outputs, held_out, validation
+        self._first, self._incremental = first, incremental
+        self._state: OptimizerState = estimator._optimizer
+        self.optimizer = self._state.make(estimator)
+        self._starts = np.arange(0, len(rows), batch_size)
+        self._sizes = np.minimum(batch_size, len(rows) - self._starts)
+        backend = stack.parameters.backend
+        self.squares = SquaredWeights(backend, stack, len(self._starts)) if estimator.alpha else None
+        self._reported = Reported.of(stack)
+        self._improvement = Improvement.of(estimator)
+        self._best = BestWeights(stack.parameters)
+        self._score = np.nan
+        self._restored = False
+        self._verbose = Verbose(estimator.verbose)
+        self.begin_epoch(self._sizes.astype(np.float64))
+
+    def start(self) -> None:
+        """Keep the starting weights, and count the iterations of this call."""
+        self._best.start()
+        self._estimator.n_iter_ = 0
+
+    def begin_epoch(self, sums: HostArray) -> None:
+        """Set the rate, and the decay of batches whose weights add up to `sums`."""
+        schedule = self._estimator.learning_rate
+        self.optimizer.learning_rate = schedule if callable(schedule) else self._state.learning_rate
+        decay = self._divided(np.full(len(sums), self._estimator.alpha, np.float64), sums)
+        if (decay < 0).any():
+            raise ValueError(
+                f"the sample weights of a batch add up to {sums[decay < 0][0]:g}; with alpha above 0 they "
+                f"must not add up to less than 0."
+            )
+        same = self._rows.weights is None and (decay == decay[0]).all()
+        self.optimizer.weight_decay = float(decay[0]) if same else decay
+
+    def train_loss(self, results: EpochResults, history: History) -> float:
+        """Return the loss without the penalty; keep the loss with it as `loss_`."""
+        order, losses, sums = results.order, results.losses, results.sums
+        outputs = targets = losses
+        if self._outputs is not None:
+            outputs, targets = self._outputs.outputs, self._rows.targets.values[order]
+        losses = self._reported.losses(losses, outputs, targets)
+        weighted = losses if results.weights is None else losses * results.weights
+        means = self._divided(np.add.reduceat(weighted, self._starts, dtype=np.float64), sums)
+        squares = np.zeros_like(sums) if self.squares is None else self.squares.squares
+        penalties = self._divided(0.5 * self._estimator.alpha * squares, sums)
+        shares = self._sizes / len(order)
+
+        estimator = self._estimator
+        estimator.n_iter_ += 1
+        estimator.t_ += len(order)
+        estimator.loss_ = float(np.dot(means + penalties, shares))
+        estimator.loss_curve_.append(estimator.loss_)
+        return float(np.dot(means, shares))
+
+    def judge(self, history: History) -> None:
+        """Count epochs without an improvement, adapt the learning rate, and ask for an end."""
+        estimator = self._estimator
+        if self._held_out is not None and self._validation is not None:
+            self._score = estimator._score_outputs(self._held_out.outputs, self._validation)
+            # D^2 is told in the same words as for the training rows.
+            told = self._held_out.metric if history.metric == "d2" else self._score
+            history.validation_metric.append(told)
+        self._verbose.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        if not np.isfinite(history.weight_norms[-1]).all() and not self._stack.parameters.are_finite():
+            history.stop_reason = "diverged"
+        self._keep_if_best(history)
+        history.best_epoch = self._best.epoch
+        self._state.lower_with_rows_seen(estimator)
+        if self._improvement.patience.is_over:
+            self._stop_or_lower_the_rate(history)
+
+    def finish(self, history: History) -> None:
+        """Warn where the last epoch came before the end that the rules look for."""
+        estimator = self._estimator
+        ran_out = estimator.n_iter_ == estimator.max_iter and history.stop_reason is None
+        if ran_out and not self._incremental:
+            self._warn(
+                f"Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't converged "
+                f"yet.",
+                USERS_LINE,
+            )
+        history.stop("finished")
+        if not np.isfinite(estimator.loss_) and history.stop_reason != "diverged":
+            self._warn(
+                f"the loss of the last epoch is {estimator.loss_}. The weights are finite, but so large that "
+                f"predictions may not be. {ADVICE}",
+                USERS_LINE,
+            )
+
+    def settle(self, history: History) -> None:
+        """Go back to the best weights where that is asked for, and keep the optimizer for a later call."""
+        # scikit-learn's early stopping goes back to the best weights of this call; where a later call has
+        # none that are better, it ends with its last ones.
+        estimator = self._estimator
+        asked = history.restore_best or (estimator.early_stopping and (self._first or self._best.epoch))
+        self._restored = bool(asked and (self._best.epoch or history.stop_reason != "diverged"))
+        if self._restored:
+            self._best.restore()
+        self._state.keep(self.optimizer)
+        estimator._no_improvement_count = self._improvement.patience.count
+
+    def conclude(self, history: History) -> None:
+        """Warn of weights that were put back, and of an interruption."""
+        self._verbose.warn()
+        if self._restored and history.stop_reason == "diverged":
+            self._warn(
+                f"training diverged in epoch {history.epochs}, and the best weights, "
+                f"{self._best.describe()}, were restored. {ADVICE}",
+                USERS_LINE,
+            )
+        if history.stop_reason == "interrupted":
+            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=USERS_LINE)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return rate, patience and best weights; the curves are the estimator's own."""
+        return {
+            "learning_rate": self._state.learning_rate,
+            "improvement": self._improvement.state_dict(),
+            "best": self._best.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._state.learning_rate = state["learning_rate"]
+        self._improvement.load_state_dict(state["improvement"])
+        self._best.load_state_dict(state["best"])
+
+    def _keep_if_best(self, history: History) -> None:
+        estimator, improvement = self._estimator, self._improvement
+        diverged = history.stop_reason == "diverged"
+        if estimator.early_stopping:
+            estimator.validation_scores_.append(self._score)
+            self._verbose.say(f"Validation score: {self._score:f}")
+            if improvement.look_at(-self._score) and not diverged:
+                self._best.offer(-self._score, history.epochs)
+            estimator.best_validation_score_ = -improvement.best
+        else:
+            improvement.look_at(estimator.loss_)
+            estimator.best_loss_ = improvement.best
+            if not diverged:
+                self._best.offer(history.score, history.epochs)
+
+    def _stop_or_lower_the_rate(self, history: History) -> None:
+        if self._state.lower_without_improvement(self._estimator):
+            self._improvement.patience.count = 0
+            next_step = f"Setting learning rate to {self._state.learning_rate:f}"
+        else:
+            adaptive = self._state.solver == "sgd" and self._estimator.learning_rate == "adaptive"
+            next_step = "Learning rate too small. Stopping." if adaptive else "Stopping."
+            history.stop("early stopping" if self._estimator.early_stopping else "converged")
+        self._verbose.say(f"{self._improvement.describe()} {next_step}")
+
+    def _divided(self, numbers: HostArray, sums: HostArray) -> HostArray:
+        """Return numbers / sums, and 0 for a batch whose weights add up to 0."""
+        quotients: HostArray = np.divide(numbers, sums, out=np.zeros_like(sums), where=sums != 0)
+        return quotients
+
+    def _warn(self, what: str, stacklevel: int) -> None:
+        warnings.warn(f"Stochastic Optimizer: {what}", ConvergenceWarning, stacklevel=stacklevel + 1)
+
+
+@dataclass
+class Improvement:
+    """scikit-learn's rule of when an epoch is an improvement; lower values are better.
+
+    Attributes
+    ----------
+    tol : float
+        An epoch is none where it is above the best so far less `tol`; nan never is.
+    best : float
+        The lowest so far, by however little.
+    patience : Patience
+    of_scores : bool
+        Whether the values are validation scores, negated.
+    """
+
+    tol: float
+    best: float
+    patience: Patience
+    of_scores: bool
+
+    @classmethod
+    def of(cls, estimator: Any) -> Improvement:
+        """Return the rule of an estimator, which goes on from what it counted in an earlier call."""
+        by_score = bool(estimator.early_stopping)
+        best = estimator.best_validation_score_ if by_score else estimator.best_loss_
+        lowest = inf if best is None else -best if by_score else best
+        patience = Patience(estimator.n_iter_no_change + 1, estimator._no_improvement_count)
+        return cls(estimator.tol, lowest, patience, by_score)
+
+    def look_at(self, value: float) -> bool:
+        """Count an epoch; return whether it is the best so far, by however little."""
+        self.patience.epoch_ended(improved=not value > self.best - self.tol)
+        better = value < self.best
+        if better:
+            self.best = value
+        return better
+
+    def describe(self) -> str:
+        """Return what has happened when patience is over."""
+        what = "Validation score" if self.of_scores else "Training loss"
+        return (
+            f"{what} did not improve more than tol={self.tol:f} for {self.patience.limit - 1} consecutive "
+            f"epochs."
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and the count."""
+        return {"best": self.best, **self.patience.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.best = state["best"]
+        self.patience.load_state_dict(state)

@@ -1,0 +1,69 @@
+"""Forward passes over any number of rows, chunk by chunk, for evaluation, prediction and L-BFGS alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..backend import AnyBackend, Array
+from ..layers.stack import Stack
+from .features import Fetch
+from .step import Batch, Buffers, bytes_of_a_row
+
+CHUNK_BYTES = 2 << 20
+"""The buffers of a chunk, where the backend names no `chunk_bytes` of its own."""
+
+
+class Chunk(NamedTuple):
+    """Rows that have gone through the network.
+
+    Attributes
+    ----------
+    rows : slice
+        Which of all rows these are, n of them.
+    batch : Batch
+        Their buffers.
+    x : Array, (n, d)
+    output : Array, (n, k)
+        The last layer's, before the loss's link.
+    """
+
+    rows: slice
+    batch: Batch
+    x: Array
+    output: Array
+
+
+class Forward:
+    """Passes of `count` rows through a stack.
+
+    Parameters
+    ----------
+    fetch : Fetch
+        Where the rows come from.
+    count : int
+        How many rows there are.
+    backward : bool
+        Whether there shall be buffers for the gradients of all layers, and not for the last one's alone.
+    """
+
+    def __init__(
+        self, backend: AnyBackend, stack: Stack, fetch: Fetch, count: int, *, backward: bool = False
+    ) -> None:
+        self._backend, self._stack, self._fetch, self._count = backend, stack, fetch, count
+        capacity = rows_of_a_chunk(backend, stack, count)
+        self._buffers = Buffers(backend, stack, capacity, backward=backward)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the rows from first to last; the next chunk takes the buffers of the one before."""
+        for start in range(0, self._count, self._buffers.capacity):
+            stop = min(start + self._buffers.capacity, self._count)
+            batch = self._buffers.batch(stop - start)
+            x = self._fetch(start, batch.x)
+            yield Chunk(slice(start, stop), batch, x, self._stack.forward(self._backend, x, batch.outputs))
+
+
+def rows_of_a_chunk(backend: AnyBackend, stack: Stack, count: int) -> int:
+    """Return how many rows go through a network at a time: as many as `chunk_bytes` hold, and at least 1."""
+    room: int = getattr(backend, "chunk_bytes", CHUNK_BYTES)
+    return max(1, min(count, room // bytes_of_a_row(backend, stack, backward=False)))

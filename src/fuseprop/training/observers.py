@@ -1,0 +1,108 @@
+"""What is measured beside the steps of an epoch: each observer has room of its own in the results array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..backend import AnyBackend, Array, HostArray
+from ..callbacks.history import History
+from ..layers.parameters import LayerNorms, Parameters, split_norms
+from .step import Batch
+
+
+class Observer:
+    """Something that an epoch measures; every method does nothing until a subclass says otherwise.
+
+    What `before_step` and `after_step` do is recorded with the step: they call the backend that they are
+    given, on arrays that stay the same. `measure` is called once an epoch, after the last step has been asked
+    for. None of them waits for the device: the host reads all results in one piece.
+
+    Attributes
+    ----------
+    size : int
+        How many numbers it writes, an epoch.
+    """
+
+    size: int = 0
+
+    def place(self, part: Array) -> None:
+        """Take the part of the results array, (size,), that this observer writes to."""
+
+    def begin_epoch(self) -> None:
+        """Go back to the start of what is written step by step: the order of an epoch is sent."""
+
+    def before_step(self, backend: AnyBackend, batch: Batch) -> None:
+        """Measure before a batch is learned from."""
+
+    def after_step(self, backend: AnyBackend, batch: Batch) -> None:
+        """Measure after a batch was learned from."""
+
+    def measure(self) -> None:
+        """Measure at the end of an epoch."""
+
+    def read(self, part: HostArray) -> None:
+        """Keep the numbers of an epoch, (size,), on the host."""
+
+    def enter(self, history: History) -> None:
+        """Enter the numbers that were read into the history."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what an observer carries from one epoch to the next, as plain data."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+
+
+class SumOfSquares(Observer):
+    """The sum of squares of all parameters: where it is finite, they all are.
+
+    Attributes
+    ----------
+    square : float
+        That of the last epoch.
+    """
+
+    size = 1
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self.square = 0.0
+
+    def place(self, part: Array) -> None:
+        """Take the place of the sum."""
+        self._part = part
+
+    def measure(self) -> None:
+        """Square and add up all parameters."""
+        self._parameters.backend.sum_squares(self._parameters.values, out=self._part)
+
+    def read(self, part: HostArray) -> None:
+        """Keep the sum."""
+        self.square = float(part[0])
+
+
+class Norms(Observer):
+    """The norms of each layer's gradient and weights, (2 L,) for L layers: see `LayerNorms`."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self.size = 2 * len(parameters.ranges)
+
+    def place(self, part: Array) -> None:
+        """Take the part that holds the squares, of gradients first."""
+        self._norms = LayerNorms(self._parameters, part)
+
+    def measure(self) -> None:
+        """Square and add up by layer."""
+        self._norms.measure()
+
+    def read(self, part: HostArray) -> None:
+        """Keep the norms."""
+        self.gradients, self.weights = split_norms(part)
+
+    def enter(self, history: History) -> None:
+        """Enter the norms of gradients and weights."""
+        history.gradient_norms.append(self.gradients)
+        history.weight_norms.append(self.weights)
