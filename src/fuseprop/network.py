@@ -10,13 +10,14 @@ import numpy as np
 
 from .backend import AnyBackend, HostArray
 from .backend.registry import load_backend
+from .backend.seam import check_backend
 from .callbacks import Callback, Together, check_callbacks
 from .callbacks.history import History
 from .callbacks.progress import Progress
 from .checks.arrays import warn_of_overflow
 from .checks.choices import choose
 from .checks.quoting import counted
-from .checks.settings import as_generator, as_list, check_backend, check_flag, positive_integer
+from .checks.settings import as_generator, as_list, check_flag, positive_integer
 from .formulas.losses import LOSSES
 from .inspection import Trace, trace_pass
 from .layers.dense import Dense

@@ -12,9 +12,10 @@ import numpy as np
 
 from .backend import INTEGER, AnyBackend, HostArray
 from .backend.registry import load_backend
+from .backend.seam import check_backend
 from .checks.arrays import as_host, as_rows, check_finite, check_range
 from .checks.quoting import counted
-from .checks.settings import as_generator, check_backend, is_finite_number, positive_integer
+from .checks.settings import as_generator, is_finite_number, positive_integer
 from .layers.parameters import Parameters
 from .optimizers import MomentumSGD
 

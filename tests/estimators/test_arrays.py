@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse
 
 from fuseprop import MLPClassifier, MLPRegressor
+from fuseprop.backend.seam import OPTIONAL
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -130,7 +131,7 @@ def test_sparse_rows_are_never_made_dense_at_once(classes, solver, monkeypatch):
         "toarray",
         lambda self, *args: densest.append(self.shape[0]) or to_array(self, *args),
     )
-    monkeypatch.setattr("fuseprop.training.forward.CHUNK_BYTES", 40 * 1000)
+    monkeypatch.setitem(OPTIONAL, "chunk_bytes", 40 * 200)
     model = MLPClassifier(
         solver=solver, batch_size=20, max_iter=3, early_stopping=solver == "adam", random_state=0
     )

@@ -9,7 +9,9 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from ..checks.choices import suggestion
-from . import AnyBackend, BackendUnavailable
+from .errors import BackendUnavailable
+from .protocol import AnyBackend
+from .seam import check_backend
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -136,7 +138,9 @@ def _open(device: str, dtype: str) -> AnyBackend:
     except ImportError as error:
         raise BackendUnavailable(f"the backend {name!r} cannot be imported: {error}") from error
     chosen = device if kind in BACKEND_OF else rest
-    return cast(AnyBackend, backend_class(dtype=dtype, **({"device": chosen} if chosen else {})))
+    backend = backend_class(dtype=dtype, **({"device": chosen} if chosen else {}))
+    check_backend(backend)
+    return cast(AnyBackend, backend)
 
 
 @cache

@@ -26,11 +26,6 @@ def check_methods(name: str, value: object, methods: Sequence[str], expected: st
         raise TypeError(f"{name} must be {expected}, got {got:.100}.")
 
 
-def check_backend(backend: object) -> None:
-    """Raise TypeError for what is no backend."""
-    check_methods("backend", backend, ("from_host", "compile"), "a backend object (device= takes names)")
-
-
 def check_flag(name: str, value: object) -> None:
     """Raise TypeError for what is neither True nor False."""
     if not isinstance(value, FLAGS):

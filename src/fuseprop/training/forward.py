@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..backend import AnyBackend, Array
+from ..backend.seam import option
 from ..layers.stack import Stack
 from .features import Fetch
 from .step import Batch, Buffers, bytes_of_a_row
-
-CHUNK_BYTES = 2 << 20
-"""The buffers of a chunk, where the backend names no `chunk_bytes` of its own."""
 
 
 class Chunk(NamedTuple):
@@ -65,5 +63,5 @@ class Forward:
 
 def rows_of_a_chunk(backend: AnyBackend, stack: Stack, count: int) -> int:
     """Return how many rows go through a network at a time: as many as `chunk_bytes` hold, and at least 1."""
-    room: int = getattr(backend, "chunk_bytes", CHUNK_BYTES)
+    room: int = option(backend, "chunk_bytes")
     return max(1, min(count, room // bytes_of_a_row(backend, stack, backward=False)))

@@ -1,0 +1,53 @@
+"""The version of the seam: what a backend must have, what it may leave out, and which fuseprop it fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import BackendUnavailable
+from .protocol import Backend
+
+VERSION = 1
+"""Of the protocol. It grows when backends have to change; backends/README.md says what changed."""
+
+REQUIRED = tuple(sorted(name for name in vars(Backend) if not name.startswith("_")))
+"""The members of `Backend`."""
+
+OPTIONAL: dict[str, Any] = {"seam": 1, "chunk_bytes": 2 << 20}
+"""What a backend may have beside them, and what counts where it does not.
+
+seam : int
+    The version that it was written for.
+chunk_bytes : int
+    As much memory as the buffers of a chunk may take where rows are evaluated or predicted: few calls, and
+    what they work on stays in the cache.
+"""
+
+
+def option(backend: object, name: str) -> Any:
+    """Return what a backend says of one of `OPTIONAL`, or what counts where it says nothing."""
+    return getattr(backend, name, OPTIONAL[name])
+
+
+def check_backend(backend: object) -> None:
+    """Raise TypeError for what is no backend.
+
+    Raises BackendUnavailable for one of another version of the seam, and for one that lacks members.
+    """
+    kind = backend.__name__ if isinstance(backend, type) else type(backend).__name__
+    missing = [name for name in REQUIRED if not hasattr(backend, name)]
+    version = option(backend, "seam")
+    if isinstance(backend, type) or len(missing) > len(REQUIRED) // 2:
+        got = f"the class {kind}" if isinstance(backend, type) else f"{backend!r:.100}"
+        raise TypeError(f"backend must be a backend object (device= takes names), got {got}.")
+    if version != VERSION:
+        newer = isinstance(version, int) and version > VERSION
+        whose = "fuseprop" if newer else kind
+        raise BackendUnavailable(
+            f"{kind} was written for version {version} of the seam between fuseprop and its backends, and "
+            f"this fuseprop has version {VERSION}. Install a newer {whose}."
+        )
+    if missing:
+        raise BackendUnavailable(
+            f"the backend {kind} lacks {', '.join(missing)}: see the class fuseprop.backend.Backend."
+        )

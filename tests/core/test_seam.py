@@ -1,0 +1,107 @@
+"""The version of the seam: what a backend must have, what it may leave out, what is said of another."""
+
+import numpy as np
+import pytest
+from fuseprop_numpy import NumpyBackend
+
+from fuseprop import BackendUnavailable, Network, load_backend, mlp
+from fuseprop.backend import registry
+from fuseprop.backend.seam import OPTIONAL, REQUIRED, VERSION, check_backend
+
+
+class Entry:
+    def __init__(self, kind):
+        self.kind = kind
+
+    def load(self):
+        return self.kind
+
+
+@pytest.fixture
+def mine(monkeypatch):
+    """Register a class as the backend "mine"."""
+
+    def register(kind):
+        entries = {**registry._installed(), "mine": Entry(kind)}
+        monkeypatch.setattr(registry, "_installed", lambda: entries)
+
+    return register
+
+
+class Newer(NumpyBackend):
+    seam = VERSION + 1
+
+
+class Older(NumpyBackend):
+    seam = VERSION - 1
+
+
+class Lacking:
+    """A backend without one of its methods."""
+
+    def __init__(self, dtype="float32", device="cpu"):
+        self._own = NumpyBackend(dtype, device)
+
+    def __getattr__(self, name):
+        if name == "softmax":
+            raise AttributeError(name)
+        return getattr(self._own, name)
+
+
+def test_all_members_of_the_protocol_are_required():
+    assert {"name", "dtype", "matmul", "compile", "session"} <= set(REQUIRED)
+    assert not set(REQUIRED) & set(OPTIONAL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            Newer,
+            f"Newer was written for version {VERSION + 1} .*has version {VERSION}. Install a newer fuseprop",
+        ),
+        (
+            Older,
+            f"Older was written for version {VERSION - 1} .*has version {VERSION}. Install a newer Older",
+        ),
+        (Lacking, "the backend Lacking lacks softmax: see the class fuseprop.backend.Backend"),
+    ],
+)
+def test_a_backend_of_another_version_is_refused_at_each_door(mine, kind, said):
+    mine(kind)
+    with pytest.raises(BackendUnavailable, match=said):
+        load_backend("mine")
+    with pytest.raises(BackendUnavailable, match=said):
+        Network(mlp([2, 1]), "half_squared_error", backend=kind())
+    (status,) = (one for one in registry.available_backends() if one.name == "mine")
+    assert not status.available
+
+
+@pytest.mark.parametrize("value", ["cpu", None, 3, NumpyBackend, np.zeros(2)])
+def test_what_is_no_backend_is_a_type_error(value):
+    with pytest.raises(TypeError, match="must be a backend object"):
+        check_backend(value)
+
+
+@pytest.mark.parametrize("room", [1, 10_000, 1 << 30])
+def test_a_backend_says_how_much_memory_a_chunk_takes(room):
+    """And rows are predicted and evaluated alike, however many go through at a time."""
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(300, 5)), rng.integers(0, 3, 300)
+    passes = []
+
+    class Roomy(NumpyBackend):
+        chunk_bytes = room
+
+        def softmax(self, logits, *, out):
+            passes.append(len(logits))
+            super().softmax(logits, out=out)
+
+    network = Network(mlp([5, 7, 3]), "softmax_cross_entropy", seed=0, backend=Roomy("float64"))
+    other = Network(mlp([5, 7, 3]), "softmax_cross_entropy", seed=0, dtype="float64", device="cpu")
+    np.testing.assert_allclose(network.predict(X), other.predict(X), rtol=1e-12)
+    assert sum(passes) == 300
+    assert max(passes) == {1: 1, 1 << 30: 300}.get(room, max(passes))
+    assert (len(passes) > 1) == (room < 1 << 30)
+    for name, value in network.evaluate(X, labels).items():
+        assert value == pytest.approx(other.evaluate(X, labels)[name], rel=1e-12)

@@ -1,0 +1,119 @@
+"""A training that is taken apart into plain data after an epoch, and put together again, goes on alike."""
+
+import numpy as np
+import pytest
+
+from fuseprop import Adam, EarlyStopping, History, MomentumSGD, Network, mlp
+from fuseprop.callbacks import LearningRate, OnEpochEnd, Together
+from fuseprop.schedules import Cosine
+from fuseprop.training.epoch import Epoch
+from fuseprop.training.evaluation import Evaluation
+from fuseprop.training.loop import Training
+from fuseprop.training.observers import Norms, SumOfSquares
+from fuseprop.training.orders import Orders, shuffled
+from fuseprop.training.rows import check_rows
+from fuseprop.training.rules import FitRules
+
+EPOCHS = 14
+RNG = np.random.default_rng(5)
+X, LABELS = RNG.normal(size=(40, 4)), RNG.integers(0, 3, 40)
+
+
+class Parts:
+    """A training of a network, in the parts that carry something from epoch to epoch."""
+
+    def __init__(self, optimizer, dropout, left):
+        layers = mlp([4, 9, 3], "tanh", dropout=dropout)
+        self.network = Network(layers, "softmax_cross_entropy", seed=3, device="cpu", dtype="float64")
+        stack, backend = self.network.stack, self.network.backend
+        rows, held_out = check_rows(stack, X, LABELS).split(self.network.rng, 0.3, stack.loss)
+        self.optimizer = optimizer()
+        self.observers = [Evaluation(backend, stack, None, held_out), SumOfSquares(stack.parameters)]
+        self.observers.append(Norms(stack.parameters))
+        epoch = Epoch(backend, stack, None, self.optimizer, rows, batch_size=8, observers=self.observers)
+        self.rules = FitRules(epoch, self.observers[1], self.observers[0])
+        self.orders = Orders(self.network.rng, rows.order, left, draw=shuffled, send=epoch.send, ahead=False)
+        self.callbacks = Together(
+            [EarlyStopping(4), LearningRate(self.optimizer, Cosine(0.5, EPOCHS)), OnEpochEnd(str)]
+        )
+        self.training = Training(epoch, self.rules, self.orders)
+
+    def state(self):
+        stack = self.network.stack
+        return {
+            "weights": self.network.weights(),
+            "dropout": None if stack.dropout is None else self.network.backend.to_host(stack.dropout.step),
+            **{
+                name: getattr(self, name).state_dict()
+                for name in ("optimizer", "rules", "orders", "callbacks")
+            },
+            "observers": [observer.state_dict() for observer in self.observers],
+        }
+
+    def load(self, state):
+        stack = self.network.stack
+        self.network.set_weights(state["weights"])
+        if stack.dropout is not None:
+            self.network.backend.from_host(state["dropout"], out=stack.dropout.step)
+        for name in ("optimizer", "rules", "orders", "callbacks"):
+            getattr(self, name).load_state_dict(state[name])
+        for observer, carried in zip(self.observers, state["observers"], strict=True):
+            observer.load_state_dict(carried)
+
+
+class At:
+    """Do something when an epoch has ended, or when training has started."""
+
+    def __init__(self, epoch, act):
+        self.epoch, self.act = epoch, act
+
+    def start(self, epochs, history):
+        if self.epoch == 0:
+            self.act()
+
+    def epoch_end(self, history):
+        if history.epochs == self.epoch:
+            self.act()
+
+    def end(self, history):
+        pass
+
+
+def plain(value):
+    """Whether this is numbers, strings, arrays, None, and lists and dicts of them."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and plain(part) for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(plain, value))
+    return value is None or isinstance(value, bool | int | float | str | np.ndarray | np.generic)
+
+
+@pytest.mark.parametrize("ended_after", [1, 3, 4])
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize(
+    "optimizer", [lambda: MomentumSGD(0.5, 0.9), lambda: Adam(0.05)], ids=["sgd", "adam"]
+)
+def test_training_goes_on_from_its_parts(optimizer, dropout, ended_after):
+    whole, found = Parts(optimizer, dropout, EPOCHS), []
+    whole.callbacks.callbacks.append(At(ended_after, lambda: found.append(whole.state())))
+    history = whole.training.run(EPOCHS, whole.callbacks, History("accuracy", validates=True))
+    assert history.epochs > ended_after
+    (state,) = found
+    state["callbacks"]["callbacks"].pop()  # the one that has taken the state
+    assert plain(state)
+
+    other = Parts(optimizer, dropout, EPOCHS - ended_after)
+    other.callbacks.callbacks.append(At(0, lambda: (other.callbacks.callbacks.pop(), other.load(state))))
+    rest = History("accuracy", validates=True)
+    for name in ("train_loss", "train_metric", "validation_loss", "validation_metric", "learning_rate"):
+        setattr(rest, name, list(getattr(history, name)[:ended_after]))
+    rest.best_epoch = state["rules"]["best"]["epoch"]
+    other.training.run(EPOCHS - ended_after, other.callbacks, rest)
+
+    for name in ("train_loss", "validation_loss", "learning_rate", "stop_reason", "best_epoch"):
+        assert getattr(rest, name) == getattr(history, name), name
+    for (weights, bias), (expected, expected_bias) in zip(
+        other.network.weights(), whole.network.weights(), strict=True
+    ):
+        np.testing.assert_array_equal(weights, expected)
+        np.testing.assert_array_equal(bias, expected_bias)
