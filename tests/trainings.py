@@ -91,12 +91,16 @@ class Left:
             self.text[f"{prefix}.{name}"] = repr(getattr(history, name))
         self.text[f"{prefix}.seconds"] = f"of {len(history.seconds)} epochs"
 
-    def network(self, network, optimizer=None, prefix=""):
-        """Keep weights and gradients, what comes next of the random numbers, and the optimizer's state."""
+    def weights(self, network, prefix=""):
+        """Keep weights and gradients."""
         for i, (weights, bias) in enumerate(network.weights(), 1):
             self.exact[f"{prefix}W{i}"], self.exact[f"{prefix}b{i}"] = weights, bias
         for i, (weights, bias) in enumerate(network.gradients(), 1):
             self.exact[f"{prefix}dW{i}"], self.exact[f"{prefix}db{i}"] = weights, bias
+
+    def network(self, network, optimizer=None, prefix=""):
+        """Keep weights and gradients, what comes next of the random numbers, and the optimizer's state."""
+        self.weights(network, prefix)
         self.text[f"{prefix}next random number"] = repr(int(network.rng.integers(2**40)))
         if optimizer is not None:
             for i, moment in enumerate(optimizer.moments):
@@ -389,7 +393,7 @@ def _save_best(left):
             model.network.fit(X, target, epochs=9, validation=0.3, callbacks=[kept]), f"history {run}"
         )
         best = fuseprop.load("best.safetensors", device="cpu")
-        left.network(best.network, prefix=f"saved {run} ")
+        left.weights(best.network, f"saved {run} ")
         left.close[f"score saved {run}"] = np.array(model.saved_score("best.safetensors").value)
 
 
@@ -785,7 +789,7 @@ def _command(left, name):
     with contextlib.redirect_stdout(told):
         main(arguments, standalone_mode=False)
     left.text["words"], left.close["numbers"] = _numbers_of(told.getvalue())
-    left.network(fuseprop.load(f"{name}.safetensors", device="cpu").network)
+    left.weights(fuseprop.load(f"{name}.safetensors", device="cpu").network)
 
 
 def _topic(left, name):
