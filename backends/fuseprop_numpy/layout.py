@@ -1,4 +1,4 @@
-"""What holds examples in a program, and whether all of it can be turned: examples along columns."""
+"""Whether a program can run feature-major, examples along columns, and which arrays hold examples."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from fuseprop.backend import Call, HostArray, Program, Shape
 from .memory import overlaps, place, stands_below
 
 SMALL = 8192
-"""Elements of the widest activation up to which the turned form is the faster one."""
+"""Elements of the widest activation up to which feature-major is faster."""
 
 SMALL_INPUT = 2048
-"""Elements of a batch up to which copying it, to have ones below it, costs less than a bias apart."""
+"""Elements of a batch up to which copying it, to add a row of ones, costs less than a bias apart."""
 
 
 class Layout:
-    """The arrays of a program by the role that they play.
+    """The arrays of a program by their role.
 
     Attributes
     ----------
     gathered : places of the batches that the program gathers
     computed : places of scratch (n, m) that it computes, activations and gradients
-    folding : calls that come in pairs, by `id`: together they are one product with a layer's whole block
-    multiplied : places of what such a product needs a row of ones below
+    folding : calls, by `id`, that come in pairs; a pair is one product with a layer's whole block
+    multiplied : places of the arrays that such a product needs with a row of ones below
     """
 
     def __init__(self, program: Program) -> None:
@@ -43,10 +43,10 @@ class Layout:
                 self.multiplied.add(place(x))
 
     def is_small(self) -> bool:
-        """Whether the program consists of small products of rows, and can be turned."""
+        """Whether the program consists of small products of rows, and can run feature-major."""
         products = [call.options["out"] for call in self._calls if call.operation == "matmul"]
         widest = max((out.size for out in products if place(out) in self.computed), default=0)
-        return 0 < widest <= SMALL and all(map(self._can_be_turned, self._calls))
+        return 0 < widest <= SMALL and all(map(self._can_run_feature_major, self._calls))
 
     def owners(self, array: HostArray) -> list[HostArray]:
         """Return the computed arrays that share memory with this one: itself, or what it is a view of."""
@@ -61,7 +61,7 @@ class Layout:
         """Whether an array holds a row for each example."""
         return place(array) in self.computed or place(array) in self.gathered
 
-    def _can_be_turned(self, call: Call) -> bool:
+    def _can_run_feature_major(self, call: Call) -> bool:
         computed = self.computed
         match call.operation:
             case "matmul":
