@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import Activation, Call, HostArray, Program, Shape
+from fuseprop.backend import Activation, Call, HostArray, Program, Shape, place
 
-from .layout import Layout
-from .memory import block_of, inputs, outputs, place
+from .layout import Layout, block_of
 from .replay.compile import CompiledProgram
 
 ON_TWINS = {"matmul", "bias_activation", "activation_backward", "softmax_cross_entropy"}
@@ -32,9 +31,9 @@ class FeatureMajor(CompiledProgram):
         super().__init__(backend, program)
 
     def _go_by(self, cursor: HostArray, calls: Sequence[Call]) -> None:
-        self._copy_twins([array for call in calls for array in inputs(call)])
+        self._copy_twins([array for call in calls for array in call.reads])
         super()._go_by(cursor, calls)
-        for array in (array for call in calls for array in outputs(call)):
+        for array in (array for call in calls for array in call.writes):
             if place(array) in self._layout.gathered & self._layout.multiplied:
                 self.add(np.copyto, self._twin(array), array.T)
 
@@ -44,9 +43,9 @@ class FeatureMajor(CompiledProgram):
         if call.operation in ON_TWINS:
             super()._compile(call)
             return
-        self._copy_twins([*inputs(call), *outputs(call)])
+        self._copy_twins([*call.reads, *call.writes])
         super()._compile(call)
-        for array in self._turned(outputs(call)):
+        for array in self._turned(call.writes):
             self.add(np.copyto, self._twin(array), array.T)
 
     def _copy_twins(self, arrays: Sequence[HostArray]) -> None:

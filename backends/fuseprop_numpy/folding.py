@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fuseprop.backend import HostArray, Program
-
-from .memory import inputs, outputs, overlaps
+from fuseprop.backend import HostArray, Program, overlaps, span
 
 LINEAR = {"matmul", "activation_backward", "dropout"}
 """Operations linear in the gradient: they make of a scaled gradient one that is scaled alike."""
@@ -50,18 +48,19 @@ def folding(program: Program) -> Folding | None:
     if len(losses) != 1 or len(updates) != 1 or updates < losses:
         return None
     loss, update = program.calls[losses[0]], program.calls[updates[0]]
-    _, gradients, _, settings = inputs(update)
-    scaled = [loss.options["gradient"]]
+    _, gradients, _, settings = update.operands
+    scratch = [span(array) for array in program.scratch]
+    scaled = [span(loss.options["gradient"])]
     for call in program.calls[losses[0] + 1 :]:
-        if overlaps(settings, outputs(call)):
+        if overlaps(settings, call.writes):
             return None
-        if call is update or not any(overlaps(array, scaled) for array in inputs(call)):
+        if call is update or not any(span(array).meets(scaled) for array in call.reads):
             continue
         if call.operation not in LINEAR:
             return None
-        scaled.extend(outputs(call))
-    if not all(overlaps(array, (*program.scratch, gradients)) for array in scaled):
+        scaled += map(span, call.writes)
+    if not all(each.meets([*scratch, span(gradients)]) for each in scaled):
         return None
-    unfolds = not overlaps(gradients, program.scratch)
+    unfolds = not span(gradients).meets(scratch)
     rate = settings[:1].reshape(())
     return Folding(settings, np.ones_like(rate) if unfolds else rate, unfolds)

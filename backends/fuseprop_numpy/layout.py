@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from fuseprop.backend import Call, HostArray, Program, Shape
+import numpy as np
 
-from .memory import overlaps, place, stands_below
+from fuseprop.backend import Call, HostArray, Program, Shape, place, span
 
 SMALL = 8192
 """Elements of the widest activation up to which feature-major is faster."""
@@ -33,6 +33,7 @@ class Layout:
         matrices = {place(array): array for array in program.scratch if array.ndim == 2}
         self._computed = {key: array for key, array in matrices.items() if key not in self.gathered}
         self.computed = set(self._computed)
+        self._spans = [(array, span(array)) for array in self._computed.values()]
         self._owners: dict[tuple[int, Shape], list[HostArray]] = {}
         self.folding: set[int] = set()
         self.multiplied = set()
@@ -52,9 +53,10 @@ class Layout:
         """Return the computed arrays that share memory with this one: itself, or what it is a view of."""
         key = place(array)
         if key not in self._owners:
-            own = self._computed.get(key)
-            of = self._computed.values() if own is None else (own,)
-            self._owners[key] = [each for each in of if overlaps(array, (each,))]
+            own, at = self._computed.get(key), span(array)
+            self._owners[key] = (
+                [each for each, where in self._spans if at.meets((where,))] if own is None else [own]
+            )
         return self._owners[key]
 
     def has_rows(self, array: HostArray) -> bool:
@@ -93,3 +95,15 @@ class Layout:
             return None
         small = place(x) in self.gathered and x.size <= SMALL_INPUT
         return x if small or place(x) in self.computed else None
+
+
+def stands_below(bias: HostArray, weights: HostArray) -> bool:
+    """Whether a bias (m,) is in memory what comes after its layer's weights (d, m)."""
+    address, (_, m) = place(weights)
+    return weights.flags.c_contiguous and place(bias) == (address + weights.nbytes, (m,))
+
+
+def block_of(weights: HostArray) -> HostArray:
+    """Return weights (d, m) together with the bias below them, (d + 1, m)."""
+    d, m = weights.shape
+    return np.lib.stride_tricks.as_strided(weights, (d + 1, m))

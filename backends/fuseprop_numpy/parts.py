@@ -13,9 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fuseprop.backend import Call, HostArray, Program
-
-from .memory import inputs, outputs, overlaps, place
+from fuseprop.backend import Call, HostArray, Program, place, span, touches
 
 UPDATES = {"momentum_sgd", "adam"}
 METRICS = {"argmax_equals", "threshold_equals"}
@@ -88,7 +86,7 @@ class RowsOfStep:
         self._flat: HostArray = update.operands[1]
         first = next(call for call in program.calls if call.operation == "take_rows")
         self._cursor, self._n = first.operands[2], len(first.options["out"])
-        self._of_rows = [*program.scratch, self._flat]
+        self._of_rows = [span(array) for array in (*program.scratch, self._flat)]
         self._scratch = {place(array) for array in program.scratch}
 
     def calls(self, program: Program, *, once: bool) -> list[Call]:
@@ -106,8 +104,7 @@ class RowsOfStep:
     def _goes_by_rows(self, call: Call) -> bool:
         """Whether a call touches rows of the batch or goes by its cursor; others are made once."""
         at_cursor = any(operand is self._cursor for operand in call.operands)
-        touched = (array for array in (*inputs(call), *outputs(call)) if overlaps(array, self._of_rows))
-        return at_cursor or any(True for _ in touched)
+        return at_cursor or touches(call, self._of_rows)
 
     def _part(self, call: Call) -> Call:
         operands, options = call.operands, call.options

@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import Call, HostArray, Program, Shape
+from fuseprop.backend import Call, HostArray, Program, Shape, overlaps, place
 
 from ..folding import Folding, folding
-from ..memory import inputs, overlaps, place
 from ..operations.calls import runner
 from ..operations.dense import DenseCalls
 from ..operations.row_reductions import ReductionCalls
@@ -79,7 +78,7 @@ class CompiledProgram(DenseCalls, ReductionCalls, UpdateCalls):
         if place(array) not in map(place, self._program.scratch):
             return False
         readers = [call for call in self._program.calls if call.operation != "put_rows"]
-        return not any(overlaps(array, inputs(call)) for call in readers)
+        return not any(overlaps(array, call.reads) for call in readers)
 
     def _compile(self, call: Call) -> None:
         operands = call.operands
