@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 import numpy as np
-from fuseprop_numpy.steps import Step
+from fuseprop_numpy.operations.calls import BoundCall
 
 from fuseprop.backend.registry import load_backend
 
@@ -42,7 +42,7 @@ def main(network: str) -> None:
 def calls(network: str, seconds: float = SECONDS) -> dict[str, Any]:
     """Return {"network", "calls": [{"call", "shapes", "seconds"}, ...]} of a step, in its order."""
     stepper = Stepper(make_problem(CASES[network], "sigmoid"), load_backend("cpu"))
-    steps: list[Step] = stepper.prebound()
+    steps: list[BoundCall] = stepper.prebound()
     times: list[list[float]] = [[] for _ in steps]
     rounds, end = 0, perf_counter() + seconds
     while rounds < WARM_UP or perf_counter() < end:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.feature_major import prebound
-from fuseprop_numpy.steps import Step
+from fuseprop_numpy.operations.calls import BoundCall
 
 from fuseprop import MomentumSGD, Network, mlp
 from fuseprop.backend import INTEGER, AnyBackend, Program, Runner
@@ -69,10 +69,10 @@ class Stepper:
         """Record a step and return what replays it."""
         return self.backend.compile(self.record())
 
-    def prebound(self) -> Sequence[Step]:
+    def prebound(self) -> Sequence[BoundCall]:
         """Return the calls that a replay on NumPy makes."""
         assert isinstance(self.backend, NumpyBackend)
-        return prebound(self.backend, self.record()).steps
+        return prebound(self.backend, self.record()).bound
 
     def record(self) -> Program:
         """Return a step as a program."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from math import prod
 
-from fuseprop.backend import Activation
+from fuseprop.backend import Activation, span
 
 from .catalog import BLOCK, FUNCTORS
 from .launch import blocks_for, expect_factors, lanes_for
 from .operations import WARP, Operations
 from .shapes import Array, expect
-from .spans import span
 
 SLICE = 128
 """Rows that a block adds up in a column sum; more rows than that are added in two stages."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from fuseprop.backend import INTEGER, Call
+from fuseprop.backend import INTEGER, Access, Call
 
 from .catalog import BLOCK
 from .launch import blocks_for, lanes_for
@@ -66,3 +66,12 @@ class FusedOperations(LossOperations, UpdateOperations):
         expect((1,), cursor=cursor)
         *buffers, settings = update.operands
         self._run_update(update.operation, buffers, settings, **update.options, advance=(cursor, by))
+
+
+TAKE_BATCH = Access.of(FusedOperations.take_batch, reads="order cursor sources", writes="outs")
+KEEP_LOSSES = Access.of(
+    FusedOperations.keep_losses, reads="loss metric cursor bias", writes="loss losses hits"
+)
+UPDATE_AND_ADVANCE = Access.of(
+    FusedOperations.update_and_advance, reads="update cursor", writes="update cursor"
+)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from fuseprop.backend import INTEGER, Call, Program
+from fuseprop.backend import INTEGER, Call, Program, overlaps, span, touches
 
+from .fused import KEEP_LOSSES, TAKE_BATCH, UPDATE_AND_ADVANCE
 from .shapes import Array
-from .spans import reads, span, spans, touches, writes
 from .updates import UPDATES
 
 
@@ -28,7 +28,7 @@ def _with_batches_taken(calls: list[Call]) -> list[Call]:
     """Gathers in a row by the same order at the same cursor: `take_batch`."""
 
     def by_what(call: Call) -> object:
-        return tuple(spans(call.operands[1:])) if call.operation == "take_rows" else id(call)
+        return tuple(map(span, call.operands[1:])) if call.operation == "take_rows" else id(call)
 
     fused: list[Call] = []
     for _, group in groupby(calls, by_what):
@@ -44,16 +44,15 @@ def _make_a_batch(calls: Sequence[Call]) -> bool:
         return False
     if kinds[-1] and calls[-1].operands[0].ndim != 1:
         return False
-    read = [each for call in calls for each in reads(call)]
-    return not any(each.meets(read) for call in calls for each in writes(call))
+    read = [array for call in calls for array in call.reads]
+    return not any(overlaps(array, read) for call in calls for array in call.writes)
 
 
 def _batch(calls: Sequence[Call]) -> Call:
     _, order, cursor = calls[0].operands
     sources = tuple(call.operands[0] for call in calls)
-    return Call(
-        "take_batch", (order, cursor, sources), {"outs": tuple(call.options["out"] for call in calls)}
-    )
+    outs = tuple(call.options["out"] for call in calls)
+    return Call("take_batch", (order, cursor, sources), {"outs": outs}, TAKE_BATCH)
 
 
 def _with_losses_kept(calls: list[Call], scratch: Sequence[Array]) -> list[Call]:
@@ -84,7 +83,7 @@ def _kept(calls: list[Call], i: int, metric: Call | None, scratch: Sequence[Arra
     """Return the calls with the loss at i kept at once, or None where somebody would notice."""
     loss = calls[i]
     batch = [loss.options["losses"], *([metric.options["out"]] if metric else [])]
-    if not all(span(array).meets(spans(scratch)) for array in batch):
+    if not all(overlaps(array, scratch) for array in batch):
         return None
     puts = []
     for array in batch:
@@ -100,15 +99,15 @@ def _kept(calls: list[Call], i: int, metric: Call | None, scratch: Sequence[Arra
     done = [loss, *([metric] if metric else []), *puts]
     places = [j for j, call in enumerate(calls) if any(call is each for each in done)]
     others = [(j, call) for j, call in enumerate(calls) if j not in places]
-    if places[0] != i or any(touches(call, spans(batch)) for _, call in others):
+    if places[0] != i or any(touches(call, [span(array) for array in batch]) for _, call in others):
         return None
     kept = [put.options["out"] for put in puts]
     for j, call in others:
         moved_past = i < j < places[-1]
-        if moved_past and (touches(call, spans(kept)) or any(w.meets([span(cursor)]) for w in writes(call))):
+        if moved_past and (touches(call, [span(array) for array in kept]) or overlaps(cursor, call.writes)):
             return None
     options = {"losses": kept[0], "hits": kept[1] if metric else None}
-    fused = Call("keep_losses", (loss, metric, cursor), options)
+    fused = Call("keep_losses", (loss, metric, cursor), options, KEEP_LOSSES)
     return [fused if j == i else call for j, call in enumerate(calls) if j == i or j not in places]
 
 
@@ -122,7 +121,7 @@ def _with_bias_left_to_loss(calls: list[Call], scratch: Sequence[Array]) -> list
         if (
             bias is not None
             and span(add.options["out"]) == span(z)
-            and span(z).meets(spans(scratch))
+            and overlaps(z, scratch)
             and [call.operation for call in readers] == ["keep_losses"]
         ):
             loss = readers[0]
@@ -143,6 +142,6 @@ def _with_cursors_advanced(calls: list[Call]) -> list[Call]:
             cursor, by = advance.operands
             if any(touches(call, [span(cursor)]) for call in calls[i:j]):
                 continue
-            fused = Call("update_and_advance", (update, cursor, by), {})
+            fused = Call("update_and_advance", (update, cursor, by), {}, UPDATE_AND_ADVANCE)
             return [*calls[:i], fused, *calls[i + 1 : j], *calls[j + 1 :]]
     return calls

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from fuseprop.backend import Span, span
+
 from .catalog import Kernel
 from .shapes import Array
-from .spans import Span, span, spans
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,11 @@ class Run:
     def arrays(self) -> dict[str, Array]:
         """The arrays among the arguments, by the names of the parameters."""
         named = zip(self.kernel.parameters, self.arguments, strict=True)
-        return {parameter.name: value for parameter, value in named if spans((value,))}
+        return {
+            parameter.name: value
+            for parameter, value in named
+            if hasattr(getattr(value, "data", None), "ptr")
+        }
 
     @property
     def reads(self) -> list[Span]:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from fuseprop.backend import span
+
 from .device import Device
 from .nodes import Node, Run, meet
-from .spans import span
 
 
 def with_parts_added_up(nodes: Sequence[Node], device: Device) -> list[Node]:

@@ -1,6 +1,7 @@
 """`fuseprop.backend.Backend` on NumPy: in place, `out` everywhere, nothing allocated in a step.
 
-Called one by one, operations are what the families in this folder say; a compiled program is replayed.
+Called one by one, operations are those of `operations`; a compiled program is replayed by `replay`,
+`feature_major` for small networks, or `shared` for wide batches.
 """
 
 from __future__ import annotations
@@ -13,21 +14,18 @@ import numpy as np
 
 from fuseprop.backend import Backend, BackendUnavailable, HostArray, Program, Runner
 
-from .arrays import ArrayOperations
-from .denormals import flushing
-from .dense import DenseOperations
 from .feature_major import prebound
-from .inference import InferenceOperations
-from .losses import LossOperations
-from .rows import RowOperations
+from .operations.arrays import ArrayOperations
+from .operations.dense import DenseOperations
+from .operations.row_reductions import ReductionOperations
+from .operations.rows import RowOperations
+from .operations.updates import UpdateOperations
 from .shared import Shared, sharing_threads
-from .threads import ENOUGH, ONE_THREAD, multiplications
-from .updates import UpdateOperations
+from .threads.blas_limit import ENOUGH, ONE_THREAD, multiplications
+from .threads.denormals import flushing
 
 
-class NumpyBackend(
-    ArrayOperations, RowOperations, DenseOperations, LossOperations, InferenceOperations, UpdateOperations
-):
+class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOperations, UpdateOperations):
     """Arrays are `numpy.ndarray`, on the CPU.
 
     Parameters
@@ -35,7 +33,7 @@ class NumpyBackend(
     dtype : "float32" | "float64"
         The dtype of values, gradients and losses.
     device : "cpu"
-        The only device there is; another one raises BackendUnavailable.
+        The only device; another one raises BackendUnavailable.
     """
 
     name = "numpy"

@@ -1,9 +1,9 @@
-"""Replaying a program with its examples along columns instead of rows: the form for small networks.
+"""Replaying a program feature-major, with its examples along columns: the form for small networks.
 
 Every activation and gradient (n, m) has a *twin* (m, n), which is computed in its place, with a row of ones
 below. A layer's ((d + 1), m) block, weights and bias, then meets the twin and its ones in one product: no
 bias to spread and add on the way forward, none to sum on the way back, and the largest logit of an example is
-found along contiguous memory. What it saves is calls, three a layer.
+found along contiguous memory. This saves three calls a layer.
 """
 
 from __future__ import annotations
@@ -13,28 +13,27 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import Activation, Call, HostArray, Program, Shape
+from fuseprop.backend import Activation, Call, HostArray, Program, Shape, place
 
-from .layout import Layout
-from .memory import block_of, inputs, outputs, place
-from .replay import Replay
+from .layout import Layout, block_of
+from .replay.compile import CompiledProgram
 
 ON_TWINS = {"matmul", "bias_activation", "activation_backward", "softmax_cross_entropy"}
 
 
-class FeatureMajor(Replay):
-    """The steps of one program; what is not scratch ends as with `Replay`."""
+class FeatureMajor(CompiledProgram):
+    """The prebound calls of one program; whatever is not scratch ends as with `CompiledProgram`."""
 
     def __init__(self, backend: Any, program: Program, layout: Layout) -> None:
         self._layout = layout
         self._twins: dict[tuple[int, Shape], HostArray] = {}
-        self._bordered: dict[tuple[int, Shape], HostArray] = {}  # with the ones below
+        self._bordered: dict[tuple[int, Shape], HostArray] = {}  # the twins with the ones below
         super().__init__(backend, program)
 
     def _go_by(self, cursor: HostArray, calls: Sequence[Call]) -> None:
-        self._copy_twins([array for call in calls for array in inputs(call)])
+        self._copy_twins([array for call in calls for array in call.reads])
         super()._go_by(cursor, calls)
-        for array in (array for call in calls for array in outputs(call)):
+        for array in (array for call in calls for array in call.writes):
             if place(array) in self._layout.gathered & self._layout.multiplied:
                 self.add(np.copyto, self._twin(array), array.T)
 
@@ -44,9 +43,9 @@ class FeatureMajor(Replay):
         if call.operation in ON_TWINS:
             super()._compile(call)
             return
-        self._copy_twins([*inputs(call), *outputs(call)])
+        self._copy_twins([*call.reads, *call.writes])
         super()._compile(call)
-        for array in self._turned(outputs(call)):
+        for array in self._turned(call.writes):
             self.add(np.copyto, self._twin(array), array.T)
 
     def _copy_twins(self, arrays: Sequence[HostArray]) -> None:
@@ -54,17 +53,17 @@ class FeatureMajor(Replay):
             self.add(np.copyto, array, self._twin(array).T)
 
     def _turned(self, arrays: Sequence[HostArray]) -> list[HostArray]:
-        """Return the computed arrays that these are views of, if they stand in memory of their twin's own."""
+        """Return the computed arrays that these are views of, if their twins have memory of their own."""
         owners = (owner for array in arrays for owner in self._layout.owners(array))
         return [owner for owner in owners if not np.may_share_memory(owner, self._twin(owner))]
 
     def _twin(self, array: HostArray) -> HostArray:
-        """Return the twin (m, n) of an array: the same object each time, which ufuncs know sooner."""
+        """Return the twin (m, n) of an array: the same object each time, which ufuncs recognise sooner."""
         key = place(array)
         if key not in self._twins:
             n, m = array.shape
             if key in self._layout.multiplied:
-                if key in self._layout.gathered:  # its twin is a copy, which is sooner made row by row
+                if key in self._layout.gathered:  # its twin is a copy, made faster row by row
                     self._bordered[key] = np.ones((n, m + 1), self._dtype).T
                 else:
                     self._bordered[key] = np.ones((m + 1, n), self._dtype)
@@ -147,7 +146,7 @@ class FeatureMajor(Replay):
         self.add(flat.put, at_label, picked, "clip")
 
 
-def prebound(backend: Any, program: Program) -> Replay:
+def prebound(backend: Any, program: Program) -> CompiledProgram:
     """Return a program as prebound calls, in the form that is cheaper for its shapes."""
     layout = Layout(program)
-    return FeatureMajor(backend, program, layout) if layout.is_small() else Replay(backend, program)
+    return FeatureMajor(backend, program, layout) if layout.is_small() else CompiledProgram(backend, program)

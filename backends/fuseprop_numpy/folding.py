@@ -1,4 +1,4 @@
-"""The learning rate folded into the row weights: a pass over all parameters less in every step."""
+"""The learning rate folded into the row weights: every step saves a pass over all parameters."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fuseprop.backend import HostArray, Program
-
-from .memory import inputs, outputs, overlaps
+from fuseprop.backend import HostArray, Program, overlaps, span
 
 LINEAR = {"matmul", "activation_backward", "dropout"}
-"""What makes of a scaled gradient a gradient scaled alike."""
+"""Operations linear in the gradient: they make of a scaled gradient one that is scaled alike."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +19,12 @@ class Folding:
     Attributes
     ----------
     settings : (3,)
-        Those of the update.
+        The update's settings; the learning rate is the first.
     scale : ()
-        What the row weights are multiplied by: the learning rate itself, or where the gradients are wanted,
-        1 in place of a rate of 0, which they could not be divided by.
+        What the row weights are multiplied by: the learning rate itself. Where the gradients are read after
+        the update, 1 takes the place of a rate of 0, by which they could not be divided.
     unfolds : bool
-        Whether the gradients are wanted after the update, and divided by the scale for that.
+        Whether the gradients are read after the update, which then divides them by the scale.
     """
 
     settings: HostArray
@@ -34,34 +32,35 @@ class Folding:
     unfolds: bool
 
     def set_scale(self) -> None:
-        """Take the learning rate as it stands, if it is not the scale itself."""
+        """Set the scale to the learning rate as it is now, or to 1 if that is 0."""
         self.scale[()] = self.settings[0] or 1
 
 
 def folding(program: Program) -> Folding | None:
     """Return how the learning rate of a program's momentum update can be folded, None where it cannot.
 
-    A loss's gradient is linear in the row weights, and so is all that backpropagation makes of it. Where
-    nothing but the update reads what that ends in, a times the n row weights replaces a times the P
-    gradients. The settings must not change between the loss and the update.
+    A loss's gradient is linear in the row weights, and so are all gradients that backpropagation computes
+    from it. If the update alone reads these, scaling the n row weights by the learning rate replaces scaling
+    the P gradients. The settings must not change between the loss and the update.
     """
     losses = [i for i, call in enumerate(program.calls) if "losses" in call.options]
     updates = [i for i, call in enumerate(program.calls) if call.operation == "momentum_sgd"]
     if len(losses) != 1 or len(updates) != 1 or updates < losses:
         return None
     loss, update = program.calls[losses[0]], program.calls[updates[0]]
-    _, gradients, _, settings = inputs(update)
-    scaled = [loss.options["gradient"]]
+    _, gradients, _, settings = update.operands
+    scratch = [span(array) for array in program.scratch]
+    scaled = [span(loss.options["gradient"])]
     for call in program.calls[losses[0] + 1 :]:
-        if overlaps(settings, outputs(call)):
+        if overlaps(settings, call.writes):
             return None
-        if call is update or not any(overlaps(array, scaled) for array in inputs(call)):
+        if call is update or not any(span(array).meets(scaled) for array in call.reads):
             continue
         if call.operation not in LINEAR:
             return None
-        scaled.extend(outputs(call))
-    if not all(overlaps(array, (*program.scratch, gradients)) for array in scaled):
+        scaled += map(span, call.writes)
+    if not all(each.meets([*scratch, span(gradients)]) for each in scaled):
         return None
-    unfolds = not overlaps(gradients, program.scratch)
+    unfolds = not span(gradients).meets(scratch)
     rate = settings[:1].reshape(())
     return Folding(settings, np.ones_like(rate) if unfolds else rate, unfolds)

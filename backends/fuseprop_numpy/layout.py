@@ -1,29 +1,29 @@
-"""What holds examples in a program, and whether all of it can be turned: examples along columns."""
+"""Whether a program can run feature-major, examples along columns, and which arrays hold examples."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from fuseprop.backend import Call, HostArray, Program, Shape
+import numpy as np
 
-from .memory import overlaps, place, stands_below
+from fuseprop.backend import Call, HostArray, Program, Shape, place, span
 
 SMALL = 8192
-"""Elements of the widest activation up to which the turned form is the faster one."""
+"""Elements of the widest activation up to which feature-major is faster."""
 
 SMALL_INPUT = 2048
-"""Elements of a batch up to which copying it, to have ones below it, costs less than a bias apart."""
+"""Elements of a batch up to which copying it, to add a row of ones, costs less than a bias apart."""
 
 
 class Layout:
-    """The arrays of a program by the role that they play.
+    """The arrays of a program by their role.
 
     Attributes
     ----------
     gathered : places of the batches that the program gathers
     computed : places of scratch (n, m) that it computes, activations and gradients
-    folding : calls that come in pairs, by `id`: together they are one product with a layer's whole block
-    multiplied : places of what such a product needs a row of ones below
+    folding : calls, by `id`, that come in pairs; a pair is one product with a layer's whole block
+    multiplied : places of the arrays that such a product needs with a row of ones below
     """
 
     def __init__(self, program: Program) -> None:
@@ -33,6 +33,7 @@ class Layout:
         matrices = {place(array): array for array in program.scratch if array.ndim == 2}
         self._computed = {key: array for key, array in matrices.items() if key not in self.gathered}
         self.computed = set(self._computed)
+        self._spans = [(array, span(array)) for array in self._computed.values()]
         self._owners: dict[tuple[int, Shape], list[HostArray]] = {}
         self.folding: set[int] = set()
         self.multiplied = set()
@@ -43,25 +44,26 @@ class Layout:
                 self.multiplied.add(place(x))
 
     def is_small(self) -> bool:
-        """Whether the program consists of small products of rows, and can be turned."""
+        """Whether the program consists of small products of rows, and can run feature-major."""
         products = [call.options["out"] for call in self._calls if call.operation == "matmul"]
         widest = max((out.size for out in products if place(out) in self.computed), default=0)
-        return 0 < widest <= SMALL and all(map(self._can_be_turned, self._calls))
+        return 0 < widest <= SMALL and all(map(self._can_run_feature_major, self._calls))
 
     def owners(self, array: HostArray) -> list[HostArray]:
         """Return the computed arrays that share memory with this one: itself, or what it is a view of."""
         key = place(array)
         if key not in self._owners:
-            own = self._computed.get(key)
-            of = self._computed.values() if own is None else (own,)
-            self._owners[key] = [each for each in of if overlaps(array, (each,))]
+            own, at = self._computed.get(key), span(array)
+            self._owners[key] = (
+                [each for each, where in self._spans if at.meets((where,))] if own is None else [own]
+            )
         return self._owners[key]
 
     def has_rows(self, array: HostArray) -> bool:
         """Whether an array holds a row for each example."""
         return place(array) in self.computed or place(array) in self.gathered
 
-    def _can_be_turned(self, call: Call) -> bool:
+    def _can_run_feature_major(self, call: Call) -> bool:
         computed = self.computed
         match call.operation:
             case "matmul":
@@ -93,3 +95,15 @@ class Layout:
             return None
         small = place(x) in self.gathered and x.size <= SMALL_INPUT
         return x if small or place(x) in self.computed else None
+
+
+def stands_below(bias: HostArray, weights: HostArray) -> bool:
+    """Whether a bias (m,) is in memory what comes after its layer's weights (d, m)."""
+    address, (_, m) = place(weights)
+    return weights.flags.c_contiguous and place(bias) == (address + weights.nbytes, (m,))
+
+
+def block_of(weights: HostArray) -> HostArray:
+    """Return weights (d, m) together with the bias below them, (d + 1, m)."""
+    d, m = weights.shape
+    return np.lib.stride_tricks.as_strided(weights, (d + 1, m))

@@ -1,4 +1,4 @@
-"""A training step cut into parts that can be done side by side, in two stages.
+"""A training step cut into parts that threads run in parallel, in two stages.
 
 First the rows of the batch: each part goes forward and backward with gradients of its own. Then the
 parameters: each part is a range of them, over which the gradients are added up, in the order of the rows, and
@@ -13,16 +13,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fuseprop.backend import Call, HostArray, Program
-
-from .memory import inputs, outputs, overlaps, place
+from fuseprop.backend import Call, HostArray, Program, place, span, touches
 
 UPDATES = {"momentum_sgd", "adam"}
 METRICS = {"argmax_equals", "threshold_equals"}
 
 
 class CannotCutError(Exception):
-    """A program does something else than a step over the rows of a batch."""
+    """The program is not a step that treats each row of its batch apart."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Parts:
 
     Attributes
     ----------
-    rows : programs, one a part of the batch; the first also does what is done once
+    rows : programs, one a part of the batch; the first also makes the calls that belong to no row
     gradients : flat gradients (P,) of each; the first are the network's own
     ranges : (start, stop) of each part of the parameters
     updates : programs, one a range; the first also advances the cursors
@@ -67,7 +65,7 @@ def cut(program: Program, count: int) -> Parts:
 
 
 def more_like(flat: HostArray, count: int) -> list[HostArray]:
-    """Return flat gradients beside a network's own: the same ones for all its steps, as long as it lives."""
+    """Return flat gradients beside a network's own: the same for all its steps, as long as it lives."""
     more = _MORE.setdefault(id(flat), [])
     if not more:
         weakref.finalize(flat, _MORE.pop, id(flat), None)
@@ -88,11 +86,11 @@ class RowsOfStep:
         self._flat: HostArray = update.operands[1]
         first = next(call for call in program.calls if call.operation == "take_rows")
         self._cursor, self._n = first.operands[2], len(first.options["out"])
-        self._of_rows = [*program.scratch, self._flat]
+        self._of_rows = [span(array) for array in (*program.scratch, self._flat)]
         self._scratch = {place(array) for array in program.scratch}
 
     def calls(self, program: Program, *, once: bool) -> list[Call]:
-        """Return these rows' part of every call, and where they are the ones for it, what is done once."""
+        """Return these rows' part of every call and, with `once`, the calls that belong to no row."""
         made = []
         for call in program.calls:
             if call.operation in UPDATES or call.operation == "advance":
@@ -104,10 +102,9 @@ class RowsOfStep:
         return made
 
     def _goes_by_rows(self, call: Call) -> bool:
-        """Whether a call has to do with the rows of the batch, or else with what is the same for all."""
+        """Whether a call touches rows of the batch or goes by its cursor; others are made once."""
         at_cursor = any(operand is self._cursor for operand in call.operands)
-        touched = (array for array in (*inputs(call), *outputs(call)) if overlaps(array, self._of_rows))
-        return at_cursor or any(True for _ in touched)
+        return at_cursor or touches(call, self._of_rows)
 
     def _part(self, call: Call) -> Call:
         operands, options = call.operands, call.options
@@ -152,7 +149,7 @@ class RowsOfStep:
         return {name: self._rows(array) for name, array in options.items()}
 
     def _gradient(self, view: HostArray) -> HostArray:
-        """Return the view of the own gradients that stands where this one stands in the network's."""
+        """Return the view of `_own` at the place that a view of the network's gradients has there."""
         offset = (place(view)[0] - place(self._flat)[0]) // self._flat.itemsize
         if not 0 <= offset <= len(self._flat) - view.size:
             raise CannotCutError

@@ -1,8 +1,8 @@
-"""Wide batches shared among threads, each with a BLAS of one thread, instead of products among BLAS threads.
+"""Wide batches shared among threads: each multiplies with one BLAS thread.
 
-So all of a step is done side by side, and not only its products: 1.2 times as fast at 784-512-512-10 with
-1024 rows on two cores, and no thread waits spinning for another whose core is taken. At 128 rows the products
-of half of them are no longer worth it (0.96).
+So all of a step runs in parallel, where BLAS alone would share only its products: 1.2 times as fast at
+784-512-512-10 with 1024 rows on two cores, and no thread spins while it waits for one whose core is taken. At
+128 rows, products of half of them no longer gain from it (0.96).
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ import numpy as np
 
 from fuseprop.backend import HostArray, Program
 
-from .blocks import UPDATE_BLOCK
-from .denormals import flushing
 from .folding import folding
+from .operations.calls import once
+from .operations.updates import UPDATE_BLOCK
 from .parts import CannotCutError, cut
-from .replay import Replay
-from .steps import once
-from .threads import ONE_THREAD, multiplications
+from .replay.compile import CompiledProgram
+from .threads.blas_limit import ONE_THREAD, multiplications
+from .threads.denormals import flushing
 
 ROWS_EACH = 256
-"""Rows of a thread from which on sharing pays."""
+"""Rows for each thread from which on sharing pays."""
 
 MULTIPLICATIONS = 1e8
-"""Of all products of a step, for sharing to be worth two meetings of all threads: 0.1 ms, a few percent."""
+"""Multiplications of a step from which on sharing pays: all threads meet twice, which takes 0.1 ms."""
 
 
 class Shared:
-    """Steps that threads do together; `run` does them."""
+    """A step that threads take together; `run` takes it."""
 
     def __init__(self, backend: Any, program: Program, threads: int) -> None:
         parts = cut(program, threads)
         fold = folding(program)
-        rows = [Replay(backend, part, fold) for part in parts.rows]
+        rows = [CompiledProgram(backend, part, fold) for part in parts.rows]
         sums = [_summing(parts.gradients, *part) for part in parts.ranges]
-        updates = [Replay(backend, part, fold) for part in parts.updates]
+        updates = [CompiledProgram(backend, part, fold) for part in parts.updates]
         self._rows = [partial(part.run, 1) for part in rows]
         self._updates = [
             once([(add, ()), (update.run, (1,))]) for add, update in zip(sums, updates, strict=True)
         ]
 
     def run(self, times: int) -> None:
-        """Do that many steps."""
+        """Take that many steps."""
         for _ in range(times):
             side_by_side(self._rows)
             side_by_side(self._updates)
 
 
 def sharing_threads(program: Program) -> int:
-    """Return how many threads are to share a step: all that BLAS has where that pays, else 1."""
+    """Return how many threads share a step: as many as BLAS has if that pays, else 1."""
     gathered = [len(call.options["out"]) for call in program.calls if call.operation == "take_rows"]
     enough = gathered and multiplications(program) >= MULTIPLICATIONS
     threads = ONE_THREAD.outside() if enough else 1
@@ -68,9 +68,9 @@ def sharing_threads(program: Program) -> int:
 
 
 def side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
-    """Do all tasks, the first in this thread; return when all are done, raise what one of them raised."""
+    """Run all tasks, the first in this thread; return when all have ended, raise what one of them raised."""
     mine, *others = tasks
-    errors = np.geterr()  # a new thread has NumPy's own, not those of the one that it works for
+    errors = np.geterr()  # a new thread begins with NumPy's default settings
 
     def elsewhere(task: Callable[[], None]) -> None:
         with np.errstate(**errors):
@@ -80,19 +80,19 @@ def side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
     try:
         mine()
     finally:
-        wait(futures)  # whatever happens here, nobody goes on writing
+        wait(futures)  # no thread goes on writing, whatever was raised here
     for future in futures:
         future.result()
 
 
 @lru_cache(maxsize=1)
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:  # noqa: ARG001 (a key)
-    """Return the threads of this process: a forked one has none of its parent's."""
+    """Return this process's pool of threads; a forked process has none of its parent's threads."""
     return ThreadPoolExecutor(threads, thread_name_prefix="fuseprop")
 
 
 def _summing(gradients: Sequence[HostArray], start: int, stop: int) -> Callable[[], None]:
-    """Return what adds all gradients to the first ones, within a range, in blocks that stay in the cache."""
+    """Return a function that adds all gradients to the first, within a range, in blocks for the cache."""
     first, *others = gradients
     return once(
         [

@@ -5,8 +5,8 @@ from threading import Barrier
 
 import numpy as np
 import pytest
-from fuseprop_numpy import threads
-from fuseprop_numpy.threads import ONE_THREAD, multiplications
+from fuseprop_numpy.threads import blas_limit
+from fuseprop_numpy.threads.blas_limit import ONE_THREAD, multiplications
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from fuseprop import MomentumSGD, Network, mlp
@@ -29,7 +29,7 @@ def blas_threads():
 @pytest.fixture(autouse=True)
 def two_threads():
     with threadpool_limits(2, user_api="blas"):
-        threads.share_control()
+        blas_limit.share_control()
         yield
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from fuseprop_numpy import denormals
-from fuseprop_numpy.denormals import flushing
 from fuseprop_numpy.shared import side_by_side
+from fuseprop_numpy.threads import denormals
+from fuseprop_numpy.threads.denormals import flushing
 
 from fuseprop import MomentumSGD, Network, mlp
 

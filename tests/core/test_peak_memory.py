@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from fuseprop_numpy.blocks import UPDATE_BLOCK
+from fuseprop_numpy.operations.updates import UPDATE_BLOCK
 
 from fuseprop import MomentumSGD, Network, mlp
 

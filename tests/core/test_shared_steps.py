@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fuseprop_numpy import shared as module
 from fuseprop_numpy.parts import CannotCutError, cut, more_like
-from fuseprop_numpy.replay import Replay
+from fuseprop_numpy.replay.compile import CompiledProgram
 from fuseprop_numpy.shared import Shared, sharing_threads, side_by_side
 
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
@@ -49,7 +49,7 @@ def test_an_epoch_in_parts_is_an_epoch(loss, weighted, rule, count):
         optimizer = MomentumSGD(0.1, 0.6, 1e-3, nesterov=True) if rule == "momentum" else Adam(0.01)
         return training_of(loss, optimizer, weighted)
 
-    whole = learn(made(), lambda backend, program: Replay(backend, program).run)
+    whole = learn(made(), lambda backend, program: CompiledProgram(backend, program).run)
     runs = [learn(made(), lambda backend, program: Shared(backend, program, count).run) for _ in range(2)]
     for actual, again, expected in zip(*runs, whole, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-15)

@@ -16,13 +16,12 @@ from fuseprop_cupy.capture import graph_length
 from fuseprop_cupy.diagnosis import captured_steps
 from fuseprop_cupy.nodes import Multiply, meet
 from fuseprop_cupy.plan import plan
-from fuseprop_cupy.spans import span
 from host_device import HostRunBackend, on_host
 from host_lanes import START, HostGraph, HostLanes, at_random, beside_first
 from steps import CLASSIFICATION, REGRESSION, adam, traces, training
 
 from fuseprop import MomentumSGD
-from fuseprop.backend import Call, Program
+from fuseprop.backend import Call, Program, span
 
 MODES = ["captured", "fused", "eager"]
 OPTIONS = {

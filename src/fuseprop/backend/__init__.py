@@ -1,6 +1,8 @@
 """The seam: what a backend must do, and all that it needs of fuseprop to do it."""
 
 from ..installing import how_to_install
+from .access import Access
+from .aliasing import Span, overlaps, place, span, touches
 from .array import INTEGER, A, Array, HostArray, Shape
 from .errors import BackendUnavailable, OutOfMemory
 from .finding import Finding
@@ -10,6 +12,7 @@ from .protocol import Activation, AnyBackend, Backend
 __all__ = [
     "INTEGER",
     "A",
+    "Access",
     "Activation",
     "AnyBackend",
     "Array",
@@ -22,6 +25,11 @@ __all__ = [
     "Program",
     "Runner",
     "Shape",
+    "Span",
     "how_to_install",
+    "overlaps",
+    "place",
     "replay_by_calling",
+    "span",
+    "touches",
 ]

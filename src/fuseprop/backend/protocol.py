@@ -11,6 +11,8 @@ What this interface is made to meet:
   "again".
 * **One dtype per backend object.** Values, gradients and losses have `Backend.dtype`; labels, orders and
   cursors are int64. Python numbers are cast by the backend before they meet an array.
+* **What a step touches is declared.** `accesses` names the parameters that an operation reads and those that
+  it writes, so that a backend can tell which calls may be joined, reordered or run side by side.
 * **No hidden transfer.** Arrays enter by `from_host` and `share` and leave by `to_host`, and nowhere else.
 
 Letters in the shapes: n rows of a batch, d inputs and m outputs of a layer, k outputs of the network,
@@ -25,6 +27,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
+from .access import accesses
 from .array import A, Array, HostArray, Shape
 from .program import Program, Runner
 
@@ -79,6 +82,7 @@ class Backend(Protocol[A]):
     def to_host(self, array: A) -> HostArray:
         """Return a NumPy copy, after everything that was asked for before has happened."""
 
+    @accesses(reads="source", writes="out")
     def copy(self, source: A, *, out: A) -> None:
         """Copy `source` to `out`, of equal shape and dtype."""
 
@@ -87,23 +91,33 @@ class Backend(Protocol[A]):
 
     # The position in the epoch. cursor: (1,) int64.
 
+    @accesses(reads="source order cursor", writes="out")
     def take_rows(self, source: A, order: A, cursor: A, *, out: A) -> None:
         """Gather a batch: out[i] = source[order[cursor + i]]; source (N, ...), order (N,) int64."""
 
+    @accesses(reads="values cursor", writes="out")
     def put_rows(self, values: A, cursor: A, *, out: A) -> None:
         """Keep a batch's results: out[cursor + i] = values[i]; values (n,), out (N,)."""
 
+    @accesses(reads="cursor", writes="cursor")
     def advance(self, cursor: A, by: int) -> None:
         """Move on: cursor += by."""
 
     # Dense algebra and the fused elementwise steps.
 
+    @accesses(reads="a b", writes="out")
     def matmul(self, a: A, b: A, *, out: A) -> None:
         """Matrix product, out = a b; `a` or `b` may be a ``.T`` view."""
 
+    @accesses(reads="z bias", writes="out")
     def bias_activation(self, z: A, bias: A | None, activation: Activation, *, out: A) -> None:
         """Activate in one pass: out = f(z + bias); z (n, m), bias (m,) or None. `out` may be `z`."""
 
+    @accesses(
+        reads="gradient output",
+        writes="out bias_gradient",
+        unless={"output": ("activation", "identity")},  # whose slope is 1
+    )
     def activation_backward(
         self, gradient: A, output: A, activation: Activation, *, out: A, bias_gradient: A
     ) -> None:
@@ -113,6 +127,7 @@ class Backend(Protocol[A]):
         gradient and output (n, m), bias_gradient (m,). `out` may be `gradient`.
         """
 
+    @accesses(reads="values step", writes="out")
     def dropout(self, values: A, rate: float, seed: int, step: A, *, out: A) -> None:
         """Drop elements at random: out = values / (1 - rate) where kept, else 0. `out` may be `values`.
 
@@ -132,11 +147,13 @@ class Backend(Protocol[A]):
     # Losses: each row's loss and the gradient of the weighted mean, in one pass. row_weights (n,) already
     # sum to 1, so that 1/n, sample weights and class weights are one mechanism; losses (n,) are unweighted.
 
+    @accesses(reads="output target row_weights", writes="losses gradient")
     def squared_error(
         self, output: A, target: A, row_weights: A, factor: float, *, losses: A, gradient: A
     ) -> None:
         """losses = factor * sum_j (y - t)^2, gradient = 2 factor row_weights (y - t); all others (n, k)."""
 
+    @accesses(reads="output target row_weights", writes="losses gradient")
     def absolute_error(
         self, output: A, target: A, row_weights: A, factor: float, *, losses: A, gradient: A
     ) -> None:
@@ -145,18 +162,21 @@ class Backend(Protocol[A]):
         sign(0) = 0: where an output is met there is nothing to move.
         """
 
+    @accesses(reads="logits target row_weights", writes="losses gradient")
     def sigmoid_cross_entropy(self, logits: A, target: A, row_weights: A, *, losses: A, gradient: A) -> None:
         """losses = sum_j log(1 + e^z) - t z, gradient = row_weights (sigmoid(z) - t).
 
         logits and target (n, k), targets in [0, 1]. Finite for every finite logit.
         """
 
+    @accesses(reads="logits labels row_weights", writes="losses gradient")
     def softmax_cross_entropy(self, logits: A, labels: A, row_weights: A, *, losses: A, gradient: A) -> None:
         """losses = log(sum_j e^z_j) - z_label, gradient = row_weights (softmax(z) - onehot(label)).
 
         logits (n, k), labels (n,) int64 in [0, k), which nobody checks again. Finite for every finite logit.
         """
 
+    @accesses(reads="logits target row_weights", writes="losses gradient")
     def half_poisson_deviance(self, logits: A, target: A, row_weights: A, *, losses: A, gradient: A) -> None:
         """losses = sum_j t log(t / y) - t + y with y = e^z, gradient = row_weights (y - t).
 
@@ -166,15 +186,19 @@ class Backend(Protocol[A]):
 
     # Inference and metrics, without a word to the host.
 
+    @accesses(reads="logits", writes="out")
     def exponential(self, logits: A, *, out: A) -> None:
         """Predictions behind a logarithmic link, out = e^z; (n, k). `out` may be `logits`."""
 
+    @accesses(reads="logits", writes="out")
     def softmax(self, logits: A, *, out: A) -> None:
         """Probabilities of exclusive classes, out = e^z / sum_j e^z_j by row. `out` may be `logits`."""
 
+    @accesses(reads="scores labels", writes="out")
     def argmax_equals(self, scores: A, labels: A, *, out: A) -> None:
         """out[i] = 1 if the first largest of scores[i] stands at labels[i], else 0; out (n,)."""
 
+    @accesses(reads="scores target", writes="out")
     def threshold_equals(
         self, scores: A, target: A, score_threshold: float, target_threshold: float, *, out: A
     ) -> None:
@@ -182,9 +206,11 @@ class Backend(Protocol[A]):
 
     # The update, in place, over a network's flat buffers.
 
+    @accesses(reads="array", writes="out")
     def sum_squares(self, array: A, *, out: A) -> None:
         """out[0] = sum of array^2; array (P,), out (1,). Not finite if any element is not."""
 
+    @accesses(reads="gradients", writes="gradients norm")
     def clip_norm(self, gradients: A, limit: float, *, norm: A) -> None:
         """norm[0] = ||gradients||, gradients = gradients * min(1, limit / norm), in place.
 
@@ -193,6 +219,7 @@ class Backend(Protocol[A]):
         norm is not finite: an explosion is to be seen, not turned into zeros.
         """
 
+    @accesses(reads="values gradients velocities settings", writes="values velocities")
     def momentum_sgd(
         self,
         values: A,
@@ -215,6 +242,7 @@ class Backend(Protocol[A]):
         recording; decay_ranges are ascending [start, stop). Gradients are left as they are.
         """
 
+    @accesses(reads="values gradients first second settings", writes="values first second")
     def adam(
         self,
         values: A,

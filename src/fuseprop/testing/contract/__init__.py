@@ -1,5 +1,6 @@
 """What every backend must do: each operation against its formula in float64, and networks as a whole."""
 
+from fuseprop.testing.contract.access import AccessContract
 from fuseprop.testing.contract.elementwise import ElementwiseContract
 from fuseprop.testing.contract.epoch import EpochContract
 from fuseprop.testing.contract.inference import InferenceContract
@@ -17,6 +18,7 @@ class BackendContract(
     LossContract,
     InferenceContract,
     UpdateContract,
+    AccessContract,
     ReplayContract,
     WholeContract,
 ):

@@ -8,11 +8,11 @@ import numpy as np
 
 from fuseprop.backend import HostArray, Shape
 
-from .operations import Operations
+from .scratch import Operations
 
 
 class ArrayOperations(Operations):
-    """Memory: whatever is allocated between calls is allocated here."""
+    """New arrays and copies; no other operation allocates."""
 
     def empty(self, shape: Shape, dtype: np.dtype[Any] | None = None) -> HostArray:
         return np.empty(shape, dtype or self.dtype)

@@ -1,9 +1,9 @@
 """One BLAS thread while a network is trained that is too small to gain from more.
 
-Products of a few microseconds are slower on two threads than on one, and much slower where somebody else
+Products of a few microseconds are slower on two threads than on one, and much slower where another program
 uses a core: the idle thread of OpenBLAS spins, and the other waits for it. How many threads there are is a
-setting of the whole process, so those who want one are counted: the first sets it, the last sets back what
-was there before.
+setting of the whole process, so trainings that hold it at one are counted: the first sets the limit, the last
+sets back what was there before.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ def multiplications(program: Program) -> int:
 
 
 class SharedLimit:
-    """A limit of one BLAS thread for all who hold it at the time.
+    """A limit of one BLAS thread, set while at least one training holds it.
 
     Attributes
     ----------
     holders : int
+        How many trainings hold it.
     """
 
     def __init__(self) -> None:
@@ -45,7 +46,7 @@ class SharedLimit:
         self._threads = 1
 
     def outside(self) -> int:
-        """Return how many threads there are where nobody holds the limit."""
+        """Return how many threads BLAS has while the limit is not held."""
         with self._lock:
             if self.holders:
                 return self._threads
@@ -72,7 +73,7 @@ class SharedLimit:
 
 
 def share_control() -> None:
-    """Let other threads than this one change the limit: the last to leave is not always the first.
+    """Let other threads than this one change the limit: the last holder is not always the first.
 
     Since threadpoolctl 3.8 a limit may be changed only by the thread that set it, until that one says this.
     """

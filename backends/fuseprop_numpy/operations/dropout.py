@@ -8,7 +8,7 @@ import numpy as np
 
 from fuseprop.backend import HostArray
 
-from .steps import Step
+from .calls import BoundCall
 
 ALL = 0xFFFFFFFF
 
@@ -47,13 +47,13 @@ def bits_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(f"u{dtype.itemsize}")
 
 
-def drop_steps(
+def drop_calls(
     values: HostArray, out: HostArray, h: HostArray, rate: float, kept: HostArray, bits: HostArray
-) -> list[Step]:
-    """Return what drops by hashes h (size,) uint32; with scratch of the shape of `out`, bool and `bits_of`.
+) -> list[BoundCall]:
+    """Return the calls that drop by hashes h (size,) uint32; scratch: `kept` (bool) and `bits` (`bits_of`).
 
-    All bits of what is dropped are cleared: np.copyto(out, 0, where=dropped) takes 300 us at 128 x 512,
-    because nobody can guess where it branches, and this 20 (measured). A product would keep nan.
+    All bits of a dropped element are cleared: np.copyto(out, 0, where=dropped) takes 300 us at 128 x 512,
+    whose branches no processor predicts, and this 20 (measured). A product would keep nan.
     """
     scale = np.array(1 / (1 - rate), out.dtype)
     as_bits = out.view(bits.dtype)
@@ -66,17 +66,17 @@ def drop_steps(
     ]
 
 
-def hash_steps(
+def hash_calls(
     numbers: HostArray, keys: tuple[HostArray, HostArray], h: HostArray, shifted: HostArray
-) -> list[Step]:
-    """Return what hashes the elements' numbers into h, with `shifted` as scratch; all uint32 (size,)."""
+) -> list[BoundCall]:
+    """Return the calls that hash the elements' numbers into h; `shifted` is scratch; all uint32 (size,)."""
     a, b = keys
-    steps: list[Step] = [(np.bitwise_xor, (numbers, a, h))]
+    calls: list[BoundCall] = [(np.bitwise_xor, (numbers, a, h))]
     for i, shift in enumerate(SHIFTS):
-        steps.append((np.right_shift, (h, shift, shifted)))
-        steps.append((np.bitwise_xor, (h, shifted, h)))
+        calls.append((np.right_shift, (h, shift, shifted)))
+        calls.append((np.bitwise_xor, (h, shifted, h)))
         if i < len(FACTORS):
-            steps.append((np.multiply, (h, FACTORS[i], h)))
+            calls.append((np.multiply, (h, FACTORS[i], h)))
         if i == 0:
-            steps.append((np.add, (h, b, h)))
-    return steps
+            calls.append((np.add, (h, b, h)))
+    return calls

@@ -5,7 +5,7 @@ died, shrinks until it is so small that 0.9 times it rounds to itself, and stays
 times as long over such numbers (400 us against 9 for 100,000, measured). GPUs flush them to zero too.
 
 It is a setting of the processor, for each thread. It is set and put back by the C library's fegetenv and
-fesetenv, around each replay and nowhere else; where it cannot be set, nothing is different but the time.
+fesetenv, around each replay and nowhere else. Where it cannot be set, only the time differs.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ results (0x8000) and operands (0x0040) zero where they are denormal."""
 
 
 def flushing(run: Callable[P, None]) -> Callable[P, None]:
-    """Return what does the same with denormal numbers flushed to zero, in whatever thread calls it."""
+    """Return a function that does the same with denormal numbers taken for zero in its thread."""
     found = _environment()
     return run if found is None else _within(*found, run)
 
 
 def _within(new: Any, get: Any, put: Any, run: Callable[P, None]) -> Callable[P, None]:
-    """Return what does the same while the processor flushes; `_environment` says what the others are."""
+    """Return a function that does the same while the processor flushes; `_environment` gives the rest."""
 
     def flushed(*arguments: P.args, **options: P.kwargs) -> None:
         before, changed = new(), new()
@@ -50,7 +50,7 @@ def _within(new: Any, get: Any, put: Any, run: Callable[P, None]) -> Callable[P,
 
 @cache
 def _environment() -> tuple[Any, Any, Any] | None:
-    """Return the type of an environment and what gets and sets one; None where that does not flush."""
+    """Return the type of an environment, its getter and its setter; None where setting it does not flush."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return None
     import ctypes  # not needed by `import fuseprop`

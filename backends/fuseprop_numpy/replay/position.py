@@ -1,4 +1,4 @@
-"""Calls that go by the position in the epoch: the one thing that differs from replay to replay."""
+"""Calls that go by the position in the epoch, the one thing that differs from step to step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def cursor_of(call: Call) -> HostArray | None:
 
 @dataclass
 class Visit:
-    """What is done with one look at the position: rows gathered, rows put, and the position moved on."""
+    """Calls that read the position once: they gather rows, put rows and move the position on."""
 
     cursor: HostArray
     rows: int
@@ -27,7 +27,7 @@ class Visit:
     by: int = 0
 
     def takes(self, call: Call) -> bool:
-        """Add a call, if it can still be done in this visit."""
+        """Add a call if it fits in; return whether it did."""
         rows = rows_of(call)
         if self.by or rows not in (self.rows, None):
             return False
@@ -44,7 +44,7 @@ class Visit:
         return True
 
     def step(self) -> Callable[[], None]:
-        """Return what does it."""
+        """Return a function that makes these calls."""
         position: Callable[[], int] = self.cursor.item
         cursor, rows, order, by = self.cursor, self.rows, self.order, self.by
         gathers, puts = tuple(self.gathers), tuple(self.puts)
@@ -65,7 +65,7 @@ class Visit:
 
 
 def visits(cursor: HostArray, calls: Sequence[Call]) -> list[Visit]:
-    """Return what does neighbouring calls at one cursor, in their order."""
+    """Return the visits that make neighbouring calls at one cursor, in their order."""
     made: list[Visit] = []
     for call in calls:
         if not made or not made[-1].takes(call):

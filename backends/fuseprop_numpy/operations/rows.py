@@ -6,7 +6,7 @@ import numpy as np
 
 from fuseprop.backend import HostArray
 
-from .operations import Operations
+from .scratch import Operations
 
 
 class RowOperations(Operations):

@@ -1,4 +1,4 @@
-"""A list of prebound calls under construction, and the temporary space that they share."""
+"""Prebound calls: functions with all their arguments, the arrays that they share, and how they are made."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 from fuseprop.backend import HostArray, Runner
 
-from .folding import Folding
+from ..folding import Folding
 
-Step: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
+BoundCall: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function and its arguments, all positional: that is the cheapest call in Python."""
 
 
-def once(steps: Sequence[Step]) -> Callable[[], None]:
-    """Return what makes the calls, in order."""
-    fixed = tuple(steps)
+def once(calls: Sequence[BoundCall]) -> Callable[[], None]:
+    """Return a function that makes the calls, in order."""
+    fixed = tuple(calls)
 
     def run() -> None:
         for function, arguments in fixed:
@@ -26,9 +26,9 @@ def once(steps: Sequence[Step]) -> Callable[[], None]:
     return run
 
 
-def runner(steps: Sequence[Step]) -> Runner:
-    """Return what makes the calls, in order, as often as it is told."""
-    fixed = tuple(steps)
+def runner(calls: Sequence[BoundCall]) -> Runner:
+    """Return a function ``run(times)`` that makes the calls, in order, that many times."""
+    fixed = tuple(calls)
 
     def run(times: int) -> None:
         for _ in range(times):
@@ -38,33 +38,33 @@ def runner(steps: Sequence[Step]) -> Runner:
     return run
 
 
-class Steps:
-    """Steps, and what they compute with.
+class BoundCalls:
+    """A list of prebound calls under construction, and the arrays that they compute with.
 
     Attributes
     ----------
-    steps : list of Step
+    bound : list of BoundCall
     folding : Folding, or None
-        Whether the learning rate of the update is already in the gradients.
+        How the learning rate of the update is already in the gradients; None if it is not.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.steps: list[Step] = []
+        self.bound: list[BoundCall] = []
         self.folding: Folding | None = None
         self._dtype = dtype
         self._scratch: dict[Any, HostArray] = {}
         self.zero, self.half, self.one = map(self.number, (0.0, 0.5, 1.0))
 
     def add(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Append a step."""
-        self.steps.append((function, arguments))
+        """Append a call."""
+        self.bound.append((function, arguments))
 
-    def keep(self, truths: HostArray, out: HostArray) -> None:
-        """Append out = truths, as numbers."""
-        self.add(np.copyto, out, truths)
+    def keep(self, hits: HostArray, out: HostArray) -> None:
+        """Append out = hits, from truth values to 1 and 0."""
+        self.add(np.copyto, out, hits)
 
     def temporary(self, name: str, shape: tuple[int, ...]) -> HostArray:
-        """Return the temporary array of that name and shape; operations in turn may use the same."""
+        """Return the temporary array of that name and shape, which one operation after the other may use."""
         key = name, shape
         if key not in self._scratch:
             self._scratch[key] = np.empty(shape, self._dtype)

@@ -1,0 +1,101 @@
+"""Which arrays share memory: views of one buffer are told apart by the addresses that they span."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, NamedTuple
+
+from .array import Shape
+from .replay import Call
+
+
+class Span(NamedTuple):
+    """The addresses [start, stop); those of an array without elements are [0, 0)."""
+
+    start: int
+    stop: int
+
+    def meets(self, others: Iterable[Span]) -> bool:
+        """Whether it shares memory with one of the others."""
+        start, stop = self
+        for other_start, other_stop in others:  # noqa: SIM110 (any() over a generator takes twice as long)
+            if start < other_stop and other_start < stop:
+                return True
+        return False
+
+
+@dataclass(slots=True)
+class _Known:
+    alive: Any  # a weak reference
+    span: Span
+    place: tuple[int, Shape]
+
+
+_known: dict[int, _Known] = {}
+"""By `id`, for as long as an array lives: a program's arrays are asked for again and again while it is
+compiled, and NumPy takes 0.8 us to tell an address."""
+
+
+def span(array: Any) -> Span:
+    """Return the addresses from the first to the last byte that an array shows, as a view or transposed too.
+
+    Raises TypeError for an array that does not tell where it is.
+    """
+    return _where(array).span
+
+
+def place(array: Any) -> tuple[int, Shape]:
+    """Return where an array begins, and its shape; contiguous views that agree in both are the same."""
+    return _where(array).place
+
+
+def overlaps(array: Any, others: Iterable[Any]) -> bool:
+    """Whether the bytes from the first to the last of an array meet those of one of the others."""
+    return _where(array).span.meets(map(span, others))
+
+
+def touches(call: Call, spans: Sequence[Span]) -> bool:
+    """Whether a call reads or writes any of this memory."""
+    return any(span(array).meets(spans) for array in chain(call.reads, call.writes))
+
+
+def _where(array: Any) -> _Known:
+    key = id(array)
+    known = _known.get(key)
+    if known is None or known.alive() is not array:
+        address, strides = _memory(array)
+        known = _Known(None, _span(array, address, strides), (address, tuple(array.shape)))
+        with suppress(TypeError):  # a class without weak references is asked again each time
+            known.alive = weakref.ref(array, lambda _: _known.pop(key, None))
+            _known[key] = known
+    return known
+
+
+def _memory(array: Any) -> tuple[int, tuple[int, ...] | None]:
+    """Return the address of an array's first element and its strides in bytes; None if it is C-contiguous."""
+    interface = getattr(array, "__array_interface__", None)
+    if interface is None:
+        pointer = getattr(getattr(array, "data", None), "ptr", None)
+        if pointer is not None:  # CuPy, whose __cuda_array_interface__ asks the driver for the stream as well
+            return pointer, array.strides
+        interface = getattr(array, "__cuda_array_interface__", None)
+    if interface is None:
+        raise TypeError(
+            f"the address of an array must be known to tell what it shares memory with, and "
+            f"{type(array).__name__} has none of __array_interface__, data.ptr and __cuda_array_interface__."
+        )
+    return interface["data"][0], interface.get("strides")
+
+
+def _span(array: Any, address: int, strides: tuple[int, ...] | None) -> Span:
+    if not array.nbytes:
+        return Span(0, 0)
+    if strides is None:
+        return Span(address, address + array.nbytes)
+    ways = [(length - 1) * stride for length, stride in zip(array.shape, strides, strict=True)]
+    before, after = sum(way for way in ways if way < 0), sum(way for way in ways if way > 0)
+    return Span(address + before, address + after + array.dtype.itemsize)
