@@ -17,11 +17,11 @@ from typing import Any
 from unittest.mock import patch
 
 import click
-from fuseprop_cupy import capture
-from fuseprop_cupy.lanes import COUNT
-from fuseprop_cupy.nodes import Multiply, Node, Prepared
-from fuseprop_cupy.plan import plan
-from fuseprop_cupy.traffic import traffic
+from fuseprop_cupy.device.nodes import Multiply, Node, Prepared
+from fuseprop_cupy.device.streams import COUNT
+from fuseprop_cupy.replay import capture
+from fuseprop_cupy.replay.plan import plan
+from fuseprop_cupy.replay.traffic import traffic
 
 from fuseprop.backend import AnyBackend, BackendUnavailable
 from fuseprop.registry import load_backend

@@ -20,17 +20,16 @@ import numpy as np
 
 from fuseprop.backend import Backend, BackendUnavailable, Program, Runner, replay_by_calling
 
-from .dense import DenseOperations
-from .fused import FusedOperations
-from .inference import InferenceOperations
-from .plan import plan
-from .products import warn_of_tf32
-from .replay import Replay
-from .rows import RowOperations
-from .shapes import Array
+from .device.products import warn_of_tf32
+from .device.shapes import Array
+from .operations.dense import DenseOperations
+from .operations.fused import FusedOperations
+from .operations.rows import RowOperations
+from .replay.plan import plan
+from .replay.replay import Replay
 
 
-class CupyBackend(RowOperations, DenseOperations, InferenceOperations, FusedOperations):
+class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     """Arrays are `cupy.ndarray`, on one CUDA device.
 
     Parameters

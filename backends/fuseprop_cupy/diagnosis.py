@@ -17,11 +17,10 @@ from typing import Any
 from fuseprop.backend import BackendUnavailable, Finding
 
 from .backend import CupyBackend
-from .blas import import_cublas
-from .probe import import_cupy, remedy
-from .products import OVERRIDE, tf32_override
-from .trial import BOUND, Trial
-from .wheels import (
+from .device.blas import import_cublas
+from .device.probe import import_cupy, remedy
+from .device.products import OVERRIDE, tf32_override
+from .device.wheels import (
     CUBLAS,
     NEEDED,
     SMALLEST_DRIVER,
@@ -32,6 +31,7 @@ from .wheels import (
     install_instead,
     within,
 )
+from .replay.trial import BOUND, Trial
 
 GIBIBYTE = 1 << 30
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fuseprop_cupy.catalog import HEADERS, KERNELS, MACROS
+from fuseprop_cupy.device.kernel_list import HEADERS, KERNELS, MACROS
 from verification import defined_in
 
 HERE = Path(__file__).parent

@@ -1,8 +1,8 @@
 """The CuPy backend over host memory: its own code, real `cupy.ndarray` objects, kernels built for the CPU.
 
-Only `fuseprop_cupy.device.Device` is replaced. What is checked at each launch, beyond what comes out: that
-nothing beside an array is written, that nothing uninitialised is used (new memory is all NaN), and that the
-result does not depend on the order in which threads run.
+Only `fuseprop_cupy.device.device.Device` is replaced. What is checked at each launch, beyond what comes out:
+that nothing beside an array is written, that nothing uninitialised is used (new memory is all NaN), and that
+the result does not depend on the order in which threads run.
 """
 
 import ctypes
@@ -15,9 +15,9 @@ import cupy
 import cupy_private
 import numpy as np
 from fuseprop_cupy import CupyBackend
-from fuseprop_cupy.catalog import kernels
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.nodes import Copy, Multiply
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.kernel_list import kernels
+from fuseprop_cupy.device.nodes import Copy, Multiply
 from host_kernels import Span, host_kernels
 from host_lanes import HostLanes
 

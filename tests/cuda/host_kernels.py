@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from fuseprop_cupy.catalog import kernels
+from fuseprop_cupy.device.kernel_list import kernels
 from host_compiler import STRICT, compile_cpp, kernels_of, pointer_to, write_around_kernels
 
 

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from fuseprop_cupy.lanes import COUNT
+from fuseprop_cupy.device.streams import COUNT
 
 START = -1
 

@@ -5,8 +5,8 @@ from collections import deque
 from functools import partial
 
 from fuseprop_cupy import CupyBackend
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.staging import Staging
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.staging import Staging
 from host_device import HostDevice
 from page_locked import PageLocked
 

@@ -3,10 +3,10 @@
 from contextlib import contextmanager
 
 import numpy as np
-from fuseprop_cupy.blas import Blas
-from fuseprop_cupy.catalog import kernels
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.nodes import Copy, Multiply
+from fuseprop_cupy.device.blas import Blas
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.kernel_list import kernels
+from fuseprop_cupy.device.nodes import Copy, Multiply
 
 PRODUCT = "matmul (cuBLAS)"
 """All products, by whichever handle."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
 
-from fuseprop_cupy.catalog import KERNELS
+from fuseprop_cupy.device.kernel_list import KERNELS
 
 PACKAGE = "fuseprop_cupy"
 
@@ -28,7 +28,7 @@ WORKSPACE = (
 SHARED = "threading.local()", 'type("Shared", (), {})()'
 
 SEAM_MISTAKES = {
-    "lanes.py": {
+    "device/streams.py": {
         "handles moved late": (
             "        self._use(self._streams)\n        self._streams[0].begin_capture()\n",
             "        self._streams[0].begin_capture()\n        self._use(self._streams)\n",
@@ -69,7 +69,7 @@ SEAM_MISTAKES = {
             "product",
         ),
     },
-    "capture.py": {
+    "replay/capture.py": {
         "a wait dropped": (
             "for earlier in placed.after:",
             "for earlier in placed.after if placed.lane else ():",
@@ -113,7 +113,7 @@ SEAM_MISTAKES = {
         ),
         "garbage collected in a capture": ("    gc.disable()", "    gc.enable()", "asked", "True"),
     },
-    "replay.py": {
+    "replay/replay.py": {
         "a step too many, before the graphs": ("            left -= 1\n", "", "contract", APART),
         "graphs counted as one step": ("left -= steps", "left -= 1", "contract", APART),
         "steps forgotten that are left over": (
@@ -137,7 +137,7 @@ SEAM_MISTAKES = {
             *("captured", "handles are not on the current stream"),
         ),
     },
-    "branches.py": {
+    "replay/overlap.py": {
         "a lane that begins with nobody": (
             "                after.append(START)",
             "                pass",
@@ -154,7 +154,7 @@ SEAM_MISTAKES = {
             *("captured", "=="),
         ),
     },
-    "nodes.py": {
+    "device/nodes.py": {
         "what is read written over": (
             "    return any(each.meets(also) or each.meets(later.reads) for each in written) or any(\n"
             "        each.meets(also) for each in earlier.reads\n    )",
@@ -162,7 +162,7 @@ SEAM_MISTAKES = {
             *("captured", BITS),
         ),
     },
-    "blas.py": {
+    "device/blas.py": {
         "the workspace before the stream": (
             f"{STREAM}{WORKSPACE}",
             f"{WORKSPACE}{STREAM}",
@@ -175,7 +175,7 @@ SEAM_MISTAKES = {
         ),
         "one handle for all owners": ("spare.pop()", "spare[-1]", "asked", "77 != 79"),
     },
-    "products.py": {
+    "device/products.py": {
         "one handle for all threads": (*SHARED, "asked", "is not"),
         "one workspace for all streams": (
             "if at is None or at.ptr != stream.ptr:",
@@ -188,7 +188,7 @@ SEAM_MISTAKES = {
             *("asked", "is not None"),
         ),
     },
-    "device.py": {
+    "device/device.py": {
         "the device set only once": (
             "        if self._current() != self.ordinal:\n            self._device.use()\n",
             "        if not hasattr(self, '_set'):\n            self._device.use()\n"
@@ -215,7 +215,7 @@ SEAM_MISTAKES = {
             "is not",
         ),
     },
-    "arrays.py": {
+    "operations/arrays.py": {
         "temporary memory shared by all threads": (*SHARED, "reached", "1 == 3"),
         "temporary memory shared by all streams": (
             " or self._local.stream.ptr != stream.ptr",
@@ -238,7 +238,7 @@ def mistaken(file, old, new):
     The classes stay the ones that they are and get other methods, so that subclasses get them too; a method
     that asks for `super()` cannot be changed so.
     """
-    module = sys.modules[f"{PACKAGE}.{file.removesuffix('.py')}"]
+    module = sys.modules[f"{PACKAGE}.{file.removesuffix('.py').replace('/', '.')}"]
     before = dict(vars(module))
     path = Path(module.__file__)
     undo = []

@@ -10,13 +10,13 @@ import pytest
 
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
-from fuseprop_cupy import capture
-from fuseprop_cupy.branches import conflicts_of, in_sequence, lanes_of
-from fuseprop_cupy.capture import graph_length
+from fuseprop_cupy.device.aliasing import span
+from fuseprop_cupy.device.nodes import Multiply, meet
 from fuseprop_cupy.diagnosis import captured_steps
-from fuseprop_cupy.nodes import Multiply, meet
-from fuseprop_cupy.plan import plan
-from fuseprop_cupy.spans import span
+from fuseprop_cupy.replay import capture
+from fuseprop_cupy.replay.capture import graph_length
+from fuseprop_cupy.replay.overlap import conflicts_of, in_sequence, lanes_of
+from fuseprop_cupy.replay.plan import plan
 from host_device import HostRunBackend, on_host
 from host_lanes import START, HostGraph, HostLanes, at_random, beside_first
 from steps import CLASSIFICATION, REGRESSION, adam, traces, training
@@ -352,7 +352,7 @@ def test_the_doctor_captures_steps_with_forks_and_joins():
 @pytest.fixture
 def small(monkeypatch):
     """A trial of a small network, where it is only the doctor that is looked at."""
-    monkeypatch.setattr("fuseprop_cupy.trial.SIZES", (20, 16, 10))
+    monkeypatch.setattr("fuseprop_cupy.replay.trial.SIZES", (20, 16, 10))
 
 
 def test_the_doctor_tells_why_steps_cannot_be_captured(small):

@@ -15,9 +15,9 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[tes
 
 import cupy
 import cupy_private
-from fuseprop_cupy.catalog import kernels
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.nodes import Copy, Multiply, Run
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.kernel_list import kernels
+from fuseprop_cupy.device.nodes import Copy, Multiply, Run
 from host_device import HostRunBackend
 from two_threads import in_threads
 
@@ -61,7 +61,7 @@ CALLS = {
 @pytest.mark.skipif(has_driver(), reason="this machine has a GPU: the contract runs there")
 @pytest.mark.parametrize("name", CALLS)
 def test_every_method_reaches_cuda(name, monkeypatch):
-    monkeypatch.setattr("fuseprop_cupy.device.probe", lambda ordinal: None)
+    monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
     memory = np.zeros((2, 2, 2), np.float32)
     a, b = (cupy_private.array_over(memory, half.ctypes.data, (2, 2), memory.dtype) for half in memory)
     with pytest.raises((cupy.cuda.runtime.CUDARuntimeError, ImportError)) as raised:
@@ -109,7 +109,7 @@ def put_two(monkeypatch):
     """Put a `TwoDevices` in the place of CuPy; return it and a `Device` for each."""
     made = TwoDevices()
     monkeypatch.setitem(sys.modules, "cupy", made)
-    monkeypatch.setattr("fuseprop_cupy.device.probe", lambda ordinal: None)
+    monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
     return made, [Device(ordinal, np.dtype("float32")) for ordinal in (0, 1)]
 
 
@@ -147,13 +147,13 @@ def test_a_device_is_current_in_every_thread(two):
 class Lanes:
     """A thread's lanes, which only are."""
 
-    def __init__(self, device, dtype):
+    def __init__(self, cupy, ordinal, dtype, empty, prepare):
         self.thread = threading.get_ident()
 
 
 def test_every_thread_has_lanes_of_its_own(two, monkeypatch):
     """On the default stream too, whose address all threads share."""
-    monkeypatch.setattr("fuseprop_cupy.device.Lanes", Lanes)
+    monkeypatch.setattr("fuseprop_cupy.device.device.Lanes", Lanes)
     _, (first, second) = two
 
     def take():

@@ -13,11 +13,11 @@ import pytest
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 import cupy
-from fuseprop_cupy import lanes as module
-from fuseprop_cupy.capture import Capture
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.lanes import Lanes
-from fuseprop_cupy.nodes import Copy, Multiply
+from fuseprop_cupy.device import streams as module
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.nodes import Copy, Multiply
+from fuseprop_cupy.device.streams import Lanes
+from fuseprop_cupy.replay.capture import Capture
 from host_lanes import HostLanes
 
 
@@ -165,10 +165,7 @@ def lanes(machine):
 
 def lanes_of(machine):
     """Lanes of which nothing was asked yet."""
-    device = SimpleNamespace(
-        ordinal=0, empty=lambda shape, dtype: np.empty(shape, dtype), prepare=lambda node: f"prepared {node}"
-    )
-    made = Lanes(device, np.dtype("float32"))
+    made = Lanes(machine.cupy, 0, np.dtype("float32"), np.empty, lambda node: f"prepared {node}")
     machine.asked.clear()
     return made
 
@@ -343,7 +340,7 @@ def test_the_host_lanes_have_the_lanes_methods():
 
 
 def test_a_thread_has_its_lanes_on_a_stream_as_long_as_somebody_keeps_them(machine, monkeypatch):
-    monkeypatch.setattr("fuseprop_cupy.device.probe", lambda ordinal: None)
+    monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
     device = Device.__new__(Device)
     device._cupy, device._dtype, device.ordinal = machine.cupy, np.dtype("float32"), 0
     device._local = SimpleNamespace()

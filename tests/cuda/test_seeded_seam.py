@@ -12,7 +12,7 @@ import test_blas
 import test_device
 import test_lanes
 import test_products
-from fuseprop_cupy.nodes import Multiply
+from fuseprop_cupy.device.nodes import Multiply
 from host_device import HostRunBackend
 from host_lanes import HostLanes
 from seam_mistakes import SEAM_MISTAKES, mistaken, read_module
@@ -164,7 +164,7 @@ def test_without_a_mistake_nothing_is_found(rung, monkeypatch):
 
 
 def test_a_mistake_is_gone_afterwards(monkeypatch):
-    old, new, rung, _ = SEAM_MISTAKES["lanes.py"]["a wait dropped"]
-    with mistaken("lanes.py", old, new):
+    old, new, rung, _ = SEAM_MISTAKES["device/streams.py"]["a wait dropped"]
+    with mistaken("device/streams.py", old, new):
         pass
     RUNGS[rung](monkeypatch)

@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 import cupy
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.staging import ROOM, Staging
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.staging import ROOM, Staging
 from late_device import LateStream
 from page_locked import PageLocked
 
@@ -144,7 +144,7 @@ class Answering:
         self.data = MagicMock(spec=cupy.cuda.MemoryPointer)
         self.data.copy_from_host_async.side_effect = self.note("copy", lambda *asked: None)
         self.out = SimpleNamespace(data=self.data, nbytes=nbytes, set=self.note("set", lambda source: None))
-        monkeypatch.setattr("fuseprop_cupy.device.probe", lambda ordinal: None)
+        monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
         monkeypatch.setattr(cupy.cuda, "alloc_pinned_memory", self.note("allocate", self.memory))
         monkeypatch.setattr(cupy.cuda, "get_current_stream", lambda: self.stream)
         monkeypatch.setattr(cupy.cuda, "Event", self.event)

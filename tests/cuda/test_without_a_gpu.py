@@ -8,8 +8,8 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
+from fuseprop_cupy.device.probe import probe
 from fuseprop_cupy.diagnosis import _cublas_found, diagnose
-from fuseprop_cupy.probe import probe
 
 from fuseprop.backend import BackendUnavailable, how_to_install
 
@@ -110,9 +110,9 @@ def healthy(monkeypatch):
     monkeypatch.setattr(f"{module}._nvmath", lambda: "1.0.0")
     monkeypatch.setattr(f"{module}._captured", lambda ordinal: "work")
     monkeypatch.setattr(f"{module}.ctypes.CDLL", lambda name: None)
-    monkeypatch.setattr("fuseprop_cupy.wheels.driver", lambda: machine.driver)
-    monkeypatch.setattr("fuseprop_cupy.wheels.installed", lambda names: machine.versions)
-    for where in (module, "fuseprop_cupy.wheels"):
+    monkeypatch.setattr("fuseprop_cupy.device.wheels.driver", lambda: machine.driver)
+    monkeypatch.setattr("fuseprop_cupy.device.wheels.installed", lambda names: machine.versions)
+    for where in (module, "fuseprop_cupy.device.wheels"):
         monkeypatch.setattr(f"{where}.cupy_wheels", lambda: ["cupy-cuda13x"])
     for name in ("NVIDIA_TF32_OVERRIDE", "CUPY_TF32"):
         monkeypatch.delenv(name, raising=False)

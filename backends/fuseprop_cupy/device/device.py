@@ -16,13 +16,13 @@ import numpy as np
 
 from fuseprop.backend import HostArray, Shape
 
-from .catalog import OPTIONS, kernels, source
-from .lanes import Lanes
+from .kernel_list import OPTIONS, kernels, source
 from .nodes import Copy, Multiply, Node, Prepared
 from .probe import check_not_forked, probe
 from .products import Products
 from .shapes import Array
 from .staging import Staging
+from .streams import Lanes
 
 
 class Device:
@@ -135,7 +135,9 @@ class Device:
         stream = self.current_stream().ptr
         lanes: Lanes | None = self._local.lanes.get(stream)
         if lanes is None:
-            self._local.lanes[stream] = lanes = Lanes(self, self._dtype)
+            self._local.lanes[stream] = lanes = Lanes(
+                self._cupy, self.ordinal, self._dtype, self.empty, self.prepare
+            )
         return lanes
 
     def _copy_in_turn(self, memory: Any, out: Array) -> Any:

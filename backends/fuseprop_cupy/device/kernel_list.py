@@ -27,7 +27,7 @@ MACROS = (f"-DBLOCK={BLOCK}", f"-DROWS={ROWS}")
 OPTIONS = ("--std=c++17", *MACROS)
 """How the kernels are compiled; CuPy adds its own options."""
 
-KERNELS = Path(__file__).parent / "kernels"
+KERNELS = Path(__file__).parents[1] / "kernels"
 
 HEADERS = ("scalars.cuh", "groups.cuh", "hits.cuh")
 """Each needs the ones before it."""

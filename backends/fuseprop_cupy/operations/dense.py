@@ -6,11 +6,11 @@ from math import prod
 
 from fuseprop.backend import Activation
 
-from .catalog import BLOCK, FUNCTORS
-from .launch import blocks_for, expect_factors, lanes_for
-from .operations import WARP, Operations
-from .shapes import Array, expect
-from .spans import span
+from ..device.aliasing import span
+from ..device.kernel_list import BLOCK, FUNCTORS
+from ..device.launch import blocks_for, expect_factors, lanes_for
+from ..device.shapes import Array, expect
+from .launching import WARP, Operations
 
 SLICE = 128
 """Rows that a block adds up in a column sum; more rows than that are added in two stages."""
@@ -59,7 +59,7 @@ class DenseOperations(Operations):
             kernel = self._typed("activation_backward", FUNCTORS[activation])
             self._run(kernel, blocks, gradient, output, out, sums, n, m, rows)
         if slices > 1:
-            self._sum_columns(sums, bias_gradient, slices, m)
+            self._run(self._typed("sum_columns"), blocks_for(m), sums, bias_gradient, slices, m)
 
     def dropout(self, values: Array, rate: float, seed: int, step: Array, *, out: Array) -> None:
         expect(values.shape, out=out)

@@ -9,9 +9,9 @@ import numpy as np
 
 from fuseprop.backend import INTEGER
 
-from .launch import blocks_for
-from .operations import Operations
-from .shapes import Array, expect
+from ..device.launch import blocks_for
+from ..device.shapes import Array, expect
+from .launching import Operations
 
 SQUARES_PER_THREAD = 4
 """Elements of a sum of squares for each thread, before there are more blocks than one: what a thread of

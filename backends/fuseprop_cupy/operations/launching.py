@@ -1,4 +1,4 @@
-"""How operations launch the kernels of one device and dtype, and the sums that several of them need."""
+"""How operations launch the kernels of one device and dtype."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..device.kernel_list import C_TYPES, kernels
+from ..device.launch import Launch
 from .arrays import ArrayOperations
-from .catalog import C_TYPES, kernels
-from .launch import Launch, blocks_for, lanes_for
-from .shapes import Array
 
 WARP = 32
 
@@ -30,15 +29,6 @@ class Operations(ArrayOperations):
         if launch is None:
             raise TypeError(f"a {self.dtype} backend has no kernel {expression}: convert the array first.")
         launch(blocks, *arguments)
-
-    def _run_rows(self, name: str, matrix: Array, *arguments: Any) -> None:
-        """Launch a kernel with one group a row of (n, k), lanes within a warp."""
-        n, k = matrix.shape
-        lanes = lanes_for(k, WARP)
-        self._run(self._typed(name), blocks_for(n, lanes), matrix, *arguments, n, k, lanes)
-
-    def _sum_columns(self, array: Array, out: Array, rows: int, columns: int) -> None:
-        self._run(self._typed("sum_columns"), blocks_for(columns), array, out, rows, columns)
 
     def _typed(self, name: str, *more: str) -> str:
         """Return the C++ name of a kernel for this backend's dtype."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .catalog import Kernel
+from .aliasing import Span, span, spans
+from .kernel_list import Kernel
 from .shapes import Array
-from .spans import Span, span, spans
 
 
 @dataclass(frozen=True, eq=False)

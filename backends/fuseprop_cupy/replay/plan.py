@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from fuseprop.backend import Program
 
+from ..device.nodes import Multiply, Node
+from ..operations.launching import Operations
+from .deferred_sums import with_parts_added_up
 from .fusion import fuse
 from .lowering import Lowering
-from .nodes import Multiply, Node
-from .operations import Operations
-from .parts import with_parts_added_up
 from .traffic import Traffic, traffic
 
 

@@ -1,12 +1,17 @@
-"""Losses: each of a row, and its gradient with respect to the outputs or logits."""
+"""What follows the last layer: losses with their gradients, links, and which rows are right.
+
+One group of threads takes a row. Only `exponential` needs no reduction: it takes element by element.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
-from .operations import Operations
-from .shapes import Array, expect
+from ..device.launch import blocks_for, lanes_for
+from ..device.shapes import Array, expect
+from .launching import WARP, Operations
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,8 @@ class Kept:
     thresholds: tuple[float, float] = (0.0, 0.0)
 
 
-class LossOperations(Operations):
-    """Losses and their gradients."""
+class RowReductionOperations(Operations):
+    """Losses, links and hits of rows."""
 
     def squared_error(
         self,
@@ -93,3 +98,29 @@ class LossOperations(Operations):
         sides = () if labelled else (kept.classes, *kept.thresholds)
         given = kept.bias, target, row_weights, *factor
         self._run_rows(name, output, *given, losses, gradient, *sides, kept.hits, kept.cursor)
+
+    def exponential(self, logits: Array, *, out: Array) -> None:
+        expect(logits.shape, out=out)
+        size = prod(logits.shape)
+        self._run(self._typed("exponential"), blocks_for(size), logits, out, size)
+
+    def softmax(self, logits: Array, *, out: Array) -> None:
+        expect(logits.shape, out=out)
+        self._run_rows("softmax", logits, out)
+
+    def argmax_equals(self, scores: Array, labels: Array, *, out: Array) -> None:
+        expect(scores.shape[:1], labels=labels, out=out)
+        self._run_rows("argmax_equals", scores, labels, out)
+
+    def threshold_equals(
+        self, scores: Array, target: Array, score_threshold: float, target_threshold: float, *, out: Array
+    ) -> None:
+        expect(scores.shape, target=target)
+        expect(scores.shape[:1], out=out)
+        self._run_rows("threshold_equals", scores, target, score_threshold, target_threshold, out)
+
+    def _run_rows(self, name: str, matrix: Array, *arguments: Any) -> None:
+        """Launch a kernel with one group a row of (n, k), lanes within a warp."""
+        n, k = matrix.shape
+        lanes = lanes_for(k, WARP)
+        self._run(self._typed(name), blocks_for(n, lanes), matrix, *arguments, n, k, lanes)

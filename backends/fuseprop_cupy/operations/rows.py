@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
-from .catalog import BLOCK, C_TYPES
-from .launch import blocks_for, lanes_for
-from .operations import Operations
-from .shapes import Array, expect
+from ..device.kernel_list import BLOCK, C_TYPES
+from ..device.launch import blocks_for, lanes_for
+from ..device.shapes import Array, expect
+from .launching import Operations
 
 
 class RowOperations(Operations):

@@ -7,14 +7,14 @@ from math import prod
 
 from fuseprop.backend import INTEGER, Call
 
-from .catalog import BLOCK
-from .launch import blocks_for, lanes_for
-from .losses import Kept, LossOperations
-from .shapes import Array, expect
+from ..device.kernel_list import BLOCK
+from ..device.launch import blocks_for, lanes_for
+from ..device.shapes import Array, expect
+from .row_reductions import Kept, RowReductionOperations
 from .updates import UpdateOperations
 
 
-class FusedOperations(LossOperations, UpdateOperations):
+class FusedOperations(RowReductionOperations, UpdateOperations):
     """Operations beyond the protocol; each does what the calls do that it is made of."""
 
     def take_batch(

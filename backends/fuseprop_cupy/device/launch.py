@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .catalog import BLOCK, Kernel, Parameter
 from .device import Device
+from .kernel_list import BLOCK, Kernel, Parameter
 
 MAX_BLOCKS = 16384
 """Blocks of a launch at most; beyond, threads take several items. 132 SMs hold 1,200 to 2,100 blocks of 128

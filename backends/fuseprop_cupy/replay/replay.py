@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..device.device import Device
+from ..device.nodes import Prepared
 from .capture import Capture
-from .device import Device
-from .nodes import Prepared
 from .plan import Plan
 
 

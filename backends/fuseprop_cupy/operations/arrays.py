@@ -10,8 +10,8 @@ import numpy as np
 
 from fuseprop.backend import HostArray, OutOfMemory, Shape
 
-from .device import Device
-from .shapes import Array, expect
+from ..device.device import Device
+from ..device.shapes import Array, expect
 
 ON_HOST, ON_CUDA = (1, 3), (2, 13)
 """The kinds of device, in DLPack's numbers, whose memory the host reads as its own: the host, and what it has

@@ -6,9 +6,9 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from .branches import START, conflicts_of, in_sequence, lanes_of
-from .lanes import Lanes
-from .nodes import Node, Prepared
+from ..device.nodes import Node, Prepared
+from ..device.streams import Lanes
+from .overlap import START, conflicts_of, in_sequence, lanes_of
 
 MOST_STEPS = 64
 """Steps of a graph at most: launching it costs some microseconds, of which each step then has little."""

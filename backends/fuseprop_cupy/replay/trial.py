@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fuseprop.backend import INTEGER, Call, Program, Runner
 
-from .operations import Operations
+from ..operations.launching import Operations
 
 SIZES, BATCH, STEPS = (784, 128, 10), 32, 5
 DIVIDED = (1, 3, 1)

@@ -11,9 +11,9 @@ from itertools import groupby
 
 from fuseprop.backend import INTEGER, Call, Program
 
-from .shapes import Array
-from .spans import reads, span, spans, touches, writes
-from .updates import UPDATES
+from ..device.aliasing import reads, span, spans, touches, writes
+from ..device.shapes import Array
+from ..operations.updates import UPDATES
 
 
 def fuse(program: Program) -> Program:

@@ -8,30 +8,47 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from fuseprop.backend import Shape
+
 from .blas import Blas, workspace_bytes
 from .nodes import Multiply, Node, Prepared
-
-if TYPE_CHECKING:
-    from .device import Device
+from .shapes import Array
 
 COUNT = 2
 """The main lane and one beside it."""
 
 
 class Lanes:
-    """A thread's lanes on one stream: each has a cuBLAS handle and, in a capture, a stream of its own."""
+    """A thread's lanes on one stream: each has a cuBLAS handle and, in a capture, a stream of its own.
 
-    def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:
-        import cupy
+    Parameters
+    ----------
+    cupy : module
+    ordinal : int
+        Of the device, which is current whenever a method is called.
+    dtype : float32 | float64
+    empty : callable
+        ``empty(shape, dtype)`` returns a new array on the device.
+    prepare : callable
+        ``prepare(node)`` returns what asks the device for a launch or a copy.
+    """
 
+    def __init__(
+        self,
+        cupy: Any,
+        ordinal: int,
+        dtype: np.dtype[Any],
+        empty: Callable[[Shape, np.dtype[Any]], Array],
+        prepare: Callable[[Node], Prepared],
+    ) -> None:
         self._cupy = cupy
-        self._device = device
-        size = workspace_bytes(int(cupy.cuda.Device(device.ordinal).compute_capability))
-        self._blas = [Blas(dtype, device.empty((size,), np.dtype(np.uint8))) for _ in range(COUNT)]
+        self._prepare = prepare
+        size = workspace_bytes(int(cupy.cuda.Device(ordinal).compute_capability))
+        self._blas = [Blas(dtype, empty((size,), np.dtype(np.uint8))) for _ in range(COUNT)]
         self._streams: list[Any] = []
         self._at: list[Any] = []  # where all handles are, if that is sure
         self._kept: list[Any] = []  # wherever one may be
@@ -40,7 +57,7 @@ class Lanes:
         """Return what asks for a node, on the stream that is current then."""
         if isinstance(node, Multiply):
             return self._blas[lane].product(node.a, node.b, node.out)
-        return self._device.prepare(node)
+        return self._prepare(node)
 
     def enter(self) -> None:
         """Send products to the current stream."""

@@ -12,14 +12,13 @@ import numpy as np
 
 from fuseprop.backend import Program
 
-from .catalog import kernels
-from .dense import DenseOperations
-from .device import Device
-from .fused import FusedOperations
-from .inference import InferenceOperations
-from .nodes import Copy, Multiply, Node, Run
-from .rows import RowOperations
-from .shapes import Array
+from ..device.device import Device
+from ..device.kernel_list import kernels
+from ..device.nodes import Copy, Multiply, Node, Run
+from ..device.shapes import Array
+from ..operations.dense import DenseOperations
+from ..operations.fused import FusedOperations
+from ..operations.rows import RowOperations
 
 
 class Scribe:
@@ -46,7 +45,7 @@ class Scribe:
         self.nodes.append(Copy(source, out))
 
 
-class Lowering(RowOperations, DenseOperations, InferenceOperations, FusedOperations):
+class Lowering(RowOperations, DenseOperations, FusedOperations):
     """The backend's operations on a `Scribe`; temporary arrays are new ones, which the nodes keep."""
 
     def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:

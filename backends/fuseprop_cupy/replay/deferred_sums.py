@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .device import Device
-from .nodes import Node, Run, meet
-from .spans import span
+from ..device.aliasing import span
+from ..device.device import Device
+from ..device.nodes import Node, Run, meet
 
 
 def with_parts_added_up(nodes: Sequence[Node], device: Device) -> list[Node]:

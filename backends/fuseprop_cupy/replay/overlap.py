@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from .nodes import Multiply, Node, meet
+from ..device.nodes import Multiply, Node, meet
 
 START = -1
 """The place before the first node."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .nodes import Copy, Multiply, Node, Run
+from ..device.nodes import Copy, Multiply, Node, Run
 
 GATHERED = {"source": "out", "x": "x_out", "target": "target_out", "labels": "labels_out"}
 """Of these a gather reads as many rows as it writes; the values are the parameters that it writes them to."""
