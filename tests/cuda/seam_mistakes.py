@@ -17,9 +17,9 @@ PACKAGE = "fuseprop_cupy"
 RACE = "race"
 BITS = "not equal"
 APART = "eps apart|wrote outside an array"
-ISSUE = "            lanes.issue(placed.lane, self.calls[placed.node])\n"
+ISSUE = "            streams.issue(placed.stream, self.calls[placed.node])\n"
 RECORD = """            if place in awaited:
-                events[place] = lanes.record(placed.lane)
+                events[place] = streams.record(placed.stream)
 """
 STREAM = "        self._cublas.set_stream(self._handle, stream)\n"
 WORKSPACE = (
@@ -40,13 +40,13 @@ SEAM_MISTAKES = {
             *("asked", "use"),
         ),
         "a stream freed early": (
-            "self._at, self._kept = [], [*self._kept, *streams]",
-            "self._at = self._kept = []",
+            "self._at, self._held = [], [*self._held, *streams]",
+            "self._at = self._held = []",
             *("asked", "went while a handle|dangling"),
         ),
-        "a wait dropped": ("self._streams[lane].wait_event(event)", "pass", "asked", "wait_event"),
-        "an event of the main lane alone": (
-            "self._streams[lane].record(event)",
+        "a wait dropped": ("self._streams[stream].wait_event(event)", "pass", "asked", "wait_event"),
+        "an event of the main stream alone": (
+            "self._streams[stream].record(event)",
             "self._streams[0].record(event)",
             *("asked", "record"),
         ),
@@ -62,8 +62,8 @@ SEAM_MISTAKES = {
             "asked",
             "end_capture",
         ),
-        "one handle for both lanes": (
-            "self._blas[lane].product",
+        "one handle for both streams": (
+            "self._blas[stream].product",
             "self._blas[0].product",
             "asked",
             "product",
@@ -72,12 +72,12 @@ SEAM_MISTAKES = {
     "replay/capture.py": {
         "a wait dropped": (
             "for earlier in placed.after:",
-            "for earlier in placed.after if placed.lane else ():",
+            "for earlier in placed.after if placed.stream else ():",
             *("captured", f"{RACE}|Unjoined"),
         ),
         "a fork dropped": (
             "for earlier in placed.after:",
-            "for earlier in placed.after if not placed.lane else ():",
+            "for earlier in placed.after if not placed.stream else ():",
             *("captured", "not part of the capture"),
         ),
         "a join dropped": ("for place in steps.joins:", "for place in ():", "captured", "Unjoined"),
@@ -87,27 +87,27 @@ SEAM_MISTAKES = {
             *("captured", f"{RACE}|not part of the capture|Unjoined"),
         ),
         "a step too many": (
-            "in_sequence(self._conflicts, self._lanes_of_nodes, times)",
-            "in_sequence(self._conflicts, self._lanes_of_nodes, times + 1)",
+            "in_sequence(self._conflicts, self._streams_of_nodes, times)",
+            "in_sequence(self._conflicts, self._streams_of_nodes, times + 1)",
             *("contract", APART),
         ),
         "a step too few": (
-            "in_sequence(self._conflicts, self._lanes_of_nodes, times)",
-            "in_sequence(self._conflicts, self._lanes_of_nodes, max(1, times - 1))",
+            "in_sequence(self._conflicts, self._streams_of_nodes, times)",
+            "in_sequence(self._conflicts, self._streams_of_nodes, max(1, times - 1))",
             *("contract", APART),
         ),
         "a graph of another length": (
-            "self._graphs[times] = self._write_down(times)",
-            "self._graphs[times] = self._write_down(self._length)",
+            "self._graphs[times] = self._capture(times)",
+            "self._graphs[times] = self._capture(self._length)",
             *("contract", APART),
         ),
         "handles left in the capture": (
-            "                    self.lanes.enter()",
+            "                    self.streams.enter()",
             "                    pass",
             *("asked", "use"),
         ),
         "a failed capture that goes on": (
-            "                    self.lanes.abandon()\n",
+            "                    self.streams.abandon()\n",
             "",
             *("asked", "end_capture"),
         ),
@@ -126,29 +126,29 @@ SEAM_MISTAKES = {
             "        if capture.warm is None:",
             *("captured", "first asked for"),
         ),
-        "the lanes of another stream": (
-            "if capture.lanes is not lanes:",
-            "if capture.lanes is None:",
-            *("captured", "handles are not on the current stream|lanes of its own"),
+        "the streams of another caller's stream": (
+            "if capture.streams is not streams:",
+            "if capture.streams is None:",
+            *("captured", "handles are not on the current stream|streams of its own"),
         ),
         "handles left where they were": (
-            "        lanes.enter()\n",
+            "        streams.enter()\n",
             "",
             *("captured", "handles are not on the current stream"),
         ),
     },
     "replay/overlap.py": {
-        "a lane that begins with nobody": (
+        "a stream that never joins the capture": (
             "                after.append(START)",
             "                pass",
             *("captured", "not part of the capture"),
         ),
-        "a lane that is not joined": (
+        "a stream that is not joined at the end": (
             "if places and places[-1] > seen[0][other]]",
             "if places and other > 1]",
             *("captured", "Unjoined"),
         ),
-        "only the last of the other lane looked at": (
+        "only the last of the other stream looked at": (
             "reversed(on[other]))",
             "on[other][-1:])",
             *("captured", "=="),
@@ -207,8 +207,8 @@ SEAM_MISTAKES = {
             "reached",
             "0 == 1",
         ),
-        "lanes shared by all threads": (*SHARED, "reached", "=="),
-        "lanes shared by all streams": (
+        "streams shared by all threads": (*SHARED, "reached", "=="),
+        "streams shared by all streams": (
             "self.current_stream().ptr\n",
             "self.current_stream() and 0\n",
             "asked",

@@ -49,7 +49,7 @@ CALLS = {
     "prepare": lambda device, a, b: device.prepare(softmax(a, b))(),
     "prepare, a product": lambda device, a, b: device.prepare(Multiply(a, a.T, b))(),
     "prepare, a copy": lambda device, a, b: device.prepare(Copy(a, b))(),
-    "lanes": lambda device, a, b: device.lanes(),
+    "streams": lambda device, a, b: device.streams(),
     "current_stream": lambda device, a, b: device.current_stream(),
     "synchronize": lambda device, a, b: device.synchronize(),
     "memory": lambda device, a, b: device.memory(),
@@ -144,26 +144,26 @@ def test_a_device_is_current_in_every_thread(two):
     assert in_threads(enter, enter) == [(0, 1), (0, 1)]
 
 
-class Lanes:
-    """A thread's lanes, which only are."""
+class Streams:
+    """A thread's streams, which only are."""
 
     def __init__(self, cupy, ordinal, dtype, empty, prepare):
         self.thread = threading.get_ident()
 
 
-def test_every_thread_has_lanes_of_its_own(two, monkeypatch):
+def test_every_thread_has_streams_of_its_own(two, monkeypatch):
     """On the default stream too, whose address all threads share."""
-    monkeypatch.setattr("fuseprop_cupy.device.device.Lanes", Lanes)
+    monkeypatch.setattr("fuseprop_cupy.device.device.Streams", Streams)
     _, (first, second) = two
 
     def take():
-        kept = first.lanes(), second.lanes()
-        assert first.lanes() is kept[0]
-        assert {lanes.thread for lanes in kept} == {threading.get_ident()}
+        kept = first.streams(), second.streams()
+        assert first.streams() is kept[0]
+        assert {streams.thread for streams in kept} == {threading.get_ident()}
         return kept
 
     here, (one, other) = take(), in_threads(take, take)
-    assert len({id(lanes) for pair in (here, one, other) for lanes in pair}) == 6
+    assert len({id(streams) for pair in (here, one, other) for streams in pair}) == 6
 
 
 def test_every_thread_has_a_temporary_array_of_its_own():

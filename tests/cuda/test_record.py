@@ -733,7 +733,7 @@ def test_an_inexact_kernel_has_the_larger_error():
 
 def test_steps_that_are_not_captured_say_why(monkeypatch):
     backend = HostRunBackend("float32")
-    monkeypatch.setattr(backend.seam, "lanes", lambda: 1 / 0)
+    monkeypatch.setattr(backend.seam, "streams", lambda: 1 / 0)
     found = captured(backend)
     assert not found["captured"]
     assert "ZeroDivisionError" in found["said"]

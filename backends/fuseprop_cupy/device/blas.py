@@ -1,8 +1,8 @@
-"""Products by a cuBLAS handle of our own, which a CUDA graph may hold: CuPy's refuses to be captured.
+"""Products by a cuBLAS handle of our own, whose calls CUDA can capture: CuPy refuses to capture its own.
 
-NVIDIA's bindings, `nvmath.bindings.cublas`, are the functions of the library by other names. A handle's
-workspace is its own too, so that products beside each other do not share one, and the algorithms that cuBLAS
-chooses stay the same from run to run.
+NVIDIA's bindings, `nvmath.bindings.cublas`, call the library's functions one to one. Each handle has a
+workspace of its own: products on two streams do not share one, and cuBLAS chooses the same algorithms in
+every run.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from .wheels import install
 MEBIBYTE = 1 << 20
 
 _spare: dict[int, list[int]] = {}
-"""Handles without an owner, by device. None is destroyed: that waits for the whole device, which CUDA refuses
-while anybody captures, and an owner may end at any time, on any thread and beside any device."""
+"""Handles without an owner, by device. No handle is destroyed: cublasDestroy waits for the whole device, and
+CUDA refuses that while any stream captures. An owner may be freed at any time, on any thread and while
+another device is current."""
 
 
 def workspace_bytes(capability: int) -> int:
-    """Return what NVIDIA's documentation of cublasSetWorkspace recommends for an architecture such as 90."""
+    """Return the bytes that NVIDIA recommends for cublasSetWorkspace, for a compute capability such as 90."""
     return 32 * MEBIBYTE if capability >= 90 else 4 * MEBIBYTE
 
 
@@ -39,14 +40,15 @@ def import_cublas() -> Any:
 
 
 class Blas:
-    """A handle and its workspace, on the current device; a handle whose owner is gone serves the next one.
+    """A handle and its workspace, on the current device; the handle of a freed `Blas` serves the next one.
 
     Parameters
     ----------
     dtype : float32 | float64
         The only dtype of factors, products and sums: strict float32, without TF32.
     workspace : array
-        On the device; it lives as long as this, and this as long as any graph with a product of it.
+        An array of bytes on the device. This object holds it, and each product holds this object, so that a
+        captured product may use both as long as its call exists.
     """
 
     def __init__(self, dtype: np.dtype[Any], workspace: Any) -> None:
@@ -56,7 +58,7 @@ class Blas:
         single = dtype == np.float32
         self._compute = int(cublas.ComputeType.COMPUTE_32F if single else cublas.ComputeType.COMPUTE_64F)
         self._type = 0 if single else 1  # CUDA_R_32F, CUDA_R_64F
-        self._one, self._zero = np.ones(1, dtype), np.zeros(1, dtype)  # read whenever a product is asked for
+        self._one, self._zero = np.ones(1, dtype), np.zeros(1, dtype)  # alpha and beta, read at each product
         spare = _spare.setdefault(workspace.data.device_id, [])
         try:
             self._handle: int = spare.pop()
@@ -65,14 +67,14 @@ class Blas:
         weakref.finalize(self, spare.append, self._handle).atexit = False
 
     def use(self, stream: int) -> None:
-        """Send what comes to a stream. In this order: the library forgets the workspace with the stream."""
+        """Send the next products to a stream. cublasSetStream resets the workspace, so that comes second."""
         self._cublas.set_stream(self._handle, stream)
         self._cublas.set_workspace(self._handle, self._workspace.data.ptr, self._workspace.nbytes)
 
     def product(self, a: Any, b: Any, out: Any) -> partial[None]:
-        """Return what asks for out = a b; a (n, d) and b (d, m) are contiguous or transposed views.
+        """Return a call that computes out = a b; a (n, d) and b (d, m) are contiguous or transposed views.
 
-        cuBLAS thinks in columns, to which rows look transposed: out^T = b^T a^T.
+        cuBLAS reads matrices by columns, so it is given out^T = b^T a^T, of which our rows are the columns.
         """
         n, m = out.shape
         by_rows = _by_rows(b), _by_rows(a)
@@ -86,7 +88,7 @@ class Blas:
             *(a.data.ptr, self._type, a.shape[1] if by_rows[1] else a.shape[0]),
             *(self._zero.ctypes.data, out.data.ptr, self._type, m, self._compute, algorithm),
         )
-        product.__dict__["keeps"] = self, a, b, out  # which the library knows by their addresses
+        product.__dict__["keeps"] = self, a, b, out  # cuBLAS has their addresses only
         return product
 
 

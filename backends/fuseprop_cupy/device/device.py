@@ -1,7 +1,7 @@
-"""Everything that only CUDA can do: memory, copies, products, launches. The rest of the backend is above it.
+"""Everything that needs CUDA: memory, copies, products, launches.
 
-This is the seam at which the backend runs without a GPU: the tests put another class with these methods
-here, and everything above is executed as it stands.
+This is the seam at which the backend runs without a GPU: the tests replace `Device` by a class with the same
+methods over host memory, and run the rest of the backend as it is.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .probe import check_not_forked, probe
 from .products import Products
 from .shapes import Array
 from .staging import Staging
-from .streams import Lanes
+from .streams import Streams
 
 
 class Device:
     """One CUDA device, and the kernels compiled for it.
 
-    A caller must `enter` before it uses another method: CUDA calls go to the device that is current for the
+    A caller must `enter` before it calls another method: CUDA acts on the device that is current for the
     thread. Raises BackendUnavailable where the device cannot be used.
     """
 
@@ -48,17 +48,17 @@ class Device:
         self._staging = Staging(cupy.cuda.alloc_pinned_memory, self._copy_in_turn)
 
     def enter(self) -> None:
-        """Make this the thread's current device, unless it is already: asking is cheaper than setting."""
+        """Make this the thread's current device; asking CUDA first is cheaper than setting it each time."""
         check_not_forked()
         if self._current() != self.ordinal:
             self._device.use()
 
     def empty(self, shape: Shape, dtype: np.dtype[Any]) -> Array:
-        """Return a new array; raises CuPy's MemoryError."""
+        """Return a new array, uninitialized; raises CuPy's OutOfMemoryError, which is a MemoryError."""
         return self._cupy.empty(shape, dtype)
 
     def adopt(self, array: Any) -> Array:
-        """Return an array that speaks DLPack on this device as CuPy's, copied only if it must be cast."""
+        """Return a DLPack array on this device as CuPy's; copied only to cast it or to make it contiguous."""
         return self._cupy.ascontiguousarray(self._cupy.from_dlpack(array), self._dtype)
 
     def fill_zero(self, array: Array) -> None:
@@ -66,18 +66,18 @@ class Device:
         array.data.memset_async(0, array.nbytes)
 
     def upload(self, source: HostArray, out: Array) -> None:
-        """Copy to the device when it gets there; `source` may be changed afterwards.
+        """Copy to the device in the order of the current stream; the caller may change `source` afterwards.
 
         Shape and dtype are equal, and both are contiguous.
         """
         if source.nbytes > self._staging.room:
             out.set(source)
-            self.synchronize()  # a GPU that reads ordinary memory itself need not have done so yet
+            self.synchronize()  # a GPU that reads pageable memory itself may still read after `set` returns
         else:
             self._staging.upload(source, out)
 
     def download(self, array: Array) -> HostArray:
-        """Wait for everything before, and return a copy."""
+        """Wait for the current stream, and return a copy on the host."""
         host: HostArray = array.get()
         return host
 
@@ -90,22 +90,22 @@ class Device:
         self._products.multiply(a, b, out)
 
     def current_stream(self) -> Any:
-        """Return the stream that is current, at its address `ptr`."""
+        """Return the thread's current stream; its attribute `ptr` is its address."""
         return self._cupy.cuda.get_current_stream()
 
     def synchronize(self) -> None:
-        """Wait until the device is idle for this thread's stream."""
+        """Wait until the thread's current stream has done all its work."""
         self.current_stream().synchronize()
 
     def memory(self) -> tuple[int, int]:
-        """Return free and total bytes of the device, or of what CuPy's pool was limited to."""
+        """Return free and total bytes: of the device, or of CuPy's memory pool if that has a limit."""
         free, total = self._cupy.cuda.runtime.memGetInfo()
         pool = self._cupy.get_default_memory_pool()
         limit = pool.get_limit()
         return (min(free, limit - pool.total_bytes()), limit) if limit else (free, total)
 
     def release(self) -> None:
-        """Give back to CUDA what CuPy's pool keeps of arrays that are gone."""
+        """Return to CUDA the memory of freed arrays that CuPy's pool still holds."""
         self._cupy.get_default_memory_pool().free_all_blocks()
 
     def run(self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any]) -> None:
@@ -113,7 +113,10 @@ class Device:
         self._function(name)(tuple(grid), tuple(block), tuple(arguments))
 
     def prepare(self, node: Node) -> Prepared:
-        """Return what asks for a node on the stream that is current then, with the least of Python."""
+        """Return a call that runs a node on the stream that is current when it is called.
+
+        All that Python can do beforehand is done here.
+        """
         if isinstance(node, Multiply):
             return partial(self.multiply, node.a, node.b, node.out)
         if isinstance(node, Copy):
@@ -125,23 +128,23 @@ class Device:
         )
         return partial(self._function(node.kernel.expression).kernel, node.grid, node.kernel.block, arguments)
 
-    def lanes(self) -> Lanes:
-        """Return this thread's lanes on the current stream, the same as long as somebody keeps them.
+    def streams(self) -> Streams:
+        """Return this thread's `Streams` for the current stream, the same as long as a caller holds them.
 
         Raises BackendUnavailable without nvmath-python, and what CUDA raises.
         """
-        if not hasattr(self._local, "lanes"):
-            self._local.lanes = WeakValueDictionary()
-        stream = self.current_stream().ptr
-        lanes: Lanes | None = self._local.lanes.get(stream)
-        if lanes is None:
-            self._local.lanes[stream] = lanes = Lanes(
+        if not hasattr(self._local, "streams"):
+            self._local.streams = WeakValueDictionary()
+        current = self.current_stream().ptr
+        streams: Streams | None = self._local.streams.get(current)
+        if streams is None:
+            self._local.streams[current] = streams = Streams(
                 self._cupy, self.ordinal, self._dtype, self.empty, self.prepare
             )
-        return lanes
+        return streams
 
     def _copy_in_turn(self, memory: Any, out: Array) -> Any:
-        """Ask for a copy from page-locked memory; return the event after it."""
+        """Enqueue a copy from page-locked memory on the current stream; return an event after it."""
         stream = self.current_stream()
         out.data.copy_from_host_async(memory.ptr, out.nbytes, stream)
         return stream.record(self._cupy.cuda.Event(disable_timing=True))
@@ -154,7 +157,7 @@ class Device:
 
     @cached_property
     def _module(self) -> Any:
-        """All kernels, compiled on first use and kept by CuPy on disk for the next process."""
+        """All kernels, compiled on first use; CuPy caches them on disk for the next process."""
         return self._cupy.RawModule(
             code=source(), options=OPTIONS, name_expressions=tuple(kernels(self._dtype))
         )

@@ -1,8 +1,8 @@
-"""The list of CUDA kernels: what there is, with which parameters and for which types.
+"""The list of the CUDA kernels in kernels/*.cu, with their parameters and types, and how they are compiled.
 
-The launch seam checks arguments against this list, and the tests compile, run and compare whatever stands
-in it. A declaration repeats the parameters of the `__global__` function, with T for its first template
-argument; a C++ compiler checks that the two agree (see tests/cuda).
+`Launch` checks arguments against this list, and the tests compile, run and compare each of its kernels. A
+declaration repeats the parameters of the `__global__` function, with T for its first template argument; a C++
+compiler checks that the two agree (see tests/cuda).
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from typing import Any
 import numpy as np
 
 BLOCK = 128
-"""Threads in a block, if a kernel says nothing else."""
+"""Threads in a block, unless a kernel's `block` differs."""
 
 ROWS = 16
-"""Threads beside each other on the way down a column: with 16 and four loads in flight for each, 128 rows are
-two waits for memory."""
+"""Threads that share the rows of a column sum: with 16 threads and four loads in flight for each, 128 rows
+take two waits for memory."""
 
 MACROS = (f"-DBLOCK={BLOCK}", f"-DROWS={ROWS}")
-"""What the kernels see of these numbers."""
+"""The definitions by which the kernels get these numbers."""
 
 OPTIONS = ("--std=c++17", *MACROS)
-"""How the kernels are compiled; CuPy adds its own options."""
+"""The compiler's options; CuPy adds its own."""
 
 KERNELS = Path(__file__).parents[1] / "kernels"
 
 HEADERS = ("scalars.cuh", "groups.cuh", "hits.cuh")
-"""Each needs the ones before it."""
+"""The kernels' headers, each after those that it includes."""
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "float": np.dtype(np.float32),
@@ -55,7 +55,7 @@ class Parameter:
 
     @property
     def pointer(self) -> bool:
-        """Whether it takes an array rather than a number."""
+        """Whether the parameter takes an array rather than a number."""
         return self.c_type.endswith("*")
 
     @property
@@ -83,7 +83,7 @@ class Kernel:
     registers : int
         The most registers a thread may use; at 80, an SM of 65536 runs 768 threads at once.
     architecture : int
-        The least compute capability that it runs on, 75 for 7.5.
+        The smallest compute capability that it runs on, 75 for 7.5.
     """
 
     name: str
@@ -228,8 +228,8 @@ def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
 def source() -> str:
     """Return all kernels as one text: the headers, each once, and then every .cu file.
 
-    One text rather than a path for the compiler to search, because CuPy keeps compiled code under a hash of
-    the text that it is given: it would not notice a change in an included file.
+    CuPy caches compiled code by a hash of the text that it is given, so an include would hide changes of the
+    included file from it.
     """
     files = [*(KERNELS / header for header in HEADERS), *sorted(KERNELS.glob("*.cu"))]
     lines = "".join(path.read_text() for path in files).splitlines(keepends=True)

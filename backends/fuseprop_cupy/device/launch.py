@@ -1,8 +1,8 @@
-"""Launching: the one way from a method of the backend to a CUDA kernel.
+"""Launches: the one way from a method of the backend to a CUDA kernel.
 
-A kernel believes what it is given. A float64 array read as float32, a transposed view, an array of another
-GPU or a Python number of the wrong width make wrong numbers or a fault that ends the process; here they are
-a TypeError or a ValueError instead.
+A kernel cannot check its arguments. A float64 array read as float32, a transposed view, an array of another
+GPU or a Python number of the wrong width would give wrong numbers or a fault that ends the process; here each
+raises TypeError or ValueError instead.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from .device import Device
 from .kernel_list import BLOCK, Kernel, Parameter
 
 MAX_BLOCKS = 16384
-"""Blocks of a launch at most; beyond, threads take several items. 132 SMs hold 1,200 to 2,100 blocks of 128
-threads at a time, by the kernels' registers: the last, partial wave is one of eight or more."""
+"""The most blocks of a launch; with more items, each thread takes several. 132 SMs run 1,200 to 2,100 blocks
+of 128 threads at a time, by the kernels' registers: the last, partial wave is one of eight or more."""
 
 NULL = np.uintp(0)
 
 
 def lanes_for(columns: int, limit: int) -> int:
-    """Return how many neighbouring threads share a row: a power of two, just enough for its columns."""
+    """Return how many neighbouring threads share a row: the first power of two >= columns, or the limit."""
     return min(limit, 1 << (columns - 1).bit_length())
 
 
@@ -38,7 +38,7 @@ class Launch:
         self._kernel = kernel
         self._device = device
         self._name = kernel.expression
-        # Looked up once: that halves what a call of the backend costs before CUDA (7.4 to 3.6 us, measured).
+        # Looked up once: that halves the time of a backend call before CUDA (measured: 7.4 to 3.6 us).
         self._casts = [
             (parameter, None if parameter.pointer else parameter.dtype.type)
             for parameter in kernel.parameters
@@ -46,7 +46,7 @@ class Launch:
         self._dtypes = {parameter.name: parameter.dtype for parameter in kernel.parameters}
 
     def __call__(self, blocks: int | tuple[int, int], *arguments: Any) -> None:
-        """Check and cast the arguments and launch; the device is current.
+        """Check and cast the arguments, and launch; the caller has made the device current.
 
         Raises TypeError for a wrong number of arguments, or one that is not an array of the right dtype on
         this device; ValueError for an array that is not C-contiguous.
@@ -75,7 +75,7 @@ class Launch:
 
 
 def expect_factors(a: Any, b: Any, out: Any, dtype: np.dtype[Any], device: Device) -> None:
-    """Raise, as a launch does, for an array that cuBLAS would misread; a and b may be transposed views."""
+    """Raise, as `Launch` does, for an array that cuBLAS would misread; a and b may be transposed views."""
     for name, array in (("a", a), ("b", b), ("out", out)):
         if not (
             isinstance(array, device.array_type)
@@ -87,7 +87,7 @@ def expect_factors(a: Any, b: Any, out: Any, dtype: np.dtype[Any], device: Devic
 
 
 def refusal(what: str, array: Any, dtype: np.dtype[Any], device: Device) -> Exception:
-    """Return what to raise for an array that CUDA would misread."""
+    """Return the error to raise for an array that CUDA would misread."""
     here = f"cuda:{device.ordinal}"
     if not isinstance(array, device.array_type):
         return TypeError(

@@ -1,4 +1,4 @@
-"""What a device is asked for: launches, products and copies, and the memory that each reads and writes."""
+"""The nodes of a lowered step: launches, products and copies, and the memory that each reads and writes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Run:
 
     @property
     def reads(self) -> list[Span]:
-        """All arrays: what is written may be read too."""
+        """All arrays: a kernel may read what it writes."""
         return [span(array) for array in self.arrays.values()]
 
     @property
     def writes(self) -> list[Span]:
-        """The arrays behind pointers to what is not constant."""
+        """The arrays whose parameters are not pointers to const."""
         written = {p.name for p in self.kernel.parameters if p.pointer and not p.c_type.startswith("const ")}
         return [span(array) for name, array in self.arrays.items() if name in written]
 
@@ -76,11 +76,11 @@ class Copy:
 
 Node: TypeAlias = Run | Multiply | Copy
 Prepared: TypeAlias = Callable[[], None]
-"""A node on a device, ready to be asked for."""
+"""A call that runs one node on a device: its arguments are checked and bound."""
 
 
 def meet(earlier: Node, later: Node) -> bool:
-    """Whether one writes what the other reads or writes, so that their order matters."""
+    """Whether one node writes memory that the other reads or writes, so that their order matters."""
     written, also = earlier.writes, later.writes
     return any(each.meets(also) or each.meets(later.reads) for each in written) or any(
         each.meets(also) for each in earlier.reads

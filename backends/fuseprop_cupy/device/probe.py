@@ -1,7 +1,7 @@
-"""Whether CUDA can be used: asked once a process and device, without a word on the terminal.
+"""Whether CUDA can be used: checked once per process and device, and nothing is printed.
 
-Each step needs the ones before it: CuPy, a driver, the device, the runtime compiler with a kernel of one
-line, a product of one number by one. Whatever fails says what is missing and what to type.
+Each check needs the ones before it: CuPy, a driver, the device, the runtime compiler with a kernel of one
+line, a product of two small matrices. The first that fails says what is missing and what to type.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .products import Products
 from .wheels import SMALLEST_DRIVER, cupy_wheels, install, install_instead
 
 ARCHITECTURE = 75
-"""The least compute capability of the kernels, 7.5: Turing, 2018."""
+"""The smallest compute capability that the kernels run on, 7.5: Turing, 2018."""
 
 NO_DEVICE, INSUFFICIENT_DRIVER = 100, 35
-"""CUDA's numbers of cudaErrorNoDevice, its answer instead of a count of zero, and ...InsufficientDriver."""
+"""cudaErrorNoDevice, which CUDA raises instead of counting zero devices, and cudaErrorInsufficientDriver."""
 
 NO_GPU = "CUDA finds no GPU. Is CUDA_VISIBLE_DEVICES empty? Type: nvidia-smi -L."
 
@@ -68,7 +68,7 @@ def check_not_forked() -> None:
 
 
 def _note_fork() -> None:
-    """Remember, in the child, that the parent had a working device."""
+    """Note in a forked child whether the parent had found a device that works."""
     global _forked
     _forked = _forked or any(problem is None for problem in _answers.values())
 
@@ -111,7 +111,10 @@ def _driver_and_device(cupy: Any, ordinal: int) -> str | None:
 
 
 def _no_devices(cupy: Any, error: Exception) -> str:
-    """Tell an absent driver from an old one, which CUDA reports by the same error, and both from the rest."""
+    """Return why CUDA counts no devices: no driver, no GPU, a driver that is too old, or another error.
+
+    CUDA reports an absent driver and an old one by the same error.
+    """
     runtime = cupy.cuda.runtime
     try:
         driver = runtime.driverGetVersion()
@@ -138,7 +141,10 @@ def _no_devices(cupy: Any, error: Exception) -> str:
 
 
 def remedy(driver: int, built: int) -> str:
-    """Return what to do about a driver that is too old for libraries of this CUDA; no point ends it."""
+    """Return, without a final point, what to do about a driver that is too old for libraries of this CUDA.
+
+    Both versions are CUDA's numbers, such as 13020 for 13.2.
+    """
     series = SMALLEST_DRIVER.get(built // 1000)
     update = f"Update the driver to {series} or newer" if series else "Update the driver"
     if driver // 1000 < min(SMALLEST_DRIVER):
@@ -149,7 +155,7 @@ def remedy(driver: int, built: int) -> str:
 def _compiler(cupy: Any, ordinal: int) -> str | None:
     def run() -> bool:
         x, host = cupy.empty(1, np.int32), np.array([41], np.int32)
-        x.set(host)  # which need not have been read before `get` returns, so it is not to go earlier
+        x.set(host)  # CUDA may read `host` as late as in `get`, so `host` must live until then
         cupy.RawModule(code=ONE_LINE).get_function("probe")((1,), (1,), (x,))
         return bool(x.get()[0] == 42)
 
@@ -168,7 +174,7 @@ def _products(cupy: Any, ordinal: int) -> str | None:
 
 
 def _attempt(cupy: Any, ordinal: int, run: Callable[[], bool], what: str) -> str | None:
-    """Return None if `run` returns True on the device, else why not; libraries fail in many types."""
+    """Return None if `run` returns True on the device, else why not; libraries raise errors of many types."""
     try:
         with cupy.cuda.Device(ordinal):
             if run():

@@ -1,6 +1,6 @@
-"""The products of a device outside of graphs: strict, in float32 too, as those in graphs are.
+"""Products outside of CUDA graphs, as exact as those in graphs: strict float32, without TF32.
 
-`cupy.dot` would go by CUPY_TF32: predictions would be less exact than the training before them.
+`cupy.dot` heeds CUPY_TF32, by which predictions would be less exact than the training before them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .blas import Blas, workspace_bytes
 from .shapes import Array
 
 OVERRIDE = "NVIDIA_TF32_OVERRIDE"
-"""The variable by which cuBLAS rounds factors to TF32 whatever it is asked for, unless it is "0"."""
+"""The variable by which cuBLAS rounds factors to TF32 whatever its caller requests; "0" is off."""
 
 _said = False
 
@@ -27,15 +27,15 @@ _said = False
 class Products:
     """The products of one device, for any number of threads.
 
-    Each thread has a cuBLAS handle of its own, as the lanes of captured steps do. Where that cannot be had,
-    for want of nvmath-python, of room for its workspace or for whatever reason, CuPy's handle is asked by
-    `cupy.cublas.gemm`, which goes by no variable either.
+    Each thread has a cuBLAS handle of its own, as the streams of captured steps do. Where one cannot be made,
+    because nvmath-python, memory for its workspace or anything else is missing, `cupy.cublas.gemm` multiplies
+    by CuPy's handle; that heeds no environment variable of CuPy either.
 
     Parameters
     ----------
     cupy : module
     ordinal : int
-        Of the device, which is current whenever a product is asked for.
+        The device's number. The device is current whenever `multiply` is called.
     dtype : float32 | float64
     empty : callable
         ``empty(shape, dtype)`` returns a new array on the device.
@@ -43,7 +43,7 @@ class Products:
     Attributes
     ----------
     without : str or None
-        Why CuPy's handle is asked for good; None if it is not.
+        Why CuPy's handle is used from now on; None as long as it is not.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Products:
         self._local = threading.local()
 
     def multiply(self, a: Array, b: Array, out: Array) -> None:
-        """Ask for out = a b on the current stream; a and b may be transposed views."""
+        """Enqueue out = a b on the current stream; a and b may be transposed views."""
         blas = self._handle() if self.without is None else None
         if blas is None:
             _gemm()("N", "N", a, b, out=out)
@@ -62,10 +62,11 @@ class Products:
             blas.product(a, b, out)()
 
     def _handle(self) -> Blas | None:
-        """Return this thread's handle on the current stream, or None where there can be none.
+        """Return this thread's handle on the current stream, or None where none can be made.
 
-        A stream gets a new workspace: what another was asked for may still use the old one. That goes back
-        to the pool of its own stream, where it waits its turn. The stream is kept: none takes its address.
+        Another stream gets a new workspace, because products on the stream before may still use the old one;
+        CuPy's pool reuses that on its own stream only, in order. Hold the stream: a freed stream's address
+        may be reused.
         """
         stream = self._cupy.cuda.get_current_stream()
         at = getattr(self._local, "stream", None)
@@ -73,10 +74,10 @@ class Products:
             try:
                 made = self._new_handle()
                 made.use(stream.ptr)
-            except MemoryError:  # which may have passed by the next time
+            except MemoryError:  # there may be room at the next product
                 return None
             except Exception as error:
-                # NVIDIA's bindings report what they miss in their own many types.
+                # NVIDIA's bindings raise errors of many types of their own.
                 self.without = f"{type(error).__name__}: {error}"
                 return None
             self._local.blas, self._local.stream = made, stream
@@ -89,13 +90,13 @@ class Products:
 
 
 def tf32_override() -> str | None:
-    """Return what `OVERRIDE` says where it makes products of float32 inexact, else None."""
+    """Return the value of `OVERRIDE` if it makes products of float32 inexact, else None."""
     value = os.environ.get(OVERRIDE, "").strip()
     return value if value not in ("", "0") else None
 
 
 def warn_of_tf32() -> None:
-    """Warn, once a process, where `OVERRIDE` makes products of float32 inexact."""
+    """Warn, once per process, if `OVERRIDE` makes products of float32 inexact."""
     global _said
     value = tf32_override()
     if value is not None and not _said:
@@ -109,7 +110,7 @@ def warn_of_tf32() -> None:
 
 
 def _gemm() -> Callable[..., Array]:
-    from cupy.cublas import gemm  # which loads cuBLAS
+    from cupy.cublas import gemm  # loads cuBLAS
 
     strict: Callable[..., Array] = gemm
     return strict

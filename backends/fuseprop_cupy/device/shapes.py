@@ -1,4 +1,4 @@
-"""What every operation asks of its arrays before it launches a kernel, which believes what it is given."""
+"""The check of shapes with which every operation begins: a kernel cannot check them."""
 
 from __future__ import annotations
 

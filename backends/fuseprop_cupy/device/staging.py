@@ -1,7 +1,7 @@
-"""Uploads through page-locked memory, so that the host need not wait until the device gets to them.
+"""Uploads through page-locked memory, for which the host does not wait.
 
-From ordinary memory CUDA may wait for all that the stream was asked for before it copies; from page-locked
-memory a copy is only asked for. That memory must stay as it is until the copy has been made.
+From pageable memory CUDA may let the host wait for all work of the stream before it copies; a copy from
+page-locked memory is only enqueued. That memory must not change until the device has read it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from fuseprop.backend import HostArray
 from .shapes import Array
 
 ROOM = 32 * 2**20
-"""Bytes on their way at most; a larger array is uploaded from where it lies.
+"""The most bytes on their way to the device at one time; a larger array is uploaded from where it lies.
 
-What is sent while the device has work is small: an epoch's order takes 8 bytes a row, 32 MiB for four million
-rows. Data sets may be large, but they are sent before there is any work to wait for.
+What is uploaded while the device has work is small: an epoch's order takes 8 bytes a row, 32 MiB for four
+million rows. Data sets may be large, but they are uploaded before the device has work to wait for.
 """
 
 
 class Sent(NamedTuple):
-    """Memory that the device may still read from, how many bytes of it, and the event that says it has."""
+    """Page-locked memory that the device may still read, its size in bytes, and the event after that."""
 
     memory: Any
     size: int
@@ -35,18 +35,18 @@ class Sent(NamedTuple):
 
 
 class Staging:
-    """What is on its way to one device; for any number of threads and streams.
+    """The uploads on their way to one device, from any number of threads and to any number of streams.
 
     Parameters
     ----------
     allocate : callable
-        Returns page-locked memory of so many bytes, which has a buffer. What nobody holds any more may be
-        handed out again.
+        ``allocate(size)`` returns page-locked memory of so many bytes, with Python's buffer interface. It may
+        return memory again that was freed.
     copy : callable
-        ``copy(memory, out)`` asks for a copy into all of an array, and returns an event that is `done` when
-        the memory was read, and can `synchronize`.
+        ``copy(memory, out)`` enqueues a copy into all of an array, and returns an event after it, with the
+        attribute `done` and the method `synchronize`.
     room : int
-        Bytes on their way at most.
+        The most bytes on their way at one time.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class Staging:
         self._lock = threading.Lock()
         self._sent: deque[Sent] = deque()
         self.room = room
-        # Who takes the memory next must not write to it too early, even if this is gone by then.
+        # CuPy's pool hands freed memory out again: before this object frees it, the device must have read it.
         finalize(self, _wait, self._sent).atexit = False
 
     def upload(self, source: HostArray, out: Array) -> None:
-        """Copy a contiguous array of at most `room` bytes; it may be changed afterwards.
+        """Copy a contiguous array of at most `room` bytes; the caller may change it afterwards.
 
-        Waits for the device where there would be too much on its way, until enough has arrived.
+        Where more than `room` bytes would be on their way, this waits until the device has read enough.
         """
         size = source.nbytes
         with self._lock:
@@ -72,7 +72,7 @@ class Staging:
             self._sent.append(Sent(memory, size, self._copy(memory, out)))
 
     def _make_room(self, size: int) -> None:
-        """Let go of what has arrived, and wait for more where that is not enough."""
+        """Free memory that the device has read, and wait until it has read enough for `size` bytes more."""
         left = self.room - size - sum(sent.size for sent in self._sent)
         while self._sent and (left < 0 or self._sent[0].event.done):
             sent = self._sent[0]

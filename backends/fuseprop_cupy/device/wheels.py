@@ -1,6 +1,6 @@
-"""The packages that bring CUDA to Python: which ones an extra asks for, which are here, what to type.
+"""The packages by which Python has CUDA: which ones an extra requires, which are installed, what to type.
 
-pyproject.toml asks pip for the same ones; a test compares the two.
+pyproject.toml requires the same ones; a test compares the two.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SMALLEST_DRIVER = {12: 525, 13: 580}
 
 
 def install() -> str:
-    """Return what to type to have CuPy and the libraries that it needs, by the driver if there is one."""
+    """Return the line that installs CuPy and its libraries, for the driver's CUDA if there is a driver."""
     cuda = driver() // 1000
     if cuda:
         return how_to_install(f"cuda{_nearest(cuda)}")
@@ -48,10 +48,10 @@ def install() -> str:
 
 
 def install_instead(cuda: int = 0) -> str:
-    """Return what to type to have the packages of one CUDA and of no other: by default the driver's.
+    """Return the line that installs the packages of one CUDA and removes all others; by default the driver's.
 
-    The others are named because pip leaves them, and a cuBLAS of CUDA 13 is found before one of CUDA 12.
-    Where two CuPy packages have overwritten each other, no file of either can be trusted.
+    pip would leave the others, and a cuBLAS of CUDA 13 is loaded before one of CUDA 12. Two CuPy packages
+    overwrite each other's files, so both are removed.
     """
     nearest = _nearest(cuda or driver() // 1000 or max(NEEDED))
     wanted, wheels = NEEDED[nearest], cupy_wheels()
@@ -75,14 +75,14 @@ def cupy_wheels() -> list[str]:
 
 
 def cuda_here() -> int | None:
-    """Return the CUDA that the one installed CuPy is built for, or None where that is not sure."""
+    """Return the CUDA of `NEEDED` that CuPy is built for; None for another, no CuPy or more than one."""
     found = [re.fullmatch(r"cupy-cuda(\d+)x", name) for name in cupy_wheels()]
     cuda = int(found[0][1]) if len(found) == 1 and found[0] else None
     return cuda if cuda in NEEDED else None
 
 
 def beyond_bounds(cuda: int) -> list[str]:
-    """Return which installed packages have another version than the extra of this CUDA asks for."""
+    """Return a text for each installed package that is not within the bounds of this CUDA's extra."""
     here = installed(NEEDED[cuda])
     return [
         f"{name} {version} instead of {NEEDED[cuda][name]}"
@@ -92,7 +92,7 @@ def beyond_bounds(cuda: int) -> list[str]:
 
 
 def within(version: str, bounds: str) -> bool:
-    """Whether a version, such as 13.4.3.11, keeps bounds such as >=13,<13.5."""
+    """Whether a version, such as 13.4.3.11, is within bounds such as >=13,<13.5."""
     number = _numbers(version)
     for bound in bounds.split(","):
         least = bound.startswith(">=")
@@ -107,13 +107,13 @@ def installed(names: Iterable[str]) -> dict[str, str]:
     for name in sorted(names):
         with suppress(importlib.metadata.PackageNotFoundError):
             version = importlib.metadata.version(name)
-            if version:  # what a removal left behind has none
+            if version:  # metadata that a removal left behind has none
                 found[name] = version
     return found
 
 
 def driver() -> int:
-    """Return the CUDA of the driver, 13020 for 13.2, as the driver itself says it; 0 where there is none."""
+    """Return the CUDA version that the driver supports, 13020 for 13.2; 0 where there is no driver."""
     number = ctypes.c_int(0)
     for name in ("libcuda.so.1", "nvcuda.dll"):
         try:
@@ -125,7 +125,7 @@ def driver() -> int:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers that a version or a bound begins with; final zeros count for nothing."""
+    """Return the numbers that a version or a bound begins with, without final zeros."""
     found = re.search(r"\d+(\.\d+)*", text)
     numbers = [int(part) for part in found[0].split(".")] if found else []
     while numbers and not numbers[-1]:

@@ -14,17 +14,17 @@ from ..device.device import Device
 from ..device.shapes import Array, expect
 
 ON_HOST, ON_CUDA = (1, 3), (2, 13)
-"""The kinds of device, in DLPack's numbers, whose memory the host reads as its own: the host, and what it has
-pinned for CUDA; and those whose memory a GPU does: CUDA, and CUDA managed."""
+"""DLPack's numbers of the devices whose memory the host can read (the CPU, and page-locked memory of CUDA),
+and of those whose memory a GPU can read (CUDA, and CUDA's managed memory)."""
 
 
 class ArrayOperations:
-    """Memory: whatever is allocated is allocated here.
+    """The memory of one device: every array of the backend is allocated here.
 
     Attributes
     ----------
     dtype : numpy.dtype
-        That of values, gradients and losses.
+        The dtype of values, gradients and losses.
     device : str
         "cuda:N"
     """
@@ -37,7 +37,7 @@ class ArrayOperations:
 
     @property
     def seam(self) -> Device:
-        """What stands between the backend and CUDA."""
+        """The `Device` through which the backend uses CUDA."""
         return self._device
 
     def _open(self, ordinal: int) -> Device:
@@ -91,7 +91,7 @@ class ArrayOperations:
             self._device.enter()
             return self._device.adopt(array)
         if kind in ON_HOST:
-            return self.from_host(np.from_dlpack(array))  # NumPy 2.0, and others as old, know no `device`
+            return self.from_host(np.from_dlpack(array))  # NumPy 2.0 has no parameter `device`
         return self.from_host(np.from_dlpack(array, device="cpu"))
 
     def to_host(self, array: Array) -> HostArray:
@@ -119,8 +119,9 @@ class ArrayOperations:
     def _scratch(self, size: int) -> Array:
         """Return this thread's temporary array on the current stream; it grows to the largest size seen.
 
-        Another stream gets a new one: what the one before was asked for may still use the old array. That
-        goes back to the pool of its stream and waits its turn. The stream is kept: none takes its address.
+        Another stream gets a new one, because launches on the stream before may still use the old array;
+        CuPy's pool reuses that on its own stream only, in order. Hold the stream: a freed stream's address
+        may be reused.
         """
         self._device.enter()
         stream = self._device.current_stream()

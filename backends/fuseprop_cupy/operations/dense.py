@@ -1,4 +1,4 @@
-"""A dense layer on arrays: the product, the bias and activation fused, their derivatives, dropout."""
+"""A dense layer on arrays: the product, bias and activation in one launch, their derivatives, dropout."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..device.shapes import Array, expect
 from .launching import WARP, Operations
 
 SLICE = 128
-"""Rows that a block adds up in a column sum; more rows than that are added in two stages."""
+"""Rows that a block adds in a column sum; the sum of more rows than that takes two stages."""
 
 MAX_SLICES = 512
-"""Partial sums at most, which one thread a column adds up; beyond, slices get longer."""
+"""The most partial sums of a column, which one thread then adds; for more rows, the slices get longer."""
 
 
 class DenseOperations(Operations):
@@ -27,7 +27,7 @@ class DenseOperations(Operations):
             raise ValueError(f"matmul: {a.shape} does not fit {b.shape}; the inner lengths must be equal.")
         expect((a.shape[0], b.shape[1]), out=out)
         if out.shape == (1, 1):
-            # One launch of ours, where cuBLAS may add up parts in a second.
+            # One launch of ours; cuBLAS may take a second one to add partial sums.
             self._run(self._typed("inner_product"), 1, a, b, out, a.shape[1])
             return
         expect_factors(a, b, out, self.dtype, self._device)

@@ -1,4 +1,4 @@
-"""What several calls of a step are in one launch: what `fusion` rewrites a program to."""
+"""Operations that do several of the protocol's calls in one launch; `replay.fusion` puts them in programs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from fuseprop.backend import INTEGER, Call
 from ..device.kernel_list import BLOCK
 from ..device.launch import blocks_for, lanes_for
 from ..device.shapes import Array, expect
-from .row_reductions import Kept, RowReductionOperations
+from .row_reductions import LossExtras, RowReductionOperations
 from .updates import UpdateOperations
 
 
 class FusedOperations(RowReductionOperations, UpdateOperations):
-    """Operations beyond the protocol; each does what the calls do that it is made of."""
+    """Operations beyond the protocol; each gives the results of the calls that it replaces."""
 
     def take_batch(
         self, order: Array, cursor: Array, sources: Sequence[Array], *, outs: Sequence[Array]
     ) -> None:
         """Gather rows of several arrays: out[i] = source[order[cursor + i]] for each.
 
-        The first is (N, d); there may be one more of floats, and labels (N,) of integers.
+        The first source is (N, d); after it there may be one more of floats, and labels (N,) of integers.
         """
         expect((1,), cursor=cursor)
         for source, out in zip(sources, outs, strict=True):
@@ -47,9 +47,9 @@ class FusedOperations(RowReductionOperations, UpdateOperations):
         hits: Array | None,
         bias: Array | None = None,
     ) -> None:
-        """Compute losses, their gradient and the hits of a metric: at the cursor in losses and hits (N,).
+        """Compute a loss, its gradient and the hits of a metric, and put losses and hits (N,) at the cursor.
 
-        A bias (k,) is first added to the outputs, which stay as they are.
+        The outputs of the loss are read with a bias (k,) added to them, and are not changed.
         """
         expect((1,), cursor=cursor)
         classes, thresholds = None, (0.0, 0.0)
@@ -58,11 +58,11 @@ class FusedOperations(RowReductionOperations, UpdateOperations):
             expect(metric.operands[0].shape[:1], classes=classes)
         elif metric is not None:
             thresholds = metric.operands[2:]
-        kept = Kept(bias, cursor, hits, classes, thresholds)
-        self._run_loss(loss.operation, loss.operands, losses, loss.options["gradient"], kept)
+        extras = LossExtras(bias, cursor, hits, classes, thresholds)
+        self._run_loss(loss.operation, loss.operands, losses, loss.options["gradient"], extras)
 
     def update_and_advance(self, update: Call, cursor: Array, by: int) -> None:
-        """Update the parameters, and move the cursor on."""
+        """Update the parameters, and advance the cursor."""
         expect((1,), cursor=cursor)
         *buffers, settings = update.operands
         self._run_update(update.operation, buffers, settings, **update.options, advance=(cursor, by))

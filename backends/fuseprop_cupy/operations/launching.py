@@ -1,4 +1,4 @@
-"""How operations launch the kernels of one device and dtype."""
+"""The base of all operations: it launches the kernels of one device and dtype by their C++ names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WARP = 32
 
 
 class Operations(ArrayOperations):
-    """Some operations of the backend: there is one subclass for each family of them."""
+    """The base class of each family of operations."""
 
     def __init__(self, ordinal: int, dtype: np.dtype[Any]) -> None:
         super().__init__(ordinal, dtype)

@@ -1,6 +1,6 @@
-"""What follows the last layer: losses with their gradients, links, and which rows are right.
+"""Reductions of each row after the last layer: losses with their gradients, links, and the hits of metrics.
 
-One group of threads takes a row. Only `exponential` needs no reduction: it takes element by element.
+One group of threads takes a row. `exponential`, a link too, is the one that works element by element.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from .launching import WARP, Operations
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Where a loss goes in the epoch, and what its kernel finds out besides.
+class LossExtras:
+    """What the kernel of a loss can do in the same launch; by default nothing.
 
     Attributes
     ----------
     bias : (k,), or None
-        What is yet to be added to the outputs.
+        Added to the outputs as they are read.
     cursor : (1,), or None
-        Where in the arrays of losses and hits a batch's begin; None for their start.
+        The place of the batch's first row in the arrays of losses and hits; None for 0.
     hits : (N,), or None
-        Where each row's hit goes.
+        The array for each row's hit; None for no hits.
     classes : (n,), or None
-        The labels that hits go by; None for thresholds.
-    thresholds : of the scores and of the targets
+        The class at which the first largest output of a row must stand for a hit; None for thresholds.
+    thresholds : tuple of float
+        Of the scores and of the targets: a hit has all scores on the sides of its targets.
     """
 
     bias: Array | None = None
@@ -81,23 +82,31 @@ class RowReductionOperations(Operations):
         self._run_loss("half_poisson_deviance", (logits, target, row_weights), losses, gradient)
 
     def _run_loss(
-        self, name: str, operands: tuple[Any, ...], losses: Array, gradient: Array, kept: Kept | None = None
+        self,
+        name: str,
+        operands: tuple[Any, ...],
+        losses: Array,
+        gradient: Array,
+        extras: LossExtras | None = None,
     ) -> None:
-        """Launch a loss; operands are output, target or labels, row weights, and the factor if it has one."""
+        """Launch a loss; operands: output, target or labels, row weights, and the factor if it has one.
+
+        Without extras, losses must be (n,), those of the batch alone.
+        """
         output, target, row_weights, *factor = operands
         n, k = output.shape
         labelled = name == "softmax_cross_entropy"
         expect(output.shape, gradient=gradient)
         expect((n,) if labelled else output.shape, **{"labels" if labelled else "target": target})
         expect((n,), row_weights=row_weights)
-        if kept is None:
+        if extras is None:
             expect((n,), losses=losses)
-            kept = Kept()
-        if kept.bias is not None:
-            expect((k,), bias=kept.bias)
-        sides = () if labelled else (kept.classes, *kept.thresholds)
-        given = kept.bias, target, row_weights, *factor
-        self._run_rows(name, output, *given, losses, gradient, *sides, kept.hits, kept.cursor)
+            extras = LossExtras()
+        if extras.bias is not None:
+            expect((k,), bias=extras.bias)
+        sides = () if labelled else (extras.classes, *extras.thresholds)
+        inputs = extras.bias, target, row_weights, *factor
+        self._run_rows(name, output, *inputs, losses, gradient, *sides, extras.hits, extras.cursor)
 
     def exponential(self, logits: Array, *, out: Array) -> None:
         expect(logits.shape, out=out)
@@ -120,7 +129,7 @@ class RowReductionOperations(Operations):
         self._run_rows("threshold_equals", scores, target, score_threshold, target_threshold, out)
 
     def _run_rows(self, name: str, matrix: Array, *arguments: Any) -> None:
-        """Launch a kernel with one group a row of (n, k), lanes within a warp."""
+        """Launch a kernel with one group of threads, within a warp, for each row of (n, k)."""
         n, k = matrix.shape
         lanes = lanes_for(k, WARP)
         self._run(self._typed(name), blocks_for(n, lanes), matrix, *arguments, n, k, lanes)

@@ -1,4 +1,4 @@
-"""Rows at the position in the epoch: a batch is gathered, its results are put back, the epoch goes on."""
+"""A batch's rows at the cursor, the position in the epoch: gather rows, put results back, advance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .launching import Operations
 
 
 class RowOperations(Operations):
-    """The position in the epoch."""
+    """Operations at the cursor."""
 
     def take_rows(self, source: Array, order: Array, cursor: Array, *, out: Array) -> None:
         expect((1,), cursor=cursor)
@@ -33,6 +33,6 @@ class RowOperations(Operations):
 
 
 def _c_type(array: Array) -> str:
-    """Return an array's C++ type; for one that kernels do not know, its NumPy name."""
+    """Return the C++ type of an array's elements; for a dtype that no kernel takes, its NumPy name."""
     name: str = C_TYPES.get(array.dtype) or array.dtype.name
     return name

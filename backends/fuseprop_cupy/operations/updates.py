@@ -1,4 +1,4 @@
-"""The update of a network, over its flat parameters and gradients."""
+"""The optimizers' updates over flat parameters and gradients, and the norm of gradients."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ..device.shapes import Array, expect
 from .launching import Operations
 
 SQUARES_PER_THREAD = 4
-"""Elements of a sum of squares for each thread, before there are more blocks than one: what a thread of
-float32 has in flight at once."""
+"""Elements that each thread adds in a sum of squares before a second block is launched: as many as a thread
+has loads in flight in float32."""
 
 SQUARES_BLOCKS = 1024
-"""Blocks of a sum of squares at most, fewer than 132 SMs hold at a time; each thread of a block that adds
-their parts up then has eight of them."""
+"""The most blocks of a sum of squares: fewer than 132 SMs run at a time, and each thread of the block that
+adds their partial sums adds eight."""
 
 UPDATES = {"momentum_sgd": 3, "adam": 5}
-"""The rules, each with how many settings it reads: learning rate, momentum or betas and epsilon, decay."""
+"""How many settings each update reads: learning rate, momentum or betas and epsilon, decay."""
 
 Advance: TypeAlias = tuple[Array | None, int]
-"""A cursor (1,) that an update moves on besides, or None, and by how much."""
+"""A cursor (1,) that the update's launch also advances, or None, and by how much."""
 
 NO_PARTS = None, None, 0
-"""Where a kernel would read gradients of which there are parts: see `parts`."""
+"""The arguments `parts`, `summed` and `sums` where all gradients are complete: see `replay.deferred_sums`."""
 
 
 class UpdateOperations(Operations):
-    """The update."""
+    """Updates of parameters."""
 
     def __init__(self, ordinal: int, dtype: np.dtype[Any]) -> None:
         super().__init__(ordinal, dtype)
@@ -91,7 +91,7 @@ class UpdateOperations(Operations):
         nesterov: bool | None = None,
         advance: Advance = (None, 0),
     ) -> None:
-        """Launch an update of flat buffers (P,), which are its operands but for the settings."""
+        """Launch an update; `buffers` are its operands without the settings, each flat (P,)."""
         values, gradients, *moments = buffers
         (size,) = values.shape
         expect((size,), gradients=gradients, **{f"moment {i}": moment for i, moment in enumerate(moments, 1)})
@@ -102,12 +102,12 @@ class UpdateOperations(Operations):
         self._run(self._typed(name, *variant), blocks_for(size), *arrays, size)
 
     def _table(self, ranges: tuple[tuple[int, int], ...]) -> Array | None:
-        """Return ranges as an array on the device, uploaded when they are first seen."""
+        """Return ranges as an array on the device, uploaded the first time; None for no ranges."""
         if ranges and ranges not in self._tables:
             self._tables[ranges] = self.from_host(np.array(ranges), dtype=INTEGER)
         return self._tables.get(ranges)
 
 
 def blocks_for_squares(size: int) -> int:
-    """Return how many blocks share a sum of squares of so many elements."""
+    """Return how many blocks a sum of squares of `size` elements takes."""
     return min(SQUARES_BLOCKS, blocks_for(-(-size // SQUARES_PER_THREAD)))

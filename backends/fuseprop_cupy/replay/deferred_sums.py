@@ -1,8 +1,9 @@
-"""Sums that the first reader of the gradients adds up itself: those of biases, where a batch has many rows.
+"""The third stage: the update kernel finishes partial bias-gradient sums.
 
-A launch leaves a part for each slice of the rows, and `sum_columns` adds them up in one of its own. Where
-the first to look at such a sum is the update, or the sum of squares that clipping begins with, that one adds
-up as it reads: in the same order, so to the same bits, and it writes the sum to where it was to be.
+For a batch of many rows one launch leaves a partial sum for each slice of the rows, and `sum_columns` adds
+them in a second launch. Where the first node that reads the bias gradient is the update, or the sum of
+squares with which clipping begins, that kernel adds the partial sums as it reads: in the same order, so the
+bits are the same. It writes the sum to the gradient, too.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from ..device.device import Device
 from ..device.nodes import Node, Run, meet
 
 
-def with_parts_added_up(nodes: Sequence[Node], device: Device) -> list[Node]:
-    """Return nodes that do the same without the launches that a reader of the gradients can spare."""
+def defer_sums(nodes: Sequence[Node], device: Device) -> list[Node]:
+    """Return nodes with the same results, without the sums that a reader of the gradients can finish."""
     made = list(nodes)
     for reader in nodes:
         if isinstance(reader, Run) and any(p.name == "summed" for p in reader.kernel.parameters):
-            spared = _spared(made[: made.index(reader)], reader.arrays["gradients"])
-            if spared:
-                made = _spare(made, reader, spared, device)
+            sums = _deferrable(made[: made.index(reader)], reader.arrays["gradients"])
+            if sums:
+                made = _without(made, reader, sums, device)
     return made
 
 
-def _spared(before: Sequence[Node], gradients: Any) -> list[Run]:
-    """Return the sums among the nodes before a reader that nobody reads before it, by where they lie."""
+def _deferrable(before: Sequence[Node], gradients: Any) -> list[Run]:
+    """Return the sums before a reader of which no other node reads the result before it, by address."""
     found = [
         node
         for i, node in enumerate(before)
@@ -47,14 +48,14 @@ def _within(node: Run, gradients: Any) -> bool:
     return whole.start <= out.start and out.stop <= whole.stop
 
 
-def _spare(nodes: Sequence[Node], reader: Run, spared: Sequence[Run], device: Device) -> list[Node]:
-    """Leave these sums to the reader; their parts go to one array, one after the other."""
-    gradients, old = reader.arrays["gradients"], [node.arrays["array"] for node in spared]
+def _without(nodes: Sequence[Node], reader: Run, sums: Sequence[Run], device: Device) -> list[Node]:
+    """Return the nodes without these sums, which the reader finishes; one new array has all partial sums."""
+    gradients, old = reader.arrays["gradients"], [node.arrays["array"] for node in sums]
     ends = np.cumsum([0, *(array.size for array in old)])
     parts = device.empty((int(ends[-1]),), gradients.dtype)
     places = {span(array): parts[a:b] for array, a, b in zip(old, ends[:-1], ends[1:], strict=True)}
     rows = []
-    for each, first in zip(spared, ends[:-1], strict=True):
+    for each, first in zip(sums, ends[:-1], strict=True):
         out = span(each.arrays["out"])
         start, stop = ((address - span(gradients).start) // gradients.itemsize for address in out)
         rows.append((start, stop, first, int(each.arguments[2])))
@@ -63,16 +64,16 @@ def _spare(nodes: Sequence[Node], reader: Run, spared: Sequence[Run], device: De
     made: list[Node] = []
     for node in nodes:
         if node is reader:
-            made.append(_given(reader, parts=parts, summed=summed, sums=np.int32(len(rows))))
-        elif isinstance(node, Run) and node not in spared:
+            made.append(_with_arguments(reader, parts=parts, summed=summed, sums=np.int32(len(rows))))
+        elif isinstance(node, Run) and node not in sums:
             moved = {name: places[at] for name, a in node.arrays.items() if (at := span(a)) in places}
-            made.append(_given(node, **moved) if moved else node)
+            made.append(_with_arguments(node, **moved) if moved else node)
         elif not isinstance(node, Run):
             made.append(node)
     return made
 
 
-def _given(node: Run, **values: Any) -> Run:
-    """Return a launch with other arguments for the parameters of these names."""
+def _with_arguments(node: Run, **values: Any) -> Run:
+    """Return the launch with these values for the kernel's parameters of these names."""
     named = zip(node.kernel.parameters, node.arguments, strict=True)
     return replace(node, arguments=tuple(values.get(parameter.name, value) for parameter, value in named))

@@ -1,6 +1,6 @@
-"""Calls of a step that one launch can do: a program rewritten to fewer calls with the same results.
+"""The first stage: rewrite a program to fewer calls with the same results, each of which is one launch.
 
-Whatever does not match stays as it is. The calls that stand for several are those of `FusedOperations`.
+The calls that replace several are those of `FusedOperations`. A call that fits none of them stays as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..operations.updates import UPDATES
 
 
 def fuse(program: Program) -> Program:
-    """Return a program that does the same in fewer calls."""
+    """Return a program with the same results in fewer calls."""
     calls = _with_batches_taken(list(program.calls))
     calls = _with_losses_kept(calls, program.scratch)
     calls = _with_bias_left_to_loss(calls, program.scratch)
@@ -25,20 +25,23 @@ def fuse(program: Program) -> Program:
 
 
 def _with_batches_taken(calls: list[Call]) -> list[Call]:
-    """Gathers in a row by the same order at the same cursor: `take_batch`."""
+    """Replace consecutive gathers by the same order at the same cursor with `take_batch`."""
 
-    def by_what(call: Call) -> object:
+    def order_and_cursor(call: Call) -> object:
         return tuple(spans(call.operands[1:])) if call.operation == "take_rows" else id(call)
 
     fused: list[Call] = []
-    for _, group in groupby(calls, by_what):
+    for _, group in groupby(calls, order_and_cursor):
         same = list(group)
-        fused += [_batch(same)] if _make_a_batch(same) else same
+        fused += [_batch(same)] if _fit_one_launch(same) else same
     return fused
 
 
-def _make_a_batch(calls: Sequence[Call]) -> bool:
-    """Whether these gathers are what one launch takes: x, perhaps other floats, perhaps labels, apart."""
+def _fit_one_launch(calls: Sequence[Call]) -> bool:
+    """Whether one launch can do these gathers: x, perhaps other floats, perhaps labels, in this order.
+
+    None may write memory that another reads.
+    """
     kinds = [call.operands[0].dtype == INTEGER for call in calls]
     if len(calls) < 2 or kinds not in ([False, False], [False, True], [False, False, True]):
         return False
@@ -57,7 +60,7 @@ def _batch(calls: Sequence[Call]) -> Call:
 
 
 def _with_losses_kept(calls: list[Call], scratch: Sequence[Array]) -> list[Call]:
-    """A loss, the hits of its rows, and both put at the cursor: `keep_losses`."""
+    """Replace a loss, the hits of its rows, and the puts of both at the cursor with `keep_losses`."""
     for i, loss in enumerate(calls):
         if "losses" not in loss.options:
             continue
@@ -70,7 +73,7 @@ def _with_losses_kept(calls: list[Call], scratch: Sequence[Array]) -> list[Call]
 
 
 def _of_same_rows(loss: Call, metric: Call) -> bool:
-    """Whether a call is a metric of the output of this loss, by targets that the loss's kernel can read."""
+    """Whether a call is a metric of this loss's output, by targets that the loss's kernel can read."""
     if metric.operation not in ("argmax_equals", "threshold_equals"):
         return False
     same_output = span(metric.operands[0]) == span(loss.operands[0])
@@ -81,7 +84,11 @@ def _of_same_rows(loss: Call, metric: Call) -> bool:
 
 
 def _kept(calls: list[Call], i: int, metric: Call | None, scratch: Sequence[Array]) -> list[Call] | None:
-    """Return the calls with the loss at i kept at once, or None where somebody would notice."""
+    """Return the calls with the loss at i fused; None if another call reads these losses or hits.
+
+    None too if one of them is no scratch array, or if they are not put once each, at one cursor that no call
+    in between changes.
+    """
     loss = calls[i]
     batch = [loss.options["losses"], *([metric.options["out"]] if metric else [])]
     if not all(span(array).meets(spans(scratch)) for array in batch):
@@ -113,7 +120,7 @@ def _kept(calls: list[Call], i: int, metric: Call | None, scratch: Sequence[Arra
 
 
 def _with_bias_left_to_loss(calls: list[Call], scratch: Sequence[Array]) -> list[Call]:
-    """The last layer's bias, where nothing else is done to its product, and a loss that alone looks at it."""
+    """Let `keep_losses` add the last layer's bias, if no other call reads the sum and that is scratch."""
     for i, add in enumerate(calls):
         if add.operation != "bias_activation" or add.operands[2] != "identity":
             continue
@@ -132,7 +139,7 @@ def _with_bias_left_to_loss(calls: list[Call], scratch: Sequence[Array]) -> list
 
 
 def _with_cursors_advanced(calls: list[Call]) -> list[Call]:
-    """An update, and a cursor moved on afterwards: `update_and_advance`."""
+    """Replace an update, and an advance of a cursor after it, with `update_and_advance`."""
     for i, update in enumerate(calls):
         if update.operation not in UPDATES:
             continue

@@ -1,6 +1,6 @@
-"""From calls to what the device is asked: each call runs once, on a device that writes down instead of doing.
+"""The second stage: lower calls to nodes, by running each call once on a device that only records.
 
-So shapes and dtypes are checked once, by the operations themselves, and what a replay asks for is ready made.
+So the operations themselves check shapes and dtypes, once, and a replay finds its launches ready made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..operations.rows import RowOperations
 
 
 class Scribe:
-    """A `Device` that writes down what it is asked to do; memory it hands out and fills at once."""
+    """A `Device` that records launches, products and copies as nodes; it does allocate and upload."""
 
     def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:
         self.ordinal = device.ordinal
@@ -33,20 +33,20 @@ class Scribe:
         self._kernels = kernels(dtype)
 
     def run(self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any]) -> None:
-        """Write down a launch; the block is the kernel's own."""
+        """Record a launch; the block is the kernel's own."""
         self.nodes.append(Run(self._kernels[name], tuple(grid), tuple(arguments)))
 
     def multiply(self, a: Array, b: Array, out: Array) -> None:
-        """Write down a product."""
+        """Record a product."""
         self.nodes.append(Multiply(a, b, out))
 
     def copy(self, source: Array, out: Array) -> None:
-        """Write down a copy."""
+        """Record a copy."""
         self.nodes.append(Copy(source, out))
 
 
 class Lowering(RowOperations, DenseOperations, FusedOperations):
-    """The backend's operations on a `Scribe`; temporary arrays are new ones, which the nodes keep."""
+    """The backend's operations on a `Scribe`; each temporary array is a new one, which its nodes hold."""
 
     def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:
         self._scribe = Scribe(device, dtype)
@@ -59,7 +59,7 @@ class Lowering(RowOperations, DenseOperations, FusedOperations):
         return self.empty((size,))
 
     def nodes(self, program: Program) -> list[Node]:
-        """Return what the device would be asked for by the calls of a program."""
+        """Return the nodes that the calls of a program run, in order."""
         for call in program.calls:
             getattr(self, call.operation)(*call.operands, **call.options)
         return self._scribe.nodes

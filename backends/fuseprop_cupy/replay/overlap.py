@@ -1,7 +1,8 @@
-"""Which nodes of a step go beside the others, and who waits for whom: by what each reads and writes.
+"""The overlap stage: which nodes of a step run on the side stream, and which node waits for which.
 
-A lane does one thing after the other. Where of two nodes on different lanes one writes what the other reads
-or writes, the later one waits for the earlier; waiting for one is waiting for all that it waited for itself.
+A stream runs its nodes in order. Two nodes conflict if one writes memory that the other reads or writes: on
+different streams, the later one then waits for the earlier. To wait for a node is to wait for all nodes that
+it waited for, too.
 """
 
 from __future__ import annotations
@@ -17,34 +18,34 @@ START = -1
 
 
 @dataclass(frozen=True)
-class Placed:
-    """One node of a sequence of steps.
+class PlacedNode:
+    """One place in a sequence of steps.
 
     Attributes
     ----------
     node : int
-        Its number in the step.
-    lane : int
-        0 is the main lane.
+        The number of its node in the step.
+    stream : int
+        0 is the main stream.
     after : tuple of int
-        The places in the sequence, on other lanes, that it must wait for.
+        The places, on other streams, that it must wait for.
     """
 
     node: int
-    lane: int
+    stream: int
     after: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Steps:
-    """Steps in a row: all places in order, and those that the end of the main lane must wait for."""
+class StepSequence:
+    """Steps, one after the other: all places in order, and those that the main stream awaits at the end."""
 
-    placed: tuple[Placed, ...]
+    placed: tuple[PlacedNode, ...]
     joins: tuple[int, ...]
 
 
 def conflicts_of(nodes: Sequence[Node]) -> list[list[bool]]:
-    """Return for each pair of nodes whether their order matters."""
+    """Return whether two nodes conflict, for each pair of them by their numbers."""
     found = [[False] * len(nodes) for _ in nodes]
     for i, earlier in enumerate(nodes):
         for j in range(i, len(nodes)):
@@ -52,13 +53,13 @@ def conflicts_of(nodes: Sequence[Node]) -> list[list[bool]]:
     return found
 
 
-def lanes_of(nodes: Sequence[Node], conflicts: Sequence[Sequence[bool]]) -> list[int]:
-    """Return a lane for each node: 1 for one that some later product does not wait for, else 0.
+def streams_of(nodes: Sequence[Node], conflicts: Sequence[Sequence[bool]]) -> list[int]:
+    """Return a stream for each node: 1, the side stream, if a later product need not wait for it, else 0.
 
-    So, on the way back, the gradients of a layer's weights and biases are computed beside that of its inputs:
-    small batches leave most of a GPU idle.
+    So, in the backward pass, the gradients of a layer's weights and biases overlap the gradient of its
+    inputs: small batches leave most of a GPU idle.
     """
-    waiting = [0] * len(nodes)  # bit j of waiting[i]: j cannot be done before i
+    waiting = [0] * len(nodes)  # bit j of waiting[i]: j cannot run before i
     for i in reversed(range(len(nodes))):
         for j in range(i + 1, len(nodes)):
             if conflicts[i][j]:
@@ -67,25 +68,25 @@ def lanes_of(nodes: Sequence[Node], conflicts: Sequence[Sequence[bool]]) -> list
     return [int(any(j > i and not waiting[i] >> j & 1 for j in products)) for i in range(len(nodes))]
 
 
-def in_sequence(conflicts: Sequence[Sequence[bool]], lanes: Sequence[int], times: int) -> Steps:
-    """Return `times` steps in a row, with who waits for whom, within a step and from one to the next."""
-    placed: list[Placed] = []
-    on: list[list[int]] = [[] for _ in range(max(lanes, default=0) + 1)]
-    seen = [[START] * len(on) for _ in on]  # seen[a][b]: how far along b lane a has waited
-    known: list[list[int]] = []  # the same, for the lane of each place when it came there
-    for node, lane in list(enumerate(lanes)) * times:
+def in_sequence(conflicts: Sequence[Sequence[bool]], streams: Sequence[int], times: int) -> StepSequence:
+    """Return `times` steps, one after the other, with the waits within a step and from one to the next."""
+    placed: list[PlacedNode] = []
+    on: list[list[int]] = [[] for _ in range(max(streams, default=0) + 1)]  # the places on each stream
+    seen = [[START] * len(on) for _ in on]  # seen[a][b]: the last place on stream b that stream a has awaited
+    known: list[list[int]] = []  # known[place]: seen[its stream] when that came to the place
+    for node, stream in list(enumerate(streams)) * times:
         after: list[int] = []
-        for other in (other for other in range(len(on)) if other != lane):
-            unknown = takewhile(lambda place: place > seen[lane][other], reversed(on[other]))  # noqa: B023
+        for other in (other for other in range(len(on)) if other != stream):
+            unknown = takewhile(lambda place: place > seen[stream][other], reversed(on[other]))  # noqa: B023
             place = next((place for place in unknown if conflicts[node][placed[place].node]), None)
             if place is not None:
                 after.append(place)
-                seen[lane] = [max(pair) for pair in zip(seen[lane], known[place], strict=True)]
-            elif lane and not on[lane]:  # a lane begins with the main one, if not behind a node of it
+                seen[stream] = [max(pair) for pair in zip(seen[stream], known[place], strict=True)]
+            elif stream and not on[stream]:  # without another wait, a stream joins the capture here
                 after.append(START)
-        on[lane].append(len(placed))
-        seen[lane][lane] = len(placed)
-        known.append(list(seen[lane]))
-        placed.append(Placed(node, lane, tuple(after)))
+        on[stream].append(len(placed))
+        seen[stream][stream] = len(placed)
+        known.append(list(seen[stream]))
+        placed.append(PlacedNode(node, stream, tuple(after)))
     joins = [places[-1] for other, places in enumerate(on) if places and places[-1] > seen[0][other]]
-    return Steps(tuple(placed), tuple(joins))
+    return StepSequence(tuple(placed), tuple(joins))

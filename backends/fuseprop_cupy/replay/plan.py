@@ -1,4 +1,4 @@
-"""What a program asks of a device, ready to be replayed, and what that costs by the numbers."""
+"""The plan of a program: its nodes on one device, ready to be replayed, and their launches and bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fuseprop.backend import Program
 
 from ..device.nodes import Multiply, Node
 from ..operations.launching import Operations
-from .deferred_sums import with_parts_added_up
+from .deferred_sums import defer_sums
 from .fusion import fuse
 from .lowering import Lowering
 from .traffic import Traffic, traffic
@@ -16,18 +16,18 @@ from .traffic import Traffic, traffic
 
 @dataclass(frozen=True)
 class Facts:
-    """A step in numbers; no GPU is needed to know them.
+    """A step in numbers; knowing them takes no GPU.
 
     Attributes
     ----------
     launches : int
-        All that the device is asked for: kernels, products and copies.
+        The number of nodes: kernels, products and copies.
     products : int
-        Those of them that cuBLAS does; two kernels of its own are possible for one.
+        The nodes that cuBLAS computes, each in one or two kernels of its own.
     minimum, moved : int
-        Bytes that all launches must read and write, and that they ask for: see `Traffic`.
+        The bytes that the nodes must read and write, and those that they do: the sums of `Traffic`.
     each : tuple of Traffic
-        One for each launch, in order.
+        One for each node, in order.
     """
 
     launches: int
@@ -44,9 +44,9 @@ class Plan:
     Attributes
     ----------
     program : Program
-        As it was recorded. What it holds of arrays lives as long as the plan.
+        As it was recorded. Its arrays live as long as the plan.
     nodes : tuple of Node
-        What the device is asked for, in order, with all temporary arrays.
+        In order, with all temporary arrays.
     """
 
     program: Program
@@ -54,7 +54,7 @@ class Plan:
 
     @property
     def facts(self) -> Facts:
-        """How many launches there are, and how many bytes they move."""
+        """The number of launches, and the bytes that they move."""
         each = tuple(traffic(node) for node in self.nodes)
         return Facts(
             launches=len(each),
@@ -66,10 +66,10 @@ class Plan:
 
 
 def plan(backend: Operations, program: Program, *, fused: bool = True) -> Plan:
-    """Return what a program asks of the backend's device: in few launches, or `fused` = False, call by call.
+    """Return the plan of a program: in few launches, or with `fused` = False with the launches of each call.
 
-    Raises what the calls themselves would: TypeError or ValueError for arrays that do not fit.
+    Raises what the calls themselves raise: TypeError or ValueError for arrays that do not fit.
     """
     lowering = Lowering(backend.seam, backend.dtype)
     nodes = lowering.nodes(fuse(program) if fused else program)
-    return Plan(program, tuple(with_parts_added_up(nodes, backend.seam) if fused else nodes))
+    return Plan(program, tuple(defer_sums(nodes, backend.seam) if fused else nodes))

@@ -1,4 +1,7 @@
-"""Replaying a plan: the first step call by call, which loads all that CUDA loads late, and then as graphs."""
+"""The last stage: replay a plan. The first step runs call by call, the next ones as CUDA graphs.
+
+The first call of a kernel or product lets CUDA load it, which a capture forbids.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,33 @@ from .capture import Capture
 from .plan import Plan
 
 
-class Replay:
-    """A plan on one device, for one thread at a time.
+class PlanReplay:
+    """The replay of a plan on one device, for one thread at a time.
 
     Parameters
     ----------
     captures : bool
-        Whether steps are to be graphs.
+        Whether to capture steps as graphs.
     report : callable
-        Told why they are not, if that is so: then they are taken call by call.
+        ``report(why)`` is called if they cannot be captured; the steps then run call by call.
     """
 
     def __init__(self, device: Device, plan: Plan, *, captures: bool, report: Callable[[str], None]) -> None:
         self._device = device
-        self._plan = plan  # and with it all memory that graphs hold addresses of
+        self._plan = plan  # which holds all arrays whose addresses are in the graphs
         self._captures = captures
         self._report = report
         self._capture: Capture | None = None
         self._calls: Sequence[Prepared] = ()
         try:
-            self._capture = Capture(device.lanes(), plan.nodes)
+            self._capture = Capture(device.streams(), plan.nodes)
         except Exception as error:
-            # Without lanes there are still CuPy's own products, but these no graph can hold.
+            # Without a cuBLAS handle of ours, CuPy's multiplies; but it cannot be captured.
             self._give_up(error)
             self._calls = [device.prepare(node) for node in plan.nodes]
 
     def run(self, times: int) -> None:
-        """Take so many steps on the current stream."""
+        """Take `times` steps on the current stream."""
         self._device.enter()
         if self._capture is None:
             _take(self._calls, times)
@@ -54,7 +57,7 @@ class Replay:
             try:
                 launch = capture.graph(steps)
             except Exception as error:
-                # CUDA, cuBLAS and CuPy fail in many types; whichever it is, the calls themselves have worked.
+                # CUDA, cuBLAS and CuPy raise errors of many types. The calls themselves have worked before.
                 self._give_up(error)
                 break
             launch()
@@ -62,11 +65,11 @@ class Replay:
         _take(capture.calls, left)
 
     def _on_this_stream(self, capture: Capture) -> Capture:
-        """Return what is ready for the current thread and stream."""
-        lanes = self._device.lanes()
-        if capture.lanes is not lanes:
-            self._capture = capture = Capture(lanes, self._plan.nodes)
-        lanes.enter()
+        """Return this capture, or a new one on another thread or stream; send its handles to the stream."""
+        streams = self._device.streams()
+        if capture.streams is not streams:
+            self._capture = capture = Capture(streams, self._plan.nodes)
+        streams.enter()
         return capture
 
     def _give_up(self, error: Exception) -> None:

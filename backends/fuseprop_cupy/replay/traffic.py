@@ -1,4 +1,4 @@
-"""How many bytes a launch moves, and the least that would do: what it reads and what it writes, once each."""
+"""How many bytes a node moves, and the fewest that it could: each array that it reads or writes, once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import NamedTuple
 from ..device.nodes import Copy, Multiply, Node, Run
 
 GATHERED = {"source": "out", "x": "x_out", "target": "target_out", "labels": "labels_out"}
-"""Of these a gather reads as many rows as it writes; the values are the parameters that it writes them to."""
+"""The sources of a gather, which reads as many rows of each as it writes, and where it writes them."""
 
 PER_ROW = {"order", "losses", "hits"}
-"""Arrays over the whole epoch, of which a step touches one element for each row of its batch."""
+"""Arrays over the whole epoch, of which a step reads or writes one element for each row of its batch."""
 
 UPDATED = {
     "advance": {"cursor"},
@@ -18,31 +18,30 @@ UPDATED = {
     "adam": {"values", "first", "second", "cursor"},
     "scale_to_limit": {"gradients"},
 }
-"""What a kernel reads and writes back."""
+"""The arrays that a kernel reads and then writes."""
 
 PASSES = {
     "softmax_cross_entropy": {"logits": 3},
     "softmax": {"logits": 3},
 }
-"""How often a kernel goes over an array, where that is more than once."""
-
+"""How often a kernel reads an array, where that is more than once."""
 
 BY_EACH_BLOCK = {"scale_to_limit": {"partial"}}
-"""Arrays that every block of a kernel goes over by itself."""
+"""Arrays that every block of a kernel reads as a whole."""
 
 
 class Traffic(NamedTuple):
-    """One node.
+    """The bytes of one node.
 
     Attributes
     ----------
     name : str
         The kernel's C++ name, "product" or "copy".
     minimum : int
-        Bytes of all that it must read, and of all that it must write.
+        The bytes of all that it must read, and of all that it must write.
     moved : int
-        Bytes that the kernel's loads and stores ask for; the caches may spare the memory some of them. Of a
-        product, whose kernel is NVIDIA's, the minimum.
+        The bytes of the kernel's loads and stores, some of which the caches serve. For a product, whose
+        kernel is NVIDIA's, the minimum.
     """
 
     name: str
@@ -51,7 +50,7 @@ class Traffic(NamedTuple):
 
 
 def traffic(node: Node) -> Traffic:
-    """Return what a node moves."""
+    """Return the bytes that a node moves."""
     if isinstance(node, Multiply):
         size = node.a.nbytes + node.b.nbytes + node.out.nbytes
         return Traffic("product", size, size)
@@ -70,7 +69,7 @@ def traffic(node: Node) -> Traffic:
 
 
 def _touched(node: Run, parameter: str) -> int:
-    """Return the bytes of an array that a launch has to do with."""
+    """Return how many bytes of an array a launch reads or writes."""
     arrays = node.arrays
     array = arrays[parameter]
     rows = next(
@@ -85,5 +84,5 @@ def _touched(node: Run, parameter: str) -> int:
 
 
 def _thresholded(node: Run) -> tuple[str, ...]:
-    """The target is looked at again where hits go by thresholds."""
+    """Return the parameters that a loss's kernel reads again for hits: the target, or none by classes."""
     return () if "classes" in node.arrays or "labels" in node.arrays else ("target",)

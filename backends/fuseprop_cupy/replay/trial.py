@@ -1,7 +1,7 @@
-"""A training step on trial: a network of 784-128-10, captured and replayed, beside NumPy in float64.
+"""A training step by which `fuseprop doctor` tests a GPU: 784-128-10, replayed, beside NumPy in float64.
 
-It has what captured steps of users have: a batch that is gathered, a lane beside the main one with the waits
-that this takes, an update, and a place in the epoch that moves on.
+It has what the steps of users have: the gather of a batch, launches on the side stream and the waits between
+the two, an update, and a cursor that advances.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from ..operations.launching import Operations
 
 SIZES, BATCH, STEPS = (784, 128, 10), 32, 5
 DIVIDED = (1, 3, 1)
-"""How the steps are divided among calls: one that warms up, and graphs of three steps and of one."""
+"""The steps of each call of the replay: one that warms up, a graph of three steps, and a single step."""
 
 LEARNING_RATE, MOMENTUM = 0.1, 0.9
 
 BOUND = 100
-"""Errors at most, in the dtype's eps, relative to numbers beyond 1. NumPy in float32 comes to 2, and to 2,500
-with the factors of its products rounded to TF32."""
+"""The largest error that passes, in the dtype's eps, relative to numbers beyond 1. NumPy in float32 has 2,
+and 2,500 with the factors of its products rounded to TF32."""
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 
 class Trial:
-    """The step on one backend: its program, and what should come of it."""
+    """The step on one backend: its program, and the results that it should have."""
 
     def __init__(self, backend: Operations) -> None:
         self._backend = backend
@@ -42,7 +42,7 @@ class Trial:
         self.program = self._program()
 
     def run(self, replay: Runner) -> Arrays:
-        """Take the steps from where they begin; return what they leave."""
+        """Take the steps from the start; return the parameters, the losses and the cursor after them."""
         for name, array in self._start.items():
             self._backend.from_host(array.astype(self._on[name].dtype), out=self._on[name])
         for times in DIVIDED:
@@ -50,7 +50,7 @@ class Trial:
         return {name: self._backend.to_host(self._on[name]) for name in ("values", "losses", "cursor")}
 
     def error(self, found: Arrays) -> float:
-        """Return the largest difference from NumPy, in the dtype's eps; infinite where nothing else is."""
+        """Return the largest difference from NumPy, in the dtype's eps; infinite if one is not finite."""
         eps = float(np.finfo(self._backend.dtype).eps)
         worst = 0.0
         for name, expected in _expected(self._start).items():
@@ -105,7 +105,7 @@ class Trial:
 
 
 def _start() -> Arrays:
-    """Return what the arrays of the step hold at first; floats are those of float32."""
+    """Return the arrays' values before the first step; floats are float32."""
     rng, rows = np.random.default_rng(0), BATCH * STEPS
     parameters = sum((d + 1) * m for d, m in pairwise(SIZES))
     values = np.concatenate(
@@ -138,7 +138,7 @@ def _layers(flat: Any) -> list[tuple[Any, Any]]:
 
 
 def _expected(start: Arrays) -> Arrays:
-    """Return what the steps leave, by the formulas of the step in float64."""
+    """Return the values after all steps, by the formulas of the step in float64."""
     X, values = (start[name].astype(np.float64) for name in ("X", "values"))
     learning_rate, momentum, _ = start["settings"].astype(np.float64)
     velocities, losses = np.zeros_like(values), np.empty(BATCH * STEPS)

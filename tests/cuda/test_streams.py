@@ -16,9 +16,9 @@ import cupy
 from fuseprop_cupy.device import streams as module
 from fuseprop_cupy.device.device import Device
 from fuseprop_cupy.device.nodes import Copy, Multiply
-from fuseprop_cupy.device.streams import Lanes
+from fuseprop_cupy.device.streams import Streams
 from fuseprop_cupy.replay.capture import Capture
-from host_lanes import HostLanes
+from host_streams import HostStreams
 
 
 class CUDARuntimeError(RuntimeError):
@@ -159,27 +159,27 @@ def machine(monkeypatch):
 
 
 @pytest.fixture
-def lanes(machine):
-    return lanes_of(machine)
+def streams(machine):
+    return streams_of(machine)
 
 
-def lanes_of(machine):
-    """Lanes of which nothing was asked yet."""
-    made = Lanes(machine.cupy, 0, np.dtype("float32"), np.empty, lambda node: f"prepared {node}")
+def streams_of(machine):
+    """Streams of which nothing was asked yet."""
+    made = Streams(machine.cupy, 0, np.dtype("float32"), np.empty, lambda node: f"prepared {node}")
     machine.asked.clear()
     return made
 
 
-def test_a_capture(machine, lanes):
+def test_a_capture(machine, streams):
     """Handles go to the capture's streams before it begins and come back after it; a graph is launched."""
-    lanes.begin()
-    event = lanes.record(0)
-    lanes.wait(1, event)
-    lanes.issue(1, lambda: machine.asked.append("asked"))
-    joined = lanes.record(1)
-    lanes.wait(0, joined)
-    launch = lanes.end()
-    lanes.enter()
+    streams.begin()
+    event = streams.record(0)
+    streams.wait(1, event)
+    streams.issue(1, lambda: machine.asked.append("asked"))
+    joined = streams.record(1)
+    streams.wait(0, joined)
+    launch = streams.end()
+    streams.enter()
     assert machine.asked == [
         ("use", 0, 1),
         ("use", 1, 2),
@@ -200,100 +200,101 @@ def test_a_capture(machine, lanes):
     graph.launch.assert_called_once_with()
 
 
-def test_handles_stay_where_they_are(machine, lanes):
-    lanes.enter()
+def test_handles_stay_where_they_are(machine, streams):
+    streams.enter()
     machine.asked.clear()
-    lanes.enter()
+    streams.enter()
     assert machine.asked == []
 
 
-def test_products_go_to_their_lanes_handle(machine, lanes):
-    lanes.prepare(Multiply("a", "b", "out"), 1)()
+def test_products_go_to_their_streams_handle(machine, streams):
+    streams.prepare(Multiply("a", "b", "out"), 1)()
     assert machine.asked == [("product", 1)]
     node = Copy("a", "b")
-    assert lanes.prepare(node, 1) == f"prepared {node}"
+    assert streams.prepare(node, 1) == f"prepared {node}"
 
 
-def test_a_stream_that_the_caller_uses_stays_current(machine, lanes):
+def test_a_stream_that_the_caller_uses_stays_current(machine, streams):
     """By `use` or by `with`, and also where a call fails."""
     with Stream(machine, 8):
         chosen = Stream(machine, 9).use()
-        lanes.begin()
-        lanes.issue(1, lambda: None)
+        streams.begin()
+        streams.issue(1, lambda: None)
         with pytest.raises(ZeroDivisionError):
-            lanes.issue(0, lambda: 1 / 0)
+            streams.issue(0, lambda: 1 / 0)
         assert machine.current is chosen
 
 
-def test_handles_are_moved_before_the_streams_of_a_capture_go(machine, lanes):
+def test_handles_are_moved_before_the_streams_of_a_capture_go(machine, streams):
     """Else a handle points to nothing, and a new stream at the address of one that is gone passes for it."""
     for _ in range(2):
-        lanes.begin()
-        gone = [weakref.ref(stream) for stream in lanes._streams]
-        lanes.end()
+        streams.begin()
+        gone = [weakref.ref(stream) for stream in streams._streams]
+        streams.end()
         assert machine.handles == {0: gone[0]().ptr, 1: gone[1]().ptr}
-        lanes.enter()
+        streams.enter()
         assert machine.handles == {0: 0, 1: 0}
         assert machine.dangling == []
         gc.collect()
         assert [stream() for stream in gone] == [None, None]  # nobody keeps them longer than that
 
 
-def test_a_stream_that_a_handle_may_point_to_is_kept_where_moving_fails(machine, lanes):
+def test_a_stream_that_a_handle_may_point_to_is_kept_where_moving_fails(machine, streams):
     """The first handle has moved and the second has not: their streams stay until both have."""
-    lanes.begin()
-    working = lanes._blas[1].use
+    streams.begin()
+    working = streams._blas[1].use
 
     def fail(stream):
         raise CUDARuntimeError("CUBLAS_STATUS_NOT_INITIALIZED")
 
-    lanes._blas[1].use = fail
-    lanes.end()
+    streams._blas[1].use = fail
+    streams.end()
     for _ in range(2):
         with pytest.raises(CUDARuntimeError):
-            lanes.enter()
+            streams.enter()
         gc.collect()
         assert machine.handles == {0: 0, 1: 2}
         assert machine.dangling == []
-    lanes._blas[1].use = working
-    lanes.enter()
+    streams._blas[1].use = working
+    streams.enter()
     assert machine.handles == {0: 0, 1: 0}
 
 
 @pytest.mark.parametrize("state", ["idle", "capturing", "invalid"])
-def test_abandoning_ends_what_has_begun_whatever_became_of_it(machine, lanes, state):
-    lanes.abandon()
-    lanes.begin()
-    first = lanes._streams[0]
+def test_abandoning_ends_what_has_begun_whatever_became_of_it(machine, streams, state):
+    streams.abandon()
+    streams.begin()
+    first = streams._streams[0]
     first.state = state
     machine.asked.clear()
-    lanes.abandon()
+    streams.abandon()
     assert machine.asked == [("end_capture", first.ptr)]
     assert first.state == "idle"
-    lanes.begin()
+    streams.begin()
     assert machine.streams == 4
 
 
-def capture_of(lanes, call):
+def capture_of(streams, call):
     """A capture of one node, which is asked for by a call."""
-    lanes.prepare = lambda node, lane: call
-    return Capture(lanes, [Copy(*(SimpleNamespace(data=SimpleNamespace(ptr=at), nbytes=8) for at in (0, 8)))])
+    streams.prepare = lambda node, stream: call
+    arrays = (SimpleNamespace(data=SimpleNamespace(ptr=at), nbytes=8) for at in (0, 8))
+    return Capture(streams, [Copy(*arrays)])
 
 
-def test_the_reason_of_a_failed_capture_is_the_one_that_is_told(machine, lanes):
+def test_the_reason_of_a_failed_capture_is_the_one_that_is_told(machine, streams):
     """An error in a capture makes it invalid; neither asking nor ending it then hides the error."""
 
     def fail():
-        lanes._streams[0].state = "invalid"
+        streams._streams[0].state = "invalid"
         raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported")
 
     with pytest.raises(CUDARuntimeError, match="cudaErrorStreamCaptureUnsupported"):
-        capture_of(lanes, fail).graph(1)
+        capture_of(streams, fail).graph(1)
     assert machine.asked[-3:] == [("end_capture", 1), ("use", 0, 0), ("use", 1, 0)]
 
 
 @pytest.mark.parametrize("collects", [True, False])
-def test_no_garbage_is_collected_while_a_step_is_captured(lanes, collects):
+def test_no_garbage_is_collected_while_a_step_is_captured(streams, collects):
     """What it finds, CUDA may not let go of then: another graph, or a handle of CuPy's."""
     found = []
 
@@ -301,7 +302,7 @@ def test_no_garbage_is_collected_while_a_step_is_captured(lanes, collects):
         found.append(gc.isenabled())
         return 1 / (len(found) - 1)  # the first fails
 
-    capture = capture_of(lanes, call)
+    capture = capture_of(streams, call)
     before = gc.isenabled()
     try:
         (gc.enable if collects else gc.disable)()
@@ -332,27 +333,27 @@ def test_what_these_answers_stand_for_is_in_cupy():
     assert hasattr(cupy.RawKernel, "kernel")
 
 
-def test_the_host_lanes_have_the_lanes_methods():
-    for cls in (Lanes, HostLanes):
+def test_the_host_streams_have_the_streams_methods():
+    for cls in (Streams, HostStreams):
         assert {"prepare", "enter", "begin", "issue", "record", "wait", "end", "abandon"} == {
             name for name in vars(cls) if not name.startswith("_")
         }
 
 
-def test_a_thread_has_its_lanes_on_a_stream_as_long_as_somebody_keeps_them(machine, monkeypatch):
+def test_a_thread_has_its_streams_on_the_callers_as_long_as_it_holds_them(machine, monkeypatch):
     monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
     device = Device.__new__(Device)
     device._cupy, device._dtype, device.ordinal = machine.cupy, np.dtype("float32"), 0
     device._local = SimpleNamespace()
     monkeypatch.setattr(device, "empty", lambda shape, dtype: np.empty(shape, dtype))
-    first = device.lanes()
-    assert device.lanes() is first
+    first = device.streams()
+    assert device.streams() is first
     machine.current = Stream(machine, 9)
-    assert device.lanes() is not first
+    assert device.streams() is not first
     machine.current = Stream(machine, 0)
-    assert device.lanes() is first
+    assert device.streams() is first
     handles = len([each for each in machine.asked if each[0] == "handle"])
     del first
     gc.collect()
-    device.lanes()
+    device.streams()
     assert len([each for each in machine.asked if each[0] == "handle"]) == handles + 2

@@ -1,7 +1,7 @@
 """CUDA's streams and graphs over host memory: a captured step runs in whatever order its events allow.
 
-A graph keeps what was asked for, and what each waits for: the one before it on its lane, and the events. A
-launch goes through it in another order each time: the main lane first, the one beside it first, at random. So
+A graph keeps what was asked for, and what each waits for: the one before it on its stream, and the events. A
+launch goes through it in another order each time: the main stream first, the side stream first, at random. So
 a wait which is missing shows in the numbers.
 """
 
@@ -19,17 +19,17 @@ class Asked:
     """One thing that a graph does, and the numbers of those that it waits for."""
 
     node: object
-    lane: int
+    stream: int
     call: object
     after: set = field(default_factory=set)
 
 
 def main_first(ready, graph):
-    return min(ready, key=lambda i: (graph[i].lane, i))
+    return min(ready, key=lambda i: (graph[i].stream, i))
 
 
 def beside_first(ready, graph):
-    return min(ready, key=lambda i: (-graph[i].lane, i))
+    return min(ready, key=lambda i: (-graph[i].stream, i))
 
 
 def at_random(seed=0):
@@ -60,8 +60,8 @@ class HostGraph:
             self.taken.append(number)
 
 
-class HostLanes:
-    """`Lanes` on the CPU.
+class HostStreams:
+    """`Streams` on the CPU.
 
     It refuses what would only show on a GPU: to ask for something while the handles are elsewhere, and to
     capture what was never asked for before.
@@ -72,21 +72,21 @@ class HostLanes:
         self.orders = ORDERS
         self.graphs = []
         self._asked = None
-        self._lane = 0
+        self._stream = 0
         self._entered = False
 
-    def prepare(self, node, lane):
+    def prepare(self, node, stream):
         call = self.device.prepare(node)
         loaded = False
 
         def ask():
             nonlocal loaded
             if self._asked is None:
-                assert self._entered, "the lanes' handles are not on the current stream"
+                assert self._entered, "the streams' handles are not on the current stream"
                 loaded = True
                 call()
             elif loaded:
-                self._write_down(Asked(node, self._lane, call))
+                self._write_down(Asked(node, self._stream, call))
             else:
                 raise RuntimeError(
                     "cudaErrorStreamCaptureUnsupported: this is loaded when it is first asked for"
@@ -95,35 +95,35 @@ class HostLanes:
         return ask
 
     def enter(self):
-        assert self._asked is None, "the lanes are in a capture"
+        assert self._asked is None, "the streams are in a capture"
         self._entered = True
 
     def begin(self):
         assert self._asked is None, "a capture has begun already"
         self._entered = False
         self._asked = []
-        self._last = [START] + [None] * (COUNT - 1)  # of each lane that is part of the capture
+        self._last = [START] + [None] * (COUNT - 1)  # of each stream that is part of the capture
         self._waiting = [set() for _ in range(COUNT)]
 
-    def issue(self, lane, call):
-        self._lane = lane
+    def issue(self, stream, call):
+        self._stream = stream
         call()
 
-    def record(self, lane):
-        assert self._last[lane] is not None, f"lane {lane} is not part of the capture"
-        return {self._last[lane]} | self._waiting[lane]
+    def record(self, stream):
+        assert self._last[stream] is not None, f"stream {stream} is not part of the capture"
+        return {self._last[stream]} | self._waiting[stream]
 
-    def wait(self, lane, event):
-        if self._last[lane] is None:
-            self._last[lane] = START
-        self._waiting[lane] |= event
+    def wait(self, stream, event):
+        if self._last[stream] is None:
+            self._last[stream] = START
+        self._waiting[stream] |= event
 
     def end(self):
         asked = self._asked
         done = self._behind({self._last[0]} | self._waiting[0])
         self._asked = None
         if not set(range(len(asked))) <= done:
-            raise RuntimeError("cudaErrorStreamCaptureUnjoined: a lane's work is not waited for at the end")
+            raise RuntimeError("cudaErrorStreamCaptureUnjoined: a stream's work is not waited for at the end")
         self.graphs.append(HostGraph(asked, self.orders))
         return self.graphs[-1]
 
@@ -131,10 +131,10 @@ class HostLanes:
         self._asked = None
 
     def _write_down(self, asked):
-        assert self._last[asked.lane] is not None, f"lane {asked.lane} is not part of the capture"
-        asked.after = ({self._last[asked.lane]} | self._waiting[asked.lane]) - {START}
-        self._waiting[asked.lane] = set()
-        self._last[asked.lane] = len(self._asked)
+        assert self._last[asked.stream] is not None, f"stream {asked.stream} is not part of the capture"
+        asked.after = ({self._last[asked.stream]} | self._waiting[asked.stream]) - {START}
+        self._waiting[asked.stream] = set()
+        self._last[asked.stream] = len(self._asked)
         self._asked.append(asked)
 
     def _behind(self, numbers):
