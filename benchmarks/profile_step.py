@@ -3,8 +3,8 @@
 ``python -m benchmarks.profile_step`` captures every launch of the bare step by itself, many times in one CUDA
 graph, and beside it the step as it is replayed, with all launches on one stream and with some that overlap on
 two. So the slowest launch is known, how far each is from moving its bytes as fast as a copy does, and what
-the second stream gains. What fits in the L2 cache is found there, as in a step. The file is written after each
-network. Without a GPU it says what is missing and ends with 2.
+the second stream gains. What fits in the L2 cache is found there, as in a step. The file is written after
+each network. Without a GPU it says what is missing and ends with 2.
 """
 
 from __future__ import annotations
