@@ -59,7 +59,7 @@ def write_around_kernels(folder, before, after, changed):
 
 
 def pointer_to(name, kernel):
-    """The C++ declaration of a pointer to a kernel: the compiler refuses it unless the catalog's is exact."""
+    """The C++ declaration of a pointer to a kernel: the compiler refuses it unless the list is exact."""
     return f"void (*kernel)({', '.join(parameter.c_type for parameter in kernel.parameters)}) = {name};"
 
 

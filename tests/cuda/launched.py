@@ -1,4 +1,4 @@
-"""Which kernels are launched on a GPU, by their names in the catalog: what a verdict by kernel stands on."""
+"""Which kernels are launched on a GPU, by their names in `kernel_list`: what each verdict stands on."""
 
 from contextlib import contextmanager
 

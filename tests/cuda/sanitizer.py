@@ -90,7 +90,7 @@ def _finding(tool, block):
 
 
 def kernels_in(text):
-    """Return the kernels of the catalog that a text names, demangled or not.
+    """Return the listed kernels that a text names, demangled or not.
 
     Where it does not tell the template's arguments, these are all kernels of that name.
     """

@@ -1,4 +1,4 @@
-"""Every kernel of the catalog beside NumPy on a GPU; without one, that no kernel is missing there."""
+"""Every listed kernel beside NumPy on a GPU; without one, that no kernel is missing there."""
 
 import numpy as np
 import pytest

@@ -56,7 +56,7 @@ def test_parity_at_the_boundaries_of_warps_and_blocks(ours, length):
     Comparison(ours).everything(3, length, np.random.default_rng(length))
 
 
-def test_all_kernels_of_the_catalog_are_compared(ours):
+def test_all_kernels_of_the_list_are_compared(ours):
     Comparison(ours).everything(300, 8, np.random.default_rng(0))
     assert set(ours._device.launched) == set(kernels(ours.dtype))
 

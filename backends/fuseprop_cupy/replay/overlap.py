@@ -73,7 +73,7 @@ def in_sequence(conflicts: Sequence[Sequence[bool]], streams: Sequence[int], tim
     placed: list[PlacedNode] = []
     on: list[list[int]] = [[] for _ in range(max(streams, default=0) + 1)]  # the places on each stream
     seen = [[START] * len(on) for _ in on]  # seen[a][b]: the last place on stream b that stream a has awaited
-    known: list[list[int]] = []  # known[place]: seen[its stream] when that came to the place
+    known: list[list[int]] = []  # known[place]: seen[the stream of that place], as it was there
     for node, stream in list(enumerate(streams)) * times:
         after: list[int] = []
         for other in (other for other in range(len(on)) if other != stream):

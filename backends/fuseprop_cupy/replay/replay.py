@@ -26,7 +26,7 @@ class PlanReplay:
 
     def __init__(self, device: Device, plan: Plan, *, captures: bool, report: Callable[[str], None]) -> None:
         self._device = device
-        self._plan = plan  # which holds all arrays whose addresses are in the graphs
+        self._plan = plan  # it holds all arrays whose addresses the graphs contain
         self._captures = captures
         self._report = report
         self._capture: Capture | None = None
@@ -34,7 +34,7 @@ class PlanReplay:
         try:
             self._capture = Capture(device.streams(), plan.nodes)
         except Exception as error:
-            # Without a cuBLAS handle of ours, CuPy's multiplies; but it cannot be captured.
+            # Without `Streams` the device multiplies by `Products`, which no graph can capture.
             self._give_up(error)
             self._calls = [device.prepare(node) for node in plan.nodes]
 
