@@ -39,7 +39,7 @@ def sparse(size):
 
 
 class FarDevice(HostDevice):
-    """A `HostDevice` whose long arrays begin with `head` rows that nobody looks at."""
+    """A `HostDevice` whose long arrays begin with `head` rows that no test reads."""
 
     head = HEAD
 

@@ -1,4 +1,4 @@
-"""A device far behind its host: what it is asked for happens when somebody waits for it, in that order."""
+"""A device far behind its host: its calls happen when a caller waits for them, in their order."""
 
 import ctypes
 from collections import deque
@@ -44,7 +44,7 @@ class LateStream:
         self._asked.append(partial(call, *arguments))
 
     def ask_to_copy(self, memory, out, address):
-        """Ask for a copy to an array at an address, and return the event after it; nobody keeps `memory`."""
+        """Ask for a copy to an array at an address, and return the event after it; `memory` is not held."""
         source = memory.ptr
         self.ask(lambda: ctypes.memmove(address, source, out.nbytes))
         event = LateEvent(self)

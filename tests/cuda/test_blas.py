@@ -121,7 +121,7 @@ def test_the_workspace_follows_the_stream(library):
 
 
 def test_a_handle_serves_one_owner_after_the_other_on_its_device_and_is_never_destroyed(library):
-    """Destroying one waits for the device, which nobody may do while a step is captured on any thread."""
+    """Destroying one waits for the device, which no thread may do while any captures a step."""
     first, second = (Blas(np.dtype("float32"), workspace(device)) for device in (0, 1))
     assert library.handles == 2
     del first

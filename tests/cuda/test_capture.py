@@ -278,7 +278,7 @@ def test_each_node_writes_what_it_says_and_nothing_else():
                 assert any(span.start <= place < span.stop for span in node.writes), node
 
 
-def test_what_is_read_is_waited_for_whoever_wrote_it():
+def test_what_is_read_is_waited_for_whichever_node_wrote_it():
     """A chain that goes from stream to stream, by hand: views of one buffer, and a product over another."""
     backend = HostRunBackend()
     flat = backend.zeros((64,))
@@ -421,7 +421,7 @@ def test_without_streams_products_are_cupys_own(monkeypatch):
     same_bits(found, expected)
     fused = training(HostRunBackend(replay="fused"), rows=91)
     monkeypatch.setattr(fused.backend.seam, "streams", none)
-    same_bits(epoch(fused, [11]), expected)  # nobody asked for graphs: nothing is said
+    same_bits(epoch(fused, [11]), expected)  # replay="fused" makes no graphs: no warning
     assert fused.backend.not_captured is None
 
 

@@ -83,7 +83,7 @@ class TwoDevices:
 
     def __init__(self):
         local = threading.local()
-        stream = SimpleNamespace(ptr=0)  # the default one, which is at the same address for everybody
+        stream = SimpleNamespace(ptr=0)  # the default one, at the same address for all threads
 
         def use(ordinal):
             local.current = ordinal
@@ -113,7 +113,7 @@ def put_two(monkeypatch):
     return made, [Device(ordinal, np.dtype("float32")) for ordinal in (0, 1)]
 
 
-def test_a_device_is_current_whoever_was_in_between(two):
+def test_a_device_is_current_whatever_was_in_between(two):
     """Another backend, or the user's own code, may have made another one current."""
     cupy, (first, second) = two
     for device in (first, second, first, second, second):

@@ -56,7 +56,7 @@ def test_what_does_not_match_stays_as_it_is(ours, options, more):
     assert sorted(found) == sorted(more)
 
 
-def test_losses_that_somebody_reads_are_written(ours):
+def test_losses_that_are_no_scratch_are_written(ours):
     """Only what is scratch may be left out."""
     program = program_of(training(ours))
     assert "keep_losses" in operations(fuse(program))
@@ -76,7 +76,7 @@ def test_clipping_adds_two_launches(ours, layers, rows, monkeypatch):
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 def test_a_step_of_many_rows_takes_no_more(ours, layers):
-    """The sums over their slices are the update's, unless somebody else reads them first."""
+    """The sums over their slices are the update's, unless another node reads them first."""
     program = program_of(training(ours, layers, rows=400, batch=300))
     assert plan(ours, program).facts.launches == 5 * layers + 1
     gradients = call_of(program, "momentum_sgd").operands[1]

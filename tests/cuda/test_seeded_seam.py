@@ -18,7 +18,7 @@ from host_streams import HostStreams
 from seam_mistakes import SEAM_MISTAKES, mistaken, read_module
 from steps import training
 from test_capture import epoch, hazards, same_bits
-from test_capture import test_what_is_read_is_waited_for_whoever_wrote_it as chain_by_hand
+from test_capture import test_what_is_read_is_waited_for_whichever_node_wrote_it as chain_by_hand
 
 from fuseprop.backend import Call, Program
 from fuseprop.testing.contract.replay import LOSSES, ReplayContract
@@ -81,13 +81,13 @@ def captured(monkeypatch):
                 assert hazards(graph) == [], "two nodes race"
             same_bits(found, eager)
             same_bits(epoch(training(HostRunBackend(replay="fused"), layers, rows=91), [1, 10]), eager)
-        a_product_that_nobody_waits_for()
+        a_product_that_no_node_waits_for()
         a_factor_that_is_written_over()
         a_step_on_two_streams()
     chain_by_hand()
 
 
-def a_product_that_nobody_waits_for():
+def a_product_that_no_node_waits_for():
     backend = HostRunBackend()
     a = backend.from_host(np.arange(16.0).reshape(4, 4))
     outs = [backend.zeros((4, 4)) for _ in range(2)]
@@ -127,7 +127,7 @@ def a_step_on_two_streams():
 def reached(monkeypatch):
     """Two devices, and two threads."""
     for check in (
-        test_device.test_a_device_is_current_whoever_was_in_between,
+        test_device.test_a_device_is_current_whatever_was_in_between,
         test_device.test_a_device_is_current_in_every_thread,
     ):
         with monkeypatch.context() as patch:

@@ -21,7 +21,7 @@ KIB = 1024
 
 
 class Uploads:
-    """A `Staging` before a device that does nothing until somebody waits for it."""
+    """A `Staging` before a device that does nothing until a caller waits for it."""
 
     def __init__(self, room=16 * KIB):
         self.stream, self.memory = LateStream(), PageLocked()
@@ -112,13 +112,13 @@ def test_a_copy_that_cuda_refuses_leaves_the_others(uploads):
 
 
 def test_threads_take_turns():
-    alone, nobody_else = [], threading.Lock()
+    alone, no_other = [], threading.Lock()
 
     def copy(memory, out):
-        alone.append(nobody_else.acquire(blocking=False))
+        alone.append(no_other.acquire(blocking=False))
         sleep(0.001)  # for others to come in, if they can
         if alone[-1]:
-            nobody_else.release()
+            no_other.release()
         return SimpleNamespace(done=True, synchronize=lambda: None)
 
     staging = Staging(PageLocked(), copy)

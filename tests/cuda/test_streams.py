@@ -236,7 +236,7 @@ def test_handles_are_moved_before_the_streams_of_a_capture_go(machine, streams):
         assert machine.handles == {0: 0, 1: 0}
         assert machine.dangling == []
         gc.collect()
-        assert [stream() for stream in gone] == [None, None]  # nobody keeps them longer than that
+        assert [stream() for stream in gone] == [None, None]  # they are freed with the capture
 
 
 def test_a_stream_that_a_handle_may_point_to_is_kept_where_moving_fails(machine, streams):

@@ -157,7 +157,7 @@ def test_the_oldest_driver_is_told_where_there_is_none(healthy):
         ("12.9.2", "libcublas.so.13, 12.9.2, beside CuPy for CUDA 13"),
     ],
 )
-def test_another_cublas_is_a_finding_whoever_brought_it(healthy, version, found):
+def test_another_cublas_is_a_finding_whatever_brought_it(healthy, version, found):
     healthy.cublas = version
     cublas = findings()["cublas"]
     assert (cublas.ok, cublas.found) == (False, found)
