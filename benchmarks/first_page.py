@@ -111,7 +111,7 @@ def _probe(record: dict[str, Any], _: dict[str, Any]) -> Iterator[Look]:
             yield (
                 SURPRISE,
                 f"probe: {pair}, forked and joined, take {number(1e6 * seconds)} µs, no less than one "
-                f"after the other: the second lane gains nothing there.",
+                f"after the other: the second stream gains nothing there.",
             )
     eager = [p for p in record["products"] if not p["in_graph"]]
     if eager:
@@ -151,7 +151,7 @@ def _profile(record: dict[str, Any], parts: dict[str, Any]) -> Iterator[Look]:
             yield SURPRISE, f"profile: a step of {network} takes {took}: what stands between them?"
         if {"1", "2"} <= steps.keys() and steps["2"] > 1.02 * steps["1"]:
             took = f"{number(1e6 * steps['2'])} µs, on one {number(1e6 * steps['1'])} µs"
-            yield SURPRISE, f"profile: {network} is slower on two lanes: {took}."
+            yield SURPRISE, f"profile: {network} is slower on two streams: {took}."
 
 
 def _comparison(result: dict[str, Any], _: dict[str, Any]) -> Iterator[Look]:

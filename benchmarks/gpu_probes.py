@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from fuseprop_cupy.blas import Blas, workspace_bytes
+from fuseprop_cupy.device.blas import Blas, workspace_bytes
 
 from fuseprop.backend import AnyBackend
 

@@ -1,10 +1,10 @@
 """Measure in some seconds what each launch of a training step takes on a GPU, and write it to one JSON file.
 
 ``python -m benchmarks.profile_step`` captures every launch of the bare step by itself, many times in one CUDA
-graph, and beside it the step as it is replayed, with all launches on one lane and with some beside each other
-on two. So the slowest launch is known, how far each is from moving its bytes as fast as a copy does, and what
-the second lane gains. What fits in the L2 cache is found there, as in a step. The file is written after each
-network. Without a GPU it says what is missing and ends with 2.
+graph, and beside it the step as it is replayed, with all launches on one stream and with some that overlap on
+two. So the slowest launch is known, how far each is from moving its bytes as fast as a copy does, and what
+the second stream gains. What fits in the L2 cache is found there, as in a step. The file is written after
+each network. Without a GPU it says what is missing and ends with 2.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 from unittest.mock import patch
 
 import click
-from fuseprop_cupy import capture
-from fuseprop_cupy.lanes import COUNT
-from fuseprop_cupy.nodes import Multiply, Node, Prepared
-from fuseprop_cupy.plan import plan
-from fuseprop_cupy.traffic import traffic
+from fuseprop_cupy.device.nodes import Multiply, Node, Prepared
+from fuseprop_cupy.device.streams import COUNT
+from fuseprop_cupy.replay import capture
+from fuseprop_cupy.replay.plan import plan
+from fuseprop_cupy.replay.traffic import traffic
 
 from fuseprop.backend import AnyBackend, BackendUnavailable
 from fuseprop.backend.registry import load_backend
@@ -39,23 +39,23 @@ from .tables import number, table
 TIMES, LAUNCHES = 20, 5
 """How often a graph has a launch, and how often the graph is launched between two marks, once warm."""
 
-LANES = tuple(range(1, COUNT + 1))
+STREAMS = tuple(range(1, COUNT + 1))
 
 NETWORKS = ("64-64-10-b128", "784-128-10-b128", "784-512-512-10-b128", "784-512-512-10-b1024", "4096x4-b4096")
 
 
 class Profile:
-    """The launches of one network's step, on a device whose lanes are at hand."""
+    """The launches of one network's step, on the backend's device."""
 
     def __init__(self, backend: AnyBackend, problem: Problem, watch: Stopwatch) -> None:
-        self._stepper, self._watch, self._lanes = Stepper(problem, backend), watch, backend.seam.lanes()
+        self._stepper, self._watch, self._streams = Stepper(problem, backend), watch, backend.seam.streams()
         self._problem = problem
         self._nodes = plan(backend, self._stepper.record()).nodes
 
-    def record(self, lanes: Sequence[int] = LANES) -> dict[str, Any]:
-        """Return the seconds of each launch in the order of the step, and of the step by its lanes."""
-        self._lanes.enter()
-        calls = [self._lanes.prepare(node, 0) for node in self._nodes]
+    def record(self, streams: Sequence[int] = STREAMS) -> dict[str, Any]:
+        """Return the seconds of each launch in the order of the step, and of the step by its streams."""
+        self._streams.enter()
+        calls = [self._streams.prepare(node, 0) for node in self._nodes]
         for call in calls:  # CUDA loads kernels late, and not in a capture
             call()
         self._stepper.rewind()
@@ -63,28 +63,28 @@ class Profile:
             {**describe_node(node), "seconds": self._alone(call)}
             for node, call in zip(self._nodes, calls, strict=True)
         ]
-        steps = {str(count): self._together(count) for count in lanes}
+        steps = {str(count): self._together(count) for count in streams}
         return {"network": self._problem.case.id, "launches": launches, "steps": steps}
 
     def _alone(self, call: Prepared) -> float:
         """Return the seconds of one of many nodes in a row. The update's leave the cursor beyond all rows."""
-        self._lanes.begin()
+        self._streams.begin()
         try:
             for _ in range(TIMES):
-                self._lanes.issue(0, call)
-            graph = self._lanes.end()
+                self._streams.issue(0, call)
+            graph = self._streams.end()
         except BaseException:
-            self._lanes.abandon()
+            self._streams.abandon()
             raise
         finally:
-            self._lanes.enter()
+            self._streams.enter()
         seconds = self._seconds(graph) / TIMES
         self._stepper.rewind()
         return seconds
 
-    def _together(self, lanes: int) -> float:
-        """Return the seconds of a step on so many lanes, in the epochs that it is replayed in."""
-        with on_lanes(lanes):
+    def _together(self, streams: int) -> float:
+        """Return the seconds of a step on so many streams, in the epochs that it is replayed in."""
+        with on_streams(streams):
             take = self._stepper.compile()
         epoch = self._problem.batches
 
@@ -99,14 +99,14 @@ class Profile:
         return self._watch.seconds(call, LAUNCHES)
 
 
-def on_lanes(count: int) -> Any:
-    """Return a context in which steps are compiled for so many lanes; the backend itself chooses them all."""
-    chosen = capture.lanes_of
+def on_streams(count: int) -> Any:
+    """Return a context in which steps are compiled for so many streams; the backend itself uses all."""
+    chosen = capture.streams_of
 
     def at_most(*of: Any) -> list[int]:
-        return [min(lane, count - 1) for lane in chosen(*of)]
+        return [min(stream, count - 1) for stream in chosen(*of)]
 
-    return patch.object(capture, "lanes_of", at_most)
+    return patch.object(capture, "streams_of", at_most)
 
 
 def describe_node(node: Node) -> dict[str, Any]:
@@ -122,9 +122,9 @@ def describe_node(node: Node) -> dict[str, Any]:
 @click.option("--device", default="cuda", show_default=True, help="cuda, or cuda:1.")
 @click.option("--network", "networks", multiple=True, type=click.Choice(sorted(CASES)), help="Some of them.")
 @click.option(
-    "--lanes",
+    "--streams",
     multiple=True,
-    type=click.Choice([str(count) for count in LANES]),
+    type=click.Choice([str(count) for count in STREAMS]),
     help="Replay steps on so many alone. [default: each number of them]",
 )
 @click.option(
@@ -133,7 +133,7 @@ def describe_node(node: Node) -> dict[str, Any]:
     default=RESULTS / "profiles",
     help="A folder.",
 )
-def main(device: str, networks: Sequence[str], lanes: Sequence[str], output: Path) -> None:
+def main(device: str, networks: Sequence[str], streams: Sequence[str], output: Path) -> None:
     """Parse the command line."""
     start = time.monotonic()
     try:
@@ -143,7 +143,7 @@ def main(device: str, networks: Sequence[str], lanes: Sequence[str], output: Pat
         sys.exit(MISSING)
     ready(output, "--output")
     record: dict[str, Any] = {"date": today(), "machine": describe(), "profiles": []}
-    counts = sorted(map(int, lanes)) or LANES
+    counts = sorted(map(int, streams)) or STREAMS
     for name in networks or NETWORKS:
         problem = make_problem(CASES[name], "sigmoid", device=device)
         profile = Profile(backend, problem, cupy_stopwatch()).record(counts)
@@ -159,8 +159,8 @@ def tables(profile: dict[str, Any]) -> str:
     one_by_one = sum(launch["seconds"] for launch in launches)
     rows = [[launch["name"], number(1e6 * launch["seconds"]), _rate(launch)] for launch in launches]
     rows.append(["all of them, one after the other", number(1e6 * one_by_one), ""])
-    for lanes, seconds in profile["steps"].items():
-        on = "one lane" if lanes == "1" else f"{lanes} lanes"
+    for streams, seconds in profile["steps"].items():
+        on = "one stream" if streams == "1" else f"{streams} streams"
         rows.append([f"the step as it is replayed, on {on}", number(1e6 * seconds), ""])
     return table([profile["network"], "µs", "GB/s of the least bytes, or TFLOP/s"], rows)
 

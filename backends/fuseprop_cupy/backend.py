@@ -1,12 +1,12 @@
-"""`fuseprop.backend.Backend` on CuPy: one NVIDIA GPU, fused kernels, nothing read back in a step.
+"""`fuseprop.backend.Backend` on CuPy: one NVIDIA GPU, fused kernels, and no copy to the host within a step.
 
-Every method checks shapes, chooses a grid and launches; the kernels' formulas stand in kernels/. All sums
-run in an order that depends on the shapes alone, without atomics: the same inputs give the same bits.
-Results in float32 differ from the CPU's where the compiler fuses a product with a sum, and below 1.2e-38,
-where CuPy's compiler options flush to zero.
+Every method checks shapes, chooses a grid and launches; the kernels' formulas stand in kernels/. The order of
+each sum depends on the shapes alone, and no kernel uses atomics: the same inputs give the same bits. Results
+in float32 differ from the CPU's where the compiler contracts a product and a sum into one instruction, and
+below 1.2e-38, because CuPy compiles with denormals flushed to zero.
 
-Each call makes its device current for the calling thread and leaves it so. Work goes to the thread's current
-CuPy stream.
+Each call makes its device current for the calling thread and leaves it current. Work goes to the thread's
+current CuPy stream.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ import numpy as np
 
 from fuseprop.backend import Backend, BackendUnavailable, Program, Runner, replay_by_calling
 
-from .dense import DenseOperations
-from .fused import FusedOperations
-from .inference import InferenceOperations
-from .plan import plan
-from .products import warn_of_tf32
-from .replay import Replay
-from .rows import RowOperations
-from .shapes import Array
+from .device.products import warn_of_tf32
+from .device.shapes import Array
+from .operations.dense import DenseOperations
+from .operations.fused import FusedOperations
+from .operations.rows import RowOperations
+from .replay.plan import plan
+from .replay.replay import PlanReplay
 
 
-class CupyBackend(RowOperations, DenseOperations, InferenceOperations, FusedOperations):
+class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     """Arrays are `cupy.ndarray`, on one CUDA device.
 
     Parameters
@@ -38,16 +37,16 @@ class CupyBackend(RowOperations, DenseOperations, InferenceOperations, FusedOper
     dtype : "float32" | "float64"
         The dtype of values, gradients and losses.
     device : "cuda" | "cuda:0" | "cuda:1" | ...
-        "cuda" is "cuda:0". Raises BackendUnavailable, with the cause and what to type, where it cannot be
-        used; the question is put to the machine once a process.
+        "cuda" is "cuda:0". Raises BackendUnavailable, with the cause and what to type, where the device
+        cannot be used; that is checked once per process and device.
     replay : "captured" | "fused" | "eager"
-        How a compiled program runs: as CUDA graphs of many steps, launch by launch but few of them, or call
-        by call as it was recorded. A step that cannot be captured is fused, with a warning.
+        How a compiled program runs: as CUDA graphs of many steps, as single launches of fused kernels, or
+        call by call as it was recorded. A step that cannot be captured runs as "fused", with a warning.
 
     Attributes
     ----------
     not_captured : str or None
-        Why steps that should have been captured were not; None if they all were.
+        Why steps were not captured although `replay` is "captured"; None if all were.
     """
 
     name = "cupy"
@@ -73,10 +72,10 @@ class CupyBackend(RowOperations, DenseOperations, InferenceOperations, FusedOper
             return replay_by_calling(self, program)
         self._device.enter()
         captures = self.replay == "captured"
-        return Replay(self._device, plan(self, program), captures=captures, report=self._report).run
+        return PlanReplay(self._device, plan(self, program), captures=captures, report=self._report).run
 
     def _report(self, why: str) -> None:
-        """Keep why a step was not captured, and warn of the first."""
+        """Store why a step was not captured, and warn the first time."""
         first, self.not_captured = self.not_captured is None, why
         if first:
             warnings.warn(

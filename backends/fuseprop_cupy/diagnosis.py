@@ -1,6 +1,7 @@
 """What ``fuseprop doctor`` says about CUDA: CuPy, the driver, the libraries, the GPUs, captured steps.
 
-`probe` stops at the first thing that is missing; here everything is looked at, so that one visit is enough.
+`probe` stops at the first thing that is missing; `diagnose` checks everything, so that one run names all that
+has to be fixed.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ from typing import Any
 from fuseprop.backend import BackendUnavailable, Finding
 
 from .backend import CupyBackend
-from .blas import import_cublas
-from .probe import import_cupy, remedy
-from .products import OVERRIDE, tf32_override
-from .trial import BOUND, Trial
-from .wheels import (
+from .device.blas import import_cublas
+from .device.probe import import_cupy, remedy
+from .device.products import OVERRIDE, tf32_override
+from .device.wheels import (
     CUBLAS,
     NEEDED,
     SMALLEST_DRIVER,
@@ -32,11 +32,12 @@ from .wheels import (
     install_instead,
     within,
 )
+from .replay.trial import BOUND, Trial
 
 GIBIBYTE = 1 << 30
 
 WIDTH = 200
-"""Characters of an error's text that are shown."""
+"""The most characters of an error's text that a finding shows."""
 
 LIBRARIES = ("cudart", "nvrtc")
 
@@ -44,7 +45,7 @@ DRIVER = "nvidia-smi; where that fails, install the driver, or start the contain
 
 
 def diagnose() -> list[Finding]:
-    """Return what can be found out about CUDA; on each GPU training steps are captured and replayed."""
+    """Return the findings about CUDA, in order; on each GPU this captures and replays training steps."""
     wheels = cupy_wheels()
     fix = install_instead() if len(wheels) > 1 else install()
     findings = [
@@ -68,7 +69,7 @@ def diagnose() -> list[Finding]:
 
 
 def _versions() -> list[Finding]:
-    """Say which packages have other versions than those that fuseprop asks for, if any."""
+    """Return a finding of the packages whose versions fuseprop does not support, if there are any."""
     cuda = cuda_here()
     others = beyond_bounds(cuda) if cuda else []
     if not others:
@@ -77,7 +78,7 @@ def _versions() -> list[Finding]:
 
 
 def _driver(runtime: Any) -> Finding:
-    """Say what CUDA the driver has, and the oldest driver that the libraries here can do with."""
+    """Return the driver's CUDA version, and the oldest driver on which the installed libraries run."""
     cuda = cuda_here()
     needed = f"what is installed for CUDA {cuda} needs {SMALLEST_DRIVER[cuda]} or newer" if cuda else ""
     try:
@@ -94,11 +95,11 @@ def _driver(runtime: Any) -> Finding:
 
 
 def _cublas() -> Finding:
-    """Say which cuBLAS is found first, whoever brought it, and whether it is one that fuseprop asks for."""
+    """Return which cuBLAS is loaded first, of all that are installed, and whether fuseprop supports it."""
     try:
         file, version = _cublas_found()
     except Exception as error:
-        # As the rest: CUDA libraries fail in many types.
+        # CUDA libraries raise errors of many types.
         return Finding("cublas", f"not usable ({_first_line(error)})", ok=False, fix=install())
     found, cuda = f"{file}, {version}", int(version.partition(".")[0])
     here = cuda_here() or cuda
@@ -124,7 +125,7 @@ def _cublas_found() -> tuple[str, str]:
 
 
 def _precision() -> Finding:
-    """Say whether float32 products are strict."""
+    """Return whether float32 products are computed in float32, without rounding factors to TF32."""
     value = tf32_override()
     if value is not None:
         found = f"rounded to TF32, because {OVERRIDE} is {value!r}"
@@ -150,7 +151,7 @@ def _gpus(cupy: Any) -> list[Finding]:
 
 
 def _look(what: str, find: Callable[[], str], fix: str) -> Finding:
-    """Return what `find` says, or why it cannot; CUDA libraries fail in many types."""
+    """Return a finding of what `find` returns, or of the error that it raises, of whatever type."""
     try:
         return Finding(what, find())
     except Exception as error:
@@ -174,7 +175,7 @@ def _cuda(number: int) -> str:
 
 
 def _library(name: str) -> str:
-    from cuda.pathfinder import load_nvidia_dynamic_lib  # what CuPy itself finds them by
+    from cuda.pathfinder import load_nvidia_dynamic_lib  # as CuPy itself does
 
     return Path(load_nvidia_dynamic_lib(name).abs_path).name
 
@@ -195,19 +196,19 @@ def _nvmath() -> str:
 
 def _captured(ordinal: int) -> str:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # which says what another finding says
+        warnings.simplefilter("ignore", RuntimeWarning)  # of TF32, for which `_precision` has a finding
         return captured_steps(CupyBackend("float32", f"cuda:{ordinal}"))
 
 
 def captured_steps(backend: CupyBackend) -> str:
-    """Capture training steps and replay them; return what is to be said of that, or raise why it cannot be.
+    """Capture training steps and replay them; return "work", or raise RuntimeError with what is wrong.
 
-    They are taken twice from the same start, the second time from graphs alone: the numbers must be NumPy's
-    both times, and the bits the same.
+    The steps run twice from the same start, the second time from graphs alone: both runs must agree with
+    NumPy, and their bits with each other.
     """
     trial = Trial(backend)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # which says what is said here
+        warnings.simplefilter("ignore", RuntimeWarning)  # the RuntimeError below says why
         replay = backend.compile(trial.program)
         first, again = trial.run(replay), trial.run(replay)
     if backend.not_captured is not None:
@@ -221,7 +222,7 @@ def captured_steps(backend: CupyBackend) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return an error's type and the beginning of its text; CUDA's loaders list every path they tried."""
+    """Return an error's type and the start of its text: CUDA's loaders list every path that they tried."""
     text = str(error).strip().partition("\n")[0]
     short = text if len(text) <= WIDTH else text[:WIDTH] + "..."
     return f"{type(error).__name__}: {short}" if text else type(error).__name__

@@ -62,7 +62,7 @@ def _step(opened: Callable[[], AnyBackend], problem: Problem) -> Running:
 
 def _about(backend: Any, stepper: Stepper) -> dict[str, Any]:
     """Return how many launches a step is, and why steps were not captured if they should have been."""
-    from fuseprop_cupy.plan import plan
+    from fuseprop_cupy.replay.plan import plan
 
     fused = getattr(backend, "replay", "eager") != "eager"
     told: dict[str, Any] = {"launches": plan(backend, stepper.record(), fused=fused).facts.launches}

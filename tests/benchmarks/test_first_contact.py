@@ -338,7 +338,7 @@ def test_a_launch_far_from_its_floor_is_a_surprise_and_one_near_is_none():
 @pytest.mark.parametrize(
     ("steps", "text"),
     [
-        ({"1": 1e-5, "2": 2e-5}, "profile: N is slower on two lanes: 20.0 µs, on one 10.0 µs."),
+        ({"1": 1e-5, "2": 2e-5}, "profile: N is slower on two streams: 20.0 µs, on one 10.0 µs."),
         (
             {"2": 3e-5},
             "profile: a step of N takes 30.0 µs, its launches one by one 10.0 µs: what stands between them?",
@@ -354,7 +354,7 @@ def test_a_fork_that_gains_nothing_and_products_outside_a_graph_are_surprises():
     branches = {"two: the first alone": 1e-6, "two: both, forked and joined": 2.5e-6}
     products = [{"in_graph": False}, {"in_graph": True}]
     texts = {text for _, text in looked(part_of("probe", probe(branches=branches, products=products)))}
-    assert any("the second lane gains nothing there" in text for text in texts)
+    assert any("the second stream gains nothing there" in text for text in texts)
     assert "probe: 1 products were called by the host, not held in a graph." in texts
 
 

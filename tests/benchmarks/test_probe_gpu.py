@@ -128,7 +128,7 @@ def host_cupy():
 
 
 class HostBlas:
-    """`fuseprop_cupy.blas.Blas`; whose stream is which does not matter here."""
+    """`fuseprop_cupy.device.blas.Blas`; whose stream is which does not matter here."""
 
     def __init__(self, dtype, workspace):
         assert dtype == np.float32

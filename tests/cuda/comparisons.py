@@ -3,8 +3,8 @@
 from itertools import product
 
 import numpy as np
-from fuseprop_cupy.fusion import fuse
-from fuseprop_cupy.plan import plan
+from fuseprop_cupy.replay.fusion import fuse
+from fuseprop_cupy.replay.plan import plan
 from fuseprop_numpy import NumpyBackend
 
 from fuseprop.backend import INTEGER, replay_by_calling

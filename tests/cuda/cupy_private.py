@@ -12,7 +12,7 @@ from cupy._core import core
 from cupy._core._scalar import CScalar
 from cupy.cuda import MemoryPointer, UnownedMemory, compiler
 from cupy.cuda.function import Function
-from fuseprop_cupy.catalog import OPTIONS, source
+from fuseprop_cupy.device.kernel_list import OPTIONS, source
 
 
 @dataclass(frozen=True)

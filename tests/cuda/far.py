@@ -13,7 +13,8 @@ import cupy_private
 import numpy as np
 import pytest
 from comparisons import ACTIVATIONS, Comparison
-from fuseprop_cupy import dense, launch, updates
+from fuseprop_cupy.device import launch
+from fuseprop_cupy.operations import dense, updates
 from fuseprop_numpy import NumpyBackend
 from host_device import HostDevice, HostRunBackend, on_host
 
@@ -38,7 +39,7 @@ def sparse(size):
 
 
 class FarDevice(HostDevice):
-    """A `HostDevice` whose long arrays begin with `head` rows that nobody looks at."""
+    """A `HostDevice` whose long arrays begin with `head` rows that no test reads."""
 
     head = HEAD
 

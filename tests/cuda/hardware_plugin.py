@@ -10,7 +10,7 @@ happens, so that a pytest that is killed, or that a kernel takes with it, has lo
 * ``{"device": error}`` where the GPU takes no more work of this process, which then ends with DEAD.
 
 A test that takes more than ``--most`` seconds, such as one that waits for a kernel which never ends, ends the
-process too. What FILE tells already is not run again: whoever is left then runs in the next process.
+process too. What FILE tells already is not run again: the tests that are left run in the next process.
 """
 
 import faulthandler

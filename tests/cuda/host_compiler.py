@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fuseprop_cupy.catalog import HEADERS, KERNELS, MACROS
+from fuseprop_cupy.device.kernel_list import HEADERS, KERNELS, MACROS
 from verification import defined_in
 
 HERE = Path(__file__).parent
@@ -59,7 +59,7 @@ def write_around_kernels(folder, before, after, changed):
 
 
 def pointer_to(name, kernel):
-    """The C++ declaration of a pointer to a kernel: the compiler refuses it unless the catalog's is exact."""
+    """The C++ declaration of a pointer to a kernel: the compiler refuses it unless the list is exact."""
     return f"void (*kernel)({', '.join(parameter.c_type for parameter in kernel.parameters)}) = {name};"
 
 

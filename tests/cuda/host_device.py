@@ -1,8 +1,8 @@
 """The CuPy backend over host memory: its own code, real `cupy.ndarray` objects, kernels built for the CPU.
 
-Only `fuseprop_cupy.device.Device` is replaced. What is checked at each launch, beyond what comes out: that
-nothing beside an array is written, that nothing uninitialised is used (new memory is all NaN), and that the
-result does not depend on the order in which threads run.
+Only `fuseprop_cupy.device.device.Device` is replaced. What is checked at each launch, beyond what comes out:
+that nothing beside an array is written, that nothing uninitialised is used (new memory is all NaN), and that
+the result does not depend on the order in which threads run.
 """
 
 import ctypes
@@ -15,11 +15,11 @@ import cupy
 import cupy_private
 import numpy as np
 from fuseprop_cupy import CupyBackend
-from fuseprop_cupy.catalog import kernels
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.nodes import Copy, Multiply
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.kernel_list import kernels
+from fuseprop_cupy.device.nodes import Copy, Multiply
 from host_kernels import Span, host_kernels
-from host_lanes import HostLanes
+from host_streams import HostStreams
 
 GUARD = 256
 """Bytes on each side of an allocation; with the rest of new memory they are 255: NaN, or -1."""
@@ -39,7 +39,7 @@ class HostDevice(Device):
         self.products = 0
         self._dtype = dtype
         self._kernels = built or host_kernels()
-        self._lanes = None
+        self._streams = None
         self._buffers = weakref.WeakValueDictionary()
 
     def enter(self):
@@ -105,10 +105,10 @@ class HostDevice(Device):
             return partial(self.copy, node.source, node.out)
         return partial(self.run, node.kernel.expression, node.grid, node.kernel.block, node.arguments)
 
-    def lanes(self):
-        if self._lanes is None:
-            self._lanes = HostLanes(self)
-        return self._lanes
+    def streams(self):
+        if self._streams is None:
+            self._streams = HostStreams(self)
+        return self._streams
 
     def run(self, name, grid, block, arguments):
         self.launched.append(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from fuseprop_cupy.catalog import kernels
+from fuseprop_cupy.device.kernel_list import kernels
 from host_compiler import STRICT, compile_cpp, kernels_of, pointer_to, write_around_kernels
 
 
@@ -20,14 +20,14 @@ class Span(NamedTuple):
 
 
 def every_kernel():
-    """All kernels of the catalog, by name, for both dtypes."""
+    """All kernels of the list, by name, for both dtypes."""
     return kernels(np.dtype("float32")) | kernels(np.dtype("float64"))
 
 
 class HostKernels:
     """Kernels as functions on host memory.
 
-    The C++ compiler checks each declaration in the catalog: it must be exactly the type of the function.
+    The C++ compiler checks each declaration in the list: it must be exactly the type of the function.
     With the text of one file `changed`, the kernels that it defines are built from that, and the others are
     as they are.
     """

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from accuracy import activation_error, epsilons, loss_errors
 from comparisons import Comparison
-from fuseprop_cupy.catalog import C_TYPES
+from fuseprop_cupy.device.kernel_list import C_TYPES
 from fuseprop_numpy import NumpyBackend
 from launched import PRODUCT
 from left_behind import Lines

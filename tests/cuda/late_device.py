@@ -1,12 +1,12 @@
-"""A device far behind its host: what it is asked for happens when somebody waits for it, in that order."""
+"""A device far behind its host: its calls happen when a caller waits for them, in their order."""
 
 import ctypes
 from collections import deque
 from functools import partial
 
 from fuseprop_cupy import CupyBackend
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.staging import Staging
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.staging import Staging
 from host_device import HostDevice
 from page_locked import PageLocked
 
@@ -44,7 +44,7 @@ class LateStream:
         self._asked.append(partial(call, *arguments))
 
     def ask_to_copy(self, memory, out, address):
-        """Ask for a copy to an array at an address, and return the event after it; nobody keeps `memory`."""
+        """Ask for a copy to an array at an address, and return the event after it; `memory` is not held."""
         source = memory.ptr
         self.ask(lambda: ctypes.memmove(address, source, out.nbytes))
         event = LateEvent(self)

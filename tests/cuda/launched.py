@@ -1,12 +1,12 @@
-"""Which kernels are launched on a GPU, by their names in the catalog: what a verdict by kernel stands on."""
+"""Which kernels are launched on a GPU, by their names in `kernel_list`: what each verdict stands on."""
 
 from contextlib import contextmanager
 
 import numpy as np
-from fuseprop_cupy.blas import Blas
-from fuseprop_cupy.catalog import kernels
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.nodes import Copy, Multiply
+from fuseprop_cupy.device.blas import Blas
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.kernel_list import kernels
+from fuseprop_cupy.device.nodes import Copy, Multiply
 
 PRODUCT = "matmul (cuBLAS)"
 """All products, by whichever handle."""

@@ -2,7 +2,7 @@
 
 file: {mistake: (text, what stands there instead, rung, finding)}; the change is made wherever the text
 stands. The rungs are those of tests/README.md: "compiled"; "built", where g++ compares functions with the
-catalog; "executed" in float32, or "executed64"; and the sanitizers "address" and "thread", for what leaves
+list; "executed" in float32, or "executed64"; and the sanitizers "address" and "thread", for what leaves
 the numbers right.
 """
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import host_device
 import pytest
 from cupy.cuda.compiler import CompileException
-from fuseprop_cupy.catalog import KERNELS, source
+from fuseprop_cupy.device.kernel_list import KERNELS, source
 from host_compiler import kernels_of, read
 from host_kernels import HostKernels, every_kernel
 from mutations import mutants

@@ -13,7 +13,7 @@ class Taken:
 
 
 class PageLocked:
-    """What stands for `cupy.cuda.alloc_pinned_memory`: what nobody holds any more is handed out again.
+    """What stands for `cupy.cuda.alloc_pinned_memory`: freed memory is handed out again.
 
     Attributes
     ----------

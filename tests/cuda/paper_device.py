@@ -7,7 +7,7 @@ import cupy
 import cupy_private
 import numpy as np
 from fuseprop_cupy import CupyBackend
-from fuseprop_cupy.device import Device
+from fuseprop_cupy.device.device import Device
 
 ALIGNMENT = 512
 """Bytes, as from CuPy's pool."""

@@ -103,7 +103,7 @@ class Part(Time):
         return round(time.monotonic() - self._start, 1)
 
     def run(self, command, log, **options):
-        """Run a command in what is left; where somebody asks the record to end, its time is over too."""
+        """Run a command in what is left; a signal to end the record ends its time too."""
         try:
             ended = run(command, self.left, log, **options)
         except KeyboardInterrupt:
@@ -375,7 +375,7 @@ def main(words=None):
         sys.exit(3)
     facts = gpu_facts()
     path = path_of(facts, given.output)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends this keeps what was found
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a record that is ended keeps what was found
     record = make_record(facts, path, given.seconds)
     print(f"{record['verdict']}: {path}")
     for sentence in record["because"]:

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from cupy_private import resources
-from fuseprop_cupy.catalog import kernels
-from fuseprop_cupy.plan import plan
+from fuseprop_cupy.device.kernel_list import kernels
+from fuseprop_cupy.replay.plan import plan
 from paper_device import PaperBackend
 
 from benchmarks.networks import CASES

@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 from comparisons import Comparison
-from fuseprop_cupy import dense, launch
+from fuseprop_cupy.device import launch
+from fuseprop_cupy.operations import dense
 from host_device import HostRunBackend
 from host_kernels import host_kernels
 from replay import Recorder

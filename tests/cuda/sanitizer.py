@@ -9,7 +9,7 @@ no error. So findings are told apart by whose kernel they are in:
   memory whose values they then do not use (an output that is multiplied by 0, padding, their workspace), and
   synchronize by means that racecheck does not follow. That no product of ours reads an array that nothing was
   written to is shown without a GPU, where new memory is all NaN (`host_device.py`);
-* a **call** of CUDA that failed, with no kernel in it, is listed apart as well: whoever asked was told, and a
+* a **call** of CUDA that failed, with no kernel in it, is listed apart as well: its caller was told, and a
   program that cannot go on after it fails, which is ours.
 """
 
@@ -90,7 +90,7 @@ def _finding(tool, block):
 
 
 def kernels_in(text):
-    """Return the kernels of the catalog that a text names, demangled or not.
+    """Return the listed kernels that a text names, demangled or not.
 
     Where it does not tell the template's arguments, these are all kernels of that name.
     """

@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
 
-from fuseprop_cupy.catalog import KERNELS
+from fuseprop_cupy.device.kernel_list import KERNELS
 
 PACKAGE = "fuseprop_cupy"
 
 RACE = "race"
 BITS = "not equal"
 APART = "eps apart|wrote outside an array"
-ISSUE = "            lanes.issue(placed.lane, self.calls[placed.node])\n"
+ISSUE = "            streams.issue(placed.stream, self.calls[placed.node])\n"
 RECORD = """            if place in awaited:
-                events[place] = lanes.record(placed.lane)
+                events[place] = streams.record(placed.stream)
 """
 STREAM = "        self._cublas.set_stream(self._handle, stream)\n"
 WORKSPACE = (
@@ -28,7 +28,7 @@ WORKSPACE = (
 SHARED = "threading.local()", 'type("Shared", (), {})()'
 
 SEAM_MISTAKES = {
-    "lanes.py": {
+    "device/streams.py": {
         "handles moved late": (
             "        self._use(self._streams)\n        self._streams[0].begin_capture()\n",
             "        self._streams[0].begin_capture()\n        self._use(self._streams)\n",
@@ -40,13 +40,13 @@ SEAM_MISTAKES = {
             *("asked", "use"),
         ),
         "a stream freed early": (
-            "self._at, self._kept = [], [*self._kept, *streams]",
-            "self._at = self._kept = []",
+            "self._at, self._held = [], [*self._held, *streams]",
+            "self._at = self._held = []",
             *("asked", "went while a handle|dangling"),
         ),
-        "a wait dropped": ("self._streams[lane].wait_event(event)", "pass", "asked", "wait_event"),
-        "an event of the main lane alone": (
-            "self._streams[lane].record(event)",
+        "a wait dropped": ("self._streams[stream].wait_event(event)", "pass", "asked", "wait_event"),
+        "an event of the main stream alone": (
+            "self._streams[stream].record(event)",
             "self._streams[0].record(event)",
             *("asked", "record"),
         ),
@@ -62,22 +62,22 @@ SEAM_MISTAKES = {
             "asked",
             "end_capture",
         ),
-        "one handle for both lanes": (
-            "self._blas[lane].product",
+        "one handle for both streams": (
+            "self._blas[stream].product",
             "self._blas[0].product",
             "asked",
             "product",
         ),
     },
-    "capture.py": {
+    "replay/capture.py": {
         "a wait dropped": (
             "for earlier in placed.after:",
-            "for earlier in placed.after if placed.lane else ():",
+            "for earlier in placed.after if placed.stream else ():",
             *("captured", f"{RACE}|Unjoined"),
         ),
         "a fork dropped": (
             "for earlier in placed.after:",
-            "for earlier in placed.after if not placed.lane else ():",
+            "for earlier in placed.after if not placed.stream else ():",
             *("captured", "not part of the capture"),
         ),
         "a join dropped": ("for place in steps.joins:", "for place in ():", "captured", "Unjoined"),
@@ -87,33 +87,33 @@ SEAM_MISTAKES = {
             *("captured", f"{RACE}|not part of the capture|Unjoined"),
         ),
         "a step too many": (
-            "in_sequence(self._conflicts, self._lanes_of_nodes, times)",
-            "in_sequence(self._conflicts, self._lanes_of_nodes, times + 1)",
+            "in_sequence(self._conflicts, self._streams_of_nodes, times)",
+            "in_sequence(self._conflicts, self._streams_of_nodes, times + 1)",
             *("contract", APART),
         ),
         "a step too few": (
-            "in_sequence(self._conflicts, self._lanes_of_nodes, times)",
-            "in_sequence(self._conflicts, self._lanes_of_nodes, max(1, times - 1))",
+            "in_sequence(self._conflicts, self._streams_of_nodes, times)",
+            "in_sequence(self._conflicts, self._streams_of_nodes, max(1, times - 1))",
             *("contract", APART),
         ),
         "a graph of another length": (
-            "self._graphs[times] = self._write_down(times)",
-            "self._graphs[times] = self._write_down(self._length)",
+            "self._graphs[times] = self._capture(times)",
+            "self._graphs[times] = self._capture(self._length)",
             *("contract", APART),
         ),
         "handles left in the capture": (
-            "                    self.lanes.enter()",
+            "                    self.streams.enter()",
             "                    pass",
             *("asked", "use"),
         ),
         "a failed capture that goes on": (
-            "                    self.lanes.abandon()\n",
+            "                    self.streams.abandon()\n",
             "",
             *("asked", "end_capture"),
         ),
         "garbage collected in a capture": ("    gc.disable()", "    gc.enable()", "asked", "True"),
     },
-    "replay.py": {
+    "replay/replay.py": {
         "a step too many, before the graphs": ("            left -= 1\n", "", "contract", APART),
         "graphs counted as one step": ("left -= steps", "left -= 1", "contract", APART),
         "steps forgotten that are left over": (
@@ -126,35 +126,35 @@ SEAM_MISTAKES = {
             "        if capture.warm is None:",
             *("captured", "first asked for"),
         ),
-        "the lanes of another stream": (
-            "if capture.lanes is not lanes:",
-            "if capture.lanes is None:",
-            *("captured", "handles are not on the current stream|lanes of its own"),
+        "the streams of another caller's stream": (
+            "if capture.streams is not streams:",
+            "if capture.streams is None:",
+            *("captured", "handles are not on the current stream|streams of its own"),
         ),
         "handles left where they were": (
-            "        lanes.enter()\n",
+            "        streams.enter()\n",
             "",
             *("captured", "handles are not on the current stream"),
         ),
     },
-    "branches.py": {
-        "a lane that begins with nobody": (
+    "replay/overlap.py": {
+        "a stream that never joins the capture": (
             "                after.append(START)",
             "                pass",
             *("captured", "not part of the capture"),
         ),
-        "a lane that is not joined": (
+        "a stream that is not joined at the end": (
             "if places and places[-1] > seen[0][other]]",
             "if places and other > 1]",
             *("captured", "Unjoined"),
         ),
-        "only the last of the other lane looked at": (
+        "only the last of the other stream looked at": (
             "reversed(on[other]))",
             "on[other][-1:])",
             *("captured", "=="),
         ),
     },
-    "nodes.py": {
+    "device/nodes.py": {
         "what is read written over": (
             "    return any(each.meets(also) or each.meets(later.reads) for each in written) or any(\n"
             "        each.meets(also) for each in earlier.reads\n    )",
@@ -162,7 +162,7 @@ SEAM_MISTAKES = {
             *("captured", BITS),
         ),
     },
-    "blas.py": {
+    "device/blas.py": {
         "the workspace before the stream": (
             f"{STREAM}{WORKSPACE}",
             f"{WORKSPACE}{STREAM}",
@@ -175,7 +175,7 @@ SEAM_MISTAKES = {
         ),
         "one handle for all owners": ("spare.pop()", "spare[-1]", "asked", "77 != 79"),
     },
-    "products.py": {
+    "device/products.py": {
         "one handle for all threads": (*SHARED, "asked", "is not"),
         "one workspace for all streams": (
             "if at is None or at.ptr != stream.ptr:",
@@ -188,7 +188,7 @@ SEAM_MISTAKES = {
             *("asked", "is not None"),
         ),
     },
-    "device.py": {
+    "device/device.py": {
         "the device set only once": (
             "        if self._current() != self.ordinal:\n            self._device.use()\n",
             "        if not hasattr(self, '_set'):\n            self._device.use()\n"
@@ -207,15 +207,15 @@ SEAM_MISTAKES = {
             "reached",
             "0 == 1",
         ),
-        "lanes shared by all threads": (*SHARED, "reached", "=="),
-        "lanes shared by all streams": (
+        "streams shared by all threads": (*SHARED, "reached", "=="),
+        "streams shared by all streams": (
             "self.current_stream().ptr\n",
             "self.current_stream() and 0\n",
             "asked",
             "is not",
         ),
     },
-    "arrays.py": {
+    "operations/arrays.py": {
         "temporary memory shared by all threads": (*SHARED, "reached", "1 == 3"),
         "temporary memory shared by all streams": (
             " or self._local.stream.ptr != stream.ptr",
@@ -238,7 +238,7 @@ def mistaken(file, old, new):
     The classes stay the ones that they are and get other methods, so that subclasses get them too; a method
     that asks for `super()` cannot be changed so.
     """
-    module = sys.modules[f"{PACKAGE}.{file.removesuffix('.py')}"]
+    module = sys.modules[f"{PACKAGE}.{file.removesuffix('.py').replace('/', '.')}"]
     before = dict(vars(module))
     path = Path(module.__file__)
     undo = []

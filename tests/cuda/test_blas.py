@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 pytest.importorskip("nvmath", reason='needs nvmath-python, not a GPU: pip install -e ".[test]"')
 
-from fuseprop_cupy.blas import Blas, import_cublas, workspace_bytes
+from fuseprop_cupy.device.blas import Blas, import_cublas, workspace_bytes
 from nvmath.bindings import cublas
 
 from fuseprop.backend import BackendUnavailable
@@ -75,8 +75,8 @@ class ByDefinition:
 def put_library(monkeypatch):
     """Put a `ByDefinition` in the place of cuBLAS, of which no handle is spare."""
     made = ByDefinition()
-    monkeypatch.setattr("fuseprop_cupy.blas.import_cublas", lambda: made)
-    monkeypatch.setattr("fuseprop_cupy.blas._spare", {})
+    monkeypatch.setattr("fuseprop_cupy.device.blas.import_cublas", lambda: made)
+    monkeypatch.setattr("fuseprop_cupy.device.blas._spare", {})
     return made
 
 
@@ -121,7 +121,7 @@ def test_the_workspace_follows_the_stream(library):
 
 
 def test_a_handle_serves_one_owner_after_the_other_on_its_device_and_is_never_destroyed(library):
-    """Destroying one waits for the device, which nobody may do while a step is captured on any thread."""
+    """Destroying one waits for the device, which no thread may do while any captures a step."""
     first, second = (Blas(np.dtype("float32"), workspace(device)) for device in (0, 1))
     assert library.handles == 2
     del first

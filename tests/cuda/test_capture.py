@@ -10,14 +10,14 @@ import pytest
 
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
-from fuseprop_cupy import capture
-from fuseprop_cupy.branches import conflicts_of, in_sequence, lanes_of
-from fuseprop_cupy.capture import graph_length
+from fuseprop_cupy.device.nodes import Multiply, meet
 from fuseprop_cupy.diagnosis import captured_steps
-from fuseprop_cupy.nodes import Multiply, meet
-from fuseprop_cupy.plan import plan
+from fuseprop_cupy.replay import capture
+from fuseprop_cupy.replay.capture import graph_length
+from fuseprop_cupy.replay.overlap import conflicts_of, in_sequence, streams_of
+from fuseprop_cupy.replay.plan import plan
 from host_device import HostRunBackend, on_host
-from host_lanes import START, HostGraph, HostLanes, at_random, beside_first
+from host_streams import START, HostGraph, HostStreams, at_random, beside_first
 from steps import CLASSIFICATION, REGRESSION, adam, traces, training
 
 from fuseprop import MomentumSGD
@@ -66,7 +66,7 @@ def test_every_way_to_replay_leaves_the_same_bits(layers, loss, options, monkeyp
     captured, fused, eager = (epoch(one, [11]) for one in made)
     same_bits(fused, eager)
     same_bits(captured, eager)
-    long, single, *_ = made[0].backend.seam.lanes().graphs
+    long, single, *_ = made[0].backend.seam.streams().graphs
     assert (long.launches, single.launches) == (3, 1)
 
 
@@ -100,7 +100,7 @@ def test_a_schedule_needs_no_new_graph():
             replay(11)
         found.append(traces(made))
         if mode == "captured":
-            assert [graph.launches for graph in made.backend.seam.lanes().graphs] == [10, 2]
+            assert [graph.launches for graph in made.backend.seam.streams().graphs] == [10, 2]
     same_bits(*found)
 
 
@@ -167,21 +167,22 @@ def test_no_more_is_asked_for_than_the_plan_says(layers):
 def test_the_gradients_of_parameters_are_computed_beside_those_of_inputs(layers):
     made = training(HostRunBackend(), layers)
     nodes = plan(made.backend, made.program(made.batches[0])).nodes
-    beside = [node for node, lane in zip(nodes, lanes_of(nodes, conflicts_of(nodes)), strict=True) if lane]
+    chosen = streams_of(nodes, conflicts_of(nodes))
+    beside = [node for node, stream in zip(nodes, chosen, strict=True) if stream]
     _, *above = made.stack.parameters.layers
     gradients = [made.stack.parameters.layers[-1].bias_gradient, *(p.weight_gradients for p in above[::-1])]
     assert [node.writes for node in beside] == [[span(array)] for array in gradients]
 
 
-def captured_graph(layers=3, lanes=None, **options):
+def captured_graph(layers=3, streams=None, **options):
     """A graph of three steps, its training, and what the nodes wait for."""
     made = training(HostRunBackend(), layers, rows=91, **options)
-    if lanes is not None:
-        made.backend.seam._lanes = lanes(made.backend.seam)
+    if streams is not None:
+        made.backend.seam._streams = streams(made.backend.seam)
     replay = made.backend.compile(made.program(made.batches[0]))
     replay(3)
     replay(3)
-    return made, made.backend.seam.lanes().graphs[-1]
+    return made, made.backend.seam.streams().graphs[-1]
 
 
 def hazards(graph):
@@ -201,7 +202,7 @@ def hazards(graph):
 def test_no_two_nodes_race(layers, options):
     _, graph = captured_graph(layers, **OPTIONS[options])
     assert hazards(graph) == []
-    assert {asked.lane for asked in graph.asked} == {0, 1}
+    assert {asked.stream for asked in graph.asked} == {0, 1}
 
 
 def test_graphs_run_in_other_orders_than_they_were_written_down():
@@ -215,12 +216,12 @@ def test_graphs_run_in_other_orders_than_they_were_written_down():
 
 
 def waits_of(graph):
-    """Each wait for another lane: who waits, and for whom."""
+    """Each wait for another stream: which node waits, and for which."""
     return [
         (j, i)
         for j, asked in enumerate(graph.asked)
         for i in sorted(asked.after)
-        if graph.asked[i].lane != asked.lane
+        if graph.asked[i].stream != asked.stream
     ]
 
 
@@ -228,9 +229,9 @@ def test_a_wait_that_is_missing_is_found():
     """Each fork and each join dropped in turn: two nodes race, and in some order other bits come out."""
     made, graph = captured_graph(3)
     waits = waits_of(graph)
-    lanes = [(graph.asked[j].lane, graph.asked[i].lane) for j, i in waits]
-    assert lanes.count((1, 0)) == 2 * 3  # a fork for each of two weight gradients
-    assert lanes.count((0, 1)) == 3  # a join of each step
+    streams = [(graph.asked[j].stream, graph.asked[i].stream) for j, i in waits]
+    assert streams.count((1, 0)) == 2 * 3  # a fork for each of two weight gradients
+    assert streams.count((0, 1)) == 3  # a join of each step
     state = [made.stack.parameters.values, *made.optimizer.moments, made.state.losses]
     start = [made.backend.to_host(array) for array in state]
 
@@ -259,7 +260,7 @@ def test_a_wait_that_is_missing_is_found():
 
 
 def latest_beside(ready, graph):
-    return min(ready, key=lambda i: (graph[i].lane, i))
+    return min(ready, key=lambda i: (graph[i].stream, i))
 
 
 def test_each_node_writes_what_it_says_and_nothing_else():
@@ -276,49 +277,49 @@ def test_each_node_writes_what_it_says_and_nothing_else():
                 assert any(span.start <= place < span.stop for span in node.writes), node
 
 
-def test_what_is_read_is_waited_for_whoever_wrote_it():
-    """A chain that goes from lane to lane, by hand: views of one buffer, and a product over another."""
+def test_what_is_read_is_waited_for_whichever_node_wrote_it():
+    """A chain that goes from stream to stream, by hand: views of one buffer, and a product over another."""
     backend = HostRunBackend()
     flat = backend.zeros((64,))
     a, b, c = flat[:16].reshape((4, 4)), flat[16:32].reshape((4, 4)), flat[32:48].reshape((4, 4))
     other = backend.zeros((4, 4))
     nodes = [Multiply(a, a, b), Multiply(a, a, c), Multiply(c, c, other), Multiply(other, b, a)]
     conflicts = conflicts_of(nodes)
-    assert lanes_of(nodes, conflicts) == [1, 0, 0, 0]
+    assert streams_of(nodes, conflicts) == [1, 0, 0, 0]
     steps = in_sequence(conflicts, [1, 0, 0, 0], 2)
     assert [placed.after for placed in steps.placed] == [(-1,), (), (), (0,), (3,), (), (), (4,)]
     assert steps.joins == ()
     behind = in_sequence(conflicts_of([*nodes[:2], Multiply(b, b, other)]), [1, 1, 0], 1)
-    assert behind.placed[2].after == (0,)  # not the last of the other lane, which it has nothing to do with
+    assert behind.placed[2].after == (0,)  # not the last of the other stream, which it has nothing to do with
     assert behind.joins == (1,)
     alone = in_sequence(conflicts_of(nodes[:2]), [1, 0], 1)
     assert alone.joins == (0,)
 
 
-class Failing(HostLanes):
-    """Lanes of which a capture comes to nothing."""
+class Failing(HostStreams):
+    """Streams of which a capture comes to nothing."""
 
     def end(self):
         raise RuntimeError("cudaErrorStreamCaptureInvalidated")
 
 
-class Interrupted(HostLanes):
-    """Lanes on which Ctrl-C comes in a capture, once."""
+class Interrupted(HostStreams):
+    """Streams on which Ctrl-C comes in a capture, once."""
 
     interrupted = False
 
-    def record(self, lane):
+    def record(self, stream):
         if not self.interrupted:
             self.interrupted = True
             raise KeyboardInterrupt
-        return super().record(lane)
+        return super().record(stream)
 
 
 def test_what_cannot_be_captured_is_fused_and_says_so_once():
     expected = epoch(training(HostRunBackend(replay="eager"), rows=91), [11])
     made = training(HostRunBackend(), rows=91)
     backend = made.backend
-    backend.seam._lanes = Failing(backend.seam)
+    backend.seam._streams = Failing(backend.seam)
     assert backend.not_captured is None
     with pytest.warns(RuntimeWarning, match=r"launched one kernel at a time.*Invalidated.*doctor"):
         found = epoch(made, [11])
@@ -330,13 +331,13 @@ def test_what_cannot_be_captured_is_fused_and_says_so_once():
 def test_the_doctor_captures_steps_with_forks_and_joins():
     backend = HostRunBackend()
     assert captured_steps(backend) == "work"
-    graphs = backend.seam.lanes().graphs
+    graphs = backend.seam.streams().graphs
     assert [graph.launches for graph in graphs] == [
         2,
         3,
     ]  # of three steps and of one; the first was call by call
     for graph in graphs:
-        assert {asked.lane for asked in graph.asked} == {0, 1}
+        assert {asked.stream for asked in graph.asked} == {0, 1}
         assert hazards(graph) == []
     products = [asked.node for asked in graphs[1].asked if isinstance(asked.node, Multiply)]
     assert [product.out.shape for product in products] == [
@@ -351,12 +352,12 @@ def test_the_doctor_captures_steps_with_forks_and_joins():
 @pytest.fixture
 def small(monkeypatch):
     """A trial of a small network, where it is only the doctor that is looked at."""
-    monkeypatch.setattr("fuseprop_cupy.trial.SIZES", (20, 16, 10))
+    monkeypatch.setattr("fuseprop_cupy.replay.trial.SIZES", (20, 16, 10))
 
 
 def test_the_doctor_tells_why_steps_cannot_be_captured(small):
     backend = HostRunBackend()
-    backend.seam._lanes = Failing(backend.seam)
+    backend.seam._streams = Failing(backend.seam)
     with pytest.raises(RuntimeError, match="launched one kernel at a time: RuntimeError: cudaErrorStream"):
         captured_steps(backend)
 
@@ -388,11 +389,11 @@ def test_the_doctor_finds_steps_that_come_out_otherwise_each_time(small, monkeyp
 
 
 def test_the_doctor_finds_a_wait_that_is_missing(small, monkeypatch):
-    """By the numbers alone, as on a GPU; here the other lane comes first, or last, for sure."""
+    """By the numbers alone, as on a GPU; here the other stream comes first, or last, for sure."""
 
-    class Heedless(HostLanes):
-        def wait(self, lane, event):
-            super().wait(lane, {START} if lane == 0 else event)
+    class Heedless(HostStreams):
+        def wait(self, stream, event):
+            super().wait(stream, {START} if stream == 0 else event)
 
         def end(self):
             self._last[0] = len(self._asked) - 1  # what is not waited for is not noticed either
@@ -401,31 +402,31 @@ def test_the_doctor_finds_a_wait_that_is_missing(small, monkeypatch):
             return self.graphs[-1]
 
     backend = HostRunBackend()
-    backend.seam._lanes = Heedless(backend.seam)
+    backend.seam._streams = Heedless(backend.seam)
     with pytest.raises(RuntimeError, match="compute wrong"):
         captured_steps(backend)
 
 
-def test_without_lanes_products_are_cupys_own(monkeypatch):
+def test_without_streams_products_are_cupys_own(monkeypatch):
     expected = epoch(training(HostRunBackend(replay="eager"), rows=91), [11])
     made = training(HostRunBackend(), rows=91)
 
     def none():
         raise ImportError("no nvmath")
 
-    monkeypatch.setattr(made.backend.seam, "lanes", none)
+    monkeypatch.setattr(made.backend.seam, "streams", none)
     with pytest.warns(RuntimeWarning, match="ImportError: no nvmath"):
         found = epoch(made, [11])
     same_bits(found, expected)
     fused = training(HostRunBackend(replay="fused"), rows=91)
-    monkeypatch.setattr(fused.backend.seam, "lanes", none)
-    same_bits(epoch(fused, [11]), expected)  # nobody asked for graphs: nothing is said
+    monkeypatch.setattr(fused.backend.seam, "streams", none)
+    same_bits(epoch(fused, [11]), expected)  # replay="fused" makes no graphs: no warning
     assert fused.backend.not_captured is None
 
 
 def test_an_interrupted_capture_can_be_had_again():
     made = training(HostRunBackend(), rows=91)
-    made.backend.seam._lanes = Interrupted(made.backend.seam)
+    made.backend.seam._streams = Interrupted(made.backend.seam)
     replay = made.backend.compile(made.program(made.batches[0]))
     with pytest.raises(KeyboardInterrupt):
         replay(5)
@@ -441,13 +442,13 @@ def test_another_stream_gets_a_capture_of_its_own():
     device = made.backend.seam
     made.send(np.random.default_rng(1).permutation(91))
     full, last = (made.backend.compile(made.program(batch)) for batch in (made.batches[0], made.batches[-1]))
-    lanes = [HostLanes(device), HostLanes(device)]
+    streams = [HostStreams(device), HostStreams(device)]
     for number, times in ((0, 3), (1, 3), (1, 5)):
-        device._lanes = lanes[number]
+        device._streams = streams[number]
         full(times)
     last(1)
     same_bits(traces(made), eager)
-    assert [len(each.graphs) for each in lanes] == [1, 2]  # of one step; of one and of three
+    assert [len(each.graphs) for each in streams] == [1, 2]  # of one step; of one and of three
 
 
 def test_the_length_of_graphs():

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 from cupy_private import ptx, resources
-from fuseprop_cupy import probe
-from fuseprop_cupy.catalog import kernels, source
+from fuseprop_cupy.device import probe
+from fuseprop_cupy.device.kernel_list import kernels, source
 
 ARCHITECTURES = [75, 80, 90, 120]
 

@@ -15,9 +15,9 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[tes
 
 import cupy
 import cupy_private
-from fuseprop_cupy.catalog import kernels
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.nodes import Copy, Multiply, Run
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.kernel_list import kernels
+from fuseprop_cupy.device.nodes import Copy, Multiply, Run
 from host_device import HostRunBackend
 from two_threads import in_threads
 
@@ -49,7 +49,7 @@ CALLS = {
     "prepare": lambda device, a, b: device.prepare(softmax(a, b))(),
     "prepare, a product": lambda device, a, b: device.prepare(Multiply(a, a.T, b))(),
     "prepare, a copy": lambda device, a, b: device.prepare(Copy(a, b))(),
-    "lanes": lambda device, a, b: device.lanes(),
+    "streams": lambda device, a, b: device.streams(),
     "current_stream": lambda device, a, b: device.current_stream(),
     "synchronize": lambda device, a, b: device.synchronize(),
     "memory": lambda device, a, b: device.memory(),
@@ -61,7 +61,7 @@ CALLS = {
 @pytest.mark.skipif(has_driver(), reason="this machine has a GPU: the contract runs there")
 @pytest.mark.parametrize("name", CALLS)
 def test_every_method_reaches_cuda(name, monkeypatch):
-    monkeypatch.setattr("fuseprop_cupy.device.probe", lambda ordinal: None)
+    monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
     memory = np.zeros((2, 2, 2), np.float32)
     a, b = (cupy_private.array_over(memory, half.ctypes.data, (2, 2), memory.dtype) for half in memory)
     with pytest.raises((cupy.cuda.runtime.CUDARuntimeError, ImportError)) as raised:
@@ -83,7 +83,7 @@ class TwoDevices:
 
     def __init__(self):
         local = threading.local()
-        stream = SimpleNamespace(ptr=0)  # the default one, which is at the same address for everybody
+        stream = SimpleNamespace(ptr=0)  # the default one, at the same address for all threads
 
         def use(ordinal):
             local.current = ordinal
@@ -109,11 +109,11 @@ def put_two(monkeypatch):
     """Put a `TwoDevices` in the place of CuPy; return it and a `Device` for each."""
     made = TwoDevices()
     monkeypatch.setitem(sys.modules, "cupy", made)
-    monkeypatch.setattr("fuseprop_cupy.device.probe", lambda ordinal: None)
+    monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
     return made, [Device(ordinal, np.dtype("float32")) for ordinal in (0, 1)]
 
 
-def test_a_device_is_current_whoever_was_in_between(two):
+def test_a_device_is_current_whatever_was_in_between(two):
     """Another backend, or the user's own code, may have made another one current."""
     cupy, (first, second) = two
     for device in (first, second, first, second, second):
@@ -144,26 +144,26 @@ def test_a_device_is_current_in_every_thread(two):
     assert in_threads(enter, enter) == [(0, 1), (0, 1)]
 
 
-class Lanes:
-    """A thread's lanes, which only are."""
+class Streams:
+    """A thread's streams, which only are."""
 
-    def __init__(self, device, dtype):
+    def __init__(self, cupy, ordinal, dtype, empty, prepare):
         self.thread = threading.get_ident()
 
 
-def test_every_thread_has_lanes_of_its_own(two, monkeypatch):
+def test_every_thread_has_streams_of_its_own(two, monkeypatch):
     """On the default stream too, whose address all threads share."""
-    monkeypatch.setattr("fuseprop_cupy.device.Lanes", Lanes)
+    monkeypatch.setattr("fuseprop_cupy.device.device.Streams", Streams)
     _, (first, second) = two
 
     def take():
-        kept = first.lanes(), second.lanes()
-        assert first.lanes() is kept[0]
-        assert {lanes.thread for lanes in kept} == {threading.get_ident()}
+        kept = first.streams(), second.streams()
+        assert first.streams() is kept[0]
+        assert {streams.thread for streams in kept} == {threading.get_ident()}
         return kept
 
     here, (one, other) = take(), in_threads(take, take)
-    assert len({id(lanes) for pair in (here, one, other) for lanes in pair}) == 6
+    assert len({id(streams) for pair in (here, one, other) for streams in pair}) == 6
 
 
 def test_every_thread_has_a_temporary_array_of_its_own():

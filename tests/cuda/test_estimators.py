@@ -51,7 +51,7 @@ def device(monkeypatch):
     )
 
 
-def test_the_next_epochs_order_is_drawn_ahead_and_nobody_can_tell(device):
+def test_the_next_epochs_order_is_drawn_ahead_with_the_same_results(device):
     """Also where training ends before that epoch."""
     X, y = rows()
     states, weights = [], []

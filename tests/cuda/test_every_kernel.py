@@ -1,4 +1,4 @@
-"""Every kernel of the catalog beside NumPy on a GPU; without one, that no kernel is missing there."""
+"""Every listed kernel beside NumPy on a GPU; without one, that no kernel is missing there."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("cupy", reason="needs CuPy, not a GPU; tests/README.md says how to install it")
 
 from comparisons import Comparison
-from fuseprop_cupy.catalog import kernels
+from fuseprop_cupy.device.kernel_list import kernels
 from host_device import HostRunBackend
 
 SHAPES = [(1, 1), (3, 33), (129, 5), (300, 20)]

@@ -10,8 +10,8 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[tes
 from accuracy import activation_error, loss_errors
 from comparisons import ACTIVATIONS, Comparison
 from far import LONG_WALKS, compare_far
-from fuseprop_cupy.catalog import BLOCK, kernels
-from fuseprop_cupy.updates import blocks_for_squares
+from fuseprop_cupy.device.kernel_list import BLOCK, kernels
+from fuseprop_cupy.operations.updates import blocks_for_squares
 from fuseprop_numpy import NumpyBackend
 from host_device import HostRunBackend
 
@@ -56,26 +56,26 @@ def test_parity_at_the_boundaries_of_warps_and_blocks(ours, length):
     Comparison(ours).everything(3, length, np.random.default_rng(length))
 
 
-def test_all_kernels_of_the_catalog_are_compared(ours):
+def test_all_kernels_of_the_list_are_compared(ours):
     Comparison(ours).everything(300, 8, np.random.default_rng(0))
     assert set(ours._device.launched) == set(kernels(ours.dtype))
 
 
 def test_threads_take_several_items_where_blocks_run_out(ours, monkeypatch):
-    monkeypatch.setattr("fuseprop_cupy.launch.MAX_BLOCKS", 2)
-    monkeypatch.setattr("fuseprop_cupy.dense.MAX_SLICES", 3)
+    monkeypatch.setattr("fuseprop_cupy.device.launch.MAX_BLOCKS", 2)
+    monkeypatch.setattr("fuseprop_cupy.operations.dense.MAX_SLICES", 3)
     Comparison(ours).everything(700, 5, np.random.default_rng(0))
     Comparison(ours).update(3000, np.random.default_rng(0))
 
 
 def test_threads_add_up_several_columns_where_blocks_run_out(ours, monkeypatch):
-    monkeypatch.setattr("fuseprop_cupy.launch.MAX_BLOCKS", 2)
-    monkeypatch.setattr("fuseprop_cupy.dense.SLICE", 2)
+    monkeypatch.setattr("fuseprop_cupy.device.launch.MAX_BLOCKS", 2)
+    monkeypatch.setattr("fuseprop_cupy.operations.dense.SLICE", 2)
     Comparison(ours).steps(5, 600, np.random.default_rng(0))
 
 
 def test_more_parts_of_a_sum_than_a_block_has_threads(ours, monkeypatch):
-    monkeypatch.setattr("fuseprop_cupy.updates.SQUARES_PER_THREAD", 1)
+    monkeypatch.setattr("fuseprop_cupy.operations.updates.SQUARES_PER_THREAD", 1)
     compare, values = Comparison(ours), np.random.default_rng(0).normal(size=130 * BLOCK + 1)
     compare("sum_squares", {"array": values}, {"out": (1,)})
     compare.clip(values, 0.1)

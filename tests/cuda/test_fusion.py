@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
-from fuseprop_cupy.fusion import fuse
-from fuseprop_cupy.plan import plan
+from fuseprop_cupy.replay.fusion import fuse
+from fuseprop_cupy.replay.plan import plan
 from host_device import HostRunBackend
 from steps import CLASSIFICATION, REGRESSION, adam, training
 
@@ -56,7 +56,7 @@ def test_what_does_not_match_stays_as_it_is(ours, options, more):
     assert sorted(found) == sorted(more)
 
 
-def test_losses_that_somebody_reads_are_written(ours):
+def test_losses_that_are_no_scratch_are_written(ours):
     """Only what is scratch may be left out."""
     program = program_of(training(ours))
     assert "keep_losses" in operations(fuse(program))
@@ -67,7 +67,7 @@ def test_losses_that_somebody_reads_are_written(ours):
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 def test_clipping_adds_two_launches(ours, layers, rows, monkeypatch):
     """However many blocks share the sum of squares, and the rows of a batch."""
-    monkeypatch.setattr("fuseprop_cupy.updates.blocks_for_squares", lambda size: 9)
+    monkeypatch.setattr("fuseprop_cupy.operations.updates.blocks_for_squares", lambda size: 9)
     clipped = training(
         ours, layers, rows=rows, batch=rows - 18, optimizer=lambda: MomentumSGD(0.1, clip_norm=1.0)
     )
@@ -76,7 +76,7 @@ def test_clipping_adds_two_launches(ours, layers, rows, monkeypatch):
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 def test_a_step_of_many_rows_takes_no_more(ours, layers):
-    """The sums over their slices are the update's, unless somebody else reads them first."""
+    """The sums over their slices are the update's, unless another node reads them first."""
     program = program_of(training(ours, layers, rows=400, batch=300))
     assert plan(ours, program).facts.launches == 5 * layers + 1
     gradients = call_of(program, "momentum_sgd").operands[1]
@@ -190,7 +190,7 @@ def test_bytes_are_those_of_the_arrays(ours):
 
 
 def test_every_block_that_scales_reads_the_parts_of_the_norm(ours, monkeypatch):
-    monkeypatch.setattr("fuseprop_cupy.updates.blocks_for_squares", lambda size: 9)
+    monkeypatch.setattr("fuseprop_cupy.operations.updates.blocks_for_squares", lambda size: 9)
     gradients, norm = ours.zeros((64,)), ours.zeros((1,))
     call = Call("clip_norm", (gradients, 1.0), {"norm": norm})
     squares, scale = plan(ours, Program((call,))).facts.each

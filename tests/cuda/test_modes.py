@@ -119,14 +119,14 @@ def test_digits_are_learned_alike_on_a_gpu(backend):
 
 @on_a_gpu
 def test_steps_are_captured_on_a_gpu(backend):
-    """Not by falling back: whoever breaks the capture is told here."""
+    """Not by falling back: a change that breaks the capture fails here."""
     made = training(on(backend)(replay="captured"), 3, rows=75)
     replay = made.backend.compile(made.program(made.batches[0]))
     replay(4)
     replay(5)
     assert made.backend.not_captured is None
     np.testing.assert_array_equal(made.backend.to_host(made.state.cursor), [72])
-    pool = cupy.get_default_memory_pool()  # what the GPU has free is everybody's
+    pool = cupy.get_default_memory_pool()  # all processes share what the GPU has free
     used = pool.used_bytes()
     made.send(np.arange(75))
     replay(9)

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
-from fuseprop_cupy.plan import plan
+from fuseprop_cupy.replay.plan import plan
 from host_device import HostRunBackend
 
 from fuseprop import EarlyStopping, MLPClassifier, Network, mlp

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fuseprop_cupy import probe as probing
-from fuseprop_cupy.probe import probe
-from fuseprop_cupy.wheels import install_instead
+from fuseprop_cupy.device import probe as probing
+from fuseprop_cupy.device.probe import probe
+from fuseprop_cupy.device.wheels import install_instead
 
 from fuseprop.backend import BackendUnavailable, how_to_install
 
@@ -216,7 +216,7 @@ def test_a_fork_after_cuda_was_used_is_refused():
     printed = run("""
 import os
 from fuseprop.backend import BackendUnavailable
-from fuseprop_cupy import probe
+from fuseprop_cupy.device import probe
 probe._answers[0] = None  # as after a probe that found a device
 probe.probe(0)
 child = os.fork()

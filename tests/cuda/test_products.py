@@ -14,10 +14,11 @@ import pytest
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 pytest.importorskip("nvmath", reason='needs nvmath-python, not a GPU: pip install -e ".[test]"')
 
-from fuseprop_cupy import CupyBackend, products
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.nodes import Multiply
-from fuseprop_cupy.products import Products
+from fuseprop_cupy import CupyBackend
+from fuseprop_cupy.device import products
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.nodes import Multiply
+from fuseprop_cupy.device.products import Products
 from host_device import HostRunBackend
 from nvmath.bindings import cublas
 from test_blas import on_device, put_library
@@ -90,7 +91,7 @@ def multiply(made):
 def test_products_are_strict_whatever_cupy_is_told(library, made, turned, monkeypatch):
     """By the arguments that cuBLAS gets: the type of the sums is that of float32 itself."""
     monkeypatch.setenv("CUPY_TF32", "1")
-    monkeypatch.setattr("fuseprop_cupy.device.probe", lambda ordinal: None)
+    monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
     device = Device.__new__(Device)
     device._products, device._cupy = made, made._cupy
     a, b = np.arange(6, dtype="float32").reshape(2, 3), np.eye(3, dtype="float32")
@@ -149,7 +150,7 @@ def test_without_nvmath_cupys_handle_is_asked_strictly(made, monkeypatch):
         asked.append("import")
         raise BackendUnavailable("nvmath-python is not installed.")
 
-    monkeypatch.setattr("fuseprop_cupy.blas.import_cublas", none)
+    monkeypatch.setattr("fuseprop_cupy.device.blas.import_cublas", none)
     monkeypatch.setattr(products, "_gemm", lambda: lambda *arguments, out: asked.append((*arguments, out)))
     for _ in range(2):
         made.multiply("a", "b", "out")

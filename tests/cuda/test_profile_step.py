@@ -59,7 +59,7 @@ def test_every_launch_is_measured_alone_and_the_step_whole(ticking):
     assert all(launch["seconds"] == 6 / 2 / 3 for launch in profile["launches"])
     assert sum(launch.get("flops", 0) for launch in profile["launches"]) == CASE.step_flops
     assert profile["steps"] == {"1": 6 / 2 / problem.batches, "2": 6 / 2 / problem.batches}
-    alone = backend.seam.lanes().graphs[: len(profile["launches"])]
+    alone = backend.seam.streams().graphs[: len(profile["launches"])]
     for graph, launch in zip(alone, profile["launches"], strict=True):
         kinds = {
             getattr(getattr(asked.node, "kernel", None), "expression", "product") for asked in graph.asked
@@ -91,7 +91,7 @@ def test_every_launch_finds_the_cursor_within_the_rows(ticking):
     assert {place for name, place in at if name.startswith(("take_batch", "softmax_cross"))} == {0}
 
 
-def test_what_fails_in_a_graph_leaves_the_lanes_free(ticking):
+def test_what_fails_in_a_graph_leaves_the_streams_free(ticking):
     backend = HostRunBackend()
     profile = Profile(backend, make_problem(CASE, "sigmoid", device="cuda"), ticking)
 
@@ -112,21 +112,21 @@ def test_the_record_and_its_table(ticking, monkeypatch, tmp_path):
     assert tables(profile) in done.output
     assert "| product 32 x 64 x 32 | 1,000,000 | 0.000000131 TFLOP/s |" in tables(profile)
     assert "| all of them, one after the other | 11,000,000 |" in tables(profile)
-    assert "| the step as it is replayed, on one lane |" in tables(profile)
-    assert "| the step as it is replayed, on 2 lanes |" in tables(profile)
+    assert "| the step as it is replayed, on one stream |" in tables(profile)
+    assert "| the step as it is replayed, on 2 streams |" in tables(profile)
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_step_is_replayed_on_as_many_lanes_as_are_asked_for(ticking, monkeypatch, tmp_path, lanes):
+@pytest.mark.parametrize("streams", [1, 2])
+def test_a_step_is_replayed_on_as_many_streams_as_are_asked_for(ticking, monkeypatch, tmp_path, streams):
     backend = HostRunBackend()
     monkeypatch.setattr(profile_step, "load_backend", lambda device: backend)
-    arguments = ["--network", CASE.id, "--output", str(tmp_path), "--lanes", str(lanes)]
+    arguments = ["--network", CASE.id, "--output", str(tmp_path), "--streams", str(streams)]
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     (profile,) = json.loads(next(tmp_path.iterdir()).read_text())["profiles"]
-    assert profile["steps"].keys() == {str(lanes)}
-    whole = [graph for graph in backend.seam.lanes().graphs[len(profile["launches"]) :] if graph.launches]
-    assert {asked.lane for graph in whole for asked in graph.asked} == set(range(lanes))
+    assert profile["steps"].keys() == {str(streams)}
+    whole = [graph for graph in backend.seam.streams().graphs[len(profile["launches"]) :] if graph.launches]
+    assert {asked.stream for graph in whole for asked in graph.asked} == set(range(streams))
 
 
 def test_what_was_profiled_is_kept_when_a_later_network_fails(ticking, monkeypatch, tmp_path):

@@ -17,10 +17,10 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[tes
 import cupy
 import hardware_plugin
 import record_hardware
-from fuseprop_cupy.blas import Blas
-from fuseprop_cupy.catalog import KERNELS, kernels
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.nodes import Copy, Multiply, Run
+from fuseprop_cupy.device.blas import Blas
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.kernel_list import KERNELS, kernels
+from fuseprop_cupy.device.nodes import Copy, Multiply, Run
 from host_compiler import read
 from host_device import HostRunBackend
 from host_kernels import HostKernels
@@ -39,7 +39,7 @@ from benchmarks.timed import Ended
 
 FACTS = {"gpu": "no GPU: fakes, in a test"}
 LAUNCH = """
-from fuseprop_cupy.device import Device
+from fuseprop_cupy.device.device import Device
 def launch(name):
     device = object.__new__(Device)
     device._functions = {name: lambda *arguments: None}
@@ -646,7 +646,7 @@ def test_too_little_time_is_refused(seconds, capsys):
 def test_without_a_gpu_nothing_is_recorded(monkeypatch, capsys):
     monkeypatch.setattr(record_hardware, "write", lambda record, path: pytest.fail("it was"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr("fuseprop_cupy.device.probe", no_gpu)
+    monkeypatch.setattr("fuseprop_cupy.device.device.probe", no_gpu)
     with pytest.raises(SystemExit) as stopped:
         record_hardware.main([])
     assert stopped.value.code == 3
@@ -733,7 +733,7 @@ def test_an_inexact_kernel_has_the_larger_error():
 
 def test_steps_that_are_not_captured_say_why(monkeypatch):
     backend = HostRunBackend("float32")
-    monkeypatch.setattr(backend.seam, "lanes", lambda: 1 / 0)
+    monkeypatch.setattr(backend.seam, "streams", lambda: 1 / 0)
     found = captured(backend)
     assert not found["captured"]
     assert "ZeroDivisionError" in found["said"]

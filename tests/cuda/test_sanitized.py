@@ -9,7 +9,7 @@ from recorded import recorded
 from replay import SANITIZERS, build, replay
 
 
-def test_all_kernels_of_the_catalog_are_replayed():
+def test_all_kernels_of_the_list_are_replayed():
     assert {name for name, _ in recorded().launches} == set(every_kernel())
 
 

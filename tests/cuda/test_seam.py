@@ -15,11 +15,11 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[tes
 pytest.importorskip("nvmath", reason='needs nvmath-python, not a GPU: pip install -e ".[test]"')
 
 import cupy
-from fuseprop_cupy.blas import Blas
-from fuseprop_cupy.catalog import kernels
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.launch import NULL
-from fuseprop_cupy.nodes import Run
+from fuseprop_cupy.device.blas import Blas
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.kernel_list import kernels
+from fuseprop_cupy.device.launch import NULL
+from fuseprop_cupy.device.nodes import Run
 from nvmath.bindings import cublas
 from test_device import has_driver
 
@@ -41,7 +41,7 @@ def test_a_number_is_as_wide_for_cuda_as_its_parameter(dtype):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_prepared_launch_is_taken_by_cupys_function(dtype, monkeypatch):
     """Addresses, numbers and null pointers of every kernel; the driver refuses a function that is none."""
-    monkeypatch.setattr("fuseprop_cupy.device.probe", lambda ordinal: None)
+    monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
     device = Device(0, dtype)
     function = cupy_private.function_without_code()
     monkeypatch.setattr(device, "_function", lambda name: SimpleNamespace(kernel=function))
@@ -69,8 +69,8 @@ def test_a_product_is_taken_by_nvidias_function(dtype, turned, monkeypatch):
         **{name: getattr(cublas, name) for name in ("ComputeType", "Operation", "GemmAlgo")},
         create=lambda: 77,
     )
-    monkeypatch.setattr("fuseprop_cupy.blas.import_cublas", lambda: library)
-    monkeypatch.setattr("fuseprop_cupy.blas._spare", {})
+    monkeypatch.setattr("fuseprop_cupy.device.blas.import_cublas", lambda: library)
+    monkeypatch.setattr("fuseprop_cupy.device.blas._spare", {})
     host = np.zeros((2, 2), dtype)
     array = cupy_private.array_over(host, host.ctypes.data, host.shape, host.dtype)
     blas = Blas(dtype, array)

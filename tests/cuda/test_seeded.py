@@ -10,7 +10,7 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[tes
 from accuracy import activation_error, loss_errors
 from comparisons import Comparison
 from far import compare_far
-from fuseprop_cupy.catalog import KERNELS, kernels, source
+from fuseprop_cupy.device.kernel_list import KERNELS, kernels, source
 from host_compiler import kernels_of, read
 from host_device import HostRunBackend
 from host_kernels import HostKernels

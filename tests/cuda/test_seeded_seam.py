@@ -10,15 +10,15 @@ pytest.importorskip("nvmath", reason='needs nvmath-python, not a GPU: pip instal
 
 import test_blas
 import test_device
-import test_lanes
 import test_products
-from fuseprop_cupy.nodes import Multiply
+import test_streams
+from fuseprop_cupy.device.nodes import Multiply
 from host_device import HostRunBackend
-from host_lanes import HostLanes
+from host_streams import HostStreams
 from seam_mistakes import SEAM_MISTAKES, mistaken, read_module
 from steps import training
 from test_capture import epoch, hazards, same_bits
-from test_capture import test_what_is_read_is_waited_for_whoever_wrote_it as chain_by_hand
+from test_capture import test_what_is_read_is_waited_for_whichever_node_wrote_it as chain_by_hand
 
 from fuseprop.backend import Call, Program
 from fuseprop.testing.contract.replay import LOSSES, ReplayContract
@@ -27,21 +27,23 @@ from fuseprop.testing.contract.replay import LOSSES, ReplayContract
 def asked(monkeypatch):
     """What streams, events and handles are asked for, in which order."""
     for check in (
-        test_lanes.test_a_capture,
-        test_lanes.test_handles_are_moved_before_the_streams_of_a_capture_go,
-        test_lanes.test_a_stream_that_the_caller_uses_stays_current,
-        test_lanes.test_the_reason_of_a_failed_capture_is_the_one_that_is_told,
-        lambda machine, lanes: test_lanes.test_no_garbage_is_collected_while_a_step_is_captured(lanes, True),
-        test_lanes.test_products_go_to_their_lanes_handle,
+        test_streams.test_a_capture,
+        test_streams.test_handles_are_moved_before_the_streams_of_a_capture_go,
+        test_streams.test_a_stream_that_the_caller_uses_stays_current,
+        test_streams.test_the_reason_of_a_failed_capture_is_the_one_that_is_told,
+        lambda machine, streams: test_streams.test_no_garbage_is_collected_while_a_step_is_captured(
+            streams, True
+        ),
+        test_streams.test_products_go_to_their_streams_handle,
     ):
         with monkeypatch.context() as patch:
-            machine = test_lanes.put_machine(patch)
-            lanes = test_lanes.lanes_of(machine)
-            check(machine, lanes)
-            test_lanes.assert_nothing_dangles(machine)
+            machine = test_streams.put_machine(patch)
+            streams = test_streams.streams_of(machine)
+            check(machine, streams)
+            test_streams.assert_nothing_dangles(machine)
     with monkeypatch.context() as patch:
-        machine = test_lanes.put_machine(patch)
-        test_lanes.test_a_thread_has_its_lanes_on_a_stream_as_long_as_somebody_keeps_them(machine, patch)
+        machine = test_streams.put_machine(patch)
+        test_streams.test_a_thread_has_its_streams_on_the_callers_as_long_as_it_holds_them(machine, patch)
     for check in (
         test_blas.test_the_workspace_follows_the_stream,
         test_blas.test_a_handle_serves_one_owner_after_the_other_on_its_device_and_is_never_destroyed,
@@ -75,31 +77,31 @@ def captured(monkeypatch):
             made = training(HostRunBackend(), layers, rows=91)
             found = epoch(made, [1, 4, 6])
             assert made.backend.not_captured is None, made.backend.not_captured
-            for graph in made.backend.seam.lanes().graphs:
+            for graph in made.backend.seam.streams().graphs:
                 assert hazards(graph) == [], "two nodes race"
             same_bits(found, eager)
             same_bits(epoch(training(HostRunBackend(replay="fused"), layers, rows=91), [1, 10]), eager)
-        a_product_that_nobody_waits_for()
+        a_product_that_no_node_waits_for()
         a_factor_that_is_written_over()
         a_step_on_two_streams()
     chain_by_hand()
 
 
-def a_product_that_nobody_waits_for():
+def a_product_that_no_node_waits_for():
     backend = HostRunBackend()
     a = backend.from_host(np.arange(16.0).reshape(4, 4))
     outs = [backend.zeros((4, 4)) for _ in range(2)]
     replay = backend.compile(Program(tuple(Call("matmul", (a, a), {"out": out}) for out in outs)))
     replay(3)
     assert backend.not_captured is None, backend.not_captured
-    (graph,) = backend.seam.lanes().graphs
+    (graph,) = backend.seam.streams().graphs
     assert [type(asked.node) for asked in graph.asked] == [Multiply] * 2 * (len(graph.asked) // 2)
     for out in outs:
         np.testing.assert_array_equal(backend.to_host(out), backend.to_host(a) @ backend.to_host(a))
 
 
 def a_factor_that_is_written_over():
-    """A product on the other lane reads what the main lane writes later."""
+    """A product on the other stream reads what the main stream writes later."""
     found = []
     for mode in ("captured", "eager"):
         backend = HostRunBackend(replay=mode)
@@ -107,31 +109,31 @@ def a_factor_that_is_written_over():
         a, b, c = backend.from_host(turn), backend.zeros((4, 4)), backend.zeros((4, 4))
         products = ((a, a, b), (a, a, c), (c, c, a))
         calls = tuple(Call("matmul", (left, right), {"out": out}) for left, right, out in products)
-        backend.compile(Program(calls))(2)  # call by call, and as a graph whose main lane goes first
+        backend.compile(Program(calls))(2)  # call by call, and as a graph whose main stream goes first
         found.append([backend.to_host(array) for array in (a, b, c)])
     same_bits(*found)
 
 
 def a_step_on_two_streams():
     made = training(HostRunBackend(), rows=91)
-    lanes = [HostLanes(made.backend.seam) for _ in range(2)]
+    streams = [HostStreams(made.backend.seam) for _ in range(2)]
     replay = made.backend.compile(made.program(made.batches[0]))
-    for each in lanes:
-        made.backend.seam._lanes = each
+    for each in streams:
+        made.backend.seam._streams = each
         replay(4)
-    assert [len(each.graphs) for each in lanes] == [1, 1], "a stream's graphs are on lanes of its own"
+    assert [len(each.graphs) for each in streams] == [1, 1], "a stream's graphs are on streams of its own"
 
 
 def reached(monkeypatch):
     """Two devices, and two threads."""
     for check in (
-        test_device.test_a_device_is_current_whoever_was_in_between,
+        test_device.test_a_device_is_current_whatever_was_in_between,
         test_device.test_a_device_is_current_in_every_thread,
     ):
         with monkeypatch.context() as patch:
             check(test_device.put_two(patch))
     with monkeypatch.context() as patch:
-        test_device.test_every_thread_has_lanes_of_its_own(test_device.put_two(patch), patch)
+        test_device.test_every_thread_has_streams_of_its_own(test_device.put_two(patch), patch)
     test_device.test_every_thread_has_a_temporary_array_of_its_own()
     test_device.test_every_stream_has_a_temporary_array_of_its_own()
 
@@ -164,7 +166,7 @@ def test_without_a_mistake_nothing_is_found(rung, monkeypatch):
 
 
 def test_a_mistake_is_gone_afterwards(monkeypatch):
-    old, new, rung, _ = SEAM_MISTAKES["lanes.py"]["a wait dropped"]
-    with mistaken("lanes.py", old, new):
+    old, new, rung, _ = SEAM_MISTAKES["device/streams.py"]["a wait dropped"]
+    with mistaken("device/streams.py", old, new):
         pass
     RUNGS[rung](monkeypatch)

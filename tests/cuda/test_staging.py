@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 import cupy
-from fuseprop_cupy.device import Device
-from fuseprop_cupy.staging import ROOM, Staging
+from fuseprop_cupy.device.device import Device
+from fuseprop_cupy.device.staging import ROOM, Staging
 from late_device import LateStream
 from page_locked import PageLocked
 
@@ -21,7 +21,7 @@ KIB = 1024
 
 
 class Uploads:
-    """A `Staging` before a device that does nothing until somebody waits for it."""
+    """A `Staging` before a device that does nothing until a caller waits for it."""
 
     def __init__(self, room=16 * KIB):
         self.stream, self.memory = LateStream(), PageLocked()
@@ -112,13 +112,13 @@ def test_a_copy_that_cuda_refuses_leaves_the_others(uploads):
 
 
 def test_threads_take_turns():
-    alone, nobody_else = [], threading.Lock()
+    alone, no_other = [], threading.Lock()
 
     def copy(memory, out):
-        alone.append(nobody_else.acquire(blocking=False))
+        alone.append(no_other.acquire(blocking=False))
         sleep(0.001)  # for others to come in, if they can
         if alone[-1]:
-            nobody_else.release()
+            no_other.release()
         return SimpleNamespace(done=True, synchronize=lambda: None)
 
     staging = Staging(PageLocked(), copy)
@@ -144,7 +144,7 @@ class Answering:
         self.data = MagicMock(spec=cupy.cuda.MemoryPointer)
         self.data.copy_from_host_async.side_effect = self.note("copy", lambda *asked: None)
         self.out = SimpleNamespace(data=self.data, nbytes=nbytes, set=self.note("set", lambda source: None))
-        monkeypatch.setattr("fuseprop_cupy.device.probe", lambda ordinal: None)
+        monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
         monkeypatch.setattr(cupy.cuda, "alloc_pinned_memory", self.note("allocate", self.memory))
         monkeypatch.setattr(cupy.cuda, "get_current_stream", lambda: self.stream)
         monkeypatch.setattr(cupy.cuda, "Event", self.event)

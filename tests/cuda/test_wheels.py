@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fuseprop_cupy import wheels
-from fuseprop_cupy.wheels import (
+from fuseprop_cupy.device import wheels
+from fuseprop_cupy.device.wheels import (
     CUBLAS,
     NEEDED,
     SMALLEST_DRIVER,
@@ -203,11 +203,11 @@ def test_the_driver_answers_for_itself(monkeypatch):
             number._obj.value = 12040
             return 0
 
-    monkeypatch.setattr("fuseprop_cupy.wheels.ctypes.CDLL", Library)
+    monkeypatch.setattr("fuseprop_cupy.device.wheels.ctypes.CDLL", Library)
     assert wheels.driver() == 12040
 
     def none(name):
         raise OSError(name)
 
-    monkeypatch.setattr("fuseprop_cupy.wheels.ctypes.CDLL", none)
+    monkeypatch.setattr("fuseprop_cupy.device.wheels.ctypes.CDLL", none)
     assert wheels.driver() == 0

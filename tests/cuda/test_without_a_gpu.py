@@ -8,8 +8,8 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
+from fuseprop_cupy.device.probe import probe
 from fuseprop_cupy.diagnosis import _cublas_found, diagnose
-from fuseprop_cupy.probe import probe
 
 from fuseprop.backend import BackendUnavailable, how_to_install
 
@@ -110,9 +110,9 @@ def healthy(monkeypatch):
     monkeypatch.setattr(f"{module}._nvmath", lambda: "1.0.0")
     monkeypatch.setattr(f"{module}._captured", lambda ordinal: "work")
     monkeypatch.setattr(f"{module}.ctypes.CDLL", lambda name: None)
-    monkeypatch.setattr("fuseprop_cupy.wheels.driver", lambda: machine.driver)
-    monkeypatch.setattr("fuseprop_cupy.wheels.installed", lambda names: machine.versions)
-    for where in (module, "fuseprop_cupy.wheels"):
+    monkeypatch.setattr("fuseprop_cupy.device.wheels.driver", lambda: machine.driver)
+    monkeypatch.setattr("fuseprop_cupy.device.wheels.installed", lambda names: machine.versions)
+    for where in (module, "fuseprop_cupy.device.wheels"):
         monkeypatch.setattr(f"{where}.cupy_wheels", lambda: ["cupy-cuda13x"])
     for name in ("NVIDIA_TF32_OVERRIDE", "CUPY_TF32"):
         monkeypatch.delenv(name, raising=False)
@@ -157,7 +157,7 @@ def test_the_oldest_driver_is_told_where_there_is_none(healthy):
         ("12.9.2", "libcublas.so.13, 12.9.2, beside CuPy for CUDA 13"),
     ],
 )
-def test_another_cublas_is_a_finding_whoever_brought_it(healthy, version, found):
+def test_another_cublas_is_a_finding_whatever_brought_it(healthy, version, found):
     healthy.cublas = version
     cublas = findings()["cublas"]
     assert (cublas.ok, cublas.found) == (False, found)

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 import cupy
-from fuseprop_cupy.device import Device
+from fuseprop_cupy.device.device import Device
 from host_device import HostDevice, HostRunBackend
 
 from fuseprop import MomentumSGD, Network, load_backend, mlp

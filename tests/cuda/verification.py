@@ -9,7 +9,7 @@ import json
 import re
 from pathlib import Path
 
-from fuseprop_cupy.catalog import HEADERS, KERNELS, OPTIONS
+from fuseprop_cupy.device.kernel_list import HEADERS, KERNELS, OPTIONS
 from launched import ALL
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "hardware"

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from .array import Shape
-from .replay import Call
+from .program import Call
 
 
 class Span(NamedTuple):

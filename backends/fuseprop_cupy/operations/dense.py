@@ -1,0 +1,68 @@
+"""A dense layer on arrays: the product, bias and activation in one launch, their derivatives, dropout."""
+
+from __future__ import annotations
+
+from math import prod
+
+from fuseprop.backend import Activation, span
+
+from ..device.kernel_list import BLOCK, FUNCTORS
+from ..device.launch import blocks_for, expect_factors, lanes_for
+from ..device.shapes import Array, expect
+from .launching import WARP, Operations
+
+SLICE = 128
+"""Rows that a block adds in a column sum; the sum of more rows than that takes two stages."""
+
+MAX_SLICES = 512
+"""The most partial sums of a column, which one thread then adds; for more rows, the slices get longer."""
+
+
+class DenseOperations(Operations):
+    """Dense algebra and the fused elementwise steps."""
+
+    def matmul(self, a: Array, b: Array, *, out: Array) -> None:
+        if a.shape[1] != b.shape[0]:
+            raise ValueError(f"matmul: {a.shape} does not fit {b.shape}; the inner lengths must be equal.")
+        expect((a.shape[0], b.shape[1]), out=out)
+        if out.shape == (1, 1):
+            # One launch of ours; cuBLAS may take a second one to add partial sums.
+            self._run(self._typed("inner_product"), 1, a, b, out, a.shape[1])
+            return
+        expect_factors(a, b, out, self.dtype, self._device)
+        self._device.enter()
+        self._device.multiply(a, b, out)
+
+    def bias_activation(self, z: Array, bias: Array | None, activation: Activation, *, out: Array) -> None:
+        n, m = z.shape
+        expect((n, m), out=out)
+        if bias is not None:
+            expect((m,), bias=bias)
+        lanes = lanes_for(m, BLOCK)
+        kernel = self._typed("bias_activation", FUNCTORS[activation])
+        self._run(kernel, blocks_for(n, lanes), z, bias, out, n, m, lanes)
+
+    def activation_backward(
+        self, gradient: Array, output: Array, activation: Activation, *, out: Array, bias_gradient: Array
+    ) -> None:
+        n, m = gradient.shape
+        expect((n, m), output=output, out=out)
+        expect((m,), bias_gradient=bias_gradient)
+        slices = min(MAX_SLICES, -(-n // SLICE))
+        rows = -(-n // slices)
+        sums = bias_gradient if slices == 1 else self._scratch(slices * m)
+        blocks = -(-m // WARP), slices
+        if activation == "identity" and span(out) == span(gradient):
+            self._run(self._typed("sum_slices"), blocks, gradient, sums, n, m, rows)
+        else:
+            kernel = self._typed("activation_backward", FUNCTORS[activation])
+            self._run(kernel, blocks, gradient, output, out, sums, n, m, rows)
+        if slices > 1:
+            self._run(self._typed("sum_columns"), blocks_for(m), sums, bias_gradient, slices, m)
+
+    def dropout(self, values: Array, rate: float, seed: int, step: Array, *, out: Array) -> None:
+        expect(values.shape, out=out)
+        expect((1,), step=step)
+        size = prod(values.shape)
+        numbers = 1 / (1 - rate), seed, int(rate * 2**32), size
+        self._run(self._typed("dropout"), blocks_for(size), values, step, out, *numbers)

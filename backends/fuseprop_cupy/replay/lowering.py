@@ -1,0 +1,65 @@
+"""The second stage: lower calls to nodes, by running each call once on a device that only records.
+
+So the operations themselves check shapes and dtypes, once, and a replay finds its launches ready made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fuseprop.backend import Program
+
+from ..device.device import Device
+from ..device.kernel_list import kernels
+from ..device.nodes import Copy, Multiply, Node, Run
+from ..device.shapes import Array
+from ..operations.dense import DenseOperations
+from ..operations.fused import FusedOperations
+from ..operations.rows import RowOperations
+
+
+class Scribe:
+    """A `Device` that records launches, products and copies as nodes; it does allocate and upload."""
+
+    def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:
+        self.ordinal = device.ordinal
+        self.array_type = device.array_type
+        self.nodes: list[Node] = []
+        self.enter, self.empty, self.upload = device.enter, device.empty, device.upload
+        self.memory, self.release = device.memory, device.release
+        self._kernels = kernels(dtype)
+
+    def run(self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any]) -> None:
+        """Record a launch; the block is the kernel's own."""
+        self.nodes.append(Run(self._kernels[name], tuple(grid), tuple(arguments)))
+
+    def multiply(self, a: Array, b: Array, out: Array) -> None:
+        """Record a product."""
+        self.nodes.append(Multiply(a, b, out))
+
+    def copy(self, source: Array, out: Array) -> None:
+        """Record a copy."""
+        self.nodes.append(Copy(source, out))
+
+
+class Lowering(RowOperations, DenseOperations, FusedOperations):
+    """The backend's operations on a `Scribe`; each temporary array is a new one, which its nodes hold."""
+
+    def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:
+        self._scribe = Scribe(device, dtype)
+        super().__init__(device.ordinal, dtype)
+
+    def _open(self, ordinal: int) -> Any:
+        return self._scribe
+
+    def _scratch(self, size: int) -> Array:
+        return self.empty((size,))
+
+    def nodes(self, program: Program) -> list[Node]:
+        """Return the nodes that the calls of a program run, in order."""
+        for call in program.calls:
+            getattr(self, call.operation)(*call.operands, **call.options)
+        return self._scribe.nodes
