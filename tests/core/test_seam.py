@@ -29,11 +29,11 @@ def mine(monkeypatch):
 
 
 class Newer(NumpyBackend):
-    seam = VERSION + 1
+    protocol_version = VERSION + 1
 
 
 class Older(NumpyBackend):
-    seam = VERSION - 1
+    protocol_version = VERSION - 1
 
 
 class Lacking:

@@ -5,9 +5,9 @@ import pytest
 
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
-from fuseprop_cupy.fused import KEEP_LOSSES, TAKE_BATCH, UPDATE_AND_ADVANCE
-from fuseprop_cupy.fusion import fuse
-from fuseprop_cupy.lowering import Lowering
+from fuseprop_cupy.operations.fused import KEEP_LOSSES, TAKE_BATCH, UPDATE_AND_ADVANCE
+from fuseprop_cupy.replay.fusion import fuse
+from fuseprop_cupy.replay.lowering import Lowering
 from host_device import HostRunBackend
 from steps import CLASSIFICATION, REGRESSION, adam, training
 

@@ -13,10 +13,10 @@ VERSION = 1
 REQUIRED = tuple(sorted(name for name in vars(Backend) if not name.startswith("_")))
 """The members of `Backend`."""
 
-OPTIONAL: dict[str, Any] = {"seam": 1, "chunk_bytes": 2 << 20}
+OPTIONAL: dict[str, Any] = {"protocol_version": 1, "chunk_bytes": 2 << 20}
 """What a backend may have beside them, and what counts where it does not.
 
-seam : int
+protocol_version : int
     The version that it was written for.
 chunk_bytes : int
     As much memory as the buffers of a chunk may take where rows are evaluated or predicted: few calls, and
@@ -36,7 +36,7 @@ def check_backend(backend: object) -> None:
     """
     kind = backend.__name__ if isinstance(backend, type) else type(backend).__name__
     missing = [name for name in REQUIRED if not hasattr(backend, name)]
-    version = option(backend, "seam")
+    version = option(backend, "protocol_version")
     if isinstance(backend, type) or len(missing) > len(REQUIRED) // 2:
         got = f"the class {kind}" if isinstance(backend, type) else f"{backend!r:.100}"
         raise TypeError(f"backend must be a backend object (device= takes names), got {got}.")
