@@ -146,7 +146,7 @@ def _kind_of_time(values: Any) -> tuple[str, str] | None:
 
 
 def _kind_of_time_among(values: Any) -> tuple[str, str] | None:
-    """Return what `_kind_of_time` does, for a list or an object array; its values may be arrays themselves."""
+    """Return what `_kind_of_time` does, for a list or an object array, whose values may be arrays too."""
     for kind_of_value in set(map(type, _cells(values))):
         if hasattr(kind_of_value, "__array__") and not issubclass(kind_of_value, np.generic):
             for value in _cells(values):

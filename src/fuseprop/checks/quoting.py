@@ -1,8 +1,8 @@
-"""How messages show names, cells, paths and values that come from files and users, and how they count.
+r"""How messages show names, cells, paths and values that come from files and users, and how they count.
 
 A name or a cell may hold an escape sequence that recolours or rewrites a terminal, a line break that fakes a
 line, a mark that turns the direction of writing, or a megabyte of text. Printable characters stay as they
-are; any other is written as an escape such as \\x1b, as git and ls do.
+are; any other is written as an escape such as \x1b, as git and ls do.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from typing import NoReturn, TextIO
 import numpy as np
 
 from ..checks.quoting import literal, shown
-from ..storage.endings import let_through
-from ..storage.reading import REASON, border, open_file
+from ..storage.fatal import raise_fatal_cause
+from ..storage.reading import REASON, file_errors_as, open_file
 from .arrays import stacked
 from .csv_bytes import check_bytes, check_last_quote
 from .csv_cells import ends_blank, explain, filled, header_of, row_at
@@ -50,7 +50,7 @@ def read_csv(
     Raises DataError for a file that cannot be read or used, with row, line and column where there is one.
     """
     path = Path(path)
-    with border(path, DataError, "a CSV file", "Save it as CSV in UTF-8."), open_file(path) as file:
+    with file_errors_as(DataError, path, "a CSV file", "Save it as CSV in UTF-8."), open_file(path) as file:
         quotes = check_bytes(file, shown(path, None))
         text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
         names, delimiter = header_of(text, path)
@@ -102,7 +102,7 @@ def _read(
                 encoding=None,
             )
     except (ValueError, OverflowError) as error:
-        let_through(error)
+        raise_fatal_cause(error)
         _blame(path, names, delimiter, features, str(error))
     if cells.size == 0:
         raise DataError(f"{path} holds no rows, only a header.")

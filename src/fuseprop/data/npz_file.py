@@ -11,7 +11,7 @@ from typing import IO, cast
 import numpy as np
 
 from ..checks.quoting import counted, shown
-from ..storage.reading import border, open_file
+from ..storage.reading import file_errors_as, open_file
 from .errors import DataError, listed
 from .npz_members import FREE, RATIO, Bounded, Members
 from .table import Table
@@ -44,7 +44,7 @@ def read_npz(
     numbers and text, arrays out of proportion to the file, and whatever `Table.of` refuses.
     """
     path = Path(path)
-    with border(path, DataError, "an NPZ file", "numpy.savez(path, X=X, y=y) writes one."):
+    with file_errors_as(DataError, path, "an NPZ file", "numpy.savez(path, X=X, y=y) writes one."):
         return _read(path, ("y",) if target is None else tuple(target), features, reading, any_size)
 
 

@@ -23,7 +23,7 @@ from ..checks.settings import as_path
 from ..formulas.activations import ACTIVATIONS
 from ..formulas.losses import LOSSES
 from ..storage.atomic import write_atomically
-from ..storage.reading import border, open_file
+from ..storage.reading import file_errors_as, open_file
 from ..storage.tensorfile import ModelFileError, pack, parse_json, unpack
 
 __all__ = ["FORMAT", "SUFFIX", "Configuration", "Layers", "ModelFileError", "read_model", "write_model"]
@@ -128,7 +128,7 @@ def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Con
     """
     path = as_path(path, "model.safetensors")
     place = shown(path, None)
-    with border(path, ModelFileError, "a whole model file", "Copy or train it again."):
+    with file_errors_as(ModelFileError, path, "a whole model file", "Copy or train it again."):
         with open_file(path) as file:
             tensors, texts = unpack(file, place)
         if KEY not in texts:
