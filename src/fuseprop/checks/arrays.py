@@ -91,18 +91,29 @@ def as_sample_weights(values: object, rows: int) -> NDArray[np.float64]:
 
 def check_finite(name: str, array: NDArray[Any]) -> None:
     """Raise ValueError, with the first position, if `array` holds nan or inf."""
-    # If any element is not finite, neither is the sum, which takes one pass and no mask of the array's size.
-    # A sum of finite elements may overflow, so the elements are examined before an error is raised.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if array.dtype.kind != "f" or np.isfinite(array.sum()):
-            return
+    if all_finite(array):
+        return
     bad = ~np.isfinite(array)
-    if bad.any():
-        raise ValueError(
-            f"{name} contains {array[bad][0]} in {_first(bad)} (counted from 0), "
-            f"{counted(int(bad.sum()), 'such value')} in all; numbers must be finite. Remove or fill them "
-            f"first."
-        )
+    raise ValueError(
+        f"{name} contains {array[bad][0]} in {_first(bad)} (counted from 0), "
+        f"{counted(int(bad.sum()), 'such value')} in all; numbers must be finite. Remove or fill them first."
+    )
+
+
+def all_finite(array: NDArray[Any]) -> bool:
+    """Whether an array of real numbers, of any shape, holds neither nan nor inf."""
+    if array.dtype.kind != "f":
+        return True
+    # If any element is not finite, neither is the sum, which takes one pass and no mask of the array's size.
+    # A sum of finite elements may overflow, so then the elements are examined.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
+
+
+def first_not_finite(array: NDArray[Any]) -> tuple[int, ...] | None:
+    """Return the index of the first nan or inf in an array, or None if all its elements are finite."""
+    finite = np.isfinite(array)
+    return None if finite.all() else tuple(np.argwhere(~finite)[0].tolist())
 
 
 def check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:

@@ -35,7 +35,9 @@ def evaluate(
     if Path(data).suffix.lower() == ".npz" and len(loaded.task.targets) > 1:
         expected = None  # an NPZ file keeps several targets in one array
     reading = loaded.task.reading() if is_file_name(data) else AUTO
-    table = load_table(data, target or expected, loaded.feature_names, any_size=any_size, **reading.given())
+    table = load_table(
+        data, target or expected, loaded.feature_names, any_size=any_size, **reading.keywords()
+    )
     with warnings_told():
         scores = loaded.evaluate(table)
     if json_:

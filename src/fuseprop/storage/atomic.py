@@ -89,9 +89,8 @@ def _place(path: Path) -> tuple[Path, os.stat_result | None]:
         raise OSError(EISDIR, "this is a directory; expected a file")
     if not stat.S_ISREG(old.st_mode):
         raise OSError(EINVAL, "this is no regular file, and would be replaced by one. Name another")
-    os.close(
-        os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
-    )  # a rename would ignore that it is read-only
+    # A rename would replace a read-only file too; opening it fails.
+    os.close(os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))
     folder = target.parent.stat()
     is_theirs = hasattr(os, "geteuid") and os.geteuid() not in (0, old.st_uid, folder.st_uid)
     if folder.st_mode & stat.S_ISVTX and is_theirs:

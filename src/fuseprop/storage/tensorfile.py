@@ -184,7 +184,7 @@ def _are_sizes(value: object) -> bool:
 
 
 def _check_beginning(place: str, begin: bytes, length: int, size: int) -> None:
-    """Raise ModelFileError, with what the file is instead, if 9 bytes show that it is no .safetensors file."""
+    """Raise ModelFileError, with what the file is instead, if 9 bytes show it is no .safetensors file."""
     expected = "Expected a .safetensors file that `save` wrote"
     if size == 0:
         raise ModelFileError(f"{place} is empty. {expected}.")
