@@ -1,4 +1,4 @@
-"""fuseprop doctor: what is installed, which backends work, and what to type so that more of them do."""
+"""fuseprop doctor: prints what is installed, which backends work, and the commands that repair the others."""
 
 from __future__ import annotations
 
