@@ -76,7 +76,8 @@ def _from_source(brackets: str, installed: Distribution | None) -> list[str]:
         from urllib.request import url2pathname
 
         path = Path(url2pathname(urlsplit(url).path))
-        # A repository in a folder (`git+file:`) is left out: before 24.1, pip takes no extra for its URL.
+        # A local repository is left out: pip may be unable to install its folder, and before 24.1 takes no
+        # extra for its URL.
         return [f"{_short(path)}{brackets}"] if path.exists() and not repository else []
     if repository:
         return [f"{NAME}{brackets} @ {repository['vcs']}+{url}@{repository['commit_id']}"]

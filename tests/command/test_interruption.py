@@ -116,7 +116,7 @@ def lose(*_, **__):
     return load_table("xor")
 
 
-@pytest.mark.parametrize("place", ["load_table", "Fitting", "describe"])
+@pytest.mark.parametrize("place", ["load_table", "Fitting", "plan"])
 @pytest.mark.parametrize("interrupt", [ctrl_c, into_value_error])
 def test_ctrl_c_that_became_another_error_ends_the_command(monkeypatch, place, interrupt):
     monkeypatch.setattr(sys.modules["fuseprop.cli.train"], place, interrupt)

@@ -66,7 +66,7 @@ def examine() -> Report:
 
 
 def _fuseprop() -> Finding:
-    """Return the version, and a fix if fuseprop is not installed: entry points are how backends are found."""
+    """Return the version; with a fix if fuseprop is not installed: its backends are not found then."""
     if installed_version() is not None:
         return Finding("fuseprop", __version__)
     found = f"{__version__}, not installed: imported from {Path(__file__).resolve().parents[1]}"

@@ -86,7 +86,8 @@ def echo(text: str, *, nl: bool = True) -> None:
     Raises BrokenPipeError if the reader has ended, ResultsLost for any other failure.
     """
     try:
-        # Unless color is True, click removes escape sequences, also from names of classes, in files and pipes.
+        # Unless color is True, click removes escape sequences from text that goes to a file or a pipe, and
+        # so from names of classes too.
         click.echo(text, nl=nl, color=True)
     except BrokenPipeError:
         raise

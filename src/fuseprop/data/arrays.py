@@ -55,7 +55,7 @@ def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np
 def target_values(targets: Any, rows: int, reading: Reading, names: Sequence[str], source: str) -> HostArray:
     """Return targets (N, t) as float64, or as text if a column holds classes: see `read_cells`.
 
-    Whole numbers that float64 cannot hold exactly are texts. Raises DataError for another shape than
+    Whole numbers that float64 cannot hold exactly become text. Raises DataError for another shape than
     (`rows`,) or (`rows`, t), and as `plain` and `read_cells`; TypeError for arrays on a device.
     """
     frame = frame_of(targets)

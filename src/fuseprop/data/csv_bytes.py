@@ -48,7 +48,8 @@ def check_bytes(file: BinaryIO, place: str) -> int:
             raise DataError(
                 f"{place} has a line of more than {LONGEST_LINE:,} bytes; expected a line for each row."
             )
-        quotes += int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord('"')))  # 6x bytes.count
+        # Six times as fast as `bytes.count`.
+        quotes += int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord('"')))
         position += len(block)
         before = block[-2:]
     file.seek(0)

@@ -41,7 +41,7 @@ def read_csv(
     ----------
     path : str or Path
     target : sequence of str
-        The target columns; an empty sequence for none.
+        The target columns, which must be named; an empty sequence for none.
     features : sequence of str, optional
         The feature columns; the contents of all others are ignored. By default all but the targets.
     reading : Reading

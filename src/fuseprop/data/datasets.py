@@ -33,7 +33,7 @@ class Dataset:
 
 
 def load_dataset(name: str) -> Table:
-    """Return a data set by name; raise DataError for an unknown name, or if it needs scikit-learn in vain."""
+    """Return a data set by name; raise DataError for an unknown name, or without a needed scikit-learn."""
     check_name(name)
     return DATASETS[name].load()
 

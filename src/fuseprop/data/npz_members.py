@@ -90,7 +90,7 @@ class Members:
         with self.archive.open(info) as member:
             dtype, is_fortran, shape, header = self._header(member, key)
             self._check_kind(key, dtype, kinds, expected)
-            if 0 in shape:  # the other sizes could be of any length then
+            if 0 in shape:  # it takes no bytes, so its other sizes could be huge
                 raise DataError(
                     f"{self.place}: the array {literal(key)} is empty, its shape is {literal(shape)}."
                 )

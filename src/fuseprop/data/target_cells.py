@@ -110,7 +110,7 @@ def read_cells(
         Whether the column holds Python or NumPy strings, not a file's cells; numbers then stay text.
 
     Raises DataError, with the place of the first such row, for a missing value, a number in another notation
-    or with units, text among many numbers, and numbers that may as well be codes, such as 007.
+    or with units, inf, text among many numbers, and numbers that may as well be codes or classes.
     """
     column = _Column(texts, codes, reading, place)
     column.refuse_missing()
