@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .nonnumeric import check_plain, first_stranger, read_list
-from .quoting import counted
+from .quoting import counted, position_text
 
 
 def as_host(name: str, values: object) -> NDArray[Any]:
@@ -147,8 +147,7 @@ def warn_of_overflow(predictions: NDArray[Any], stacklevel: int) -> None:
 
 def _first(wanted: NDArray[np.bool_]) -> str:
     """Return the position of the first True, such as ``row 2, column 1``."""
-    position = np.argwhere(wanted)[0]
-    return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), position, strict=False))
+    return position_text(np.argwhere(wanted)[0])
 
 
 def _numbers(name: str, array: NDArray[Any]) -> NDArray[Any]:

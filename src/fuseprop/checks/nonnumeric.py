@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .quoting import quoted
+from .quoting import position_text, quoted
 
 NUMERIC = "biufc"
 """NumPy's kinds of numbers."""
@@ -98,13 +98,11 @@ def _check_masked(name: str, values: Any) -> None:
             )
     elif isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         mask = np.ma.getmaskarray(values)
-        position = ", ".join(
-            f"{axis} {i}" for axis, i in zip(("row", "column"), np.argwhere(mask)[0], strict=False)
-        )
+        first = position_text(np.argwhere(mask)[0])
         rows = "" if values.ndim < 2 else ".any(axis=1)"
         raise ValueError(
             f"{name} is a masked array: {int(mask.sum())} of its {mask.size} values "
-            f"{'is' if mask.sum() == 1 else 'are'} masked, the first in {position} (counted from 0). Fill "
+            f"{'is' if mask.sum() == 1 else 'are'} masked, the first in {first} (counted from 0). Fill "
             f"them, {name}.filled(value), or leave out their rows, "
             f"{name}[~numpy.ma.getmaskarray({name}){rows}], here and in all that belongs to them."
         )

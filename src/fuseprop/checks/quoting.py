@@ -7,6 +7,8 @@ are; any other is written as an escape such as \x1b, as git and ls do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LIMIT = 60
 """Names and cells are cut after this many characters."""
 
@@ -46,6 +48,11 @@ def printable(text: str) -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: "1 epoch", "1,200 epochs", "2 classes" (of "class", "classes")."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def position_text(index: Iterable[object]) -> str:
+    """Return the index of an array's element in words, counted from 0: "row 2", or "row 2, column 1"."""
+    return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index, strict=False))
 
 
 def _cut(text: str, limit: int | None) -> str:

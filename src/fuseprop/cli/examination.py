@@ -20,7 +20,7 @@ GROUP = "fuseprop.doctor"
 
 
 @dataclass(frozen=True)
-class Report:
+class Examination:
     """The findings by section, whether each backend works, and a verdict with a command to type.
 
     Attributes
@@ -47,7 +47,7 @@ class Report:
         return {**asdict(self), "works": self.works}
 
 
-def examine() -> Report:
+def examine() -> Examination:
     """Examine everything, also what takes long (compiling a kernel, starting a GPU). Does not raise."""
     sections = {
         "fuseprop": [
@@ -62,7 +62,7 @@ def examine() -> Report:
             # If the package of a backend cannot be examined, its error is the finding.
             sections[entry.name] = [Finding("examination", f"{type(error).__name__}: {error}", ok=False)]
     tried = {name: _try(name) for name in installed_backends()}
-    return Report(sections, list(tried.values()), _verdict(tried))
+    return Examination(sections, list(tried.values()), _verdict(tried))
 
 
 def _fuseprop() -> Finding:

@@ -13,11 +13,9 @@ from ..backend.registry import load_backend
 from ..checks.quoting import shown
 from ..learn import TOPICS, Result
 from ..plots import save_figure
+from .interruption import FIT_INTERRUPTED
 from .output import Run, echo, echo_json
 from .parameters import device, one_of, plot_path
-
-INTERRUPTED = "training interrupted"
-"""The beginning of the warning with which `Network.fit` returns after Ctrl-C."""
 
 
 @click.command(epilog=f"Topics: {', '.join(TOPICS)}.")
@@ -56,10 +54,10 @@ def _run(topic: str, backend: AnyBackend, seed: int) -> Result:
     `Network.fit` only warns and returns then, and the topic would go on with an incomplete training.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=INTERRUPTED)
+        warnings.filterwarnings("error", message=FIT_INTERRUPTED)
         try:
             return TOPICS[topic](backend, seed)
         except UserWarning as warning:
-            if not str(warning).startswith(INTERRUPTED):
+            if not str(warning).startswith(FIT_INTERRUPTED):
                 raise
             raise KeyboardInterrupt from None

@@ -20,6 +20,7 @@ from ..formulas.losses import LOSSES
 from ..model.fitting import Fitting
 from ..plots import save_figure, training_figure
 from ..training.divergence import DivergenceError
+from .interruption import FIT_INTERRUPTED
 from .output import Run, echo, echo_json
 from .parameters import (
     activations,
@@ -133,7 +134,7 @@ def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:
     run.interruption.check()
     check_ctrl_c = OnEpochEnd(lambda _: run.interruption.check())
     with warnings.catch_warnings():
-        for own_message in ("training interrupted", NOT_SHOWN):  # which the command prints itself
+        for own_message in (FIT_INTERRUPTED, NOT_SHOWN):  # which the command prints itself
             warnings.filterwarnings("ignore", message=own_message)
         history = fitting.run(callbacks=[check_ctrl_c] if quiet else [progress, check_ctrl_c], norms=norms)
     if progress.failure:

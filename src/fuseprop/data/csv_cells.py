@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from os import SEEK_END
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..checks.quoting import counted, literal
-from .errors import DataError, listed
+from .errors import DataError, listed, repeated
 from .spelling import number, why_no_number
 
 TAIL = 4096
@@ -45,9 +44,9 @@ def header_of(file: TextIO, path: Path) -> tuple[list[str], str]:
         )
     if "" in names:
         raise DataError(f"{path}: column {names.index('') + 1} of {len(names)} has no name in the header.")
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise DataError(f"{path}: the header names {listed(repeated)} more than once; names must differ.")
+    twice = repeated(names)
+    if twice:
+        raise DataError(f"{path}: the header names {listed(twice)} more than once; names must differ.")
     return names, delimiter
 
 

@@ -33,9 +33,16 @@ def check_columns(wanted: Sequence[str], present: Sequence[str], source: str, wh
 
 def check_different(names: Sequence[str], source: str, what: str) -> None:
     """Raise DataError if a name occurs twice in `names`."""
-    if len(set(names)) < len(names):
-        repeated = [name for name, count in Counter(names).items() if count > 1]
-        raise DataError(f"{source}: {listed(repeated)} stands more than once among the {what}. Name it once.")
+    twice = repeated(names)
+    if twice:
+        raise DataError(f"{source}: {listed(twice)} stands more than once among the {what}. Name it once.")
+
+
+def repeated(names: Sequence[str]) -> list[str]:
+    """Return the names that occur more than once, each of them once."""
+    if len(set(names)) == len(names):  # much faster than counting them
+        return []
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def _with_commas(missing: Sequence[str], present: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ They are recognized by their attributes, so that none of these libraries is impo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 from ..backend import HostArray
 from ..checks.quoting import counted, literal
 from .columns import plain
-from .errors import DataError, check_columns, listed
+from .errors import DataError, check_columns, listed, repeated
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,9 @@ class Frame:
         that are missing or repeated, and for columns that differ in length or do not hold plain values.
         `source` and `what`, a plural such as "features", are for its message.
         """
-        repeated = [name for name, count in Counter(self.names).items() if count > 1 and name in names]
-        if repeated:
-            raise DataError(f"{source} has more than one column {listed(repeated)}; names must differ.")
+        twice = [name for name in repeated(self.names) if name in names]
+        if twice:
+            raise DataError(f"{source} has more than one column {listed(twice)}; names must differ.")
         check_columns(names, self.names, source, what)
         return self.stacked([self.names.index(name) for name in names], source)
 

@@ -14,7 +14,7 @@ from ..checks.quoting import counted, shown
 from ..storage.reading import file_errors_as, open_file
 from .errors import DataError, listed
 from .npz_members import FREE_BYTES, FREE_BYTES_PER_BYTE, BoundedReads, Members
-from .table import Table
+from .table import Table, numbered
 from .target_cells import AUTO, Reading
 
 
@@ -77,13 +77,13 @@ def _read(
                     )
                 names = given.tolist() if X.ndim == 2 else None
     columns = targets.shape[1] if targets is not None and targets.ndim == 2 else 1
-    numbered = [f"{keys[0]}{i}" for i in range(1, columns + 1)] if columns > 1 else keys
+    target_names = None if targets is None else numbered(keys[0], columns) if columns > 1 else keys
     with np.errstate(over="ignore"):  # longdouble beyond float64 becomes inf, which `Table.of` refuses
         table = Table.of(
             X if X.dtype.itemsize <= 8 else X.astype(np.float64),
             targets if targets is None or targets.dtype.kind != "f" else targets.astype(np.float64),
             feature_names=names,
-            target_names=None if targets is None else numbered,
+            target_names=target_names,
             source=str(path),
             **reading.keywords(),
         )

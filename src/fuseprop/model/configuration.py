@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from math import isfinite
@@ -11,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..checks.quoting import literal
+from ..data.errors import repeated
 from ..data.scaling import Standardizer
 from ..data.seen import Seen
+from ..data.table import numbered
 from ..formulas.activations import ACTIVATIONS
 from ..formulas.losses import LOSSES
 from ..storage.tensorfile import ModelFileError
@@ -98,7 +99,7 @@ def parse_configuration(place: str, about: dict[str, Any]) -> Configuration:
         values[entry.name] = value
     if "named" not in about:  # earlier versions numbered features without names, and said no more
         names = values["feature_names"]
-        values["named"] = names != [f"x{i}" for i in range(1, len(names) + 1)]
+        values["named"] = tuple(names) != numbered("x", len(names))
     configuration = Configuration(**values)
     wrong = contradictions(configuration)
     if wrong:
@@ -139,9 +140,9 @@ def contradictions(configuration: Configuration) -> list[str]:
         ("target_names", c.target_names),
         ("classes", [str(name) for name in c.classes]),
     ):
-        if len(set(names)) < len(names):
-            repeated = [name for name, count in Counter(names).items() if count > 1]
-            problems[f"{what} must differ from each other, but {literal(repeated[0])} is there twice"] = True
+        twice = repeated(names)
+        if twice:
+            problems[f"{what} must differ from each other, but {literal(twice[0])} is there twice"] = True
         problems[f"{what} must be text that UTF-8 holds"] = not _are_texts(names)
     return [problem for problem, is_there in problems.items() if is_there]
 
