@@ -1,34 +1,36 @@
-"""The process of the command: ``fuseprop`` and ``python -m fuseprop`` begin here.
+"""The entry point of ``fuseprop`` and ``python -m fuseprop``.
 
-Between this and the command lies half a second of imports, which Ctrl-C ends as it ends the command. So what
-is imported here, Python has loaded itself, and `fuseprop/__init__.py` imports the library when asked for it.
+Importing the command takes half a second, during which Ctrl-C must end the process as it ends the command. So
+this module imports only what Python has already loaded, and `fuseprop/__init__.py` imports lazily.
 """
 
 import os
 import signal
 
 INTERRUPTED = 130
+"""The exit code after Ctrl-C, as in `cli/exit_codes.py`."""
 
 
 def main() -> None:
     """Run the command and end the process."""
     _open_standard_streams()
-    listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if listens:
+    handles_ctrl_c = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if handles_ctrl_c:
         signal.signal(signal.SIGINT, _leave)
     from .cli import main as command
 
     try:
         command(prog_name="fuseprop")
     finally:
-        if listens:  # all is said and done, and Ctrl-C would change the exit code alone
+        if handles_ctrl_c:  # everything is done: Ctrl-C would only change the exit code
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _open_standard_streams() -> None:
-    """Open those of the three standard streams that are closed, on nothing.
+    """Open those of the three standard streams that are closed, on the null device.
 
-    Otherwise the next file that is opened, a model perhaps, is one of them, and holds what is written there.
+    Otherwise the next file that is opened, such as a model file, gets the descriptor of a standard stream,
+    and text for that stream is written into it.
     """
     for descriptor in range(3):
         try:
@@ -38,7 +40,7 @@ def _open_standard_streams() -> None:
 
 
 def _leave(*_: object) -> None:
-    """End the process at once: nothing has begun yet."""
+    """End the process at once: the command has not begun."""
     try:
         os.write(2, b"\ninterrupted.\n")
     finally:

@@ -1,9 +1,9 @@
-"""The line to type that brings an extra here: no index has fuseprop, so pip is told where it lies.
+"""The command that installs fuseprop with an extra: no package index has fuseprop, so it names the source.
 
-What runs from a clone, or was installed from a folder or wheel that is still there, or from a repository on
-another machine, is installed from the same place again; of anything else, pip is given what the extra
-consists of. Advice stands in the texts of errors and beside results: nothing here raises, however little an
-installation says of itself.
+fuseprop that runs from a clone, or was installed from a folder or wheel that still exists, or from a remote
+repository, is installed from the same source again; otherwise the command lists the packages of the extra.
+The command is part of error messages and results, so nothing here raises, even if an installation's metadata
+are missing or damaged.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "fuseprop"
 IN_A_CLONE = "in a clone of fuseprop, "
+"""Precedes the command if the source is not known."""
 
 
 def how_to_install(extra: str = "", *, again: bool = False) -> str:
@@ -27,73 +28,75 @@ def how_to_install(extra: str = "", *, again: bool = False) -> str:
     Parameters
     ----------
     extra : str, optional
-        Of pyproject.toml, such as "sklearn", "plots", "cuda12" or "cuda13"; none for fuseprop alone.
+        An extra of pyproject.toml, such as "sklearn", "plots", "cuda12" or "cuda13"; "" for fuseprop alone.
     again : bool
-        Whether what is there already is to be replaced, for it is broken.
+        Whether to replace the present installation, because it is broken.
 
-    Looks at the installation each time. What this says of its extras is believed only where there is nothing
-    else: what stands for one, or is older than the code, does not know them all.
+    Examines the installation at each call. The extras in its metadata are used only if its source is not
+    known: metadata older than the code may lack an extra.
     """
-    about = _distribution()
+    installed = _distribution()
     brackets = f"[{extra}]" if extra else ""
-    words, where = _clone_or_origin(brackets, about), ""
-    if not words and about is not None:
-        words = _requirements(extra, about.requires or [])
-    if not words:
-        words, where = ["-e", f".{brackets}"], IN_A_CLONE
+    packages, where = _from_source(brackets, installed), ""
+    if not packages and installed is not None:
+        packages = _requirements(extra, installed.requires or [])
+    if not packages:
+        packages, where = ["-e", f".{brackets}"], IN_A_CLONE
     force = ["--force-reinstall"] if again else []
-    return where + " ".join([*_pip(), "install", *force, *map(_quoted, words)])
+    return where + " ".join([*_pip(), "install", *force, *map(_quoted, packages)])
 
 
 def installed_version() -> str | None:
-    """Return the version of fuseprop that is installed here, whichever code runs; None where none is."""
-    about = _distribution()
-    return None if about is None else about.version
+    """Return the version of the installed fuseprop, which may not be the one that runs; None without one."""
+    installed = _distribution()
+    return None if installed is None else installed.version
 
 
 def _distribution() -> Distribution | None:
-    from importlib.metadata import distribution  # a third of `import fuseprop`
+    """Return the metadata of the installed fuseprop; None if they are missing or damaged."""
+    from importlib.metadata import distribution  # takes a third of the time of `import fuseprop`
 
     try:
-        about = distribution(NAME)
-        return about if about.version else None
+        installed = distribution(NAME)
+        return installed if installed.version else None
     except Exception:
-        # A folder without metadata, which a removal left behind, has no version, or raises: Pythons differ.
+        # A metadata folder that an uninstallation left empty has no version or raises, depending on Python.
         return None
 
 
-def _clone_or_origin(brackets: str, about: Distribution | None) -> list[str]:
-    """Return what pip installed, or could, with the extra added; nothing where that is gone."""
+def _from_source(brackets: str, installed: Distribution | None) -> list[str]:
+    """Return pip's arguments for the running clone or the installation's source; empty if neither exists."""
     top = Path(__file__).resolve().parents[2]
     if Path(__file__).resolve().parent.parent.name == "src" and (top / "pyproject.toml").is_file():
         return ["-e", f"{_short(top)}{brackets}"]
-    origin = _origin(about)
+    origin = _origin(installed)
     url, repository = str(origin.get("url", "")), origin.get("vcs_info")
     if url.startswith("file:"):
         from urllib.parse import urlsplit
         from urllib.request import url2pathname
 
         path = Path(url2pathname(urlsplit(url).path))
-        # From the folder of a repository pip need not install, and before 24.1 takes no extra for its URL.
+        # A local repository is left out: pip may be unable to install its folder, and before 24.1 takes no
+        # extra for its URL.
         return [f"{_short(path)}{brackets}"] if path.exists() and not repository else []
     if repository:
         return [f"{NAME}{brackets} @ {repository['vcs']}+{url}@{repository['commit_id']}"]
     return [f"{NAME}{brackets} @ {url}"] if url else []
 
 
-def _origin(about: Distribution | None) -> dict[str, Any]:
-    """Return what pip wrote down of where it found fuseprop; empty where it took it from an index."""
+def _origin(installed: Distribution | None) -> dict[str, Any]:
+    """Return the content of pip's direct_url.json; empty without one, as after an installation by name."""
     import json
 
     try:
-        written = json.loads((about and about.read_text("direct_url.json")) or "{}")
+        content = json.loads((installed and installed.read_text("direct_url.json")) or "{}")
     except ValueError:
         return {}
-    return written if isinstance(written, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _requirements(extra: str, required: list[str]) -> list[str]:
-    """Return what an extra requires, those that it names of ours included; "" is fuseprop itself."""
+    """Return the packages that an extra requires, also by naming other extras; "" is fuseprop itself."""
     found: list[str] = []
     for line in required:
         requirement, _, marker = line.partition(";")
@@ -109,7 +112,7 @@ def _requirements(extra: str, required: list[str]) -> list[str]:
 
 
 def _pip() -> list[str]:
-    """Return the pip of this environment: by its name alone only where the shell finds that one."""
+    """Return the command of this environment's pip: ``pip`` if the shell finds that one by its name."""
     from shutil import which
 
     found = which("pip")
@@ -118,18 +121,18 @@ def _pip() -> list[str]:
 
 
 def _short(path: str | Path) -> str:
-    """Return a path as it is typed from the current folder."""
+    """Return a path relative to the current folder if it is inside, otherwise unchanged."""
     try:
-        beneath = Path(path).relative_to(Path.cwd())
-    except (ValueError, OSError):  # another place, or a current folder that is gone
+        relative = Path(path).relative_to(Path.cwd())
+    except (ValueError, OSError):  # not inside, or the current folder has been removed
         return str(path)
-    if len(beneath.parts) > 1 or not beneath.parts:
-        return str(beneath)
-    return f".{os.sep}{beneath}"  # a name alone is looked up elsewhere
+    if len(relative.parts) > 1 or not relative.parts:
+        return str(relative)
+    return f".{os.sep}{relative}"  # without it, pip takes a name for a package, and the shell for a command
 
 
 def _quoted(word: str) -> str:
-    """Return a word as shells take it."""
+    """Return a word quoted for the shell where that is needed."""
     if re.fullmatch(r"[\w@%+=:,./-]+", word):
         return word
     if os.name == "nt" or not re.search(r'[$"`\\!]', word):

@@ -15,7 +15,7 @@ from fuseprop.cli import main
 from fuseprop.cli.interruption import Interruption
 from fuseprop.data import DataError, csv_file
 from fuseprop.learn import TOPICS
-from fuseprop.storage.endings import let_through
+from fuseprop.storage.fatal import raise_fatal_cause
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 TRAIN = ("train", "xor", "--device", "cpu", "--epochs", 5)
@@ -87,11 +87,11 @@ def test_only_a_cause_counts_not_what_was_handled_around_it():
         try:
             raise ValueError("bad cell")
         except ValueError as error:
-            let_through(error)
+            raise_fatal_cause(error)
     inner, outer = TypeError("inner"), ValueError("outer")
     inner.__cause__, outer.__cause__ = KeyboardInterrupt(), inner
     with pytest.raises(KeyboardInterrupt):
-        let_through(outer)
+        raise_fatal_cause(outer)
 
 
 # Somebody keeps it
@@ -116,7 +116,7 @@ def lose(*_, **__):
     return load_table("xor")
 
 
-@pytest.mark.parametrize("place", ["load_table", "Fitting", "describe"])
+@pytest.mark.parametrize("place", ["load_table", "Fitting", "plan"])
 @pytest.mark.parametrize("interrupt", [ctrl_c, into_value_error])
 def test_ctrl_c_that_became_another_error_ends_the_command(monkeypatch, place, interrupt):
     monkeypatch.setattr(sys.modules["fuseprop.cli.train"], place, interrupt)

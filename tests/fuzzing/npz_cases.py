@@ -89,7 +89,7 @@ def make(rng: random.Random, whole: bytes) -> bytes:
 
 def check(path: Path, data: bytes, *, is_whole: bool) -> None:
     """Read a file; what is read is a table. Raises DataError."""
-    with patch("fuseprop.data.npz_file.FREE", FREE):
+    with patch("fuseprop.data.npz_file.FREE_BYTES", FREE):
         table = read_npz(path)
     assert table.X.dtype == np.float64
     assert table.X.ndim == 2

@@ -158,7 +158,7 @@ def test_headers_as_other_programs_write_them(tmp_path):
 @pytest.fixture
 def little_room(monkeypatch):
     """A smaller limit, which tests reach sooner."""
-    monkeypatch.setattr("fuseprop.data.npz_file.FREE", 32 << 20)
+    monkeypatch.setattr("fuseprop.data.npz_file.FREE_BYTES", 32 << 20)
 
 
 def test_a_gigabyte_in_a_small_file_is_refused(tmp_path):
@@ -232,8 +232,8 @@ def test_a_column_that_stands_there_often_is_read_once(tmp_path, monkeypatch, va
 
 
 def test_the_command_and_train_lift_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("fuseprop.data.npz_file.FREE", 1000)
-    monkeypatch.setattr("fuseprop.data.npz_file.RATIO", 0)
+    monkeypatch.setattr("fuseprop.data.npz_file.FREE_BYTES", 1000)
+    monkeypatch.setattr("fuseprop.data.npz_file.FREE_BYTES_PER_BYTE", 0)
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "t.npz", X=rng.normal(size=(200, 2)), y=rng.normal(size=200))
     model, _ = fuseprop.train(tmp_path / "t.npz", epochs=1, device="cpu", any_size=True)

@@ -83,25 +83,25 @@ def test_a_column_that_never_varied(model):
         "the next year",
         "the next ids",
         "just beyond",
-        "a flag that nobody had raised",
+        "a flag that was never set",
         "7 and 8",
         "a flag",
     ],
 )
 def test_values_that_go_on_where_those_of_training_end_are_no_matter(seen, new):
     limits = Seen.of(seen[:, None].astype(float))
-    assert limits.told(Table.of(new[:, None].astype(float)), ["x1"]) == ""
+    assert limits.warning_for(Table.of(new[:, None].astype(float)), ["x1"]) == ""
 
 
 def test_the_rows_are_named():
     seen, rows = Seen.of(X), X.copy()
     rows[[6, 8], [0, 1]] = 1e5, 1e6
-    text = seen.told(Table.of(rows, source="t.csv"), NAMES)
+    text = seen.warning_for(Table.of(rows, source="t.csv"), NAMES)
     assert text.startswith("t.csv: 2 of 200 rows, row 7 the first, are far outside")
     assert "area (100000 here" in text
     assert "depth (1e+06 here" in text
-    assert seen.told(Table.of(rows[[6, 8]]), NAMES).startswith("the table is far outside")
-    assert seen.told(Table.of(X * 0.01), NAMES).startswith("the table is far outside")
+    assert seen.warning_for(Table.of(rows[[6, 8]]), NAMES).startswith("the table is far outside")
+    assert seen.warning_for(Table.of(X * 0.01), NAMES).startswith("the table is far outside")
 
 
 @pytest.mark.parametrize("name", ["iris", "breast_cancer", "wine"])
@@ -109,9 +109,12 @@ def test_raw_rows_of_an_estimator_behind_a_scaler_are_told(name):
     table = load_table(name)
     scaled = StandardScaler().fit_transform(table.X)
     seen = Seen.of(scaled, raw=False)
-    assert "such as scaling" in seen.told(table, table.feature_names)
+    assert "such as scaling" in seen.warning_for(table, table.feature_names)
     halves = Seen.of(scaled[::2], raw=False)
-    assert halves.told(Table.of(scaled[1::2], feature_names=table.feature_names), table.feature_names) == ""
+    assert (
+        halves.warning_for(Table.of(scaled[1::2], feature_names=table.feature_names), table.feature_names)
+        == ""
+    )
 
 
 def test_an_estimator_behind_a_scaler(tmp_path):
@@ -146,7 +149,7 @@ def test_an_estimator_remembers_all_that_it_was_handed():
     np.testing.assert_array_equal(model._seen.low, X.min(axis=0))
 
 
-def test_an_estimator_of_which_nobody_knows_what_it_saw(tmp_path):
+def test_an_estimator_with_unknown_ranges(tmp_path):
     import sklearn.neural_network
 
     theirs = sklearn.neural_network.MLPClassifier(max_iter=2, random_state=0).fit(X, CLASSES)
@@ -187,7 +190,7 @@ def test_a_file_of_before_cannot_warn(model, tmp_path):
 
 def test_the_ends_of_float64_overflow_nowhere():
     seen = Seen(np.array([-1e308]), np.array([1e308]))
-    assert seen.told(Table.of([[1.7e308]]), ["x1"]) == ""
+    assert seen.warning_for(Table.of([[1.7e308]]), ["x1"]) == ""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""What users hand over: read as they mean it, or refused with what was expected, what came and what to do.
+"""Checks of what users pass in: arrays, settings, and names that must be among given choices.
 
-Arrays, settings, names among choices; how messages show what came. Nothing here knows a backend or a network.
+A check returns the value in its canonical type, or raises an error that says what was expected, what came and
+what to do; `quoting` shows values in messages. Nothing here imports a backend or a network.
 """

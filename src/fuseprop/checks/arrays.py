@@ -1,4 +1,4 @@
-"""Arrays that users hand over, as NumPy arrays of finite numbers, or an error that says what to do."""
+"""Checks of arrays that users pass in: each returns a NumPy array of numbers, or raises an error."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .nonnumeric import check_plain, first_stranger, read_list
-from .quoting import counted
+from .quoting import counted, position_text
 
 
 def as_host(name: str, values: object) -> NDArray[Any]:
     """Return `values` as a NumPy array without copying where that is possible.
 
-    Raises TypeError for arrays that live on a GPU or belong to a backend: no hidden transfer; ValueError for
-    rows of different lengths; and as `check_plain` for dates, masked values and columns of one name.
+    Returns any real dtype (bool, integer or float) and any shape. Raises TypeError for arrays on a device,
+    which are never copied to the host unasked, and for values that are no real numbers; ValueError for rows
+    of different lengths; and as `check_plain` for dates, masked values and repeated column names.
     """
     check_on_host(name, values)
     if type(values) is not np.ndarray:
@@ -34,7 +35,7 @@ def as_host(name: str, values: object) -> NDArray[Any]:
 
 
 def check_on_host(name: str, values: object) -> None:
-    """Raise TypeError for an array that lives on a GPU or belongs to a backend: no hidden transfer."""
+    """Raise TypeError for an array on a device: it is never copied to the host unasked."""
     if _on_another_device(values):
         kind = f"{type(values).__module__.partition('.')[0]}.{type(values).__name__}"
         raise TypeError(
@@ -44,10 +45,10 @@ def check_on_host(name: str, values: object) -> None:
 
 
 def as_rows(X: object, features: int | None = None, *, name: str = "X") -> NDArray[Any]:
-    """Return X as an array (rows, features) of finite real numbers.
+    """Return X as an array (rows, features) of finite real numbers, in the dtype that it has.
 
-    Raises TypeError as `as_host`; ValueError for other than two axes, no rows, no features, another number
-    of `features`, nan or inf.
+    Raises TypeError as `as_host`; ValueError if X has not two axes, no rows, no features, or not as many
+    features as `features` says, and if it holds nan or inf.
     """
     array = as_host(name, X)
     if array.ndim != 2:
@@ -67,9 +68,10 @@ def as_rows(X: object, features: int | None = None, *, name: str = "X") -> NDArr
 
 
 def as_sample_weights(values: object, rows: int) -> NDArray[np.float64]:
-    """Return weights (rows,) in float64, none negative, not all zero.
+    """Return sample weights (rows,) in float64.
 
-    Raises TypeError as `as_host`, ValueError for anything else.
+    Raises TypeError as `as_host`; ValueError for another shape, nan or inf, a negative weight, weights that
+    are all zero, and a sum that overflows float64.
     """
     weights = as_host("sample_weight", values).astype(np.float64)
     if weights.shape != (rows,):
@@ -88,23 +90,34 @@ def as_sample_weights(values: object, rows: int) -> NDArray[np.float64]:
 
 
 def check_finite(name: str, array: NDArray[Any]) -> None:
-    """Raise ValueError where `array` holds nan or inf, with the first position."""
-    # The sum is not finite if any element is not, and costs one pass without a mask of the array's size;
-    # it may also overflow, so that only then the elements are looked at.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if array.dtype.kind != "f" or np.isfinite(array.sum()):
-            return
+    """Raise ValueError, with the first position, if `array` holds nan or inf."""
+    if all_finite(array):
+        return
     bad = ~np.isfinite(array)
-    if bad.any():
-        raise ValueError(
-            f"{name} contains {array[bad][0]} in {_first(bad)} (counted from 0), "
-            f"{counted(int(bad.sum()), 'such value')} in all; numbers must be finite. Remove or fill them "
-            f"first."
-        )
+    raise ValueError(
+        f"{name} contains {array[bad][0]} in {_first(bad)} (counted from 0), "
+        f"{counted(int(bad.sum()), 'such value')} in all; numbers must be finite. Remove or fill them first."
+    )
+
+
+def all_finite(array: NDArray[Any]) -> bool:
+    """Whether an array of real numbers, of any shape, holds neither nan nor inf."""
+    if array.dtype.kind != "f":
+        return True
+    # If any element is not finite, neither is the sum, which takes one pass and no mask of the array's size.
+    # A sum of finite elements may overflow, so then the elements are examined.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
+
+
+def first_not_finite(array: NDArray[Any]) -> tuple[int, ...] | None:
+    """Return the index of the first nan or inf in an array, or None if all its elements are finite."""
+    finite = np.isfinite(array)
+    return None if finite.all() else tuple(np.argwhere(~finite)[0].tolist())
 
 
 def check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
-    """Raise ValueError where a finite number of `array` is too large for `dtype`."""
+    """Raise ValueError, with the first position, if a number in `array` is beyond the range of `dtype`."""
     if array.dtype.kind != "f" or array.dtype.itemsize <= dtype.itemsize:
         return
     limit = np.finfo(dtype).max
@@ -119,7 +132,7 @@ def check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
 
 
 def warn_of_overflow(predictions: NDArray[Any], stacklevel: int) -> None:
-    """Warn where predictions are nan or inf, which a network of finite weights says where sums overflow."""
+    """Warn with RuntimeWarning if predictions are nan or inf: sums overflowed, as the weights are finite."""
     finite = np.isfinite(predictions)
     if not finite.all():
         bad = int((~finite).sum())
@@ -134,12 +147,11 @@ def warn_of_overflow(predictions: NDArray[Any], stacklevel: int) -> None:
 
 def _first(wanted: NDArray[np.bool_]) -> str:
     """Return the position of the first True, such as ``row 2, column 1``."""
-    position = np.argwhere(wanted)[0]
-    return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), position, strict=False))
+    return position_text(np.argwhere(wanted)[0])
 
 
 def _numbers(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array of Python's objects in float64, or raise and say which of them is no number."""
+    """Return an array of Python objects in float64; raise, and name the first that is no number."""
     try:
         return array.astype(np.float64)
     except OverflowError as error:

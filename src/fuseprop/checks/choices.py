@@ -1,4 +1,4 @@
-"""A name among the choices there are, or an error that lists them and names the closest."""
+"""Names that must be among given choices: the error lists the choices and suggests the closest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 def choose(kind: str, name: object, choices: Mapping[str, T]) -> T:
     """Return ``choices[name]``.
 
-    Raises ValueError with what was expected, what came and the closest name, such as
+    Raises ValueError that lists the choices and suggests the closest, such as
     ``activation "sigmod" is not known. Choose from: identity, sigmoid, tanh, relu. Did you mean "sigmoid"?``
     """
     if isinstance(name, str) and name in choices:
@@ -25,6 +25,6 @@ def choose(kind: str, name: object, choices: Mapping[str, T]) -> T:
 
 
 def suggestion(name: object, choices: Iterable[str]) -> str:
-    """Return `` Did you mean "..."?``, or nothing where no choice is close."""
+    """Return `` Did you mean "..."?`` with the closest choice, or "" if none is close."""
     close = get_close_matches(str(name), list(choices), n=1)
     return f" Did you mean {quoted(close[0])}?" if close else ""

@@ -1,7 +1,8 @@
-"""What NumPy would take for numbers, and nobody means as such: dates, masked values, columns of one name.
+"""Values that NumPy would convert to wrong numbers: dates, masked values, tables that repeat a column name.
 
-NumPy turns dates into integers and forgets masks, without a word. Here they are refused, by the column's name
-where there is one. Nothing here imports the libraries whose tables and arrays it recognizes.
+NumPy turns dates into integers and drops masks, both without a warning. `check_plain` refuses them, with the
+column's name if it has one. Tables of pandas, Polars and PyArrow are recognized by their attributes, so that
+none of these libraries is imported.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .quoting import quoted
+from .quoting import position_text, quoted
 
 NUMERIC = "biufc"
 """NumPy's kinds of numbers."""
@@ -24,15 +25,15 @@ KINDS = {
     '(dates - dates.min()) / numpy.timedelta64(1, "D")',
     "spans of time": 'Divide them by a unit, such as numpy.timedelta64(1, "D") for days',
 }
-"""What is no number, and what to make of it."""
+"""Kinds of values that are no numbers, and the advice that the error gives for each."""
 
 
 def check_plain(name: str, values: Any) -> None:
-    """Raise where values would not be read as the numbers, or classes, that they seem to be.
+    """Raise for values that NumPy would convert to something else than the numbers or classes they stand for.
 
-    Raises TypeError for dates, times and spans of time, in any spelling: NumPy's, pandas', Python's own
-    objects; ValueError for masked values, and for a table with two columns of one name. Only dtypes are
-    looked at, but where a column holds Python's objects.
+    Raises TypeError for dates, times and spans of time, as NumPy or pandas dtypes or as Python objects;
+    ValueError for masked values, and for a table with two columns of the same name. Checks dtypes only, and
+    single values only in columns of Python objects.
     """
     if type(values) is np.ndarray and values.dtype.kind in NUMERIC:
         return
@@ -44,9 +45,9 @@ def check_plain(name: str, values: Any) -> None:
         return
     columns, dtypes = getattr(values, "columns", None), getattr(values, "dtypes", None)
     if columns is not None and dtypes is not None:
-        if not getattr(columns, "is_unique", False):  # which pandas knows without counting
+        if not getattr(columns, "is_unique", False):  # pandas answers this without counting
             _check_unique(name, columns)
-        # Names are looked at one by one where there is something to say: pandas takes microseconds for each.
+        # A column's name is looked up only if its dtype is suspect: each look-up takes pandas microseconds.
         for i, dtype in enumerate(getattr(dtypes, "values", dtypes)):
             if not _is_numeric(dtype):
                 column = columns[i]
@@ -54,12 +55,12 @@ def check_plain(name: str, values: Any) -> None:
                 _check_dates(f"the column {quoted(column)} of {name}", at)
         return
     label = getattr(values, "name", None)
-    is_told = label is None or str(label) in name
-    _check_dates(name if is_told else f"{name} (the column {quoted(label)})", values)
+    name_says_it = label is None or str(label) in name
+    _check_dates(name if name_says_it else f"{name} (the column {quoted(label)})", values)
 
 
 def first_stranger(values: Any) -> object:
-    """Return the first of an object array's values that is neither a number nor stands for one; else None."""
+    """Return the first value of an object array that `float` refuses, or None if it takes all of them."""
     for value in values.flat:
         try:
             float(value)
@@ -69,7 +70,7 @@ def first_stranger(values: Any) -> object:
 
 
 def read_list(values: Any) -> Any:
-    """Return a list of numbers as the array that NumPy makes of it, and everything else as it is."""
+    """Return a list or tuple of numbers as a NumPy array, and anything else unchanged."""
     if not isinstance(values, list | tuple) or _holds_masked(values):
         return values
     try:
@@ -97,13 +98,11 @@ def _check_masked(name: str, values: Any) -> None:
             )
     elif isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         mask = np.ma.getmaskarray(values)
-        position = ", ".join(
-            f"{axis} {i}" for axis, i in zip(("row", "column"), np.argwhere(mask)[0], strict=False)
-        )
+        first = position_text(np.argwhere(mask)[0])
         rows = "" if values.ndim < 2 else ".any(axis=1)"
         raise ValueError(
             f"{name} is a masked array: {int(mask.sum())} of its {mask.size} values "
-            f"{'is' if mask.sum() == 1 else 'are'} masked, the first in {position} (counted from 0). Fill "
+            f"{'is' if mask.sum() == 1 else 'are'} masked, the first in {first} (counted from 0). Fill "
             f"them, {name}.filled(value), or leave out their rows, "
             f"{name}[~numpy.ma.getmaskarray({name}){rows}], here and in all that belongs to them."
         )
@@ -116,15 +115,15 @@ def _holds_masked(values: Any) -> bool:
 def _check_dates(what: str, values: Any) -> None:
     found = _kind_of_time(values)
     if found is not None:
-        kind, spelled = found
+        kind, type_name = found
         raise TypeError(
-            f"{what} holds {kind} ({spelled}), which are no numbers. {KINDS[kind]}; or leave them out. "
+            f"{what} holds {kind} ({type_name}), which are no numbers. {KINDS[kind]}; or leave them out. "
             f"Where they are classes, give them as text."
         )
 
 
 def _kind_of_time(values: Any) -> tuple[str, str] | None:
-    """Return what of time these values are, and how it is spelled; None for everything else."""
+    """Return the key in `KINDS` of dates or spans of time, and their type's name; None for other values."""
     dtype = getattr(values, "dtype", None)
     if dtype is not None:
         if _is_numeric(dtype):
@@ -133,48 +132,49 @@ def _kind_of_time(values: Any) -> tuple[str, str] | None:
         if kind in ("M", "m"):
             return ("dates" if kind == "M" else "spans of time"), str(dtype)
         if kind != "O" or (hasattr(values, "__dlpack__") and not isinstance(values, np.ndarray)):
-            return None  # DLPack knows numbers alone
+            return None  # DLPack exchanges numbers only
     if isinstance(values, list | tuple):
-        return _kind_of_cells(values)
+        return _kind_of_time_among(values)
     if not hasattr(values, "__array__"):
         return None
-    array = np.asarray(values)  # of categories and other dtypes of pandas' own, and of what has no dtype
+    array = np.asarray(values)  # pandas' own dtypes, such as categories, and array-likes without a dtype
     if array.dtype == object:
-        return _kind_of_cells(array)
+        return _kind_of_time_among(array)
     return None if array.dtype is dtype else _kind_of_time(array)
 
 
-def _kind_of_cells(values: Any) -> tuple[str, str] | None:
-    """Return the same of what stands in a list or an array of objects, of which some may be arrays."""
+def _kind_of_time_among(values: Any) -> tuple[str, str] | None:
+    """Return what `_kind_of_time` does, for a list or an object array, whose values may be arrays too."""
     for kind_of_value in set(map(type, _cells(values))):
         if hasattr(kind_of_value, "__array__") and not issubclass(kind_of_value, np.generic):
             for value in _cells(values):
                 found = _kind_of_time(value) if type(value) is kind_of_value else None
                 if found is not None:
                     return found
-        if kind_of_value.__name__ == "NaTType":  # a missing value, whatever it is missing from
+        if kind_of_value.__name__ == "NaTType":  # stands for a missing date or a missing span
             continue
         if issubclass(kind_of_value, timedelta | np.timedelta64):
-            return "spans of time", _spelled(kind_of_value)
+            return "spans of time", _type_name(kind_of_value)
         if issubclass(kind_of_value, date | time | np.datetime64) or kind_of_value.__name__ == "Period":
-            return "dates", _spelled(kind_of_value)
+            return "dates", _type_name(kind_of_value)
     return None
 
 
 def _cells(values: Any) -> Iterable[Any]:
-    """Return what stands in a list, in its rows where these are lists too, or in an array."""
+    """Return the single values of an array, or of a list whose rows may be lists too."""
     if isinstance(values, np.ndarray):
         return values.flat
     return chain.from_iterable(row if isinstance(row, list | tuple) else (row,) for row in values)
 
 
 def _is_numeric(dtype: Any) -> bool:
-    """Whether values of this dtype, of whatever library, are numbers; False where that is not known."""
+    """Whether a dtype of NumPy, pandas, Polars or another library is known to hold numbers."""
     kind = getattr(dtype, "kind", None)
     if kind is None and hasattr(dtype, "is_numeric"):  # Polars
         return bool(dtype.is_numeric())
     return kind is not None and kind in NUMERIC
 
 
-def _spelled(kind: type) -> str:
+def _type_name(kind: type) -> str:
+    """Return a type's name with its library's, such as ``pandas.Timestamp``."""
     return f"{kind.__module__.partition('.')[0]}.{kind.__name__}"

@@ -1,23 +1,25 @@
-"""How messages show what came from outside: names, cells, paths and values, and how they count.
+r"""How messages show names, cells, paths and values that come from files and users, and how they count.
 
-A name or a cell may hold anything: an escape sequence that recolours or rewrites a terminal, a line break
-that fakes a line, a mark that turns the direction of writing, a megabyte. What is printable stays as it is;
-anything else is written by its number, as git and ls write it.
+A name or a cell may hold an escape sequence that recolours or rewrites a terminal, a line break that fakes a
+line, a mark that turns the direction of writing, or a megabyte of text. Printable characters stay as they
+are; any other is written as an escape such as \x1b, as git and ls do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LIMIT = 60
-"""As many characters of a name or a cell are shown."""
+"""Names and cells are cut after this many characters."""
 
 QUOTES = '\\"'
-"""What is escaped between double quotes beside what is not printable."""
+"""Printable characters that are escaped between double quotes."""
 
 
 def shown(text: object, limit: int | None = LIMIT) -> str:
-    r"""Return a name as it is where all of it is printable, else in double quotes with escapes: "a\x1b[2J".
+    r"""Return a name unchanged if it is printable, otherwise in double quotes with escapes: "a\x1b[2J".
 
-    Longer ones than `limit` are cut, and end in three points; None cuts nothing, which is meant for paths.
+    A name longer than `limit` is cut and ends in three points; None, meant for paths, cuts nothing.
     """
     whole = str(text)
     cut = _cut(whole, limit)
@@ -32,20 +34,25 @@ def quoted(value: object, limit: int | None = LIMIT) -> str:
 
 
 def literal(value: object, limit: int | None = LIMIT) -> str:
-    """Return a value as Python writes it, a string thus in single quotes with escapes; cut as by `shown`."""
+    """Return `repr` of a value, printable and cut as by `shown`."""
     if isinstance(value, str):
         return repr(_cut(str(value), limit))
     return printable(_cut(repr(value), limit))
 
 
 def printable(text: str) -> str:
-    """Return a text of several lines with everything but its line breaks escaped that is not printable."""
+    """Return a text whose line breaks are kept and whose other unprintable characters are escaped."""
     return "\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n"))
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: "1 epoch", "1,200 epochs", "2 classes" (of "class", "classes")."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def position_text(index: Iterable[object]) -> str:
+    """Return the index of an array's element in words, counted from 0: "row 2", or "row 2, column 1"."""
+    return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index, strict=False))
 
 
 def _cut(text: str, limit: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Settings that users hand over: numbers, flags, seeds, paths, objects; or an error that says what to do."""
+"""Checks of settings that users pass in: numbers, flags, seeds, sequences, paths and objects."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 T = TypeVar("T")
 
 FLAGS = (bool, np.bool_)
-"""Types of True and False."""
+"""The types of True and False."""
 
-NO_NUMBERS = (*FLAGS, np.ma.MaskedArray)
-"""Types whose values Python and NumPy would take for numbers."""
+NOT_NUMBERS = (*FLAGS, np.ma.MaskedArray)
+"""Types that count as no number here, although `float` takes them."""
 
 
 def check_methods(name: str, value: object, methods: Sequence[str], expected: str) -> None:
-    """Raise TypeError for what lacks one of these methods, and for a class where its object is meant."""
+    """Raise TypeError if `value` lacks one of these methods, or is a class instead of its object."""
     is_class = isinstance(value, type)
     if is_class or not all(callable(getattr(value, method, None)) for method in methods):
         got = f"the class {value.__name__}" if isinstance(value, type) else repr(value)
@@ -27,14 +27,14 @@ def check_methods(name: str, value: object, methods: Sequence[str], expected: st
 
 
 def check_flag(name: str, value: object) -> None:
-    """Raise TypeError for what is neither True nor False."""
+    """Raise TypeError unless `value` is True or False."""
     if not isinstance(value, FLAGS):
         raise TypeError(f"{name} must be True or False, got {value!r:.60}.")
 
 
 def is_finite_number(value: object) -> bool:
-    """Whether this is one number, and neither nan nor inf; True, False and masked values are none."""
-    if isinstance(value, NO_NUMBERS) or getattr(value, "shape", ()) != ():
+    """Whether `value` is a single finite number; True, False and masked values count as none."""
+    if isinstance(value, NOT_NUMBERS) or getattr(value, "shape", ()) != ():
         return False
     try:
         return isfinite(value)  # type: ignore[arg-type]
@@ -50,13 +50,13 @@ def positive_integer(name: str, value: object) -> int:
 
 
 def as_generator(seed: object) -> np.random.Generator:
-    """Return a seed's random numbers; those of a Generator are its own.
+    """Return a generator of random numbers for a seed; a Generator is returned itself.
 
-    Raises ValueError for what NumPy takes for no seed, and for True and False.
+    Raises ValueError for True, False and anything that `numpy.random.default_rng` refuses.
     """
     try:
         if isinstance(seed, FLAGS):
-            raise TypeError("it is neither")
+            raise TypeError("True and False are no seeds")
         return np.random.default_rng(seed)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise ValueError(
@@ -66,14 +66,14 @@ def as_generator(seed: object) -> np.random.Generator:
 
 
 def as_list(name: str, values: Iterable[T] | object, example: str) -> list[T]:
-    """Return a sequence as a list; raise TypeError for text, for sets and dicts, and for what is none."""
+    """Return a sequence as a list; raise TypeError for text, sets, dicts and anything not iterable."""
     if isinstance(values, str | bytes | set | frozenset | dict) or not isinstance(values, Iterable):
         raise TypeError(f"{name} must be a sequence such as {example}, got {values!r:.60}.")
     return list(values)
 
 
 def as_path(path: object, example: str) -> Path:
-    """Return a path; raise TypeError for what is none."""
+    """Return a path; raise TypeError if `pathlib.Path` does not take it."""
     try:
         return Path(path)  # type: ignore[arg-type]
     except TypeError as error:

@@ -1,8 +1,12 @@
-"""The command ``fuseprop``: train a network on a table, ask it, and score it; learn how networks learn.
+"""The command ``fuseprop``: train, predict and evaluate on tables; learn topics of a course; doctor.
 
-Results go to standard output, everything else to standard error. Exit codes: 0 success, 1 failure, also of
-what was to be shown or drawn beside the results, 2 wrong use of the command, 3 a device that is not
-available, 4 training that diverged, 130 interruption.
+Results go to standard output, everything else to standard error. Exit codes: 0 success; 1 failure, even if
+only of a picture or of text on standard error; 2 wrong use of the command; 3 a device that is not available;
+4 training that diverged; 130 interruption.
+
+One file per subcommand: train, predict, evaluate, learn, doctor (whose checks are in `examination`).
+`parameters` converts arguments, `output` writes results and errors, `training_report` puts a training into
+words, `interruption` handles Ctrl-C.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from .train import train
 
 
 class Commands(click.Group):
-    """A group whose commands end with a message and an exit code, whatever ends them."""
+    """A group of commands in which every exception becomes a message and an exit code."""
 
     def main(
         self,
@@ -39,35 +43,35 @@ class Commands(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run the command; end the process with its exit code, as click does, unless told otherwise."""
+        """Run the command; as click does, end the process with its exit code if `standalone_mode`."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
         with Interruption() as interruption, whole_streams():
             run = Run(interruption)
             try:
-                made = super().main(args, prog_name, complete_var, False, obj=run, **extra)
-                code = made if isinstance(made, int) else 0
+                returned = super().main(args, prog_name, complete_var, False, obj=run, **extra)
+                code = returned if isinstance(returned, int) else 0
             except click.ClickException as error:
-                vars(error)["message"] = printable(error.message)  # it quotes arguments as they are
-                if sys.stderr is not None:  # click would take standard output
-                    with run.beside("the error could not be shown"):
+                vars(error)["message"] = printable(error.message)  # it quotes arguments unescaped
+                if sys.stderr is not None:  # click would write to standard output instead
+                    with run.noting_failure("the error could not be shown"):
                         error.show()
                 code = error.exit_code
-            except (KeyboardInterrupt, click.Abort):  # click makes the one from the other
+            except (KeyboardInterrupt, click.Abort):  # click raises Abort for KeyboardInterrupt
                 interruption.received, code = True, INTERRUPTED
-            except SystemExit as error:  # click ends so where nobody reads what it writes
+            except SystemExit as error:  # click's reaction to a closed pipe
                 code = error.code if isinstance(error.code, int) else FAILED
-            except OSError as error:  # of help and version
-                run.failed("Error", reason(error))
+            except OSError as error:  # from writing click's help or version
+                run.note_failure("Error", reason(error))
                 code = FAILED
             except BaseException:
                 if not interruption.received:
                     raise
                 code = INTERRUPTED
-            return sys.exit(_end(run, code))
+            return sys.exit(_finish(run, code))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; turn the errors that it may raise into exit codes."""
+        """Run a command; print the errors that it may raise, and turn them into exit codes."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
@@ -76,39 +80,39 @@ class Commands(click.Group):
         except SettingsError as error:
             raise click.UsageError(str(error)) from error
         except BackendUnavailable as error:
-            raise _told(error, UNAVAILABLE) from error
+            raise _printed(error, UNAVAILABLE) from error
         except DivergenceError as error:
-            raise _told(error, DIVERGED) from error
-        except BrokenPipeError as error:  # nobody reads any more
+            raise _printed(error, DIVERGED) from error
+        except BrokenPipeError as error:  # the reader of the output has ended
             raise click.exceptions.Exit(FAILED) from error
         except (ValueError, OSError, MemoryError) as error:
-            raise _told(error, FAILED) from error
+            raise _printed(error, FAILED) from error
 
 
-def _told(error: Exception, exit_code: int) -> click.exceptions.Exit:
-    """Print an error, unless Ctrl-C is what is behind it; return what ends the command."""
+def _printed(error: Exception, exit_code: int) -> click.exceptions.Exit:
+    """Print an error, unless Ctrl-C may have caused it; return the exception that ends the command."""
     run = Run.current()
     if not run.interruption.received:
         run.say(f"Error: {printable(reason(error))}")
     return click.exceptions.Exit(exit_code)
 
 
-def _end(run: Run, code: int) -> int:
-    """Say what failed beside the results, and that the command was interrupted; return the exit code."""
+def _finish(run: Run, code: int) -> int:
+    """Print the failures noted during the run, and whether it was interrupted; return the exit code."""
     for failure in run.failures:
-        _last_words(failure if failure.startswith("Error: ") else f"Error: {failure}")
+        _print_at_end(failure if failure.startswith("Error: ") else f"Error: {failure}")
     if run.interruption.received:
-        if not run.interruption.told:
-            _last_words("\ninterrupted.")
+        if not run.interruption.announced:
+            _print_at_end("\ninterrupted.")
         code = INTERRUPTED
     flushed = [flush(stream) for stream in (sys.stdout, sys.stderr)]
     return code or (FAILED if run.failures or not all(flushed) else 0)
 
 
-def _last_words(text: str) -> None:
+def _print_at_end(text: str) -> None:
     if sys.stderr is None:
         return
-    with Run().beside("the end"):  # there is nowhere left to say that this failed
+    with Run().noting_failure("the end"):  # in a `Run` of its own: a failure here cannot be printed any more
         click.echo(text, err=True)
 
 
@@ -122,7 +126,7 @@ def main() -> None:
     fuseprop train houses.csv --target price --out houses.safetensors
     fuseprop predict houses.safetensors new.csv
     fuseprop learn xor
-    """  # noqa: D301 (click's mark for lines that are not to be wrapped)
+    """  # noqa: D301 (click keeps the line breaks of a paragraph that begins with \b)
 
 
 main.add_command(train)

@@ -1,4 +1,4 @@
-"""fuseprop doctor: what is installed, which backends work, and what to type so that more of them do."""
+"""fuseprop doctor: prints what is installed, which backends work, and the commands that repair the others."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .output import echo, echo_json
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 def doctor(json_: bool) -> None:
     """Look at the installation and try every backend; fail if none works."""
-    report = examine()
+    examination = examine()
     if json_:
-        echo_json(report.as_dict())
+        echo_json(examination.as_dict())
     else:
         lines = []
-        for title, findings in {**report.sections, "backends": report.backends}.items():
+        for title, findings in {**examination.sections, "backends": examination.backends}.items():
             lines += [title, *map(_line, findings)]
-        echo("\n".join([*lines, "", report.verdict]))
-    if not report.works:
+        echo("\n".join([*lines, "", examination.verdict]))
+    if not examination.works:
         raise click.exceptions.Exit(FAILED)
 
 

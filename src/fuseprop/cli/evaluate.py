@@ -1,4 +1,4 @@
-"""fuseprop evaluate MODEL DATA: how good a model is on rows whose target is known."""
+"""fuseprop evaluate MODEL DATA: prints the scores of a saved model on rows with targets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from ..data import is_file_name, load_table
 from ..data.target_cells import AUTO
 from ..model.model import Model
-from .output import echo, echo_json, warnings_told
+from .output import echo, echo_json, warnings_printed
 from .parameters import any_size, data, device
 from .parameters import target as target_option
 
@@ -35,8 +35,10 @@ def evaluate(
     if Path(data).suffix.lower() == ".npz" and len(loaded.task.targets) > 1:
         expected = None  # an NPZ file keeps several targets in one array
     reading = loaded.task.reading() if is_file_name(data) else AUTO
-    table = load_table(data, target or expected, loaded.feature_names, any_size=any_size, **reading.given())
-    with warnings_told():
+    table = load_table(
+        data, target or expected, loaded.feature_names, any_size=any_size, **reading.keywords()
+    )
+    with warnings_printed():
         scores = loaded.evaluate(table)
     if json_:
         backend = loaded.network.backend

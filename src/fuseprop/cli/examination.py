@@ -1,4 +1,4 @@
-"""What is installed here, which backends work, and what to type so that more of them do."""
+"""The examination of fuseprop doctor: what is installed, which backends work, and how to repair others."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ GROUP = "fuseprop.doctor"
 
 
 @dataclass(frozen=True)
-class Report:
-    """What was found, by section; which backends work; and a verdict with the line to type.
+class Examination:
+    """The findings by section, whether each backend works, and a verdict with a command to type.
 
     Attributes
     ----------
     sections : dict of str to list of Finding
-        "fuseprop" first, then what each backend's package says of its surroundings.
+        "fuseprop" first, then one section of each backend's package about its environment.
     backends : list of Finding
-        Each installed backend, tried: one fused kernel and one product against NumPy in float64.
+        Whether each installed backend works: one fused kernel and one product against NumPy in float64.
     verdict : str
-        In one or two sentences.
+        One or two sentences.
     """
 
     sections: dict[str, list[Finding]]
@@ -39,7 +39,7 @@ class Report:
 
     @property
     def works(self) -> bool:
-        """Whether any backend does."""
+        """Whether any backend works."""
         return any(finding.ok for finding in self.backends)
 
     def as_dict(self) -> dict[str, Any]:
@@ -47,8 +47,8 @@ class Report:
         return {**asdict(self), "works": self.works}
 
 
-def examine() -> Report:
-    """Look at everything; slow parts (compiling a kernel, starting a GPU) included. Does not raise."""
+def examine() -> Examination:
+    """Examine everything, also what takes long (compiling a kernel, starting a GPU). Does not raise."""
     sections = {
         "fuseprop": [
             _fuseprop(),
@@ -59,14 +59,14 @@ def examine() -> Report:
         try:
             sections[entry.name] = entry.load()()
         except Exception as error:
-            # A backend's package that cannot even be examined is itself a finding, of whatever kind.
+            # If the package of a backend cannot be examined, its error is the finding.
             sections[entry.name] = [Finding("examination", f"{type(error).__name__}: {error}", ok=False)]
     tried = {name: _try(name) for name in installed_backends()}
-    return Report(sections, list(tried.values()), _verdict(tried))
+    return Examination(sections, list(tried.values()), _verdict(tried))
 
 
 def _fuseprop() -> Finding:
-    """Say which fuseprop this is: backends are found only by what an installation says of them."""
+    """Return the version; with a fix if fuseprop is not installed: its backends are not found then."""
     if installed_version() is not None:
         return Finding("fuseprop", __version__)
     found = f"{__version__}, not installed: imported from {Path(__file__).resolve().parents[1]}"
@@ -81,7 +81,7 @@ def _try(name: str) -> Finding:
     except BackendUnavailable as error:
         return Finding(name, str(error), ok=False)
     except Exception as error:
-        # Whatever a broken installation raises, in whatever type, is what the user came to hear.
+        # A broken installation may raise any exception, and the user needs its text.
         return Finding(name, f"fails: {type(error).__name__}: {error}", ok=False)
     if wrong:
         return Finding(name, f"computes wrong on {backend.device}: {wrong}", ok=False)
@@ -89,7 +89,7 @@ def _try(name: str) -> Finding:
 
 
 def _miscomputed(backend: AnyBackend) -> str:
-    """Return what came out wrong, or nothing."""
+    """Return the operation whose result is wrong, or ""."""
     host = np.linspace(-2, 2, 6 * 6).reshape(6, 6)
     a, out = backend.from_host(host), backend.empty((6, 6))
     backend.matmul(a, a.T, out=out)

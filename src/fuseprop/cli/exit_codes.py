@@ -1,4 +1,4 @@
-"""What the command says to the shell. 0 is success, and 2, wrong use, is click's own."""
+"""The exit codes of the command, beside 0 for success and click's 2 for wrong use."""
 
 FAILED = 1
 UNAVAILABLE = 3

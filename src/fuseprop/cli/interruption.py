@@ -1,7 +1,7 @@
-"""Ctrl-C, remembered: a command ends by it wherever it falls.
+"""Ctrl-C, remembered, so that it ends the command even if its KeyboardInterrupt is lost.
 
-KeyboardInterrupt alone is not enough: C code that calls Python back takes it for an error of its own, and
-what is raised in a destructor or a callback of ctypes is printed and lost.
+It is lost if it is raised in a Python function that C code calls, which may replace it by an error of its
+own, or in a destructor or a ctypes callback, where Python prints it and goes on.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+FIT_INTERRUPTED = "training interrupted"
+"""The beginning of the warning with which `Network.fit` returns after Ctrl-C."""
+
 
 class Interruption:
-    """Whether Ctrl-C was received while this is entered; it raises KeyboardInterrupt too, as always.
+    """A context that remembers whether Ctrl-C was received, beside raising KeyboardInterrupt as usual.
 
-    A process that was told to ignore Ctrl-C, such as a job in the background, goes on ignoring it.
+    A process that ignores Ctrl-C, such as a job in the background, goes on ignoring it.
 
     Attributes
     ----------
-    received, told : bool
-        Whether there was one, and whether the user has been told so.
+    received, announced : bool
+        Whether Ctrl-C was received, and whether the user has been told that it took effect.
     """
 
     def __init__(self) -> None:
-        self.received = self.told = self._is_held = False
+        self.received = self.announced = self._is_deferred = False
         self._before: Any = None
 
     def __enter__(self) -> Self:
@@ -45,23 +48,23 @@ class Interruption:
             signal.signal(signal.SIGINT, self._before)
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt where one was received, and somebody kept it to himself."""
+        """Raise KeyboardInterrupt if Ctrl-C was received earlier, in case that its exception was lost."""
         if self.received:
             raise KeyboardInterrupt
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let what is short, and better whole, be done first; a second Ctrl-C ends it too."""
-        self._is_held = True
+    def deferred(self) -> Iterator[None]:
+        """Let a short block, such as writing a file, end before Ctrl-C takes effect; a second one ends it."""
+        self._is_deferred = True
         try:
             yield
         finally:
-            self._is_held = False
+            self._is_deferred = False
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = True
-        if self._is_held:
-            self._is_held = False
+        if self._is_deferred:
+            self._is_deferred = False
             return
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""fuseprop learn TOPIC: a short training whose numbers show what there is to learn."""
+"""fuseprop learn TOPIC: prints a topic of the course, a short training whose numbers show its point."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from ..backend.registry import load_backend
 from ..checks.quoting import shown
 from ..learn import TOPICS, Result
 from ..plots import save_figure
+from .interruption import FIT_INTERRUPTED
 from .output import Run, echo, echo_json
 from .parameters import device, one_of, plot_path
-
-INTERRUPTED = "training interrupted"
-"""How the warning begins with which `Network.fit` ends on Ctrl-C."""
 
 
 @click.command(epilog=f"Topics: {', '.join(TOPICS)}.")
@@ -35,7 +33,7 @@ def learn(topic: str, seed: int, device: str | None, json_: bool, plot: Path | N
     result = _run(topic, backend, seed)
     drawn = None
     if plot is not None:
-        with Run.current().beside("the picture was not drawn"):
+        with Run.current().noting_failure("the picture was not drawn"):
             save_figure(result.figure, plot)
             drawn = plot
     if json_:
@@ -51,15 +49,15 @@ def learn(topic: str, seed: int, device: str | None, json_: bool, plot: Path | N
 
 
 def _run(topic: str, backend: AnyBackend, seed: int) -> Result:
-    """Run a topic; raise KeyboardInterrupt where Ctrl-C ended one of its trainings.
+    """Run a topic; raise KeyboardInterrupt if Ctrl-C ended one of its trainings.
 
-    `Network.fit` ends with a warning then, and the topic would go on with half of what it is about.
+    `Network.fit` only warns and returns then, and the topic would go on with an incomplete training.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=INTERRUPTED)
+        warnings.filterwarnings("error", message=FIT_INTERRUPTED)
         try:
             return TOPICS[topic](backend, seed)
         except UserWarning as warning:
-            if not str(warning).startswith(INTERRUPTED):
+            if not str(warning).startswith(FIT_INTERRUPTED):
                 raise
             raise KeyboardInterrupt from None

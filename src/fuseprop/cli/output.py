@@ -1,12 +1,12 @@
-"""What a command writes: results, which it must deliver, and words beside them, which may fail.
+"""Output of the command: results on standard output, everything else on standard error.
 
-Results go to standard output; where that cannot be written, the command fails. Everything else goes to
-standard error, and what fails there, or in a picture, is kept until the end: the command then says so in a
-line and ends with exit code 1, but with its model and its results.
+If standard output cannot be written, the command fails at once. If standard error or a picture cannot be
+written, the failure is noted in `Run`: the command goes on to write its model and its results, prints the
+failure at the end, and exits with code 1.
 
-Nothing that steers a terminal is written to one: names and cells come from files.
+Names and cells come from files, so control characters in them are escaped before they reach a terminal.
 
-A stream writes all of a text or raises: `whole_streams` sees to that, for click's own words too.
+Within `whole_streams` a stream writes all of a text or raises, also for what click writes.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from .interruption import Interruption
 
 
 class Run:
-    """One run of the command.
+    """One run of the command: its interruption, and the failures that it survives.
 
     Attributes
     ----------
     interruption : Interruption
     failures : list of str
-        What failed beside the results, in words.
+        What failed but did not end the command, as ``what: why``.
     """
 
     def __init__(self, interruption: Interruption | None = None) -> None:
@@ -47,43 +47,47 @@ class Run:
 
     @classmethod
     def current(cls) -> Run:
-        """Return the one that is going on."""
+        """Return the run of the command that is being executed."""
         return click.get_current_context().ensure_object(cls)
 
-    def failed(self, what: str, why: str) -> None:
-        """Keep in mind what failed, each thing once."""
+    def note_failure(self, what: str, why: str) -> None:
+        """Note a failure to be printed at the end; the first one of each `what` counts."""
         if not any(failure.startswith(f"{what}: ") for failure in self.failures):
             self.failures.append(f"{what}: {why}")
 
     @contextmanager
-    def beside(self, what: str) -> Iterator[None]:
-        """Do what may fail, or be interrupted, without the rest; `what` says that it failed."""
+    def noting_failure(self, what: str) -> Iterator[None]:
+        """Note an exception in a block as the failure `what`, or Ctrl-C, and let the command go on."""
         try:
             yield
         except KeyboardInterrupt:
             self.interruption.received = True
-        except Exception as error:  # a library that draws may raise anything
-            self.failed(what, reason(error))
+        except Exception as error:  # a drawing library may raise any of them
+            self.note_failure(what, reason(error))
 
     def say(self, text: str) -> None:
-        """Write a line to standard error."""
-        if sys.stderr is None:  # as Python sets it in a process without one
-            self.failed(NOT_SHOWN, "standard error is closed.")
+        """Write a line to standard error; note it if that fails."""
+        if sys.stderr is None:  # Python sets it to None if the descriptor is closed
+            self.note_failure(NOT_SHOWN, "standard error is closed.")
             return
         try:
             click.echo(text, err=True)
         except (OSError, ValueError) as error:
-            self.failed(NOT_SHOWN, reason(error))
+            self.note_failure(NOT_SHOWN, reason(error))
 
 
 class ResultsLost(OSError):
-    """Standard output cannot be written."""
+    """The results could not be written to standard output."""
 
 
 def echo(text: str, *, nl: bool = True) -> None:
-    """Write results to standard output. Raises ResultsLost; BrokenPipeError where nobody reads any more."""
+    """Write results to standard output.
+
+    Raises BrokenPipeError if the reader has ended, ResultsLost for any other failure.
+    """
     try:
-        # Unless color is True, click drops what looks like a colour from a class where no terminal reads.
+        # Unless color is True, click removes escape sequences from text that goes to a file or a pipe, and
+        # so from names of classes too.
         click.echo(text, nl=nl, color=True)
     except BrokenPipeError:
         raise
@@ -98,21 +102,21 @@ def echo(text: str, *, nl: bool = True) -> None:
 
 def echo_json(result: dict[str, Any]) -> None:
     """Write one JSON object to standard output; numbers that are not finite become null."""
-    text = json.dumps(_plain(result), indent=2, allow_nan=False, ensure_ascii=False)
-    echo("\n".join(line if line.isprintable() else _ascii(line) for line in text.split("\n")))
+    text = json.dumps(_json_value(result), indent=2, allow_nan=False, ensure_ascii=False)
+    echo("\n".join(line if line.isprintable() else _json_escaped(line) for line in text.split("\n")))
 
 
 def reason(error: BaseException) -> str:
-    """Return an error in words, its notes too."""
-    unnamed = "there is not enough memory." if isinstance(error, MemoryError) else type(error).__name__
-    text = str(error) or unnamed
+    """Return an error's text with its notes, printable; its type's name if it has no text."""
+    without_text = "there is not enough memory." if isinstance(error, MemoryError) else type(error).__name__
+    text = str(error) or without_text
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}." if error.filename is None else f"{error.filename}: {error.strerror}."
     return printable("\n".join([text, *getattr(error, "__notes__", [])]))
 
 
 class _Closed(io.TextIOBase):
-    """A standard output that is not there: Python sets None, for which click writes nothing in silence."""
+    """Stands for a closed standard output and raises: for None, as Python sets it, click writes nothing."""
 
     encoding, errors = "utf-8", "strict"
 
@@ -122,10 +126,10 @@ class _Closed(io.TextIOBase):
 
 @contextmanager
 def whole_streams() -> Iterator[None]:
-    """Let the standard streams write all of a text or raise while this is entered.
+    """Make the standard streams write all of a text or raise within this context.
 
-    Without a buffer (PYTHONUNBUFFERED, ``python -u``) a stream hands a text to the system once, which may
-    take a part of it, such as what the disk still holds; Python drops the rest and says nothing.
+    Without a buffer (PYTHONUNBUFFERED, ``python -u``) a stream makes a single system call for a text, which
+    may write only part of it, as on a full disk; Python drops the rest without an error.
     """
     before = sys.stdout, sys.stderr
     buffered = []
@@ -133,26 +137,26 @@ def whole_streams() -> Iterator[None]:
         stream = getattr(sys, name)
         if isinstance(getattr(stream, "buffer", None), io.RawIOBase):
             buffer = io.BufferedWriter(stream.buffer)
-            made = io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=True)
-            buffered.append(made)
-            setattr(sys, name, made)
+            wrapper = io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=True)
+            buffered.append(wrapper)
+            setattr(sys, name, wrapper)
     if sys.stdout is None:
         sys.stdout = _Closed()
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
-        for stream in (*buffered, *before):  # click has put those aside whose readers are gone
+        for stream in (*buffered, *before):  # after a broken pipe, click has replaced the streams in `sys`
             flush(stream)
-        for made in buffered:
+        for wrapper in buffered:
             with suppress(OSError, ValueError):
-                made.detach().detach()  # which would close the stream that was there before
+                wrapper.detach().detach()  # otherwise its end would close the original stream
 
 
 def flush(stream: TextIO | None) -> bool:
-    """Write out what a standard stream still holds; return whether that worked.
+    """Flush a standard stream; return whether that worked.
 
-    Where it did not, the rest goes nowhere: Python would try once more at the end, and fail the process.
+    If not, the stream is redirected to the null device: Python flushes it again at exit, and would fail.
     """
     if stream is None:
         return True
@@ -161,54 +165,55 @@ def flush(stream: TextIO | None) -> bool:
     except (OSError, ValueError):
         with suppress(OSError, ValueError):
             descriptor = stream.fileno()
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, descriptor)
-            os.close(nowhere)
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, descriptor)
+            os.close(null)
         return False
     return True
 
 
-def cell(value: object, dtype: str) -> str:
-    """Return a number in as many digits as tell it apart in `dtype`, anything else as text."""
+def cell_text(value: object, dtype: str) -> str:
+    """Return a value as text, a float with the fewest digits that give it back in `dtype`."""
     if isinstance(value, float | np.floating):
         return str(np.dtype(dtype).type(value))
     return str(value)
 
 
 def spreadsheet_cell(text: str) -> str:
-    """Return a text as a spreadsheet takes it for one: with an apostrophe where it would compute it."""
+    """Return a text that a spreadsheet shows as it is: with an apostrophe before what it would compute."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 @contextmanager
-def warnings_told() -> Iterator[None]:
-    """Write warnings of fuseprop's own as a line each to standard error."""
+def warnings_printed() -> Iterator[None]:
+    """Print each UnlikeTrainingWarning as a line to standard error within this context."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", UnlikeTrainingWarning)
         before = warnings.showwarning
 
-        def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, UnlikeTrainingWarning):
                 Run.current().say(f"Warning: {printable(str(message))}")
             else:
                 before(message, category, *place, **more)
 
-        warnings.showwarning = tell
+        warnings.showwarning = show
         yield
 
 
-def _ascii(text: str) -> str:
-    """Return a line of JSON with everything that is not printable as JSON's own escapes."""
+def _json_escaped(text: str) -> str:
+    """Return a line of JSON with unprintable characters as JSON escapes."""
     return "".join(
         character if character.isprintable() else json.dumps(character)[1:-1] for character in text
     )
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
+    """Return a value in types that JSON has: arrays as lists, numbers that are not finite as None."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return _json_value(value.tolist())
     return None if isinstance(value, float) and not isfinite(value) else value

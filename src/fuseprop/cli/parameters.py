@@ -1,6 +1,6 @@
-"""What the commands' arguments and options accept, and how it is told when they do not.
+"""Arguments and options that commands share, and the conversion of their texts to values.
 
-Each function turns the text of one into its value, or raises click.BadParameter: exit code 2, with the usage.
+A conversion raises click.BadParameter for a text that it does not accept: exit code 2, with the usage.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ any_size = click.option(
 
 
 def data(text: str) -> str:
-    """A file, or the name of a built-in data set; what looks like such a name and is none is refused."""
+    """Return the path of a file, or the name of a built-in data set; raise for an unknown name."""
     try:
         is_file_name(text)
     except DataError as error:
@@ -44,18 +44,18 @@ def data(text: str) -> str:
 
 
 def target(about: str) -> Callable[[Command], Command]:
-    """The option --target: names with commas between them, or the option again for each."""
+    """Return the option --target: names separated by commas, or the option repeated for each."""
     return click.option("--target", multiple=True, callback=_names, help=about)
 
 
 def _names(
     _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...] | None:
-    """Return all names in these texts; one with a comma stands in double quotes. None where there is none."""
+    """Return all names in these texts, or None without any; a name with a comma stands in double quotes."""
     parts = [name.strip() for text in texts for name in _cells(text)]
     if "" in parts or len(set(parts)) < len(parts):
-        told = " ".join(map(repr, texts))
-        raise click.BadParameter(f"expected different names with commas between them, got {told}.")
+        given = " ".join(map(repr, texts))
+        raise click.BadParameter(f"expected different names with commas between them, got {given}.")
     return tuple(parts) or None
 
 
@@ -67,7 +67,7 @@ def _cells(text: str) -> list[str]:
 
 
 def sizes(text: str) -> tuple[int, ...]:
-    """Layer sizes such as 64,32; nothing or "none" for no layer."""
+    """Return layer sizes, written as 64,32; none for an empty text or "none"."""
     if text.strip().lower() in ("", "none"):
         return ()
     try:
@@ -79,7 +79,7 @@ def sizes(text: str) -> tuple[int, ...]:
 
 
 def one_of(kind: str, choices: Mapping[str, object]) -> Callable[[str], str]:
-    """Return what accepts one name among choices and suggests the closest for any other."""
+    """Return a conversion that accepts the names of `choices`, and suggests the closest for any other."""
 
     def name(text: str) -> str:
         try:
@@ -92,7 +92,7 @@ def one_of(kind: str, choices: Mapping[str, object]) -> Callable[[str], str]:
 
 
 def activations(text: str) -> tuple[str, ...]:
-    """Names of activations with commas between them, repeated or not."""
+    """Return names of activations, separated by commas; a name may be repeated."""
     names = tuple(name.strip() for name in text.split(","))
     try:
         for name in names:
@@ -103,7 +103,7 @@ def activations(text: str) -> tuple[str, ...]:
 
 
 def model_path(text: str) -> Path:
-    """A model file that can be written: found out before hours of training, not after."""
+    """Return the path of a model file; raise before training if it could not be written after it."""
     path = Path(text)
     if path.suffix != SUFFIX:
         raise click.BadParameter(f"expected a name that ends in {SUFFIX}, got {text!r}.")
@@ -112,12 +112,12 @@ def model_path(text: str) -> Path:
 
 
 def interrupted_path(path: Path) -> Path:
-    """Return where a model goes whose training was interrupted: beside the one that may be there."""
+    """Return the path for the model of an interrupted training, next to `path`, which is left unchanged."""
     return path.with_suffix(f".interrupted{path.suffix}")
 
 
 def plot_path(text: str) -> Path:
-    """A picture that can be drawn and written: found out before training, not after."""
+    """Return the path of a picture; raise before training if it could not be drawn or written after it."""
     try:
         path = check_plot(text)
     except (ValueError, PlotsUnavailable) as error:
@@ -126,6 +126,7 @@ def plot_path(text: str) -> Path:
 
 
 def _writable(path: Path) -> Path:
+    """Return a path at which a file can be written; raise for any other."""
     try:
         check_place(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""fuseprop predict MODEL DATA: a line of answers for each row."""
+"""fuseprop predict MODEL DATA: prints the predictions of a saved model, a line for each row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from ..checks.quoting import printable
 from ..data import load_table
 from ..model.model import Model, Predictions
-from .output import cell, echo, echo_json, spreadsheet_cell, warnings_told
+from .output import cell_text, echo, echo_json, spreadsheet_cell, warnings_printed
 from .parameters import any_size, data, device
 
 
@@ -41,29 +41,31 @@ def predict(
         raise click.UsageError("--spreadsheet is about CSV: it does not go with --json.")
     loaded = Model.load(model, device)
     table = load_table(data, (), loaded.feature_names, any_size=any_size)
-    with warnings_told():
-        made = loaded.predict(table)
+    with warnings_printed():
+        predictions = loaded.predict(table)
     if json_:
         echo_json(
             {
                 "task": loaded.task.name,
                 "target": loaded.task.targets,
-                "classes": made.labels,
-                "predictions": made.values,
-                "probabilities": made.probabilities,
+                "classes": predictions.labels,
+                "predictions": predictions.values,
+                "probabilities": predictions.probabilities,
             }
         )
     else:
-        text = _csv(loaded, made, spreadsheet_cell if spreadsheet else str)
-        shown = sys.stdout is not None and sys.stdout.isatty()
-        echo(printable(text) if shown else text, nl=False)
+        text = _csv(loaded, predictions, spreadsheet_cell if spreadsheet else str)
+        is_terminal = sys.stdout is not None and sys.stdout.isatty()
+        echo(printable(text) if is_terminal else text, nl=False)
 
 
-def _csv(model: Model, made: Predictions, as_text: Callable[[str], str]) -> str:
-    values = made.values.reshape(len(made.values), -1)
+def _csv(model: Model, predictions: Predictions, as_text: Callable[[str], str]) -> str:
+    """Return the predictions as CSV with a header row; `as_text` is applied to names and classes."""
+    values = predictions.values.reshape(len(predictions.values), -1)
     header = ["prediction"] if values.shape[1] == 1 else [f"prediction {name}" for name in model.task.targets]
-    header += [f"probability {label}" for label in made.labels]
-    columns = [values] if made.probabilities is None else [values, made.probabilities]
+    header += [f"probability {label}" for label in predictions.labels]
+    probabilities = predictions.probabilities
+    columns = [values] if probabilities is None else [values, probabilities]
     dtype = str(np.dtype(model.network.backend.dtype))
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -71,7 +73,7 @@ def _csv(model: Model, made: Predictions, as_text: Callable[[str], str]) -> str:
     for row in zip(*columns, strict=True):
         writer.writerow(
             [
-                as_text(value) if isinstance(value, str) else cell(value, dtype)
+                as_text(value) if isinstance(value, str) else cell_text(value, dtype)
                 for part in row
                 for value in part
             ]

@@ -1,4 +1,4 @@
-"""fuseprop train DATA: from a table to a trained, scored and perhaps kept model."""
+"""fuseprop train DATA: trains a model on a table, prints its scores, and writes it to a file if asked to."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..formulas.losses import LOSSES
 from ..model.fitting import Fitting
 from ..plots import save_figure, training_figure
 from ..training.divergence import DivergenceError
+from .interruption import FIT_INTERRUPTED
 from .output import Run, echo, echo_json
 from .parameters import (
     activations,
@@ -33,7 +34,7 @@ from .parameters import (
     sizes,
 )
 from .parameters import target as target_option
-from .words import as_json, describe, results
+from .training_report import as_json, plan, results
 
 SHARE = click.FloatRange(0, 1, max_open=True)
 
@@ -99,7 +100,7 @@ def train(
     chosen = {name: value for name, value in given.items() if value is not None}
     fitting = Fitting(table, **{**suggestions_for(data), **chosen})
     if not quiet:
-        run.say(describe(fitting))
+        run.say(plan(fitting))
     try:
         history = _train(fitting, run, quiet=quiet, norms=plot is not None)
     except DivergenceError as error:
@@ -108,15 +109,15 @@ def train(
         raise error
     place = out
     if history.stop_reason == "interrupted":
-        place = _tell_interruption(fitting, run, out)
+        place = _announce_interruption(fitting, run, out)
     written, drawn = None, None
     if place is not None:
-        with run.beside("the model was not written"), run.interruption.held():
+        with run.noting_failure("the model was not written"), run.interruption.deferred():
             fitting.model.save(place)
             written = place
     report = fitting.report()
     if plot is not None:
-        with run.beside("the picture was not drawn"):
+        with run.noting_failure("the picture was not drawn"):
             save_figure(training_figure(history, fitting.table.source, fitting.model, fitting.table), plot)
             drawn = plot
     if json_:
@@ -128,26 +129,26 @@ def train(
 
 
 def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:
-    """Train; progress that cannot be shown is kept among what failed."""
+    """Train; note a failure of showing progress in `run`."""
     progress = Progress()
     run.interruption.check()
-    lost = OnEpochEnd(lambda _: run.interruption.check())
+    check_ctrl_c = OnEpochEnd(lambda _: run.interruption.check())
     with warnings.catch_warnings():
-        for said_here in ("training interrupted", NOT_SHOWN):
-            warnings.filterwarnings("ignore", message=said_here)
-        history = fitting.run(callbacks=[lost] if quiet else [progress, lost], norms=norms)
+        for own_message in (FIT_INTERRUPTED, NOT_SHOWN):  # which the command prints itself
+            warnings.filterwarnings("ignore", message=own_message)
+        history = fitting.run(callbacks=[check_ctrl_c] if quiet else [progress, check_ctrl_c], norms=norms)
     if progress.failure:
-        run.failed(NOT_SHOWN, f"{progress.failure}.")
+        run.note_failure(NOT_SHOWN, f"{progress.failure}.")
     return history
 
 
-def _tell_interruption(fitting: Fitting, run: Run, out: Path | None) -> Path | None:
-    """Say that training was interrupted; return where its model goes instead of `out`."""
+def _announce_interruption(fitting: Fitting, run: Run, out: Path | None) -> Path | None:
+    """Print that training was interrupted; return the path for its model instead of `out`."""
     place = None if out is None else interrupted_path(out)
-    stands = "this is the model as it stands"
+    outcome = "this is the model as it stands"
     if out is not None:
-        stands += f", to be kept in {shown(place, None)}; {shown(out, None)} was not written"
+        outcome += f", to be kept in {shown(place, None)}; {shown(out, None)} was not written"
     epochs = counted(fitting.settings.epochs, "epoch")
-    run.say(f"\ninterrupted after {fitting.history.epochs:,} of {epochs}; {stands}.")
-    run.interruption.received = run.interruption.told = True
+    run.say(f"\ninterrupted after {fitting.history.epochs:,} of {epochs}; {outcome}.")
+    run.interruption.received = run.interruption.announced = True
     return place

@@ -1,6 +1,24 @@
-"""Tables in: files and built-in data sets as arrays on the host, for networks to learn from.
+"""Tables of features and targets, read from files, arrays, data frames and built-in data sets.
 
-This part stands on NumPy and the standard library; scikit-learn's data sets need scikit-learn.
+`load_table` and `Table.of` make them; a `Task` says what a network learns from one and what its outputs mean.
+
+==================  =====================================================================================
+table               `Table`: features, targets and their names, made from arrays or data frames
+arrays              features and targets from arrays; columns: one array as plain values
+frames              data frames (pandas, Polars, PyArrow, structured arrays, dicts) as columns by name
+csv_file            reads CSV; csv_bytes checks the bytes before, csv_cells the header, and finds a bad cell
+npz_file            reads NPZ; npz_members checks each array's size before it takes memory
+datasets            the built-in data sets
+spelling            whether a text is a number, a number in another notation, or a missing value
+target_cells        whether a target column of texts holds numbers or classes
+target_columns      the classes of a target column, and the values that a task needs
+tasks               `Task`: regression, binary, exclusive or multi-label
+scaling             `Standardizer`: columns of mean 0 and standard deviation 1
+seen                `Seen`: the range of each feature in training, and a warning far outside of it
+errors              `DataError`, and how it lists columns
+==================  =====================================================================================
+
+Needs NumPy and the standard library; five of the data sets need scikit-learn.
 """
 
 from __future__ import annotations
@@ -45,23 +63,23 @@ def load_table(
     Parameters
     ----------
     data : str or Path
-        A file, by its suffix (.csv, .tsv, .txt; .npz), or a name among `DATASETS`. A file that is called like
-        a data set needs its folder: ``./iris``.
+        A file, recognized by its suffix (.csv, .tsv, .txt; .npz), or a name among `DATASETS`. A file of the
+        same name as a data set needs its folder: ``./iris``.
     target : str or sequence of str, optional
         The target columns of a CSV file, or the key of the target in an NPZ file ("y" if not given). An empty
-        sequence asks for features alone. Built-in data sets have their own target.
+        sequence gives a table without targets. Built-in data sets have their own target.
     features : sequence of str, optional
-        The features wanted, in this order; by default all columns that are not targets.
+        The feature columns, in this order; by default all columns that are not targets.
     target_as : "auto" | "numbers" | "text"
-        Whether the target holds numbers, or classes as they are written; by default numbers where every cell
-        is one, but classes where whole numbers have leading zeros, or more digits than a number keeps.
+        Whether the target holds numbers, or texts that are classes. "auto" takes it for numbers if every cell
+        is one, but for classes if whole numbers have leading zeros, or more digits than float64 keeps.
     keep_as_class : sequence of str
         Texts of the target that are classes although they look like a missing value (NA) or a number (14%).
     any_size : bool
-        Whether an NPZ file may unpack to what is out of proportion to its size: see `read_npz`.
+        Whether an NPZ file may unpack to far more bytes than it has: see `read_npz`.
 
-    Raises DataError for data that cannot be read or used; the text names the place. TypeError for
-    arrays: `Table.of` takes those.
+    Raises DataError, with the place, for data that cannot be read or used; ValueError for another
+    `target_as`; TypeError if `data` is neither a path nor a name (`Table.of` takes arrays).
     """
     if not isinstance(data, str | PathLike):
         raise TypeError(
@@ -93,7 +111,7 @@ def load_table(
 def is_file_name(data: str | Path) -> bool:
     """Return whether `data` names a file and not a built-in data set.
 
-    Raises DataError for what looks like a data set's name and is none; the choices are listed.
+    Raises DataError, which lists the data sets, for a name without suffix or folder that is not among them.
     """
     if isinstance(data, Path) or Path(data).suffix or Path(data).name != data:
         return True
@@ -102,5 +120,5 @@ def is_file_name(data: str | Path) -> bool:
 
 
 def suggestions_for(data: object) -> Mapping[str, object]:
-    """Return the settings of training that a built-in data set suggests; none for anything else."""
+    """Return the training settings that suit a built-in data set; none for any other `data`."""
     return DATASETS[data].suggestions if isinstance(data, str) and data in DATASETS else {}

@@ -1,4 +1,4 @@
-"""Features and targets from arrays: numbers as they are, texts and objects cell by cell as in a file."""
+"""Features and targets from arrays: numbers at once, texts and objects cell by cell as in a file."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import HostArray
-from ..checks.arrays import as_rows
+from ..checks.arrays import as_rows, first_not_finite
 from ..checks.quoting import literal
 from .columns import is_no_value, plain
 from .errors import DataError
 from .frames import frame_of
-from .spelling import BEYOND, why_no_number
+from .spelling import EXACT_LIMIT, why_no_number
 from .target_cells import Reading, read_cells
 from .target_columns import as_texts
 
 
 def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np.float64]:
-    """Return features (N, d) as finite numbers; texts and objects are read as the cells of a file are.
+    """Return features (N, d) as finite float64; texts and objects are read as the cells of a file are.
 
-    Raises DataError, with row and column, for anything else.
+    Raises DataError, with row and column, for a value that is no finite number, and for another shape;
+    TypeError for arrays on a device.
     """
     array = plain(source if source == "X" else f"{source}: X", X)
     if array.ndim != 2:
-        array = np.zeros(array.shape)  # the shape alone is told
+        array = np.zeros(array.shape)  # `as_rows` refuses it by its shape
     if array.dtype.kind in "OU":
         columns = [f"column {literal(names[j]) if names else j + 1}" for j in range(array.shape[1])]
         array = np.array(
             [
                 [
-                    _feature(value, f"{source}: row {i}, {column}")
+                    _feature_number(value, f"{source}: row {i}, {column}")
                     for value, column in zip(row, columns, strict=True)
                 ]
                 for i, row in enumerate(array.tolist(), 1)
             ]
         ).reshape(array.shape)
-    if names and array.dtype.kind == "f" and not np.isfinite(array).all():
-        i, j = np.argwhere(~np.isfinite(array))[0]
+    if names and array.dtype.kind == "f" and (position := first_not_finite(array)) is not None:
+        i, j = position
         raise DataError(
             f"{source}: row {i + 1}, column {literal(names[j])} holds {array[i, j]}; features are finite "
             f"numbers. Fill it, or leave the row out."
@@ -52,10 +53,10 @@ def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np
 
 
 def target_values(targets: Any, rows: int, reading: Reading, names: Sequence[str], source: str) -> HostArray:
-    """Return targets (N, t) as float64, or as text where a column holds classes: see `read_cells`.
+    """Return targets (N, t) as float64, or as text if a column holds classes: see `read_cells`.
 
-    Whole numbers that float64 would change are text as well. Raises DataError for another shape than
-    (`rows`,) or (`rows`, t), and as `plain` and `read_cells`.
+    Whole numbers that float64 cannot hold exactly become text. Raises DataError for another shape than
+    (`rows`,) or (`rows`, t), and as `plain` and `read_cells`; TypeError for arrays on a device.
     """
     frame = frame_of(targets)
     if frame is not None:
@@ -71,27 +72,27 @@ def target_values(targets: Any, rows: int, reading: Reading, names: Sequence[str
     numbers = _as_numbers(array, array, reading)
     if numbers is not None:
         return numbers
-    # Each different column is read once: reading one takes 50 us, and a small file may hold millions.
-    places: dict[bytes, int] = {}
-    columns, read = [], []
+    # Equal columns are read once: reading one takes 50 us, and a small NPZ file may hold millions.
+    position_of: dict[bytes, int] = {}
+    positions, distinct = [], []
     for j in range(array.shape[1]):
         content = array[:, j].tobytes()
-        if content not in places:
+        if content not in position_of:
             name = names[j] if j < len(names) else f"y{j + 1}"
-            read.append(_target(array[:, j], reading, f"{source}: row", f"target {literal(name)}"))
-            places[content] = len(places)
-        columns.append(places[content])
-    return stacked(read)[:, columns]
+            distinct.append(_target(array[:, j], reading, f"{source}: row", f"target {literal(name)}"))
+            position_of[content] = len(position_of)
+        positions.append(position_of[content])
+    return stacked(distinct)[:, positions]
 
 
 def stacked(columns: Sequence[HostArray]) -> HostArray:
-    """Return columns (N,) as one array (N, t): text where one of them is."""
+    """Return t columns (N,) as one array (N, t): text if one of them is, else float64."""
     if any(column.dtype.kind == "U" for column in columns):
         columns = [as_texts(column) for column in columns]
     return np.stack(columns, axis=1)
 
 
-def _feature(value: Any, place: str) -> float:
+def _feature_number(value: Any, place: str) -> float:
     if is_no_value(value):
         raise DataError(f"{place}: there is no value ({value}). Fill it, or leave the row out.")
     if isinstance(value, str):
@@ -105,19 +106,20 @@ def _feature(value: Any, place: str) -> float:
 
 
 def _target(column: HostArray, reading: Reading, before: str, after: str) -> HostArray:
-    """Return one column (N,) as numbers or text."""
+    """Return one column (N,) as numbers or text; `before` and `after` stand around the row in messages."""
     given, kind = column, column.dtype.kind
     if kind == "O" and all(isinstance(value, Real) and not is_no_value(value) for value in column):
-        column = _numbers(column)
+        column = _as_float64_if_possible(column)
         kind = column.dtype.kind
     numbers = _as_numbers(given, column, reading)
     if numbers is not None:
         return numbers
-    # What NumPy can tell apart is made text once.
+    # Equal values are converted to text once.
     different, codes = np.unique(
-        np.array([_text(value) for value in given]) if given.dtype.kind == "O" else given, return_inverse=True
+        np.array([_cell_text(value) for value in given]) if given.dtype.kind == "O" else given,
+        return_inverse=True,
     )
-    texts = [_text(value) for value in different.tolist()]
+    texts = [_cell_text(value) for value in different.tolist()]
     typed = kind == "U" or (kind == "O" and all(isinstance(value, str) for value in given))
     return read_cells(
         texts, codes.reshape(-1), reading, lambda row: f"{before} {row + 1}, {after}", typed=typed
@@ -125,33 +127,36 @@ def _target(column: HostArray, reading: Reading, before: str, after: str) -> Hos
 
 
 def _as_numbers(given: HostArray, column: HostArray, reading: Reading) -> HostArray | None:
-    """Return one or several columns as float64 where they are finite numbers that it holds, else None."""
-    if column.dtype.kind not in "biuf" or reading.target_as == "text" or _loses(given, column):
+    """Return `column`, one or several columns, as float64; None unless all are numbers that it holds.
+
+    None also if the reading asks for text, and for nan and inf. `given` has the values in the user's dtype.
+    """
+    if column.dtype.kind not in "biuf" or reading.target_as == "text" or _loses_digits(given, column):
         return None
     values = column.astype(np.float64)
     return values if np.isfinite(values).all() else None
 
 
-def _numbers(column: HostArray) -> HostArray:
+def _as_float64_if_possible(column: HostArray) -> HostArray:
     try:
         return column.astype(np.float64)
-    except (TypeError, OverflowError):  # whole numbers beyond float64, which are no numbers here
+    except (TypeError, OverflowError):  # a whole number beyond the range of float64
         return column
 
 
-def _loses(given: HostArray, column: HostArray) -> bool:
-    """Whether whole numbers change where they become float64."""
+def _loses_digits(given: HostArray, column: HostArray) -> bool:
+    """Whether a whole number among the values would change on its way to float64."""
     if given.dtype.kind not in "iuO" or column.dtype.kind == "O":
         return False
-    large = given[np.abs(column.astype(np.float64)) >= BEYOND]
+    large = given[np.abs(column.astype(np.float64)) >= EXACT_LIMIT]
     different = large if large.dtype.kind == "O" else np.unique(large)
     return any(isinstance(value, int) and int(float(value)) != value for value in different.tolist())
 
 
-def _text(value: Any) -> str:
-    """Return what a cell would hold: whole numbers without a point."""
+def _cell_text(value: Any) -> str:
+    """Return a value as the cell of a file would hold it: whole numbers without a decimal point."""
     if isinstance(value, str):
         return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < BEYOND:
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_LIMIT:
         return str(int(value))
     return str(int(value)) if isinstance(value, bool | np.bool_) else str(value)

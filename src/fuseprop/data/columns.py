@@ -1,4 +1,4 @@
-"""Arrays that users hand over for a table: plain values, or an error that says what to do with the others."""
+"""Arrays that users pass in for a table, as plain numbers and texts; an error says how to convert others."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from ..checks.arrays import check_on_host
 from ..checks.nonnumeric import check_plain
 from .errors import DataError
 
-NO_VALUE = ("NAType", "NaTType")
-"""The types of pandas.NA and pandas.NaT."""
+PANDAS_MISSING = ("NAType", "NaTType")
+"""The names of the types of pandas.NA and pandas.NaT."""
 
 
 def plain(name: str, values: Any) -> HostArray:
-    """Return numbers, texts or a mix of both as an array, without copying where that is possible.
+    """Return numbers, texts or a mix of both as an array of any shape, without copying where possible.
 
-    Raises DataError for what would lose its meaning on the way: as `check_plain`, and for complex numbers,
-    bytes, records and rows of different lengths. TypeError for arrays on a device.
+    A mix has dtype object. Raises DataError for dates, masked values and repeated column names (see
+    `check_plain`), complex numbers, bytes, records, other objects, and rows of different lengths; TypeError
+    for arrays on a device.
     """
     check_on_host(name, values)
     try:
@@ -31,17 +32,21 @@ def plain(name: str, values: Any) -> HostArray:
         array = np.asarray(values)
     except ValueError as error:
         raise DataError(f"{name} is no array: {error} Make rows equally long.") from error
-    if array.dtype.kind == "T":  # NumPy's strings of any length, which may have a value for what is missing
+    if array.dtype.kind == "T":  # NumPy's StringDType, which may hold an object for missing values
         array = array.astype(object)
-    refusal = _REFUSED.get(array.dtype.kind) or (_of_objects(array) if array.dtype.kind == "O" else None)
-    if refusal:
-        raise DataError(f"{name} {refusal}")
+    wrong = _REFUSED.get(array.dtype.kind) or (_not_plain(array) if array.dtype.kind == "O" else None)
+    if wrong:
+        raise DataError(f"{name} {wrong}")
     return array
 
 
 def is_no_value(value: object) -> bool:
     """Whether an object stands for a missing value: None, nan, pandas.NA, pandas.NaT."""
-    return value is None or type(value).__name__ in NO_VALUE or (isinstance(value, float) and value != value)
+    return (
+        value is None
+        or type(value).__name__ in PANDAS_MISSING
+        or (isinstance(value, float) and value != value)
+    )
 
 
 _COMPLEX = "holds complex numbers. Give their real and imaginary parts as columns of their own."
@@ -52,7 +57,8 @@ _REFUSED = {
 }
 
 
-def _of_objects(array: HostArray) -> str | None:
+def _not_plain(array: HostArray) -> str | None:
+    """Return what is wrong with the first object that is neither number, text nor missing value, or None."""
     for value in array.flat:
         if is_no_value(value):
             continue

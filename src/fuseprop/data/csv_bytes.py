@@ -1,4 +1,4 @@
-"""The bytes of a CSV file, looked at before they are parsed: what would be misread, or fill the memory."""
+"""Checks of a CSV file's bytes before they are parsed: binary data, endless lines, quotes never closed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from .errors import DataError
 
 BLOCK = 1 << 20
 LONGEST_LINE = 4 * BLOCK
-"""Lines of more bytes are refused: a parser needs many times their size at once."""
+"""Lines of more bytes are refused: a parser takes many times their size in memory."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 END = "end of file"
 
 
 def check_bytes(file: BinaryIO, place: str) -> int:
-    """Return how many quotes there are, and go back to the beginning.
+    """Return the number of double quotes in the file, and go back to its beginning.
 
-    Raises DataError for NULs, a byte order mark within the file, and lines of more than 4 MiB.
+    Raises DataError for UTF-16, NULs, a byte order mark within the file, and lines of more than 4 MiB.
+    `place` names the file in messages.
     """
     quotes = position = without_end = 0
     before = b""
@@ -47,7 +48,8 @@ def check_bytes(file: BinaryIO, place: str) -> int:
             raise DataError(
                 f"{place} has a line of more than {LONGEST_LINE:,} bytes; expected a line for each row."
             )
-        quotes += int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord('"')))  # six times bytes.count
+        # Six times as fast as `bytes.count`.
+        quotes += int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord('"')))
         position += len(block)
         before = block[-2:]
     file.seek(0)
@@ -55,16 +57,16 @@ def check_bytes(file: BinaryIO, place: str) -> int:
 
 
 def check_last_quote(lines: Iterable[str], delimiter: str, place: str) -> None:
-    """Raise DataError where a quoted cell never ends: all rows behind it would be one cell."""
+    """Raise DataError if a quoted cell never ends: it would take in all rows behind it."""
     first = last = 0
     cells: list[str] = []
     rows = csv.reader(chain(lines, [END]), delimiter=delimiter)
     try:
-        for cells in rows:  # noqa: B007 (the last one is looked at)
+        for cells in rows:  # noqa: B007 (the last row's are examined below)
             first, last = last + 1, rows.line_num
-    except csv.Error:  # the cell is longer than any that `csv` takes
+    except csv.Error:  # the cell is longer than `csv` allows
         first, cells = last + 1, []
-    if cells != [END]:  # it is part of the cell
+    if cells != [END]:  # a cell that is still open has taken the last line in
         raise DataError(
             f"{place}: a quote in the row that begins in line {first} is never closed. Close it, or write it "
             f'twice ("") where it is no end of a cell.'

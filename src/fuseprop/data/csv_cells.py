@@ -1,9 +1,8 @@
-"""What a CSV file's header says, and which cell is to blame when its numbers cannot be read."""
+"""The header of a CSV file, its blank rows, and the search for the first cell that cannot be read."""
 
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from os import SEEK_END
@@ -11,29 +10,29 @@ from pathlib import Path
 from typing import TextIO
 
 from ..checks.quoting import counted, literal
-from .errors import DataError, listed
+from .errors import DataError, listed, repeated
 from .spelling import number, why_no_number
 
 TAIL = 4096
-"""As many bytes at the end of a file are looked at."""
+"""Bytes at the end of a file that are examined for blank rows."""
 
-SPACES = "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
-"""What `str.strip` takes away: U+3000 is the last of them."""
+SPACES = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+"""The characters that `str.strip` removes; U+3000 is the last of them."""
 
 DELIMITERS = (",", ";", "\t")
 
 
 def header_of(file: TextIO, path: Path) -> tuple[list[str], str]:
-    """Read the header row; return the column names and the delimiter that makes most of them.
+    """Read the header row; return the column names, and the delimiter that gives the most of them.
 
-    Raises DataError for an empty file, a row of numbers, and names that are empty or repeated.
+    Raises DataError for an empty file, a header of numbers only, and names that are empty or repeated.
     """
     line = file.readline()
     while line and not line.strip():
         line = file.readline()
     if not line:
         raise DataError(f"{path} is empty; expected a header row and rows of numbers.")
-    # A wide header that is not split is a longer cell than `csv` takes.
+    # Delimiters that do not occur are left out: an unsplit header may be a longer cell than `csv` allows.
     candidates = [delimiter for delimiter in DELIMITERS if delimiter in line] or [","]
     splits = {delimiter: next(csv.reader([line], delimiter=delimiter)) for delimiter in candidates}
     delimiter = max(candidates, key=lambda candidate: len(splits[candidate]))
@@ -45,18 +44,18 @@ def header_of(file: TextIO, path: Path) -> tuple[list[str], str]:
         )
     if "" in names:
         raise DataError(f"{path}: column {names.index('') + 1} of {len(names)} has no name in the header.")
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise DataError(f"{path}: the header names {listed(repeated)} more than once; names must differ.")
+    twice = repeated(names)
+    if twice:
+        raise DataError(f"{path}: the header names {listed(twice)} more than once; names must differ.")
     return names, delimiter
 
 
-def filled(lines: Iterable[str], delimiter: str) -> Iterator[str]:
-    """Yield lines without the last ones that hold no cell but empty ones: a spreadsheet's blank rows."""
-    empty = _empty(delimiter)
+def without_blank_end(lines: Iterable[str], delimiter: str) -> Iterator[str]:
+    """Yield lines up to the last one with a cell that is not empty: spreadsheets append blank rows."""
+    blank = _blank_characters(delimiter)
     waiting: list[str] = []
     for line in lines:
-        if not line.strip(empty):
+        if not line.strip(blank):
             waiting.append(line)
             continue
         if waiting:
@@ -66,20 +65,20 @@ def filled(lines: Iterable[str], delimiter: str) -> Iterator[str]:
 
 
 def ends_blank(path: Path, delimiter: str) -> bool:
-    """Return whether the last row is blank; a file whose last row isn't need not be read line by line."""
+    """Return whether the last row is blank; only then must `without_blank_end` read the file line by line."""
     with path.open("rb") as end:
         end.seek(max(0, end.seek(0, SEEK_END) - TAIL))
         lines = end.read().decode(errors="replace").rstrip("\r\n").splitlines()
-    return not lines or not lines[-1].strip(_empty(delimiter))
+    return not lines or not lines[-1].strip(_blank_characters(delimiter))
 
 
-def _empty(delimiter: str) -> str:
-    """Return what the lines of blank rows consist of: also of spaces that do not break."""
+def _blank_characters(delimiter: str) -> str:
+    """Return the characters that a blank row's line consists of, non-breaking spaces among them."""
     return f'{delimiter}"{SPACES}'
 
 
 def explain(path: Path, names: Sequence[str], delimiter: str, features: Sequence[str]) -> str:
-    """Return what is wrong with the first bad cell or row, or nothing where all seems well."""
+    """Return the place of the first bad row or feature and what is wrong with it; "" if none is found."""
     numeric = set(features)
     for place, cells in _rows(path, delimiter):
         if not any(cell.strip() for cell in cells):
@@ -94,17 +93,18 @@ def explain(path: Path, names: Sequence[str], delimiter: str, features: Sequence
 
 
 def row_at(path: Path, delimiter: str, row: int) -> str:
-    """Return where a row, counted from 0, stands in the file: ``row 3 (line 5)``."""
+    """Return the place of a row, counted from 0, in the file, such as ``row 3 (line 5)``."""
     return next(islice((place for place, _ in _rows(path, delimiter)), row, None), f"row {row + 1}")
 
 
 def _rows(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield the rows below the header, each with where it stands.
+    """Yield the place and the cells of each row below the header.
 
     Rows are counted from 1 below the header, lines from 1 in the file. Empty lines are no rows.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(filled(file, delimiter), delimiter=delimiter)
-        next((cells for cells in rows if any(cell.strip() for cell in cells)), None)  # it may have shrunk
+        rows = csv.reader(without_blank_end(file, delimiter), delimiter=delimiter)
+        # The header; None if the file has been truncated meanwhile.
+        next((cells for cells in rows if any(cell.strip() for cell in cells)), None)
         for row, cells in enumerate((cells for cells in rows if cells), 1):
             yield f"row {row} (line {rows.line_num})", cells

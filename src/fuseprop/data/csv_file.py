@@ -1,6 +1,6 @@
 """CSV files: a header row, then numbers; target columns may hold text.
 
-NumPy reads the file in one pass. Only when it refuses, a second, slower pass finds the cell to blame.
+NumPy reads the file in one pass. If it fails, a second, slower pass finds the first cell that is at fault.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import NoReturn, TextIO
 import numpy as np
 
 from ..checks.quoting import literal, shown
-from ..storage.endings import let_through
-from ..storage.reading import REASON, border, open_file
+from ..storage.fatal import raise_fatal_cause
+from ..storage.reading import REASON, file_errors_as, open_file
 from .arrays import stacked
 from .csv_bytes import check_bytes, check_last_quote
-from .csv_cells import ends_blank, explain, filled, header_of, row_at
+from .csv_cells import ends_blank, explain, header_of, row_at, without_blank_end
 from .errors import DataError, check_columns, listed
 from .table import Table, check_apart
 from .target_cells import AUTO, Reading, read_cells
@@ -33,24 +33,24 @@ def read_csv(
 ) -> Table:
     """Return the table in a CSV file with a header row, in UTF-8.
 
-    The delimiter (comma, semicolon or tab) is the one that splits the header into most columns; cells may be
+    The delimiter is the comma, semicolon or tab that splits the header into the most columns; cells may be
     quoted. Features must be finite numbers; a target column holds numbers, or text throughout. Empty lines,
-    and blank rows at the end, are no rows.
+    and blank rows at the end, are ignored.
 
     Parameters
     ----------
     path : str or Path
     target : sequence of str
-        The target columns; an empty sequence for none.
+        The target columns, which must be named; an empty sequence for none.
     features : sequence of str, optional
-        The feature columns; the others are then ignored, whatever they hold. By default all but the targets.
+        The feature columns; the contents of all others are ignored. By default all but the targets.
     reading : Reading
         How the targets are read.
 
-    Raises DataError for a file that cannot be read or used, with row, line and column where there is one.
+    Raises DataError for a file that cannot be read or used, with row, line and column if a cell is at fault.
     """
     path = Path(path)
-    with border(path, DataError, "a CSV file", "Save it as CSV in UTF-8."), open_file(path) as file:
+    with file_errors_as(DataError, path, "a CSV file", "Save it as CSV in UTF-8."), open_file(path) as file:
         quotes = check_bytes(file, shown(path, None))
         text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
         names, delimiter = header_of(text, path)
@@ -80,10 +80,9 @@ def _read(
     features: list[str],
     reading: Reading,
 ) -> Table:
-    # A converter gives each different text of a target column a number, and other columns that are not
-    # features are not looked at.
+    # Converters number the different texts of each target column, and make 0 of columns that are not used.
     texts: dict[str, dict[str, int]] = {name: {} for name in target}
-    position, chosen = {name: i for i, name in enumerate(names)}, set(features)
+    column_of, chosen = {name: i for i, name in enumerate(names)}, set(features)
     converters: dict[int | str, Callable[[str], float]] = {
         i: _numbering(texts[name]) if name in texts else _ignore
         for i, name in enumerate(names)
@@ -93,7 +92,7 @@ def _read(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*input contained no data")
             cells = np.loadtxt(
-                filled(file, delimiter) if ends_blank(path, delimiter) else file,
+                without_blank_end(file, delimiter) if ends_blank(path, delimiter) else file,
                 delimiter=delimiter,
                 comments=None,
                 quotechar='"',
@@ -102,39 +101,42 @@ def _read(
                 encoding=None,
             )
     except (ValueError, OverflowError) as error:
-        let_through(error)
+        raise_fatal_cause(error)
         _blame(path, names, delimiter, features, str(error))
     if cells.size == 0:
         raise DataError(f"{path} holds no rows, only a header.")
-    X = np.ascontiguousarray(cells[:, [position[name] for name in features]])
+    X = np.ascontiguousarray(cells[:, [column_of[name] for name in features]])
     if cells.shape[1] != len(names) or not np.isfinite(X).all():
         _blame(path, names, delimiter, features, "not every cell is a finite number")
     columns = []
     for name in target:
         place = partial(_place, path, delimiter, name)
-        codes = cells[:, position[name]].astype(np.int64)
+        codes = cells[:, column_of[name]].astype(np.int64)
         columns.append(read_cells(list(texts[name]), codes, reading, place))
     targets = stacked(columns) if columns else None
     return Table(X, targets, tuple(features), tuple(target), str(path))
 
 
-def _numbering(seen: dict[str, int]) -> Callable[[str], float]:
-    return lambda text: float(seen.setdefault(text.strip(), len(seen)))
+def _numbering(codes: dict[str, int]) -> Callable[[str], float]:
+    """Return a converter from a text to its code; each new text is given the next code in `codes`."""
+    return lambda text: float(codes.setdefault(text.strip(), len(codes)))
 
 
 def _ignore(text: str) -> float:  # noqa: ARG001
+    """Convert a text of a column that is not used."""
     return 0.0
 
 
 def _place(path: Path, delimiter: str, column: str, row: int) -> str:
-    """Return where the cell of a column in a row, counted from 0, stands."""
+    """Return the place of the cell in a column and a row, counted from 0."""
     return f"{path}: {row_at(path, delimiter, row)}, column {literal(column)}"
 
 
-def _blame(path: Path, names: list[str], delimiter: str, features: list[str], refusal: str) -> NoReturn:
+def _blame(path: Path, names: list[str], delimiter: str, features: list[str], failure: str) -> NoReturn:
+    """Raise DataError with the first cell at fault, or else with what NumPy said, `failure`."""
     found = explain(path, names, delimiter, features)
     raise DataError(
         f"{path}: {found}"
         if found
-        else f"{path} is no table of numbers ({shown(refusal, REASON)}). Check blank lines and quotes."
+        else f"{path} is no table of numbers ({shown(failure, REASON)}). Check blank lines and quotes."
     )

@@ -1,4 +1,4 @@
-"""Built-in data sets: five from inside scikit-learn's package, and two of our own. Nothing is fetched."""
+"""Built-in data sets: five from scikit-learn's package, and two that are generated. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .errors import DataError
 from .table import Table
 
 SLOPE, INTERCEPT, NOISE = 2.0, -1.0, 0.1
-"""What `line` is made of: y = SLOPE x + INTERCEPT + noise with this standard deviation."""
+"""The data set `line`: y = SLOPE x + INTERCEPT + noise of standard deviation NOISE."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set by name.
+    """A built-in data set.
 
     Attributes
     ----------
     load : callable
         Returns the table.
     suggestions : mapping
-        Settings of training that suit it better than the defaults, by their names in `Settings`.
+        Training settings that suit it better than the defaults, by their names in `Settings`.
     """
 
     load: Callable[[], Table]
@@ -33,13 +33,13 @@ class Dataset:
 
 
 def load_dataset(name: str) -> Table:
-    """Return a data set by name; raises DataError for unknown names, or where scikit-learn is missing."""
+    """Return a data set by name; raise DataError for an unknown name, or without a needed scikit-learn."""
     check_name(name)
     return DATASETS[name].load()
 
 
 def check_name(name: str) -> None:
-    """Raise DataError, with the choices, where there is no data set `name`."""
+    """Raise DataError, which lists the choices, if there is no data set `name`."""
     try:
         choose("data set", name, DATASETS)
     except ValueError as error:

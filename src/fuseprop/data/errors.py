@@ -1,4 +1,4 @@
-"""DataError, and how columns are named in it."""
+"""DataError, and the checks and lists of column names in its messages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ class DataError(ValueError):
 
 
 def check_columns(wanted: Sequence[str], present: Sequence[str], source: str, what: str) -> None:
-    """Raise DataError that lists what is missing, what there is, and the closest name; also for repetition.
+    """Raise DataError if a wanted column is not present, or is wanted twice.
 
-    `what` is a plural, such as "features".
+    The error lists the missing columns and the present ones, and suggests the closest name. `what` is a
+    plural, such as "features".
     """
     check_different(wanted, source, what)
-    there = set(present)
-    missing = [name for name in wanted if name not in there]
+    known = set(present)
+    missing = [name for name in wanted if name not in known]
     if missing:
         kind = what.removesuffix("s") if len(missing) == 1 else what
         raise DataError(
@@ -31,14 +32,21 @@ def check_columns(wanted: Sequence[str], present: Sequence[str], source: str, wh
 
 
 def check_different(names: Sequence[str], source: str, what: str) -> None:
-    """Raise DataError for a name that is asked for more than once."""
-    if len(set(names)) < len(names):
-        repeated = [name for name, count in Counter(names).items() if count > 1]
-        raise DataError(f"{source}: {listed(repeated)} stands more than once among the {what}. Name it once.")
+    """Raise DataError if a name occurs twice in `names`."""
+    twice = repeated(names)
+    if twice:
+        raise DataError(f"{source}: {listed(twice)} stands more than once among the {what}. Name it once.")
+
+
+def repeated(names: Sequence[str]) -> list[str]:
+    """Return the names that occur more than once, each of them once."""
+    if len(set(names)) == len(names):  # much faster than counting them
+        return []
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def _with_commas(missing: Sequence[str], present: Sequence[str]) -> str:
-    """Return how the command takes a name with commas, where one was taken apart at them; else nothing."""
+    """Return how to type a name with commas, if the missing names are the parts of one; else ""."""
     for name in present:
         if "," in name and {part.strip() for part in name.split(",")} <= set(missing):
             return f" In the command a name with a comma stands in double quotes: {quote(quoted_cell(name))}."
@@ -46,12 +54,12 @@ def _with_commas(missing: Sequence[str], present: Sequence[str]) -> str:
 
 
 def quoted_cell(name: str) -> str:
-    """Return a name in double quotes, as the cell of a CSV file."""
+    """Return a name in double quotes, escaped as in a CSV file."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
 
 
 def listed(names: Sequence[str], limit: int = 12) -> str:
-    """Return names with commas between them, cut off after `limit`; what is not printable is escaped."""
+    """Return names with commas between them, at most `limit`; unprintable characters are escaped."""
     more = len(names) - limit
     return ", ".join(shown(name) for name in names[:limit]) + (f" and {more} more" if more > 0 else "")

@@ -1,11 +1,10 @@
-"""Data with named columns: pandas, Polars and PyArrow tables, structured arrays, dicts of columns.
+"""Data frames: pandas, Polars and PyArrow tables, structured arrays and dicts of columns.
 
-None of these libraries is imported: what has names and columns is one.
+They are recognized by their attributes, so that none of these libraries is imported.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 from ..backend import HostArray
 from ..checks.quoting import counted, literal
 from .columns import plain
-from .errors import DataError, check_columns, listed
+from .errors import DataError, check_columns, listed, repeated
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,10 @@ class Frame:
     Attributes
     ----------
     names : tuple of str
-        In the order of the columns; as they are numbered where nobody named them.
+        The columns' labels as text, in order.
     named : bool
-        Whether anybody named them: pandas numbers columns from 0 that nobody did. Labels of any type are
-        names, such as years, dates and tuples, and so are numbers in another order or with gaps.
+        Whether the labels are names. pandas labels columns without names 0, 1, 2, ...; labels of any other
+        type are names, such as years, dates and tuples, and so are numbers in another order or with gaps.
     """
 
     names: tuple[str, ...]
@@ -38,18 +37,18 @@ class Frame:
     def array(self, names: Sequence[str], source: str, what: str) -> HostArray:
         """Return the columns `names`, in that order, as an array (N, columns).
 
-        An array of objects, unless all columns hold numbers. Raises DataError for
-        names that are missing or stand there more than once, for columns that hold no plain values or differ
-        in length.
+        Its dtype is the common one if all columns hold numbers, otherwise object. Raises DataError for names
+        that are missing or repeated, and for columns that differ in length or do not hold plain values.
+        `source` and `what`, a plural such as "features", are for its message.
         """
-        repeated = [name for name, count in Counter(self.names).items() if count > 1 and name in names]
-        if repeated:
-            raise DataError(f"{source} has more than one column {listed(repeated)}; names must differ.")
+        twice = [name for name in repeated(self.names) if name in names]
+        if twice:
+            raise DataError(f"{source} has more than one column {listed(twice)}; names must differ.")
         check_columns(names, self.names, source, what)
         return self.stacked([self.names.index(name) for name in names], source)
 
     def stacked(self, places: Sequence[int], source: str) -> HostArray:
-        """Return the columns at these places, as `array` does."""
+        """Return the columns at these positions, as `array` does."""
         columns = [self._plain(place, source) for place in places]
         lengths = [len(column) for column in columns]
         for place, length in zip(places, lengths, strict=True):
@@ -59,7 +58,7 @@ class Frame:
                     f"{literal(self.names[places[0]])} has {lengths[0]:,}."
                 )
         if all(column.dtype.kind in "biuf" for column in columns):
-            # Whole numbers stay whole: a target may hold some that float64 cannot.
+            # No cast to float64: a target may hold whole numbers beyond 2^53.
             return np.stack(columns, axis=1) if columns else np.empty((0, 0))
         return np.stack([column.astype(object) for column in columns], axis=1)
 
@@ -72,7 +71,7 @@ class Frame:
 
 
 def frame_of(data: Any) -> Frame | None:
-    """Return the columns of what has any, None for everything else.
+    """Return the named columns of a data frame, or None for any other data.
 
     Raises TypeError for lazy tables, which hold no values yet.
     """
@@ -100,7 +99,7 @@ def frame_of(data: Any) -> Frame | None:
 
 
 def name_of(data: Any) -> str | None:
-    """Return the name of a single column that has one, such as a pandas Series."""
+    """Return the name of a single column, such as a pandas Series; None if it has none."""
     name = getattr(data, "name", None)
     return name if isinstance(name, str) and name and hasattr(data, "__len__") else None
 

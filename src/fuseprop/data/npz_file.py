@@ -1,4 +1,4 @@
-"""NPZ files: the arrays X and y, perhaps with feature_names, as `numpy.savez` writes them."""
+"""NPZ files: the arrays X, y and, optionally, feature_names, as `numpy.savez` writes them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import IO, cast
 import numpy as np
 
 from ..checks.quoting import counted, shown
-from ..storage.reading import border, open_file
+from ..storage.reading import file_errors_as, open_file
 from .errors import DataError, listed
-from .npz_members import FREE, RATIO, Bounded, Members
-from .table import Table
+from .npz_members import FREE_BYTES, FREE_BYTES_PER_BYTE, BoundedReads, Members
+from .table import Table, numbered
 from .target_cells import AUTO, Reading
 
 
@@ -26,7 +26,7 @@ def read_npz(
     *,
     any_size: bool = False,
 ) -> Table:
-    """Return the table in an NPZ file: X (N, d), a target (N,) or (N, t), and feature_names (d,) if there.
+    """Return the table in an NPZ file: X (N, d), a target (N,) or (N, t), and optional feature_names (d,).
 
     Parameters
     ----------
@@ -34,17 +34,17 @@ def read_npz(
     target : sequence of str
         The key of the target, "y" if not given; an empty sequence for none.
     features : sequence of str, optional
-        The features wanted, by name where the file has names.
+        The feature columns, by name; without names in the file, the names that its columns get.
     reading : Reading
         How the target is read.
     any_size : bool
         Whether a file may unpack to more than 100 times its size, and more than 1 GiB.
 
-    Nothing is unpickled. Raises DataError for files that are no NPZ, missing keys, arrays of other than
-    numbers and text, arrays out of proportion to the file, and whatever `Table.of` refuses.
+    Nothing is unpickled. Raises DataError for other files, missing keys, arrays that hold neither numbers nor
+    text, arrays out of proportion to the file, and as `Table.of`.
     """
     path = Path(path)
-    with border(path, DataError, "an NPZ file", "numpy.savez(path, X=X, y=y) writes one."):
+    with file_errors_as(DataError, path, "an NPZ file", "numpy.savez(path, X=X, y=y) writes one."):
         return _read(path, ("y",) if target is None else tuple(target), features, reading, any_size)
 
 
@@ -59,9 +59,10 @@ def _read(
             raise DataError(
                 f"{place} holds a single array; expected an NPZ file. numpy.savez(path, X=X, y=y) writes one."
             )
-        room = None if any_size else max(FREE, RATIO * os.fstat(file.fileno()).st_size)
-        with zipfile.ZipFile(cast(IO[bytes], Bounded(file))) as archive:
-            members = Members(archive, place, room)
+        size = os.fstat(file.fileno()).st_size
+        allowed = None if any_size else max(FREE_BYTES, FREE_BYTES_PER_BYTE * size)
+        with zipfile.ZipFile(cast(IO[bytes], BoundedReads(file))) as archive:
+            members = Members(archive, place, allowed)
             X = members.read("X", "bifu", "real numbers")
             targets = members.read(keys[0], "bifuU", "real numbers or text") if keys else None
             names = None
@@ -69,21 +70,21 @@ def _read(
                 given = members.read("feature_names", "iuU", "text")
                 if given.ndim != 1:
                     raise DataError(f"{place}: feature_names must have one axis, got {given.shape}.")
-                if X.ndim == 2 and len(given) != X.shape[1]:  # before each of them is made an object
+                if X.ndim == 2 and len(given) != X.shape[1]:  # checked before each is made a str
                     raise DataError(
                         f"{place}: feature_names has {counted(len(given), 'entry', 'entries')} for "
                         f"{counted(X.shape[1], 'column')}."
                     )
                 names = given.tolist() if X.ndim == 2 else None
     columns = targets.shape[1] if targets is not None and targets.ndim == 2 else 1
-    numbered = [f"{keys[0]}{i}" for i in range(1, columns + 1)] if columns > 1 else keys
-    with np.errstate(over="ignore"):  # what float64 cannot hold becomes inf, which a table refuses
+    target_names = None if targets is None else numbered(keys[0], columns) if columns > 1 else keys
+    with np.errstate(over="ignore"):  # longdouble beyond float64 becomes inf, which `Table.of` refuses
         table = Table.of(
             X if X.dtype.itemsize <= 8 else X.astype(np.float64),
             targets if targets is None or targets.dtype.kind != "f" else targets.astype(np.float64),
             feature_names=names,
-            target_names=None if targets is None else numbered,
+            target_names=target_names,
             source=str(path),
-            **reading.given(),
+            **reading.keywords(),
         )
     return table if features is None else table.with_features(features)

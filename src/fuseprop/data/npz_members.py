@@ -1,4 +1,4 @@
-"""The members of an NPZ file: an array each, whose size is checked before memory is taken for it."""
+"""The members of an NPZ file: one array each, whose size is checked before memory is taken for it."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ from ..checks.choices import suggestion
 from ..checks.quoting import literal, shown
 from .errors import DataError, listed
 
-FREE = 1 << 30
-"""As many bytes may be unpacked from a file of any size: 100,000 rows of 500 columns of zeros and ones, which
-are 200 times smaller in the file, take less than half."""
+FREE_BYTES = 1 << 30
+"""Bytes that a file of any size may unpack to: 100,000 rows of 500 columns of zeros and ones, which are 200
+times smaller in the file, take less than half."""
 
-RATIO = 100
-"""As many bytes may be unpacked for each byte of a file beyond that: zeros alone would have 1,000."""
+FREE_BYTES_PER_BYTE = 100
+"""Bytes that a larger file may unpack to for each of its own: a file of zeros alone has 1,000."""
 
-COLUMN = 512
-"""As many bytes are counted for each column beside its cells: a name, and what reading a target takes."""
+BYTES_PER_COLUMN = 512
+"""Bytes counted for each column beside its cells: for its name, and for reading it as a target."""
 
-AT_ONCE = 1 << 20
-"""As many bytes are read at once: only the directory of more than 20,000 members has more."""
+LONGEST_READ = 1 << 20
+"""The most bytes that are read at once: only a directory of more than 20,000 members is longer."""
 
 LONGEST_HEADER = 10_000
+"""The most bytes of an array's header that are parsed, as in NumPy."""
 
 ENTRY = r"""['"](descr|fortran_order|shape)['"]\s*:\s*(['"][^'"\\]{1,40}['"]|True|False|\([\d,\sL]{0,99}\))"""
 HEADER = re.compile(rf"\s*\{{\s*{ENTRY}\s*,\s*{ENTRY}\s*,\s*{ENTRY}\s*,?\s*\}}\s*")
-"""The header of plain numbers and text: fields and nested dtypes are refused without being evaluated."""
+"""The header of an array of numbers or text; structured dtypes do not match, and nothing is evaluated."""
 
 
-class Bounded:
-    """A file that refuses to be read in large pieces."""
+class BoundedReads:
+    """A file whose reads are bounded, so that `zipfile` takes little memory for a hostile directory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes, or all; raise ValueError for more than `AT_ONCE`."""
-        data = self._file.read(min(size, AT_ONCE + 1) if size >= 0 else AT_ONCE + 1)
-        if len(data) > AT_ONCE:
+        """Return up to `size` bytes, or all that follow; raise ValueError for more than `LONGEST_READ`."""
+        data = self._file.read(min(size, LONGEST_READ + 1) if size >= 0 else LONGEST_READ + 1)
+        if len(data) > LONGEST_READ:
             raise ValueError("it lists more members than any NPZ file has")
         return data
 
@@ -60,46 +61,56 @@ class Members:
     archive : zipfile.ZipFile
     place : str
         Names the file in messages.
-    room : int or None
-        As many bytes may still be unpacked; None for any number.
-
-    Raises DataError for members that are missing or cannot be read, and of other dtypes than were asked for.
+    allowed : int or None
+        How many bytes may still be unpacked; None for no limit.
     """
 
     archive: zipfile.ZipFile
     place: str
-    room: int | None
+    allowed: int | None
 
     def names(self) -> list[str]:
         """Return the names of all arrays."""
         return [name.removesuffix(".npy") for name in self.archive.namelist()]
 
     def read(self, key: str, kinds: Collection[str], expected: str) -> HostArray:
-        """Return an array, in native byte order, whose dtype is of one of these kinds: `numpy.dtype.kind`."""
+        """Return the array `key`, in native byte order.
+
+        Parameters
+        ----------
+        key : str
+        kinds : collection of str
+            The allowed `numpy.dtype.kind`, such as "bifu".
+        expected : str
+            What these kinds are, for messages.
+
+        Raises DataError if the array is missing, empty, damaged, of another dtype or larger than allowed.
+        """
         info = self._find(key)
         with self.archive.open(info) as member:
-            dtype, in_columns, shape, header = self._header(member, key)
+            dtype, is_fortran, shape, header = self._header(member, key)
             self._check_kind(key, dtype, kinds, expected)
-            if 0 in shape:  # its other sizes take no bytes, and so may be anything
+            if 0 in shape:  # it takes no bytes, so its other sizes could be huge
                 raise DataError(
                     f"{self.place}: the array {literal(key)} is empty, its shape is {literal(shape)}."
                 )
             size = prod(shape) * dtype.itemsize
-            there = info.file_size - header
-            if size != there:
+            present = info.file_size - header
+            if size != present:
                 raise DataError(
                     f"{self.place} is damaged: the array {literal(key)}, {dtype} of shape "
-                    f"{literal(shape)}, needs {size:,} bytes, but has {there:,}."
+                    f"{literal(shape)}, needs {size:,} bytes, but has {present:,}."
                 )
             columns = shape[1] if len(shape) == 2 else 1
-            self._take(key, max(size, 8 * prod(shape)) + COLUMN * columns)  # a table holds float64
+            # A table holds the values as float64, of 8 bytes each.
+            self._reserve(key, max(size, 8 * prod(shape)) + BYTES_PER_COLUMN * columns)
             data = bytearray(size)
-            for start in range(0, size, AT_ONCE):
-                piece = member.read(min(AT_ONCE, size - start))
+            for start in range(0, size, LONGEST_READ):
+                piece = member.read(min(LONGEST_READ, size - start))
                 if not piece:
                     raise DataError(f"{self.place} is damaged: the array {literal(key)} ends early.")
                 data[start : start + len(piece)] = piece
-        array = np.frombuffer(data, dtype).reshape(shape, order="F" if in_columns else "C")
+        array = np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
         if dtype.kind == "U":
             self._check_text(key, array)
         return array.astype(dtype.newbyteorder("="), copy=False)
@@ -126,7 +137,7 @@ class Members:
         return found[0]
 
     def _header(self, member: IO[bytes], key: str) -> tuple[np.dtype[np.generic], bool, tuple[int, ...], int]:
-        """Return dtype, whether the order is Fortran's, shape, and how many bytes come before the data."""
+        """Return dtype, whether the order is Fortran's, shape, and the number of bytes before the data."""
         begin = member.read(8)
         if begin[:6] != b"\x93NUMPY" or begin[6] not in (1, 2, 3):
             raise DataError(f"{self.place} is not an NPZ file: {literal(key)} is no array in it.")
@@ -159,18 +170,20 @@ class Members:
             )
             raise DataError(f"{self.place}: {literal(key)} must hold {expected}, got dtype {dtype}.{hint}")
 
-    def _take(self, key: str, size: int) -> None:
-        if self.room is None:
+    def _reserve(self, key: str, size: int) -> None:
+        """Count `size` bytes as unpacked; raise DataError if they are more than allowed."""
+        if self.allowed is None:
             return
-        if size > self.room:
+        if size > self.allowed:
             raise DataError(
                 f"{self.place}: the array {literal(key)} would take {size:,} bytes of memory, out of "
                 f"proportion to the file, which may have been made to fill it. If you trust it: "
                 f"--any-size, or any_size=True in Python."
             )
-        self.room -= size
+        self.allowed -= size
 
     def _check_text(self, key: str, array: HostArray) -> None:
+        """Raise DataError if an array of text holds numbers that are no Unicode characters."""
         codes = np.ascontiguousarray(array).reshape(-1).view(f"{array.dtype.byteorder}u4")
         if codes.size and (codes.max() > 0x10FFFF or ((codes >= 0xD800) & (codes <= 0xDFFF)).any()):
             raise DataError(f"{self.place} is damaged: the array {literal(key)} holds what is no text.")

@@ -1,4 +1,4 @@
-"""Standardizer: columns with mean 0 and standard deviation 1, and the way back."""
+"""Standardizer: scales columns to mean 0 and standard deviation 1, and back."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Standardizer:
     Attributes
     ----------
     mean, scale : (d,) float64
-        The mean and the standard deviation (divided by N) of each column; scale is 1 where a column is
-        constant but for rounding.
+        The mean and the standard deviation (divided by N) of each column; the scale is 1 for columns that
+        are constant except for rounding.
     """
 
     mean: Float
@@ -27,7 +27,7 @@ class Standardizer:
     @classmethod
     def fit(cls, X: Float) -> Standardizer:
         """Return the standardizer of rows X (N, d)."""
-        # Divided by its largest element, no column overflows when it is squared.
+        # Each column is divided by its largest element, so that its squares do not overflow.
         largest = np.abs(X).max(axis=0)
         largest[largest == 0.0] = 1.0
         unit = X / largest
@@ -37,11 +37,11 @@ class Standardizer:
         return cls(mean * largest, np.where(constant, 1.0, scale * largest))
 
     def apply(self, X: Float) -> Float:
-        """Return (X - mean) / scale, (N, d)."""
+        """Return (X - mean) / scale, of shape (N, d)."""
         result: Float = (X - self.mean) / self.scale
         return result
 
     def undo(self, Z: Float) -> Float:
-        """Return Z scale + mean, (N, d)."""
+        """Return Z * scale + mean, of shape (N, d)."""
         result: Float = Z * self.scale + self.mean
         return result

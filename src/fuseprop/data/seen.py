@@ -1,4 +1,4 @@
-"""Seen: between which values each feature lay in the rows learned from, and what lies far outside of them."""
+"""Seen: the range of each feature in the training rows, and a warning about rows far outside of it."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ from .table import Table
 
 Float = NDArray[np.float64]
 
-WIDTHS = 10.0
-"""Values further outside than so many times the width of what was seen are told: dozens of deviations where
-values are spread evenly, and about a hundred of a bell curve. A column that never varied counts as 1 wide, as
-where it is standardized: a flag that nobody had raised yet is no matter."""
+FAR = 10.0
+"""A value is reported if it lies further outside the range than this many times the range's width: dozens of
+standard deviations for evenly spread values, about a hundred for a bell curve. The width of a constant column
+counts as 1, as in its standardization: a flag that was never set in training gives no warning."""
 
-ROWS = 10
-"""From so many rows on, a column is told too where all of them lie outside, and none of them near."""
+ENOUGH_ROWS = 10
+"""A column is also reported if all its values, of at least this many rows, lie outside the range by more than
+`NEAR`."""
 
 NEAR = 0.25
-"""So near, in widths: a year or a number of a row may well go on where those of training end. Iris as it is,
-behind a scaler, has a column whose least value is 0.41 widths away; centimetres that become metres are some
-0.3 away where values are 50 with a deviation of 9."""
+"""In widths of the range: years or row numbers may well continue behind those of training. The raw columns of
+Iris, given to a model behind a scaler, include one whose least value is 0.41 widths away; centimetres that
+become metres are some 0.3 away if values are 50 with a deviation of 9."""
 
 ROUNDING = 1e-6
-"""What float32 may do to a number."""
+"""The relative change of a number that is rounded to float32, with a margin."""
 
 
 class UnlikeTrainingWarning(UserWarning):
-    """Rows are far outside of what a model learned from, so that its answers say nothing."""
+    """Rows lie far outside the range of the training rows, so that predictions for them mean nothing."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a model saw of its features in training.
+    """The range of each feature in the rows that a model was trained on.
 
     Attributes
     ----------
     low, high : (d,) float64
-        The least and the largest value of each feature; empty where nobody looked.
+        The least and the largest value of each feature; empty if they are not known.
     raw : bool
-        Whether these are a table's own columns. False for an estimator: it knows what it was handed, and not
-        what was done before, such as scaling.
+        Whether the features are a table's own columns. False for an estimator, whose inputs may have been
+        transformed, such as scaled, before `fit`.
     """
 
     low: Float
@@ -54,35 +55,38 @@ class Seen:
 
     @classmethod
     def of(cls, X: NDArray[np.floating], *, raw: bool = True) -> Seen:
-        """Return what rows X (N, d) show."""
+        """Return the ranges of the columns of X (N, d)."""
         return cls(X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64), raw)
 
     def joined(self, earlier: Seen) -> Seen:
-        """Return what these rows and earlier ones show together."""
+        """Return the ranges of these rows and earlier ones together."""
         return Seen(np.minimum(self.low, earlier.low), np.maximum(self.high, earlier.high), self.raw)
 
-    def told(self, table: Table, names: Sequence[str]) -> str:
-        """Return which of the columns `names` of a table are unlike what was seen; nothing where none is.
+    def warning_for(self, table: Table, names: Sequence[str]) -> str:
+        """Return a warning that names the table's columns far outside the ranges, or "" if none is.
 
-        Where nobody looked, that is told of an estimator, whose inputs are seldom a table's own columns.
+        `names` are those of the d features. If the ranges are not known, the warning says so for an
+        estimator, whose inputs are seldom a table's own columns, and is "" for other models.
         """
         if not self.low.size:
             return "" if self.raw else self._unknown(table.source)
         X = table.with_features(names).X
         low, high = (X[0], X[0]) if len(X) == 1 else (X.min(axis=0), X.max(axis=0))
-        (lowest, highest), (least, greatest) = self._far, self._near
-        away = (low > greatest) | (high < least) if len(X) >= ROWS else np.zeros(len(low), np.bool_)
-        columns = np.flatnonzero(away | (low < lowest) | (high > highest))
+        (far_below, far_above), (near_below, near_above) = self._far_limits, self._near_limits
+        apart = np.zeros(len(low), np.bool_)
+        if len(X) >= ENOUGH_ROWS:
+            apart = (low > near_above) | (high < near_below)
+        columns = np.flatnonzero(apart | (low < far_below) | (high > far_above))
         if not columns.size:
             return ""
-        far = (X[:, columns] < lowest[columns]) | (X[:, columns] > highest[columns]) | away[columns]
-        rows = np.flatnonzero(far.any(axis=1))
-        told = [
-            f"{shown(names[j])} ({_range(X[here, j].min(), X[here, j].max())} here, "
+        is_far = (X[:, columns] < far_below[columns]) | (X[:, columns] > far_above[columns]) | apart[columns]
+        rows = np.flatnonzero(is_far.any(axis=1))
+        reports = [
+            f"{shown(names[j])} ({_range(X[far, j].min(), X[far, j].max())} here, "
             f"{_range(self.low[j], self.high[j])} in training)"
-            for j, here in zip(columns.tolist(), far.T, strict=True)
+            for j, far in zip(columns.tolist(), is_far.T, strict=True)
         ]
-        more = f" and {len(told) - 5} more" if len(told) > 5 else ""
+        more = f" and {len(reports) - 5} more" if len(reports) > 5 else ""
         remedy = (
             "Check their units."
             if self.raw
@@ -92,38 +96,39 @@ class Seen:
         return (
             f"{_where(rows, len(X), table.source)} far outside of what the model learned from, so that its "
             f"{'answer there says' if len(rows) == 1 else 'answers there say'} nothing: "
-            f"{', '.join(told[:5])}{more}. {remedy}"
+            f"{', '.join(reports[:5])}{more}. {remedy}"
         )
 
     @staticmethod
     def _unknown(source: str) -> str:
         return (
             f"The model was saved by an estimator. Between which values its inputs lay in training is not "
-            f"known, nor what was done to them before, such as scaling, so that nobody can tell whether "
+            f"known, nor what was done to them before, such as scaling, so it is unknown whether "
             f"{source} is like them: do the same to it first."
         )
 
     @cached_property
-    def _far(self) -> tuple[Float, Float]:
-        """Beyond which any value is told."""
-        return self._limits(WIDTHS)
+    def _far_limits(self) -> tuple[Float, Float]:
+        """The limits, each (d,), beyond which any single value is reported."""
+        return self._limits(FAR)
 
     @cached_property
-    def _near(self) -> tuple[Float, Float]:
-        """Beyond which a column is told if no value lies within."""
+    def _near_limits(self) -> tuple[Float, Float]:
+        """The limits, each (d,), beyond which a column is reported if no value lies within."""
         return self._limits(NEAR)
 
     def _limits(self, widths: float) -> tuple[Float, Float]:
+        """Return the ranges extended by so many widths to both sides; constant columns by `FAR`."""
         with np.errstate(over="ignore", invalid="ignore"):
             largest = np.maximum(abs(self.low), abs(self.high))
             width = self.high - self.low
-            margin = np.where(width <= ROUNDING * largest, WIDTHS, widths * width)
+            margin = np.where(width <= ROUNDING * largest, FAR, widths * width)
             margin = np.nan_to_num(margin) + ROUNDING * largest
             return self.low - margin, self.high + margin
 
 
 def _where(rows: NDArray[np.intp], of: int, source: str) -> str:
-    """Return which rows are meant, with the verb."""
+    """Return the subject and the verb of the warning: the table, or some of its rows."""
     if len(rows) == of:
         return f"{source} is"
     first = f"row {rows[0] + 1}"

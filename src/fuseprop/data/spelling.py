@@ -1,6 +1,7 @@
-"""What a cell says: a number, a number that is spelled in another way, or that its value is missing.
+"""What the text of a cell is: a plain number, a number in another notation, a missing value, or other text.
 
-Only a plain number is ever read as one. What another spelling may mean is told, and never guessed at.
+Only plain numbers are read as numbers. Another notation, such as 1.234,5 or 14%, is named in an error and
+never interpreted.
 """
 
 from __future__ import annotations
@@ -52,25 +53,25 @@ MISSING = frozenset(
         "none",
     )
 )
-"""Texts that stand for no value in spreadsheets, databases, R, C, pandas and UCI's files, in lower case."""
+"""Texts for a missing value in spreadsheets, databases, R, C, pandas and UCI's files, in lower case."""
 
-BEYOND = 2.0**53
-"""From here on a float64 no longer tells whole numbers apart."""
+EXACT_LIMIT = 2.0**53
+"""From here on float64 does not hold every whole number."""
 
 LONGEST = 60
-"""A longer text is no number."""
+"""A text of more characters is not examined for other notations of numbers."""
 
 
 class Spelling(NamedTuple):
-    """What a text looks like, and what to do about it where it is a number."""
+    """A notation of numbers that is not read: what it looks like, and how to write it as a plain number."""
 
     looks_like: str
     remedy: str
 
 
 def number(text: str) -> float | None:
-    """Return the number that a cell holds, or None."""
-    # Python's `float` takes more: 1_000, and the digits of other scripts.
+    """Return the number, perhaps nan or inf, that a text is in plain notation; None for other texts."""
+    # Python's `float` also accepts 1_000 and the digits of other scripts, which are not plain notation.
     if "_" in text or not text.strip().isascii():
         return None
     try:
@@ -80,66 +81,66 @@ def number(text: str) -> float | None:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell says that its value is missing."""
+    """Whether a text stands for a missing value, such as "" or NA."""
     return visible(text).lower() in MISSING
 
 
 def visible(text: str) -> str:
-    """Return a text without space around it, and without marks of no width, such as U+200B and U+FEFF."""
+    """Return a text without space around it and without invisible characters, such as U+200B and U+FEFF."""
     if not text.isascii():
-        text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
+        text = "".join(character for character in text if unicodedata.category(character) != "Cf")
     return text.strip()
 
 
 def is_code(text: str) -> bool:
-    """Whether a text is a whole number that a number would not give back: 007, or more digits than 2^53."""
+    """Whether a text is a whole number that float64 would not give back: 007, or too many digits for it."""
     if re.fullmatch(r"[+-]?\d+", text, re.ASCII) is None:
         return False
     digits = text.lstrip("+-")
     if digits != "0" and digits.startswith("0"):
         return True
-    # Python reads no more than 4300 digits, and a float64 no number of more than 309.
+    # float64 holds no number of more than 309 digits, and `int` raises for more than 4300.
     return len(digits) > 309 or int(float(digits)) != int(digits)
 
 
 def other_spelling(text: str) -> Spelling | None:
-    """Return what a text that is no plain number looks like, if that is a number all the same."""
+    """Return the notation of a text that looks like a number but is no plain one; None for other texts."""
     text = text.strip()
     if len(text) > LONGEST or number(text) is not None:
         return None
     for pattern, spelling in _WRAPPED:
         inner = pattern.fullmatch(text)
-        if inner is not None and _is_spelled(inner[1]):
+        if inner is not None and _is_number_in_any_notation(inner[1]):
             return spelling
     for pattern, spelling in _GROUPED:
         if pattern.fullmatch(text):
             return spelling
     plain = _in_ascii(text)
-    if plain != text and _is_spelled(plain):
-        return _OTHER_SIGNS
+    if plain != text and _is_number_in_any_notation(plain):
+        return _OTHER_CHARACTERS
     return None
 
 
 def shared_spelling(texts: Sequence[str]) -> Spelling | None:
-    """Return what the texts of a column look like, where the same stands around the numbers in all of them.
+    """Return the notation of a column's texts if all of them differ only in their numbers, else None.
 
     Such as 10 kg and 12.5 kg, 12:30 and 9:05, 5k and 1M, 0x1F and 0xA0, or dates of one format. Plain numbers
-    may stand among them. What begins with a word, as class 1, is the name of something; an amount may begin
+    may be among them. A text that begins with a word, such as class 1, counts as a name; an amount may begin
     with its currency.
     """
-    around = ""
+    shared = ""
     for text in texts:
         if number(text) is not None:
             continue
-        here = _around_numbers(text) if len(text) <= LONGEST else None
-        if here is None or (around and here != around):
+        pattern = _around_numbers(text) if len(text) <= LONGEST else None
+        if pattern is None or (shared and pattern != shared):
             return None
-        around = here
-    return _SHARED if around else None
+        shared = pattern
+    return _SHARED if shared else None
 
 
 def why_no_number(cell: str) -> str:
-    """Return why a cell of numbers cannot be read and what to do about it, or nothing where it can."""
+    """Return why a feature's cell is no finite number and what to do about it; "" if it is one."""
     if not cell.strip():
         return "the cell is empty. Fill it, or leave the row out."
     value = number(cell)
@@ -177,7 +178,7 @@ _WRAPPED = [
         Spelling("a number with a space behind its sign", "Leave out the space."),
     ),
 ]
-"""A number with something around it: what is inside, and what the whole looks like."""
+"""Numbers with signs or units around them: a pattern whose group is the number, and the notation."""
 
 _THOUSANDS = "Leave out what stands between thousands."
 _COMMA = Spelling("a number with a decimal comma", "Write decimals with a point.")
@@ -218,9 +219,9 @@ _GROUPED = [
         Spelling("a number with apostrophes between thousands", _THOUSANDS),
     ),
 ]
-"""Numbers with other marks in them."""
+"""Numbers with separators in them: a pattern of the whole text, and the notation."""
 
-_OTHER_SIGNS = Spelling(
+_OTHER_CHARACTERS = Spelling(
     "a number in other signs than the digits 0 to 9, a minus and a point", "Write it in those."
 )
 
@@ -235,11 +236,11 @@ _NUMBER = re.compile(r"\d+(?:[.,_' \u00a0\u2009\u202f\u2019]\d+)*(?:[eE][+-]?\d+
 _MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*", re.IGNORECASE)
 _SIZE = re.compile(r"(?<=0)\s?(?:[kKmMbBgGtT])$")
 _BEGINNING = re.compile(r"[^\w]*(?:(?:[A-Z]{3}|[A-Za-z]{2}\.?|M)[^\w]*)?0")
-"""What may stand before the first number, written as 0: signs, a currency or a month."""
+"""What may precede the first number, which is written as 0 here: punctuation, a currency or a month (M)."""
 
 
 def _around_numbers(text: str) -> str | None:
-    """Return a text with 0 for each number, and M for each month; None for what is no number by its look."""
+    """Return a text with 0 for each number and M for each month; None if it does not begin like a number."""
     text = _in_ascii(text).lstrip("+-'\"~").rstrip()
     if _HEXADECIMAL.fullmatch(text):
         return "0x0"
@@ -247,19 +248,20 @@ def _around_numbers(text: str) -> str | None:
     return around if _BEGINNING.match(around) else None
 
 
-def _is_spelled(text: str) -> bool:
+def _is_number_in_any_notation(text: str) -> bool:
     value = number(text)
     return other_spelling(text) is not None if value is None else isfinite(value)
 
 
 def _in_ascii(text: str) -> str:
-    """Return what is visible of a text, the digits of other scripts as 0 to 9, other minus signs as "-"."""
+    """Return a text's visible characters, digits of other scripts as 0 to 9, other minus signs as "-"."""
     if text.isascii():
         return text
-    signs = []
-    for sign in unicodedata.normalize("NFKC", visible(text)):
-        digit = unicodedata.decimal(sign, None)
-        signs.append(
-            str(digit) if digit is not None else "-" if sign in "\u2010\u2011\u2012\u2013\u2212" else sign
-        )
-    return "".join(signs)
+    converted = []
+    for character in unicodedata.normalize("NFKC", visible(text)):
+        digit = unicodedata.decimal(character, None)
+        if digit is not None:
+            converted.append(str(digit))
+        else:
+            converted.append("-" if character in "\u2010\u2011\u2012\u2013\u2212" else character)
+    return "".join(converted)

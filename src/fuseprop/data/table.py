@@ -1,4 +1,4 @@
-"""Table: rows of features with one or more target columns, and what they are called."""
+"""Table: rows of features with or without target columns, and the names of both."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from .target_cells import AUTO, Reading
 
 @dataclass(frozen=True)
 class Table:
-    """N rows of d features, perhaps with t target columns.
+    """N rows of d features, with or without t target columns.
 
-    `Table.of` builds one from arrays and checks them.
+    `Table.of` checks arrays or a data frame, and makes one of them.
 
     Attributes
     ----------
     X : (N, d) float64
         The features.
     targets : (N, t) float64 or text, or None
-        Numbers, or the names of classes; None in a table that is only to be predicted.
+        Numbers, or the names of classes; None in a table of features alone.
     feature_names, target_names : tuple of str
         d and t names.
     source : str
-        Where the rows come from, for messages.
+        The file or data set that the rows come from, for messages.
     named : bool
-        Whether somebody named the features, whatever they are called; False where x1, x2, ... only number
-        them, so that their order counts.
+        Whether the features were given names; False if `feature_names` are x1, x2, ... for columns without
+        names, which are identified by their order.
     """
 
     X: NDArray[np.float64]
@@ -62,22 +62,23 @@ class Table:
 
         Parameters
         ----------
-        X : array_like (N, d), or named columns
-            Named columns are those of a pandas, Polars or PyArrow table, a structured array or a dict of
-            columns. Features are those that `feature_names` lists, or all but the targets.
+        X : array_like (N, d), or data frame
+            A data frame is a pandas, Polars or PyArrow table, a structured array or a dict of columns. The
+            features are the columns that `feature_names` lists, or all but the targets.
         targets : array_like (N,) or (N, t), or str, or list of str, optional
-            Numbers or text; or, with named columns, the names of those that are the targets.
+            Numbers or text; or the names of the data frame's columns that are the targets.
         feature_names, target_names : sequence of str, optional
-            The names of an array's columns: x1, x2, ... and y (y1, y2, ...) where none are given, or the
-            targets' own where they have names. With named columns they choose among them.
+            For an array, the names of its columns; by default x1, x2, ... and y (y1, y2, ...), or the names
+            that the targets have themselves. For a data frame, the columns to take.
         source : str
-            Where the rows come from, for messages.
+            The file or data set that the rows come from, for messages.
         target_as, keep_as_class
             How a target of text is read: see `Reading`.
 
         Raises DataError for wrong shapes, no rows, missing values, nan and inf, text among the features,
-        targets that are neither numbers nor classes (see `read_cells`), names that are missing or do not fit;
-        TypeError for what are not host arrays.
+        targets that are neither numbers nor classes (see `read_cells`), and names that are missing, repeated
+        or of another number; ValueError for another `target_as`; TypeError for arrays on a device, lazy
+        tables, and names that are no sequence.
         """
         reading = AUTO if target_as == "auto" and not keep_as_class else Reading(target_as, keep_as_class)
         feature_names = as_names("feature_names", feature_names)
@@ -111,15 +112,16 @@ class Table:
         return len(self.X)
 
     def take(self, rows: HostArray) -> Table:
-        """Return some rows, by their numbers."""
+        """Return the table of the rows with these indices, (n,) integers."""
         targets = None if self.targets is None else self.targets[rows]
         return replace(self, X=self.X[rows], targets=targets)
 
     def with_features(self, names: Sequence[str]) -> Table:
-        """Return the table with the features `names`, in that order, found by name.
+        """Return the table with the features `names`, in that order.
 
-        A table whose features nobody named is taken as it stands if it has as many. Raises DataError that
-        lists the features which are missing, or repeated.
+        Features are found by name; if they have no names, all are kept in their order, and given these names.
+        Raises DataError for missing or repeated names, and if there are no names but another number of
+        features.
         """
         names = as_names("names", names) or ()
         d = self.X.shape[1]
@@ -132,25 +134,28 @@ class Table:
                 raise DataError(f"{self.source} has {counted(d, 'feature')}, but {expected} expected.")
             return replace(self, feature_names=names, named=True)
         check_columns(names, self.feature_names, self.source, "features")
-        position = {name: i for i, name in enumerate(self.feature_names)}
-        columns = [position[name] for name in names]
+        column_of = {name: i for i, name in enumerate(self.feature_names)}
+        columns = [column_of[name] for name in names]
         return replace(self, X=np.ascontiguousarray(self.X[:, columns]), feature_names=names)
 
     def require_targets(self) -> HostArray:
-        """Return the targets; raise DataError where there are none."""
+        """Return the targets (N, t); raise DataError if the table has none."""
         if self.targets is None:
             raise DataError(f"{self.source} has no target column, which is needed here.")
         return self.targets
 
 
-@lru_cache(maxsize=4)  # for a model that is asked row by row; a wide table has millions of names
+@lru_cache(maxsize=4)  # for predictions row by row; only few, as a wide table has millions of names
 def numbered(letter: str, count: int) -> tuple[str, ...]:
-    """Return the names of columns that nobody named: x1, x2, ..."""
+    """Return default names of columns, such as x1, x2, ..."""
     return tuple(f"{letter}{i}" for i in range(1, count + 1))
 
 
 def as_names(what: str, names: Any) -> tuple[str, ...] | None:
-    """Return one name or several as a tuple; None stays None. Raises TypeError for what is neither."""
+    """Return one name or several as a tuple, None as None; raise TypeError for anything else.
+
+    `what` is the parameter's name, for the message.
+    """
     if names is None or isinstance(names, str):
         return None if names is None else (names,)
     if not isinstance(names, Iterable):
@@ -159,6 +164,7 @@ def as_names(what: str, names: Any) -> tuple[str, ...] | None:
 
 
 def _names(what: str, given: Sequence[str] | None, default: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """Return the given names, or the default; raise DataError for repeats or another number of them."""
     if given is None:
         return default
     names = tuple(given)
@@ -173,7 +179,7 @@ def _names(what: str, given: Sequence[str] | None, default: tuple[str, ...], sou
 
 
 def check_apart(features: Sequence[str], targets: Sequence[str], columns: Sequence[str], source: str) -> None:
-    """Raise DataError where a column is to be a feature and a target, and where no feature is left."""
+    """Raise DataError if a column is both a feature and a target, or if there is no feature."""
     both = [name for name in targets if name in features]
     if both:
         raise DataError(
@@ -187,13 +193,13 @@ def check_apart(features: Sequence[str], targets: Sequence[str], columns: Sequen
 def _target_names(
     frame: Frame, targets: Any, target_names: Sequence[str] | None, source: str
 ) -> tuple[str, ...] | None:
-    """Return the columns of a frame that are its targets; None where there are none, or they are at hand."""
+    """Return the names of the frame's target columns; None without targets, or if `targets` holds values."""
     if isinstance(targets, str):
         return (targets,)
     if targets is None:
         return None if target_names is None else tuple(target_names)
-    texts = isinstance(targets, list | tuple) and all(isinstance(name, str) for name in targets)
-    if not texts or not set(targets) <= set(frame.names):
+    are_texts = isinstance(targets, list | tuple) and all(isinstance(name, str) for name in targets)
+    if not are_texts or not set(targets) <= set(frame.names):
         return None
     if len(targets) == len(frame.array(frame.names[:1], source, "features")):
         raise DataError(
@@ -204,7 +210,7 @@ def _target_names(
 
 
 def _own_names(targets: Any) -> Sequence[str] | None:
-    """Return what targets are called where they are columns that have names."""
+    """Return the names of targets that are a data frame or a named column; None for other targets."""
     frame = frame_of(targets)
     if frame is not None:
         return frame.names if frame.named else None

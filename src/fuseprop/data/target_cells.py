@@ -1,4 +1,4 @@
-"""Texts of a target column: whether they are numbers or classes, and what is refused rather than guessed."""
+"""Target columns of texts: whether they hold numbers or classes; doubtful ones are refused, not guessed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,30 @@ from ..backend import HostArray
 from ..checks.choices import choose
 from ..checks.quoting import literal
 from .errors import DataError
-from .spelling import BEYOND, Spelling, is_code, is_missing, number, other_spelling, shared_spelling, visible
+from .spelling import (
+    EXACT_LIMIT,
+    Spelling,
+    is_code,
+    is_missing,
+    number,
+    other_spelling,
+    shared_spelling,
+    visible,
+)
 
-MANY = 20
-"""More different numbers than this in a column make it numeric, so that text in it is a mistake."""
+MANY_NUMBERS = 20
+"""A column with more different numbers than this is numeric, so that a text in it is a mistake."""
 
 KINDS = {
     "auto": "numbers where all are, else classes",
     "numbers": "numbers",
     "text": "classes, each as it is written",
 }
-"""What a target can be taken as."""
+"""The values of `target_as`, with what each takes a target for."""
 
 
-class Given(TypedDict):
-    """The keywords that choose a reading."""
+class ReadingKeywords(TypedDict):
+    """The keywords of `Table.of` and `load_table` that make up a `Reading`."""
 
     target_as: str
     keep_as_class: Sequence[str]
@@ -37,18 +46,19 @@ class Given(TypedDict):
 
 @dataclass(frozen=True)
 class Reading:
-    """How the texts of a target are to be read.
+    """How the texts of a target are read.
 
     Attributes
     ----------
     target_as : "auto" | "numbers" | "text"
-        "auto" reads numbers where every text is one, and classes otherwise; whole numbers that a number would
-        not give back (007, or 9007199254740993) are classes then. "text" takes each text for a class as it
-        is written, "numbers" refuses whatever is none.
+        "auto" reads numbers if every text is one, and classes otherwise; whole numbers that float64 would not
+        give back (007, or 9007199254740993) are classes then. "text" takes each text as it is written for a
+        class; "numbers" refuses all other texts.
     keep_as_class : sequence of str
         Texts that are classes although they look like a missing value (NA) or like a number (14%).
 
-    Raises ValueError for another `target_as`, and texts that are none.
+    Raises ValueError for another `target_as`, for `keep_as_class` that holds anything but non-empty texts,
+    and for both if they contradict each other.
     """
 
     target_as: str = "auto"
@@ -58,18 +68,18 @@ class Reading:
         choose("target_as", self.target_as, KINDS)
         if isinstance(self.keep_as_class, str):
             object.__setattr__(self, "keep_as_class", (self.keep_as_class,))
-        is_several = isinstance(self.keep_as_class, Iterable)
-        if is_several:
+        is_iterable = isinstance(self.keep_as_class, Iterable)
+        if is_iterable:
             object.__setattr__(self, "keep_as_class", tuple(self.keep_as_class))
-        if not is_several or not all(isinstance(text, str) and text.strip() for text in self.keep_as_class):
+        if not is_iterable or not all(isinstance(text, str) and text.strip() for text in self.keep_as_class):
             raise ValueError(
                 f"keep_as_class must be texts such as ('NA',), got {literal(self.keep_as_class)}."
             )
         if self.target_as == "numbers" and self.keep_as_class:
             raise ValueError('keep_as_class makes classes: it does not go with target_as="numbers".')
 
-    def given(self) -> Given:
-        """Return it as the keywords of `Table.of` and `load_table`."""
+    def keywords(self) -> ReadingKeywords:
+        """Return the reading as keywords of `Table.of` and `load_table`."""
         return {"target_as": self.target_as, "keep_as_class": self.keep_as_class}
 
 
@@ -84,21 +94,23 @@ def read_cells(
     *,
     typed: bool = False,
 ) -> HostArray:
-    """Return a column (N,) as numbers (float64) or as text.
+    """Return a target column (N,) as numbers (float64) or as text, of dtype str.
 
     Parameters
     ----------
     texts : sequence of str
-        The different texts, without space around them.
-    codes : (N,)
-        Which of them stands in each row.
+        The different texts of the column, without space around them.
+    codes : (N,) int64
+        The index in `texts` of each row's text.
+    reading : Reading
+        How the texts are read.
     place : callable
-        Returns where a row, counted from 0, is to be found, such as ``t.csv: row 3, column 'y'``.
+        Returns the place of a row, counted from 0, such as ``t.csv: row 3, column 'y'``.
     typed : bool
-        Whether the column came as text where numbers could have been given; such stays text.
+        Whether the column holds Python or NumPy strings, not a file's cells; numbers then stay text.
 
-    Raises DataError, with the place of the first such row: for a missing value, for a number in another
-    spelling or with units, for text among many numbers, and for codes that might as well be numbers.
+    Raises DataError, with the place of the first such row, for a missing value, a number in another notation
+    or with units, inf, text among many numbers, and numbers that may as well be codes or classes.
     """
     column = _Column(texts, codes, reading, place)
     column.refuse_missing()
@@ -109,8 +121,8 @@ def read_cells(
         return column.as_numbers()
     column.refuse_other_spellings()
     if not column.is_numeric():
-        if len(column.known()) > MANY:
-            column.refuse_other_than_numbers(f", as in the {len(column.known())} different numbers there")
+        if len(column.numbers()) > MANY_NUMBERS:
+            column.refuse_other_than_numbers(f", as in the {len(column.numbers())} different numbers there")
         column.refuse_shared_spelling()
         return column.as_text()
     if column.holds_codes():
@@ -125,6 +137,8 @@ def read_cells(
 
 
 class _Column:
+    """A column's different texts with the numbers that they are, and its refusals, which raise DataError."""
+
     def __init__(
         self,
         texts: Sequence[str],
@@ -138,10 +152,13 @@ class _Column:
         self._kept = set(reading.keep_as_class) & set(texts)
         self._place = place
         self._numbers = [None if text in self._kept else number(text) for text in texts]
-        # Most texts are plain numbers, of which nothing more is asked.
-        self._odd = [code for code, value in enumerate(self._numbers) if value is None or not isfinite(value)]
+        # Most texts are finite numbers, which pass all checks but the one for codes.
+        self._not_finite = [
+            code for code, value in enumerate(self._numbers) if value is None or not isfinite(value)
+        ]
 
-    def known(self) -> list[float]:
+    def numbers(self) -> list[float]:
+        """Return the different numbers of the column."""
         return [value for value in self._numbers if value is not None]
 
     def is_numeric(self) -> bool:
@@ -151,7 +168,7 @@ class _Column:
         return any(
             is_code(text)
             for text, value in zip(self._texts, self._numbers, strict=True)
-            if value is not None and (text[0] in "0+-" or abs(value) >= BEYOND)
+            if value is not None and (text[0] in "0+-" or abs(value) >= EXACT_LIMIT)
         )
 
     def as_text(self) -> HostArray:
@@ -159,7 +176,7 @@ class _Column:
 
     def as_numbers(self) -> HostArray:
         self.refuse_infinite()
-        return np.array(self.known())[self._codes]
+        return np.array(self.numbers())[self._codes]
 
     def refuse_missing(self) -> None:
         found = self._first(lambda text, _: is_missing(text) and text not in self._kept)
@@ -170,9 +187,9 @@ class _Column:
         if not visible(text):
             raise DataError(f"{self._place(row)}: the cell is empty{others}. Fill it, or leave the row out.")
         advice = ""
-        # Whoever keeps texts, as a model keeps its classes, knows how; numbers have no other classes.
+        # No advice about `keep_as_class` if the caller uses it already, or if the column is numeric.
         if (
-            len(self.known()) <= MANY
+            len(self.numbers()) <= MANY_NUMBERS
             and not self._reading.keep_as_class
             and self._reading.target_as != "numbers"
         ):
@@ -189,24 +206,24 @@ class _Column:
         found = self._first(lambda text, _: text not in self._kept and other_spelling(text) is not None)
         if found is not None:
             row, text, _ = found
-            raise DataError(f"{self._place(row)}: {told_spelling(text)} {AS_TEXT}")
+            raise DataError(f"{self._place(row)}: {_other_notation(text)} {AS_TEXT}")
 
     def refuse_other_than_numbers(self, why: str = "") -> None:
         found = self._first(lambda text, value: value is None and text not in self._kept)
         if found is not None:
             row, text, _ = found
-            told = f" {told_spelling(text)}" if other_spelling(text) else ""
-            raise DataError(f"{self._place(row)}: expected a number{why}, got {literal(text)}.{told}")
+            advice = f" {_other_notation(text)}" if other_spelling(text) else ""
+            raise DataError(f"{self._place(row)}: expected a number{why}, got {literal(text)}.{advice}")
 
     def refuse_shared_spelling(self) -> None:
-        """Refuse many different numbers with the same around them, such as a unit."""
+        """Refuse many different numbers with the same text around them, such as a unit."""
         texts = [text for text in self._texts if text not in self._kept]
-        spelling = shared_spelling(texts) if len(texts) > MANY else None
+        spelling = shared_spelling(texts) if len(texts) > MANY_NUMBERS else None
         if spelling is not None:
             found = self._first(lambda text, value: value is None and text not in self._kept)
             assert found is not None
             row, text, _ = found
-            raise DataError(f"{self._place(row)}: {_told(text, spelling)} {AS_TEXT}")
+            raise DataError(f"{self._place(row)}: {_looks_like(text, spelling)} {AS_TEXT}")
 
     def refuse_infinite(self, but: Callable[[str], bool] = lambda _: False) -> None:
         found = self._first(lambda text, value: value is not None and not isfinite(value) and not but(text))
@@ -215,7 +232,7 @@ class _Column:
             raise DataError(f"{self._place(row)}: expected a finite number, got {literal(text)}.")
 
     def refuse_undecided(self) -> None:
-        """Refuse whole numbers with leading zeros, or too many digits, that could be either."""
+        """Refuse whole numbers with leading zeros or too many digits that could be codes or numbers."""
         if not self._mostly_different():
             return
         found = self._first(lambda text, _: is_code(text), range(len(self._texts)))
@@ -229,7 +246,7 @@ class _Column:
         )
 
     def refuse_many_texts(self) -> None:
-        """Refuse numbers that came as text and differ as those of a regression do."""
+        """Refuse strings that are numbers and mostly differ, as the targets of a regression do."""
         if self._mostly_different():
             raise DataError(
                 f"{self._place(0)}: {literal(self._texts[self._codes[0]])} is one of {len(self._texts)} "
@@ -238,16 +255,16 @@ class _Column:
             )
 
     def _mostly_different(self) -> bool:
-        return len(self._texts) > max(MANY, len(self._codes) / 2)
+        return len(self._texts) > max(MANY_NUMBERS, len(self._codes) / 2)
 
     def _first(
         self, wrong: Callable[[str, float | None], bool], among: Iterable[int] | None = None
     ) -> tuple[int, str, int] | None:
-        """Return the first row whose text is wrong, that text, and how many rows are.
+        """Return the first row whose text is wrong, that text, and the number of such rows; None without one.
 
-        Only texts that are no finite numbers are looked at, unless `among` says which.
+        `among` lists the codes of the texts to examine; by default those that are no finite numbers.
         """
-        among = self._odd if among is None else among
+        among = self._not_finite if among is None else among
         bad = [code for code in among if wrong(self._texts[code], self._numbers[code])]
         if not bad:
             return None
@@ -258,12 +275,12 @@ class _Column:
 AS_TEXT = 'Where such texts are classes: --target-as text, or target_as="text" in Python.'
 
 
-def told_spelling(text: str) -> str:
-    """Return in words what a number in another spelling looks like, and what to do about it."""
+def _other_notation(text: str) -> str:
+    """Return a sentence on a number in another notation: what it looks like, and what to do about it."""
     spelling = other_spelling(text)
     assert spelling is not None
-    return _told(text, spelling)
+    return _looks_like(text, spelling)
 
 
-def _told(text: str, spelling: Spelling) -> str:
+def _looks_like(text: str, spelling: Spelling) -> str:
     return f"{literal(text)} looks like {spelling.looks_like}, which is not read as one. {spelling.remedy}"

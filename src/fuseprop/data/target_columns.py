@@ -1,4 +1,4 @@
-"""Target columns: which classes are in one, and whether the columns hold what a task needs."""
+"""Target columns: the classes in a column, and checks that columns hold the values that a task needs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..checks.quoting import literal
 from .errors import DataError, listed
-from .spelling import number
+from .spelling import EXACT_LIMIT, number
 
 if TYPE_CHECKING:
     from .table import Table
 
 Class: TypeAlias = str | int | float
+"""A class: its name, or a number."""
 
 
 def classes_of(column: HostArray) -> tuple[Class, ...]:
-    """Return the different values of a column in ascending order; whole numbers are integers."""
+    """Return the different values of a column (N,) in ascending order; whole numbers as int."""
     different = np.unique(column)
     if different.dtype.kind != "U" and are_whole(different):
         return tuple(int(value) for value in different)
@@ -27,21 +28,20 @@ def classes_of(column: HostArray) -> tuple[Class, ...]:
 
 
 def as_texts(column: HostArray) -> HostArray:
-    """Return class names as text: 3.0 and 3 and "3" are the same class."""
+    """Return a column (N,) of classes as text: 3.0, 3 and "3" are the same class."""
     if column.dtype.kind == "U":
         return column
-    different, position = np.unique(column, return_inverse=True)
-    return np.array([str(name) for name in classes_of(different)])[position]
+    different, codes = np.unique(column, return_inverse=True)
+    return np.array([str(name) for name in classes_of(different)])[codes]
 
 
 def are_whole(values: HostArray) -> bool:
-    """Whether all numbers are whole, and small enough to be told apart."""
-    # Beyond 2^53 a float64 no longer tells whole numbers apart.
-    return bool((values == np.round(values)).all() and (np.abs(values) < 2.0**53).all())
+    """Whether all numbers are whole, and so small that float64 holds them exactly."""
+    return bool((values == np.round(values)).all() and (np.abs(values) < EXACT_LIMIT).all())
 
 
 def require_numbers(targets: HostArray, table: Table) -> HostArray:
-    """Return the targets (N, t) of a table; raise DataError for text."""
+    """Return the targets (N, t) of a table unchanged; raise DataError for text."""
     if targets.dtype.kind == "U":
         advice = ""
         if all(number(text) is not None for text in np.unique(targets).tolist()):
@@ -54,7 +54,7 @@ def require_numbers(targets: HostArray, table: Table) -> HostArray:
 
 
 def require_zero_one(targets: HostArray, table: Table) -> None:
-    """Raise DataError for targets (N, t) other than 0 and 1, with the first position."""
+    """Raise DataError, with the first position, if targets (N, t) are not all 0 or 1."""
     bad = ~np.isin(require_numbers(targets, table), (0, 1))
     if bad.any():
         row, column = np.argwhere(bad)[0]
@@ -65,7 +65,7 @@ def require_zero_one(targets: HostArray, table: Table) -> None:
 
 
 def one_hot_labels(targets: HostArray, table: Table) -> NDArray[np.int64]:
-    """Return the column of the one 1 in each row of targets (N, t); raise DataError for other rows."""
+    """Return the index (N,) of the single 1 in each row of targets (N, t); raise DataError for others."""
     require_zero_one(targets, table)
     sums = targets.sum(axis=1)
     if (sums != 1).any():

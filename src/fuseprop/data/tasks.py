@@ -1,13 +1,13 @@
-"""Tasks: what is asked of a target, how a network is told, and what its answer means.
+"""Tasks: what a network predicts, how targets are encoded for it, and how its outputs are decoded.
 
-==============  ===================================================  =======================
-task            target                                               a network's outputs
-==============  ===================================================  =======================
-regression      one or many columns of numbers                       one a column
-binary          one column with two classes                          one: the second class
-exclusive       one column with classes, or one 0/1 column a class   one a class
-multi-label     0/1 columns, any number of them 1 in a row           one a column
-==============  ===================================================  =======================
+==============  =====================================================  ==============================
+task            target                                                 outputs of a network
+==============  =====================================================  ==============================
+regression      one or many columns of numbers                         one per column
+binary          one column with two classes                            one: the second class
+exclusive       one column with classes, or one 0/1 column per class   one per class
+multi-label     0/1 columns, any number of them 1 in a row             one per column
+==============  =====================================================  ==============================
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ DEFAULT_LOSS = {
     "exclusive": "softmax_cross_entropy",
     "multi-label": "sigmoid_cross_entropy",
 }
-"""The tasks, and the loss that each is trained with if no other is chosen."""
+"""The tasks, each with its default loss."""
 
-FEW = 20
-"""Up to so many different whole numbers are taken for classes, if they also repeat often enough."""
+MOST_NUMERIC_CLASSES = 20
+"""A column of at most this many different whole numbers is taken for classes, if they repeat often enough."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One of the tasks above, over the targets that it is about.
+    """One of the tasks above, for certain target columns and classes.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Task:
     classes : tuple of str or numbers
         The classes of binary and exclusive tasks, in ascending order; none otherwise.
 
-    Raises ValueError for an unknown task, and classes that it cannot have.
+    Raises ValueError for an unknown task, and for a number of classes that the task cannot have.
     """
 
     name: str
@@ -75,13 +75,13 @@ class Task:
 
     @property
     def labels(self) -> tuple[Class, ...]:
-        """What probabilities are about: the classes, or the columns of a multi-label task."""
+        """The events that probabilities belong to: the classes, or the columns of a multi-label task."""
         return self.targets if self.name == "multi-label" else self.classes
 
     def outputs(self, loss: str) -> int:
-        """Return how many outputs a network with this loss needs.
+        """Return the number of outputs of a network with this loss.
 
-        Raises ValueError for an unknown loss, and one that does not fit the task.
+        Raises ValueError for an unknown loss, and for one that does not fit the task.
         """
         chosen = choose("loss", loss, LOSSES)
         if self.name == "regression" and chosen.link in ("sigmoid", "softmax"):
@@ -104,13 +104,13 @@ class Task:
         return len(self.classes) or len(self.targets)
 
     def standardizes(self, loss: str) -> bool:
-        """Whether targets are standardized: those of a regression, where no link wants them as they are."""
+        """Whether targets are standardized: those of a regression whose loss has the identity as its link."""
         return self.name == "regression" and LOSSES[loss].link == "identity"
 
     def encode(self, table: Table) -> HostArray:
-        """Return what the network should say: class numbers (N,) int64, or values (N, t) float64.
+        """Return a network's targets: class indices (N,) int64, or values (N, t) float64.
 
-        Raises DataError for a class that is not known, and values that do not fit.
+        Raises DataError for unknown classes, another number of target columns, and values that do not fit.
         """
         targets = table.require_targets()
         if targets.shape[1] != len(self.targets):
@@ -127,29 +127,27 @@ class Task:
         given = as_texts(targets[:, 0])
         known = np.array([str(name) for name in self.classes])
         order = np.argsort(known)
-        number: NDArray[np.int64] = order[
-            np.searchsorted(known, given, sorter=order).clip(max=len(known) - 1)
-        ]
-        unknown = known[number] != given
+        index: NDArray[np.int64] = order[np.searchsorted(known, given, sorter=order).clip(max=len(known) - 1)]
+        unknown = known[index] != given
         if unknown.any():
             row = int(np.argmax(unknown))
             raise DataError(
                 f"{table.source}: row {row + 1} has the class {literal(str(given[row]))}, which is not "
                 f"among the known ones: {listed([str(name) for name in self.classes])}."
             )
-        return number
+        return index
 
     def reading(self) -> Reading:
-        """Return how the texts of a target of this task are to be read: as the classes that it knows are."""
+        """Return how to read a target's texts for this task: as numbers, or as classes like its own."""
         texts = tuple(name for name in self.classes if isinstance(name, str))
         if not texts or len(self.targets) > 1:
             return Reading("numbers")
         return Reading("text", texts)
 
     def baseline(self, encoded: HostArray) -> float | None:
-        """Return the share of rows, encoded by `encode`, that the most frequent answer alone gets right.
+        """Return the accuracy of always predicting the most frequent target, on targets from `encode`.
 
-        An answer is a class, or for a multi-label task all labels of a row. None for a regression.
+        A target is a class, or all labels of a row for a multi-label task. None for a regression.
         """
         if self.name == "regression":
             return None
@@ -157,27 +155,30 @@ class Task:
         return float(counts.max() / len(encoded))
 
     def probabilities(self, outputs: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return the probability of each of `labels`, (n, labels), from a network's predictions (n, k)."""
+        """Return the probabilities (n, len(labels)) of `labels` from a network's predictions (n, k)."""
         if self.name == "binary" and outputs.shape[1] == 1:
             return np.hstack([1.0 - outputs, outputs])
         return outputs
 
     def decide(self, outputs: NDArray[np.floating]) -> HostArray:
-        """Return answers from a network's predictions (n, k): classes (n,), or 0 and 1 (n, t), or values."""
+        """Decode a network's predictions (n, k).
+
+        Returns classes (n,); 0 and 1 (n, t) for a multi-label task; the predictions for a regression.
+        """
         if self.classes:
-            answers: HostArray = np.array(self.classes)[np.argmax(self.probabilities(outputs), axis=1)]
-            return answers
+            classes: HostArray = np.array(self.classes)[np.argmax(self.probabilities(outputs), axis=1)]
+            return classes
         return (outputs > 0.5).astype(np.int64) if self.name == "multi-label" else outputs
 
 
 def make_task(table: Table, name: str | None = None) -> Task:
-    """Return the task that a table poses.
+    """Return the task of predicting a table's targets.
 
     Without a name it is inferred: text is classes; a column of few whole numbers that repeat is classes; two
     classes are binary; several columns of 0 and 1 are multi-label; everything else is regression.
 
-    Raises DataError where the target has a single value or does not fit the task; ValueError for an unknown
-    task, with the choices.
+    Raises DataError if the table has no targets, or the target has a single value or does not fit the task;
+    ValueError, which lists the choices, for an unknown task.
     """
     targets = table.require_targets()
     if name is None:
@@ -206,9 +207,10 @@ def make_task(table: Table, name: str | None = None) -> Task:
 
 
 def _infer(targets: HostArray, table: Table) -> str:
-    text = targets.dtype.kind == "U"
+    """Return the name of the task, by the rules of `make_task`."""
+    is_text = targets.dtype.kind == "U"
     if targets.shape[1] > 1:
-        if text:
+        if is_text:
             raise DataError(
                 f"{table.source}: several target columns must hold numbers, but there is text in "
                 f"{listed(table.target_names)}. Give one column of text."
@@ -217,9 +219,9 @@ def _infer(targets: HostArray, table: Table) -> str:
     different = np.unique(targets[:, 0])
     if len(different) < 2:
         raise _one_value(targets, table)
-    if len(different) == 2 and (text or are_whole(different)):
+    if len(different) == 2 and (is_text or are_whole(different)):
         return "binary"
-    if text or (are_whole(different) and len(different) <= min(FEW, len(targets) // 5)):
+    if is_text or (are_whole(different) and len(different) <= min(MOST_NUMERIC_CLASSES, len(targets) // 5)):
         return "exclusive"
     return "regression"
 

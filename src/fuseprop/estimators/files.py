@@ -12,8 +12,8 @@ from ..backend import HostArray
 from ..checks.quoting import shown
 from ..formulas.losses import LOSSES
 from ..metrics import metric_of_values
-from ..model.files import Configuration, ModelFileError, read_model, write_model
-from ..model.model import seen_entries, seen_in, task_in_file
+from ..model.configuration import Configuration, seen_entries, seen_in
+from ..model.files import ModelFileError, read_model, task_in_file, write_model
 from .labels import Kind, Labels
 from .parameters import hidden_activations
 

@@ -1,6 +1,7 @@
-"""Models: a network with what turns a table into its inputs and back, trained, saved and loaded.
+"""Models: a network with the encoding of a table for it and the decoding of its outputs; trained and saved.
 
-`fitting` goes from a table to a scored model; `settings` are the defaults that nobody gave.
+`fitting` trains a model on a table and scores it, with the defaults in `settings`; `files` reads and writes
+model files, whose contents beside the weights are a `configuration`.
 """
 
 from .files import ModelFileError

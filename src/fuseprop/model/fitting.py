@@ -1,4 +1,4 @@
-"""From a table to a trained model: split, standardize, train, and score once at the end."""
+"""Training a model on a table: split the rows, standardize, train, and score once at the end."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ Scores = dict[str, float]
 
 @dataclass(frozen=True)
 class Report:
-    """What training came to, all of it with the final weights.
+    """The scores of a trained model, with its final weights, and the history of the training.
 
     Attributes
     ----------
-    train, validation, test : dict, or None where no such rows were held out
-        Loss, in the network's units, metric and baseline, as `Model.evaluate` gives them.
+    train, validation, test : dict, or None for a part without rows
+        Loss, metric and baseline, as `Model.evaluate` returns them.
     history : History
-        Epoch by epoch.
+        Losses and scores of each epoch.
     """
 
     train: Scores
@@ -49,15 +49,16 @@ class Report:
     history: History
 
     def scores(self, part: str) -> Scores | None:
-        """Return the scores of "train", "validation" or "test"."""
+        """Return the scores of "train", "validation" or "test"; None for a part without rows."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[part]
 
 
 class Fitting:
-    """A table, split, with a model that is ready to be trained on it.
+    """A table split into parts, and an untrained model for it.
 
-    The test rows are split off first and only ever seen by `report`; the validation rows come from the rest;
-    what remains is learned from, and alone decides the standardization. Splits are stratified by class.
+    The test rows are split off first, and used by `report` alone; the validation rows are split off from the
+    rest; the model is trained on the remaining rows, which alone decide the standardization. Splits are
+    stratified by class.
 
     Parameters
     ----------
@@ -66,55 +67,55 @@ class Fitting:
     task : str, optional
         "regression", "binary", "exclusive" or "multi-label"; inferred by default, see `make_task`.
     given
-        Settings by name; the others are chosen by `settings_for`.
+        Settings by name; `settings_for` chooses the others.
 
     Attributes
     ----------
     settings : Settings
-        All of them, chosen ones included.
+        All settings, given and chosen.
     model : Model
         Untrained before `run`.
     table : Table
         All rows.
-    train, validation, test : Table, or None where there are no such rows
+    train, validation, test : Table, or None for a part without rows
         Its parts.
 
-    Raises DataError for a target that does not fit the task, ValueError for settings that do not fit and too
-    few rows to split, BackendUnavailable where the device cannot be had.
+    Raises DataError for a target that does not fit the task and for too few rows to split; ValueError for
+    settings that do not fit (SettingsError for single ones); BackendUnavailable if the device is not
+    available.
     """
 
     def __init__(self, table: Table, /, task: str | None = None, **given: Any) -> None:
-        posed = make_task(table, task)
-        self.settings = settings = settings_for(posed, *table.X.shape, **given)
-        outputs = posed.outputs(settings.loss)
+        made_task = make_task(table, task)
+        self.settings = settings = settings_for(made_task, *table.X.shape, **given)
+        outputs = made_task.outputs(settings.loss)
         rng = as_generator(settings.seed)
-        labels = posed.encode(table) if posed.classes else None
-        everything = np.arange(len(table))
-        rest, test = _split(rng, everything, settings.test, labels, "test")
-        rows, validation = _split(rng, rest, settings.validation, labels, "validation")
+        labels = made_task.encode(table) if made_task.classes else None
+        rest, test = _split(rng, np.arange(len(table)), settings.test, labels, "test")
+        train, validation = _split(rng, rest, settings.validation, labels, "validation")
         self.table = table
-        self.train = table.take(rows)
+        self.train = table.take(train)
         self.validation = table.take(validation) if validation.size else None
         self.test = table.take(test) if test.size else None
         self.optimizer = MomentumSGD(settings.learning_rate, settings.momentum, settings.weight_decay)
         self.model = Model(
-            _network(posed, settings, [table.X.shape[1], *settings.hidden, outputs], rng),
-            posed,
+            _network(made_task, settings, [table.X.shape[1], *settings.hidden, outputs], rng),
+            made_task,
             table.feature_names,
             Standardizer.fit(self.train.X),
-            Standardizer.fit(posed.encode(self.train)) if posed.standardizes(settings.loss) else None,
+            Standardizer.fit(made_task.encode(self.train)) if made_task.standardizes(settings.loss) else None,
             Seen.of(self.train.X),
             table.named,
         )
 
     def parts(self) -> list[tuple[str, Table | None]]:
-        """Return the parts of the table by name."""
+        """Return names and rows of the three parts; None for a part without rows."""
         return [("train", self.train), ("validation", self.validation), ("test", self.test)]
 
     def run(
         self, *, progress: bool = False, callbacks: Sequence[Callback] = (), norms: bool = False
     ) -> History:
-        """Train, and return the history; `progress`, `callbacks` and `norms` as in `Network.fit`.
+        """Train the model, and return the history; `progress`, `callbacks` and `norms` as in `Network.fit`.
 
         Raises DivergenceError as `Network.fit`. Ctrl-C ends training with a warning.
         """
@@ -135,7 +136,7 @@ class Fitting:
         return self.history
 
     def report(self) -> Report:
-        """Evaluate all parts; to be called once, after `run`."""
+        """Return the scores of all parts; to be called once, after `run`."""
         return Report(
             self.model.scores(self.train),
             None if self.validation is None else self.model.scores(self.validation),
@@ -154,17 +155,18 @@ def train(
     any_size: bool = False,
     **given: Any,
 ) -> tuple[Model, Report]:
-    """Train a model on a table, named columns, a file or a built-in data set; return it with its scores.
+    """Train a model on a table, a data frame, a file or a built-in data set; return it with its scores.
 
     Parameters
     ----------
-    data : Table, named columns such as a pandas table, or what `load_table` takes: a path or "digits"
+    data : Table, data frame such as a pandas table, path, or name of a built-in data set such as "digits"
     target : str or sequence of str, optional
-        The target columns of a file or of named columns; the label of a column that is no text will do.
+        The target columns of a file or a data frame, whose labels may be of any type. A `Table` and a
+        built-in data set have their own.
     target_as, keep_as_class
         How a target of text is read: see `load_table`.
     progress : bool
-        Whether to show a bar on a terminal, or a line an epoch elsewhere, on standard error.
+        Whether to show progress on standard error: a bar on a terminal, otherwise a line per epoch.
     any_size : bool
         As in `load_table`.
     given
@@ -188,19 +190,20 @@ def _table(data: Any, target: Any, reading: Reading, any_size: bool) -> Table:
         return data
     frame = frame_of(data)
     if frame is None:
-        return load_table(data, names, any_size=any_size, **reading.given())
+        return load_table(data, names, any_size=any_size, **reading.keywords())
     if names is None:
         raise DataError(
             f"which column is the target? Name it: target=. Columns there: {listed(frame.names)}."
         )
-    # A target may be the number, or another label, of a column.
+    # A label of any type may name the target, such as a column's number.
     wanted = tuple(names) if isinstance(names, Iterable) else (str(names),)
-    return Table.of(replace(frame, named=True), target_names=wanted, **reading.given())
+    return Table.of(replace(frame, named=True), target_names=wanted, **reading.keywords())
 
 
 def _split(
     rng: np.random.Generator, rows: HostArray, share: float, labels: HostArray | None, what: str
 ) -> tuple[HostArray, HostArray]:
+    """Return the indices of the rows that stay and of those held out; raise DataError for too few rows."""
     if share == 0:
         return rows, rows[:0]
     try:
@@ -211,13 +214,13 @@ def _split(
 
 
 def _network(task: Task, settings: Settings, sizes: list[int], rng: np.random.Generator) -> Network:
-    # These take probabilities as the output itself; the cross-entropies bring their own link.
-    squashed = bool(task.labels) and LOSSES[settings.loss].link == "identity"
+    # Losses with a link apply sigmoid or softmax themselves; others need probabilities as outputs.
+    needs_sigmoid = bool(task.labels) and LOSSES[settings.loss].link == "identity"
     return Network(
         mlp(
             sizes,
             cast(Sequence[Activation], settings.activation),
-            output_activation="sigmoid" if squashed else "identity",
+            output_activation="sigmoid" if needs_sigmoid else "identity",
         ),
         settings.loss,
         metric="accuracy" if task.labels else metric_of_values(LOSSES[settings.loss]),

@@ -1,8 +1,8 @@
-"""Settings of training, and how those that nobody gave are chosen from the task and the size of the data.
+"""Training settings, and the rules that choose defaults from the task and the size of the data.
 
 The rules were tuned on medians over many random splits of digits, iris, wine, breast_cancer, diabetes, and
 generated sets (two moons, circles, Friedman 1-3 with 150 to 2000 rows, noisy linear data with 40 features, a
-sine); none asks which data set it is.
+sine); no rule depends on which data set it is.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from ..formulas.losses import LOSSES
 from ..optimizers import MomentumSGD
 
 SPLIT_FROM = 20
-"""Tables with fewer rows are not split by default: a few rows held out tell nothing."""
+"""Tables with fewer rows are not split by default: scores of a few held-out rows say little."""
 
 STEPS = 2000
-"""Small tables are gone through again until this many steps are taken, within `EPOCHS`."""
+"""By default as many epochs are run as take this many steps, within the limits of `EPOCHS`."""
 
 EPOCHS = (20, 500)
+"""The fewest and the most epochs by default."""
 
 
 class SettingsError(ValueError):
@@ -44,7 +45,7 @@ class Settings:
     hidden : tuple of int
         The hidden layers' sizes; empty for a linear model.
     activation : tuple of str
-        One a hidden layer.
+        One per hidden layer.
     loss : str
     learning_rate, momentum, weight_decay : float
         See `MomentumSGD`.
@@ -52,11 +53,11 @@ class Settings:
     test : float
         The share of rows split off first, for the final score alone; 0 for none.
     validation : float
-        The share of the rows left that is evaluated after each epoch, never learned from; 0 for none.
+        The share of the remaining rows that is evaluated after each epoch and never trained on; 0 for none.
     seed : int
-        Where all randomness starts.
+        The seed of the splits, the starting weights and the order of the rows.
     dtype, device : str
-        See `load_backend`; no device stands for FUSEPROP_DEVICE, or else "auto".
+        See `load_backend`; None as the device stands for that in FUSEPROP_DEVICE, or else "auto".
 
     Raises SettingsError for numbers out of range and unknown names.
     """
@@ -102,11 +103,12 @@ class Settings:
 
 
 def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Settings:
-    """Return settings for a table (rows, features): what is `given` by name, the rest by rule.
+    """Return settings for a table of `rows` and `features`: those that are `given`, the others by rule.
 
-    None counts as not given; `activation` may be one name for all hidden layers. The rules: 64 tanh units;
-    gradients of classes are small, so their learning rate may be larger; the fewer rows a regression has for
-    each feature, the more its weights decay (a linear model's do not, which leaves it least squares).
+    A value of None counts as not given; `activation` may be one name for all hidden layers. The rules: one
+    hidden layer of 64 tanh units; a larger learning rate for classes, whose gradients are small; for a
+    regression, the more weight decay the fewer rows there are per feature, except for a linear model, which
+    remains least squares.
 
     Raises SettingsError as `Settings`, TypeError for names that are no settings.
     """
@@ -125,22 +127,22 @@ def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Setti
         hidden: tuple[Any, ...] = tuple(
             as_list("hidden", given.get("hidden", (64,)), "(64,), a size a layer")
         )
-        activation = _one_a_layer(given.get("activation", "tanh"), len(hidden))
+        activation = _activation_of_each_layer(given.get("activation", "tanh"), len(hidden))
         batch_size = positive_integer("batch_size", given.get("batch_size", 32))
         _check_share("test", test)
         _check_share("validation", validation)
     except (TypeError, ValueError) as error:
         raise SettingsError(str(error)) from None
-    learned = max(1, round(rows * (1 - test) * (1 - validation)))
-    steps_an_epoch = ceil(learned / batch_size)
-    decay = min(1.0, 0.7 * features / learned) if regression else 0.001
+    training_rows = max(1, round(rows * (1 - test) * (1 - validation)))
+    steps_per_epoch = ceil(training_rows / batch_size)
+    decay = min(1.0, 0.7 * features / training_rows) if regression else 0.001
 
     chosen: dict[str, Any] = {
         "loss": DEFAULT_LOSS[task.name],
         "learning_rate": 0.03 if regression else 0.1,
         "momentum": 0.6 if regression else 0.9,
         "weight_decay": float(f"{decay:.2g}") if hidden else 0.0,
-        "epochs": min(EPOCHS[1], max(EPOCHS[0], ceil(STEPS / steps_an_epoch))),
+        "epochs": min(EPOCHS[1], max(EPOCHS[0], ceil(STEPS / steps_per_epoch))),
         **given,
         "hidden": hidden,
         "batch_size": batch_size,
@@ -156,7 +158,7 @@ def _check_share(name: str, share: object) -> None:
         raise ValueError(f"{name} must be a share of the rows, at least 0 and below 1, got {share!r:.60}.")
 
 
-def _one_a_layer(activation: str | Sequence[str], layers: int) -> tuple[str, ...]:
+def _activation_of_each_layer(activation: str | Sequence[str], layers: int) -> tuple[str, ...]:
     if isinstance(activation, str):
         return (activation,) * layers
     names: tuple[str, ...] = tuple(

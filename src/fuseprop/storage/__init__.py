@@ -1,4 +1,4 @@
-"""Files: read with every fault as one error, and written whole or not at all.
+"""Reading files with all faults as one error, and writing them atomically.
 
-`tensorfile` holds the bytes of a model file; what they mean is said in `fuseprop.model`.
+`tensorfile` reads and writes the bytes of a model file; `fuseprop.model` says what they mean.
 """

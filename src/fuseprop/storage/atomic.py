@@ -1,8 +1,8 @@
-"""Files that are there whole or not at all, whatever happens while they are written.
+"""Atomic writing: a file holds its old bytes or its new ones, even if the process is killed meanwhile.
 
-The data go to a temporary file beside the one that is asked for, which reaches the disk before it takes the
-name. Whoever writes a temporary file holds a lock on it that ends with the process: one without a lock was
-left by a process that was killed, and the next write of the same name removes it.
+The data go to a temporary file in the same directory, which is synchronized to disk and then renamed. The
+writing process holds a lock on its temporary file, which ends with the process: a temporary file without a
+lock was left by a killed process, and the next write to the same name removes it.
 """
 
 from __future__ import annotations
@@ -21,63 +21,63 @@ from typing import BinaryIO
 
 try:
     import fcntl
-except ImportError:  # not on Windows: what a killed process leaves there, stays
+except ImportError:  # Windows has no fcntl: what a killed process leaves there, stays
     LOCKS = False
 else:
     LOCKS = True
 
 SHORT_NAME = 100
-"""Names of fewer bytes leave room for what is added to them wherever there are long names at all."""
+"""Names of fewer bytes leave room for the temporary file's suffix, if the file system takes long names."""
 
 LONGEST_NAME = 255
-"""Bytes of a name on the file systems that are in use, where the system doesn't say."""
+"""The limit of a name, in bytes, that is assumed if the system doesn't tell its own."""
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
     """Write `data` to `path`, so that at any moment it holds either the old bytes or the new ones.
 
     A file that is replaced keeps its permissions and, where the system allows it, its owner; a symbolic link
-    stays, and its target is replaced. Raises OSError where writing fails, and as `check_place`; an old file
-    is then untouched and the new one gone.
+    stays, and its target is replaced. Raises OSError if writing fails, and as `check_place`; the old file is
+    then unchanged and the temporary one removed.
     """
     try:
         target, old = _place(Path(path))
         _remove_abandoned(target)
         with _temporary(target) as (temporary, file):
             if old is not None:
-                _take_over(target, old, temporary, file.fileno())  # before there is anything to read in it
+                _copy_metadata(target, old, temporary, file.fileno())  # before it holds anything to read
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
             if not LOCKS:
-                file.close()  # Windows moves no file that is open
+                file.close()  # Windows cannot rename an open file
             temporary.replace(target)
     except OSError as error:
-        raise _about(path, error) from error
+        raise _with_path(path, error) from error
     _sync_directory(target.parent)
 
 
 def check_place(path: str | Path) -> None:
-    """Raise OSError, whose `strerror` says why, where `write_atomically` would fail already.
+    """Raise OSError, whose `strerror` says why, if `write_atomically` could not write to `path`.
 
-    That is: for a directory that does not exist or cannot be written to, for what is there and is no regular
-    file, may not be written to or is another user's in a sticky directory, and for a name that is too long.
-    It tries: a temporary file is made and removed.
+    That is the case if the directory does not exist or cannot be written to, if the name is too long, or if
+    the path is taken by something that is no regular file, that may not be written to, or that belongs to
+    another user in a sticky directory. The check makes a temporary file there and removes it.
     """
     try:
         with _temporary(_place(Path(path))[0]):
             pass
     except OSError as error:
-        raise _about(path, error) from error
+        raise _with_path(path, error) from error
 
 
-def _about(path: str | Path, error: OSError) -> OSError:
-    """Return the error with the name that was asked for."""
+def _with_path(path: str | Path, error: OSError) -> OSError:
+    """Return the error with the caller's path instead of the temporary file's."""
     return error if error.errno is None else OSError(error.errno, error.strerror, str(path))
 
 
 def _place(path: Path) -> tuple[Path, os.stat_result | None]:
-    """Return the file behind symbolic links, and what is known of it if it is there."""
+    """Return the file behind symbolic links, and its `stat` if it exists; raise as `check_place`."""
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     try:
         old = target.stat()
@@ -89,7 +89,8 @@ def _place(path: Path) -> tuple[Path, os.stat_result | None]:
         raise OSError(EISDIR, "this is a directory; expected a file")
     if not stat.S_ISREG(old.st_mode):
         raise OSError(EINVAL, "this is no regular file, and would be replaced by one. Name another")
-    os.close(os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))  # a directory lets one replace more
+    # A rename would replace a read-only file too; opening it fails.
+    os.close(os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))
     folder = target.parent.stat()
     is_theirs = hasattr(os, "geteuid") and os.geteuid() not in (0, old.st_uid, folder.st_uid)
     if folder.st_mode & stat.S_ISVTX and is_theirs:
@@ -99,15 +100,15 @@ def _place(path: Path) -> tuple[Path, os.stat_result | None]:
 
 @contextmanager
 def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """Open a new file beside `target`; it is gone afterwards, unless it has been moved."""
+    """Open a new file in the directory of `target`; remove it at the end, unless it has been renamed."""
     while True:
         temporary = target.with_name(f"{_stem(target)}{token_hex(4)}.tmp")
-        # "x" takes the permissions that the user's umask gives, and never an existing file.
+        # "x" gives the permissions of the user's umask, and never opens an existing file.
         file = temporary.open("xb")
         try:
             with file:
                 if _lock(file.fileno()) and os.fstat(file.fileno()).st_nlink == 0:
-                    continue  # another process took it for abandoned before it was locked
+                    continue  # another process found it unlocked, and removed it as abandoned
                 yield temporary, file
                 return
         finally:
@@ -116,7 +117,7 @@ def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _stem(target: Path) -> str:
-    """Return how the names of temporary files of `target` begin: with its name, or a hash of a long one."""
+    """Return the beginning of the names of `target`'s temporary files: its name, or a hash of a long one."""
     name = os.fsencode(target.name)
     if len(name) < SHORT_NAME:
         return f".{target.name}."
@@ -131,41 +132,41 @@ def _stem(target: Path) -> str:
 
 
 def _remove_abandoned(target: Path) -> None:
-    """Remove the temporary files of `target` that killed processes have left."""
+    """Remove the temporary files of `target` that killed processes left behind."""
     if not LOCKS:
         return
     stem = _stem(target)
     with suppress(OSError):
-        for name in os.listdir(target.parent):  # noqa: PTH208 (a Path for each of many files takes long)
+        for name in os.listdir(target.parent):  # noqa: PTH208 (making a Path of each name is slow)
             if not (name.startswith(stem) and fullmatch("[0-9a-f]{8}\\.tmp", name[len(stem) :])):
                 continue
-            left = target.parent / name
-            if left.is_symlink() or not left.is_file():
+            abandoned = target.parent / name
+            if abandoned.is_symlink() or not abandoned.is_file():
                 continue
-            with suppress(OSError), left.open("rb+") as file:
+            with suppress(OSError), abandoned.open("rb+") as file:
                 if _lock(file.fileno(), wait=False):
-                    left.unlink()
+                    abandoned.unlink()
 
 
 def _lock(descriptor: int, *, wait: bool = True) -> bool:
-    """Lock a file until it is closed, by this process's end at the latest; return whether that worked."""
+    """Lock a file until it is closed, at the process's end at the latest; return whether that worked."""
     if not LOCKS:
         return False
-    with suppress(OSError):  # held by another, or a file system without locks
+    with suppress(OSError):  # another process holds the lock, or the file system has none
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         return True
     return False
 
 
-def _take_over(target: Path, old: os.stat_result, temporary: Path, descriptor: int) -> None:
-    """Give a new file the owner, the permissions and the attributes of the one that it replaces."""
+def _copy_metadata(target: Path, old: os.stat_result, temporary: Path, descriptor: int) -> None:
+    """Give the temporary file the owner, permissions and extended attributes of the file it replaces."""
     new = os.fstat(descriptor)
     if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid) and hasattr(os, "fchown"):
         for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
             with suppress(OSError):
                 os.fchown(descriptor, owner, group)
-    # Access lists are among the attributes, and without them the same mode would allow other things. Some
-    # file systems have neither, and lose no model for that.
+    # Extended attributes include access lists, without which the same mode grants other rights. On a file
+    # system without them the write goes on.
     with suppress(OSError):
         if old.st_mode != new.st_mode or _has_attributes(target):
             shutil.copystat(target, temporary)
@@ -176,9 +177,9 @@ def _has_attributes(path: Path) -> bool:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make the new name survive a loss of power, on systems where directories can be synchronized.
+    """Make the rename survive a loss of power, on systems where directories can be synchronized.
 
-    The file has its name by then: what fails here fails no write.
+    The file is written and renamed by then, so a failure here is ignored.
     """
     if not hasattr(os, "O_DIRECTORY"):
         return

@@ -1,7 +1,7 @@
-"""Files from anywhere: what is opened at all, and the border at which a bad file becomes one error.
+"""Opening and reading files of unknown content: a bad file raises one error type, which names the file.
 
-Parsers raise more kinds of errors than anybody lists, and warn besides. So whoever reads a format does it
-within one `border`, which lets nothing through but results, its own error, and what ends the process.
+Parsers raise many kinds of errors on bad data, and some warn. Each reader of a format therefore works within
+`file_errors_as`, which turns all of them into the format's own error.
 """
 
 from __future__ import annotations
@@ -16,52 +16,55 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..checks.quoting import shown
-from .endings import let_through
+from .fatal import raise_fatal_cause
 
 REASON = 200
-"""As many characters are shown of what a library said."""
+"""Messages of libraries are cut after this many characters."""
 
 
 @contextmanager
-def border(path: Path, refusal: type[ValueError], what: str, hint: str) -> Iterator[None]:
-    """Raise `refusal`, with a text that names the file, for whatever goes wrong while a file is read.
+def file_errors_as(error_type: type[ValueError], path: Path, what: str, hint: str) -> Iterator[None]:
+    """Raise `error_type`, with a text that names the file, for any exception while a file is read.
 
     Parameters
     ----------
+    error_type : type of ValueError
+        The error of the format; raised inside, it passes unchanged.
     path : Path
-    refusal : type of ValueError
-        The one error of the format.
+        The file that is read.
     what : str
-        What was expected and how to get it, "an NPZ file. numpy.savez(path, X=X, y=y) writes one".
+        The kind of file that is expected, such as "an NPZ file".
+    hint : str
+        A sentence that says how to get one, such as "numpy.savez(path, X=X, y=y) writes one."
 
-    The cause is kept. KeyboardInterrupt, SystemExit and the like pass, warnings of libraries are dropped.
+    The exception is kept as the cause. KeyboardInterrupt and SystemExit pass; warnings are ignored.
     """
     place = shown(path, None)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except refusal:
+    except error_type:
         raise
     except FileNotFoundError:
-        raise refusal(f"{place}: there is no such file.") from None
+        raise error_type(f"{place}: there is no such file.") from None
     except IsADirectoryError as error:
-        raise refusal(f"{place} is a directory; expected {what}. {hint}") from error
+        raise error_type(f"{place} is a directory; expected {what}. {hint}") from error
     except OSError as error:
-        raise refusal(f"{place} cannot be read: {error.strerror or error}.") from error
+        raise error_type(f"{place} cannot be read: {error.strerror or error}.") from error
     except MemoryError as error:
-        raise refusal(f"{place} cannot be read: there is not enough memory for what it holds.") from error
+        raise error_type(f"{place} cannot be read: there is not enough memory for what it holds.") from error
     except Exception as error:
-        let_through(error)
-        raise refusal(f"{place} is not {what} ({_reason(error)}). {hint}") from error
+        raise_fatal_cause(error)
+        raise error_type(f"{place} is not {what} ({_reason(error)}). {hint}") from error
 
 
 def open_file(path: Path) -> BinaryIO:
-    """Open a regular file, perhaps behind symbolic links, to be read.
+    """Open a regular file, or a symbolic link to one, to be read.
 
     Raises OSError for anything else: a device may never end, and a pipe cannot be read twice.
     """
-    # A pipe that nobody writes to would be waited for.
+    # O_NONBLOCK: opening a pipe without a writer would block.
     file = os.fdopen(
         os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
     )

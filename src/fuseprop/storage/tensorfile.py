@@ -1,16 +1,16 @@
-"""The .safetensors format: a header in JSON, then tensors end to end; the last one here is a digest.
+"""The .safetensors format: a header in JSON, then the tensors without gaps; ours end with a digest.
 
 ========  ============================================================================================
-bytes     what
+bytes     content
 ========  ============================================================================================
 8         the length of the header, little-endian
 header    JSON: for each tensor dtype, shape and offsets; texts under "__metadata__"; padded by spaces
 tensors   little-endian, in C order
 ========  ============================================================================================
 
-The last tensor of the files that are written here is "digest": the SHA-256 of all bytes before it, so that
-every byte of a file is checked. Where processors compute it (SHA-NI) it takes 1.5 times as long as a CRC-32.
-Files are read into memory before they are looked at: a mapped file kills its reader when it shrinks.
+The last tensor of a file that `pack` makes is "digest": the SHA-256 of all bytes before it, so that every
+byte of the file is checked. On processors that compute it (SHA-NI) it takes 1.5 times as long as a CRC-32.
+`unpack` reads the whole file into memory: a memory-mapped file kills its reader if it shrinks meanwhile.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ..backend import HostArray
 from ..checks.quoting import literal
 
 DTYPES = {"F32": "<f4", "F64": "<f8", "U8": "u1"}
-"""The dtypes that are read and written, by their names in the format."""
+"""NumPy's dtypes by the format's names, for those that `pack` and `unpack` know."""
 
 METADATA, DIGEST = "__metadata__", "digest"
 DIGEST_BYTES = 32
 
 LONGEST_HEADER = 100_000_000
-"""The format's own limit, in bytes. Longer ones are neither written nor read."""
+"""The format's limit, in bytes: longer headers are neither written nor read."""
 
 
 class ModelFileError(ValueError):
@@ -42,9 +42,10 @@ class ModelFileError(ValueError):
 
 
 def pack(tensors: Mapping[str, HostArray], texts: Mapping[str, str]) -> bytes:
-    """Return the bytes of a file with a digest; the same content gives the same bytes.
+    """Return the bytes of a file with these tensors (float32 or float64), these metadata and a digest.
 
-    Raises ValueError for texts that UTF-8 cannot hold, and for more of them than a header does.
+    The same content gives the same bytes. Raises ValueError for texts that UTF-8 cannot encode, and for a
+    header beyond the format's limit.
     """
     names = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
     header: dict[str, Any] = {METADATA: dict(texts)}
@@ -68,18 +69,19 @@ def pack(tensors: Mapping[str, HostArray], texts: Mapping[str, str]) -> bytes:
             f"{LONGEST_HEADER:,} of them at most. Give features, targets and classes shorter names."
         )
     begin = len(encoded).to_bytes(8, "little") + encoded
-    summed = hashlib.sha256(begin)
+    sha256 = hashlib.sha256(begin)
     for part in parts[:-1]:
-        summed.update(part)
-    return b"".join([begin, *parts[:-1], summed.digest()])
+        sha256.update(part)
+    return b"".join([begin, *parts[:-1], sha256.digest()])
 
 
 def unpack(file: BinaryIO, place: str) -> tuple[dict[str, HostArray], dict[str, str]]:
-    """Return the tensors, read-only, and the texts. Where the file has a digest, it is checked.
+    """Return the tensors by name, read-only, and the texts of the metadata; check the digest if there is one.
 
     `place` names the file in messages.
 
-    Raises ModelFileError for anything but a whole file, before memory is taken for more than it holds.
+    Raises ModelFileError if the file is no .safetensors file or not whole, ValueError for a header that is no
+    valid JSON object. Takes no more memory than the file has bytes, whatever its header declares.
     """
     size = os.fstat(file.fileno()).st_size
     begin = file.read(9)
@@ -92,7 +94,7 @@ def unpack(file: BinaryIO, place: str) -> tuple[dict[str, HostArray], dict[str, 
             f"{LONGEST_HEADER:,} is the most."
         )
     file.seek(0)
-    # One read for everything: whoever replaces the file meanwhile is found out by the digest.
+    # Everything is read at once: if another process writes to the file meanwhile, the digest is wrong.
     data = file.read(size + 1)
     if len(data) != size:
         raise ModelFileError(f"{place} was changed while it was read. Read it again.")
@@ -126,14 +128,14 @@ def unpack(file: BinaryIO, place: str) -> tuple[dict[str, HostArray], dict[str, 
 
 
 def parse_json(text: str) -> dict[str, Any]:
-    """Return a JSON object; raise ValueError for anything else, repeated keys, NaN and Infinity."""
+    """Return a JSON object; raise ValueError for other JSON, repeated keys, NaN and Infinity."""
     parsed = DECODER.decode(text)
     if not isinstance(parsed, dict):
         raise ValueError(f"expected a JSON object, got {type(parsed).__name__}")
     return parsed
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError("a key stands there twice")
@@ -144,7 +146,7 @@ def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_no_number)
+DECODER = json.JSONDecoder(object_pairs_hook=_object_of, parse_constant=_no_number)
 
 
 def _entries(place: str, header: dict[str, Any]) -> list[tuple[str, int, tuple[int, ...], str]]:
@@ -182,11 +184,11 @@ def _are_sizes(value: object) -> bool:
 
 
 def _check_beginning(place: str, begin: bytes, length: int, size: int) -> None:
-    """Raise ModelFileError for what cannot be such a file, in words that say what it is instead."""
+    """Raise ModelFileError, with what the file is instead, if 9 bytes show it is no .safetensors file."""
     expected = "Expected a .safetensors file that `save` wrote"
     if size == 0:
         raise ModelFileError(f"{place} is empty. {expected}.")
-    # The header of a small model may be 0x0480 bytes long: zeros follow then.
+    # A header of 0x0480 bytes begins like a pickle too; then zeros follow.
     if (
         begin[:1] == b"\x80"
         and begin[1:2] in (b"\2", b"\3", b"\4", b"\5")

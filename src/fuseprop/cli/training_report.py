@@ -1,4 +1,4 @@
-"""What `train` is going to do, and what came out, in words and as data."""
+"""The texts of `fuseprop train`: the plan of a training, and its results as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..data.errors import listed
 from ..model.fitting import Fitting, Report
 
 
-def describe(fitting: Fitting) -> str:
-    """Return lines that show the data, the network and all settings of a training that is to begin."""
+def plan(fitting: Fitting) -> str:
+    """Return lines that show the data, the task, the network and all settings before a training begins."""
     s, task, network = fitting.settings, fitting.model.task, fitting.model.network
     table, backend = fitting.table, network.backend
     names = [str(name) for name in task.classes]
@@ -43,15 +43,15 @@ def describe(fitting: Fitting) -> str:
 
 
 def results(fitting: Fitting, report: Report, out: Path | None) -> str:
-    """Return the scores of each part as a table, and what else there is to say."""
+    """Return a table of the scores of each part, a linear model's slopes, the time, and the model's path."""
     metric = report.history.metric
     names = [name for name in ("loss", metric, "baseline") if name in report.train]
     lines = [f"{'':<12}{''.join(f'{name:>10}' for name in names)}{'rows':>8}"]
     for name, part in fitting.parts():
         scores = report.scores(name)
         if scores is not None and part is not None:
-            told = [f"{scores[score]:>10.{'4g' if score == 'loss' else '4f'}}" for score in names]
-            lines.append(f"{name:<12}{''.join(told)}{len(part):>8}")
+            values = [f"{scores[score]:>10.{'4g' if score == 'loss' else '4f'}}" for score in names]
+            lines.append(f"{name:<12}{''.join(values)}{len(part):>8}")
     if "baseline" in names:
         what = "combination of labels" if fitting.model.task.name == "multi-label" else "class"
         lines.append(f"baseline: the accuracy of the most frequent {what} alone")
@@ -71,7 +71,7 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
 
 
 def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any]:
-    """Return everything about a training, for programs."""
+    """Return scores, settings and surroundings of a training as data for JSON."""
     model, history = fitting.model, report.history
     backend, metric = model.network.backend, report.history.metric
     result: dict[str, Any] = {
