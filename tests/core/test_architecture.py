@@ -93,6 +93,32 @@ def test_backends_import_the_contract_and_nothing_else(path):
             assert module in front_door, f"{path} imports {module}"
 
 
+def test_few_modules_stand_outside_of_a_room():
+    assert len(list(SOURCE.glob("*.py"))) <= 12
+
+
+def test_there_is_one_loop_over_epochs():
+    """Training of every kind goes through it; the perceptron's own rule goes on until nothing is wrong."""
+    loops = [
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.For) and ast.unparse(node.iter) == "range(epochs)"
+    ]
+    assert loops == ["training/loop.py"]
+
+
+def test_there_is_one_chunked_forward():
+    """Networks are run forward in a step, in chunks of rows, and once for all rows that a user hands over."""
+    callers = {
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("stack.forward", "self._stack.forward")
+    }
+    assert callers == {"training/step.py", "training/forward.py", "training/passes.py"}
+
+
 def test_importing_fuseprop_imports_numpy_alone():
     script = """
 import sys, numpy.random  # which brings the runtime of its compiler
