@@ -27,13 +27,13 @@ COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777")
 COLUMNS = 3
 
 LONGEST = 80
-"""As many characters of a name are drawn."""
+"""The most characters of a name that are drawn."""
 
 LITERAL = {"parse_math": False}
 """How text is drawn: a name may hold what matplotlib would take for its markup, such as two dollar signs."""
 
 FEW = 10
-"""Up to so many places on a logarithmic axis are named one by one."""
+"""The most places on a logarithmic axis that have a label each."""
 
 
 class PlotsUnavailable(RuntimeError):
@@ -84,7 +84,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 def _matplotlib() -> Any:
     try:
-        import matplotlib  # an extra, and half a second to import: only for those who want pictures
+        import matplotlib  # an extra, and half a second to import: only when a picture is drawn
     except ImportError as error:
         raise PlotsUnavailable(
             f"pictures need matplotlib, which is not installed. Type: {how_to_install('plots')}."
@@ -93,7 +93,7 @@ def _matplotlib() -> Any:
 
 
 def _words(text: str) -> str:
-    """Return a name as it is drawn: what cannot be seen, and no SVG may hold, by its number."""
+    """Return a name as it is drawn: characters that are invisible, or that SVG forbids, by their numbers."""
     return shown(text, LONGEST)
 
 
