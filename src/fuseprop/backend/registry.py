@@ -67,7 +67,7 @@ def backend_on(device: str | None, dtype: str, *, otherwise: str) -> AnyBackend:
                 raise
             raise BackendUnavailable(f"{error} The variable {VARIABLE} names this device.") from error
     backend, why = _choose(dtype)
-    _say(why)
+    _log_once(why)
     return backend
 
 
@@ -117,7 +117,7 @@ def _choose(dtype: str) -> tuple[AnyBackend, str]:
 
 
 @cache
-def _say(text: str) -> None:
+def _log_once(text: str) -> None:
     """Log a text the first time that it comes up."""
     logging.getLogger("fuseprop").info(text)
 

@@ -105,7 +105,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[LEFT_OUT] = [_left_out(name, why, len(tests)) for (name, why), tests in unusable.items()]
     others: set[pytest.Item] = set()
     for (name, why), (first, *rest) in unusable.items():
-        first.stash[UNUSABLE] = _asked_for(name, why) if _required(config) else why
+        first.stash[UNUSABLE] = _failure(name, why) if _required(config) else why
         others.update(rest)
     if others:
         config.hook.pytest_deselected(items=[item for item in items if item in others])
@@ -122,7 +122,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip or fail a test that stands for a backend that cannot be used, before any fixture is set up."""
     why = item.stash.get(UNUSABLE, None)
     if why is not None:
-        _give_up(item.config, why)
+        _skip_or_fail(item.config, why)
 
 
 @pytest.fixture
@@ -143,16 +143,16 @@ def _open(request: pytest.FixtureRequest) -> AnyBackend:
         return load_backend(name, dtype)
     except BackendUnavailable as error:  # the test chose it, or it can be used no longer
         required = _required(request.config)
-        return _give_up(request.config, _asked_for(name, str(error)) if required else str(error))
+        return _skip_or_fail(request.config, _failure(name, str(error)) if required else str(error))
 
 
-def _give_up(config: pytest.Config, why: str) -> NoReturn:
+def _skip_or_fail(config: pytest.Config, why: str) -> NoReturn:
     if _required(config):
         pytest.fail(why, pytrace=False)
     pytest.skip(why)
 
 
-def _asked_for(name: str, why: str) -> str:
+def _failure(name: str, why: str) -> str:
     return f"backend {name!r} was asked for and cannot be used: {why}"
 
 
