@@ -42,7 +42,7 @@ class Perceptron:
     epochs : int
         How often `fit` goes through the rows at most.
     device, dtype, backend
-        As in `Network`; float64 by default, in which nothing is lost on the way to convergence.
+        As in `Network`; float64 by default, so that rounding does not get in the way of convergence.
     seed : int or numpy.random.Generator, optional
         For the order of rows, which is a new one each epoch.
 
@@ -137,7 +137,7 @@ class Perceptron:
 
 
 class _Learning:
-    """The arrays of one `fit`, one row at a time."""
+    """One `fit`: its arrays on the device, and the perceptron rule for one row at a time."""
 
     def __init__(self, backend: AnyBackend, rows: HostArray, target: HostArray, learning_rate: float) -> None:
         n, d = rows.shape

@@ -38,7 +38,7 @@ def installed(monkeypatch):
     entries = dict(registry._installed())
     monkeypatch.setattr(registry, "_installed", lambda: entries)
     monkeypatch.delenv(registry.VARIABLE, raising=False)
-    registry._say.cache_clear()
+    registry._log_once.cache_clear()
     return entries
 
 

@@ -1,4 +1,7 @@
-"""The seam: what a backend must do, and all that it needs of fuseprop to do it."""
+"""The seam: what a backend must do, and all that it needs of fuseprop to do it.
+
+`protocol` is the class to write, `registry` finds backends by device or name.
+"""
 
 from ..installing import how_to_install
 from .access import Access

@@ -10,14 +10,14 @@ class BackendUnavailable(RuntimeError):
 
 
 class OutOfMemory(MemoryError):
-    """A device has no room for an array; everything that is there stands as it was.
+    """A device has no room for an array; the arrays that it holds are unchanged.
 
     Attributes
     ----------
     asked : int
         Bytes of that array.
     room : callable
-        Gives what nobody uses any more back to the device, and returns the bytes that are free then.
+        ``room()`` releases to the device the memory that no array uses, and returns the bytes free then.
     """
 
     def __init__(self, message: str, asked: int, room: Callable[[], int]) -> None:

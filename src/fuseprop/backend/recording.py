@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from . import AnyBackend, Array, Backend, Call, Program
 
-ON_THE_SPOT = {"empty", "zeros", "from_host", "share", "to_host", "synchronize", "compile", "session"}
-"""What allocates, talks to the host or waits: it is done before a step, or after it, never in it."""
+UNRECORDED = {"empty", "zeros", "from_host", "share", "to_host", "synchronize", "compile", "session"}
+"""Operations that allocate, transfer or wait: they come before a step or after it, never in it."""
 
-RECORDED = {name for name, value in vars(Backend).items() if callable(value) and name[0] != "_"} - ON_THE_SPOT
-"""What a step may do."""
+RECORDED = {name for name, value in vars(Backend).items() if callable(value) and name[0] != "_"} - UNRECORDED
+"""The operations that a step may call, and that a recorder writes down."""
 
 
 class Recorder:

@@ -22,7 +22,7 @@ BACKEND_OF = {"cpu": "numpy", "cuda": "cupy"}
 """Which backend serves a kind of device; a backend can always be asked for by its own name too."""
 
 VARIABLE = "FUSEPROP_DEVICE"
-"""The environment variable that stands for a device nobody named."""
+"""The environment variable that names a device where neither the code nor the command line does."""
 
 AUTO = ("cuda", "cpu")
 """What "auto" tries, in this order."""
@@ -57,7 +57,7 @@ def load_backend(device: str | None = None, dtype: str = "float32") -> AnyBacken
 
 
 def backend_on(device: str | None, dtype: str, *, otherwise: str) -> AnyBackend:
-    """Return what `load_backend` does, but where nothing names a device, that of `otherwise`."""
+    """As `load_backend`, but `otherwise` is the device that None and an unset FUSEPROP_DEVICE stand for."""
     if not isinstance(device, str | None):
         raise TypeError(f'device must be a name such as "cpu" or "cuda:1", got {device!r}.')
     wanted = named_device(device, otherwise)
@@ -69,17 +69,17 @@ def backend_on(device: str | None, dtype: str, *, otherwise: str) -> AnyBackend:
                 raise
             raise BackendUnavailable(f"{error} The variable {VARIABLE} names this device.") from error
     backend, why = _choose(dtype)
-    _say(why)
+    _log_once(why)
     return backend
 
 
 def named_device(device: str | None, otherwise: str) -> str:
-    """Return a device that is named; else what FUSEPROP_DEVICE names, or where it is not set, `otherwise`."""
+    """Return `device`; if it is None, what FUSEPROP_DEVICE names; if that is not set, `otherwise`."""
     return (os.environ.get(VARIABLE) or otherwise) if device is None else device
 
 
 def installed_backends() -> list[str]:
-    """Return the names of the registered backends, sorted; whether they can be used is not looked at."""
+    """Return the names of the registered backends, sorted, without trying whether they can be used."""
     return list(_installed())
 
 
@@ -97,7 +97,7 @@ def available_backends() -> list[BackendStatus]:
 
 
 def explain_auto() -> str:
-    """Return which device "auto" takes here, and why none of those before it.
+    """Return which device "auto" takes here, and why it takes none of those before it.
 
     Raises BackendUnavailable where there is no device at all.
     """
@@ -105,7 +105,7 @@ def explain_auto() -> str:
 
 
 def _choose(dtype: str) -> tuple[AnyBackend, str]:
-    """Open the first device of AUTO that there is; return it, and why it is this one."""
+    """Open the first device of AUTO that can be used; return its backend, and why it was taken."""
     reasons = []
     for device in AUTO:
         try:
@@ -119,7 +119,7 @@ def _choose(dtype: str) -> tuple[AnyBackend, str]:
 
 
 @cache
-def _say(text: str) -> None:
+def _log_once(text: str) -> None:
     """Log a text the first time that it comes up."""
     logging.getLogger("fuseprop").info(text)
 

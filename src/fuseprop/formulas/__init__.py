@@ -1,4 +1,4 @@
-"""Activations and losses: what a network computes of numbers, by name, with slopes and links.
+"""Activations and losses by name: their formulas, slopes and links.
 
-The arithmetic on arrays is the backends'; what stands here says which operation, and with which numbers.
+Backends do the arithmetic on arrays; a loss here says by which operation, and with which numbers.
 """

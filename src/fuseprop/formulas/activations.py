@@ -1,7 +1,7 @@
-"""The activations: what a unit makes of its weighted sum, and how fast that changes.
+"""The activations: a unit's output as a function of its weighted sum, and the slope of that function.
 
-Backends compute these in their own way, fused with what stands beside them; the formulas here, on NumPy in
-float64, are what they are compared with, and what a reader should look at.
+Backends compute these in their own way, fused with the bias and with the chain rule. The formulas here, in
+float64 on NumPy, are the ones to read, and the ones that backends are compared with.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ActivationFormula:
     function : callable
         y from z.
     slope : callable
-        dy/dz from the *output* y: nothing but y needs to be kept for the way back.
+        dy/dz from the *output* y: nothing but y needs to be kept for the backward pass.
     low, high : float
         The values that code "no" and "yes" for a unit with this activation: 0 and 1, but -1 and 1 for tanh.
         A unit says "yes" above the middle, `threshold`: 0.5 for sigmoid, 0 for tanh.

@@ -23,8 +23,8 @@ class Loss(Protocol):
     name : str
         Its name in `LOSSES`.
     link : "identity" | "sigmoid" | "softmax" | "exponential"
-        What makes a prediction from the last layer's output. Where it is not "identity", the last layer's
-        activation must be.
+        The function from the last layer's output to a prediction. Where it is not "identity", the last
+        layer's activation must be "identity".
     takes_labels : bool
         Whether targets are class numbers (n,) rather than values (n, k).
     """
@@ -47,7 +47,7 @@ class Loss(Protocol):
 
 
 class SquaredError:
-    """What the squared errors share: a row's loss is `factor(k)` times the sum of squares."""
+    """The base of squared errors: a row's loss is `factor(k)` times the sum of squares."""
 
     link: ClassVar[Link] = "identity"
     takes_labels: ClassVar[bool] = False

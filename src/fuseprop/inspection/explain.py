@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .trace import LayerTrace, Trace
 
 PATHS = 100
-"""Up to so many paths are written out: more are no longer read."""
+"""The most paths that `Trace.explain` writes out; of more it gives a table by layer."""
 
 Factors = list[tuple[str, float]]
 

@@ -54,11 +54,11 @@ class Trace:
     loss_name : str
         The loss's name.
     link : "identity" | "sigmoid" | "softmax" | "exponential"
-        What the loss makes of the last layer's output; see `fuseprop.losses`.
+        What the loss applies to the last layer's output; see `fuseprop.formulas.losses`.
     target : (n, k), or (n,) class numbers
         What the loss compared with.
     output_gradient : (n, k)
-        dL/da of the last layer, where the way back begins.
+        dL/da of the last layer, where the backward pass begins.
     """
 
     layers: list[LayerTrace]
@@ -113,7 +113,7 @@ class Trace:
 
 
 def trace_pass(backend: AnyBackend, stack: Stack, batch: Batch, loss: float) -> Trace:
-    """Return what a pass through `batch` left in its buffers; `loss` is what it came to.
+    """Return the trace of a pass from the buffers of its `batch`; `loss` is the loss that it returned.
 
     Two things are computed again, into arrays of their own, because a pass overwrites them: z, by each layer
     with the identity in place of its activation, and dL/da of the last layer, by the loss. What is too large

@@ -1,6 +1,6 @@
 """Dense layers, and a stack of them: starting weights, parameters in one flat array, forward and backward.
 
-Also what the last layer should say: targets, checked and encoded.
+Targets are here too, checked and encoded for the loss and the last layer.
 """
 
 from .dense import Dense, mlp

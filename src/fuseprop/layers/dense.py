@@ -1,7 +1,7 @@
 """Dense: every unit weighs every input, adds a bias and is activated.
 
-A layer holds no arrays of a backend, only what it is; its parameters and buffers are handed to it, so the
-same layers run on any backend, eagerly or recorded.
+A layer holds its sizes and settings, and no arrays of a backend: parameters and buffers are arguments of its
+methods, so that the same layers run on any backend, called or recorded.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Dense:
         "step" is refused, because it has no slope: see `fuseprop.Perceptron`.
     initializer : "glorot" | "he" | "uniform" | "zeros" | callable, optional
         How the starting weights are drawn; "he" for relu and "glorot" otherwise. See
-        `fuseprop.initialization`. Biases start at zero.
+        `fuseprop.layers.initialization`. Biases start at zero.
     weights, bias : array_like, optional
         Starting values (d, m) and (m,) instead of drawn ones.
     dropout : float
         For a hidden layer, the share of its outputs that a training step leaves out, at random, in [0, 1):
-        see `Backend.dropout`. Nothing else knows of it, predictions and model files included.
+        see `Backend.dropout`. Predictions do not use it, and model files do not keep it.
 
     Raises ValueError for sizes below 1, unknown names and arrays of another shape or not finite; TypeError
     for arrays that hold no numbers.
@@ -113,7 +113,7 @@ class Dense:
             dL/db = sum of delta over the rows      dL/dW = x^T delta      dL/dx = delta W^T
 
         gradient (n, m) holds dL/d output and is overwritten by delta; input_gradient (n, d) receives dL/dx,
-        or is None for the first layer, where nobody asks.
+        or is None for the first layer, whose inputs need no gradient.
         """
         delta = gradient
         backend.activation_backward(
@@ -167,7 +167,7 @@ def mlp(
 
 
 def _one_a_layer(given: Any, layers: int) -> list[Any]:
-    """Return an entry a layer: those of a sequence, or one thing for all."""
+    """Return one entry for each layer: those of a sequence, or what was given for every layer."""
     is_one = isinstance(given, str) or not isinstance(given, Iterable) or getattr(given, "shape", None) == ()
     return [given] * layers if is_one else list(given)
 

@@ -1,4 +1,4 @@
-"""Dropout: in training, some outputs of hidden layers are left out at random, others in each step."""
+"""Dropout: each training step sets other outputs of hidden layers to 0, chosen at random."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ class Dropout:
     """The masks of a network in training.
 
     Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting", in the
-    inverted form: what is kept is scaled by 1 / (1 - rate) in training, and nothing is done otherwise. A mask
-    is a hash of the layer's seed, the step and the element's number: nothing is stored, the way back draws
-    the same mask again, and it is the same on every backend.
+    inverted form: what is kept is scaled by 1 / (1 - rate) in training, and nothing is done in predictions. A
+    mask is a hash of the layer's seed, the step and the element's number: none is stored, the backward pass
+    computes the same one again, and it is the same on every backend.
 
     Parameters
     ----------
     rates : sequence of float
         The share of outputs that each layer drops, in [0, 1).
     rng : numpy.random.Generator
-        Where the seeds of layers with a rate come from.
+        Draws a seed for each layer whose rate is above 0.
 
     Attributes
     ----------
     step : Array, (1,)
-        How many masks each layer has had, counted on the device, so that a recorded step draws new ones.
+        The number of the step, counted on the device, so that a recorded step has new masks each time.
     """
 
     def __init__(self, backend: AnyBackend, rates: Sequence[float], rng: np.random.Generator) -> None:
@@ -36,9 +36,9 @@ class Dropout:
         self.step = backend.zeros((1,), INTEGER)
 
     def apply(self, backend: AnyBackend, layer: int, values: Array, *, out: Array) -> None:
-        """Drop a layer's outputs, or the gradient by them; `out` may be `values`."""
+        """Drop a layer's outputs, or the same elements of the gradient by them; `out` may be `values`."""
         backend.dropout(values, self.rates[layer], self.seeds[layer], self.step, out=out)
 
     def advance(self, backend: AnyBackend) -> None:
-        """Go on to the next masks."""
+        """Count the step: the next masks are new ones."""
         backend.advance(self.step, 1)

@@ -63,7 +63,7 @@ class Parameters:
         ]
 
     def are_finite(self) -> bool:
-        """Whether no value is nan or inf. A look at each: their sum of squares overflows long before them."""
+        """Whether every value is finite. Each is looked at: a sum of squares overflows long before them."""
         return bool(np.isfinite(self.backend.to_host(self.values)).all())
 
     def load(self, layers: Sequence[tuple[HostArray, HostArray]]) -> None:
@@ -91,7 +91,7 @@ def _views(flat: Array, start: int, d: int, m: int) -> tuple[Array, Array]:
 
 
 class LayerNorms:
-    """||dL/d(W, b)|| and ||(W, b)|| of each of L layers, their squares in `squares`, (2 L,)."""
+    """||dL/d(W, b)|| of each of L layers, then ||(W, b)|| of each; their squares in `squares`, (2 L,)."""
 
     def __init__(self, parameters: Parameters, squares: Array) -> None:
         flat = [parameters.gradients] * len(parameters.ranges) + [parameters.values] * len(parameters.ranges)
@@ -102,7 +102,7 @@ class LayerNorms:
         ]
 
     def measure(self) -> None:
-        """Square and add up, and do not wait for it."""
+        """Write the squares on the device, without waiting for them."""
         for array, square in self._measured:
             self._backend.sum_squares(array, out=square)
 

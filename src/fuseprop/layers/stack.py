@@ -18,12 +18,12 @@ from .dropout import Dropout
 from .parameters import Parameters
 
 Places: TypeAlias = Sequence[Array | None] | None
-"""Where layers put what dropout leaves of their outputs, in training: None for a layer that drops nothing."""
+"""For each layer, the buffer for its outputs after dropout; None for a layer that drops nothing."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """What is trained. The parameters belong to the backend on which `forward` and `backward` are called."""
+    """Layers, their parameters and the loss; the parameters belong to the backend that methods are given."""
 
     layers: Sequence[Dense]
     loss: Loss
@@ -35,7 +35,7 @@ class Stack:
     ) -> Array:
         """Run rows x (n, d) through all layers, into `outputs`; return the last output (n, k).
 
-        With places for what is `dropped`, each layer takes what dropout leaves of the layer below.
+        With `dropped`, dropout writes the outputs that it leaves there, and the next layer reads those.
         """
         for i, (layer, p, output) in enumerate(
             zip(self.layers, self.parameters.layers, outputs, strict=True)
@@ -88,7 +88,7 @@ class Stack:
 
 
 def build_stack(backend: AnyBackend, layers: Sequence[Dense], loss: Loss, rng: np.random.Generator) -> Stack:
-    """Return layers with their starting weights: `rng` gives these first, then the seeds of dropout."""
+    """Return a stack with its starting weights: `rng` draws these first, then the seeds of dropout."""
     parameters = Parameters(backend, [(layer.inputs, layer.outputs) for layer in layers])
     load_weights(parameters, [layer.starting_values(rng) for layer in layers])
     rates = [layer.dropout for layer in layers]
@@ -98,7 +98,7 @@ def build_stack(backend: AnyBackend, layers: Sequence[Dense], loss: Loss, rng: n
 def load_weights(parameters: Parameters, layers: Sequence[tuple[HostArray, HostArray]]) -> None:
     """Set weights (d, m) and bias (m,) of each layer.
 
-    Raises ValueError where a number is too large for the parameters' dtype, and sets none then.
+    Raises ValueError, and sets nothing, where a number is too large for the parameters' dtype.
     """
     for i, arrays in enumerate(layers, 1):
         for what, array in zip(("weight matrix", "bias"), arrays, strict=True):
@@ -107,7 +107,7 @@ def load_weights(parameters: Parameters, layers: Sequence[tuple[HostArray, HostA
 
 
 def check_chain(layers: Sequence[Dense]) -> None:
-    """Raise ValueError unless each layer takes the outputs of the one before, and the last keeps its own."""
+    """Raise ValueError unless each layer takes the outputs of the one before, and the last has no dropout."""
     if not layers:
         raise ValueError("a network needs at least one layer, such as Dense(2, 1).")
     for i, layer in enumerate(layers):
@@ -128,7 +128,7 @@ def check_chain(layers: Sequence[Dense]) -> None:
 
 
 def check_link(loss: Loss, last: Dense) -> None:
-    """Raise ValueError for a loss with a link of its own over a last layer with an activation."""
+    """Raise ValueError for an activation of the last layer in front of a loss that applies its own link."""
     if loss.link != "identity" and last.activation != "identity":
         raise ValueError(
             f'{loss.name} applies the {loss.link} itself: the last layer must be "identity", '

@@ -1,4 +1,4 @@
-"""Targets: what the last layer should say, in the form in which the loss wants it."""
+"""Targets: what the last layer should output, checked, and in the form that the loss needs."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Target
     they are, for other losses they become rows with "yes" at the label, in the coding of the last layer's
     activation (0 and 1, or -1 and 1 for tanh). Everything else is values (n, k), or (n,) for one output.
 
-    Raises TypeError for what are not host numbers; ValueError for wrong shapes, nan, labels out of range,
-    targets outside [0, 1] for a cross-entropy or below 0 for a Poisson deviance, and labels that are not
-    exclusive for the softmax loss.
+    Raises TypeError for targets that are no numbers on the host; ValueError for wrong shapes, nan, labels out
+    of range, targets outside [0, 1] for a cross-entropy or below 0 for a Poisson deviance, and labels that
+    are not exclusive for the softmax loss.
     """
     array = as_host("target", target)
     k = last.outputs
@@ -88,7 +88,7 @@ def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Target
 
 
 def _labels(array: HostArray, k: int) -> HostArray:
-    with np.errstate(invalid="ignore"):  # what no integer holds becomes another number, and is told below
+    with np.errstate(invalid="ignore"):  # what int64 cannot hold becomes another number, refused below
         labels = array.astype(INTEGER)
     if (labels != array).any():
         raise ValueError(

@@ -1,4 +1,7 @@
-"""Topics of a course on neural networks, each a short training whose numbers show the point."""
+"""Topics of a course on neural networks, each a short training whose numbers show the point.
+
+A topic is a function in a file of its own; `result` is what it returns.
+"""
 
 from .approximation import approximation
 from .classes import classes

@@ -22,5 +22,5 @@ def clouds(
 
 
 def decision(network: Network) -> Callable[[HostArray], HostArray]:
-    """Return what maps rows (n, 2) to how many of the network's outputs say yes, (n,)."""
+    """Return a function from rows (n, 2) to the number of the network's outputs that say yes, (n,)."""
     return lambda rows: network.classify(rows).sum(axis=1)

@@ -18,7 +18,7 @@ EPOCHS = 120
 LOSS = "loss 1/(2n) sum (t - y)\u00b2"
 
 HIGH = 1e20
-"""Where the picture ends; the table goes on."""
+"""The picture shows losses below this; the table shows all."""
 
 
 def rates(backend: AnyBackend, seed: int) -> Result:

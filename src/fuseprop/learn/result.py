@@ -1,4 +1,4 @@
-"""What a topic comes to: a table, a figure, and what to see."""
+"""What a topic returns: a table, a figure, and what to see in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Cell: TypeAlias = str | float | int
 
 @dataclass(frozen=True)
 class Result:
-    """One topic, run.
+    """What running one topic gave.
 
     Attributes
     ----------

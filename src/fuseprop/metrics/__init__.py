@@ -1,4 +1,7 @@
-"""Metrics: how good predictions are, in the words of the task. A metric never steers the weights."""
+"""Metrics: how good predictions are, as the task counts it. A metric never changes the weights.
+
+`choice` holds them by name, and says which one goes with a loss.
+"""
 
 from .choice import METRICS, check_metric, make_metric, metric_of_values
 from .means import weighted_mean

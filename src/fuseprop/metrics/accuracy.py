@@ -1,4 +1,4 @@
-"""Accuracy: the share of rows that are decided as their targets say."""
+"""Accuracy: the share of rows whose decision agrees with their target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .protocol import Kind, Metric, OfHits
 
 
 class ArgmaxAccuracy(OfHits):
-    """The share of rows whose largest output stands at their class: exclusive classes."""
+    """For exclusive classes, the share of rows whose largest output is that of their class."""
 
     name: ClassVar[str] = "accuracy"
 

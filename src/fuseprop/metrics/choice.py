@@ -32,7 +32,7 @@ def metric_of_values(loss: Loss) -> str:
 
 
 def check_metric(name: str, loss: Loss) -> Kind:
-    """Return the named kind; raise ValueError for an unknown one, and where `loss` does not tell it."""
+    """Return the named kind; raise ValueError for an unknown one, and for one that needs another loss."""
     kind = choose("metric", name, METRICS)
     if not kind.fits(loss):
         raise ValueError(

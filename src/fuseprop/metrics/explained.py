@@ -42,14 +42,14 @@ class RSquared(OfLosses):
 class LossExplained(OfLosses):
     """D^2 = 1 - loss / loss of the best constant prediction, over all outputs.
 
-    What R^2 is to squared errors, for others: absolute ones, whose best constant is the median
-    (scikit-learn's d2_absolute_error_score), and Poisson deviances, where it is the mean (d2_tweedie_score
-    with power 1).
+    It is to absolute errors and Poisson deviances what R^2 is to squared errors. The best constant is the
+    median for absolute errors (scikit-learn's d2_absolute_error_score) and the mean for Poisson deviances
+    (d2_tweedie_score with power 1).
 
     Attributes
     ----------
     constant : float
-        The weighted mean loss over rows of that constant.
+        The loss of that constant, the weighted mean over rows.
     """
 
     constant: float
@@ -61,7 +61,7 @@ class LossExplained(OfLosses):
 
 
 def explained(error: float, of_constant: float) -> float:
-    """Return 1 - error / of_constant, also where the constant has no error."""
+    """Return 1 - error / of_constant; where the constant has no error, 1 for no error and 0 for any."""
     if of_constant == 0.0:
         return 1.0 if error == 0.0 else 0.0
     return 1.0 - error / of_constant
@@ -96,7 +96,7 @@ D_SQUARED = Kind(
 
 
 class LossAlone(OfLosses):
-    """The mean loss again: for those who want no second number, and a step without the work for it."""
+    """The mean loss itself: there is no second number, and a step does no work for one."""
 
     name: ClassVar[str] = "loss"
 

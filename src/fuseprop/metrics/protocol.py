@@ -1,4 +1,4 @@
-"""What a metric is: how it is taken from outputs or losses, and which losses it goes with."""
+"""What a metric is: how it is computed from outputs or losses, and which losses it goes with."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Metric(Protocol):
 
 
 class OfHits:
-    """What metrics share that are a share of rows; a subclass says which rows are hits."""
+    """The base of metrics that are a share of rows; `record` of a subclass says which rows are hits."""
 
     counts_hits: ClassVar[bool] = True
 
@@ -47,31 +47,31 @@ class OfHits:
 
 
 class OfLosses:
-    """What metrics share that the losses tell; a subclass says how."""
+    """The base of metrics that `score` of a subclass computes from the losses alone."""
 
     counts_hits: ClassVar[bool] = False
 
     def record(
         self, backend: AnyBackend, output: Array, target: Array, labels: Array, *, hits: Array
     ) -> None:
-        """Write nothing: the losses tell everything."""
+        """Write nothing: `score` needs no hits."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A metric for any rows.
+    """An entry of `METRICS`, which makes the metric for given rows.
 
     Attributes
     ----------
     axis : str
-        What stands at an axis that shows it.
+        The label of an axis that shows it.
     make : callable
         Returns the metric for targets and weights (N,) of rows, given the loss and the last layer.
     losses : tuple of type
-        The kinds of loss from whose rows it is computed, and for which it is the one to take where targets
-        are values rather than classes; none where it goes with any loss.
+        The kinds of loss that it can be computed from; empty if it goes with any loss. Where targets are
+        values rather than classes, it is the default for these losses.
     needs : str
-        Those losses, in words.
+        Those losses in words, for the error message.
     """
 
     axis: str
@@ -80,5 +80,5 @@ class Kind:
     needs: str = ""
 
     def fits(self, loss: Loss) -> bool:
-        """Whether the metric can be had for a network with this loss."""
+        """Whether the metric can be computed for a network with this loss."""
         return not self.losses or isinstance(loss, self.losses)

@@ -1,4 +1,7 @@
-"""Optimizers: what makes a step of a gradient, one call over a network's flat parameters."""
+"""Optimizers: from gradients to a step, by one call of the backend over a network's flat parameters.
+
+`flat` holds what they share; training knows them by `protocol`.
+"""
 
 from .adam import Adam
 from .momentum import MomentumSGD

@@ -63,8 +63,8 @@ class Adam(FlatOptimizer):
     clip_norm: float | None = None
 
     def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
-        # As the device holds them: in float32, 1 - 0.999 is off by 1e-5 of itself, which the correction
-        # must know of.
+        # As the device rounds them: in float32, 1 - 0.999 is off by 1e-5 of itself, and the correction of
+        # the bias must use the same numbers.
         b1, b2 = (float(dtype.type(beta)) for beta in (self.beta_1, self.beta_2))
         tiny = np.finfo(dtype).tiny
         if max(b1, b2) == 1 or self.epsilon < tiny:

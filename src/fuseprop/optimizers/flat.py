@@ -24,12 +24,12 @@ class State:
     Attributes
     ----------
     parameters : Parameters
-        Those that it belongs to.
+        The ones that it updates.
     moments : sequence of Array
         Flat buffers (P,), zero at first.
     settings : StepSettings
     norm : Array, (1,)
-        Scratch of the clipping.
+        Where clipping puts the norm of the gradient.
     """
 
     parameters: Parameters
@@ -39,7 +39,7 @@ class State:
 
 
 class FlatOptimizer:
-    """An `Optimizer` over flat buffers; a subclass says what the numbers are and what they do."""
+    """An `Optimizer` over flat buffers; a subclass says which numbers a step reads, and what it does."""
 
     MOMENTS: ClassVar[int]
     """How many flat buffers there are beside the parameters."""
@@ -51,7 +51,7 @@ class FlatOptimizer:
     weight_decay: float | ArrayLike
     clip_norm: float | None
 
-    # Where every optimizer begins; not fields, so that those of a subclass stand in its own order.
+    # What every optimizer starts with. These are no fields, so that a subclass orders its own as it likes.
     epochs: int = 0
     steps: int = 0
     _state: State | None = None
@@ -108,7 +108,7 @@ class FlatOptimizer:
         self._step(backend, parameters, self._state.settings.fetch(backend))
 
     def reset(self) -> None:
-        """Forget the steps taken: stand still."""
+        """Set the moments and `steps` to 0; see `Optimizer.reset`."""
         self.steps = 0
         if self._state is not None:
             backend = self._state.parameters.backend
@@ -164,10 +164,10 @@ def _none_negative(numbers: object) -> bool:
 
 
 class StepSettings:
-    """A row of numbers for each step, or one for all.
+    """The numbers that the next steps read, on the device: a row for each step, or one for all.
 
-    Where they differ from step to step, a table goes to the device before the epoch, and each step fetches
-    its own row; one row for all is read where it is, at no cost.
+    Where they differ from step to step, a table goes to the device before the epoch, and each step gathers
+    its own row; one row for all is read in place, without a call.
     """
 
     def __init__(self, backend: AnyBackend, columns: int) -> None:
@@ -181,7 +181,7 @@ class StepSettings:
     def upload(self, numbers: HostArray) -> None:
         """Send (columns,) for all steps, or (steps, columns) for each, in the backend's dtype.
 
-        A table only grows.
+        A longer table replaces the one on the device; any other is written into it.
         """
         backend = self._backend
         if numbers.ndim == 1:

@@ -21,7 +21,7 @@ class Optimizer(Protocol):
     epochs : int
         How many epochs were trained with it: where a schedule stands. Training counts them.
     steps : int
-        How many steps were taken since there was nothing to remember. Whoever takes steps counts them.
+        How many steps were taken since the moments were 0. Training counts them, not `update`.
     """
 
     learning_rate: float | Schedule
@@ -39,20 +39,20 @@ class Optimizer(Protocol):
     def prepare(self, parameters: Parameters, steps: int) -> None:
         """Bind to these parameters, and send the numbers of the next `steps` steps to the device.
 
-        To be called before each epoch, and before a step is recorded: what a recorded step reads then stays
-        where it is, as long as no more steps are asked for. Raises ValueError for numbers out of range, and
-        for the parameters of a second network.
+        To be called before each epoch, and before a step is recorded: a recorded step reads the same arrays
+        for as long as no more steps are prepared at once. Raises ValueError for numbers out of range, and for
+        the parameters of a second network.
         """
 
     def update(self, backend: AnyBackend, parameters: Parameters) -> None:
         """Take one step from the gradients in `parameters`; at most as many as were prepared."""
 
     def reset(self) -> None:
-        """Forget all steps taken."""
+        """Set the moments and `steps` to 0."""
 
 
 def check_optimizer(optimizer: Optimizer) -> Optimizer:
-    """Return an optimizer; raise TypeError for a name, a class, and what else is none."""
+    """Return `optimizer`; raise TypeError for a name, a class, and anything else that is no optimizer."""
     methods = ("prepare", "update", "reset")
     check_methods("optimizer", optimizer, methods, "an optimizer object such as Adam(learning_rate=0.001)")
     return optimizer

@@ -27,13 +27,13 @@ COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777")
 COLUMNS = 3
 
 LONGEST = 80
-"""As many characters of a name are drawn."""
+"""The most characters of a name that are drawn."""
 
 LITERAL = {"parse_math": False}
 """How text is drawn: a name may hold what matplotlib would take for its markup, such as two dollar signs."""
 
 FEW = 10
-"""Up to so many places on a logarithmic axis are named one by one."""
+"""The most places on a logarithmic axis that have a label each."""
 
 
 class PlotsUnavailable(RuntimeError):
@@ -70,7 +70,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         from matplotlib.figure import Figure as Canvas  # not pyplot: no window, no global state
 
         canvas = Canvas(figsize=(4.3 * columns, 0.4 + 3.3 * rows), layout="constrained")
-        canvas.suptitle(_words(figure.title), **LITERAL)
+        canvas.suptitle(_drawable(figure.title), **LITERAL)
         for i, panel in enumerate(figure.panels, 1):
             _draw(panel, canvas.add_subplot(rows, columns, i))
         data = BytesIO()
@@ -84,7 +84,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 def _matplotlib() -> Any:
     try:
-        import matplotlib  # an extra, and half a second to import: only for those who want pictures
+        import matplotlib  # an extra, and half a second to import: only when a picture is drawn
     except ImportError as error:
         raise PlotsUnavailable(
             f"pictures need matplotlib, which is not installed. Type: {how_to_install('plots')}."
@@ -92,15 +92,15 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
-def _words(text: str) -> str:
-    """Return a name as it is drawn: what cannot be seen, and no SVG may hold, by its number."""
+def _drawable(text: str) -> str:
+    """Return a name as it is drawn: characters that are invisible, or that SVG forbids, by their numbers."""
     return shown(text, LONGEST)
 
 
 def _draw(panel: Panel, axes: Any) -> None:
-    axes.set_title(_words(panel.title), **LITERAL)
-    axes.set_xlabel(_words(panel.x_label), **LITERAL)
-    axes.set_ylabel(_words(panel.y_label), **LITERAL)
+    axes.set_title(_drawable(panel.title), **LITERAL)
+    axes.set_xlabel(_drawable(panel.x_label), **LITERAL)
+    axes.set_ylabel(_drawable(panel.y_label), **LITERAL)
     if panel.regions is not None:
         _draw_regions(panel.regions, axes)
     looks = zip(cycle(STYLES), cycle(MARKERS), cycle(COLOURS), strict=False)
@@ -118,7 +118,7 @@ def _draw(panel: Panel, axes: Any) -> None:
 def _name(legend: Any, names: Iterable[str]) -> None:
     """Write names into a legend that was made with numbers: matplotlib leaves out a name such as _a."""
     for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set(text=_words(name), **LITERAL)
+        text.set(text=_drawable(name), **LITERAL)
 
 
 def _scale(panel: Panel, axes: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from ..backend import HostArray
 
 GRID = 120
-"""Points along each axis at which a decision is asked for."""
+"""Points of the grid along each axis."""
 
 MARGIN = 0.15
 """How much of the points' range is shown around them."""
@@ -33,9 +33,9 @@ class Regions:
     Attributes
     ----------
     x1, x2 : (g,), (h,)
-        Where the plane was asked.
+        The coordinates of the grid.
     values : (h, g)
-        The class number at each place.
+        The class number at each point of the grid.
     points : mapping
         From a class's name to its points (n, 2).
     """
@@ -47,7 +47,7 @@ class Regions:
 
     @classmethod
     def of(cls, classify: Callable[[HostArray], HostArray], points: Mapping[str, HostArray]) -> Regions:
-        """Ask `classify`, rows (n, 2) -> class numbers (n,), all over the surroundings of the points."""
+        """Classify a grid around the points; `classify` maps rows (n, 2) to class numbers (n,)."""
         everything = np.concatenate(list(points.values()))
         low, high = everything.min(axis=0), everything.max(axis=0)
         margin = MARGIN * np.where(high > low, high - low, 1.0)

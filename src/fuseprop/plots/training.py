@@ -58,7 +58,7 @@ def training_figure(
 
 
 def _regions(model: Model | None, table: Table | None) -> Regions | None:
-    """Return where a model of one answer among classes decides for which; None for everything else."""
+    """Return the decision regions of a model of exclusive classes over two features; None for others."""
     if model is None or table is None or len(model.feature_names) != 2 or not model.task.classes:
         return None
 

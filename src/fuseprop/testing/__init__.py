@@ -1,11 +1,11 @@
-"""A pytest plugin for everyone who writes a backend, or code on top of one.
+"""A pytest plugin for authors of backends, and of code that runs on any backend.
 
 Load it by ``addopts = ["-p", "fuseprop.testing"]`` in the pytest configuration. It brings
 
 * the fixture `backend`: a test that takes it runs once for each backend and dtype, and `backend64`, the same
-  in float64 alone; one that parametrizes the fixture itself runs with what it chooses;
-* ``--backends=a,b``: which backends, by name or device; without it, all that are installed. Of the tests of a
-  backend that cannot be used one stands for all: it is skipped with the reason, and fails with it where the
+  in float64 alone; a test that parametrizes the fixture itself runs with what it chooses;
+* ``--backends=a,b``: which backends, by name or device; without it, all that are installed. If a backend
+  cannot be used, one of its tests stands for all: it is skipped with the reason, or fails with it if the
   backend is named or the environment variable ``REQUIRE_GPU`` is 1. The others are deselected, and a line
   under the collection says how many they are;
 * the marker ``gpu`` on tests of the CUDA backend: ``pytest -m gpu``;
@@ -43,10 +43,10 @@ class Wanted(NamedTuple):
 
 
 UNUSABLE = pytest.StashKey[str]()
-"""Of a test that stands for a backend that cannot be used: why."""
+"""Why a backend cannot be used, in the stash of the test that stands for all of its tests."""
 
 LEFT_OUT = pytest.StashKey[list[str]]()
-"""Of a run: a sentence for each backend that cannot be used."""
+"""A sentence for each backend that cannot be used, in the stash of the configuration."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the marker, and refuse names that nobody registered."""
+    """Add the marker, and refuse names in ``--backends`` that no installed backend has."""
     config.addinivalue_line("markers", "gpu: runs on an NVIDIA GPU")
     installed = installed_backends()
     for name in _named(config):
@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests that take a backend once for each backend and dtype, unless they say themselves which."""
+    """Run tests that take a backend once for each backend and dtype, unless they choose it themselves."""
     chosen = {
         name.strip()
         for mark in metafunc.definition.iter_markers("parametrize")
@@ -94,7 +94,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave one test of each backend that cannot be used, which says why."""
+    """Deselect the tests of backends that cannot be used, but for one of each, which says why."""
     unusable: dict[tuple[str, str], list[pytest.Item]] = {}
     for item in items:
         for wanted in _wanted(item):
@@ -105,7 +105,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[LEFT_OUT] = [_left_out(name, why, len(tests)) for (name, why), tests in unusable.items()]
     others: set[pytest.Item] = set()
     for (name, why), (first, *rest) in unusable.items():
-        first.stash[UNUSABLE] = _asked_for(name, why) if _required(config) else why
+        first.stash[UNUSABLE] = _failure(name, why) if _required(config) else why
         others.update(rest)
     if others:
         config.hook.pytest_deselected(items=[item for item in items if item in others])
@@ -119,10 +119,10 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip or fail what stands for a backend that cannot be used, before any fixture is set up."""
+    """Skip or fail a test that stands for a backend that cannot be used, before any fixture is set up."""
     why = item.stash.get(UNUSABLE, None)
     if why is not None:
-        _give_up(item.config, why)
+        _skip_or_fail(item.config, why)
 
 
 @pytest.fixture
@@ -141,18 +141,18 @@ def _open(request: pytest.FixtureRequest) -> AnyBackend:
     name, dtype = request.param
     try:
         return load_backend(name, dtype)
-    except BackendUnavailable as error:  # of a test that chose for itself, or since the collection
+    except BackendUnavailable as error:  # the test chose it, or it can be used no longer
         required = _required(request.config)
-        return _give_up(request.config, _asked_for(name, str(error)) if required else str(error))
+        return _skip_or_fail(request.config, _failure(name, str(error)) if required else str(error))
 
 
-def _give_up(config: pytest.Config, why: str) -> NoReturn:
+def _skip_or_fail(config: pytest.Config, why: str) -> NoReturn:
     if _required(config):
         pytest.fail(why, pytrace=False)
     pytest.skip(why)
 
 
-def _asked_for(name: str, why: str) -> str:
+def _failure(name: str, why: str) -> str:
     return f"backend {name!r} was asked for and cannot be used: {why}"
 
 

@@ -11,8 +11,8 @@ from fuseprop.backend import INTEGER, Activation, AnyBackend
 from fuseprop.formulas.activations import activate, slope
 from fuseprop.testing.contract.parity import ACTIVATION_NAMES, SHAPES, Host, assert_parity
 
-AT = 1429645016 / 2**32
-"""The hash of the first element with seed 3, in step 0: kept, because it is at least the rate's."""
+RATE_AT_A_HASH = 1429645016 / 2**32
+"""2^32 times this rate is the hash of the first element with seed 3 in step 0, so that it is just kept."""
 
 
 def _mix(x: Any, key: Any = 0) -> Any:
@@ -88,13 +88,13 @@ class ElementwiseContract:
             (0.9, 12345, 2**31),
             (0.75, 2**31, 2**40 + 9),
             (0.0, 7, 7),
-            (AT, 3, 0),
+            (RATE_AT_A_HASH, 3, 0),
         ],
     )
     def test_dropout(
         self, backend: AnyBackend, shape: tuple[int, int], rate: float, seed: int, step: int
     ) -> None:
-        """The mask of the formula, to the last element; in place and not; nan is dropped too."""
+        """Every element is kept or dropped as the formula says, in place and not; nan is dropped too."""
         values = Host(backend).normal(*shape)
         numbers = np.arange(values.size, dtype=np.uint64).reshape(shape)
         first = _mix(np.uint64(seed) ^ _mix(np.uint64(step % 2**32)))
@@ -118,7 +118,7 @@ class ElementwiseContract:
     def test_activation_backward(
         self, backend: AnyBackend, activation: Activation, shape: tuple[int, int]
     ) -> None:
-        """gradient * f' from the output, and its column sums, in place and not."""
+        """gradient * f', with f' from the output, and its column sums, in place and not."""
         host = Host(backend)
         gradient = host.normal(*shape)
         output = activate(activation, host.normal(*shape)).astype(backend.dtype)

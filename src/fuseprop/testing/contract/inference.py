@@ -13,7 +13,7 @@ class InferenceContract:
     """Probabilities, and which rows are right."""
 
     @pytest.mark.parametrize("shape", SHAPES)
-    def testsoftmax64(self, backend: AnyBackend, shape: tuple[int, int]) -> None:
+    def test_softmax(self, backend: AnyBackend, shape: tuple[int, int]) -> None:
         """Probabilities that sum to 1, in place and not, and for logits of any size."""
         host = Host(backend)
         for z in (host.normal(*shape, scale=4.0), host.normal(*shape, scale=1e4)):

@@ -34,7 +34,7 @@ class LossContract:
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("factor", [1.0, 1 / 3])
     def test_absolute_error(self, backend: AnyBackend, shape: tuple[int, int], factor: float) -> None:
-        """A row's loss is factor times the sum of distances; the gradient is a sign, 0 where met."""
+        """A row's loss is factor times the sum of distances; the gradient is a sign, 0 where y = t."""
         host = Host(backend)
         y, t, weights = host.normal(*shape), host.normal(*shape), host.weights(shape[0])
         y[0, 0] = t[0, 0]
@@ -84,7 +84,7 @@ class LossContract:
             assert_parity(backend.to_host(gradient), expected, backend.dtype)
 
     def test_a_poisson_deviance_near_0_keeps_its_digits(self, backend: AnyBackend) -> None:
-        """For 1e6 met to 1e-3, where the terms themselves are 1e7, and for a target of 0."""
+        """For y within 0.1% of t = 1e6, where the terms of the formula are 1e7, and for t = 0."""
         t = np.array([[1e6, 1e6, 2.0, 0.0]], backend.dtype)
         z = np.array([[np.log(1e6) + 1e-3, np.log(1e6) - 1e-3, np.log(2.0), -50.0]], backend.dtype)
         losses, gradient = _outputs(backend, (4, 1))

@@ -64,7 +64,7 @@ class MemoryContract:
         assert backend.from_host(np.array([1, 2]), dtype=INTEGER).dtype == INTEGER
 
     def test_nothing_is_shared_with_the_host(self, backend: AnyBackend) -> None:
-        """Neither direction hands out memory that it goes on using."""
+        """The backend goes on using neither the host array that it was given nor the one that it returned."""
         host = np.ones(3, backend.dtype)
         array = backend.from_host(host)
         host[:] = 2
@@ -73,7 +73,7 @@ class MemoryContract:
         np.testing.assert_array_equal(backend.to_host(array), 1)
 
     def test_arrays_of_others(self, backend: AnyBackend) -> None:
-        """NumPy arrays of any strides and dtype, and what speaks DLPack, have their values here."""
+        """NumPy arrays of any strides and dtype, and objects that speak DLPack, keep their values."""
         host = np.arange(24, dtype=np.float64).reshape(4, 6)
         frozen = host.astype(backend.dtype)
         frozen.flags.writeable = False
@@ -97,7 +97,7 @@ class MemoryContract:
 
     @pytest.mark.parametrize("n", [3, 2**20])
     def test_host_arrays_come_in_turn(self, backend: AnyBackend, n: int) -> None:
-        """What was asked for before reads what stood there, and the host array may be changed at once."""
+        """Calls before an upload read the old values, and the host array may be changed right after it."""
         host, there = np.empty(n, backend.dtype), backend.empty((n,))
         kept = [backend.empty((n,)) for _ in range(6)]
         for number, out in enumerate(kept):
@@ -118,7 +118,7 @@ class MemoryContract:
         np.testing.assert_array_equal(backend.to_host(out), np.arange(5))
 
     def test_views_share_memory(self, backend: AnyBackend) -> None:
-        """Rows, reshaped views and views of views all are the same memory."""
+        """Rows, reshaped views and views of views share the memory of their array."""
         flat = backend.zeros((24,))
         block = flat[4:16].reshape((3, 4))
         backend.from_host(np.arange(12.0).reshape(3, 4), out=block)

@@ -34,11 +34,11 @@ ROWS, BATCH = 42, 8
 """Five full batches and one of two rows."""
 
 DIVISIONS = [[5], [1, 1, 3], [2, 3], [4, 0, 1]]
-"""How often a replay is asked for how many of five steps."""
+"""Five steps, divided in several ways among calls of a replay."""
 
 
 class ReplayContract:
-    """Recorded, compiled, replayed."""
+    """Steps that are recorded, compiled and replayed, beside the same steps call by call."""
 
     @pytest.mark.parametrize("rule", RULES)
     @pytest.mark.parametrize("condition", CONDITIONS)
@@ -47,7 +47,7 @@ class ReplayContract:
     def test_a_replayed_step_is_the_step(
         self, backend: AnyBackend, loss: str, activation: Activation, condition: str, rule: str
     ) -> None:
-        """What steps leave behind, within 10 eps of the calls for each; a partial batch too."""
+        """Replayed steps leave what the calls leave, within 10 eps for each step; a partial batch too."""
         called, replayed = (self._training(backend, loss, activation, condition, rule) for _ in range(2))
         self._assert_same_steps(called, replayed)
 
@@ -62,14 +62,14 @@ class ReplayContract:
 
     @pytest.mark.parametrize("condition", CONDITIONS)
     def test_gradients_that_are_read_are_there(self, backend: AnyBackend, condition: str) -> None:
-        """What is not declared scratch ends as the calls leave it."""
+        """Gradients that are not declared scratch are left as the calls leave them."""
         called, replayed = (
             self._training(backend, LOSSES[3], "sigmoid", condition, "momentum") for _ in range(2)
         )
         self._assert_same_steps(called, replayed, gradients_are_read=True)
 
     def test_a_replay_sees_what_the_arrays_hold(self, backend: AnyBackend) -> None:
-        """Another order, other settings, another place in the epoch: no new compilation."""
+        """Another order, other settings and another place in the epoch need no new compilation."""
         training = self._training(backend, LOSSES[3], "tanh", "plain", "momentum")
         optimizer = training.optimizer
         assert isinstance(optimizer, MomentumSGD)
@@ -120,7 +120,7 @@ class ReplayContract:
                 assert_parity(ours, reference, backend.dtype)
 
     def test_a_replay_draws_new_masks(self, backend: AnyBackend) -> None:
-        """Dropout goes by the step on the device, within a replay and from one to the next."""
+        """Masks follow the step on the device, within a replay and from one to the next."""
         host = Host(backend)
         values, step = backend.from_host(host.normal(9, 7)), backend.zeros((1,), INTEGER)
         outs = [backend.empty((9, 7)) for _ in range(2)]
@@ -148,7 +148,7 @@ class ReplayContract:
                 seen.pop(0)
 
     def test_calls_keep_their_order(self, backend: AnyBackend) -> None:
-        """What is written before it is read stays so, around two cursors too."""
+        """A call reads what calls before it wrote, and not what later ones write; with two cursors too."""
         host = Host(backend)
         source, order = backend.from_host(host.normal(9, 2)), np.arange(9)[::-1]
         device_order = backend.from_host(order, dtype=INTEGER)
