@@ -7,7 +7,7 @@ import pytest
 
 from fuseprop import Dense, Network, gradcheck, mlp
 from fuseprop.formulas.activations import activate, slope
-from fuseprop.inspection.explain import paths
+from fuseprop.inspection.trace import paths
 
 CASES = {
     "half_squared_error": [[0.3, -0.2]],

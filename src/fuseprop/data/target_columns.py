@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,20 @@ from ..checks.quoting import literal
 from .errors import DataError, listed
 from .spelling import EXACT_LIMIT, number
 
-if TYPE_CHECKING:
-    from .table import Table
-
 Class: TypeAlias = str | int | float
 """A class: its name, or a number."""
+
+
+class Named(Protocol):
+    """What a message needs of a `Table`: where it comes from, and what its targets are called."""
+
+    @property
+    def source(self) -> str:
+        """A file's path, or words for it."""
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """A name for each target column."""
 
 
 def classes_of(column: HostArray) -> tuple[Class, ...]:
@@ -40,7 +49,7 @@ def are_whole(values: HostArray) -> bool:
     return bool((values == np.round(values)).all() and (np.abs(values) < EXACT_LIMIT).all())
 
 
-def require_numbers(targets: HostArray, table: Table) -> HostArray:
+def require_numbers(targets: HostArray, table: Named) -> HostArray:
     """Return the targets (N, t) of a table unchanged; raise DataError for text."""
     if targets.dtype.kind == "U":
         advice = ""
@@ -53,7 +62,7 @@ def require_numbers(targets: HostArray, table: Table) -> HostArray:
     return targets
 
 
-def require_zero_one(targets: HostArray, table: Table) -> None:
+def require_zero_one(targets: HostArray, table: Named) -> None:
     """Raise DataError, with the first position, if targets (N, t) are not all 0 or 1."""
     bad = ~np.isin(require_numbers(targets, table), (0, 1))
     if bad.any():
@@ -64,7 +73,7 @@ def require_zero_one(targets: HostArray, table: Table) -> None:
         )
 
 
-def one_hot_labels(targets: HostArray, table: Table) -> NDArray[np.int64]:
+def one_hot_labels(targets: HostArray, table: Named) -> NDArray[np.int64]:
     """Return the index (N,) of the single 1 in each row of targets (N, t); raise DataError for others."""
     require_zero_one(targets, table)
     sums = targets.sum(axis=1)

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from ..network import Network
+from ..backend import AnyBackend, HostArray
+
+
+class Differentiable(Protocol):
+    """What the check needs of a `Network`: its weights, and a pass forward and back."""
+
+    backend: AnyBackend
+
+    def forward(self, X: object, *, dropout: bool = False) -> HostArray:
+        """Run rows forward, and remember the pass."""
+
+    def backward(self, target: object, sample_weight: object = None) -> float:
+        """Return the loss of the last pass and leave its gradients."""
+
+    def gradients(self) -> list[tuple[HostArray, HostArray]]:
+        """Return dL/dW and dL/db of each layer."""
+
+    def weights(self) -> list[tuple[HostArray, HostArray]]:
+        """Return copies of W and b of each layer."""
+
+    def set_weights(self, layers: Sequence[tuple[object, object]]) -> None:
+        """Set W and b of each layer."""
 
 
 def gradcheck(
-    network: Network,
+    network: Differentiable,
     X: object,
     target: object,
     sample_weight: object = None,
