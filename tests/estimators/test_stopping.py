@@ -1,9 +1,12 @@
 """The rule by which training ends, at its very edges; all numbers are exact in binary."""
 
+from functools import partial
 from math import inf, nan
 
+import numpy as np
 import pytest
 
+from fuseprop import MLPClassifier
 from fuseprop.callbacks.patience import Patience
 from fuseprop.estimators.rules import Improvement
 
@@ -47,3 +50,17 @@ def test_what_is_said_when_it_is_over(of_scores):
     what = "Validation score" if of_scores else "Training loss"
     said = improvement(11, of_scores=of_scores).describe()
     assert said == f"{what} did not improve more than tol=0.250000 for 10 consecutive epochs."
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_warnings_point_at_the_line_that_trains(classes, solver, method):
+    if (solver, method) == ("lbfgs", "partial_fit"):
+        pytest.skip("lbfgs has no partial_fit")
+    X, y = classes
+    model = MLPClassifier(solver=solver, max_iter=1, batch_size=1000, random_state=0)
+    train = model.fit if method == "fit" else partial(model.partial_fit, classes=np.unique(y))
+    with pytest.warns(UserWarning, match="batch_size|lbfgs failed") as caught:
+        train(X, y)
+    assert len(caught) == {"lbfgs": 1}.get(solver, 2 if method == "fit" else 1)
+    assert {warning.filename for warning in caught} == {__file__}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -42,6 +41,7 @@ from .reported import Reported
 from .rules import OptimizerState, StochasticRules
 from .splitting import hold_out
 from .starting import starting_weights
+from .warning import warn_user
 
 OUTPUT: Activation = "identity"
 """The last layer's activation: the loss applies the link."""
@@ -166,11 +166,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if self.batch_size == "auto":
             return min(200, rows)
         if int(self.batch_size) > rows:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                UserWarning,
-                stacklevel=7,
-            )
+            warn_user("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
         return min(int(self.batch_size), rows)
 
     def _go_back(self, before: dict[str, Any]) -> None:

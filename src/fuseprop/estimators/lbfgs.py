@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..training.forward import Forward
 from ..training.rows import Rows
 from .monitoring import Monitor
 from .reported import Reported
+from .warning import warn_user
 
 
 class Objective:
@@ -118,11 +118,10 @@ def _warn(estimator: Any, result: Any) -> None:
         if estimator.n_iter_ == estimator.max_iter
         else ""
     )
-    warnings.warn(
+    warn_user(
         f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) (status={result.status}):\n"
         f"{result.message}\n{advice}\nScaling the data may help too.",
         ConvergenceWarning,
-        stacklevel=5,
     )
 
 

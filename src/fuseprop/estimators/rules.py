@@ -7,7 +7,6 @@ weights, the decay differs from step to step.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -27,11 +26,9 @@ from ..training.epoch import EpochResults
 from ..training.rows import Rows
 from .observers import HeldOut, Outputs, SquaredWeights
 from .reported import Reported
+from .warning import warn_user
 
 ADVICE = "Standardize X, and y where it is numbers, or take a smaller learning rate."
-
-USERS_LINE = 8
-"""The frame of the user's call of `fit`, seen from a method of the rules."""
 
 
 @dataclass
@@ -222,15 +219,13 @@ class StochasticRules:
         if ran_out and not self._incremental:
             self._warn(
                 f"Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't converged "
-                f"yet.",
-                USERS_LINE,
+                f"yet."
             )
         history.stop("finished")
         if not np.isfinite(estimator.loss_) and history.stop_reason != "diverged":
             self._warn(
                 f"the loss of the last epoch is {estimator.loss_}. The weights are finite, but so large that "
-                f"predictions may not be. {ADVICE}",
-                USERS_LINE,
+                f"predictions may not be. {ADVICE}"
             )
 
     def settle(self, history: History) -> None:
@@ -251,11 +246,10 @@ class StochasticRules:
         if self._restored and history.stop_reason == "diverged":
             self._warn(
                 f"training diverged in epoch {history.epochs}, and the best weights, "
-                f"{self._best.describe()}, were restored. {ADVICE}",
-                USERS_LINE,
+                f"{self._best.describe()}, were restored. {ADVICE}"
             )
         if history.stop_reason == "interrupted":
-            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=USERS_LINE)
+            warn_user("Training interrupted by user.")
 
     def state_dict(self) -> dict[str, Any]:
         """Return rate, patience and best weights; the curves are the estimator's own."""
@@ -301,8 +295,8 @@ class StochasticRules:
         quotients: HostArray = np.divide(numbers, sums, out=np.zeros_like(sums), where=sums != 0)
         return quotients
 
-    def _warn(self, what: str, stacklevel: int) -> None:
-        warnings.warn(f"Stochastic Optimizer: {what}", ConvergenceWarning, stacklevel=stacklevel + 1)
+    def _warn(self, what: str) -> None:
+        warn_user(f"Stochastic Optimizer: {what}", ConvergenceWarning)
 
 
 @dataclass

@@ -1,0 +1,20 @@
+"""Warnings that point at the user's own line, however many wrappers of scikit-learn's lie above it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from types import FrameType
+
+
+def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the first line below this call that is neither fuseprop's nor scikit-learn's."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _package(frame) in ("fuseprop", "sklearn"):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _package(frame: FrameType) -> str:
+    name: str = frame.f_globals.get("__name__", "")
+    return name.partition(".")[0]
