@@ -50,6 +50,8 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     """
 
     name = "cupy"
+    protocol_version = 1
+    chunk_bytes = 64 << 20
 
     def __init__(
         self,

@@ -37,6 +37,7 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
     """
 
     name = "numpy"
+    protocol_version = 1
     device = "cpu"
 
     def __init__(self, dtype: str = "float32", device: str = "cpu") -> None:

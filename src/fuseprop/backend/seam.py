@@ -13,14 +13,15 @@ VERSION = 1
 REQUIRED = tuple(sorted(name for name in vars(Backend) if not name.startswith("_")))
 """The members of `Backend`."""
 
-OPTIONAL: dict[str, Any] = {"protocol_version": 1, "chunk_bytes": 2 << 20}
+OPTIONAL: dict[str, Any] = {"protocol_version": 1, "chunk_bytes": 4 << 20}
 """What a backend may have beside them, and what counts where it does not.
 
 protocol_version : int
     The version that it was written for.
 chunk_bytes : int
-    As much memory as the buffers of a chunk may take where rows are evaluated or predicted: few calls, and
-    what they work on stays in the cache.
+    As much memory as the buffers of a chunk may take where rows are evaluated or predicted. From 2 to 12 MiB
+    it made no difference on a CPU (5 networks from 4-16-3 to 784-512-512-10, NumPy, AMD EPYC); with less than
+    0.5 MiB the calls took longer than the arithmetic.
 """
 
 
