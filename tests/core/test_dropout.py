@@ -83,7 +83,7 @@ def test_without_dropout_nothing_is_drawn_or_kept(backend):
     assert made.rng.bit_generator.state == network(backend, 0.0).rng.bit_generator.state
     plain = Network(mlp([4, 12, 8, 3], "tanh"), SOFTMAX, seed=0, backend=backend)
     assert made.rng.bit_generator.state == plain.rng.bit_generator.state
-    assert Buffers(backend, made.stack, 5, training=True).batch(5).dropped == [None] * 3
+    assert Buffers(backend, made.stack, 5, dropout=True).batch(5).dropped == [None] * 3
     assert Buffers(backend, network(backend).stack, 5).batch(5).dropped == [None] * 3
 
 

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from fuseprop_numpy import NumpyBackend
 
 from fuseprop import BackendUnavailable, Network, available_backends, load_backend, mlp
 from fuseprop.backend import registry
@@ -19,11 +20,12 @@ class Entry:
 
 
 def fake(name, devices):
-    class Fake:
+    class Fake(NumpyBackend):
         def __init__(self, dtype="float32", device=devices[0]):
             if device not in devices:
                 raise BackendUnavailable(f"there is no {device}.")
-            self.name, self.device, self.dtype = name, device, dtype
+            super().__init__(dtype)
+            self.name, self.device = name, device
 
     return Fake
 
