@@ -20,7 +20,8 @@ from ..checks.settings import FLAGS, as_list, is_finite_number, positive_integer
 from ..data.tasks import DEFAULT_LOSS, Task
 from ..formulas.activations import check_activation
 from ..formulas.losses import LOSSES
-from ..optimizers import MomentumSGD
+from ..optimizers.flat import check_learning_rate, check_weight_decay
+from ..optimizers.momentum import check_momentum
 
 SPLIT_FROM = 20
 """Tables with fewer rows are not split by default: scores of a few held-out rows say little."""
@@ -97,7 +98,9 @@ class Settings:
         positive_integer("batch_size", self.batch_size)
         _check_share("test", self.test)
         _check_share("validation", self.validation)
-        MomentumSGD(self.learning_rate, self.momentum, self.weight_decay)
+        check_learning_rate(self.learning_rate)
+        check_weight_decay(self.weight_decay)
+        check_momentum(self.momentum)
         if isinstance(self.seed, FLAGS) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r:.60}.")
 

@@ -142,15 +142,24 @@ class FlatOptimizer:
         raise NotImplementedError
 
     def _check(self) -> None:
-        rate = self.learning_rate
-        if isinstance(rate, type):
-            raise ValueError(f"learning_rate is the class {rate.__name__}; give an object of it.")
-        if not callable(rate) and not (is_finite_number(rate) and rate > 0):
-            raise ValueError(f"learning_rate must be a number above 0, got {rate!r:.60}. Or give a schedule.")
-        if not _none_negative(self.weight_decay):
-            raise ValueError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r:.60}.")
+        check_learning_rate(self.learning_rate)
+        check_weight_decay(self.weight_decay)
         if self.clip_norm is not None and not (is_finite_number(self.clip_norm) and self.clip_norm > 0):
             raise ValueError(f"clip_norm must be a number above 0, or None, got {self.clip_norm!r}.")
+
+
+def check_learning_rate(rate: object) -> None:
+    """Raise ValueError for what is neither a number above 0 nor a schedule."""
+    if isinstance(rate, type):
+        raise ValueError(f"learning_rate is the class {rate.__name__}; give an object of it.")
+    if not callable(rate) and not (is_finite_number(rate) and rate > 0):  # type: ignore[operator]
+        raise ValueError(f"learning_rate must be a number above 0, got {rate!r:.60}. Or give a schedule.")
+
+
+def check_weight_decay(decay: object) -> None:
+    """Raise ValueError for what is neither a number of at least 0 nor an array of such."""
+    if not _none_negative(decay):
+        raise ValueError(f"weight_decay must be a number of at least 0, got {decay!r:.60}.")
 
 
 def _none_negative(numbers: object) -> bool:

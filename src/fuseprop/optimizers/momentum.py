@@ -85,5 +85,10 @@ class MomentumSGD(FlatOptimizer):
     def _check(self) -> None:
         super()._check()
         check_flag("nesterov", self.nesterov)
-        if not (is_finite_number(self.momentum) and 0 <= self.momentum <= 1):
-            raise ValueError(f"momentum must be at least 0 and at most 1, got {self.momentum!r}.")
+        check_momentum(self.momentum)
+
+
+def check_momentum(momentum: object) -> None:
+    """Raise ValueError for what is no number from 0 to 1."""
+    if not (is_finite_number(momentum) and 0 <= momentum <= 1):  # type: ignore[operator]
+        raise ValueError(f"momentum must be at least 0 and at most 1, got {momentum!r}.")
