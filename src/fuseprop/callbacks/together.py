@@ -13,8 +13,8 @@ class Together:
     """Callbacks in their order; `epoch_end` and `end` reach each of them, also after one has raised.
 
     The first exception is raised when all have been called, with a note on what the others raised; but an
-    exception that ends the process, such as KeyboardInterrupt, goes before all others. Where a `start` raises,
-    the callbacks after it are not started, and `end` is called on those whose `start` was called.
+    exception that ends the process, such as KeyboardInterrupt, goes before all others. Where a `start`
+    raises, the callbacks after it are not started, and `end` is called on those whose `start` was called.
     """
 
     def __init__(self, callbacks: Iterable[Callback]) -> None:
@@ -28,7 +28,7 @@ class Together:
             callback.start(epochs, history)
 
     def batch_notifier(self, history: History) -> Callable[[int], None] | None:
-        """Return what calls `batch_end` on the callbacks that have it, with a batch's number; None if none has."""
+        """Return what calls `batch_end` on the callbacks that have it; None where none has."""
         called = [callback for callback in self.callbacks if isinstance(callback, BatchCallback)]
 
         def notify(number: int) -> None:

@@ -24,6 +24,7 @@ from ..optimizers import Adam, MomentumSGD
 from ..training.best import BestWeights
 from ..training.epoch import EpochResults
 from ..training.rows import Rows
+from ..training.step import batch_bounds
 from .observers import HeldOut, Outputs, SquaredWeights
 from .reported import Reported
 from .warning import warn_user
@@ -145,8 +146,7 @@ class StochasticRules:
         self._first, self._incremental = first, incremental
         self._state: OptimizerState = estimator._optimizer
         self.optimizer = self._state.make(estimator)
-        self._starts = np.arange(0, len(rows), batch_size)
-        self._sizes = np.minimum(batch_size, len(rows) - self._starts)
+        self._starts, self._sizes = batch_bounds(len(rows), batch_size)
         backend = stack.parameters.backend
         self.squares = SquaredWeights(backend, stack, len(self._starts)) if estimator.alpha else None
         self._reported = Reported.of(stack)
