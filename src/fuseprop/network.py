@@ -215,7 +215,7 @@ class Network:
             Each batch minimises sum_i w_i loss_i / sum_i w_i.
         validation : float, or (X, target), or (X, target, sample_weight), optional
             A share of rows to hold out at random (of each class, where classes are exclusive or binary), or
-            rows of one's own. They are evaluated after each epoch and never learned from.
+            the rows themselves. They are evaluated after each epoch and never learned from.
         shuffle : bool
             Whether each epoch takes the rows in a new random order.
         progress : bool

@@ -36,8 +36,8 @@ class History:
     learning_rate : list of float
         The learning rate of the epoch.
     gradient_norms, weight_norms : list of list of float
-        A number a layer, weights and bias together, after the epoch's last batch; empty where `fit` was not
-        asked for `norms`. Gradients are those that the update used: of that batch, after clipping.
+        A number a layer, weights and bias together, after the epoch's last batch; `Network.fit` leaves them
+        empty without `norms`. Gradients are those that the update used: of that batch, after clipping.
     stop_reason : None or str
         Why training ended; None while it goes on. "finished", "diverged", "interrupted", "early stopping", or
         what a callback gave to `stop`.

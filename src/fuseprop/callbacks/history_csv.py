@@ -33,8 +33,9 @@ class HistoryCSV:
     overwrite : bool
         Replace it when training starts.
 
-    Raises ValueError for both at once. When training starts, raises FileExistsError where the file holds
-    something and neither was asked for, or where it is no history, and OSError where it cannot be written.
+    Raises ValueError for both at once. When training starts, raises FileExistsError for a file that is
+    not empty if neither is set, and for one that is no history if `append` is; OSError where it cannot be
+    written.
     """
 
     def __init__(self, path: str | Path, *, append: bool = False, overwrite: bool = False) -> None:

@@ -19,7 +19,7 @@ class Callback(Protocol):
         """An epoch is complete; `history` has its entry."""
 
     def end(self, history: History) -> None:
-        """Training has ended, for whatever `history.stop_reason` says; called on errors too."""
+        """Training has ended, also where an error ended it; see `history.stop_reason`."""
 
 
 @runtime_checkable

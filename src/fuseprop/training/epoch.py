@@ -229,7 +229,7 @@ class CompiledEpoch:
     def of(
         cls, backend: AnyBackend, programs: Sequence[tuple[Program, int]], cursor: Array, batch_size: int
     ) -> CompiledEpoch:
-        """Compile programs, each to be replayed so many times in a row."""
+        """Compile programs, each given with the number of steps in a row that it takes."""
         runs = [(backend.compile(program), times) for program, times in programs]
         return cls(backend, [program for program, _ in programs], runs, cursor, batch_size)
 

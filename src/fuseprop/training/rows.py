@@ -125,7 +125,7 @@ def check_inputs(stack: Stack, X: object) -> HostArray:
 
 
 def check_validation(validation: object) -> None:
-    """Raise TypeError for what is neither None, nor a share of rows, nor rows of one's own in a tuple."""
+    """Raise TypeError for what is neither None, nor a share of rows, nor a tuple of arrays."""
     if validation is None or is_finite_number(validation):
         return
     if not isinstance(validation, tuple) or len(validation) not in (2, 3):

@@ -87,9 +87,8 @@ class FitRules:
         losses, order = results.losses, results.order
         train_loss = weighted_mean(losses, results.weights)
         if not isfinite(train_loss):
-            row = int(
-                np.argmax(np.where(np.isfinite(losses), losses, np.inf))
-            )  # the first loss that is not finite
+            first_not_finite = np.argmax(np.where(np.isfinite(losses), losses, np.inf))
+            row = int(first_not_finite)
             batch = row // self._epoch.batch_size + 1
             self._diverge(history, f"the loss became {losses[row]}", order, batch)
         if not isfinite(self._squares.square) and not self._stack.parameters.are_finite():
