@@ -14,7 +14,7 @@ class Together:
 
     The first exception is raised when all have been called, with a note on what the others raised; but an
     exception that ends the process, such as KeyboardInterrupt, goes before all others. Where a `start`
-    raises, the callbacks after it are not started, and `end` is called on those whose `start` was called.
+    raises, the callbacks after it are not started; `end` is called on it and on those before it.
     """
 
     def __init__(self, callbacks: Iterable[Callback]) -> None:
