@@ -1,4 +1,4 @@
-"""Network: layers and a loss on one backend, to be trained, asked and looked into."""
+"""Network: layers and a loss on one backend, to train, predict with and look into."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Network:
         their mean) on the logits of an "identity" layer.
     metric : "accuracy" | "r2" | "d2" | "loss", optional
         What to report beside the loss; by default accuracy for classes, r2 for squared errors and d2 for
-        absolute ones and deviances. "loss" is nothing beside it.
+        absolute ones and deviances. "loss" reports the loss alone.
     device : str, optional
         "auto", "cpu", "cuda", "cuda:1" or a backend's name; by default FUSEPROP_DEVICE or "auto": see
         `load_backend`.
     dtype : "float32" | "float64"
         The dtype of all arithmetic.
     seed : int or numpy.random.Generator, optional
-        Where all randomness comes from: starting weights first, then the seeds of dropout, where there is
+        The source of all randomness: starting weights first, then the seeds of dropout, where there is
         any, then splits and the order of rows.
     backend : Backend, optional
         A backend object instead of `device` and `dtype`.
@@ -126,7 +126,7 @@ class Network:
         """Set weights (d, m) and bias (m,) of every layer.
 
         Raises ValueError and TypeError for what `weights` would not return: other shapes, no numbers, numbers
-        that are not finite or too large for the dtype. Nothing is set then.
+        that are not finite or too large for the dtype; all parameters then stay as they are.
         """
         pairs: list[Any] = as_list(
             "layers", layers, "[(weights, bias), ...], as network.weights() returns it"
@@ -143,7 +143,7 @@ class Network:
         load_weights(self.stack.parameters, [layer.starting_values(self.rng) for layer in checked])
 
     def gradients(self) -> list[tuple[HostArray, HostArray]]:
-        """Return copies of what `backward` or a training step left: dL/dW and dL/db of each layer."""
+        """Return copies of dL/dW and dL/db of each layer, from the last `backward` or training step."""
         return self.stack.parameters.unpack(self.stack.parameters.gradients)
 
     # One pass at a time
@@ -170,7 +170,7 @@ class Network:
         check_optimizer(optimizer)
         self.forward(X, dropout=True)
         loss = self.backward(target, sample_weight)
-        optimizer.prepare(self.stack.parameters, 1)  # which binds it to this network, once all is checked
+        optimizer.prepare(self.stack.parameters, 1)  # binds it to this network, once all is checked
         self._passes.update(optimizer)
         return loss
 
@@ -215,7 +215,7 @@ class Network:
             Each batch minimises sum_i w_i loss_i / sum_i w_i.
         validation : float, or (X, target), or (X, target, sample_weight), optional
             A share of rows to hold out at random (of each class, where classes are exclusive or binary), or
-            rows of one's own. They are evaluated after each epoch and never learned from.
+            the rows themselves. They are evaluated after each epoch and never learned from.
         shuffle : bool
             Whether each epoch takes the rows in a new random order.
         progress : bool
@@ -271,7 +271,7 @@ class Network:
         callbacks: Sequence[Callback],
         norms: bool,
     ) -> History:
-        """Train as `fit` says. What is made here is freed where the device runs out of memory."""
+        """Train as `fit` says. The locals hold the device memory, which `freeing_on_failure` frees."""
         backend, stack, metric = self.backend, self.stack, self.metric
         optimizer = MomentumSGD() if optimizer is None else optimizer
         validation = None if held_out is None else Evaluation(backend, stack, metric, held_out)

@@ -72,7 +72,7 @@ class Backend(Protocol[A]):
         """
 
     def share(self, array: Any) -> A:
-        """Return someone else's array as one of this backend's, in its dtype, to be read and never written.
+        """Return the caller's array as one of this backend's, in its dtype, to be read and never written.
 
         A NumPy array, or an object that speaks DLPack on the host or on this backend's device. Nothing is
         copied where the device and the dtype agree and the array is C-contiguous; the result may then change
@@ -173,7 +173,8 @@ class Backend(Protocol[A]):
     def softmax_cross_entropy(self, logits: A, labels: A, row_weights: A, *, losses: A, gradient: A) -> None:
         """losses = log(sum_j e^z_j) - z_label, gradient = row_weights (softmax(z) - onehot(label)).
 
-        logits (n, k), labels (n,) int64 in [0, k), which nobody checks again. Finite for every finite logit.
+        logits (n, k), labels (n,) int64 in [0, k): the core checks them, a backend need not. Finite for every
+        finite logit.
         """
 
     @accesses(reads="logits target row_weights", writes="losses gradient")

@@ -1,4 +1,7 @@
-"""Callbacks: what happens beside training, when it starts, after each epoch or batch, and when it ends."""
+"""Callbacks: what happens beside training, when it starts, after each epoch or batch, and when it ends.
+
+The history that they read is here too, and the patience that counts epochs without an improvement.
+"""
 
 from .early_stopping import EarlyStopping
 from .history import History

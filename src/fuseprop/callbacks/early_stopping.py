@@ -1,4 +1,4 @@
-"""Early stopping: an end to training that no longer gets better, with the best weights."""
+"""Early stopping: training ends when its loss no longer falls, and the network keeps its best weights."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ class EarlyStopping:
     def start(self, epochs: int, history: History) -> None:
         """Ask for the best weights at the end."""
         history.restore_best = True
-        self._reference, self._waiting = inf, Patience(self.patience)
+        self._reference, self._patience = inf, Patience(self.patience)
 
     def epoch_end(self, history: History) -> None:
         """Count the epochs without an improvement."""
         improved = history.score < self._reference - self.min_delta
         if improved:
             self._reference = history.score
-        self._waiting.epoch_ended(improved=improved)
-        if self._waiting.is_over:
+        self._patience.epoch_ended(improved=improved)
+        if self._patience.is_over:
             history.stop("early stopping")
 
     def end(self, history: History) -> None:
-        """Nothing is left to do: the training loop restores."""
+        """Do nothing: the training loop restores the best weights."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the loss to be improved upon, and the count of epochs that did not."""
-        return {"reference": self._reference, **self._waiting.state_dict()}
+        """Return the loss to improve upon, and the number of epochs in a row that did not."""
+        return {"reference": self._reference, **self._patience.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         self._reference = state["reference"]
-        self._waiting.load_state_dict(state)
+        self._patience.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""What training left to look at: a number an epoch for each of loss, metric and time."""
+"""The history of a training: loss, metric, learning rate and time of each epoch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Score:
-    """What a model is judged by, lower being better.
+    """The loss that a model is judged by; lower is better.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class History:
     Attributes
     ----------
     metric : "accuracy" | "r2" | "d2" | "loss"
-        What the metrics are.
+        Which metric `train_metric` and `validation_metric` hold.
     train_loss, train_metric : list of float
         Over the training rows, each taken just before its batch was learned from; weight decay not included.
     validation_loss, validation_metric : list of float
@@ -36,8 +36,8 @@ class History:
     learning_rate : list of float
         The learning rate of the epoch.
     gradient_norms, weight_norms : list of list of float
-        Where they were asked for: a number a layer, weights and bias together, after the epoch's last batch.
-        Gradients are those that the update used: of that batch, and clipped if they were.
+        A number a layer, weights and bias together, after the epoch's last batch; `Network.fit` leaves them
+        empty without `norms`. Gradients are those that the update used: of that batch, after clipping.
     stop_reason : None or str
         Why training ended; None while it goes on. "finished", "diverged", "interrupted", "early stopping", or
         what a callback gave to `stop`.
@@ -45,7 +45,7 @@ class History:
         The epoch, counted from 1, with the lowest validation loss, or training loss where there is no
         validation; 0 before the first.
     restore_best : bool
-        Whether the network shall end with the weights of `best_epoch`; a callback may ask for it.
+        Whether training ends with the weights of `best_epoch`; a callback may set it.
     validates : bool
         Whether there is a validation set.
     """
@@ -76,12 +76,12 @@ class History:
 
     @property
     def score(self) -> float:
-        """What the last epoch is judged by: its validation loss, or else its training loss."""
+        """The loss that the last epoch is judged by: of validation, or else of training."""
         return (self.validation_loss or self.train_loss)[-1]
 
     @property
     def monitor(self) -> str:
-        """What epochs are judged by: "validation_loss", or "train_loss" where there is no validation."""
+        """Which loss epochs are judged by: "validation_loss", or "train_loss" without a validation set."""
         return "validation_loss" if self.validates or self.validation_loss else "train_loss"
 
     def stop(self, reason: str) -> None:
@@ -89,7 +89,7 @@ class History:
         self.stop_reason = self.stop_reason or reason
 
     def entry(self) -> dict[str, float]:
-        """Return the numbers of the last epoch by name, what there is of them."""
+        """Return the numbers of the last epoch by name; lists that are empty are left out."""
         entry: dict[str, float] = {"epoch": self.epochs}
         for name, values in (
             ("train_loss", self.train_loss),
@@ -108,12 +108,12 @@ class History:
 
     def describe_last(self) -> str:
         """Return the last epoch in words, such as ``loss 0.31  accuracy 0.92  validation loss 0.35 ...``."""
-        words = self._told(self.train_loss[-1], self.train_metric[-1])
+        words = self._in_words(self.train_loss[-1], self.train_metric[-1])
         if self.validation_loss:
-            words += f"  validation {self._told(self.validation_loss[-1], self.validation_metric[-1])}"
+            words += f"  validation {self._in_words(self.validation_loss[-1], self.validation_metric[-1])}"
         return words
 
-    def _told(self, loss: float, metric: float) -> str:
+    def _in_words(self, loss: float, metric: float) -> str:
         words = {"loss": f"{loss:.4g}"}
-        words.setdefault(self.metric, f"{metric:.4f}")  # each name once: the metric may be the loss
+        words.setdefault(self.metric, f"{metric:.4f}")  # the metric may be the loss, which is named once
         return "  ".join(f"{name} {number}" for name, number in words.items())

@@ -15,11 +15,11 @@ from ..checks.settings import as_path
 from .history import History
 
 LONGEST_HEADER, MANY = 10_000, 20
-"""No history begins with a line of more characters; as many of its columns are told."""
+"""A header with more characters is not one of a history; an error message lists at most MANY columns."""
 
 
 class HistoryCSV:
-    """Write a line an epoch, at once: what is there survives a crash, and can be watched.
+    """Write a line an epoch, as soon as the epoch ends: the file survives a crash, and can be watched.
 
     The columns are those of `History.entry`; epochs are counted from 1 in each run. Training goes on where a
     line cannot be written, and ends with a warning that says so.
@@ -33,8 +33,9 @@ class HistoryCSV:
     overwrite : bool
         Replace it when training starts.
 
-    Raises ValueError for both at once. When training starts, raises FileExistsError where the file holds
-    something and neither was asked for, or what is no history, and OSError where it cannot be written.
+    Raises ValueError for both at once. When training starts, raises FileExistsError for a file that is
+    not empty if neither is set, and for one that is no history if `append` is; OSError where it cannot be
+    written.
     """
 
     def __init__(self, path: str | Path, *, append: bool = False, overwrite: bool = False) -> None:
@@ -47,7 +48,7 @@ class HistoryCSV:
         self._failure = ""
 
     def start(self, epochs: int, history: History) -> None:
-        """Open the file, and look at what it holds."""
+        """Open the file, and check what it holds."""
         self._failure, self._columns, torn = "", [], False
         if self._path.is_file() and self._path.stat().st_size:
             if self._append:
@@ -62,7 +63,7 @@ class HistoryCSV:
         mode: Literal["a", "w"] = "a" if self._append else "w"
         self._file = self._path.open(mode, newline="", encoding="utf-8", buffering=1)
         if torn:
-            self._write([])  # which ends the line that a killed run has left half done
+            self._write([])  # ends the line that a killed run has left unfinished
 
     def epoch_end(self, history: History) -> None:
         """Write the epoch's line, after the header if the file has none."""
@@ -96,7 +97,7 @@ class HistoryCSV:
             self._fail(f"cannot be written: {error.strerror}", epoch)
 
     def _fail(self, why: str, epoch: int) -> None:
-        """Write no more: training goes on without the file."""
+        """Remember why, and close the file: training goes on without it."""
         place = shown(self._path, None)
         self._failure = self._failure or f"{place} lacks the history from epoch {epoch} on: it {why}."
         if self._file is not None:
@@ -106,7 +107,7 @@ class HistoryCSV:
 
 
 def _columns_of(path: Path) -> tuple[list[str], bool]:
-    """Return the header of a file that holds something, and whether its last line has no end."""
+    """Return the header of a file that is not empty, and whether its last line lacks a newline."""
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         line = file.readline(LONGEST_HEADER + 1)
     if len(line) > LONGEST_HEADER:

@@ -21,20 +21,20 @@ class LearningRate:
         self._schedule = schedule
 
     def start(self, epochs: int, history: History) -> None:
-        """Put the schedule in the place of the learning rate."""
+        """Replace the learning rate by the schedule."""
         self._before = self._optimizer.learning_rate
         self._first = self._optimizer.epochs
         self._optimizer.learning_rate = lambda epoch: self._schedule(epoch - self._first)
 
     def epoch_end(self, history: History) -> None:
-        """The optimizer asks the schedule itself."""
+        """Do nothing: the optimizer calls the schedule."""
 
     def end(self, history: History) -> None:
         """Put the learning rate back."""
         self._optimizer.learning_rate = self._before
 
     def state_dict(self) -> dict[str, Any]:
-        """Return at which of the optimizer's epochs the schedule began."""
+        """Return the number of the optimizer's epoch in which the schedule began."""
         return {"first": self._first}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -14,11 +14,11 @@ class OnEpochEnd:
         self._function = function
 
     def start(self, epochs: int, history: History) -> None:
-        """Wait for the first epoch."""
+        """Do nothing."""
 
     def epoch_end(self, history: History) -> None:
         """Call the function."""
         self._function(history)
 
     def end(self, history: History) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""

@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass
 class Patience:
-    """Counts the epochs in a row that were no improvement; what is one, its owner decides.
+    """A count of epochs in a row that were no improvement; the caller says which epochs are one.
 
     Attributes
     ----------
     limit : float
-        As many epochs without an improvement end training; infinity never does.
+        Training ends after this many epochs in a row without an improvement; never, if it is infinite.
     count : int
         How many there have been in a row.
     """

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 NOT_SHOWN = "progress could not be shown"
-"""How the warning begins that tells of it."""
+"""The beginning of the warning about a stream that failed."""
 
 
 class Display:
-    """What is shown beside training, which goes on without it.
+    """Output beside training, which goes on where the output fails.
 
-    Whatever a stream raises (a reader that is gone, a full disk, a closed file), nothing more is shown then,
+    When a stream raises (its reader is gone, the disk is full, the file is closed), nothing more is shown,
     and a warning says so at the end.
 
     Attributes
@@ -36,20 +36,20 @@ class Display:
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """Show something; remember why that failed."""
+        """Run a block that writes; keep what its exception says, and go on."""
         try:
             yield
-        except Exception as error:  # streams of notebooks and loggers raise what they like
+        except Exception as error:  # streams of notebooks and loggers raise exceptions of any kind
             self.failure = getattr(error, "strerror", None) or str(error) or type(error).__name__
 
     def warn(self) -> None:
-        """Say that something was not shown, if so."""
+        """Warn if something could not be shown."""
         if self.failure:
             warnings.warn(f"{NOT_SHOWN}: {self.failure}.", UserWarning, stacklevel=2)
 
 
 class Verbose(Display):
-    """Lines on standard output, where they are asked for."""
+    """Lines on standard output, if `asked` is true."""
 
     def __init__(self, asked: bool | int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Progress(Display):
         """Begin the display."""
         self.failure = ""
         stream: TextIO | None = sys.stderr if self._stream is None else self._stream
-        if stream is None:  # as Python sets it in a process without one
+        if stream is None:  # Python sets None in a process without one
             self.failure = "standard error is closed"
             return
         with self._shown():
@@ -120,7 +120,7 @@ class ProgressBar:
 
     def start(self, epochs: int) -> None:
         """Draw the empty bar."""
-        from tqdm import tqdm  # loaded for those who look at it: `import fuseprop` needs NumPy alone
+        from tqdm import tqdm  # `import fuseprop` needs NumPy alone, and stays fast
 
         # A terminal may not know its width (some containers' do not); tqdm would then draw empty lines.
         width = shutil.get_terminal_size().columns if self._width_is_unknown() else None
@@ -145,7 +145,7 @@ class ProgressBar:
             self._bar.close()
 
     def drop(self) -> None:
-        """Write no more, not even when the bar is forgotten."""
+        """Write no more: tqdm writes once more when a bar that is not disabled is deleted."""
         if self._bar is not None:
             self._bar.disable = True
 
@@ -158,7 +158,7 @@ class EpochLines:
         self._epochs = 0
 
     def start(self, epochs: int) -> None:
-        """Remember how many there will be."""
+        """Keep the number of epochs, for each line."""
         self._epochs = epochs
 
     def epoch_end(self, history: History) -> None:
@@ -167,7 +167,7 @@ class EpochLines:
         print(line, file=self._stream, flush=True)
 
     def end(self) -> None:
-        """Write nothing."""
+        """Do nothing: the last line has ended."""
 
     def drop(self) -> None:
-        """Forget nothing."""
+        """Do nothing: no line is open."""

@@ -10,7 +10,7 @@ from .history import History
 
 
 class Callback(Protocol):
-    """Told when training starts, after each epoch, and when it ends; asks for its end by `History.stop`."""
+    """Called when training starts, after each epoch, and when it ends; ends it by `History.stop`."""
 
     def start(self, epochs: int, history: History) -> None:
         """Training begins and means to run for `epochs` epochs."""
@@ -19,12 +19,12 @@ class Callback(Protocol):
         """An epoch is complete; `history` has its entry."""
 
     def end(self, history: History) -> None:
-        """Training has ended, for whatever `history.stop_reason` says; called on errors too."""
+        """Training has ended, also where an error ended it; see `history.stop_reason`."""
 
 
 @runtime_checkable
 class BatchCallback(Callback, Protocol):
-    """A callback that is told of each batch too, because it has this method; the others cost nothing."""
+    """A callback with `batch_end`, for which training goes step by step, not one call a program."""
 
     def batch_end(self, history: History, batch: int) -> None:
         """The network has learned from a batch, counted from 1. Its loss has not been copied to the host."""
@@ -38,14 +38,14 @@ class ResumableCallback(Callback, Protocol):
     """
 
     def state_dict(self) -> dict[str, Any]:
-        """Return it as plain data: numbers, strings, lists and dicts of them, NumPy arrays, None."""
+        """Return what it carries, as plain data: numbers, strings, NumPy arrays, None, lists and dicts."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
 
 
 def check_callbacks(callbacks: object) -> None:
-    """Raise TypeError for what is no sequence of callbacks, and for a class where its object is meant."""
+    """Raise TypeError for what is no sequence of callbacks, and for a class in the place of its object."""
     if not isinstance(callbacks, Iterable):
         raise TypeError(
             f"callbacks must be a sequence such as [EarlyStopping(patience=10)], got {callbacks!r:.100}."

@@ -1,4 +1,4 @@
-"""A checkpoint of the best model so far, of this run and of those before it."""
+"""The best model so far in a file, over this run and earlier runs on the same path."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class SaveBest:
 
     Epochs are judged by `History.score`: their validation loss, or the training loss where there is no
     validation. The file holds the score too, and a later run on the same path only replaces the model by a
-    better one, with a warning where no epoch was. `path` always holds a whole model, also if the process is
-    killed. Training goes on where a model cannot be saved, and ends with a warning that says so.
+    better one, with a warning where no epoch was better. `path` always holds a whole model, also if the
+    process is killed. Training goes on where a model cannot be saved, and ends with a warning that says so.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class SaveBest:
         The model whose network is trained.
     path : str or Path
     overwrite : bool
-        Whether the first epoch replaces whatever is in the file. By default a file is only replaced where its
+        Whether the first epoch replaces what is in the file. By default a file is only replaced where its
         model was saved by `SaveBest`, for the same task, loss, features and targets, judged by the same loss
         of the two.
 
-    Raises TypeError for what is no path and no such model; an estimator is none, as it gets its weights when
+    Raises TypeError for what is no path or no such model; an estimator is none, as it gets its weights when
     `fit` ends. When training starts, raises FileExistsError for a file that is not to be replaced, and
     OSError where it cannot be written.
     """
@@ -55,18 +55,18 @@ class SaveBest:
         self._overwrite = overwrite
 
     def start(self, epochs: int, history: History) -> None:
-        """Look at what there is in the file, and whether it can be replaced."""
-        self._found: Score | None = None  # `end` is told where this raises, too
-        self._bar, self._saved, self._failure = inf, 0, ""
+        """Read the score in the file, and check that it may be replaced."""
+        self._found: Score | None = None  # `end` is called and reads it, also where `start` raises
+        self._to_beat, self._saved, self._failure = inf, 0, ""
         check_place(self._path)
         if not self._overwrite:
             self._found = self._score_there(history.monitor)
         if self._found is not None:
-            self._bar = self._found.value
+            self._to_beat = self._found.value
 
     def epoch_end(self, history: History) -> None:
-        """Save, if this epoch is the best."""
-        if not history.score < self._bar:
+        """Save, if this epoch is better than all before."""
+        if not history.score < self._to_beat:
             return
         try:
             self._model.save(self._path, score=Score(history.monitor, history.score))
@@ -75,7 +75,7 @@ class SaveBest:
             place = shown(self._path, None)
             self._failure = f"the model of epoch {history.epochs} could not be saved in {place}: {why}"
         else:
-            self._bar, self._saved, self._failure = history.score, history.epochs, ""
+            self._to_beat, self._saved, self._failure = history.score, history.epochs, ""
 
     def end(self, history: History) -> None:
         """Warn where the file does not hold the best model of this run."""
@@ -92,27 +92,27 @@ class SaveBest:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the score to be beaten, the epoch that was saved last, and what failed."""
-        return {"bar": self._bar, "saved": self._saved, "failure": self._failure}
+        """Return the score to beat, the epoch that was saved last, and what failed."""
+        return {"bar": self._to_beat, "saved": self._saved, "failure": self._failure}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
-        self._bar, self._saved, self._failure = state["bar"], state["saved"], state["failure"]
+        self._to_beat, self._saved, self._failure = state["bar"], state["saved"], state["failure"]
 
     def _score_there(self, monitor: str) -> Score | None:
-        """Return the score in the file; None where there is nothing that could be lost."""
+        """Return the score in the file; None where there is no file, or an empty one."""
         if not self._path.exists() or not self._path.stat().st_size:
             return None
         try:
             found = self._model.saved_score(self._path)
         except ValueError as error:
-            raise self._kept(f"is no model ({error})") from error
+            raise self._refusal(f"is no model ({error})") from error
         if found is None:
-            raise self._kept("has no score to compare with, for the same task, loss, features and targets")
+            raise self._refusal("has no score to compare with, for the same task, loss, features and targets")
         if found.monitor != monitor:
-            raise self._kept(f"was judged by its {found.monitor}, and this run by its {monitor}")
+            raise self._refusal(f"was judged by its {found.monitor}, and this run by its {monitor}")
         return found
 
-    def _kept(self, why: str) -> FileExistsError:
+    def _refusal(self, why: str) -> FileExistsError:
         advice = "pass overwrite=True to replace it, or name another file"
         return FileExistsError(EEXIST, f"what is in this file {why}; {advice}", str(self._path))

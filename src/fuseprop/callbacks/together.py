@@ -1,4 +1,4 @@
-"""All callbacks of one training, called as one: an exception of one of them does not skip the others."""
+"""All callbacks of one training, called as one: an exception in one of them does not skip the others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .protocol import BatchCallback, Callback, ResumableCallback
 
 
 class Together:
-    """Callbacks in their order; each is told of an epoch and of the end, whatever those before it raise.
+    """Callbacks in their order; `epoch_end` and `end` reach each of them, also after one has raised.
 
-    What was raised first then comes through, and a note on it says what the others raised; but where one of
-    them raised what ends the process, such as KeyboardInterrupt, that comes through. After a `start` that
-    raises nobody else is started, and `end` is told to those whose `start` was called.
+    The first exception is raised when all have been called, with a note on what the others raised; but an
+    exception that ends the process, such as KeyboardInterrupt, goes before all others. Where a `start`
+    raises, the callbacks after it are not started; `end` is called on it and on those before it.
     """
 
     def __init__(self, callbacks: Iterable[Callback]) -> None:
@@ -28,18 +28,18 @@ class Together:
             callback.start(epochs, history)
 
     def batch_notifier(self, history: History) -> Callable[[int], None] | None:
-        """Return what calls `batch_end`, with a batch's number, on the callbacks that have it; else None."""
-        watching = [callback for callback in self.callbacks if isinstance(callback, BatchCallback)]
+        """Return what calls `batch_end` on the callbacks that have it; None where none has."""
+        called = [callback for callback in self.callbacks if isinstance(callback, BatchCallback)]
 
         def notify(number: int) -> None:
-            for callback in watching:
+            for callback in called:
                 callback.batch_end(history, number)
 
-        return notify if watching else None
+        return notify if called else None
 
     def epoch_end(self, history: History) -> None:
         """An epoch is complete."""
-        _tell(self.callbacks, lambda callback: callback.epoch_end(history))
+        _call_all(self.callbacks, lambda callback: callback.epoch_end(history))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the callbacks carry, in their order; None for one that has no `state_dict`."""
@@ -50,26 +50,26 @@ class Together:
         return {"callbacks": states}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let as many callbacks of the same kinds, which have been started, go on from what they carried."""
+        """Let callbacks go on from what they carried: as many, of the same kinds, that have been started."""
         for callback, carried in zip(self.callbacks, state["callbacks"], strict=True):
             if isinstance(callback, ResumableCallback) and carried is not None:
                 callback.load_state_dict(carried)
 
     def end(self, history: History, error: BaseException | None = None) -> None:
-        """Training has ended, by `error` where there is one, which then is the first that was raised."""
-        _tell(self._started, lambda callback: callback.end(history), error)
+        """Training has ended; `error`, where there is one, counts as raised before those of the callbacks."""
+        _call_all(self._started, lambda callback: callback.end(history), error)
 
 
-def _tell(
-    callbacks: Iterable[Callback], tell: Callable[[Callback], None], underway: BaseException | None = None
+def _call_all(
+    callbacks: Iterable[Callback], call: Callable[[Callback], None], underway: BaseException | None = None
 ) -> None:
-    """Tell all; raise what is to come through, unless it is `underway`, and note the others on it."""
+    """Call all; raise the exception that goes before the others, unless it is `underway` already."""
     raised: list[tuple[str, BaseException]] = []
     if underway is not None:
         raised.append(("training", underway))
     for callback in callbacks:
         try:
-            tell(callback)
+            call(callback)
         except BaseException as error:
             raised.append((type(callback).__name__, error))
     if not raised:

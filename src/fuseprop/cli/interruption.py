@@ -14,9 +14,6 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-FIT_INTERRUPTED = "training interrupted"
-"""The beginning of the warning with which `Network.fit` returns after Ctrl-C."""
-
 
 class Interruption:
     """A context that remembers whether Ctrl-C was received, beside raising KeyboardInterrupt as usual.

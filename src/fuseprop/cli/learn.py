@@ -13,7 +13,7 @@ from ..backend.registry import load_backend
 from ..checks.quoting import shown
 from ..learn import TOPICS, Result
 from ..plots import save_figure
-from .interruption import FIT_INTERRUPTED
+from ..training.rules import FIT_INTERRUPTED
 from .output import Run, echo, echo_json
 from .parameters import device, one_of, plot_path
 

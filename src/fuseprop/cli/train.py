@@ -20,7 +20,7 @@ from ..formulas.losses import LOSSES
 from ..model.fitting import Fitting
 from ..plots import save_figure, training_figure
 from ..training.divergence import DivergenceError
-from .interruption import FIT_INTERRUPTED
+from ..training.rules import FIT_INTERRUPTED
 from .output import Run, echo, echo_json
 from .parameters import (
     activations,

@@ -1,9 +1,9 @@
 """MLPClassifier and MLPRegressor: scikit-learn's estimators, trained by fuseprop on any device.
 
+This package holds what scikit-learn does around a network; `fuseprop.training` trains it, as for `Network`.
+
 * **Change the import, keep the code.** Parameters, defaults, attributes and messages are scikit-learn's;
   equal `random_state` gives equal weights, losses and predictions.
-* **One network.** What learns is fuseprop's own stack, step and optimizer, recorded and replayed; here is
-  only what scikit-learn does around them.
 * **Host arrays only between two calls.** A fitted estimator holds NumPy arrays: it pickles, clones and loads
   where there is no GPU.
 """

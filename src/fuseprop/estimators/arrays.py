@@ -11,18 +11,17 @@ import sys
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sparse
 
-from ..backend import AnyBackend, HostArray
+from ..backend import AnyBackend
 
 HOST = (1, 3)
-"""DLPack's numbers of the devices whose memory the host reads: the CPU, and page-locked for CUDA."""
+"""DLPack's numbers for devices whose memory the host reads: the CPU, and page-locked memory of CUDA."""
 
 
 def is_foreign(values: Any) -> bool:
-    """Whether this is an array of another library than NumPy, which speaks DLPack.
+    """Whether this is an array of another library than NumPy, with a dtype, that speaks DLPack.
 
-    Arrow's arrays do so for numbers without gaps alone; they have no dtype, and NumPy reads all of them.
+    Arrow's arrays have no dtype, and speak DLPack only if they hold numbers without nulls: NumPy reads them.
     """
     is_array = hasattr(values, "__dlpack__") and hasattr(values, "dtype")
     return is_array and not isinstance(values, np.ndarray | np.generic)
@@ -42,9 +41,9 @@ def to_numpy(values: Any) -> Any:
         return values
     if not is_on_device(values):
         return np.from_dlpack(values)
-    for way in ("get", "cpu"):  # CuPy's, and PyTorch's
-        if hasattr(values, way):
-            return to_numpy(getattr(values, way)())
+    for copy in ("get", "cpu"):  # the methods of CuPy and of PyTorch
+        if hasattr(values, copy):
+            return to_numpy(getattr(values, copy)())
     try:
         return np.from_dlpack(values, device="cpu", copy=True)
     except (TypeError, BufferError, RuntimeError) as error:
@@ -58,7 +57,7 @@ def to_numpy(values: Any) -> Any:
 def as_kind_of(example: Any, result: Any) -> Any:
     """Return a NumPy `result` as an array of the library that `example` is from, on the same device.
 
-    Results that are not numbers stay NumPy arrays: no other library holds them.
+    Results that are not numbers, such as class names, stay NumPy arrays: other libraries hold numbers alone.
     """
     if not is_foreign(example) or not isinstance(result, np.ndarray) or result.dtype.kind not in "biuf":
         return result
@@ -66,13 +65,10 @@ def as_kind_of(example: Any, result: Any) -> Any:
     if library is None or not hasattr(library, "from_dlpack"):
         return result
     if is_on_device(example) and hasattr(library, "asarray"):
-        return library.asarray(result) if not hasattr(example, "to") else _moved(library, result, example)
+        if not hasattr(example, "to"):
+            return library.asarray(result)
+        return library.from_dlpack(np.ascontiguousarray(result)).to(example.device)
     return library.from_dlpack(np.ascontiguousarray(result))
-
-
-def dense_rows(X: Any, rows: slice) -> HostArray:
-    """Return some rows of a host array or of a sparse matrix, as a host array."""
-    return np.asarray(X[rows].toarray() if sparse.issparse(X) else X[rows])
 
 
 def check_on_device(backend: AnyBackend, X: Any) -> Any:
@@ -84,7 +80,7 @@ def check_on_device(backend: AnyBackend, X: Any) -> Any:
     shared = backend.share(X)
     squares = backend.zeros((1,))
     backend.sum_squares(shared.reshape((shared.shape[0] * shared.shape[1],)), out=squares)
-    # The sum may overflow where every element is finite; only then they are looked at.
+    # The sum may overflow where every element is finite: only then the elements themselves are checked.
     if not np.isfinite(backend.to_host(squares)[0]) and not np.isfinite(backend.to_host(shared)).all():
         raise ValueError("Input X contains NaN, infinity or a value too large.")
     return shared
@@ -93,7 +89,3 @@ def check_on_device(backend: AnyBackend, X: Any) -> Any:
 def _library(example: Any) -> Any:
     namespace = getattr(example, "__array_namespace__", None)
     return namespace() if namespace is not None else sys.modules.get(type(example).__module__.split(".")[0])
-
-
-def _moved(library: Any, result: HostArray, example: Any) -> Any:
-    return library.from_dlpack(np.ascontiguousarray(result)).to(example.device)

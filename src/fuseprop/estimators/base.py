@@ -1,4 +1,4 @@
-"""What both estimators share: from checked data to a network and back to host arrays."""
+"""What both estimators share: checked data becomes a network, is trained, and becomes host arrays again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from ..training.epoch import Epoch
 from ..training.evaluation import predict_rows
 from ..training.features import Features
 from ..training.loop import Training
-from ..training.observers import Norms
 from ..training.orders import Orders, unchanged
 from ..training.out_of_memory import freeing_on_failure
 from ..training.rows import Rows
@@ -35,9 +34,8 @@ from . import files
 from .checking import Checked, check_rows, seen
 from .lbfgs import fit_lbfgs
 from .monitoring import CallbackSupportMixin, Monitor
-from .observers import HeldOut, Outputs
+from .observers import HeldOut
 from .parameters import CONSTRAINTS, NAMES, STOCHASTIC, hidden_activations, hidden_sizes
-from .reported import Reported
 from .rules import OptimizerState, StochasticRules
 from .splitting import hold_out
 from .starting import starting_weights
@@ -46,15 +44,14 @@ from .warning import warn_user
 OUTPUT: Activation = "identity"
 """The last layer's activation: the loss applies the link."""
 
-
 GROWING = ("loss_curve_", "validation_scores_", "_optimizer")
-"""Attributes that a call goes on from, and changes in place."""
+"""Attributes that a later call continues in place; a copy is kept, for a call that fails."""
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """A multilayer perceptron as a scikit-learn estimator.
 
-    A subclass says what y means: `_encode`, `_loss_name`, `_out_activation`, `_score_outputs`.
+    A subclass defines `_encode`, `_loss_name`, `_out_activation` and `_score_outputs`, by what y means.
     """
 
     coefs_: list[HostArray]
@@ -63,7 +60,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def _store(self, parameters: dict[str, Any]) -> None:
-        """Keep what `__init__` was given, unchecked: scikit-learn's `clone` compares identities."""
+        """Set attributes to the parameters as given: scikit-learn's `clone` compares their identities."""
         for name, value in parameters.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
@@ -78,9 +75,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             stack = self._stack(backend, self._dropout(backend))
             monitor = Monitor(self, data.described(), lambda: self._exported(stack), is_fit=not incremental)
         except BaseException:  # bad input, and Ctrl-C
-            self._go_back(before)
+            self._restore(before)
             raise
-        done = finite = False
+        done = False
         try:
             if self.solver in STOCHASTIC:
                 train = partial(
@@ -90,7 +87,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             else:
                 fit_lbfgs(self, backend, stack, rows, self.history_, monitor)
             done = True
-        finally:
+        finally:  # an error, such as one in a callback, keeps what complete epochs have learned
             learned = self._exported(stack)
             finite = all(np.isfinite(array).all() for arrays in learned.values() for array in arrays)
             if finite and (done or self.history_.epochs):
@@ -98,7 +95,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 self.best_epoch_ = self.history_.best_epoch
                 self.stop_reason_ = self.history_.stop_reason
             else:
-                self._go_back(before)
+                self._restore(before)
         if not finite:
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -106,73 +103,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             )
         monitor.complete()
         return self
-
-    def _train(
-        self,
-        backend: AnyBackend,
-        stack: Stack,
-        rows: Rows,
-        validation: Rows | None,
-        monitor: Monitor,
-        *,
-        first: bool,
-        incremental: bool,
-    ) -> None:
-        """Train by "sgd" or "adam". What is made here is freed where the device runs out of memory."""
-        history, epochs = self.history_, 1 if incremental else self.max_iter
-        batch_size = self._batch_size(len(rows))
-        examples = rows.upload(backend)
-        held_out = None
-        if validation is not None:
-            same = validation.X is rows.X
-            features = examples.features if same else Features(backend, validation.X, shares=True)
-            held_out = HeldOut(backend, stack, features, validation)
-        outputs = Outputs(backend, stack, len(rows)) if Reported.of(stack).by_output else None
-        rules = StochasticRules(
-            self,
-            stack,
-            rows,
-            batch_size,
-            outputs=outputs,
-            held_out=held_out,
-            validation=validation,
-            first=first,
-            incremental=incremental,
-        )
-        observers = [outputs, rules.squares, Norms(stack.parameters), held_out]
-        epoch = Epoch(
-            backend,
-            stack,
-            None,
-            rules.optimizer,
-            rows,
-            batch_size=batch_size,
-            examples=examples,
-            observers=[observer for observer in observers if observer is not None],
-            gradients_are_read=True,
-        )
-        history.metric = epoch.metric.name
-        orders = Orders(
-            self._random_state,
-            rows.order,
-            epochs,
-            draw=_shuffled if self.shuffle else unchanged,
-            send=epoch.send,
-            ahead=backend.device != "cpu",
-        )
-        Training(epoch, rules, orders).run(epochs, monitor, history)
-
-    def _batch_size(self, rows: int) -> int:
-        if self.batch_size == "auto":
-            return min(200, rows)
-        if int(self.batch_size) > rows:
-            warn_user("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
-        return min(int(self.batch_size), rows)
-
-    def _go_back(self, before: dict[str, Any]) -> None:
-        """Make the estimator what it was, where a call has failed before anything good was learned."""
-        self.__dict__.clear()
-        self.__dict__.update(before)
 
     def _prepare(
         self,
@@ -186,17 +116,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Check everything, draw starting weights and the split, in scikit-learn's order."""
         hidden = hidden_sizes(self.hidden_layer_sizes)
         hidden_activations(self.activation, hidden)
-        if self.solver not in STOCHASTIC:
-            for name, given in (
-                ("dropout", self.dropout),
-                ("clip_norm", self.clip_norm),
-                ("X_val", 0 if validation is None else "..."),
-            ):
-                if given:
-                    raise ValueError(f"{name}={given} needs solver 'sgd' or 'adam', got {self.solver!r}.")
-        if validation is not None and any(part is None for part in validation):
-            given, missing = ("y_val", "X_val") if validation[0] is None else ("X_val", "y_val")
-            raise ValueError(f"{given} came without {missing}: give both, or neither.")
+        self._check_combinations(validation)
         data = check_rows(self, X, y, sample_weight, reset=first)
         if not first:
             self._check_hidden(hidden)
@@ -213,16 +133,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         backend = backend_on(self.device, str(data.dtype), otherwise="cpu")
         self.device_ = backend.device
         rows = Rows(data.on(backend), targets, weights, shares=True)
-        held_out = None
-        if validation is not None:
-            own = check_rows(self, *validation, reset=False, names=("X_val", "y_val"))
-            known = self._encode_known(own)
-            if known.values.shape[1:] != targets.values.shape[1:]:
-                raise ValueError(
-                    f"y_val has {counted(known.values.shape[1], 'column')}, but y has "
-                    f"{targets.values.shape[1]}. Give the same for both."
-                )
-            held_out = Rows(own.on(backend), known, None, shares=True)
+        held_out = None if validation is None else self._validation_rows(*validation, targets, backend)
 
         self.n_outputs_ = outputs
         self._random_state = check_random_state(self.random_state)
@@ -239,20 +150,45 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.history_ = History(metric=self._metric_name, validates=held_out is not None)
         return data, backend, rows, held_out
 
+    def _check_combinations(self, validation: tuple[Any, Any] | None) -> None:
+        """Raise ValueError for arguments that "lbfgs" lacks, and for one of X_val and y_val alone."""
+        if self.solver not in STOCHASTIC:
+            for name, given in (
+                ("dropout", self.dropout),
+                ("clip_norm", self.clip_norm),
+                ("X_val", 0 if validation is None else "..."),
+            ):
+                if given:
+                    raise ValueError(f"{name}={given} needs solver 'sgd' or 'adam', got {self.solver!r}.")
+        if validation is not None and any(part is None for part in validation):
+            given, missing = ("y_val", "X_val") if validation[0] is None else ("X_val", "y_val")
+            raise ValueError(f"{given} came without {missing}: give both, or neither.")
+
+    def _validation_rows(self, X_val: Any, y_val: Any, targets: Targets, backend: AnyBackend) -> Rows:
+        """Return X_val and y_val as rows; raise ValueError where y_val does not fit y's `targets`."""
+        data = check_rows(self, X_val, y_val, reset=False, names=("X_val", "y_val"))
+        own = self._encode_known(data)
+        if own.values.shape[1:] != targets.values.shape[1:]:
+            raise ValueError(
+                f"y_val has {counted(own.values.shape[1], 'column')}, but y has "
+                f"{targets.values.shape[1]}. Give the same for both."
+            )
+        return Rows(data.on(backend), own, None, shares=True)
+
     def _initialize(self, sizes: list[int], dtype: np.dtype[Any]) -> None:
-        """Draw starting weights and forget what was learned."""
+        """Draw starting weights, and reset the counts."""
         self.n_iter_ = 0
         self.t_ = 0
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._out_activation()
         hidden = hidden_activations(self.activation, sizes[1:-1])
         names: list[str] = [*hidden]
-        if not hidden:  # what its only layer is drawn for, as there is none to follow
+        if not hidden:  # the output layer is then drawn for `activation` itself
             names = [NAMES[self.activation] if isinstance(self.activation, str) else OUTPUT]
         self.coefs_, self.intercepts_ = starting_weights(self._random_state, sizes, names, dtype)
 
     def _begin_curves(self, *, first: bool) -> None:
-        """Begin to count, or go on; anew where an earlier call counted by another rule, or not at all."""
+        """Begin curves and counts, or continue them; anew where `early_stopping` has changed since."""
         scored = getattr(self, "validation_scores_", None) is not None
         if first or not hasattr(self, "loss_curve_"):
             self.loss_curve_: list[float] = []
@@ -263,7 +199,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self.best_loss_ = None if self.early_stopping else np.inf
 
     def _check_hidden(self, hidden: list[int]) -> None:
-        """Raise ValueError where training shall go on with hidden layers of another size."""
+        """Raise ValueError where training would go on with hidden layers of other sizes."""
         learned = [coef.shape[1] for coef in self.coefs_[:-1]]
         if learned != hidden:
             raise ValueError(
@@ -272,7 +208,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             )
 
     def _dropout(self, backend: AnyBackend) -> Dropout | None:
-        """Return the masks of the hidden layers; they go on, from call to call, by the steps taken."""
+        """Return the masks of the hidden layers; a later call continues them after the steps taken."""
         hidden = len(self.coefs_) - 1
         if not (self.dropout and hidden):
             return None
@@ -294,6 +230,60 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         load_weights(parameters, list(zip(self.coefs_, self.intercepts_, strict=True)))
         return Stack(layers, LOSSES[self._loss_name()], parameters, dropout)
 
+    def _train(
+        self,
+        backend: AnyBackend,
+        stack: Stack,
+        rows: Rows,
+        held_out: Rows | None,
+        monitor: Monitor,
+        *,
+        first: bool,
+        incremental: bool,
+    ) -> None:
+        """Train by "sgd" or "adam". The locals hold the device memory, which `freeing_on_failure` frees."""
+        history, epochs = self.history_, 1 if incremental else self.max_iter
+        batch_size = self._batch_size(len(rows))
+        examples = rows.upload(backend)
+        validation = None
+        if held_out is not None:
+            same = held_out.X is rows.X
+            features = examples.features if same else Features(backend, held_out.X, shares=True)
+            validation = HeldOut(backend, stack, features, held_out)
+        rules = StochasticRules(
+            self, stack, rows, batch_size, validation, first=first, incremental=incremental
+        )
+        # With gradients kept, equal batches are one program. A second one took 2.4 ms a call to record and
+        # compile: without kept gradients, nine short trainings took 0.88 to 1.62 times as long.
+        epoch = Epoch(
+            backend,
+            stack,
+            None,
+            rules.optimizer,
+            rows,
+            batch_size=batch_size,
+            examples=examples,
+            observers=rules.observers,
+            gradients_are_read=True,
+        )
+        history.metric = epoch.metric.name
+        orders = Orders(
+            self._random_state,
+            rows.order,
+            epochs,
+            draw=_shuffled if self.shuffle else unchanged,
+            send=epoch.send,
+            ahead=backend.device != "cpu",
+        )
+        Training(epoch, rules, orders).run(epochs, monitor, history)
+
+    def _batch_size(self, rows: int) -> int:
+        if self.batch_size == "auto":
+            return min(200, rows)
+        if int(self.batch_size) > rows:
+            warn_user("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
+        return min(int(self.batch_size), rows)
+
     def _exported(self, stack: Stack) -> dict[str, list[HostArray]]:
         """Return the network's parameters as `coefs_` and `intercepts_`: writable host arrays of its own."""
         layers = stack.parameters.unpack(stack.parameters.values)
@@ -301,6 +291,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             "coefs_": [np.array(weights) for weights, _ in layers],
             "intercepts_": [np.array(bias) for _, bias in layers],
         }
+
+    def _restore(self, before: dict[str, Any]) -> None:
+        """Undo a call that has failed before it learned weights worth keeping."""
+        self.__dict__.clear()
+        self.__dict__.update(before)
 
     def _predictions(self, X: Any, stacklevel: int = 3) -> HostArray:
         """Return outputs (n, k), through the loss's link, on the host; warn where they are not finite."""
@@ -314,7 +309,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return predictions
 
     def save(self, path: str | Path) -> None:
-        """Write what predicts to a model file, which `load` and `fuseprop.load` read: see `files.save`."""
+        """Write the fitted network to a model file, for `load` and `fuseprop.load`: see `files.save`."""
         files.save(self, path)
 
     @classmethod

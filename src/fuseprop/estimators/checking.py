@@ -1,4 +1,4 @@
-"""Checks at the door: scikit-learn's own, and the same words for arrays on a device."""
+"""Checks of X, y and sample weights: scikit-learn's own, and the same messages for arrays on a device."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .arrays import check_on_device, is_on_device, to_numpy
 from .plain import plain, plain_classes
 
 FLOATS = (np.float64, np.float32)
-"""What X may stay as; everything else becomes float64, as in scikit-learn."""
+"""The dtypes that X keeps; all others become float64, as in scikit-learn."""
 
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """Rows, and what belongs to them.
+    """Checked rows, with y and weights.
 
     Attributes
     ----------
     X : (n, d)
-        A host array or sparse matrix of `dtype`, or what was given, if it is on a device.
+        A host array or sparse matrix of `dtype`; an array on a device as it was given.
     y : array, or None
     weights : (n,), or None
     dtype : float32 | float64
@@ -49,19 +49,19 @@ class Checked:
         return is_on_device(self.X)
 
     def on(self, backend: AnyBackend) -> Any:
-        """Return X for a backend: an array on the device as the backend's own, checked; all else as it is."""
+        """Return X for a backend: an array on a device, checked, as one of the backend's; else X as it is."""
         return check_on_device(backend, self.X) if self.is_on_device else self.X
 
     def described(self) -> dict[str, Any]:
-        """Return what `sklearn.callback` hands on."""
+        """Return X, y and metadata, as the callbacks of `sklearn.callback` take them."""
         metadata = None if self.weights is None else {"sample_weight": self.weights}
         return {"X": self.X, "y": self.y, "metadata": metadata}
 
 
 def seen(data: Checked, earlier: Seen | None, *, first: bool) -> Seen | None:
-    """Return between which values these rows lie, and earlier ones unless they are the first.
+    """Return the range of each feature in these rows, and in earlier ones unless these are the `first`.
 
-    None where that is not known: for rows on a device, and after rows of which it is not known.
+    None where it is not known: for rows on a device, and after earlier rows whose range is not known.
     """
     if data.is_on_device or not (first or (earlier is not None and earlier.low.size)):
         return None
@@ -74,7 +74,7 @@ def seen(data: Checked, earlier: Seen | None, *, first: bool) -> Seen | None:
 
 
 NOT_ASKED = "no_validation"
-"""Stands for y where there is none to be checked; scikit-learn's own word."""
+"""Stands for y where only X is checked, as in scikit-learn."""
 
 
 def check_rows(
@@ -86,50 +86,50 @@ def check_rows(
     reset: bool,
     names: tuple[str, str] = ("X", "y"),
 ) -> Checked:
-    """Return checked rows, with y and weights where they are asked for.
+    """Return checked rows, with y and weights where they are given.
 
-    Raises ValueError and TypeError in scikit-learn's words, and in those of `check_plain` for what it would
-    take for numbers; sets `n_features_in_` and `feature_names_in_` where `reset` says so.
+    Raises ValueError and TypeError in scikit-learn's words, and in those of `check_plain` for values that
+    scikit-learn would take for numbers; sets `n_features_in_` and `feature_names_in_` if `reset`.
     """
     if isinstance(X, list | tuple):
-        read = read_list(X)  # once, and not again where scikit-learn makes float64 of it
+        read = read_list(X)  # here, so that scikit-learn does not read the list a second time
         X = X if read is X or read.dtype.kind == "c" else read.astype(np.float64, copy=False)
     check_plain(names[0], X)
-    asked = not (isinstance(y, str) and y == NOT_ASKED)
-    if asked:
+    has_y = not (isinstance(y, str) and y == NOT_ASKED)
+    if has_y:
         y = (plain if estimator._y_is_numeric else plain_classes)(names[1], y)
     sample_weight = plain("sample_weight", sample_weight)
     wanted = FLOATS if estimator.dtype is None else (np.dtype(estimator.dtype).type,)
     stays = is_on_device(X) and named_device(estimator.device, "cpu") != "cpu"
-    # Zeros, which take no memory, stand for X on a device where y and the number of features are checked.
-    seen = np.broadcast_to(np.zeros((), wanted[0]), tuple(X.shape)) if stays else to_numpy(X)
+    # A broadcast zero, which takes no memory, stands for X on a device: here its shape and y are checked.
+    host = np.broadcast_to(np.zeros((), wanted[0]), tuple(X.shape)) if stays else to_numpy(X)
     options: dict[str, Any] = {"accept_sparse": ["csr", "csc"], "dtype": wanted, "reset": reset}
     try:
-        if not asked:
-            seen, y = validate_data(estimator, seen, **options), None
+        if not has_y:
+            host, y = validate_data(estimator, host, **options), None
         else:
             options |= {"multi_output": True, "y_numeric": estimator._y_is_numeric}
-            seen, y = validate_data(estimator, seen, y, **options)
+            host, y = validate_data(estimator, host, y, **options)
     except (TypeError, ValueError, OverflowError) as error:
-        _say_it_better(error, dict(zip(names, (seen, y) if asked else (seen,), strict=False)))
-        if asked and estimator._y_is_numeric:
+        _raise_clearer(error, dict(zip(names, (host, y) if has_y else (host,), strict=False)))
+        if has_y and estimator._y_is_numeric:
             check_numeric(names[1], y)
         raise
     if y is not None and y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    dtype = seen.dtype
+    dtype = host.dtype
     if stays and len(wanted) > 1:
         dtype = np.dtype(np.float32 if str(X.dtype).endswith("float32") else np.float64)
-    weights = None if sample_weight is None else check_weights(sample_weight, seen)
-    return Checked(X if stays else seen, y, weights, dtype)
+    weights = None if sample_weight is None else check_weights(sample_weight, host)
+    return Checked(X if stays else host, y, weights, dtype)
 
 
 def check_weights(sample_weight: Any, X: Any) -> HostArray:
-    """Return weights (n,) in floats, that can be added up."""
+    """Return finite sample weights (n,) as floats, whose sum is finite."""
     try:
         weights: HostArray = _check_sample_weight(sample_weight, X)
     except (TypeError, ValueError, OverflowError) as error:
-        _say_it_better(error, {"sample_weight": sample_weight})
+        _raise_clearer(error, {"sample_weight": sample_weight})
         raise
     if weights.dtype.kind not in "biuf":
         raise TypeError(f"sample_weight must hold real numbers, got dtype {weights.dtype}.")
@@ -140,7 +140,7 @@ def check_weights(sample_weight: Any, X: Any) -> HostArray:
 
 
 def check_sum(weights: HostArray) -> None:
-    """Raise ValueError for weights whose sum no float64 holds."""
+    """Raise ValueError for weights whose sum overflows float64."""
     with np.errstate(over="ignore"):
         total = weights.sum(dtype=np.float64)
     if not np.isfinite(total):
@@ -151,7 +151,7 @@ def check_sum(weights: HostArray) -> None:
 
 
 def check_numeric(name: str, y: Any) -> None:
-    """Raise ValueError, with the first row that shows it, where y is not what a regressor learns: numbers."""
+    """Raise ValueError where y holds anything but numbers; the message names the first such row."""
     array = np.asarray(y)
     if array.dtype.kind not in "OSU":
         return
@@ -169,8 +169,8 @@ def check_numeric(name: str, y: Any) -> None:
     )
 
 
-def _say_it_better(error: Exception, given: dict[str, Any]) -> None:
-    """Raise an error that says, by name, which of the values given is no number, where Python's does not."""
+def _raise_clearer(error: Exception, given: dict[str, Any]) -> None:
+    """Raise an error that names the argument and the value that is no number, if `error` does not."""
     names = " or ".join(given)
     if isinstance(error, OverflowError):
         raise ValueError(

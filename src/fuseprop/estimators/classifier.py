@@ -45,7 +45,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     dtype : "float32" | "float64", optional
         By default that of X, if it is one of them, else "float64".
     class_weight : dict, "balanced", list of dict or None
-        Multiplies the sample weights, as elsewhere in scikit-learn.
+        Multiplies the sample weights, as in other estimators of scikit-learn.
     dropout : float in [0, 1)
         The share of hidden units that each step leaves out.
     clip_norm : float, optional
@@ -133,7 +133,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Learn from the rows once, in one epoch that goes on from the last; return self.
 
-        `classes` are all that there will be, and are needed in the first call.
+        `classes` are all classes of this and later calls; the first call needs them.
         """
         y, classes = plain_classes("y", y), plain_classes("classes", classes)
         try:
@@ -236,7 +236,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
 
 def _check_class_weight(given: Any) -> None:
-    """Raise ValueError for weights of classes that are no numbers of at least 0, and lists of no dicts."""
+    """Raise ValueError for class weights that are no numbers of at least 0, and for lists of no dicts."""
     if isinstance(given, list) and not (given and all(isinstance(weights, dict) for weights in given)):
         raise ValueError(
             f'class_weight must be a dict from class to weight, "balanced", or a list of dicts, one a label, '

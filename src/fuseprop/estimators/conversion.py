@@ -1,4 +1,4 @@
-"""From scikit-learn's fitted MLP and to it: the same weights, names and counts, either way."""
+"""Fitted estimators from scikit-learn to fuseprop and back, with the same weights, names and counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .parameters import NAMES
 from .regressor import MLPRegressor
 
 PRIVATE = ("_no_improvement_count", "_random_state")
-"""What goes over beside the fitted attributes, so that `warm_start` and `partial_fit` go on from there."""
+"""Private attributes copied beside the fitted ones, so that `warm_start` and `partial_fit` can go on."""
 
 THEIR_NAMES = {"sigmoid": "logistic"} | {name: name for name in NAMES if name != "sigmoid"}
 THEIR_LOSSES = {
@@ -87,7 +87,8 @@ def to_sklearn(estimator: BaseMLP) -> Any:
     if is_classifier:
         theirs._label_binarizer = _binarizer(estimator._labels)
     _copy_fitted(estimator, theirs)
-    BaseMLP._begin_curves(theirs, first=False)  # which a file and "lbfgs" leave out, and theirs goes on from
+    # Estimators from a file or by "lbfgs" lack the curves, which scikit-learn's `partial_fit` goes on from.
+    BaseMLP._begin_curves(theirs, first=False)
     theirs._best_coefs, theirs._best_intercepts = copy.deepcopy((theirs.coefs_, theirs.intercepts_))
     return theirs
 
@@ -114,6 +115,6 @@ def _their_activation(activation: Any) -> str:
 
 
 def _binarizer(labels: Labels) -> LabelBinarizer:
-    made = LabelBinarizer().fit([0, 1])  # which knows its other attributes then; these are what it learns
+    made = LabelBinarizer().fit([0, 1])  # sets all attributes; three of them depend on the classes
     made.classes_, made.y_type_, made.sparse_input_ = labels.classes, labels.kind, labels.sparse
     return made

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import HostArray
 from ..checks.quoting import shown
+from ..data.table import numbered
 from ..formulas.losses import LOSSES
 from ..metrics import metric_of_values
 from ..model.configuration import Configuration, seen_entries, seen_in
@@ -29,7 +30,7 @@ def save(estimator: Any, path: str | Path) -> None:
     """Write what predicts to a model file: weights, activations, loss, classes and names.
 
     What was done to X before `fit`, such as scaling in a pipeline, is not in the file, and the file says so.
-    It keeps between which values each feature lay, so that whoever predicts from a table can be warned.
+    It holds the range of each feature in training, so that `Model.predict` can warn of rows outside it.
 
     Raises NotFittedError, OSError where the file cannot be written, ValueError for a classifier of one class.
     """
@@ -38,8 +39,9 @@ def save(estimator: Any, path: str | Path) -> None:
     if labels is not None and labels.kind == "binary" and len(labels.classes) < 2:
         raise ValueError("a classifier that knows one class cannot be saved; pickle keeps it.")
     d, k = estimator.n_features_in_, estimator.n_outputs_
-    several = labels is not None and labels.kind == "multilabel-indicator"
-    names = getattr(estimator, "feature_names_in_", _numbered(d))
+    is_multilabel = labels is not None and labels.kind == "multilabel-indicator"
+    is_one_target = k == 1 or not (is_multilabel or labels is None)
+    names = getattr(estimator, "feature_names_in_", numbered("x", d))
     hidden = hidden_activations(estimator.activation, [coef.shape[1] for coef in estimator.coefs_[:-1]])
     numeric = labels is None and LOSSES[estimator._loss_name()].link == "identity"
     write_model(
@@ -51,10 +53,10 @@ def save(estimator: Any, path: str | Path) -> None:
             metric="accuracy" if labels is not None else metric_of_values(LOSSES[estimator._loss_name()]),
             dtype=str(estimator.coefs_[0].dtype),
             task="regression" if labels is None else TASK_OF[labels.kind],
-            classes=[] if labels is None or several else np.asarray(labels.classes).tolist(),
+            classes=[] if labels is None or is_multilabel else np.asarray(labels.classes).tolist(),
             feature_names=[str(name) for name in names],
             named=hasattr(estimator, "feature_names_in_"),
-            target_names=["y"] if k == 1 or not (several or labels is None) else [f"y{i}" for i in range(k)],
+            target_names=["y"] if is_one_target else [f"y{i}" for i in range(k)],
             input_mean=[0.0] * d,
             input_scale=[1.0] * d,
             target_mean=[0.0] * k if numeric else [],
@@ -65,10 +67,10 @@ def save(estimator: Any, path: str | Path) -> None:
 
 
 def load(estimator: Any, path: str | Path) -> Any:
-    """Fill an estimator that is new with what is in a model file, and return it.
+    """Fill a new estimator from a model file, and return it.
 
-    Standardization that the file holds goes into the first and the last layer's weights. Raises
-    ModelFileError for anything but a model file, and for one of the other kind of estimator.
+    The standardization in the file goes into the weights of the first and the last layer. Raises
+    ModelFileError for anything but a model file, and for a model of the other kind of estimator.
     """
     place = shown(path, None)
     layers, c = read_model(path)
@@ -110,7 +112,7 @@ def load(estimator: Any, path: str | Path) -> Any:
 
 
 def _fold_standardization(coefs: list[HostArray], intercepts: list[HostArray], c: Configuration) -> None:
-    """Make the first and the last layer's weights do what the file's standardization does."""
+    """Change the first and the last layer so that they include the file's standardization."""
     mean, scale = np.array(c.input_mean), np.array(c.input_scale)
     with np.errstate(over="ignore", invalid="ignore"):
         intercepts[0] = (intercepts[0] - (mean / scale) @ coefs[0]).astype(coefs[0].dtype)
@@ -120,8 +122,3 @@ def _fold_standardization(coefs: list[HostArray], intercepts: list[HostArray], c
             intercepts[-1] = (intercepts[-1] * np.array(c.target_scale) + c.target_mean).astype(
                 coefs[-1].dtype
             )
-
-
-def _numbered(features: int) -> list[str]:
-    """Return the names that features have in files where nobody named them."""
-    return [f"x{i}" for i in range(1, features + 1)]

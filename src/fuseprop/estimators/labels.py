@@ -1,4 +1,4 @@
-"""Classes: from a classifier's y to what the network should say, and back."""
+"""Classes: from a classifier's y to targets, and from probabilities back to classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Kind = Literal["binary", "multiclass", "multilabel-indicator"]
 
 @dataclass(frozen=True)
 class Labels:
-    """What the classes are, and how the network says them.
+    """The classes, and how the network's outputs stand for them.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Labels:
     kind : "binary" | "multiclass" | "multilabel-indicator"
         One output for two classes (or one), an output a class for more, and for each label.
     sparse : bool
-        Whether y was a sparse indicator matrix, as which decisions then come back.
+        Whether y was a sparse indicator matrix; decisions are one too then.
     """
 
     classes: HostArray

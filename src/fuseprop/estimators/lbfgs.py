@@ -1,4 +1,4 @@
-"""The solver "lbfgs": SciPy's L-BFGS-B over the flat buffer, the gradient from fuseprop's own step."""
+"""The solver "lbfgs": SciPy's L-BFGS-B over the flat parameters, with gradients by backpropagation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .warning import warn_user
 class Objective:
     """f(w) = sum_i v_i loss_i / sum_i v_i + alpha / (2 sum_i v_i) ||W||^2 over all rows, and its gradient.
 
-    w are the flat parameters (P,), as they lie on the device; their padding has no gradient, and so stays 0.
+    w are the flat parameters (P,), as they lie on the device; padding has the gradient 0, and so stays 0.
     Rows are taken in chunks, whose gradients add up on the host in float64.
     """
 
@@ -59,20 +59,20 @@ class Objective:
                 gradient += backend.to_host(parameters.gradients)
                 losses.append(backend.to_host(batch.losses))
                 logits.append(backend.to_host(output))
-        shown = self._reported.losses(
+        reported = self._reported.losses(
             np.concatenate(losses).astype(np.float64), np.concatenate(logits), self._targets.values
         )
         penalty = 0.0
         for start, stop in parameters.weight_ranges:
             gradient[start:stop] += self._decay * values[start:stop]
             penalty += float(np.dot(values[start:stop], values[start:stop]))
-        return float(np.dot(shown, self._shares)) + 0.5 * self._decay * penalty, gradient
+        return float(np.dot(reported, self._shares)) + 0.5 * self._decay * penalty, gradient
 
 
 def fit_lbfgs(
     estimator: Any, backend: AnyBackend, stack: Stack, rows: Rows, history: History, monitor: Monitor
 ) -> None:
-    """Minimise over all rows at once; writes `n_iter_` and `loss_`. Warns where it has not converged."""
+    """Minimise over all rows at once; set `n_iter_` and `loss_`. Warns where L-BFGS has not converged."""
     parameters = stack.parameters
     objective = Objective(backend, stack, rows, estimator.alpha)
 
@@ -83,7 +83,7 @@ def fit_lbfgs(
         if history.stop_reason is not None:
             raise StopIteration
 
-    loud = {"iprint": 1 if estimator.verbose else -1} if _scipy_prints() else {}
+    verbosity = {"iprint": 1 if estimator.verbose else -1} if _scipy_prints() else {}
     try:
         monitor.start(estimator.max_iter, history)
         result = scipy.optimize.minimize(
@@ -96,7 +96,7 @@ def fit_lbfgs(
                 "maxfun": estimator.max_fun,
                 "maxiter": estimator.max_iter,
                 "gtol": estimator.tol,
-                **loud,
+                **verbosity,
             },
         )
         estimator.n_iter_ = min(result.nit, estimator.max_iter)

@@ -1,4 +1,4 @@
-"""Who watches a fit: fuseprop's callbacks, and those of `sklearn.callback`, which came with its 1.9."""
+"""The callbacks of a fit: fuseprop's own, and those of `sklearn.callback`, since scikit-learn 1.9."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ try:
 except ImportError:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """What this scikit-learn does not have yet."""
+        """Stands for the class that this scikit-learn lacks."""
 
     def with_callbacks(method: Any) -> Any:
         """Return the method as it is."""
@@ -24,18 +24,18 @@ __all__ = ["CallbackSupportMixin", "Monitor", "with_callbacks"]
 
 
 class Monitor:
-    """Tells all callbacks of one `fit` what happens.
+    """All callbacks of one `fit`, called as one.
 
     Parameters
     ----------
     estimator : estimator
-        Its `callbacks` parameter holds fuseprop's callbacks; those of scikit-learn came by `set_callbacks`.
+        Its `callbacks` parameter holds fuseprop's callbacks; `set_callbacks` has set those of scikit-learn.
     data : dict
         X, y and metadata, for scikit-learn's.
     weights : callable
         Returns the attributes that a fitted copy of the estimator needs at this moment.
     is_fit : bool
-        Whether this is a `fit`: scikit-learn's callbacks are told of nothing else.
+        Whether this is a `fit`, the only method for which scikit-learn's callbacks are called.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Monitor:
         callbacks: Sequence[Callback] = [given] if hasattr(given, "epoch_end") else given
         check_callbacks(callbacks)
         self._estimator, self._data, self._weights = estimator, data, weights
-        self._is_watched = is_fit and bool(
+        self._has_sklearn_callbacks = is_fit and bool(
             {"_skl_callbacks", "_parent_callback_ctx"} & vars(estimator).keys()
         )
         self._context: Any = None
@@ -64,9 +64,9 @@ class Monitor:
         return self._together.batch_notifier(history)
 
     def start(self, epochs: int, history: History) -> None:
-        """Training begins and means to run for so many epochs."""
+        """Training begins and means to run for `epochs` epochs."""
         self._epochs_left = epochs
-        if self._is_watched:
+        if self._has_sklearn_callbacks:
             self._context = self._estimator._init_callback_context(max_subtasks=epochs)
             self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
             self._begin_epoch()
@@ -87,11 +87,11 @@ class Monitor:
                 self._begin_epoch()
 
     def end(self, history: History, error: BaseException | None = None) -> None:
-        """Training has ended, for whatever reason, such as an error."""
+        """Training has ended, by `error` where there is one."""
         self._together.end(history, error)
 
     def complete(self) -> None:
-        """The estimator is fitted. An error ends scikit-learn's callbacks by their `teardown` alone."""
+        """The estimator is fitted. After an error scikit-learn's callbacks are called by `teardown` alone."""
         if self._context is not None:
             self._context.call_on_fit_task_end(
                 estimator=self._estimator, **self._data, reconstruction_attributes=self._weights

@@ -1,4 +1,4 @@
-"""What scikit-learn's reports need beside the loss: squared weights, outputs, and rows that are held out."""
+"""Measurements that scikit-learn's reports need: squared weights, outputs, and held-out rows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .reported import Reported
 
 
 class SquaredWeights(Observer):
-    """||W||^2 of all layers before each step, of which scikit-learn's penalty is made.
+    """||W||^2 of all layers before each step, for scikit-learn's penalty.
 
     Attributes
     ----------
     squares : (batches,) float64
-        Those of the last epoch.
+        ||W||^2 before each step of the last epoch.
     """
 
     def __init__(self, backend: AnyBackend, stack: Stack, batches: int) -> None:
@@ -37,7 +37,7 @@ class SquaredWeights(Observer):
         self._part = part
 
     def begin_epoch(self) -> None:
-        """Go back to the first step."""
+        """Write from the first step again."""
         self._parameters.backend.from_host(np.zeros(1, INTEGER), out=self._cursor)
 
     def before_step(self, backend: AnyBackend, batch: Batch) -> None:
@@ -54,12 +54,12 @@ class SquaredWeights(Observer):
 
 
 class Outputs(Observer):
-    """The last layer's outputs for each row that is learned from, before its step.
+    """The last layer's outputs for each training row, before the update of its step.
 
     Attributes
     ----------
     outputs : (n, k)
-        Those of the last epoch, in its order.
+        Outputs of the last epoch, in its order.
     """
 
     def __init__(self, backend: AnyBackend, stack: Stack, rows: int) -> None:
@@ -72,7 +72,7 @@ class Outputs(Observer):
         self._part = part
 
     def begin_epoch(self) -> None:
-        """Go back to the first row."""
+        """Write from the first row again."""
         self._backend.from_host(np.zeros(1, INTEGER), out=self._cursor)
 
     def after_step(self, backend: AnyBackend, batch: Batch) -> None:
@@ -95,18 +95,19 @@ class HeldOut(Observer):
     Parameters
     ----------
     features : Features
-        X, of which `rows` says by their numbers which rows these are.
+        X, of which `rows.numbers` selects the held-out rows.
     rows : Rows
 
     Attributes
     ----------
-    loss, metric : float
-        The mean loss, as reported, and the metric where it is one of losses, as they were read last.
+    loss, score : float
+        Of the last `read`: the mean loss as scikit-learn reports it, and the metric, if it is one of losses.
     outputs : (m, k)
+        The last layer's, of the last `read`.
     """
 
     def __init__(self, backend: AnyBackend, stack: Stack, features: Features, rows: Rows) -> None:
-        self._backend, self._stack = backend, stack
+        self._backend, self._stack, self.rows = backend, stack, rows
         self._targets, self._weights = rows.own_targets, rows.own_weights
         self._metric = make_metric(None, stack.loss, stack.layers[-1], self._targets, self._weights)
         self._reported = Reported.of(stack)
@@ -115,7 +116,6 @@ class HeldOut(Observer):
         self._count = len(rows)
         self._forward = Forward(backend, stack, features.at(rows.numbers, self._count), self._count)
         self.size = self._count * (1 + stack.layers[-1].outputs)
-        self.score: float | None = None
 
     def place(self, part: Array) -> None:
         """Take the part that holds the losses and then the outputs."""
@@ -123,7 +123,7 @@ class HeldOut(Observer):
         self._outputs = part[self._count :].reshape((self._count, self._stack.layers[-1].outputs))
 
     def measure(self) -> None:
-        """Ask for losses and outputs of all rows, and do not wait for them."""
+        """Compute losses and outputs of all rows, without waiting for the device."""
         for rows, batch, _, output in self._forward.chunks():
             self._backend.copy(output, out=self._outputs[rows])
             self._stack.loss.apply(
@@ -136,13 +136,13 @@ class HeldOut(Observer):
             )
 
     def read(self, part: HostArray) -> None:
-        """Keep the outputs, and make the mean loss and the metric of the losses."""
+        """Keep the outputs, and take the mean loss and the metric from the losses."""
         losses, outputs = np.split(part, [self._count])
         self.outputs = outputs.reshape(self._count, -1)
-        self.metric = self._metric.score(losses, np.zeros_like(losses), self._weights)
+        self.score = self._metric.score(losses, np.zeros_like(losses), self._weights)
         losses = self._reported.losses(losses, self.outputs, self._targets.values)
         self.loss = weighted_mean(losses, self._weights)
 
     def enter(self, history: History) -> None:
-        """Enter the loss. The metric follows: the rules take it from the outputs."""
+        """Append the loss. The rules append the metric, which they take from the outputs."""
         history.validation_loss.append(self.loss)

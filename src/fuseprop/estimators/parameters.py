@@ -1,4 +1,4 @@
-"""What the estimators' parameters may be: scikit-learn's own checks for scikit-learn's, ours for the rest."""
+"""The values that the estimators' parameters may take, checked as scikit-learn checks its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES: dict[str, str] = {"logistic": "sigmoid"} | {name: name for name in ACTIVA
 
 
 class Number(Interval):
-    """Numbers of an interval, among which True and False are not."""
+    """The numbers of an interval, without True and False."""
 
     def is_satisfied_by(self, val: Any) -> bool:
         """Return whether this is such a number."""
@@ -70,7 +70,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 def hidden_sizes(sizes: Any) -> list[int]:
     """Return the hidden layers' sizes as a list; a single number stands for one layer.
 
-    Raises ValueError for sizes below 1, and InvalidParameterError, which is one too, for what are no whole
+    Raises ValueError for sizes below 1, and InvalidParameterError, a ValueError, for what are no whole
     numbers.
     """
     listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]

@@ -17,19 +17,19 @@ TEXT = {str, np.str_}
 
 
 def plain(name: str, values: Any) -> Any:
-    """Return what belongs to rows, such as weights; raises as `check_plain` and `to_numpy`.
+    """Return values that belong to rows, such as weights; raises as `check_plain` and `to_numpy`.
 
-    NumPy's texts of any length become those of a fixed one, the only ones that scikit-learn knows.
+    NumPy's strings of variable length get a fixed length, the only kind that scikit-learn knows.
     """
     check_plain(name, values)
     return _read(values)
 
 
 def plain_classes(name: str, values: Any) -> Any:
-    """Return classes as `plain` does, and a list of texts and other things as an array of all these.
+    """Return classes as `plain` does, but a list that mixes text and other values as an array of objects.
 
-    NumPy would make text of them all, so that nan becomes a class. Raises ValueError also for a class that is
-    missing, None, nan, pandas.NA and pandas.NaT, TypeError for text among other things.
+    NumPy would turn all of them into text, and nan into a class. Raises ValueError also for missing values
+    (None, nan, pandas.NA, pandas.NaT), TypeError for text among other values.
     """
     check_plain(name, values)
     objects = _objects(values)
@@ -62,11 +62,11 @@ def _read(values: Any) -> Any:
 
 
 def _objects(values: Any) -> HostArray | None:
-    """Return the objects of which these values consist, None where they are all numbers or all text."""
+    """Return values of several kinds as an array of objects, None where all are numbers or all are text."""
     if isinstance(values, list | tuple):
         try:
             array = np.asarray(values)
-        except (TypeError, ValueError, OverflowError):  # which scikit-learn says in its own words
+        except (TypeError, ValueError, OverflowError):  # for which scikit-learn raises an error of its own
             return None
         rows = chain.from_iterable(row if isinstance(row, list | tuple) else (row,) for row in values)
         if array.dtype.kind == "O":

@@ -51,6 +51,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "loss": [StrOptions(set(OF_LOSS))],
     }
     _y_is_numeric = True
+    _metric_name = "r2"
 
     def __init__(
         self,
@@ -123,10 +124,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R^2, the mean over outputs."""
         return float(super().score(to_numpy(X), plain("y", y), plain("sample_weight", sample_weight)))
-
-    @property
-    def _metric_name(self) -> str:
-        return "r2"
 
     def _encode(self, data: Checked, *, incremental: bool) -> Targets:
         check_numeric("y", data.y)

@@ -1,4 +1,4 @@
-"""What scikit-learn reports: losses, made from those that the network minimises, and scores."""
+"""Losses and scores as scikit-learn reports them, from the losses that the network minimises."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from ..layers.targets import Targets
 
 @dataclass(frozen=True)
 class Reported:
-    """What scikit-learn does to a loss before it reports it; gradients are those of the loss itself.
+    """How scikit-learn changes a loss before reporting it; gradients are those of the loss itself.
 
     Attributes
     ----------
     scale : float
-        1 / k for the half squared error of k outputs, whose mean it shows while it descends along their sum.
-    range : (float, float), or None
-        Of log losses, whose probabilities it cuts off at eps and 1 - eps.
+        1 / k for the half squared error of k outputs: scikit-learn minimises their sum and reports the mean.
+    bounds : (float, float), or None
+        For log losses, whose probabilities scikit-learn clips to [eps, 1 - eps].
     by_output : bool
-        Whether a row's loss is a sum of log losses, so that it takes the outputs to cut each of them off.
+        Whether a row's loss is a sum of log losses over outputs, each of which is clipped.
     """
 
     scale: float = 1.0
-    range: tuple[float, float] | None = None
+    bounds: tuple[float, float] | None = None
     by_output: bool = False
 
     @classmethod
     def of(cls, stack: Stack) -> Reported:
-        """Return what is done to this network's loss."""
+        """Return the changes to this network's loss."""
         loss, k = stack.loss.name, stack.layers[-1].outputs
         if loss == "half_squared_error":
             return cls(scale=1.0 / k)
         if stack.loss.link in ("softmax", "sigmoid"):
             eps = float(np.finfo(stack.parameters.backend.dtype).eps)
-            shown = (-float(np.log1p(-eps)), -float(np.log(eps)))
-            return cls(range=shown, by_output=stack.loss.link == "sigmoid" and k > 1)
+            bounds = (-float(np.log1p(-eps)), -float(np.log(eps)))
+            return cls(bounds=bounds, by_output=stack.loss.link == "sigmoid" and k > 1)
         return cls()
 
     def losses(self, losses: HostArray, logits: HostArray, targets: HostArray) -> HostArray:
-        """Return losses (n,) as they are shown; logits and targets (n, k) are read where `by_output`."""
-        if self.range is None:
+        """Return losses (n,) as reported; logits and targets (n, k) are read only if `by_output`."""
+        if self.bounds is None:
             return losses * self.scale
         if not self.by_output:
-            return np.clip(losses, *self.range)
-        # -log p of what is so: log(1 + e^-z) where a label is there, log(1 + e^z) where it is not.
-        surprise = np.logaddexp(0.0, np.where(targets, -logits, logits))
-        return np.clip(surprise, *self.range).sum(axis=1)
+            return np.clip(losses, *self.bounds)
+        # -log p of the target: log(1 + e^-z) for a label of 1, log(1 + e^z) for one of 0.
+        log_losses = np.logaddexp(0.0, np.where(targets, -logits, logits))
+        return np.clip(log_losses, *self.bounds).sum(axis=1)
 
 
 def accuracy(logits: HostArray, targets: Targets, weights: HostArray | None) -> float:

@@ -1,8 +1,8 @@
-"""scikit-learn's rules for "sgd" and "adam": penalty, rate, patience, scores, and how training ends.
+"""The solvers "sgd" and "adam": scikit-learn's rules for penalty, rate, patience, scores and the end.
 
-scikit-learn minimises, for each batch, sum_i w_i loss_i / sum_i w_i + alpha / (2 sum_i w_i) ||W||^2, and adds
-up these numbers, each with the weights W from before its own update, for the epoch's loss. So where rows have
-weights, the decay differs from step to step.
+For each batch scikit-learn minimises sum_i w_i loss_i / sum_i w_i + alpha / (2 sum_i w_i) ||W||^2, so that
+the decay differs from step to step where rows have weights. The loss that it reports of an epoch is the mean
+of these numbers over rows, each with the weights W from before the batch's own update.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from ..layers.stack import Stack
 from ..optimizers import Adam, MomentumSGD
 from ..training.best import BestWeights
 from ..training.epoch import EpochResults
+from ..training.observers import Norms
 from ..training.rows import Rows
+from ..training.step import batch_bounds
 from .observers import HeldOut, Outputs, SquaredWeights
 from .reported import Reported
 from .warning import warn_user
@@ -33,15 +35,15 @@ ADVICE = "Standardize X, and y where it is numbers, or take a smaller learning r
 
 @dataclass
 class OptimizerState:
-    """An estimator's optimizer on the host, between calls; `partial_fit` goes on from it.
+    """The state of an estimator's optimizer on the host, from which `partial_fit` goes on.
 
     Attributes
     ----------
     solver : "sgd" | "adam"
     learning_rate : float
-        Of the next epoch; a schedule overrules it.
+        Of the next epoch; a schedule takes its place.
     epochs, steps : int
-        How many there were.
+        How many have been trained.
     moments : sequence of (P,)
         Velocities, or the two moments of Adam, as they lie on the device.
     """
@@ -53,7 +55,7 @@ class OptimizerState:
     moments: Sequence[HostArray] = field(default=(), repr=False)
 
     def make(self, estimator: Any) -> Adam | MomentumSGD:
-        """Return an optimizer that goes on from here."""
+        """Return an optimizer with the estimator's settings that goes on from this state."""
         optimizer: Adam | MomentumSGD
         if self.solver == "adam":
             optimizer = Adam(
@@ -72,7 +74,7 @@ class OptimizerState:
         return optimizer
 
     def keep(self, optimizer: Adam | MomentumSGD) -> None:
-        """Remember where an optimizer has got to."""
+        """Take over the state of an optimizer."""
         for name, value in optimizer.state_dict().items():
             setattr(self, name, value)
 
@@ -101,20 +103,17 @@ class OptimizerState:
 class StochasticRules:
     """The `Rules` of one `fit` or `partial_fit` of an estimator.
 
-    They read the estimator's parameters and write its attributes: what scikit-learn names, and `history_`.
+    They read the estimator's parameters and set the attributes that scikit-learn documents.
 
     Parameters
     ----------
     estimator : BaseMLP
     stack : Stack
     rows : Rows
-        What is learned from.
+        The rows to learn from.
     batch_size : int
-    outputs : Outputs, optional
-        Where the reported loss takes them: see `Reported`.
-    held_out : HeldOut, optional
-    validation : Rows, optional
-        The rows of `held_out`.
+    validation : HeldOut, optional
+        One of the epoch's observers.
     first : bool
         Whether training begins anew, and does not go on from an earlier call.
     incremental : bool
@@ -123,8 +122,8 @@ class StochasticRules:
     Attributes
     ----------
     optimizer : Adam or MomentumSGD
-    squares : SquaredWeights, or None
-        To be one of the epoch's observers; None without a penalty.
+    observers : list of Observer
+        The epoch's observers, from which these rules take the reported loss, the norms and the validation.
     """
 
     def __init__(
@@ -133,23 +132,22 @@ class StochasticRules:
         stack: Stack,
         rows: Rows,
         batch_size: int,
+        validation: HeldOut | None,
         *,
-        outputs: Outputs | None,
-        held_out: HeldOut | None,
-        validation: Rows | None,
         first: bool,
         incremental: bool,
     ) -> None:
         self._estimator, self._stack, self._rows = estimator, stack, rows
-        self._outputs, self._held_out, self._validation = outputs, held_out, validation
-        self._first, self._incremental = first, incremental
+        self._validation, self._first, self._incremental = validation, first, incremental
         self._state: OptimizerState = estimator._optimizer
         self.optimizer = self._state.make(estimator)
-        self._starts = np.arange(0, len(rows), batch_size)
-        self._sizes = np.minimum(batch_size, len(rows) - self._starts)
-        backend = stack.parameters.backend
-        self.squares = SquaredWeights(backend, stack, len(self._starts)) if estimator.alpha else None
+        self._starts, self._sizes = batch_bounds(len(rows), batch_size)
         self._reported = Reported.of(stack)
+        backend = stack.parameters.backend
+        self._outputs = Outputs(backend, stack, len(rows)) if self._reported.by_output else None
+        self._squares = SquaredWeights(backend, stack, len(self._starts)) if estimator.alpha else None
+        observers = [self._outputs, self._squares, Norms(stack.parameters), validation]
+        self.observers = [observer for observer in observers if observer is not None]
         self._improvement = Improvement.of(estimator)
         self._best = BestWeights(stack.parameters)
         self._score = np.nan
@@ -158,34 +156,34 @@ class StochasticRules:
         self.begin_epoch(self._sizes.astype(np.float64))
 
     def start(self) -> None:
-        """Keep the starting weights, and count the iterations of this call."""
+        """Keep the starting weights, and count iterations from 0."""
         self._best.start()
         self._estimator.n_iter_ = 0
 
     def begin_epoch(self, sums: HostArray) -> None:
-        """Set the rate, and the decay of batches whose weights add up to `sums`."""
+        """Set the learning rate, and the decay of batches whose weights add up to `sums`."""
         schedule = self._estimator.learning_rate
         self.optimizer.learning_rate = schedule if callable(schedule) else self._state.learning_rate
-        decay = self._divided(np.full(len(sums), self._estimator.alpha, np.float64), sums)
+        decay = _divided(np.full(len(sums), self._estimator.alpha, np.float64), sums)
         if (decay < 0).any():
             raise ValueError(
                 f"the sample weights of a batch add up to {sums[decay < 0][0]:g}; with alpha above 0 they "
                 f"must not add up to less than 0."
             )
-        same = self._rows.weights is None and (decay == decay[0]).all()
-        self.optimizer.weight_decay = float(decay[0]) if same else decay
+        is_same = self._rows.weights is None and (decay == decay[0]).all()
+        self.optimizer.weight_decay = float(decay[0]) if is_same else decay
 
     def train_loss(self, results: EpochResults, history: History) -> float:
-        """Return the loss without the penalty; keep the loss with it as `loss_`."""
+        """Return the loss without the penalty; set `loss_`, the loss with it."""
         order, losses, sums = results.order, results.losses, results.sums
-        outputs = targets = losses
+        outputs = targets = losses  # which are not read unless `by_output`
         if self._outputs is not None:
             outputs, targets = self._outputs.outputs, self._rows.targets.values[order]
         losses = self._reported.losses(losses, outputs, targets)
         weighted = losses if results.weights is None else losses * results.weights
-        means = self._divided(np.add.reduceat(weighted, self._starts, dtype=np.float64), sums)
-        squares = np.zeros_like(sums) if self.squares is None else self.squares.squares
-        penalties = self._divided(0.5 * self._estimator.alpha * squares, sums)
+        means = _divided(np.add.reduceat(weighted, self._starts, dtype=np.float64), sums)
+        squares = np.zeros_like(sums) if self._squares is None else self._squares.squares
+        penalties = _divided(0.5 * self._estimator.alpha * squares, sums)
         shares = self._sizes / len(order)
 
         estimator = self._estimator
@@ -196,13 +194,13 @@ class StochasticRules:
         return float(np.dot(means, shares))
 
     def judge(self, history: History) -> None:
-        """Count epochs without an improvement, adapt the learning rate, and ask for an end."""
+        """Count epochs without an improvement, adapt the learning rate, and stop training."""
         estimator = self._estimator
-        if self._held_out is not None and self._validation is not None:
-            self._score = estimator._score_outputs(self._held_out.outputs, self._validation)
-            # D^2 is told in the same words as for the training rows.
-            told = self._held_out.metric if history.metric == "d2" else self._score
-            history.validation_metric.append(told)
+        if self._validation is not None:
+            self._score = estimator._score_outputs(self._validation.outputs, self._validation.rows)
+            # Training reports D^2, so validation does too; scikit-learn's score is R^2 for every loss.
+            metric = self._validation.score if history.metric == "d2" else self._score
+            history.validation_metric.append(metric)
         self._verbose.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         if not np.isfinite(history.weight_norms[-1]).all() and not self._stack.parameters.are_finite():
             history.stop_reason = "diverged"
@@ -213,7 +211,7 @@ class StochasticRules:
             self._stop_or_lower_the_rate(history)
 
     def finish(self, history: History) -> None:
-        """Warn where the last epoch came before the end that the rules look for."""
+        """Warn where training has reached `max_iter` or ends with a loss that is not finite."""
         estimator = self._estimator
         ran_out = estimator.n_iter_ == estimator.max_iter and history.stop_reason is None
         if ran_out and not self._incremental:
@@ -229,19 +227,19 @@ class StochasticRules:
             )
 
     def settle(self, history: History) -> None:
-        """Go back to the best weights where that is asked for, and keep the optimizer for a later call."""
-        # scikit-learn's early stopping goes back to the best weights of this call; where a later call has
-        # none that are better, it ends with its last ones.
+        """Restore the best weights for early stopping or a callback, and keep the optimizer's state."""
+        # scikit-learn's early stopping restores the best weights of this call; a later call without an epoch
+        # better than those of earlier calls ends with its last weights.
         estimator = self._estimator
-        asked = history.restore_best or (estimator.early_stopping and (self._first or self._best.epoch))
-        self._restored = bool(asked and (self._best.epoch or history.stop_reason != "diverged"))
+        wanted = history.restore_best or (estimator.early_stopping and (self._first or self._best.epoch))
+        self._restored = bool(wanted and (self._best.epoch or history.stop_reason != "diverged"))
         if self._restored:
             self._best.restore()
         self._state.keep(self.optimizer)
         estimator._no_improvement_count = self._improvement.patience.count
 
     def conclude(self, history: History) -> None:
-        """Warn of weights that were put back, and of an interruption."""
+        """Warn of lines that could not be printed, of restored weights after divergence, and of Ctrl-C."""
         self._verbose.warn()
         if self._restored and history.stop_reason == "diverged":
             self._warn(
@@ -252,7 +250,7 @@ class StochasticRules:
             warn_user("Training interrupted by user.")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return rate, patience and best weights; the curves are the estimator's own."""
+        """Return learning rate, patience and best weights; the estimator itself holds the curves."""
         return {
             "learning_rate": self._state.learning_rate,
             "improvement": self._improvement.state_dict(),
@@ -290,13 +288,14 @@ class StochasticRules:
             history.stop("early stopping" if self._estimator.early_stopping else "converged")
         self._verbose.say(f"{self._improvement.describe()} {next_step}")
 
-    def _divided(self, numbers: HostArray, sums: HostArray) -> HostArray:
-        """Return numbers / sums, and 0 for a batch whose weights add up to 0."""
-        quotients: HostArray = np.divide(numbers, sums, out=np.zeros_like(sums), where=sums != 0)
-        return quotients
-
     def _warn(self, what: str) -> None:
         warn_user(f"Stochastic Optimizer: {what}", ConvergenceWarning)
+
+
+def _divided(numbers: HostArray, sums: HostArray) -> HostArray:
+    """Return numbers / sums, (batches,), and 0 for a batch whose weights add up to 0."""
+    quotients: HostArray = np.divide(numbers, sums, out=np.zeros_like(sums), where=sums != 0)
+    return quotients
 
 
 @dataclass
@@ -306,9 +305,9 @@ class Improvement:
     Attributes
     ----------
     tol : float
-        An epoch is none where it is above the best so far less `tol`; nan never is.
+        An epoch with a value above ``best - tol`` is no improvement; nan counts as one, as in scikit-learn.
     best : float
-        The lowest so far, by however little.
+        The lowest value so far, by however little.
     patience : Patience
     of_scores : bool
         Whether the values are validation scores, negated.
@@ -321,7 +320,7 @@ class Improvement:
 
     @classmethod
     def of(cls, estimator: Any) -> Improvement:
-        """Return the rule of an estimator, which goes on from what it counted in an earlier call."""
+        """Return the rule for an estimator, going on from its best value and count of an earlier call."""
         by_score = bool(estimator.early_stopping)
         best = estimator.best_validation_score_ if by_score else estimator.best_loss_
         lowest = inf if best is None else -best if by_score else best
@@ -337,7 +336,7 @@ class Improvement:
         return better
 
     def describe(self) -> str:
-        """Return what has happened when patience is over."""
+        """Return in words what has happened when patience is over."""
         what = "Validation score" if self.of_scores else "Training loss"
         return (
             f"{what} did not improve more than tol={self.tol:f} for {self.patience.limit - 1} consecutive "

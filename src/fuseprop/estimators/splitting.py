@@ -13,14 +13,14 @@ from ..training.rows import Rows
 def hold_out(
     rows: Rows, fraction: float, random_state: np.random.RandomState, *, stratify: bool
 ) -> tuple[Rows, Rows]:
-    """Return what to learn from and what to hold out; no row is copied.
+    """Return the rows to learn from and those to hold out; no row is copied.
 
     Raises ValueError, in scikit-learn's words, where either part would be too small; and where all weights of
-    one are 0.
+    one part are 0.
     """
     classes = rows.targets.values[:, 0] if stratify else None
     if classes is not None and np.bincount(classes, minlength=2).min() < 2:
-        classes = classes.astype(str)  # as which the message that now comes names them
+        classes = classes.astype(str)  # for the message that `train_test_split` raises now
     kept, held_out = train_test_split(
         rows.order, random_state=random_state, test_size=fraction, stratify=classes
     )

@@ -18,7 +18,7 @@ def starting_weights(
     """Return weights (d, m) and biases (m,) of layers between units of the given sizes.
 
     Both uniform in +-sqrt(6 / (d + m)), or +-sqrt(2 / (d + m)) around sigmoids (Glorot & Bengio 2010); layer
-    by layer, weights first. The output layer, for which there is no name, follows the last hidden one.
+    by layer, weights first. The output layer has no name in `activations`, and takes the last hidden one's.
     """
     coefs, intercepts = [], []
     names = [*activations, activations[-1]][: len(sizes) - 1]

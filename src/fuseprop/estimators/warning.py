@@ -1,4 +1,4 @@
-"""Warnings that point at the user's own line, however many wrappers of scikit-learn's lie above it."""
+"""Warnings that point at the user's line, however many wrappers of scikit-learn lie in between."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the first line below this call that is neither fuseprop's nor scikit-learn's."""
+    """Warn at the nearest calling line that belongs neither to fuseprop nor to scikit-learn."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and _package(frame) in ("fuseprop", "sklearn"):
         frame, level = frame.f_back, level + 1

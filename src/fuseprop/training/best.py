@@ -10,7 +10,7 @@ from ..layers.parameters import Parameters
 
 
 class BestWeights:
-    """A copy of the parameters with the lowest score, and the way back to it.
+    """A copy of the parameters with the lowest score, which `restore` makes the network's again.
 
     One copy serves divergence, early stopping and Ctrl-C alike.
 
@@ -29,7 +29,7 @@ class BestWeights:
         self.epoch = 0
 
     def start(self) -> None:
-        """Begin anew, from the parameters as they are."""
+        """Forget earlier scores, and keep the parameters as they are."""
         self._keep(inf, 0)
 
     def offer(self, score: float, epoch: int) -> None:
@@ -42,7 +42,7 @@ class BestWeights:
         self._parameters.backend.copy(self._values, out=self._parameters.values)
 
     def describe(self) -> str:
-        """Return which weights these are, such as ``of epoch 12``."""
+        """Return where these weights are from, such as ``of epoch 12``."""
         return f"of epoch {self.epoch}" if self.epoch else "that training started from"
 
     def state_dict(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class DivergenceError(ArithmeticError):
     epoch : int
         The epoch that failed, counted from 1.
     batch : int or None
-        The batch that failed, counted from 1; None if it was the validation loss.
+        The batch that failed, counted from 1; None if the validation loss did.
     layer : int
         The layer with the largest gradient, counted from 1.
     """
@@ -38,7 +38,7 @@ class DivergenceError(ArithmeticError):
 def largest_gradient(epoch: Epoch, order: HostArray, batches: int) -> tuple[float, int]:
     """Learn from an epoch's first batches again; return the largest gradient norm and its layer.
 
-    Training itself reads no gradients of single steps: that would cost a wait for the device each.
+    Training itself reads no gradients of single steps: each would cost a wait for the device.
     """
     backend, parameters = epoch.backend, epoch.stack.parameters
     square = backend.zeros((1,))
@@ -62,7 +62,7 @@ def largest_gradient(epoch: Epoch, order: HostArray, batches: int) -> tuple[floa
 
 
 def _norm(gradient: HostArray) -> float:
-    """Return a norm whose square overflows; inf where a gradient is not finite itself."""
+    """Return the norm of a gradient whose square overflows; inf where the gradient is not finite."""
     largest = float(np.abs(gradient).max())
     if not isfinite(largest):
         return inf

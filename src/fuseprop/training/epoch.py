@@ -1,4 +1,4 @@
-"""An epoch on the device: its order, its batches, its compiled steps, and one array of results."""
+"""An epoch on the device: the order of its rows, its batches, its compiled steps, one array of results."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ..optimizers import Optimizer
 from .observers import Observer
 from .out_of_memory import batches_of_epoch
 from .rows import Examples, Rows
-from .step import Batch, EpochState, training_step
+from .step import Batch, EpochState, batch_bounds, training_step
 
 
 @dataclass(frozen=True)
 class EpochResults:
-    """What the host reads of an epoch over n rows.
+    """The results of an epoch over n rows, on the host.
 
     Attributes
     ----------
     order : (n,)
         The rows' numbers, in the order in which they were learned from.
     losses, hits : (n,)
-        Of these rows, in this order.
+        Each row's loss and hit, in this order.
     weights : (n,), or None
-        Their sample weights.
+        Sample weights, in this order.
     sums : (batches,) float64
         The sum of weights of each batch; where rows have none, its number of rows.
     """
@@ -43,7 +43,7 @@ class EpochResults:
 
 
 class Epoch:
-    """The steps of an epoch, and all that they need: rows and buffers on the device, and room for results.
+    """The steps of an epoch, with the rows, buffers and results that they work on, on the device.
 
     Parameters
     ----------
@@ -52,27 +52,27 @@ class Epoch:
     metric : str or None
         See `make_metric`.
     optimizer : Optimizer
-        It is prepared here, for the first epoch.
+        The constructor prepares it for the first epoch.
     rows : Rows
-        What to learn from; n of them.
+        The n rows to learn from.
     batch_size : int
         At least 1; the last batch takes what is left.
     examples : Examples, optional
-        These rows on the device, where they have been uploaded.
+        The rows on the device; uploaded here by default.
     observers : sequence of Observer
     gradients_are_read : bool
-        Whether the gradients of every step are kept as the calls leave them. By default those of the last
-        step are, and a replay may leave anything in those of the others.
+        Whether the flat gradients hold each step's gradient after it. By default only after the last step:
+        a replay may leave anything there after the others.
 
     Attributes
     ----------
     state : EpochState
     batches : list of Batch
-        One for each step; equal ones share their buffers.
+        One for each step, over the same buffers; those of equal size are the same object.
     sums : (batches,) float64
         The sum of weights of each batch, in the order that was sent last; its number of rows without weights.
 
-    Raises OutOfMemory, which names the batch_size that would fit, where the device has no room.
+    Raises OutOfMemory, which names the batch_size that would fit, where the device has too little memory.
     """
 
     def __init__(
@@ -111,21 +111,20 @@ class Epoch:
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
         self.batch_size = min(batch_size, n)
-        self.starts = np.arange(0, n, self.batch_size)
-        self.sizes = np.minimum(self.batch_size, n - self.starts)
+        self.starts, self.sizes = batch_bounds(n, self.batch_size)
         self.sums = self.sizes.astype(np.float64)
         self.prepare()
-        self.batches = batches_of_epoch(backend, stack, n, self.batch_size)
+        self.batches = batches_of_epoch(backend, stack, self.sizes)
 
     def prepare(self) -> None:
-        """Send the optimizer's numbers for the next epoch."""
+        """Let the optimizer send the numbers of the next epoch's steps."""
         self.optimizer.prepare(self.stack.parameters, len(self.starts))
 
     def send(self, order: HostArray) -> None:
-        """Send an epoch's order (n,) to the device, with each batch's weights, and go to its start.
+        """Send an epoch's order (n,) and its batches' weights to the device, and move to the epoch's start.
 
-        The epoch before may still be running there: a device does things in the order in which it is asked,
-        so that its steps have read their order from the same memory by then.
+        The epoch before may still be running there, and reads its order from the same memory: a device works
+        in the order of the calls, and so overwrites the order after those steps.
         """
         backend, state = self.backend, self.state
         backend.from_host(order, out=state.order)
@@ -135,27 +134,32 @@ class Epoch:
         if self.weights is not None and state.row_weights is not None:
             weights = self.weights[order]
             self.sums = np.add.reduceat(weights, self.starts, dtype=np.float64)
-            of_rows = np.repeat(self.sums, self.sizes)
+            sums_of_rows = np.repeat(self.sums, self.sizes)
             # A batch whose weights add up to 0 has no gradient.
-            shares = np.divide(weights, of_rows, out=np.zeros_like(weights), where=of_rows != 0)
+            shares = np.divide(weights, sums_of_rows, out=np.zeros_like(weights), where=sums_of_rows != 0)
             backend.from_host(shares, out=state.row_weights)
 
     def compile(self, *, watched: bool) -> CompiledEpoch:
-        """Record and compile the steps; `watched` keeps the gradients of each, not of the last alone."""
-        kept = watched or self._gradients_are_read
+        """Record and compile the steps; where they are `watched`, each leaves its gradients to be read.
+
+        The last step has a program of its own where it has fewer rows, or leaves gradients that the others
+        need not leave.
+        """
+        others_are_read = watched or self._gradients_are_read
         *others, last = self.batches
-        if kept and others and last is others[0]:
+        if others_are_read and others and last is others[0]:
             programs = [(self.program(last, gradients_are_read=True), len(self.batches))]
         else:
             programs = [(self.program(last, gradients_are_read=True), 1)]
             if others:
-                programs.insert(0, (self.program(others[0], gradients_are_read=kept), len(others)))
+                program = self.program(others[0], gradients_are_read=others_are_read)
+                programs.insert(0, (program, len(others)))
         return CompiledEpoch.of(self.backend, programs, self.state.cursor, self.batch_size)
 
     def program(self, batch: Batch, *, gradients_are_read: bool = False) -> Program:
-        """Record the step of such a batch; the optimizer must be prepared.
+        """Record the step of a batch; the optimizer must be prepared.
 
-        Unless `gradients_are_read` between steps, a replay may leave anything in the flat gradients.
+        Unless `gradients_are_read` after the step, a replay may leave anything in the flat gradients.
         """
         scratch = batch.scratch if gradients_are_read else [*batch.scratch, self.stack.parameters.gradients]
         if self.examples.x is None:  # the host writes each batch's rows before its step
@@ -173,7 +177,7 @@ class Epoch:
     def take(
         self, compiled: CompiledEpoch, order: HostArray, after: Callable[[int], None] | None = None
     ) -> None:
-        """Take all steps over the order that was sent; after each, call ``after(number)``, from number 1."""
+        """Take all steps over the order that was sent last; after each, call ``after(number)``, from 1."""
 
         def send_rows(number: int) -> None:
             batch, start = self.batches[number - 1], self.starts[number - 1]
@@ -182,12 +186,15 @@ class Epoch:
         compiled.take(self.optimizer, before=send_rows if self.examples.x is None else None, after=after)
 
     def measure(self) -> None:
-        """Let the observers measure what they measure once an epoch; does not wait for the device."""
+        """Let the observers measure once, after the last step; does not wait for the device."""
         for observer in self.observers:
             observer.measure()
 
     def read(self, order: HostArray, sums: HostArray) -> EpochResults:
-        """Return the results of an epoch of this order and these sums: here the host waits for the device."""
+        """Return the results of an epoch; here the host waits for the device.
+
+        `order` and `sums` are those of that epoch: by now those of the next one may have been sent.
+        """
         host = self.backend.to_host(self._results)
         losses, hits, *parts = (host[a:b] for a, b in pairwise(self._ends))
         for observer, part in zip(self.observers, parts, strict=True):
@@ -198,16 +205,16 @@ class Epoch:
 
 @dataclass(frozen=True)
 class CompiledEpoch:
-    """The steps of an epoch: one replay call a program, or step by step where a callback has `batch_end`.
+    """The compiled steps of an epoch: one replay call a program, or step by step, as `take` is called.
 
     Attributes
     ----------
     backend : Backend
     programs : sequence of Program
     runs : sequence of (Runner, int)
-        What replays a step, and how often in a row.
+        A replay of each program, and how many steps in a row it takes.
     cursor : (1,)
-        Where the epoch stands, in rows; a step's last act is to move it on.
+        How many rows of the epoch were learned from; each step ends by moving it on.
     batch_size : int
         Rows of every step but the last.
     """
@@ -222,7 +229,7 @@ class CompiledEpoch:
     def of(
         cls, backend: AnyBackend, programs: Sequence[tuple[Program, int]], cursor: Array, batch_size: int
     ) -> CompiledEpoch:
-        """Compile programs, each to be replayed so many times in a row."""
+        """Compile programs, each given with the number of steps in a row that it takes."""
         runs = [(backend.compile(program), times) for program, times in programs]
         return cls(backend, [program for program, _ in programs], runs, cursor, batch_size)
 
@@ -235,7 +242,7 @@ class CompiledEpoch:
     ) -> None:
         """Take all steps, each between ``before(number)`` and ``after(number)``, from number 1.
 
-        Whatever interrupts that, `optimizer.steps` counts the steps that were taken.
+        Where an exception ends that early, `optimizer.steps` still counts the steps that were taken.
         """
         try:
             numbers = count(1)

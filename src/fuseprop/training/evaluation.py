@@ -1,4 +1,4 @@
-"""Rows that are not learned from: loss and metric, predictions, and the decisions that these lead to."""
+"""Rows that are not learned from: their loss and metric, predictions, and decisions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .rows import Rows
 
 
 class Evaluation(Observer):
-    """Loss and metric of rows on the device, any number of times; beside training, the validation.
+    """Loss and metric of rows on the device, as often as they are measured; the validation of a training.
 
     Its part of the results holds each row's loss, and then each row's hit, (2 N,).
 
@@ -33,7 +33,7 @@ class Evaluation(Observer):
     Attributes
     ----------
     loss, score : float
-        The weighted mean loss and the metric, as they were read last.
+        The weighted mean loss and the metric, of the last `read`.
     """
 
     def __init__(self, backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) -> None:
@@ -51,7 +51,7 @@ class Evaluation(Observer):
         self._losses, self._hits = part[:n], part[n:]
 
     def measure(self) -> None:
-        """Ask for losses and hits of all rows, and do not wait for them."""
+        """Compute losses and hits of all rows, without waiting for the device."""
         backend, examples = self._backend, self._examples
         for rows, batch, _, output in self._forward.chunks():
             target = examples.target[rows]
@@ -67,13 +67,13 @@ class Evaluation(Observer):
             self.metric.record(backend, output, target, labels, hits=self._hits[rows])
 
     def read(self, part: HostArray) -> None:
-        """Make the mean loss and the metric of the losses and hits."""
+        """Take the mean loss and the metric from losses and hits."""
         losses, hits = np.split(part, 2)
         self.loss = weighted_mean(losses, self._weights)
         self.score = self.metric.score(losses, hits, self._weights)
 
     def enter(self, history: History) -> None:
-        """Enter both as those of the validation."""
+        """Append loss and metric as those of the validation."""
         history.validation_loss.append(self.loss)
         history.validation_metric.append(self.score)
 

@@ -1,4 +1,4 @@
-"""X where a network can reach it: on the device, or on the host and sent piece by piece."""
+"""X on the device, or on the host and sent piece by piece."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..backend import INTEGER, AnyBackend, Array, HostArray
 Fetch: TypeAlias = Callable[[int, Array], Array]
 """``fetch(start, room)`` returns rows `start`, `start` + 1, ... on the device, as many as `room` (n, d) has.
 
-It writes them to `room` and returns that, or returns a view of rows that are on the device already.
+It writes them to `room` and returns `room`, or returns a view of rows that are on the device already.
 """
 
 
@@ -40,7 +40,7 @@ class Features:
             self._backend.from_host(self._sparse[numbers].toarray(), out=out)
 
     def at(self, numbers: HostArray | None, count: int) -> Fetch:
-        """Return what fetches `count` rows: those of these numbers, in their order; all, where it is None."""
+        """Return what fetches `count` rows: those with these numbers, in their order; all by None."""
         backend, x = self._backend, self.x
         if x is not None and numbers is None:
             return from_device(x)
@@ -80,5 +80,5 @@ def from_host(backend: AnyBackend, X: Any) -> Fetch:
 
 
 def is_sparse(X: object) -> bool:
-    """Whether this is a sparse matrix of SciPy's, which is not imported to find out."""
+    """Whether this is a sparse matrix of SciPy, found out without importing SciPy."""
     return hasattr(X, "tocsr")

@@ -13,12 +13,12 @@ from .step import Batch, Buffers, bytes_of_a_row
 
 
 class Chunk(NamedTuple):
-    """Rows that have gone through the network.
+    """Rows that a forward pass has taken, and its output.
 
     Attributes
     ----------
     rows : slice
-        Which of all rows these are, n of them.
+        Which of all rows these are; n of them.
     batch : Batch
         Their buffers.
     x : Array, (n, d)
@@ -33,7 +33,7 @@ class Chunk(NamedTuple):
 
 
 class Forward:
-    """Passes of `count` rows through a stack.
+    """Forward passes of `count` rows through a stack.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ class Forward:
     count : int
         How many rows there are.
     backward : bool
-        Whether there shall be buffers for the gradients of all layers, and not for the last one's alone.
+        Whether all layers have gradient buffers, for a backward pass; otherwise the last one alone, for the
+        loss. Those beside the last do not count among `chunk_bytes`.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Forward:
         self._buffers = Buffers(backend, stack, capacity, backward=backward)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows from first to last; the next chunk takes the buffers of the one before."""
+        """Yield the rows from first to last; each chunk overwrites the buffers of the one before."""
         for start in range(0, self._count, self._buffers.capacity):
             stop = min(start + self._buffers.capacity, self._count)
             batch = self._buffers.batch(stop - start)
@@ -62,6 +63,6 @@ class Forward:
 
 
 def rows_of_a_chunk(backend: AnyBackend, stack: Stack, count: int) -> int:
-    """Return how many rows go through a network at a time: as many as `chunk_bytes` hold, and at least 1."""
+    """Return how many rows a chunk has: as many as fit into the backend's `chunk_bytes`, and at least 1."""
     room: int = option(backend, "chunk_bytes")
     return max(1, min(count, room // bytes_of_a_row(backend, stack, backward=False)))

@@ -1,4 +1,4 @@
-"""The loop over epochs, for every way to train: steps, one read of the results, rules, callbacks, Ctrl-C."""
+"""The loop over epochs of `Network.fit` and the estimators: steps, results, rules, callbacks, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Listeners(Protocol):
 
     @property
     def callbacks(self) -> list[Callback]:
-        """The callbacks of fuseprop's own."""
+        """Those that have the methods of `fuseprop.callbacks.Callback`."""
 
     def start(self, epochs: int, history: History) -> None:
         """Training begins and means to run for `epochs` epochs."""
@@ -53,13 +53,13 @@ class Training:
     def run(self, epochs: int, listeners: Listeners, history: History) -> History:
         """Train for at most `epochs` epochs; return the history, with an entry for each.
 
-        Ctrl-C ends training with the reason "interrupted". Any other exception comes through after the rules
-        have settled the weights and the callbacks have been told of the end.
+        Ctrl-C ends training with the reason "interrupted". Any other exception is raised again, after the
+        rules have settled the weights and `end` was called on the callbacks.
         """
         notify = listeners.batch_notifier(history)
         compiled = self.epoch.compile(watched=notify is not None)
         self.rules.start()
-        # Neither a callback nor another batch's weights can have changed the numbers that were sent.
+        # `Epoch` has prepared the optimizer, and only callbacks and weighted batches can change its numbers.
         prepared = not listeners.callbacks and self.epoch.weights is None
         try:
             listeners.start(epochs, history)
@@ -97,11 +97,11 @@ class Training:
         self.rules.begin_epoch(sums)
         if not prepared:
             epoch.prepare()
-        # What overflows on the way to a loss that is not finite is reported once, by the rules.
+        # An overflow that makes the loss infinite or nan is reported once, by the rules.
         with np.errstate(all="ignore"):
             epoch.take(compiled, order, notify)
             epoch.measure()
-            self.orders.send_next()  # all of this epoch is asked for: a GPU works on while the host draws
+            self.orders.send_next()  # a GPU is busy with this epoch while the host draws the next order
             results = epoch.read(order, sums)
             train_loss = self.rules.train_loss(results, history)
         history.train_loss.append(train_loss)

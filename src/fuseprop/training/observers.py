@@ -1,4 +1,4 @@
-"""What is measured beside the steps of an epoch: each observer has room of its own in the results array."""
+"""Measurements beside the steps of an epoch: each observer writes to its own part of the results array."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .step import Batch
 
 
 class Observer:
-    """Something that an epoch measures; every method does nothing until a subclass says otherwise.
+    """A measurement beside an epoch's steps; a subclass overrides the methods that it needs.
 
-    What `before_step` and `after_step` do is recorded with the step: they call the backend that they are
-    given, on arrays that stay the same. `measure` is called once an epoch, after the last step has been asked
-    for. None of them waits for the device: the host reads all results in one piece.
+    The calls of `before_step` and `after_step` are recorded with the step, so they go to the backend given,
+    on arrays that stay the same. `measure` is called once an epoch, after the last step was sent to the
+    device. None of the three waits for the device: the host reads all results at once.
 
     Attributes
     ----------
     size : int
-        How many numbers it writes, an epoch.
+        How many numbers an epoch writes to its part of the results.
     """
 
     size: int = 0
@@ -30,7 +30,7 @@ class Observer:
         """Take the part of the results array, (size,), that this observer writes to."""
 
     def begin_epoch(self) -> None:
-        """Go back to the start of what is written step by step: the order of an epoch is sent."""
+        """Let `before_step` and `after_step` write from the start of the part again."""
 
     def before_step(self, backend: AnyBackend, batch: Batch) -> None:
         """Measure before a batch is learned from."""
@@ -42,10 +42,10 @@ class Observer:
         """Measure at the end of an epoch."""
 
     def read(self, part: HostArray) -> None:
-        """Keep the numbers of an epoch, (size,), on the host."""
+        """Take the numbers of an epoch, (size,), on the host."""
 
     def enter(self, history: History) -> None:
-        """Enter the numbers that were read into the history."""
+        """Append the numbers of the last `read` to the history."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what an observer carries from one epoch to the next, as plain data."""
@@ -56,12 +56,12 @@ class Observer:
 
 
 class SumOfSquares(Observer):
-    """The sum of squares of all parameters: where it is finite, they all are.
+    """The sum of squares of all parameters: where it is finite, all parameters are.
 
     Attributes
     ----------
     square : float
-        That of the last epoch.
+        The sum after the last epoch.
     """
 
     size = 1
@@ -71,11 +71,11 @@ class SumOfSquares(Observer):
         self.square = 0.0
 
     def place(self, part: Array) -> None:
-        """Take the place of the sum."""
+        """Take the part that holds the sum."""
         self._part = part
 
     def measure(self) -> None:
-        """Square and add up all parameters."""
+        """Compute the sum."""
         self._parameters.backend.sum_squares(self._parameters.values, out=self._part)
 
     def read(self, part: HostArray) -> None:
@@ -95,7 +95,7 @@ class Norms(Observer):
         self._norms = LayerNorms(self._parameters, part)
 
     def measure(self) -> None:
-        """Square and add up by layer."""
+        """Compute the squares of the norms."""
         self._norms.measure()
 
     def read(self, part: HostArray) -> None:
@@ -103,6 +103,6 @@ class Norms(Observer):
         self.gradients, self.weights = split_norms(part)
 
     def enter(self, history: History) -> None:
-        """Enter the norms of gradients and weights."""
+        """Append the norms of gradients and weights."""
         history.gradient_norms.append(self.gradients)
         history.weight_norms.append(self.weights)

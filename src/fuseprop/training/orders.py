@@ -18,9 +18,9 @@ class Orders(Generic[Rng]):
     """The orders of a training's epochs.
 
     An order that is sent ahead of its epoch is drawn from a twin of the generator; the generator itself moves
-    on when the epoch begins. So however training ends, the generator has been drawn from as often as epochs
-    have begun. Where a callback draws from the generator in between, the order that was sent ahead is
-    dropped, and the next one is drawn after the callback's numbers.
+    on when the epoch begins. So the generator has given one order for each epoch that has begun, also where
+    training ends early. Where a callback draws from the generator in between, the order that was sent ahead
+    is dropped, and the next one is drawn after the callback's numbers.
 
     Parameters
     ----------
@@ -32,9 +32,10 @@ class Orders(Generic[Rng]):
     draw : callable
         ``draw(rng, order)`` returns the order that follows another; it changes neither.
     send : callable
-        Takes an order (N,) to the device, to hold for what is asked of it from then on.
+        Sends an order (N,) to the device, for the steps that are sent after it.
     ahead : bool
-        Whether to send orders ahead. It costs 10 to 120 us an epoch, and gains where the device works on.
+        Whether to send orders ahead. It costs 10 to 120 us an epoch, and saves the time of drawing where the
+        device works while the host draws.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Orders(Generic[Rng]):
         return order
 
     def send_next(self) -> None:
-        """Send the order of the epoch after this one, if that is of use and this is not the last."""
+        """Send the order of the next epoch, where orders are sent ahead and this epoch is not the last."""
         if self._twin is None or self._left == 0:
             return
         self._drawn_after = _pickled(self._rng)
@@ -77,25 +78,22 @@ class Orders(Generic[Rng]):
         self._send(self._sent)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the generator's state and the order of the epoch that has begun last, (N,).
-
-        Before the first epoch that is the order that there was in the beginning.
-        """
+        """Return the generator's state and the last epoch's order (N,); before the first epoch, `first`."""
         return {"generator": deepcopy(_state(self._rng)), "order": self._order.copy()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned: the next order is the one that would have come."""
+        """Go on from what `state_dict` returned: the next order is the one that would have followed."""
         _resume(self._rng, state["generator"])
         self._order, self._sent = np.array(state["order"]), None
 
 
 def shuffled(rng: np.random.Generator, order: HostArray) -> HostArray:
-    """Draw all rows in a new order, whatever it was before."""
+    """Draw a new order of all N rows, numbered from 0."""
     return rng.permutation(len(order))
 
 
 def unchanged(_: object, order: HostArray) -> HostArray:
-    """Draw nothing."""
+    """Return the same order, and draw nothing."""
     return order
 
 
@@ -111,5 +109,5 @@ def _resume(rng: np.random.Generator | np.random.RandomState, state: Any) -> Non
 
 
 def _pickled(rng: np.random.Generator | np.random.RandomState) -> bytes:
-    """Return a state to compare: some hold arrays, whose `==` is one of arrays."""
+    """Return the state as bytes, to compare: some states hold arrays, whose `==` gives an array."""
     return pickle.dumps(_state(rng))

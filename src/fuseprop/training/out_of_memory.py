@@ -1,4 +1,4 @@
-"""Where training does not fit on its device: the batch size that would fit, and all memory given back."""
+"""Training that does not fit on its device: the batch size that would fit, and all memory freed."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable
 from traceback import clear_frames
 from typing import TypeVar
 
-from ..backend import AnyBackend, OutOfMemory
+from ..backend import AnyBackend, HostArray, OutOfMemory
 from ..layers.stack import Stack
 from .step import Batch, Buffers, bytes_of_a_row
 
 Outcome = TypeVar("Outcome")
 
 SPARE = 16
-"""One part in so many of the free memory is left to partial sums and to what libraries take as they start."""
+"""1 / SPARE of the free memory is left for partial sums and for what libraries allocate at their start."""
 
 
 def freeing_on_failure(train: Callable[[], Outcome]) -> Outcome:
     """Return ``train()``; where it raises OutOfMemory, free the device's memory before raising it again.
 
     An exception holds the frames that it came through, with their local variables, and an interactive session
-    holds the last exception: the arrays that did fit would be in the way of the next, smaller attempt. So the
-    error's traceback begins here, and those of its causes are cleared.
+    holds the last exception: the arrays that did fit would leave no room for the next, smaller attempt. So
+    the error's traceback begins here, and those of its causes are cleared.
     """
     try:
         return train()
@@ -34,17 +34,17 @@ def freeing_on_failure(train: Callable[[], Outcome]) -> Outcome:
     raise reported
 
 
-def batches_of_epoch(backend: AnyBackend, stack: Stack, rows: int, batch_size: int) -> list[Batch]:
-    """Return an epoch's batches, in the same buffers; the last one has what `rows` leave.
+def batches_of_epoch(backend: AnyBackend, stack: Stack, sizes: HostArray) -> list[Batch]:
+    """Return an epoch's batches, of these sizes (batches,), in the same buffers; the first is of the largest.
 
-    To be called when all else that training needs has its memory: where there is not enough for the batches,
-    OutOfMemory names the batch_size that would fit beside it.
+    Called when everything else that training needs is allocated: where the batches do not fit beside it,
+    OutOfMemory names the batch_size that would.
     """
     try:
-        return _batches(backend, stack, rows, batch_size)
+        return _batches(backend, stack, sizes.tolist())
     except OutOfMemory as error:
         clear_frames(error.__traceback__)
-        raise _naming_the_batch(error, backend, stack, batch_size) from error
+        raise _naming_the_batch(error, backend, stack, int(sizes[0])) from error
 
 
 def _clear_tracebacks(error: BaseException | None) -> None:
@@ -54,9 +54,9 @@ def _clear_tracebacks(error: BaseException | None) -> None:
         error = error.__context__
 
 
-def _batches(backend: AnyBackend, stack: Stack, rows: int, batch_size: int) -> list[Batch]:
-    buffers = Buffers(backend, stack, batch_size, dropout=True)
-    return [buffers.batch(min(batch_size, rows - start)) for start in range(0, rows, batch_size)]
+def _batches(backend: AnyBackend, stack: Stack, sizes: list[int]) -> list[Batch]:
+    buffers = Buffers(backend, stack, sizes[0], dropout=True)
+    return [buffers.batch(size) for size in sizes]
 
 
 def _naming_the_batch(error: OutOfMemory, backend: AnyBackend, stack: Stack, batch_size: int) -> OutOfMemory:

@@ -1,4 +1,4 @@
-"""One pass at a time: forward, back, and a step, each when it is asked for."""
+"""One pass at a time: a forward pass, a backward pass, an update, each by a call of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .step import Batch, Buffers
 
 
 class Passes:
-    """Passes of host rows through a stack; the buffers of the last one are kept for the way back."""
+    """Forward passes of host rows, whose buffers are kept, and backward passes from them."""
 
     def __init__(self, backend: AnyBackend, stack: Stack) -> None:
         self._backend = backend
@@ -40,7 +40,7 @@ class Passes:
         return backend.to_host(output)
 
     def backward(self, target: object, sample_weight: object = None) -> float:
-        """Return the loss of the last `forward` and leave its gradients: see `Network.backward`."""
+        """Return the loss of the last `forward`, and compute the gradients: see `Network.backward`."""
         backend, stack, batch = self._backend, self._stack, self.batch
         targets = encode_targets(target, stack.loss, stack.layers[-1], batch.rows)
         weights = (
@@ -50,7 +50,7 @@ class Passes:
         try:
             with np.errstate(over="raise"):
                 values = targets.values.astype(batch.target.dtype, copy=False)
-        except FloatingPointError:  # by which a step finds it without another look at the target
+        except FloatingPointError:  # an overflow in the cast; a check before it would read the target twice
             check_range("target", targets.values, backend.dtype)
             raise
         backend.from_host(values, out=batch.target)

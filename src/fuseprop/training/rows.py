@@ -30,7 +30,7 @@ class Examples:
         X (N, d).
     target : Array, (N, k) or (N,)
     labels : Array, (N,), or None
-        Where classes are exclusive.
+        Class numbers, where classes are exclusive.
     """
 
     features: Features
@@ -50,7 +50,7 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Checked rows and what the network should say to them; ``len(rows)`` is their number, n.
+    """Checked rows with their targets and weights; ``len(rows)`` is their number, n.
 
     Attributes
     ----------
@@ -61,9 +61,9 @@ class Rows:
     weights : (N,), or None
         Sample weights.
     numbers : (n,), or None
-        Which of the N rows are meant, in their order; all by default. So rows are split without a copy.
+        The selected rows of the N, in their order; all by default. So rows are split without a copy.
     shares : bool
-        Whether X stays as it is while these rows are used: then a backend that can read it copies nothing.
+        Whether X stays unchanged while these rows are used: a backend that can read it then copies nothing.
     """
 
     X: Any
@@ -77,17 +77,17 @@ class Rows:
 
     @property
     def order(self) -> HostArray:
-        """The numbers of the rows that are meant, (n,)."""
+        """The numbers of the selected rows, (n,)."""
         return np.arange(len(self)) if self.numbers is None else self.numbers
 
     @property
     def own_targets(self) -> Targets:
-        """The targets of the rows that are meant."""
+        """The targets of the selected rows."""
         return self.targets if self.numbers is None else self.targets.take(self.numbers)
 
     @property
     def own_weights(self) -> HostArray | None:
-        """The weights of the rows that are meant, (n,)."""
+        """The weights of the selected rows, (n,)."""
         return self.weights if self.weights is None or self.numbers is None else self.weights[self.numbers]
 
     def take(self, part: HostArray) -> Rows:
@@ -96,7 +96,7 @@ class Rows:
         return Rows(self.X[part], self.targets.take(part), weights)
 
     def split(self, rng: np.random.Generator, fraction: float, loss: Loss) -> tuple[Rows, Rows]:
-        """Return what to learn from and what to hold out, at random; of each class, where there are any."""
+        """Return the rows to learn from and those to hold out: see `split_rows`."""
         kept, held_out = split_rows(rng, len(self), fraction, self.targets.classes(loss))
         return self.take(kept), self.take(held_out)
 
@@ -109,7 +109,7 @@ class Rows:
 
 
 def check_rows(stack: Stack, X: object, target: object, sample_weight: object = None) -> Rows:
-    """Return what users hand over as rows for a stack; raises ValueError and TypeError as `Network` says."""
+    """Return a user's rows for a stack, checked; raises ValueError and TypeError as `Network` says."""
     host = check_inputs(stack, X)
     targets = encode_targets(target, stack.loss, stack.layers[-1], len(host))
     check_range("target", targets.values, stack.parameters.backend.dtype)
@@ -118,14 +118,14 @@ def check_rows(stack: Stack, X: object, target: object, sample_weight: object = 
 
 
 def check_inputs(stack: Stack, X: object) -> HostArray:
-    """Return rows (N, d) that a stack's first layer takes, in numbers that its dtype can hold."""
+    """Return X (N, d), checked for a stack: as many features as the first layer has, numbers in range."""
     rows = as_rows(X, stack.layers[0].inputs)
     check_range("X", rows, stack.parameters.backend.dtype)
     return rows
 
 
 def check_validation(validation: object) -> None:
-    """Raise TypeError for what is neither None, nor a share of rows, nor rows of one's own in a tuple."""
+    """Raise TypeError for what is neither None, nor a share of rows, nor a tuple of arrays."""
     if validation is None or is_finite_number(validation):
         return
     if not isinstance(validation, tuple) or len(validation) not in (2, 3):

@@ -1,4 +1,4 @@
-"""What decides between epochs how training goes on: the reported loss, the weights to go back to, the end."""
+"""Decisions between epochs: the reported loss, the best weights, the end of training."""
 
 from __future__ import annotations
 
@@ -18,34 +18,37 @@ from .epoch import Epoch, EpochResults
 from .evaluation import Evaluation
 from .observers import SumOfSquares
 
+FIT_INTERRUPTED = "training interrupted"
+"""The beginning of the warning with which `Network.fit` returns after Ctrl-C."""
+
 
 class Rules(Protocol):
-    """How one kind of training decides; the loop calls these methods in this order.
+    """The decisions of one kind of training; the loop calls these methods in this order.
 
     ``start``, then for each epoch ``begin_epoch``, ``train_loss`` and ``judge``, then ``finish`` unless
     training was interrupted or failed, ``settle`` however it ended, and ``conclude`` unless it failed.
     """
 
     def start(self) -> None:
-        """Training begins with the weights as they are."""
+        """Training begins, from the parameters as they are."""
 
     def begin_epoch(self, sums: HostArray) -> None:
-        """Set the optimizer's numbers for an epoch whose batches' weights add up to `sums`, (batches,)."""
+        """Set the optimizer's settings for an epoch whose batches' weights add up to `sums`, (batches,)."""
 
     def train_loss(self, results: EpochResults, history: History) -> float:
         """Return the loss to report; may raise DivergenceError. The epoch is not in `history` yet."""
 
     def judge(self, history: History) -> None:
-        """Look at the epoch that is in `history` now: keep its weights, change the rate, ask for the end."""
+        """Judge the epoch, now in `history`: keep its weights, change the rate, call `history.stop`."""
 
     def finish(self, history: History) -> None:
-        """Training has come to its end."""
+        """All epochs are done, or `history.stop_reason` says why training ends before."""
 
     def settle(self, history: History) -> None:
         """Decide which weights training ends with."""
 
     def conclude(self, history: History) -> None:
-        """Warn of what the user should know; all callbacks have been told of the end."""
+        """Warn the user; `end` has been called on all callbacks."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the rules carry from one epoch to the next, as plain data."""
@@ -63,28 +66,29 @@ class FitRules:
     squares : SumOfSquares
         One of the epoch's observers.
     validation : Evaluation, optional
-        Another one.
+        Another one, where there are held-out rows.
     """
 
     def __init__(self, epoch: Epoch, squares: SumOfSquares, validation: Evaluation | None) -> None:
         self._epoch, self._stack, self._optimizer = epoch, epoch.stack, epoch.optimizer
         self._squares, self._validation = squares, validation
         self._best = BestWeights(self._stack.parameters)
-        self._kept = ""
+        self._kept = ""  # which weights `settle` has kept, in words
 
     def start(self) -> None:
         """Keep the starting weights."""
         self._best.start()
 
     def begin_epoch(self, sums: HostArray) -> None:
-        """The optimizer's numbers are the user's."""
+        """Do nothing: the optimizer has the user's settings."""
 
     def train_loss(self, results: EpochResults, history: History) -> float:
         """Return the weighted mean of all rows' losses; raise DivergenceError where it is not finite."""
         losses, order = results.losses, results.order
         train_loss = weighted_mean(losses, results.weights)
         if not isfinite(train_loss):
-            row = int(np.argmax(np.where(np.isfinite(losses), losses, np.inf)))  # the first that is not
+            first_not_finite = np.argmax(np.where(np.isfinite(losses), losses, np.inf))
+            row = int(first_not_finite)
             batch = row // self._epoch.batch_size + 1
             self._diverge(history, f"the loss became {losses[row]}", order, batch)
         if not isfinite(self._squares.square) and not self._stack.parameters.are_finite():
@@ -99,11 +103,11 @@ class FitRules:
         history.best_epoch = self._best.epoch
 
     def finish(self, history: History) -> None:
-        """All epochs are done, or a callback has said why not."""
+        """Call the end "finished", unless a callback has given another reason."""
         history.stop("finished")
 
     def settle(self, history: History) -> None:
-        """Go back to the best weights where a callback asked for them, or the last ones are not finite."""
+        """Restore the best weights where `history.restore_best` says so, or the last ones are not finite."""
         self._kept = "of the last step"
         complete = history.stop_reason not in (None, "interrupted")  # no step since the last epoch's end
         if history.restore_best:
@@ -118,7 +122,7 @@ class FitRules:
         """Warn of an interruption, and say which weights are kept."""
         if history.stop_reason == "interrupted":
             warnings.warn(
-                f"training interrupted in epoch {history.epochs + 1}; the weights {self._kept} are kept.",
+                f"{FIT_INTERRUPTED} in epoch {history.epochs + 1}; the weights {self._kept} are kept.",
                 UserWarning,
                 stacklevel=6,
             )
@@ -136,7 +140,7 @@ class FitRules:
         self._optimizer.reset()
 
     def _diverge(self, history: History, what: str, order: HostArray, batch: int | None) -> NoReturn:
-        """Go back to the best finite weights, look for the layer that exploded, and raise."""
+        """Restore the best finite weights, find the layer whose gradient exploded, and raise."""
         self._restore()
         batches = len(self._epoch.batches)
         norm, i = largest_gradient(self._epoch, order, batch or batches)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import INTEGER, AnyBackend, Array
+from ..backend import INTEGER, AnyBackend, Array, HostArray
 from ..layers.stack import Stack
 from ..metrics import Metric
 from ..optimizers import Optimizer
@@ -17,9 +17,9 @@ from .rows import Examples
 class Batch:
     """Buffers of n rows: the gathered examples, and everything that a step computes from them.
 
-    x (n, d), target (n, k) or (n,) labels, labels (n,), row_weights, losses and hits (n,); outputs and
-    gradients hold (n, m) for each layer: only the activated output is kept, and dL/d output on the way back.
-    dropped holds (n, m) for the layers whose outputs dropout thins out, None for the others.
+    x (n, d), target (n, k) or (n,) labels, labels (n,), row_weights, losses and hits (n,). outputs and
+    gradients hold (n, m) for each layer: its activated output, and dL/d output in the backward pass. dropped
+    holds (n, m), the output after dropout, for the layers with a dropout rate, None for the others.
     """
 
     x: Array
@@ -39,7 +39,7 @@ class Batch:
 
     @property
     def scratch(self) -> list[Array]:
-        """What a step computes with and no later step reads: all but the row weights."""
+        """The arrays that no later step reads: all but the row weights and the outputs after dropout."""
         return [
             *(self.x, self.target, self.labels, self.losses, self.hits),
             *self.outputs,
@@ -48,15 +48,15 @@ class Batch:
 
 
 class Buffers:
-    """The memory of passes of up to `capacity` rows; `batch(n)` is its first n rows.
+    """The memory of passes of up to `capacity` rows; `batch(n)` has views of the first n rows.
 
     Parameters
     ----------
     capacity : int
     backward : bool
-        Whether there is room for the gradients of all layers, and not for the last one's alone.
+        Whether all layers have gradient buffers; otherwise the last one alone, for the loss.
     dropout : bool
-        Whether there is room for what dropout leaves of the layers that have a rate.
+        Whether the layers with a dropout rate have buffers for their outputs after dropout.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Buffers:
         self._batches: dict[int, Batch] = {}
 
     def batch(self, n: int) -> Batch:
-        """Return the buffers of n rows, each of weight 1/n; each n is cut once."""
+        """Return the buffers of n rows, each of weight 1/n; equal n give the same object."""
         if n not in self._batches:
             self._batches[n] = Batch(
                 x=self._x[:n],
@@ -105,8 +105,17 @@ class Buffers:
         return self._batches[n]
 
 
+def batch_bounds(rows: int, batch_size: int) -> tuple[HostArray, HostArray]:
+    """Return where each batch of an epoch starts, and how many rows it has, (batches,) each.
+
+    All have `batch_size` rows, but the last, which has the rows that remain.
+    """
+    starts = np.arange(0, rows, batch_size)
+    return starts, np.minimum(batch_size, rows - starts)
+
+
 def bytes_of_a_row(backend: AnyBackend, stack: Stack, *, backward: bool = True, dropout: bool = False) -> int:
-    """Return the bytes that `Buffers` hold for one row, with its weight in a full batch and in a last one."""
+    """Return the bytes of a row in `Buffers`, with two row weights: in a full batch and in the last one."""
     widths = [layer.outputs for layer in stack.layers]
     target = 0 if stack.loss.takes_labels else widths[-1]
     gradients = sum(widths) if backward else widths[-1]
@@ -118,7 +127,7 @@ def bytes_of_a_row(backend: AnyBackend, stack: Stack, *, backward: bool = True, 
 
 @dataclass(frozen=True)
 class EpochState:
-    """Where an epoch stands, on the device: its order and cursor, and what its steps keep.
+    """The state of an epoch on the device: its order and cursor, and the results of its steps.
 
     order (N,) int64, cursor (1,) int64, losses and hits (N,) in the epoch's order; where rows are weighted,
     row_weights (N,) in the epoch's order, each batch summing to 1, and positions (N,) = 0, 1, 2, ...
@@ -165,8 +174,8 @@ def training_step(
 ) -> None:
     """Learn from the batch at the cursor, keep its losses and hits, and move the cursor on.
 
-    Everything that a step reads or writes is among the arguments, and nothing depends on the host: the same
-    call, again, learns from the next batch.
+    A step reads and writes the arguments alone, and no host value changes it: repeating the same call learns
+    from the next batch.
     """
     gradient_step(backend, stack, metric, examples, epoch, batch)
     optimizer.update(backend, stack.parameters)
