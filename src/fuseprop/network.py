@@ -318,7 +318,7 @@ class Network:
         host = check_inputs(self.stack, X)
         with np.errstate(over="ignore", invalid="ignore"):
             predictions = predict_rows(self.backend, self.stack, host)
-        warn_of_overflow(predictions, stacklevel=3)
+        warn_of_overflow(predictions)
         return predictions
 
     def evaluate(self, X: object, target: object, sample_weight: object = None) -> dict[str, float]:

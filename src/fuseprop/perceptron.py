@@ -6,8 +6,6 @@ ReLU, and t - y, which is -1, 0 or 1, the negative gradient of the absolute erro
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from .backend import INTEGER, AnyBackend, HostArray
@@ -16,6 +14,7 @@ from .backend.seam import check_backend
 from .checks.arrays import as_host, as_rows, check_finite, check_range
 from .checks.quoting import counted
 from .checks.settings import as_generator, is_finite_number, positive_integer
+from .checks.warning import warn_user
 from .layers.parameters import Parameters
 from .optimizers import MomentumSGD
 
@@ -95,12 +94,11 @@ class Perceptron:
         self._weights, self.mistakes, self.converged = weights, mistakes, mistakes[-1] == 0
         if not self.converged:
             when = "its only epoch" if self.epochs == 1 else f"the last of {self.epochs} epochs"
-            warnings.warn(
+            warn_user(
                 f"the perceptron made {counted(mistakes[-1], 'mistake')} in {when}. Either no line separates "
                 f"the {counted(len(rows), 'row')}, or more epochs are needed to find it. For classes that "
                 f"overlap, or lie as in xor, train a Network with a hidden layer.",
                 NotSeparable,
-                stacklevel=2,
             )
         return self.converged
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import warnings
 from contextlib import suppress
 from errno import EEXIST
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Literal, TextIO
 
 from ..checks.quoting import shown
 from ..checks.settings import as_path
+from ..checks.warning import warn_user
 from .history import History
 
 LONGEST_HEADER, MANY = 10_000, 20
@@ -86,7 +86,7 @@ class HistoryCSV:
                 self._fail(f"cannot be written: {error.strerror}", history.epochs)
         self._file = None
         if self._failure:
-            warnings.warn(self._failure, UserWarning, stacklevel=2)
+            warn_user(self._failure, UserWarning)
 
     def _write(self, cells: list[str] | list[float], epoch: int = 1) -> None:
         if self._file is None:

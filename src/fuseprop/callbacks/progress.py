@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from ..checks.warning import warn_user
 from .history import History
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Display:
     def warn(self) -> None:
         """Warn if something could not be shown."""
         if self.failure:
-            warnings.warn(f"{NOT_SHOWN}: {self.failure}.", UserWarning, stacklevel=2)
+            warn_user(f"{NOT_SHOWN}: {self.failure}.", UserWarning)
 
 
 class Verbose(Display):

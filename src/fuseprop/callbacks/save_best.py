@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from errno import EEXIST
 from math import inf
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 
 from ..checks.quoting import shown
 from ..checks.settings import as_path, check_methods
+from ..checks.warning import warn_user
 from ..storage.atomic import check_place
 from .history import History, Score
 
@@ -81,14 +81,13 @@ class SaveBest:
         """Warn where the file does not hold the best model of this run."""
         if self._failure:
             kept = f"It holds that of epoch {self._saved}." if self._saved else "None of this run is there."
-            warnings.warn(f"{self._failure}. {kept}", UserWarning, stacklevel=2)
+            warn_user(f"{self._failure}. {kept}", UserWarning)
         elif self._found is not None and history.epochs and not self._saved:
             name = self._found.monitor.replace("_", " ")
-            warnings.warn(
+            warn_user(
                 f"{shown(self._path, None)} keeps the model of an earlier run, with a {name} of "
                 f"{self._found.value:.6g}; no epoch of this run was better.",
                 UserWarning,
-                stacklevel=2,
             )
 
     def state_dict(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from .nonnumeric import check_plain, first_stranger, read_list
 from .quoting import counted, position_text
+from .warning import warn_user
 
 
 def as_host(name: str, values: object) -> NDArray[Any]:
@@ -131,17 +131,16 @@ def check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
     )
 
 
-def warn_of_overflow(predictions: NDArray[Any], stacklevel: int) -> None:
+def warn_of_overflow(predictions: NDArray[Any]) -> None:
     """Warn with RuntimeWarning if predictions are nan or inf: sums overflowed, as the weights are finite."""
     finite = np.isfinite(predictions)
     if not finite.all():
         bad = int((~finite).sum())
-        warnings.warn(
+        warn_user(
             f"{bad} of {counted(predictions.size, 'prediction')} {'is' if bad == 1 else 'are'} nan or inf: "
             f"on the way to them numbers became too large for {predictions.dtype}. Either the weights or "
             f"these rows are too large: standardize the rows, and train again with a smaller learning rate.",
             RuntimeWarning,
-            stacklevel=stacklevel + 1,
         )
 
 

@@ -17,6 +17,7 @@ from ..backend.registry import backend_on
 from ..callbacks.history import History
 from ..checks.arrays import warn_of_overflow
 from ..checks.quoting import counted
+from ..checks.warning import warn_user
 from ..formulas.losses import LOSSES
 from ..layers.dense import Dense
 from ..layers.dropout import Dropout
@@ -39,7 +40,6 @@ from .parameters import CONSTRAINTS, NAMES, STOCHASTIC, hidden_activations, hidd
 from .rules import OptimizerState, StochasticRules
 from .splitting import hold_out
 from .starting import starting_weights
-from .warning import warn_user
 
 OUTPUT: Activation = "identity"
 """The last layer's activation: the loss applies the link."""
@@ -297,7 +297,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.__dict__.clear()
         self.__dict__.update(before)
 
-    def _predictions(self, X: Any, stacklevel: int = 3) -> HostArray:
+    def _predictions(self, X: Any) -> HostArray:
         """Return outputs (n, k), through the loss's link, on the host; warn where they are not finite."""
         check_is_fitted(self, "coefs_")
         data = check_rows(self, X, reset=False)
@@ -305,7 +305,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         stack = self._stack(backend)
         with np.errstate(all="ignore"):
             predictions = predict_rows(backend, stack, data.on(backend))
-        warn_of_overflow(predictions, stacklevel=stacklevel)
+        warn_of_overflow(predictions)
         return predictions
 
     def save(self, path: str | Path) -> None:

@@ -168,7 +168,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return float(super().score(to_numpy(X), y, sample_weight))
 
     def _probabilities(self, X: Any) -> HostArray:
-        predictions = self._predictions(X, stacklevel=4)
+        predictions = self._predictions(X)
         if self._labels.outputs > 1 or self._labels.kind != "binary":
             return predictions
         return np.column_stack([1 - predictions[:, 0], predictions[:, 0]])

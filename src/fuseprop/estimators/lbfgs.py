@@ -11,12 +11,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..backend import AnyBackend, HostArray
 from ..callbacks.history import History
+from ..checks.warning import warn_user
 from ..layers.stack import Stack
 from ..training.forward import Forward
 from ..training.rows import Rows
 from .monitoring import Monitor
 from .reported import Reported
-from .warning import warn_user
 
 
 class Objective:

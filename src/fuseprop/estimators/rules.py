@@ -19,6 +19,7 @@ from ..backend import HostArray
 from ..callbacks.history import History
 from ..callbacks.patience import Patience
 from ..callbacks.progress import Verbose
+from ..checks.warning import warn_user
 from ..layers.stack import Stack
 from ..optimizers import Adam, MomentumSGD
 from ..training.best import BestWeights
@@ -28,7 +29,6 @@ from ..training.rows import Rows
 from ..training.step import batch_bounds
 from .observers import HeldOut, Outputs, SquaredWeights
 from .reported import Reported
-from .warning import warn_user
 
 ADVICE = "Standardize X, and y where it is numbers, or take a smaller learning rate."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +13,7 @@ from ..backend import Activation, HostArray
 from ..callbacks.history import Score
 from ..checks.arrays import first_not_finite
 from ..checks.quoting import literal, shown
+from ..checks.warning import warn_user
 from ..data.errors import DataError, listed
 from ..data.frames import frame_of
 from ..data.scaling import Standardizer
@@ -203,7 +203,7 @@ class Model:
     def _warn(self, table: Table) -> None:
         message = "" if self.seen is None else self.seen.warning_for(table, self.feature_names)
         if message:
-            warnings.warn(message, UnlikeTrainingWarning, stacklevel=3)
+            warn_user(message, UnlikeTrainingWarning)
 
     def linear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Return slopes (d, t) and intercepts (t,) in the table's units: y = x @ slopes + intercepts.

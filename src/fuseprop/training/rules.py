@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NoReturn, Protocol
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..backend import HostArray
 from ..callbacks.history import History
+from ..checks.warning import warn_user
 from ..metrics import weighted_mean
 from .best import BestWeights
 from .divergence import DivergenceError, largest_gradient
@@ -121,10 +121,9 @@ class FitRules:
     def conclude(self, history: History) -> None:
         """Warn of an interruption, and say which weights are kept."""
         if history.stop_reason == "interrupted":
-            warnings.warn(
+            warn_user(
                 f"{FIT_INTERRUPTED} in epoch {history.epochs + 1}; the weights {self._kept} are kept.",
                 UserWarning,
-                stacklevel=6,
             )
 
     def state_dict(self) -> dict[str, Any]:

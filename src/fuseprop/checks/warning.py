@@ -1,4 +1,4 @@
-"""Warnings that point at the user's line, however many wrappers of scikit-learn lie in between."""
+"""Warnings that point at the user's own line, however many functions of the library lie above it."""
 
 from __future__ import annotations
 
