@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fuseprop.program import RECORDED
 
 from fuseprop.backend import Access, Backend, Call, Span, overlaps, place, span, touches
-from fuseprop.backend.access import OPERATIONS
+from fuseprop.backend.program import OPERATIONS
+from fuseprop.backend.recording import RECORDED
 from fuseprop.testing.contract.access import CASES
 
 

@@ -12,21 +12,19 @@ the learning rate may be folded into the row weights, see `folding`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import Call, HostArray, Program, Shape, overlaps, place
+from fuseprop.backend import Call, HostArray, Place, Program
 
 from ..folding import Folding, folding
-from ..operations.calls import runner
+from ..operations.calls import BoundCall, runner
 from ..operations.dense import DenseCalls
 from ..operations.row_reductions import ReductionCalls
 from ..operations.updates import UpdateCalls
-from .position import cursor_of, visits
+from .position import Visit, with_visits
 
 
 class CompiledProgram(DenseCalls, ReductionCalls, UpdateCalls):
@@ -46,39 +44,33 @@ class CompiledProgram(DenseCalls, ReductionCalls, UpdateCalls):
         self._backend = backend
         self.folding = fold or folding(program)
         self._program = program
-        self._hits: dict[tuple[int, Shape], HostArray] = {}
-        for _, group in groupby(program.calls, lambda call: id(cursor_of(call))):
-            calls = list(group)
-            cursor = cursor_of(calls[0])
-            if cursor is not None:
-                self._go_by(cursor, calls)
-                continue
-            for call in calls:
-                self._compile(call)
+        self._hits: dict[Place, HostArray] = {}
+        for part in with_visits(program.calls):
+            if isinstance(part, Visit):
+                self._go_by(part)
+            else:
+                self._compile(part)
         self.run = runner(self.bound)
 
-    def _go_by(self, cursor: HostArray, calls: Sequence[Call]) -> None:
-        for visit in visits(cursor, [self._with_hits(call) for call in calls]):
-            self.add(visit.step())
+    def _go_by(self, visit: Visit) -> None:
+        places = self._program.memory.places
+        visit.puts = [(out, self._hits.get(places[id(values)], values)) for out, values in visit.puts]
+        self.bound.append((visit.step(), ()))
 
-    def _with_hits(self, call: Call) -> Call:
-        if call.operation != "put_rows":
-            return call
-        values, cursor = call.operands
-        return Call("put_rows", (self._hits.get(place(values), values), cursor), call.options)
-
-    def keep(self, hits: HostArray, out: HostArray) -> None:
-        """Append out = hits; or, if the program only puts `out` elsewhere, let it put the truth values."""
+    def keep(self, hits: HostArray, out: HostArray) -> list[BoundCall]:
+        """Return the call out = hits; or none, if the program only puts `out`: then it puts the hits."""
         if self._is_only_put(out):
-            self._hits[place(out)] = hits
-        else:
-            super().keep(hits, out)
+            self._hits[self._program.memory.places[id(out)]] = hits
+            return []
+        return super().keep(hits, out)
 
     def _is_only_put(self, array: HostArray) -> bool:
-        if place(array) not in map(place, self._program.scratch):
+        program, places, regions = self._program, self._program.memory.places, self._program.memory.regions
+        if all(places[id(array)] != places[id(each)] for each in program.scratch):
             return False
-        readers = [call for call in self._program.calls if call.operation != "put_rows"]
-        return not any(overlaps(array, call.reads) for call in readers)
+        readers = [call for call in program.calls if call.operation != "put_rows"]
+        read = [each for call in readers for each in call.reads]
+        return all(regions[id(array)].isdisjoint(regions[id(each)]) for each in read)
 
     def _compile(self, call: Call) -> None:
         operands = call.operands
@@ -86,12 +78,12 @@ class CompiledProgram(DenseCalls, ReductionCalls, UpdateCalls):
             output, target, row_weights, *others = operands
             scaled = self.temporary("scaled", row_weights.shape)
             if self.folding.unfolds:
-                self.add(self.folding.set_scale)
-            self.add(np.multiply, row_weights, self.folding.scale, scaled)
+                self.bound.append((self.folding.set_scale, ()))
+            self.bound.append((np.multiply, (row_weights, self.folding.scale, scaled)))
             operands = output, target, scaled, *others
-        shorter = getattr(self, f"_{call.operation}", None)
-        if shorter is None:
+        prebound = getattr(self, f"_{call.operation}", None)
+        if prebound is None:
             method = getattr(self._backend, call.operation)
-            self.add(partial(method, *operands, **call.options))
+            self.bound.append((partial(method, *operands, **call.options), ()))
         else:
-            shorter(*operands, **call.options)
+            self.bound += prebound(*operands, **call.options)

@@ -7,20 +7,17 @@ from dataclasses import dataclass, field
 
 from fuseprop.backend import Call, HostArray
 
-
-def cursor_of(call: Call) -> HostArray | None:
-    """Return the cursor that a call goes by, None for calls without one."""
-    place = {"take_rows": 2, "put_rows": 1, "advance": 0}.get(call.operation)
-    cursor: HostArray | None = None if place is None else call.operands[place]
-    return cursor
+CURSOR = {"take_rows": 2, "put_rows": 1, "advance": 0}
+"""The operations that go by a cursor, and its place among their operands."""
 
 
 @dataclass
 class Visit:
-    """Calls that read the position once: they gather rows, put rows and move the position on."""
+    """Neighbouring calls that read the position once: they gather rows, put rows and move the position on."""
 
     cursor: HostArray
     rows: int
+    calls: list[Call] = field(default_factory=list)
     order: HostArray | None = None
     gathers: list[tuple[Callable[..., object], HostArray]] = field(default_factory=list)
     puts: list[tuple[HostArray, HostArray]] = field(default_factory=list)
@@ -28,8 +25,8 @@ class Visit:
 
     def takes(self, call: Call) -> bool:
         """Add a call if it fits in; return whether it did."""
-        rows = rows_of(call)
-        if self.by or rows not in (self.rows, None):
+        cursor, rows = call.operands[CURSOR[call.operation]], rows_of(call)
+        if self.by or cursor is not self.cursor or rows not in (self.rows, None):
             return False
         match call.operation, call.operands:
             case "take_rows", (source, order, _):
@@ -41,6 +38,7 @@ class Visit:
                 self.puts.append((call.options["out"], values))
             case _, (_, by):
                 self.by = by
+        self.calls.append(call)
         return True
 
     def step(self) -> Callable[[], None]:
@@ -64,13 +62,16 @@ class Visit:
         return at_position
 
 
-def visits(cursor: HostArray, calls: Sequence[Call]) -> list[Visit]:
-    """Return the visits that make neighbouring calls at one cursor, in their order."""
-    made: list[Visit] = []
+def with_visits(calls: Sequence[Call]) -> list[Call | Visit]:
+    """Return calls in their order, those that go by a cursor as visits."""
+    made: list[Call | Visit] = []
     for call in calls:
-        if not made or not made[-1].takes(call):
-            made.append(Visit(cursor, rows_of(call) or 0))
-            made[-1].takes(call)
+        if call.operation not in CURSOR:
+            made.append(call)
+        elif not made or not isinstance(last := made[-1], Visit) or not last.takes(call):
+            visit = Visit(call.operands[CURSOR[call.operation]], rows_of(call) or 0)
+            visit.takes(call)
+            made.append(visit)
     return made
 
 

@@ -1,12 +1,11 @@
 """The seam: what a backend must do, and all that it needs of fuseprop to do it."""
 
 from ..installing import how_to_install
-from .access import Access
-from .aliasing import Span, overlaps, place, span, touches
+from .aliasing import Memory, Place, Span, overlaps, place, span
 from .array import INTEGER, A, Array, HostArray, Shape
 from .errors import BackendUnavailable, OutOfMemory
 from .finding import Finding
-from .program import Call, Program, Runner, replay_by_calling
+from .program import Access, Call, Program, Runner, replay_by_calling, touches
 from .protocol import Activation, AnyBackend, Backend
 
 __all__ = [
@@ -21,7 +20,9 @@ __all__ = [
     "Call",
     "Finding",
     "HostArray",
+    "Memory",
     "OutOfMemory",
+    "Place",
     "Program",
     "Runner",
     "Shape",
