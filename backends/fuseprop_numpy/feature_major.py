@@ -24,36 +24,53 @@ ON_TWINS = {"matmul", "bias_activation", "activation_backward", "softmax_cross_e
 
 
 class FeatureMajor(CompiledProgram):
-    """The prebound calls of one program; whatever is not scratch ends as with `CompiledProgram`."""
+    """The prebound calls of one program; whatever is not scratch ends as with `CompiledProgram`.
+
+    The calls of `ON_TWINS` compute with twins. Around every other call, what it reads and writes is copied
+    there and back.
+    """
 
     def __init__(self, backend: Any, program: Program, layout: Layout) -> None:
         self._layout = layout
+        self._multiplied = set(layout.pairs.values())  # places of what is multiplied by a whole block
         self._twins: dict[Place, HostArray] = {}
         self._bordered: dict[Place, HostArray] = {}  # the twins with the ones below
         super().__init__(backend, program)
 
-    def _go_by(self, visit: Visit) -> None:
-        self._copy_twins([array for call in visit.calls for array in call.reads])
-        super()._go_by(visit)
-        for array in (array for call in visit.calls for array in call.writes):
-            place = self._layout.places[id(array)]
-            if place in self._layout.gathered and place in self._layout.multiplied:
-                self.bound.append((np.copyto, (self._twin(place), array.T)))
+    def parts(self) -> list[Call | Visit]:
+        """Return the program's calls and visits, with the copies that they need."""
+        gathered = self._layout.gathered.keys() & self._multiplied
+        made: list[Call | Visit] = []
+        for part in super().parts():
+            if isinstance(part, Visit):
+                made += self._copies([array for call in part.calls for array in call.reads])
+                made.append(part)
+                outs = [out for _, out in part.gathers if self._layout.places[id(out)] in gathered]
+                made += [_copy(out.T, self._twin_of(out)) for out in outs]
+            elif part.operation in ON_TWINS:
+                made.append(self._with_block(part) if id(part) in self._layout.pairs else part)
+            else:
+                made += self._copies([*part.reads, *part.writes])
+                made.append(part)
+                made += [_copy(array.T, twin) for array, twin in self._turned(part.writes)]
+        return made
 
-    def _compile(self, call: Call) -> None:
-        """Compile a call: on twins, or on the arrays themselves, copied there and back."""
-        self._folds = id(call) in self._layout.folding
-        if call.operation in ON_TWINS:
-            super()._compile(call)
-            return
-        self._copy_twins([*call.reads, *call.writes])
-        super()._compile(call)
-        for array, twin in self._turned(call.writes):
-            self.bound.append((np.copyto, (twin, array.T)))
+    def _with_block(self, call: Call) -> Call:
+        """Return one of a pair: the product is with a layer's whole block, the other leaves the bias out."""
+        operation, operands, options = call.operation, call.operands, call.options
+        match operation:
+            case "matmul":
+                options = {**options, "block": True}
+            case "bias_activation":
+                z, _, activation = operands
+                operands = z, None, activation
+            case "activation_backward":
+                options = {**options, "bias_gradient": None}
+        return Call(operation, operands, options)
 
-    def _copy_twins(self, arrays: Iterable[HostArray]) -> None:
-        for array, twin in self._turned(arrays):
-            self.bound.append((np.copyto, (array, twin.T)))
+    def _copies(self, arrays: Iterable[HostArray]) -> list[Call]:
+        """Return the copies from twins to the computed arrays that these are views of."""
+        return [_copy(twin.T, array) for array, twin in self._turned(arrays)]
 
     def _turned(self, arrays: Iterable[HostArray]) -> Iterator[tuple[HostArray, HostArray]]:
         """Give the computed arrays that these are views of, each with its twin if that has its own memory."""
@@ -70,7 +87,7 @@ class FeatureMajor(CompiledProgram):
         if place not in self._twins:
             layout, array = self._layout, self._layout.rows[place]
             n, m = array.shape
-            if place in layout.multiplied:
+            if place in self._multiplied:
                 if place in layout.gathered:  # its twin is a copy, made faster row by row
                     self._bordered[place] = np.ones((n, m + 1), self._dtype).T
                 else:
@@ -84,29 +101,34 @@ class FeatureMajor(CompiledProgram):
                 self._twins[place] = np.empty((m, n), self._dtype)
         return self._twins[place]
 
-    def _matmul(self, a: HostArray, b: HostArray, *, out: HostArray) -> Iterable[BoundCall]:
+    def _matmul(
+        self, a: HostArray, b: HostArray, *, out: HostArray, block: bool = False
+    ) -> Iterable[BoundCall]:
+        """Multiply; with `block`, by weights and bias at once, or to the gradients of both."""
         places = self._layout.places
+        forward = places[id(out)] in self._layout.computed
         address, shape = places[id(a)]
-        gives_rows = places[id(out)] in self._layout.computed
-        x = address, shape if gives_rows else shape[::-1]
+        x = address, shape if forward else shape[::-1]
         twin = self._twin(x)
-        factor = self._bordered[x] if self._folds else twin
-        if gives_rows:
-            weights = block_of(b) if self._folds else b
+        factor = self._bordered[x] if block else twin
+        if forward:
+            weights = block_of(b) if block else b
             yield np.dot, (weights.T, factor, self._twin_of(out))
         else:
-            yield np.dot, (factor, self._twin_of(b).T, block_of(out) if self._folds else out)
+            yield np.dot, (factor, self._twin_of(b).T, block_of(out) if block else out)
 
     def _bias_activation(
         self, z: HostArray, bias: HostArray | None, activation: Activation, *, out: HostArray
     ) -> Iterable[BoundCall]:
         z, out = self._twin_of(z), self._twin_of(out)
-        added: list[BoundCall] = []
-        if bias is not None and not self._folds:
-            spread = self.temporary("spread", z.shape)
-            added = [(np.copyto, (spread, bias[:, None])), (np.add, (z, spread, out))]
-            z = out
-        return [*added, *super()._bias_activation(z, None, activation, out=out)]
+        if bias is None:
+            return super()._bias_activation(z, None, activation, out=out)
+        spread = self.temporary("spread", z.shape)
+        return [
+            (np.copyto, (spread, bias[:, None])),
+            (np.add, (z, spread, out)),
+            *super()._bias_activation(out, None, activation, out=out),
+        ]
 
     def _activation_backward(
         self,
@@ -115,15 +137,15 @@ class FeatureMajor(CompiledProgram):
         activation: Activation,
         *,
         out: HostArray,
-        bias_gradient: HostArray,
+        bias_gradient: HostArray | None,
     ) -> Iterable[BoundCall]:
         if activation != "identity":
             output = self._twin_of(output)
         gradient, out = self._twin_of(gradient), self._twin_of(out)
-        calls = [*self._through(gradient, output, activation, out)]
-        if not self._folds:
-            calls.append((np.dot, (out, self.ones(out.shape[1]), bias_gradient)))
-        return calls
+        calls = self._through(gradient, output, activation, out)
+        if bias_gradient is None:
+            return calls
+        return [*calls, (np.dot, (out, self.ones(out.shape[1]), bias_gradient))]
 
     def _softmax_cross_entropy(
         self,
@@ -157,6 +179,10 @@ class FeatureMajor(CompiledProgram):
         yield flat.take, (at_label, None, picked, "clip")
         yield np.subtract, (picked, row_weights, picked)
         yield flat.put, (at_label, picked, "clip")
+
+
+def _copy(source: HostArray, out: HostArray) -> Call:
+    return Call("copy", (source,), {"out": out})
 
 
 def block_of(weights: HostArray) -> HostArray:

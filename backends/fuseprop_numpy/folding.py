@@ -50,18 +50,21 @@ def folding(program: Program) -> Folding | None:
     loss, update = program.calls[losses[0]], program.calls[updates[0]]
     _, gradients, _, settings = update.operands
     regions = program.memory.regions
-    scratch = {region for array in program.scratch for region in regions[id(array)]}
-    scaled = set(regions[id(loss.options["gradient"])])
+    scratch = 0
+    for array in program.scratch:
+        scratch |= regions[id(array)]
+    fixed, scaled = regions[id(settings)], regions[id(loss.options["gradient"])]
     for call in program.calls[losses[0] + 1 :]:
-        if not all(regions[id(settings)].isdisjoint(regions[id(array)]) for array in call.writes):
+        if any(fixed & regions[id(array)] for array in call.writes):
             return None
-        if call is update or all(scaled.isdisjoint(regions[id(array)]) for array in call.reads):
+        if call is update or not any(scaled & regions[id(array)] for array in call.reads):
             continue
         if call.operation not in LINEAR:
             return None
-        scaled.update(*(regions[id(array)] for array in call.writes))
-    if not scaled <= scratch | regions[id(gradients)]:
+        for array in call.writes:
+            scaled |= regions[id(array)]
+    if scaled & ~(scratch | regions[id(gradients)]):
         return None
-    unfolds = scratch.isdisjoint(regions[id(gradients)])
+    unfolds = not scratch & regions[id(gradients)]
     rate = settings[:1].reshape(())
     return Folding(settings, np.ones_like(rate) if unfolds else rate, unfolds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 
 from fuseprop.backend import Call, HostArray, Place, Program
@@ -26,16 +27,11 @@ class Layout:
         Scratch (n, m) that it computes, activations and gradients.
     rows : {Place: array}
         Both: the arrays with a row for each example.
-    owners : {id(array): list of arrays}
-        The computed arrays that share memory with an array: itself, or what it is a view of.
-    folding : set of int
-        Calls, by `id`, that come in pairs; a pair is one product with a layer's whole block.
-    multiplied : set of Place
-        The arrays that such a product needs with a row of ones below.
     """
 
     def __init__(self, program: Program) -> None:
         self._calls = program.calls
+        self._regions = program.memory.regions
         self.places = places = program.memory.places
         gathers = [call for call in program.calls if call.operation == "take_rows"]
         self.gathered: dict[Place, HostArray] = {
@@ -46,14 +42,6 @@ class Layout:
             place: array for place, array in matrices.items() if place not in self.gathered
         }
         self.rows = {**self.computed, **self.gathered}
-        self.owners = self._owners(program.memory.regions)
-        self.folding: set[int] = set()
-        self.multiplied: set[Place] = set()
-        for first, second in pairwise(program.calls):
-            x = self._folds(first, second)
-            if x is not None:
-                self.folding |= {id(first), id(second)}
-                self.multiplied.add(x)
 
     def is_small(self) -> bool:
         """Whether the program consists of small products of rows, and can run feature-major."""
@@ -61,18 +49,29 @@ class Layout:
         widest = max((out.size for out in products if self.places[id(out)] in self.computed), default=0)
         return 0 < widest <= SMALL and all(map(self._can_run_feature_major, self._calls))
 
-    def _owners(self, regions: dict[int, frozenset[int]]) -> dict[int, list[HostArray]]:
-        owners = {}
-        for key, place in self.places.items():
-            if place in self.computed:
-                owners[key] = [self.computed[place]]
-            else:
-                owners[key] = [
-                    array
-                    for array in self.computed.values()
-                    if not regions[key].isdisjoint(regions[id(array)])
-                ]
-        return owners
+    @cached_property
+    def owners(self) -> dict[int, list[HostArray]]:
+        """By `id` of an array, the computed arrays that share memory with it: itself, or what it views."""
+        regions = self._regions
+        return {
+            key: [self.computed[place]]
+            if place in self.computed
+            else [each for each in self.computed.values() if regions[key] & regions[id(each)]]
+            for key, place in self.places.items()
+        }
+
+    @cached_property
+    def pairs(self) -> dict[int, Place]:
+        """The calls, by `id`, that come in pairs: one product with a layer's whole block, weights and bias.
+
+        With each, the place of what is multiplied, which needs a row of ones below.
+        """
+        pairs = {}
+        for first, second in pairwise(self._calls):
+            x = self._folds(first, second)
+            if x is not None:
+                pairs[id(first)] = pairs[id(second)] = x
+        return pairs
 
     def _can_run_feature_major(self, call: Call) -> bool:
         places = self.places

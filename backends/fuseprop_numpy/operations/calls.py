@@ -55,7 +55,7 @@ class BoundCalls:
         self._scratch: dict[Any, HostArray] = {}
         self.zero, self.half, self.one = map(self.number, (0.0, 0.5, 1.0))
 
-    def keep(self, hits: HostArray, out: HostArray) -> list[BoundCall]:
+    def keep(self, hits: HostArray, out: HostArray) -> Sequence[BoundCall]:
         """Return the call out = hits, from truth values to 1 and 0."""
         return [(np.copyto, (out, hits))]
 

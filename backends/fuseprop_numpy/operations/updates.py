@@ -120,7 +120,7 @@ class UpdateCalls(BoundCalls):
         folded_decay = self.number(0)
         step_of_block = self.temporary("step", (min(UPDATE_BLOCK, len(values)),))
 
-        def update(ranges: Sequence[tuple[int, int]], folded: bool) -> Callable[[], None]:
+        def update(ranges: Sequence[tuple[int, int]], folded: bool) -> list[BoundCall]:
             calls: list[BoundCall] = []
             if folded and ranges:
                 calls.append((np.multiply, (decay, learning_rate, folded_decay)))
@@ -142,11 +142,11 @@ class UpdateCalls(BoundCalls):
                     calls.append((np.add, (w, step, w)))
                 else:
                     calls.append((np.add, (w, v, w)))
-            return once(calls)
+            return calls
 
         # Whether there is any decay is known only when it runs: the settings may change between epochs.
         def either(folded: bool) -> Callable[[], None]:
-            plain, decaying = update((), folded), update(decay_ranges, folded)
+            plain, decaying = map(once, (update((), folded), update(decay_ranges, folded)))
 
             def momentum_sgd() -> None:
                 (decaying if decay else plain)()
@@ -179,7 +179,7 @@ class UpdateCalls(BoundCalls):
         yield np.subtract, (self.one, beta_1, new_1)
         yield np.subtract, (self.one, beta_2, new_2)
 
-        def update(ranges: Sequence[tuple[int, int]]) -> Callable[[], None]:
+        def update(ranges: Sequence[tuple[int, int]]) -> list[BoundCall]:
             calls: list[BoundCall] = []
             for start, stop, decays in update_blocks(len(values), ranges):
                 w, g, m, v = (array[start:stop] for array in (values, gradients, first, second))
@@ -200,9 +200,9 @@ class UpdateCalls(BoundCalls):
                 calls.append((np.multiply, (m, rate, step)))
                 calls.append((np.divide, (step, part, step)))
                 calls.append((np.subtract, (w, step, w)))
-            return once(calls)
+            return calls
 
-        plain, decaying = update(()), update(decay_ranges)
+        plain, decaying = map(once, (update(()), update(decay_ranges)))
 
         def adam() -> None:
             (decaying if decay else plain)()

@@ -12,14 +12,16 @@ the learning rate may be folded into the row weights, see `folding`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import Call, HostArray, Place, Program
+from fuseprop.backend import Call, HostArray, Program
 
 from ..folding import Folding, folding
+from ..operations.arrays import ArrayCalls
 from ..operations.calls import BoundCall, runner
 from ..operations.dense import DenseCalls
 from ..operations.row_reductions import ReductionCalls
@@ -27,7 +29,7 @@ from ..operations.updates import UpdateCalls
 from .position import Visit, with_visits
 
 
-class CompiledProgram(DenseCalls, ReductionCalls, UpdateCalls):
+class CompiledProgram(ArrayCalls, DenseCalls, ReductionCalls, UpdateCalls):
     """The prebound calls of one program; `run` makes them in order.
 
     Parameters
@@ -41,49 +43,50 @@ class CompiledProgram(DenseCalls, ReductionCalls, UpdateCalls):
 
     def __init__(self, backend: Any, program: Program, fold: Folding | None = None) -> None:
         super().__init__(backend.dtype)
-        self._backend = backend
         self.folding = fold or folding(program)
         self._program = program
-        self._hits: dict[Place, HostArray] = {}
-        for part in with_visits(program.calls):
+        self._hits: dict[int, HostArray] = {}  # by the `id` of what the program puts
+        for part in self.parts():
             if isinstance(part, Visit):
-                self._go_by(part)
+                self.bound.append((part.step(self._hits), ()))
+                continue
+            operands = part.operands
+            if self.folding is not None and "losses" in part.options:
+                operands = self._with_weights_scaled(operands, self.folding)
+            prebound = getattr(self, f"_{part.operation}", None)
+            if prebound is None:
+                method = getattr(backend, part.operation)
+                self.bound.append((partial(method, *operands, **part.options), ()))
             else:
-                self._compile(part)
+                self.bound += prebound(*operands, **part.options)
         self.run = runner(self.bound)
 
-    def _go_by(self, visit: Visit) -> None:
-        places = self._program.memory.places
-        visit.puts = [(out, self._hits.get(places[id(values)], values)) for out, values in visit.puts]
-        self.bound.append((visit.step(), ()))
+    def parts(self) -> Sequence[Call | Visit]:
+        """Return what is compiled, in order: the program's calls, those at its cursor as visits."""
+        return with_visits(self._program.calls)
 
-    def keep(self, hits: HostArray, out: HostArray) -> list[BoundCall]:
+    def _with_weights_scaled(self, operands: Sequence[Any], fold: Folding) -> tuple[Any, ...]:
+        """Return a loss's operands with the row weights that the learning rate scales."""
+        output, target, row_weights, *others = operands
+        scaled = self.temporary("scaled", row_weights.shape)
+        if fold.unfolds:
+            self.bound.append((fold.set_scale, ()))
+        self.bound.append((np.multiply, (row_weights, fold.scale, scaled)))
+        return output, target, scaled, *others
+
+    def keep(self, hits: HostArray, out: HostArray) -> Sequence[BoundCall]:
         """Return the call out = hits; or none, if the program only puts `out`: then it puts the hits."""
-        if self._is_only_put(out):
-            self._hits[self._program.memory.places[id(out)]] = hits
-            return []
-        return super().keep(hits, out)
+        if not self._is_only_put(out):
+            return super().keep(hits, out)
+        calls, places = self._program.calls, self._program.memory.places
+        put = [call.operands[0] for call in calls if call.operation == "put_rows"]
+        self._hits |= {id(values): hits for values in put if places[id(values)] == places[id(out)]}
+        return ()
 
     def _is_only_put(self, array: HostArray) -> bool:
-        program, places, regions = self._program, self._program.memory.places, self._program.memory.regions
-        if all(places[id(array)] != places[id(each)] for each in program.scratch):
+        calls, memory = self._program.calls, self._program.memory
+        place, own = memory.places[id(array)], memory.regions[id(array)]
+        if all(memory.places[id(each)] != place for each in self._program.scratch):
             return False
-        readers = [call for call in program.calls if call.operation != "put_rows"]
-        read = [each for call in readers for each in call.reads]
-        return all(regions[id(array)].isdisjoint(regions[id(each)]) for each in read)
-
-    def _compile(self, call: Call) -> None:
-        operands = call.operands
-        if self.folding is not None and "losses" in call.options:
-            output, target, row_weights, *others = operands
-            scaled = self.temporary("scaled", row_weights.shape)
-            if self.folding.unfolds:
-                self.bound.append((self.folding.set_scale, ()))
-            self.bound.append((np.multiply, (row_weights, self.folding.scale, scaled)))
-            operands = output, target, scaled, *others
-        prebound = getattr(self, f"_{call.operation}", None)
-        if prebound is None:
-            method = getattr(self._backend, call.operation)
-            self.bound.append((partial(method, *operands, **call.options), ()))
-        else:
-            self.bound += prebound(*operands, **call.options)
+        read = [each for call in calls if call.operation != "put_rows" for each in call.reads]
+        return not any(own & memory.regions[id(each)] for each in read)

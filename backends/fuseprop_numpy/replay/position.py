@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fuseprop.backend import Call, HostArray
@@ -19,7 +19,7 @@ class Visit:
     rows: int
     calls: list[Call] = field(default_factory=list)
     order: HostArray | None = None
-    gathers: list[tuple[Callable[..., object], HostArray]] = field(default_factory=list)
+    gathers: list[tuple[HostArray, HostArray]] = field(default_factory=list)
     puts: list[tuple[HostArray, HostArray]] = field(default_factory=list)
     by: int = 0
 
@@ -33,7 +33,7 @@ class Visit:
                 if self.puts or not (self.order is None or self.order is order):
                     return False
                 self.order = order
-                self.gathers.append((source.take, call.options["out"]))
+                self.gathers.append((source, call.options["out"]))
             case "put_rows", (values, _):
                 self.puts.append((call.options["out"], values))
             case _, (_, by):
@@ -41,11 +41,12 @@ class Visit:
         self.calls.append(call)
         return True
 
-    def step(self) -> Callable[[], None]:
-        """Return a function that makes these calls."""
+    def step(self, instead: Mapping[int, HostArray]) -> Callable[[], None]:
+        """Return a function that makes these calls, and puts {id(values): array} instead of some values."""
         position: Callable[[], int] = self.cursor.item
         cursor, rows, order, by = self.cursor, self.rows, self.order, self.by
-        gathers, puts = tuple(self.gathers), tuple(self.puts)
+        gathers = tuple((source.take, out) for source, out in self.gathers)
+        puts = tuple((out, instead.get(id(values), values)) for out, values in self.puts)
 
         def at_position() -> None:
             start = position()

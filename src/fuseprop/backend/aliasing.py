@@ -36,25 +36,26 @@ Place: TypeAlias = tuple[int, Shape]
 class Memory:
     """Where arrays are, found in one pass: what else is asked of them is looked up.
 
-    The addresses at which arrays begin and end divide the memory into regions, which are numbered. Two arrays
-    share memory if a region belongs to both.
+    The addresses at which arrays begin and end divide the memory into regions, numbered from 0. An int stands
+    for a set of them, with bit i for region i: ``a & b`` is what two sets have in common.
 
     Attributes
     ----------
     places : {id(array): Place}
-    regions : {id(array): frozenset of int}
-        The regions that each array spans, as `span` does; none if it has no elements.
+    regions : {id(array): int}
+        The regions that each array spans, as `span` does: arrays share memory if they have one in common.
     """
 
     def __init__(self, arrays: Iterable[Any]) -> None:
-        known = {id(array): _where(array) for array in arrays}
-        borders = sorted({address for each in known.values() for address in each.span})
-        number = {address: i for i, address in enumerate(borders)}
-        self.places: dict[int, Place] = {key: each.place for key, each in known.items()}
-        self.regions = {
-            key: frozenset(range(number[each.span.start], number[each.span.stop]))
-            for key, each in known.items()
-        }
+        known = {key: _where(array) for key, array in {id(array): array for array in arrays}.items()}
+        borders = {address for each in known.values() for address in each.span}
+        above = {address: 1 << i for i, address in enumerate(sorted(borders))}  # the region that begins there
+        self.places: dict[int, Place] = {}
+        self.regions: dict[int, int] = {}
+        for key, each in known.items():
+            start, stop = each.span
+            self.places[key] = each.place
+            self.regions[key] = above[stop] - above[start]
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ has the arrays themselves, and a program has where they all are.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, TypeAlias, TypeVar
@@ -128,39 +128,43 @@ class Call:
     @cached_property
     def reads(self) -> list[Any]:
         """The arrays that the result depends on. Raises LookupError if they are declared nowhere."""
-        access = self._declared()
-        return self._arrays(access.read_by(self.operands, self.options), "reads")
+        return self._touched("reads")
 
     @cached_property
     def writes(self) -> list[Any]:
         """The arrays that the call may change. Raises LookupError if they are declared nowhere."""
-        return self._arrays(self._declared().writes, "writes")
+        return self._touched("writes")
 
-    def _declared(self) -> Access:
+    def _touched(self, kind: Literal["reads", "writes"]) -> list[Any]:
         access = self.access or OPERATIONS.get(self.operation)
         if access is None:
             raise LookupError(
                 f"the protocol has no operation {self.operation!r}. A Call of an operation beyond it needs "
                 f"access=Access.of(...), which declares what that reads and writes."
             )
-        return access
-
-    def _arrays(self, parameters: Iterable[Parameter], kind: Literal["reads", "writes"]) -> list[Any]:
-        return _arrays([argument(each, self.operands, self.options) for each in parameters], kind)
-
-
-def _arrays(arguments: Iterable[Any], kind: Literal["reads", "writes"]) -> list[Any]:
-    """Return the arrays among arguments: also those in sequences, and what a `Call` reads or writes."""
-    found: list[Any] = []
-    for given in arguments:
-        if isinstance(given, _HOLDERS):
-            found += getattr(given, kind) if isinstance(given, Call) else _arrays(given, kind)
-        elif given is not None:
-            found.append(given)
-    return found
+        operands, options = self.operands, self.options
+        parameters = access.writes if kind == "writes" else access.read_by(operands, options)
+        found: list[Any] = []
+        for name, place in parameters:
+            given = operands[place] if place < len(operands) else options.get(name)
+            if isinstance(given, _HOLDERS):
+                found += _arrays_in(given, kind)
+            elif given is not None:
+                found.append(given)
+        return found
 
 
 _HOLDERS = (Call, tuple, list)
+"""The arguments that stand for more than one array."""
+
+
+def _arrays_in(given: Any, kind: Literal["reads", "writes"]) -> list[Any]:
+    """Return the arrays of an argument: what a `Call` reads or writes, those of a sequence, or the array."""
+    if isinstance(given, Call):
+        return given.reads if kind == "reads" else given.writes
+    if isinstance(given, tuple | list):
+        return [array for each in given for array in _arrays_in(each, kind)]
+    return [] if given is None else [given]
 
 
 def touches(call: Call, spans: Sequence[Span]) -> bool:
