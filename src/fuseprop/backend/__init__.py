@@ -1,7 +1,7 @@
 """The seam: what a backend must do, and all that it needs of fuseprop to do it."""
 
 from ..installing import how_to_install
-from .aliasing import Memory, Place, Span, overlaps, place, span
+from .aliasing import Memory, Place, Span, overlaps, span
 from .array import INTEGER, A, Array, HostArray, Shape
 from .errors import BackendUnavailable, OutOfMemory
 from .finding import Finding
@@ -29,7 +29,6 @@ __all__ = [
     "Span",
     "how_to_install",
     "overlaps",
-    "place",
     "replay_by_calling",
     "span",
     "touches",

@@ -1,6 +1,6 @@
 """Which arrays share memory: views of one buffer are told apart by the addresses that they span.
 
-`span`, `place` and `overlaps` are asked for one array; `Memory` finds the same of many in one pass.
+`span` and `overlaps` are asked for one array; `Memory` finds where many are in one pass.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Memory:
     Attributes
     ----------
     places : {id(array): Place}
+        Those of all arrays, which must live as long as this is used.
     regions : {id(array): int}
         The regions that each array spans, as `span` does: arrays share memory if they have one in common.
     """
@@ -76,11 +77,6 @@ def span(array: Any) -> Span:
     Raises TypeError for an array that does not tell where it is.
     """
     return _where(array).span
-
-
-def place(array: Any) -> Place:
-    """Return where an array begins, and its shape."""
-    return _where(array).place
 
 
 def overlaps(array: Any, others: Iterable[Any]) -> bool:
