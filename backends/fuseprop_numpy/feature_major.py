@@ -160,7 +160,7 @@ class FeatureMajor(CompiledProgram):
         z, gradient = self._twin_of(logits), self._twin_of(gradient)
         total, picked = self.temporary("total", (n,)), self.temporary("picked", (n,))
         spread, flat = self.temporary("spread", (k, n)), gradient.reshape(-1)
-        rows, per_class, at_label = np.arange(n), np.array(n), np.empty(n, np.int64)
+        ones, rows, per_class, at_label = self.ones(k), np.arange(n), np.array(n), np.empty(n, np.int64)
 
         yield np.maximum.reduce, (z, 0, None, total)
         yield np.copyto, (spread, total)
@@ -169,7 +169,7 @@ class FeatureMajor(CompiledProgram):
         yield np.add, (at_label, rows, at_label)
         yield flat.take, (at_label, None, picked, "clip")
         yield np.exp, (gradient, gradient)
-        yield np.dot, (self.ones(k), gradient, total)
+        yield np.dot, (ones, gradient, total)
         yield np.log, (total, losses)
         yield np.subtract, (losses, picked, losses)
 

@@ -197,7 +197,7 @@ class ReductionCalls(BoundCalls):
         n, k = logits.shape
         total, picked = self.temporary("total", (n,)), self.temporary("picked", (n,))
         spread, flat = self.temporary("spread", (n, k)), gradient.reshape(-1)
-        first, at_label = np.arange(n) * k, np.empty(n, np.int64)
+        ones, first, at_label = self.ones(k), np.arange(n) * k, np.empty(n, np.int64)
 
         if k <= FEW_CLASSES:
             by_class = self.temporary("by_class", (k, n))
@@ -210,7 +210,7 @@ class ReductionCalls(BoundCalls):
         yield np.add, (first, labels, at_label)
         yield flat.take, (at_label, None, picked, "clip")
         yield np.exp, (gradient, gradient)
-        yield np.dot, (gradient, self.ones(k), total)
+        yield np.dot, (gradient, ones, total)
         yield np.log, (total, losses)
         yield np.subtract, (losses, picked, losses)
 
