@@ -79,7 +79,7 @@ class DenseOperations(Operations):
 
 
 class DenseCalls(BoundCalls):
-    """The same as prebound calls; each method takes what the backend's method takes, and gives the calls."""
+    """The same as prebound calls; each method takes what the backend's method takes."""
 
     def _matmul(self, a: HostArray, b: HostArray, *, out: HostArray) -> Iterable[BoundCall]:
         yield np.dot, (a, b, out)

@@ -45,7 +45,7 @@ class CompiledProgram(ArrayCalls, DenseCalls, ReductionCalls, UpdateCalls):
         super().__init__(backend.dtype)
         self.folding = fold or folding(program)
         self._program = program
-        self._hits: dict[int, HostArray] = {}  # by the `id` of what the program puts
+        self._hits: dict[int, HostArray] = {}  # truth values to put, by `id` of what the program says to put
         for part in self.parts():
             if isinstance(part, Visit):
                 self.bound.append((part.step(self._hits), ()))
