@@ -20,7 +20,7 @@ from .operations.dense import DenseOperations
 from .operations.row_reductions import ReductionOperations
 from .operations.rows import RowOperations
 from .operations.updates import UpdateOperations
-from .shared import Shared, sharing_threads
+from .shared import Shared, shared_parts
 from .threads.blas_limit import ENOUGH, ONE_THREAD, multiplications
 from .threads.denormals import flushing
 
@@ -48,12 +48,12 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         super().__init__(np.dtype(dtype))
 
     def compile(self, program: Program) -> Runner:
-        threads = sharing_threads(program)
-        return flushing(Shared(self, program, threads).run if threads > 1 else prebound(self, program).run)
+        parts = shared_parts(program)
+        return flushing((prebound(self, program) if parts is None else Shared(self, program, parts)).run)
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
         small = max(map(multiplications, programs), default=0) < ENOUGH
-        alone = small or any(sharing_threads(program) > 1 for program in programs)
+        alone = small or any(shared_parts(program) is not None for program in programs)
         return ONE_THREAD.hold() if alone else nullcontext()
 
 

@@ -8,95 +8,127 @@ found along contiguous memory. This saves three calls a layer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import Activation, Call, HostArray, Program, Shape, place
+from fuseprop.backend import Activation, Call, HostArray, Place, Program
 
-from .layout import Layout, block_of
+from .layout import Layout
+from .operations.calls import BoundCall
 from .replay.compile import CompiledProgram
+from .replay.position import Visit
 
 ON_TWINS = {"matmul", "bias_activation", "activation_backward", "softmax_cross_entropy"}
 
 
 class FeatureMajor(CompiledProgram):
-    """The prebound calls of one program; whatever is not scratch ends as with `CompiledProgram`."""
+    """The prebound calls of one program; whatever is not scratch ends as with `CompiledProgram`.
+
+    The calls of `ON_TWINS` compute with twins. Around every other call, what it reads and writes is copied
+    there and back.
+    """
 
     def __init__(self, backend: Any, program: Program, layout: Layout) -> None:
         self._layout = layout
-        self._twins: dict[tuple[int, Shape], HostArray] = {}
-        self._bordered: dict[tuple[int, Shape], HostArray] = {}  # the twins with the ones below
+        self._multiplied = set(layout.pairs.values())  # places of what is multiplied by a whole block
+        self._twins: dict[Place, HostArray] = {}
+        self._bordered: dict[Place, HostArray] = {}  # the twins with the ones below
         super().__init__(backend, program)
 
-    def _go_by(self, cursor: HostArray, calls: Sequence[Call]) -> None:
-        self._copy_twins([array for call in calls for array in call.reads])
-        super()._go_by(cursor, calls)
-        for array in (array for call in calls for array in call.writes):
-            if place(array) in self._layout.gathered & self._layout.multiplied:
-                self.add(np.copyto, self._twin(array), array.T)
-
-    def _compile(self, call: Call) -> None:
-        """Compile a call: on twins, or on the arrays themselves, copied there and back."""
-        self._folds = id(call) in self._layout.folding
-        if call.operation in ON_TWINS:
-            super()._compile(call)
-            return
-        self._copy_twins([*call.reads, *call.writes])
-        super()._compile(call)
-        for array in self._turned(call.writes):
-            self.add(np.copyto, self._twin(array), array.T)
-
-    def _copy_twins(self, arrays: Sequence[HostArray]) -> None:
-        for array in self._turned(arrays):
-            self.add(np.copyto, array, self._twin(array).T)
-
-    def _turned(self, arrays: Sequence[HostArray]) -> list[HostArray]:
-        """Return the computed arrays that these are views of, if their twins have memory of their own."""
-        owners = (owner for array in arrays for owner in self._layout.owners(array))
-        return [owner for owner in owners if not np.may_share_memory(owner, self._twin(owner))]
-
-    def _twin(self, array: HostArray) -> HostArray:
-        """Return the twin (m, n) of an array: the same object each time, which ufuncs recognise sooner."""
-        key = place(array)
-        if key not in self._twins:
-            n, m = array.shape
-            if key in self._layout.multiplied:
-                if key in self._layout.gathered:  # its twin is a copy, made faster row by row
-                    self._bordered[key] = np.ones((n, m + 1), self._dtype).T
-                else:
-                    self._bordered[key] = np.ones((m + 1, n), self._dtype)
-                self._twins[key] = self._bordered[key][:-1]
-            elif m == 1:
-                self._twins[key] = array.reshape(1, n)
-            elif key in self._layout.gathered:
-                self._twins[key] = array.T
+    def parts(self) -> list[Call | Visit]:
+        """Return the program's calls and visits, with the copies that they need."""
+        gathered = self._layout.gathered.keys() & self._multiplied
+        made: list[Call | Visit] = []
+        for part in super().parts():
+            if isinstance(part, Visit):
+                made += self._copies([array for call in part.calls for array in call.reads])
+                made.append(part)
+                outs = [out for _, out in part.gathers if self._layout.places[id(out)] in gathered]
+                made += [_copy(out.T, self._twin_of(out)) for out in outs]
+            elif part.operation in ON_TWINS:
+                made.append(self._with_block(part) if id(part) in self._layout.pairs else part)
             else:
-                self._twins[key] = np.empty((m, n), self._dtype)
-        return self._twins[key]
+                made += self._copies([*part.reads, *part.writes])
+                made.append(part)
+                made += [_copy(array.T, twin) for array, twin in self._turned(part.writes)]
+        return made
 
-    def _matmul(self, a: HostArray, b: HostArray, *, out: HostArray) -> None:
-        gives_rows = place(out) in self._layout.computed
-        x = a if gives_rows else a.T
+    def _with_block(self, call: Call) -> Call:
+        """Return one of a pair: the product is with a layer's whole block, the other leaves the bias out."""
+        operation, operands, options = call.operation, call.operands, call.options
+        match operation:
+            case "matmul":
+                options = {**options, "block": True}
+            case "bias_activation":
+                z, _, activation = operands
+                operands = z, None, activation
+            case "activation_backward":
+                options = {**options, "bias_gradient": None}
+        return Call(operation, operands, options)
+
+    def _copies(self, arrays: Iterable[HostArray]) -> list[Call]:
+        """Return the copies from twins to the computed arrays that these are views of."""
+        return [_copy(twin.T, array) for array, twin in self._turned(arrays)]
+
+    def _turned(self, arrays: Iterable[HostArray]) -> Iterator[tuple[HostArray, HostArray]]:
+        """Give the computed arrays that these are views of, each with its twin if that has its own memory."""
+        for owner in (owner for array in arrays for owner in self._layout.owners[id(array)]):
+            twin = self._twin_of(owner)
+            if not np.may_share_memory(owner, twin):
+                yield owner, twin
+
+    def _twin_of(self, array: HostArray) -> HostArray:
+        return self._twin(self._layout.places[id(array)])
+
+    def _twin(self, place: Place) -> HostArray:
+        """Return the twin (m, n) of that array: the same object each time, which ufuncs recognise sooner."""
+        if place not in self._twins:
+            layout, array = self._layout, self._layout.rows[place]
+            n, m = array.shape
+            if place in self._multiplied:
+                if place in layout.gathered:  # its twin is a copy, made faster row by row
+                    self._bordered[place] = np.ones((n, m + 1), self._dtype).T
+                else:
+                    self._bordered[place] = np.ones((m + 1, n), self._dtype)
+                self._twins[place] = self._bordered[place][:-1]
+            elif m == 1:
+                self._twins[place] = array.reshape(1, n)
+            elif place in layout.gathered:
+                self._twins[place] = array.T
+            else:
+                self._twins[place] = np.empty((m, n), self._dtype)
+        return self._twins[place]
+
+    def _matmul(
+        self, a: HostArray, b: HostArray, *, out: HostArray, block: bool = False
+    ) -> Iterable[BoundCall]:
+        """Multiply; with `block`, by weights and bias at once, or to the gradients of both."""
+        places = self._layout.places
+        forward = places[id(out)] in self._layout.computed
+        address, shape = places[id(a)]
+        x = address, shape if forward else shape[::-1]
         twin = self._twin(x)
-        factor = self._bordered[place(x)] if self._folds else twin
-        if not gives_rows:
-            self.add(np.dot, factor, self._twin(b).T, block_of(out) if self._folds else out)
-            return
-        weights = block_of(b) if self._folds else b
-        self.add(np.dot, weights.T, factor, self._twin(out))
+        factor = self._bordered[x] if block else twin
+        if forward:
+            weights = block_of(b) if block else b
+            yield np.dot, (weights.T, factor, self._twin_of(out))
+        else:
+            yield np.dot, (factor, self._twin_of(b).T, block_of(out) if block else out)
 
     def _bias_activation(
         self, z: HostArray, bias: HostArray | None, activation: Activation, *, out: HostArray
-    ) -> None:
-        z, out = self._twin(z), self._twin(out)
-        if bias is not None and not self._folds:
-            spread = self.temporary("spread", z.shape)
-            self.add(np.copyto, spread, bias[:, None])
-            self.add(np.add, z, spread, out)
-            z = out
-        super()._bias_activation(z, None, activation, out=out)
+    ) -> Iterable[BoundCall]:
+        z, out = self._twin_of(z), self._twin_of(out)
+        if bias is None:
+            return super()._bias_activation(z, None, activation, out=out)
+        spread = self.temporary("spread", z.shape)
+        return [
+            (np.copyto, (spread, bias[:, None])),
+            (np.add, (z, spread, out)),
+            *super()._bias_activation(out, None, activation, out=out),
+        ]
 
     def _activation_backward(
         self,
@@ -105,12 +137,15 @@ class FeatureMajor(CompiledProgram):
         activation: Activation,
         *,
         out: HostArray,
-        bias_gradient: HostArray,
-    ) -> None:
-        gradient, output, out = map(self._twin, (gradient, output, out))
-        self._through(gradient, output, activation, out)
-        if not self._folds:
-            self.add(np.dot, out, self.ones(out.shape[1]), bias_gradient)
+        bias_gradient: HostArray | None,
+    ) -> Iterable[BoundCall]:
+        if activation != "identity":
+            output = self._twin_of(output)
+        gradient, out = self._twin_of(gradient), self._twin_of(out)
+        calls = self._through(gradient, output, activation, out)
+        if bias_gradient is None:
+            return calls
+        return [*calls, (np.dot, (out, self.ones(out.shape[1]), bias_gradient))]
 
     def _softmax_cross_entropy(
         self,
@@ -120,30 +155,40 @@ class FeatureMajor(CompiledProgram):
         *,
         losses: HostArray,
         gradient: HostArray,
-    ) -> None:
+    ) -> Iterable[BoundCall]:
         n, k = logits.shape
-        z, gradient = self._twin(logits), self._twin(gradient)
+        z, gradient = self._twin_of(logits), self._twin_of(gradient)
         total, picked = self.temporary("total", (n,)), self.temporary("picked", (n,))
         spread, flat = self.temporary("spread", (k, n)), gradient.reshape(-1)
-        rows, per_class, at_label = np.arange(n), np.array(n), np.empty(n, np.int64)
+        ones, rows, per_class, at_label = self.ones(k), np.arange(n), np.array(n), np.empty(n, np.int64)
 
-        self.add(np.maximum.reduce, z, 0, None, total)
-        self.add(np.copyto, spread, total)
-        self.add(np.subtract, z, spread, gradient)
-        self.add(np.multiply, labels, per_class, at_label)
-        self.add(np.add, at_label, rows, at_label)
-        self.add(flat.take, at_label, None, picked, "clip")
-        self.add(np.exp, gradient, gradient)
-        self.add(np.dot, self.ones(k), gradient, total)
-        self.add(np.log, total, losses)
-        self.add(np.subtract, losses, picked, losses)
+        yield np.maximum.reduce, (z, 0, None, total)
+        yield np.copyto, (spread, total)
+        yield np.subtract, (z, spread, gradient)
+        yield np.multiply, (labels, per_class, at_label)
+        yield np.add, (at_label, rows, at_label)
+        yield flat.take, (at_label, None, picked, "clip")
+        yield np.exp, (gradient, gradient)
+        yield np.dot, (ones, gradient, total)
+        yield np.log, (total, losses)
+        yield np.subtract, (losses, picked, losses)
 
-        self.add(np.divide, row_weights, total, total)
-        self.add(np.copyto, spread, total)
-        self.add(np.multiply, gradient, spread, gradient)
-        self.add(flat.take, at_label, None, picked, "clip")
-        self.add(np.subtract, picked, row_weights, picked)
-        self.add(flat.put, at_label, picked, "clip")
+        yield np.divide, (row_weights, total, total)
+        yield np.copyto, (spread, total)
+        yield np.multiply, (gradient, spread, gradient)
+        yield flat.take, (at_label, None, picked, "clip")
+        yield np.subtract, (picked, row_weights, picked)
+        yield flat.put, (at_label, picked, "clip")
+
+
+def _copy(source: HostArray, out: HostArray) -> Call:
+    return Call("copy", (source,), {"out": out})
+
+
+def block_of(weights: HostArray) -> HostArray:
+    """Return weights (d, m) together with the bias below them, (d + 1, m)."""
+    d, m = weights.shape
+    return np.lib.stride_tricks.as_strided(weights, (d + 1, m))
 
 
 def prebound(backend: Any, program: Program) -> CompiledProgram:

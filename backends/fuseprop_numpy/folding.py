@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fuseprop.backend import HostArray, Program, overlaps, span
+from fuseprop.backend import HostArray, Program
 
 LINEAR = {"matmul", "activation_backward", "dropout"}
 """Operations linear in the gradient: they make of a scaled gradient one that is scaled alike."""
@@ -49,18 +49,22 @@ def folding(program: Program) -> Folding | None:
         return None
     loss, update = program.calls[losses[0]], program.calls[updates[0]]
     _, gradients, _, settings = update.operands
-    scratch = [span(array) for array in program.scratch]
-    scaled = [span(loss.options["gradient"])]
+    regions = program.memory.regions
+    scratch = 0
+    for array in program.scratch:
+        scratch |= regions[id(array)]
+    fixed, scaled = regions[id(settings)], regions[id(loss.options["gradient"])]
     for call in program.calls[losses[0] + 1 :]:
-        if overlaps(settings, call.writes):
+        if any(fixed & regions[id(array)] for array in call.writes):
             return None
-        if call is update or not any(span(array).meets(scaled) for array in call.reads):
+        if call is update or not any(scaled & regions[id(array)] for array in call.reads):
             continue
         if call.operation not in LINEAR:
             return None
-        scaled += map(span, call.writes)
-    if not all(each.meets([*scratch, span(gradients)]) for each in scaled):
+        for array in call.writes:
+            scaled |= regions[id(array)]
+    if scaled & ~(scratch | regions[id(gradients)]):
         return None
-    unfolds = not span(gradients).meets(scratch)
+    unfolds = not scratch & regions[id(gradients)]
     rate = settings[:1].reshape(())
     return Folding(settings, np.ones_like(rate) if unfolds else rate, unfolds)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fuseprop.backend import Call, HostArray, Program, place, span, touches
+from fuseprop.backend import Call, HostArray, Program
 
 UPDATES = {"momentum_sgd", "adam"}
 METRICS = {"argmax_equals", "threshold_equals"}
@@ -86,8 +86,11 @@ class RowsOfStep:
         self._flat: HostArray = update.operands[1]
         first = next(call for call in program.calls if call.operation == "take_rows")
         self._cursor, self._n = first.operands[2], len(first.options["out"])
-        self._of_rows = [span(array) for array in (*program.scratch, self._flat)]
-        self._scratch = {place(array) for array in program.scratch}
+        self._places, self._regions = program.memory.places, program.memory.regions
+        self._of_rows = self._regions[id(self._flat)]
+        for array in program.scratch:
+            self._of_rows |= self._regions[id(array)]
+        self._scratch = {self._places[id(array)] for array in program.scratch}
 
     def calls(self, program: Program, *, once: bool) -> list[Call]:
         """Return these rows' part of every call and, with `once`, the calls that belong to no row."""
@@ -104,7 +107,8 @@ class RowsOfStep:
     def _goes_by_rows(self, call: Call) -> bool:
         """Whether a call touches rows of the batch or goes by its cursor; others are made once."""
         at_cursor = any(operand is self._cursor for operand in call.operands)
-        return at_cursor or touches(call, self._of_rows)
+        touched = (*call.reads, *call.writes)
+        return at_cursor or any(self._of_rows & self._regions[id(array)] for array in touched)
 
     def _part(self, call: Call) -> Call:
         operands, options = call.operands, call.options
@@ -116,7 +120,7 @@ class RowsOfStep:
             case "put_rows":
                 values, cursor = operands
                 return replace(call, operands=(rows(values), cursor), options={"out": options["out"][start:]})
-            case "matmul" if place(options["out"]) in self._scratch:
+            case "matmul" if self._places[id(options["out"])] in self._scratch:
                 return replace(call, operands=(rows(operands[0]), operands[1]), options=self._all(options))
             case "matmul":
                 x, delta = operands[0].T, operands[1]
@@ -150,7 +154,8 @@ class RowsOfStep:
 
     def _gradient(self, view: HostArray) -> HostArray:
         """Return the view of `_own` at the place that a view of the network's gradients has there."""
-        offset = (place(view)[0] - place(self._flat)[0]) // self._flat.itemsize
+        (start, _), (at, _) = self._places[id(self._flat)], self._places[id(view)]
+        offset = (at - start) // self._flat.itemsize
         if not 0 <= offset <= len(self._flat) - view.size:
             raise CannotCutError
         return self._own[offset : offset + view.size].reshape(view.shape)

@@ -20,7 +20,7 @@ from fuseprop.backend import HostArray, Program
 from .folding import folding
 from .operations.calls import once
 from .operations.updates import UPDATE_BLOCK
-from .parts import CannotCutError, cut
+from .parts import CannotCutError, Parts, cut
 from .replay.compile import CompiledProgram
 from .threads.blas_limit import ONE_THREAD, multiplications
 from .threads.denormals import flushing
@@ -35,8 +35,7 @@ MULTIPLICATIONS = 1e8
 class Shared:
     """A step that threads take together; `run` takes it."""
 
-    def __init__(self, backend: Any, program: Program, threads: int) -> None:
-        parts = cut(program, threads)
+    def __init__(self, backend: Any, program: Program, parts: Parts) -> None:
         fold = folding(program)
         rows = [CompiledProgram(backend, part, fold) for part in parts.rows]
         sums = [_summing(parts.gradients, *part) for part in parts.ranges]
@@ -53,18 +52,17 @@ class Shared:
             side_by_side(self._updates)
 
 
-def sharing_threads(program: Program) -> int:
-    """Return how many threads share a step: as many as BLAS has if that pays, else 1."""
+def shared_parts(program: Program) -> Parts | None:
+    """Return a step in parts, one for each thread that BLAS has; None if it does not pay or cannot be cut."""
     gathered = [len(call.options["out"]) for call in program.calls if call.operation == "take_rows"]
     enough = gathered and multiplications(program) >= MULTIPLICATIONS
     threads = ONE_THREAD.outside() if enough else 1
     if threads == 1 or gathered[0] < ROWS_EACH * threads:
-        return 1
+        return None
     try:
-        cut(program, 1)
+        return cut(program, threads)
     except CannotCutError:
-        return 1
-    return threads
+        return None
 
 
 def side_by_side(tasks: Sequence[Callable[[], None]]) -> None:

@@ -6,9 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fuseprop.backend import Access, Backend, Call, Span, overlaps, place, span, touches
-from fuseprop.backend.access import OPERATIONS
-from fuseprop.backend.recording import RECORDED
+from fuseprop.backend import Access, Backend, Call, Memory, Program, Span, overlaps, span, touches
+from fuseprop.backend.program import OPERATIONS
 from fuseprop.testing.contract.access import CASES
 
 
@@ -22,8 +21,7 @@ class Identical:
         return self.ids == [id(array) for array in other]
 
 
-def test_whatever_can_be_recorded_is_declared_and_proved_by_the_contract():
-    assert set(OPERATIONS) == RECORDED
+def test_whatever_is_declared_is_proved_by_the_contract():
     assert {case.partition(",")[0] for case in CASES} == set(OPERATIONS)
 
 
@@ -108,8 +106,10 @@ def test_memory_is_told_apart_by_its_addresses():
     matrix, start = flat[4:16].reshape(3, 4), flat.ctypes.data
     assert span(flat) == (start, start + 96)
     assert span(matrix) == span(matrix.T) == (start + 16, start + 64)
-    assert place(matrix) == (start + 16, (3, 4))
-    assert place(matrix.T) == (start + 16, (4, 3))
+    turned = matrix.T
+    places = Memory([matrix, turned]).places
+    assert places[id(matrix)] == (start + 16, (3, 4))
+    assert places[id(turned)] == (start + 16, (4, 3))
     assert span(matrix[::-1]) == span(matrix)
     assert span(flat[4:16:3]) == (start + 16, start + 56)
     assert span(flat[15:3:-3]) == (start + 24, start + 64)
@@ -120,6 +120,27 @@ def test_memory_is_told_apart_by_its_addresses():
     assert not overlaps(flat, [flat[5:5]])
     assert Span(3, 5).meets([Span(0, 1), Span(4, 9)])
     assert not Span(3, 5).meets([Span(0, 3), Span(5, 9)])
+
+
+def test_a_program_tells_all_of_its_memory_at_once():
+    flat, alone, scratch = np.zeros(24, np.float32), np.zeros(3, np.float32), np.zeros((2, 3), np.float32)
+    head, matrix, empty = flat[:6], flat[4:16].reshape(3, 4), flat[5:5]
+    arrays = [flat, head, matrix, matrix.T, flat[16:], empty, alone, scratch]
+    calls = tuple(Call("copy", (array,), {"out": alone}) for array in arrays[:-1])
+    program = Program(calls, (scratch,))
+    memory = program.memory
+    assert memory is program.memory
+    assert set(memory.places) == set(memory.regions) == {id(array) for array in arrays}
+    for array in arrays:
+        assert memory.places[id(array)] == (array.ctypes.data, array.shape)
+        for other in arrays:
+            common = memory.regions[id(array)] & memory.regions[id(other)]
+            assert bool(common) == overlaps(array, [other])
+    assert memory.regions[id(flat)] == (
+        memory.regions[id(head)] | memory.regions[id(matrix)] | memory.regions[id(arrays[4])]
+    )
+    assert not memory.regions[id(empty)]
+    assert Program(()).memory.places == {}
 
 
 def test_addresses_are_those_of_the_array_that_is_asked_for():
@@ -167,7 +188,7 @@ def test_arrays_of_a_device_tell_where_they_are():
     turned = OnDevice(host.T, data=SimpleNamespace(ptr=1000))
     by_interface = OnDevice(host, __cuda_array_interface__={"data": (1040, False)})
     assert span(by_pointer) == span(turned) == (1000, 1048)
-    assert place(turned) == (1000, (4, 3))
+    assert Memory([turned]).places == {id(turned): (1000, (4, 3))}
     assert overlaps(by_pointer, [by_interface])
     assert not overlaps(by_pointer, [OnDevice(host, data=SimpleNamespace(ptr=1048))])
     with pytest.raises(TypeError, match=r"OnDevice has none of __array_interface__, data\.ptr and __cuda"):

@@ -7,7 +7,7 @@ import pytest
 from fuseprop_numpy import shared as module
 from fuseprop_numpy.parts import CannotCutError, cut, more_like
 from fuseprop_numpy.replay.compile import CompiledProgram
-from fuseprop_numpy.shared import Shared, sharing_threads, side_by_side
+from fuseprop_numpy.shared import Shared, shared_parts, side_by_side
 
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
 from fuseprop.backend import Call, Program
@@ -50,8 +50,11 @@ def test_an_epoch_in_parts_is_an_epoch(loss, weighted, rule, count):
         return training_of(loss, optimizer, weighted)
 
     whole = learn(made(), lambda backend, program: CompiledProgram(backend, program).run)
-    runs = [learn(made(), lambda backend, program: Shared(backend, program, count).run) for _ in range(2)]
-    for actual, again, expected in zip(*runs, whole, strict=True):
+    in_parts = [
+        learn(made(), lambda backend, program: Shared(backend, program, cut(program, count)).run)
+        for _ in range(2)
+    ]
+    for actual, again, expected in zip(*in_parts, whole, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-15)
         np.testing.assert_array_equal(actual, again)
 
@@ -60,16 +63,16 @@ def test_only_wide_batches_are_shared(monkeypatch):
     training = training_of()
     program = training.program(training.batches[0])
     monkeypatch.setattr(module.ONE_THREAD, "outside", lambda: 4)
-    assert sharing_threads(program) == 1
+    assert shared_parts(program) is None
     monkeypatch.setattr(module, "MULTIPLICATIONS", 10)
-    assert sharing_threads(program) == 1
+    assert shared_parts(program) is None
     monkeypatch.setattr(module, "ROWS_EACH", 6)
-    assert sharing_threads(program) == 4
+    assert len(shared_parts(program).rows) == 4
     monkeypatch.setattr(module, "ROWS_EACH", 7)
-    assert sharing_threads(program) == 1
+    assert shared_parts(program) is None
     monkeypatch.setattr(module, "ROWS_EACH", 6)
     monkeypatch.setattr(module.ONE_THREAD, "outside", lambda: 1)
-    assert sharing_threads(program) == 1
+    assert shared_parts(program) is None
 
 
 def test_fit_shares(monkeypatch):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from fuseprop.backend import HostArray, Shape
 
+from .calls import BoundCall, BoundCalls
 from .scratch import Operations
 
 
@@ -42,3 +44,10 @@ class ArrayOperations(Operations):
 
     def synchronize(self) -> None:
         return None
+
+
+class ArrayCalls(BoundCalls):
+    """Copies as prebound calls."""
+
+    def _copy(self, source: HostArray, *, out: HostArray) -> Iterable[BoundCall]:
+        yield np.copyto, (out, source)

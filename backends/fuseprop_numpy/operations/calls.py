@@ -41,6 +41,8 @@ def runner(calls: Sequence[BoundCall]) -> Runner:
 class BoundCalls:
     """A list of prebound calls under construction, and the arrays that they compute with.
 
+    Each family of operations is a subclass: a method `_matmul`, `_adam`, ... gives the calls of its operation.
+
     Attributes
     ----------
     bound : list of BoundCall
@@ -55,13 +57,9 @@ class BoundCalls:
         self._scratch: dict[Any, HostArray] = {}
         self.zero, self.half, self.one = map(self.number, (0.0, 0.5, 1.0))
 
-    def add(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Append a call."""
-        self.bound.append((function, arguments))
-
-    def keep(self, hits: HostArray, out: HostArray) -> None:
-        """Append out = hits, from truth values to 1 and 0."""
-        self.add(np.copyto, out, hits)
+    def keep(self, hits: HostArray, out: HostArray) -> Sequence[BoundCall]:
+        """Return the call out = hits, from truth values to 1 and 0."""
+        return [(np.copyto, (out, hits))]
 
     def temporary(self, name: str, shape: tuple[int, ...]) -> HostArray:
         """Return the temporary array of that name and shape, which one operation after the other may use."""

@@ -6,13 +6,14 @@ saves a pass.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
 
 from fuseprop.backend import Activation, HostArray
 
-from .calls import BoundCalls
+from .calls import BoundCall, BoundCalls
 from .dropout import bits_of, drop_calls, hash_calls, new_keys, set_keys
 from .scratch import Operations
 
@@ -80,28 +81,28 @@ class DenseOperations(Operations):
 class DenseCalls(BoundCalls):
     """The same as prebound calls; each method takes what the backend's method takes."""
 
-    def _matmul(self, a: HostArray, b: HostArray, *, out: HostArray) -> None:
-        self.add(np.dot, a, b, out)
+    def _matmul(self, a: HostArray, b: HostArray, *, out: HostArray) -> Iterable[BoundCall]:
+        yield np.dot, (a, b, out)
 
     def _bias_activation(
         self, z: HostArray, bias: HostArray | None, activation: Activation, *, out: HostArray
-    ) -> None:
+    ) -> Iterable[BoundCall]:
         if bias is not None:
             spread = self.temporary("spread", z.shape)
-            self.add(np.copyto, spread, bias)
-            self.add(np.add, z, spread, out)
+            yield np.copyto, (spread, bias)
+            yield np.add, (z, spread, out)
             z = out
         if activation == "sigmoid":
-            self.add(np.multiply, z, self.half, out)
-            self.add(np.tanh, out, out)
-            self.add(np.multiply, out, self.half, out)
-            self.add(np.add, out, self.half, out)
+            yield np.multiply, (z, self.half, out)
+            yield np.tanh, (out, out)
+            yield np.multiply, (out, self.half, out)
+            yield np.add, (out, self.half, out)
         elif activation == "tanh":
-            self.add(np.tanh, z, out)
+            yield np.tanh, (z, out)
         elif activation == "relu":
-            self.add(partial(np.maximum, z, self.zero, out=out))
+            yield partial(np.maximum, z, self.zero, out=out), ()
         elif out is not z:
-            self.add(np.copyto, out, z)
+            yield np.copyto, (out, z)
 
     def _activation_backward(
         self,
@@ -111,35 +112,38 @@ class DenseCalls(BoundCalls):
         *,
         out: HostArray,
         bias_gradient: HostArray,
-    ) -> None:
-        self._through(gradient, output, activation, out)
-        self.add(np.dot, self.ones(len(out)), out, bias_gradient)
+    ) -> Iterable[BoundCall]:
+        yield from self._through(gradient, output, activation, out)
+        yield np.dot, (self.ones(len(out)), out, bias_gradient)
 
     def _through(
         self, gradient: HostArray, output: HostArray, activation: Activation, out: HostArray
-    ) -> None:
-        """Append out = gradient * f'."""
+    ) -> Iterable[BoundCall]:
+        """Give the calls out = gradient * f'."""
+        if activation == "identity":
+            if out is not gradient:
+                yield np.copyto, (out, gradient)
+            return
         slope = self.temporary("spread", output.shape)
         if activation == "sigmoid":
-            self.add(np.subtract, self.one, output, slope)
-            self.add(np.multiply, output, slope, slope)
+            yield np.subtract, (self.one, output, slope)
+            yield np.multiply, (output, slope, slope)
         elif activation == "tanh":
-            self.add(np.multiply, output, output, slope)
-            self.add(np.subtract, self.one, slope, slope)
-        elif activation == "relu":
+            yield np.multiply, (output, output, slope)
+            yield np.subtract, (self.one, slope, slope)
+        else:
             positive = self.mask(output.shape)
-            self.add(np.greater, output, self.zero, positive)
-            self.add(np.copyto, slope, positive)
-        if activation != "identity":
-            self.add(np.multiply, gradient, slope, out)
-        elif out is not gradient:
-            self.add(np.copyto, out, gradient)
+            yield np.greater, (output, self.zero, positive)
+            yield np.copyto, (slope, positive)
+        yield np.multiply, (gradient, slope, out)
 
-    def _dropout(self, values: HostArray, rate: float, seed: int, step: HostArray, *, out: HostArray) -> None:
+    def _dropout(
+        self, values: HostArray, rate: float, seed: int, step: HostArray, *, out: HostArray
+    ) -> Iterable[BoundCall]:
         numbers = np.arange(values.size).astype(np.uint32)
         h, shifted = np.empty_like(numbers), np.empty_like(numbers)
         kept, bits = np.empty(values.shape, np.bool_), np.empty(values.shape, bits_of(values.dtype))
         keys, position = new_keys(), step.item
-        self.add(lambda: set_keys(seed, position(), keys))
-        self.bound += hash_calls(numbers, keys, h, shifted)
-        self.bound += drop_calls(values, out, h, rate, kept, bits)
+        yield lambda: set_keys(seed, position(), keys), ()
+        yield from hash_calls(numbers, keys, h, shifted)
+        yield from drop_calls(values, out, h, rate, kept, bits)

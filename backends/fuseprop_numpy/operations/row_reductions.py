@@ -6,13 +6,14 @@ what saves a pass.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
 
 from fuseprop.backend import HostArray
 
-from .calls import BoundCalls
+from .calls import BoundCall, BoundCalls
 from .scratch import Operations
 
 FEW_CLASSES = 64
@@ -192,33 +193,33 @@ class ReductionCalls(BoundCalls):
         *,
         losses: HostArray,
         gradient: HostArray,
-    ) -> None:
+    ) -> Iterable[BoundCall]:
         n, k = logits.shape
         total, picked = self.temporary("total", (n,)), self.temporary("picked", (n,))
         spread, flat = self.temporary("spread", (n, k)), gradient.reshape(-1)
-        first, at_label = np.arange(n) * k, np.empty(n, np.int64)
+        ones, first, at_label = self.ones(k), np.arange(n) * k, np.empty(n, np.int64)
 
         if k <= FEW_CLASSES:
             by_class = self.temporary("by_class", (k, n))
-            self.add(np.copyto, by_class, logits.T)
-            self.add(np.maximum.reduce, by_class, 0, None, total)
+            yield np.copyto, (by_class, logits.T)
+            yield np.maximum.reduce, (by_class, 0, None, total)
         else:
-            self.add(np.maximum.reduce, logits, 1, None, total)
-        self.add(np.copyto, spread, total[:, None])
-        self.add(np.subtract, logits, spread, gradient)
-        self.add(np.add, first, labels, at_label)
-        self.add(flat.take, at_label, None, picked, "clip")
-        self.add(np.exp, gradient, gradient)
-        self.add(np.dot, gradient, self.ones(k), total)
-        self.add(np.log, total, losses)
-        self.add(np.subtract, losses, picked, losses)
+            yield np.maximum.reduce, (logits, 1, None, total)
+        yield np.copyto, (spread, total[:, None])
+        yield np.subtract, (logits, spread, gradient)
+        yield np.add, (first, labels, at_label)
+        yield flat.take, (at_label, None, picked, "clip")
+        yield np.exp, (gradient, gradient)
+        yield np.dot, (gradient, ones, total)
+        yield np.log, (total, losses)
+        yield np.subtract, (losses, picked, losses)
 
-        self.add(np.divide, row_weights, total, total)
-        self.add(np.copyto, spread, total[:, None])
-        self.add(np.multiply, gradient, spread, gradient)
-        self.add(flat.take, at_label, None, picked, "clip")
-        self.add(np.subtract, picked, row_weights, picked)
-        self.add(flat.put, at_label, picked, "clip")
+        yield np.divide, (row_weights, total, total)
+        yield np.copyto, (spread, total[:, None])
+        yield np.multiply, (gradient, spread, gradient)
+        yield flat.take, (at_label, None, picked, "clip")
+        yield np.subtract, (picked, row_weights, picked)
+        yield flat.put, (at_label, picked, "clip")
 
     def _sigmoid_cross_entropy(
         self,
@@ -228,28 +229,28 @@ class ReductionCalls(BoundCalls):
         *,
         losses: HostArray,
         gradient: HostArray,
-    ) -> None:
+    ) -> Iterable[BoundCall]:
         e, loss, part = (self.temporary(name, logits.shape) for name in ("e", "loss", "part"))
         positive = self.mask(logits.shape)
         minus = self.number(-1.0)
-        self.add(np.greater_equal, logits, self.zero, positive)
-        self.add(np.copyto, gradient, positive)  # [z >= 0]
-        self.add(np.copysign, logits, minus, e)
-        self.add(np.exp, e, e)  # e^-|z|, for the loss and for the sigmoid
-        self.add(np.log1p, e, loss)
-        self.add(np.subtract, gradient, target, part)
-        self.add(np.multiply, part, logits, part)  # ([z >= 0] - t) z: never negative, and nothing cancels
+        yield np.greater_equal, (logits, self.zero, positive)
+        yield np.copyto, (gradient, positive)  # [z >= 0]
+        yield np.copysign, (logits, minus, e)
+        yield np.exp, (e, e)  # e^-|z|, for the loss and for the sigmoid
+        yield np.log1p, (e, loss)
+        yield np.subtract, (gradient, target, part)
+        yield np.multiply, (part, logits, part)  # ([z >= 0] - t) z: never negative, and nothing cancels
         if logits.shape[1] == 1:
-            self.add(np.add, loss, part, losses.reshape(logits.shape))
+            yield np.add, (loss, part, losses.reshape(logits.shape))
         else:
-            self.add(np.add, loss, part, loss)
-            self.add(np.dot, loss, self.ones(logits.shape[1]), losses)
+            yield np.add, (loss, part, loss)
+            yield np.dot, (loss, self.ones(logits.shape[1]), losses)
 
-        self.add(partial(np.maximum, gradient, e, out=gradient))  # the sigmoid: (1 or e) / (1 + e)
-        self.add(np.add, e, self.one, e)
-        self.add(np.divide, gradient, e, gradient)
-        self.add(np.subtract, gradient, target, gradient)
-        self.weigh(gradient, row_weights)
+        yield partial(np.maximum, gradient, e, out=gradient), ()  # the sigmoid: (1 or e) / (1 + e)
+        yield np.add, (e, self.one, e)
+        yield np.divide, (gradient, e, gradient)
+        yield np.subtract, (gradient, target, gradient)
+        yield from self.weigh(gradient, row_weights)
 
     def _half_poisson_deviance(
         self,
@@ -259,23 +260,23 @@ class ReductionCalls(BoundCalls):
         *,
         losses: HostArray,
         gradient: HostArray,
-    ) -> None:
+    ) -> Iterable[BoundCall]:
         d, loss, part = (self.temporary(name, logits.shape) for name in ("e", "loss", "part"))
         near = np.empty(logits.shape, np.bool_)
-        self.add(np.exp, logits, gradient)
-        self.add(np.subtract, gradient, target, gradient)
-        self.add(partial(np.maximum, target, self.number(np.finfo(d.dtype).tiny), out=d))
-        self.add(np.log, d, d)
-        self.add(np.subtract, logits, d, d)
-        self.add(np.multiply, target, d, part)
-        self.add(np.subtract, gradient, part, loss)
-        self.add(np.abs, d, part)
-        self.add(np.less_equal, part, self.one, near)
-        self.add(partial(np.expm1, d, part, where=near))
-        self.add(partial(np.subtract, part, d, part, where=near))
-        self.add(partial(np.multiply, part, target, loss, where=near))
-        self.add(np.dot, loss, self.ones(logits.shape[1]), losses)
-        self.weigh(gradient, row_weights)
+        yield np.exp, (logits, gradient)
+        yield np.subtract, (gradient, target, gradient)
+        yield partial(np.maximum, target, self.number(np.finfo(d.dtype).tiny), out=d), ()
+        yield np.log, (d, d)
+        yield np.subtract, (logits, d, d)
+        yield np.multiply, (target, d, part)
+        yield np.subtract, (gradient, part, loss)
+        yield np.abs, (d, part)
+        yield np.less_equal, (part, self.one, near)
+        yield partial(np.expm1, d, part, where=near), ()
+        yield partial(np.subtract, part, d, part, where=near), ()
+        yield partial(np.multiply, part, target, loss, where=near), ()
+        yield np.dot, (loss, self.ones(logits.shape[1]), losses)
+        yield from self.weigh(gradient, row_weights)
 
     def _squared_error(
         self,
@@ -286,30 +287,30 @@ class ReductionCalls(BoundCalls):
         *,
         losses: HostArray,
         gradient: HostArray,
-    ) -> None:
+    ) -> Iterable[BoundCall]:
         scale = self.temporary("total", losses.shape)
-        self.add(np.subtract, output, target, gradient)
-        self.add(partial(np.vecdot, gradient, gradient, out=losses))
-        self.add(np.multiply, losses, self.number(factor), losses)
-        self.add(np.multiply, row_weights, self.number(2 * factor), scale)
-        self.weigh(gradient, scale)
+        yield np.subtract, (output, target, gradient)
+        yield partial(np.vecdot, gradient, gradient, out=losses), ()
+        yield np.multiply, (losses, self.number(factor), losses)
+        yield np.multiply, (row_weights, self.number(2 * factor), scale)
+        yield from self.weigh(gradient, scale)
 
-    def weigh(self, gradient: HostArray, row_weights: HostArray) -> None:
-        """Append the calls that multiply each row by its weight."""
+    def weigh(self, gradient: HostArray, row_weights: HostArray) -> Iterable[BoundCall]:
+        """Give the calls that multiply each row by its weight."""
         weights = row_weights.reshape(-1, 1)
         if gradient.shape[1] > 1:
             spread = self.temporary("spread", gradient.shape)
-            self.add(np.copyto, spread, weights)
+            yield np.copyto, (spread, weights)
             weights = spread
-        self.add(np.multiply, gradient, weights, gradient)
+        yield np.multiply, (gradient, weights, gradient)
 
     # Metrics
 
-    def _argmax_equals(self, scores: HostArray, labels: HostArray, *, out: HostArray) -> None:
+    def _argmax_equals(self, scores: HostArray, labels: HostArray, *, out: HostArray) -> Iterable[BoundCall]:
         largest, equal = np.empty(len(scores), np.int64), np.empty(len(scores), np.bool_)
-        self.add(scores.argmax, 1, largest)
-        self.add(np.equal, largest, labels, equal)
-        self.keep(equal, out)
+        yield scores.argmax, (1, largest)
+        yield np.equal, (largest, labels, equal)
+        yield from self.keep(equal, out)
 
     def _threshold_equals(
         self,
@@ -319,11 +320,11 @@ class ReductionCalls(BoundCalls):
         target_threshold: float,
         *,
         out: HostArray,
-    ) -> None:
+    ) -> Iterable[BoundCall]:
         positive, expected = np.empty(scores.shape, np.bool_), np.empty(scores.shape, np.bool_)
         equal = np.empty(len(scores), np.bool_)
-        self.add(np.greater, scores, self.number(score_threshold), positive)
-        self.add(np.greater, target, self.number(target_threshold), expected)
-        self.add(np.equal, positive, expected, positive)
-        self.add(np.logical_and.reduce, positive, 1, None, equal)
-        self.keep(equal, out)
+        yield np.greater, (scores, self.number(score_threshold), positive)
+        yield np.greater, (target, self.number(target_threshold), expected)
+        yield np.equal, (positive, expected, positive)
+        yield np.logical_and.reduce, (positive, 1, None, equal)
+        yield from self.keep(equal, out)

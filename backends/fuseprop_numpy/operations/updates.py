@@ -6,7 +6,7 @@ by one; `UpdateCalls` are the same formulas as prebound calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -106,10 +106,6 @@ class UpdateOperations(Operations):
 class UpdateCalls(BoundCalls):
     """The rules as prebound calls; each method takes what the backend's method takes."""
 
-    def block(self, name: str, values: HostArray) -> HostArray:
-        """Return the temporary array of that name that every block of an update shares."""
-        return self.temporary(name, (min(UPDATE_BLOCK, len(values)),))
-
     def _momentum_sgd(
         self,
         values: HostArray,
@@ -119,17 +115,18 @@ class UpdateCalls(BoundCalls):
         *,
         decay_ranges: Sequence[tuple[int, int]],
         nesterov: bool,
-    ) -> None:
+    ) -> Iterable[BoundCall]:
         learning_rate, momentum, decay = (settings[i : i + 1].reshape(()) for i in range(3))
         folded_decay = self.number(0)
+        step_of_block = self.temporary("step", (min(UPDATE_BLOCK, len(values)),))
 
-        def update(ranges: Sequence[tuple[int, int]], folded: bool) -> Callable[[], None]:
+        def update(ranges: Sequence[tuple[int, int]], folded: bool) -> list[BoundCall]:
             calls: list[BoundCall] = []
             if folded and ranges:
                 calls.append((np.multiply, (decay, learning_rate, folded_decay)))
             for start, stop, decays in update_blocks(len(values), ranges):
                 w, g, v = values[start:stop], gradients[start:stop], velocities[start:stop]
-                step = self.block("step", values)[: stop - start]
+                step = step_of_block[: stop - start]
                 if decays:
                     calls.append((np.multiply, (w, folded_decay if folded else decay, step)))
                     calls.append((np.add, (step, g, step)))
@@ -145,11 +142,11 @@ class UpdateCalls(BoundCalls):
                     calls.append((np.add, (w, step, w)))
                 else:
                     calls.append((np.add, (w, v, w)))
-            return once(calls)
+            return calls
 
         # Whether there is any decay is known only when it runs: the settings may change between epochs.
         def either(folded: bool) -> Callable[[], None]:
-            plain, decaying = update((), folded), update(decay_ranges, folded)
+            plain, decaying = map(once, (update((), folded), update(decay_ranges, folded)))
 
             def momentum_sgd() -> None:
                 (decaying if decay else plain)()
@@ -157,13 +154,13 @@ class UpdateCalls(BoundCalls):
             return momentum_sgd
 
         if self.folding is None:
-            self.add(either(folded=False))
+            yield either(folded=False), ()
         elif not self.folding.unfolds:
-            self.add(either(folded=True))
+            yield either(folded=True), ()
         else:
             moving, standing = either(folded=True), either(folded=False)
-            self.add(lambda: moving() if learning_rate else standing())
-            self.add(np.divide, gradients, self.folding.scale, gradients)
+            yield lambda: moving() if learning_rate else standing(), ()
+            yield np.divide, (gradients, self.folding.scale, gradients)
 
     def _adam(
         self,
@@ -174,17 +171,19 @@ class UpdateCalls(BoundCalls):
         settings: HostArray,
         *,
         decay_ranges: Sequence[tuple[int, int]],
-    ) -> None:
+    ) -> Iterable[BoundCall]:
         rate, beta_1, beta_2, epsilon, decay = (settings[i : i + 1].reshape(()) for i in range(5))
         new_1, new_2 = self.number(0), self.number(0)
-        self.add(np.subtract, self.one, beta_1, new_1)
-        self.add(np.subtract, self.one, beta_2, new_2)
+        length = min(UPDATE_BLOCK, len(values))
+        step_of_block, part_of_block = (self.temporary(name, (length,)) for name in ("step", "part"))
+        yield np.subtract, (self.one, beta_1, new_1)
+        yield np.subtract, (self.one, beta_2, new_2)
 
-        def update(ranges: Sequence[tuple[int, int]]) -> Callable[[], None]:
+        def update(ranges: Sequence[tuple[int, int]]) -> list[BoundCall]:
             calls: list[BoundCall] = []
             for start, stop, decays in update_blocks(len(values), ranges):
                 w, g, m, v = (array[start:stop] for array in (values, gradients, first, second))
-                step, part = (self.block(name, values)[: stop - start] for name in ("step", "part"))
+                step, part = step_of_block[: stop - start], part_of_block[: stop - start]
                 if decays:
                     calls.append((np.multiply, (w, decay, step)))
                     calls.append((np.add, (step, g, step)))
@@ -201,11 +200,11 @@ class UpdateCalls(BoundCalls):
                 calls.append((np.multiply, (m, rate, step)))
                 calls.append((np.divide, (step, part, step)))
                 calls.append((np.subtract, (w, step, w)))
-            return once(calls)
+            return calls
 
-        plain, decaying = update(()), update(decay_ranges)
+        plain, decaying = map(once, (update(()), update(decay_ranges)))
 
         def adam() -> None:
             (decaying if decay else plain)()
 
-        self.add(adam)
+        yield adam, ()

@@ -14,22 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import Call, HostArray, Program, Shape, overlaps, place
+from fuseprop.backend import Call, HostArray, Program
 
 from ..folding import Folding, folding
-from ..operations.calls import runner
+from ..operations.arrays import ArrayCalls
+from ..operations.calls import BoundCall, runner
 from ..operations.dense import DenseCalls
 from ..operations.row_reductions import ReductionCalls
 from ..operations.updates import UpdateCalls
-from .position import cursor_of, visits
+from .position import Visit, with_visits
 
 
-class CompiledProgram(DenseCalls, ReductionCalls, UpdateCalls):
+class CompiledProgram(ArrayCalls, DenseCalls, ReductionCalls, UpdateCalls):
     """The prebound calls of one program; `run` makes them in order.
 
     Parameters
@@ -43,55 +43,50 @@ class CompiledProgram(DenseCalls, ReductionCalls, UpdateCalls):
 
     def __init__(self, backend: Any, program: Program, fold: Folding | None = None) -> None:
         super().__init__(backend.dtype)
-        self._backend = backend
         self.folding = fold or folding(program)
         self._program = program
-        self._hits: dict[tuple[int, Shape], HostArray] = {}
-        for _, group in groupby(program.calls, lambda call: id(cursor_of(call))):
-            calls = list(group)
-            cursor = cursor_of(calls[0])
-            if cursor is not None:
-                self._go_by(cursor, calls)
+        self._hits: dict[int, HostArray] = {}  # truth values to put, by `id` of what the program says to put
+        for part in self.parts():
+            if isinstance(part, Visit):
+                self.bound.append((part.step(self._hits), ()))
                 continue
-            for call in calls:
-                self._compile(call)
+            operands = part.operands
+            if self.folding is not None and "losses" in part.options:
+                operands = self._with_weights_scaled(operands, self.folding)
+            prebound = getattr(self, f"_{part.operation}", None)
+            if prebound is None:
+                method = getattr(backend, part.operation)
+                self.bound.append((partial(method, *operands, **part.options), ()))
+            else:
+                self.bound += prebound(*operands, **part.options)
         self.run = runner(self.bound)
 
-    def _go_by(self, cursor: HostArray, calls: Sequence[Call]) -> None:
-        for visit in visits(cursor, [self._with_hits(call) for call in calls]):
-            self.add(visit.step())
+    def parts(self) -> Sequence[Call | Visit]:
+        """Return what is compiled, in order: the program's calls, those at its cursor as visits."""
+        return with_visits(self._program.calls)
 
-    def _with_hits(self, call: Call) -> Call:
-        if call.operation != "put_rows":
-            return call
-        values, cursor = call.operands
-        return Call("put_rows", (self._hits.get(place(values), values), cursor), call.options)
+    def _with_weights_scaled(self, operands: Sequence[Any], fold: Folding) -> tuple[Any, ...]:
+        """Return a loss's operands with the row weights that the learning rate scales."""
+        output, target, row_weights, *others = operands
+        scaled = self.temporary("scaled", row_weights.shape)
+        if fold.unfolds:
+            self.bound.append((fold.set_scale, ()))
+        self.bound.append((np.multiply, (row_weights, fold.scale, scaled)))
+        return output, target, scaled, *others
 
-    def keep(self, hits: HostArray, out: HostArray) -> None:
-        """Append out = hits; or, if the program only puts `out` elsewhere, let it put the truth values."""
-        if self._is_only_put(out):
-            self._hits[place(out)] = hits
-        else:
-            super().keep(hits, out)
+    def keep(self, hits: HostArray, out: HostArray) -> Sequence[BoundCall]:
+        """Return the call out = hits; or none, if the program only puts `out`: then it puts the hits."""
+        if not self._is_only_put(out):
+            return super().keep(hits, out)
+        calls, places = self._program.calls, self._program.memory.places
+        put = [call.operands[0] for call in calls if call.operation == "put_rows"]
+        self._hits |= {id(values): hits for values in put if places[id(values)] == places[id(out)]}
+        return ()
 
     def _is_only_put(self, array: HostArray) -> bool:
-        if place(array) not in map(place, self._program.scratch):
+        calls, memory = self._program.calls, self._program.memory
+        place, own = memory.places[id(array)], memory.regions[id(array)]
+        if all(memory.places[id(each)] != place for each in self._program.scratch):
             return False
-        readers = [call for call in self._program.calls if call.operation != "put_rows"]
-        return not any(overlaps(array, call.reads) for call in readers)
-
-    def _compile(self, call: Call) -> None:
-        operands = call.operands
-        if self.folding is not None and "losses" in call.options:
-            output, target, row_weights, *others = operands
-            scaled = self.temporary("scaled", row_weights.shape)
-            if self.folding.unfolds:
-                self.add(self.folding.set_scale)
-            self.add(np.multiply, row_weights, self.folding.scale, scaled)
-            operands = output, target, scaled, *others
-        shorter = getattr(self, f"_{call.operation}", None)
-        if shorter is None:
-            method = getattr(self._backend, call.operation)
-            self.add(partial(method, *operands, **call.options))
-        else:
-            shorter(*operands, **call.options)
+        read = [each for call in calls if call.operation != "put_rows" for each in call.reads]
+        return not any(own & memory.regions[id(each)] for each in read)

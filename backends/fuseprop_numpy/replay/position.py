@@ -2,52 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fuseprop.backend import Call, HostArray
 
-
-def cursor_of(call: Call) -> HostArray | None:
-    """Return the cursor that a call goes by, None for calls without one."""
-    place = {"take_rows": 2, "put_rows": 1, "advance": 0}.get(call.operation)
-    cursor: HostArray | None = None if place is None else call.operands[place]
-    return cursor
+CURSOR = {"take_rows": 2, "put_rows": 1, "advance": 0}
+"""The operations that go by a cursor, and its place among their operands."""
 
 
 @dataclass
 class Visit:
-    """Calls that read the position once: they gather rows, put rows and move the position on."""
+    """Neighbouring calls that read the position once: they gather rows, put rows and move the position on."""
 
     cursor: HostArray
     rows: int
+    calls: list[Call] = field(default_factory=list)
     order: HostArray | None = None
-    gathers: list[tuple[Callable[..., object], HostArray]] = field(default_factory=list)
+    gathers: list[tuple[HostArray, HostArray]] = field(default_factory=list)
     puts: list[tuple[HostArray, HostArray]] = field(default_factory=list)
     by: int = 0
 
     def takes(self, call: Call) -> bool:
         """Add a call if it fits in; return whether it did."""
-        rows = rows_of(call)
-        if self.by or rows not in (self.rows, None):
+        cursor, rows = call.operands[CURSOR[call.operation]], rows_of(call)
+        if self.by or cursor is not self.cursor or rows not in (self.rows, None):
             return False
         match call.operation, call.operands:
             case "take_rows", (source, order, _):
                 if self.puts or not (self.order is None or self.order is order):
                     return False
                 self.order = order
-                self.gathers.append((source.take, call.options["out"]))
+                self.gathers.append((source, call.options["out"]))
             case "put_rows", (values, _):
                 self.puts.append((call.options["out"], values))
             case _, (_, by):
                 self.by = by
+        self.calls.append(call)
         return True
 
-    def step(self) -> Callable[[], None]:
-        """Return a function that makes these calls."""
+    def step(self, instead: Mapping[int, HostArray]) -> Callable[[], None]:
+        """Return a function that makes these calls; it puts `instead[id(values)]` for values that are in there."""
         position: Callable[[], int] = self.cursor.item
         cursor, rows, order, by = self.cursor, self.rows, self.order, self.by
-        gathers, puts = tuple(self.gathers), tuple(self.puts)
+        gathers = tuple((source.take, out) for source, out in self.gathers)
+        puts = tuple((out, instead.get(id(values), values)) for out, values in self.puts)
 
         def at_position() -> None:
             start = position()
@@ -64,13 +63,16 @@ class Visit:
         return at_position
 
 
-def visits(cursor: HostArray, calls: Sequence[Call]) -> list[Visit]:
-    """Return the visits that make neighbouring calls at one cursor, in their order."""
-    made: list[Visit] = []
+def with_visits(calls: Sequence[Call]) -> list[Call | Visit]:
+    """Return calls in their order, those that go by a cursor as visits."""
+    made: list[Call | Visit] = []
     for call in calls:
-        if not made or not made[-1].takes(call):
-            made.append(Visit(cursor, rows_of(call) or 0))
-            made[-1].takes(call)
+        if call.operation not in CURSOR:
+            made.append(call)
+        elif not made or not isinstance(last := made[-1], Visit) or not last.takes(call):
+            visit = Visit(call.operands[CURSOR[call.operation]], rows_of(call) or 0)
+            visit.takes(call)
+            made.append(visit)
     return made
 
 

@@ -4,12 +4,11 @@
 """
 
 from ..installing import how_to_install
-from .access import Access
-from .aliasing import Span, overlaps, place, span, touches
+from .aliasing import Memory, Place, Span, overlaps, span
 from .array import INTEGER, A, Array, HostArray, Shape
 from .errors import BackendUnavailable, OutOfMemory
 from .finding import Finding
-from .program import Call, Program, Runner, replay_by_calling
+from .program import Access, Call, Program, Runner, replay_by_calling, touches
 from .protocol import Activation, AnyBackend, Backend
 
 __all__ = [
@@ -24,14 +23,15 @@ __all__ = [
     "Call",
     "Finding",
     "HostArray",
+    "Memory",
     "OutOfMemory",
+    "Place",
     "Program",
     "Runner",
     "Shape",
     "Span",
     "how_to_install",
     "overlaps",
-    "place",
     "replay_by_calling",
     "span",
     "touches",

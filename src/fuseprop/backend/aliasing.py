@@ -1,16 +1,17 @@
-"""Which arrays share memory: views of one buffer are told apart by the addresses that they span."""
+"""Which arrays share memory: views of one buffer are told apart by the addresses that they span.
+
+`span` and `overlaps` are asked for one array; `Memory` finds where many are in one pass.
+"""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from .array import Shape
-from .program import Call
 
 
 class Span(NamedTuple):
@@ -28,11 +29,41 @@ class Span(NamedTuple):
         return False
 
 
+Place: TypeAlias = tuple[int, Shape]
+"""The address of an array's first element, and its shape. Contiguous views with equal places are the same."""
+
+
+class Memory:
+    """Where arrays are, found in one pass: what else is asked of them is looked up.
+
+    The addresses at which arrays begin and end divide the memory into regions, numbered from 0. An int stands
+    for a set of them, with bit i for region i: ``a & b`` is what two sets have in common.
+
+    Attributes
+    ----------
+    places : {id(array): Place}
+        Those of all arrays, which must live as long as this is used.
+    regions : {id(array): int}
+        The regions that each array spans, as `span` does: arrays share memory if they have one in common.
+    """
+
+    def __init__(self, arrays: Iterable[Any]) -> None:
+        known = {key: _where(array) for key, array in {id(array): array for array in arrays}.items()}
+        borders = {address for each in known.values() for address in each.span}
+        above = {address: 1 << i for i, address in enumerate(sorted(borders))}  # the region that begins there
+        self.places: dict[int, Place] = {}
+        self.regions: dict[int, int] = {}
+        for key, each in known.items():
+            start, stop = each.span
+            self.places[key] = each.place
+            self.regions[key] = above[stop] - above[start]
+
+
 @dataclass(slots=True)
 class _Known:
     alive: Any  # a weak reference
     span: Span
-    place: tuple[int, Shape]
+    place: Place
 
 
 _known: dict[int, _Known] = {}
@@ -48,19 +79,9 @@ def span(array: Any) -> Span:
     return _where(array).span
 
 
-def place(array: Any) -> tuple[int, Shape]:
-    """Return where an array begins, and its shape; contiguous views that agree in both are the same."""
-    return _where(array).place
-
-
 def overlaps(array: Any, others: Iterable[Any]) -> bool:
     """Whether the bytes from the first to the last of an array meet those of one of the others."""
     return _where(array).span.meets(map(span, others))
-
-
-def touches(call: Call, spans: Sequence[Span]) -> bool:
-    """Whether a call reads or writes any of this memory."""
-    return any(span(array).meets(spans) for array in chain(call.reads, call.writes))
 
 
 def _where(array: Any) -> _Known:

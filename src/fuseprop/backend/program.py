@@ -1,12 +1,106 @@
-"""What a backend replays: the calls of a training step, written down, and what runs them again."""
+"""What a backend replays: the calls of a training step, what each reads and writes, what runs them again.
+
+What an operation reads and writes is declared by the names of its parameters (`accesses`, `Access`); a call
+has the arrays themselves, and a program has where they all are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from functools import cached_property
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
-from .access import OPERATIONS, Access, argument
+from .aliasing import Memory, Span, span
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+Parameter: TypeAlias = tuple[str, int]
+"""The name of a parameter, and its place among all of the operation."""
+
+OPERATIONS: dict[str, Access] = {}
+"""By name, what each operation of the protocol reads and writes; `accesses` fills it."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The parameters of an operation whose arrays it reads, and those whose arrays it writes.
+
+    An array is read if the result depends on what it holds, and written if the operation may change any of
+    its elements. A parameter may be both. Its argument is an array, None, a sequence of these, or a `Call`,
+    which stands for all that this call reads or writes.
+
+    Attributes
+    ----------
+    reads, writes : tuple of Parameter
+    unless : mapping
+        {parameter: (other, value)}: the parameter is not read where the argument for `other` is that value.
+    """
+
+    reads: tuple[Parameter, ...]
+    writes: tuple[Parameter, ...]
+    unless: Mapping[str, tuple[Parameter, object]]
+
+    @classmethod
+    def of(
+        cls,
+        method: Callable[..., Any],
+        *,
+        reads: str = "",
+        writes: str = "",
+        unless: Mapping[str, tuple[str, object]] | None = None,
+    ) -> Self:
+        """Declare what a method reads and writes, as names of its parameters divided by spaces.
+
+        Raises ValueError for a name that is none of its parameters.
+        """
+        places = {name: place for place, name in enumerate(list(inspect.signature(method).parameters)[1:])}
+
+        def parameter(name: str) -> Parameter:
+            if name not in places:
+                raise ValueError(
+                    f"{method.__name__} has no parameter {name}; its parameters are {', '.join(places)}."
+                )
+            return name, places[name]
+
+        return cls(
+            tuple(map(parameter, reads.split())),
+            tuple(map(parameter, writes.split())),
+            {
+                parameter(name)[0]: (parameter(other), value)
+                for name, (other, value) in (unless or {}).items()
+            },
+        )
+
+    def read_by(self, operands: Sequence[Any], options: Mapping[str, Any]) -> Sequence[Parameter]:
+        """Return the parameters that a call with these operands and options reads."""
+        if not self.unless:
+            return self.reads
+        unread = [
+            name
+            for name, (other, value) in self.unless.items()
+            if argument(other, operands, options) == value
+        ]
+        return [parameter for parameter in self.reads if parameter[0] not in unread]
+
+
+def argument(parameter: Parameter, operands: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Return the argument for a parameter; None for one that has its default."""
+    name, place = parameter
+    return operands[place] if place < len(operands) else options.get(name)
+
+
+def accesses(
+    *, reads: str = "", writes: str = "", unless: Mapping[str, tuple[str, object]] | None = None
+) -> Callable[[Method], Method]:
+    """Return a decorator that declares what a method of the protocol reads and writes; see `Access.of`."""
+
+    def declare(method: Method) -> Method:
+        OPERATIONS[method.__name__] = Access.of(method, reads=reads, writes=writes, unless=unless)
+        return method
+
+    return declare
 
 
 @dataclass(frozen=True)
@@ -31,21 +125,17 @@ class Call:
     options: Mapping[str, Any]
     access: Access | None = None
 
-    @property
+    @cached_property
     def reads(self) -> list[Any]:
         """The arrays that the result depends on. Raises LookupError if they are declared nowhere."""
         return self._touched("reads")
 
-    @property
+    @cached_property
     def writes(self) -> list[Any]:
         """The arrays that the call may change. Raises LookupError if they are declared nowhere."""
         return self._touched("writes")
 
     def _touched(self, kind: Literal["reads", "writes"]) -> list[Any]:
-        """Return the arrays of the parameters of that kind, found once."""
-        found: list[Any] | None = self.__dict__.get(kind)
-        if found is not None:
-            return found
         access = self.access or OPERATIONS.get(self.operation)
         if access is None:
             raise LookupError(
@@ -54,23 +144,32 @@ class Call:
             )
         operands, options = self.operands, self.options
         parameters = access.writes if kind == "writes" else access.read_by(operands, options)
-        found = _arrays([argument(each, operands, options) for each in parameters], kind)
-        self.__dict__[kind] = found
+        found: list[Any] = []
+        for name, place in parameters:
+            given = operands[place] if place < len(operands) else options.get(name)
+            if isinstance(given, _HOLDERS):
+                found += _arrays_in(given, kind)
+            elif given is not None:
+                found.append(given)
         return found
 
 
-def _arrays(arguments: Iterable[Any], kind: Literal["reads", "writes"]) -> list[Any]:
-    """Return the arrays among arguments: also those in sequences, and what a `Call` reads or writes."""
-    found: list[Any] = []
-    for given in arguments:
-        if isinstance(given, _HOLDERS):
-            found += getattr(given, kind) if isinstance(given, Call) else _arrays(given, kind)
-        elif given is not None:
-            found.append(given)
-    return found
-
-
 _HOLDERS = (Call, tuple, list)
+"""The arguments that stand for more than one array."""
+
+
+def _arrays_in(given: Any, kind: Literal["reads", "writes"]) -> list[Any]:
+    """Return the arrays of an argument: what a `Call` reads or writes, those of a sequence, or the array."""
+    if isinstance(given, Call):
+        return given.reads if kind == "reads" else given.writes
+    if isinstance(given, tuple | list):
+        return [array for each in given for array in _arrays_in(each, kind)]
+    return [] if given is None else [given]
+
+
+def touches(call: Call, spans: Sequence[Span]) -> bool:
+    """Whether a call reads or writes any of this memory."""
+    return any(span(array).meets(spans) for array in (*call.reads, *call.writes))
 
 
 @dataclass(frozen=True)
@@ -91,6 +190,12 @@ class Program:
 
     calls: tuple[Call, ...]
     scratch: tuple[Any, ...] = ()
+
+    @cached_property
+    def memory(self) -> Memory:
+        """Where all arrays are that the calls read and write, and those of `scratch`."""
+        touched = [array for call in self.calls for array in (*call.reads, *call.writes)]
+        return Memory([*touched, *self.scratch])
 
 
 Runner: TypeAlias = Callable[[int], None]

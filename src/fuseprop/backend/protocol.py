@@ -27,9 +27,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from .access import accesses
 from .array import A, Array, HostArray, Shape
-from .program import Program, Runner
+from .program import Program, Runner, accesses
 
 Activation: TypeAlias = Literal["identity", "sigmoid", "tanh", "relu"]
 
