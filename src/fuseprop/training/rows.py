@@ -26,21 +26,19 @@ class Examples:
 
     Attributes
     ----------
-    features : Features
-        X (N, d).
+    x : Array, (N, d), or None
+        None where the rows of a batch are written to `Batch.x` before its step.
     target : Array, (N, k) or (N,)
     labels : Array, (N,), or None
         Class numbers, where classes are exclusive.
+    features : Features
+        Where x is from, and what sends the rows of a batch where it is None.
     """
 
-    features: Features
+    x: Array | None
     target: Array
     labels: Array | None
-
-    @property
-    def x(self) -> Array | None:
-        """X (N, d) on the device; None where the rows of a batch are written to `Batch.x` before its step."""
-        return self.features.x
+    features: Features
 
     @property
     def rows(self) -> int:
@@ -105,7 +103,8 @@ class Rows:
         values, labels = self.targets.values, self.targets.labels
         on_device = None if labels is None else backend.from_host(labels, dtype=INTEGER)
         target = on_device if on_device is not None and values is labels else backend.from_host(values)
-        return Examples(Features(backend, self.X, shares=self.shares), target, on_device)
+        features = Features(backend, self.X, shares=self.shares)
+        return Examples(features.x, target, on_device, features)
 
 
 def check_rows(stack: Stack, X: object, target: object, sample_weight: object = None) -> Rows:
