@@ -41,7 +41,7 @@ def runner(calls: Sequence[BoundCall]) -> Runner:
 class BoundCalls:
     """A list of prebound calls under construction, and the arrays that they compute with.
 
-    Each family of operations is a subclass: a method `_matmul`, `_adam`, ... gives the calls of it.
+    Each family of operations is a subclass: a method `_matmul`, `_adam`, ... gives the calls of one.
 
     Attributes
     ----------
