@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -46,14 +47,18 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         if device != "cpu":
             raise BackendUnavailable(f'The numpy backend computes on "cpu" only, {device!r} was asked for.')
         super().__init__(np.dtype(dtype))
+        # Cut for threads: those whose products stay within one of them. A program that is gone needs none.
+        self._shared: WeakValueDictionary[int, Program] = WeakValueDictionary()
 
     def compile(self, program: Program) -> Runner:
         parts = shared_parts(program)
+        if parts is not None:
+            self._shared[id(program)] = program
         return flushing((prebound(self, program) if parts is None else Shared(self, program, parts)).run)
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
         small = max(map(multiplications, programs), default=0) < ENOUGH
-        alone = small or any(shared_parts(program) is not None for program in programs)
+        alone = small or any(self._shared.get(id(program)) is program for program in programs)
         return ONE_THREAD.hold() if alone else nullcontext()
 
 

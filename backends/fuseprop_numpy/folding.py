@@ -9,7 +9,7 @@ import numpy as np
 from fuseprop.backend import HostArray, Program
 
 LINEAR = {"matmul", "activation_backward", "dropout"}
-"""Operations linear in the gradient: they make of a scaled gradient one that is scaled alike."""
+"""Operations linear in the gradient."""
 
 
 @dataclass(frozen=True)

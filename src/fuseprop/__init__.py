@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from .callbacks import EarlyStopping
     from .callbacks.history import History
     from .data import Table, UnlikeTrainingWarning, load_table
-    from .estimators import MLPClassifier, MLPRegressor, from_sklearn, to_sklearn  # noqa: F401
+    from .estimators import MLPClassifier as MLPClassifier
+    from .estimators import MLPRegressor as MLPRegressor
+    from .estimators import from_sklearn as from_sklearn
+    from .estimators import to_sklearn as to_sklearn
     from .inspection import Trace, gradcheck
     from .layers.dense import Dense, mlp
     from .model.files import ModelFileError

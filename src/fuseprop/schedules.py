@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 from .checks.settings import is_finite_number
 
+__all__ = ["Constant", "Cosine", "Exponential", "InverseScaling", "Schedule", "Step"]
+
 Schedule: TypeAlias = Callable[[int], float]
 """epoch e = 0, 1, 2, ... -> learning rate."""
 

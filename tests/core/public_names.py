@@ -33,8 +33,6 @@ LIST = Path(__file__).with_suffix(".txt")
 OURS = ("fuseprop", "fuseprop_numpy", "fuseprop_cupy")
 
 OF_SCIKIT_LEARN = ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"]
-SCHEDULES = ["Constant", "Cosine", "Exponential", "InverseScaling", "Schedule", "Step"]
-
 MODULES = {
     "fuseprop": ["__all__", *OF_SCIKIT_LEARN],
     "fuseprop.backend": ["__all__"],
@@ -46,7 +44,7 @@ MODULES = {
     "fuseprop.metrics": ["__all__"],
     "fuseprop.optimizers": ["__all__"],
     "fuseprop.plots": ["__all__"],
-    "fuseprop.schedules": SCHEDULES,
+    "fuseprop.schedules": ["__all__"],
     "fuseprop.testing": ["__all__"],
     "fuseprop_cupy": ["CupyBackend"],
     "fuseprop_numpy": ["NumpyBackend"],

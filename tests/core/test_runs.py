@@ -20,7 +20,9 @@ class Epoch:
         self.fails_at = fails_at
         self.optimizer = MomentumSGD()
         full, last = self.step(BATCH), self.step(ROWS % BATCH)
-        self.runs = CompiledEpoch(self.backend, (), [(full, ROWS // BATCH), (last, 1)], self.cursor, BATCH)
+        self.compiled = CompiledEpoch(
+            self.backend, (), [(full, ROWS // BATCH), (last, 1)], self.cursor, BATCH
+        )
 
     def step(self, rows):
         def replay(times):
@@ -35,15 +37,15 @@ class Epoch:
 
 def test_equal_steps_are_one_call():
     epoch = Epoch()
-    epoch.runs.take(epoch.optimizer)
+    epoch.compiled.take(epoch.optimizer)
     assert epoch.said == [3, 1]
     assert epoch.cursor[0] == ROWS
     assert epoch.optimizer.steps == 4
 
 
-def test_who_looks_on_is_told_each():
+def test_functions_before_and_after_are_called_with_each_number():
     epoch = Epoch()
-    epoch.runs.take(
+    epoch.compiled.take(
         epoch.optimizer,
         before=lambda number: epoch.said.append(f"before {number}"),
         after=lambda number: epoch.said.append(f"after {number}"),
@@ -56,7 +58,7 @@ def test_who_looks_on_is_told_each():
 def test_an_interrupted_epoch_counts_the_steps_taken(fails_at, taken):
     epoch = Epoch(fails_at)
     with pytest.raises(KeyboardInterrupt):
-        epoch.runs.take(epoch.optimizer)
+        epoch.compiled.take(epoch.optimizer)
     assert epoch.optimizer.steps == taken
 
 
@@ -67,6 +69,6 @@ def test_an_interruption_after_the_last_step_counts_them_all():
 
     epoch = Epoch()
     with pytest.raises(KeyboardInterrupt):
-        epoch.runs.take(epoch.optimizer, after=stop)
+        epoch.compiled.take(epoch.optimizer, after=stop)
     assert np.array_equal(epoch.cursor, [ROWS])
     assert epoch.optimizer.steps == 4

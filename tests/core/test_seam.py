@@ -48,6 +48,21 @@ class Lacking:
         return getattr(self._own, name)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("protocol_version", "1"), ("protocol_version", None), ("protocol_version", True)]
+)
+@pytest.mark.parametrize(
+    ("room_name", "room"), [("chunk_bytes", "4 MiB"), ("chunk_bytes", 0), ("chunk_bytes", 1e6)]
+)
+def test_options_are_whole_numbers(name, value, room_name, room):
+    for option, said in ((name, value), (room_name, room)):
+        mistaken = type("Mistaken", (NumpyBackend,), {option: said})
+        with pytest.raises(
+            BackendUnavailable, match=f"Mistaken says {option}={said!r}, where a whole number"
+        ):
+            check_backend(mistaken())
+
+
 def test_all_members_of_the_protocol_are_required():
     assert {"name", "dtype", "matmul", "compile", "session"} <= set(REQUIRED)
     assert not set(REQUIRED) & set(OPTIONAL)

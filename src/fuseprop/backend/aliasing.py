@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 from .array import Shape
@@ -113,10 +114,11 @@ def _memory(array: Any) -> tuple[int, tuple[int, ...] | None]:
 
 
 def _span(array: Any, address: int, strides: tuple[int, ...] | None) -> Span:
-    if not array.nbytes:
+    size = prod(array.shape) * array.dtype.itemsize
+    if not size:
         return Span(0, 0)
     if strides is None:
-        return Span(address, address + array.nbytes)
+        return Span(address, address + size)
     ways = [(length - 1) * stride for length, stride in zip(array.shape, strides, strict=True)]
     before, after = sum(way for way in ways if way < 0), sum(way for way in ways if way > 0)
     return Span(address + before, address + after + array.dtype.itemsize)

@@ -55,7 +55,8 @@ class Access:
 
         Raises ValueError for a name that is none of its parameters.
         """
-        places = {name: place for place, name in enumerate(list(inspect.signature(method).parameters)[1:])}
+        names = [name for name in inspect.signature(method).parameters if name != "self"]
+        places = {name: place for place, name in enumerate(names)}
 
         def parameter(name: str) -> Parameter:
             if name not in places:
@@ -183,7 +184,7 @@ class Program:
     ----------
     calls : tuple of Call
     scratch : tuple of Array
-        Arrays that the program writes before it reads them, and nobody reads after it: a replay may leave
+        Arrays that the program writes before it reads them, and no later call reads: a replay may leave
         anything in them, and may lay out or scale what they would hold as it likes. Any other array ends as
         the calls leave it.
     """

@@ -41,9 +41,15 @@ def check_backend(backend: object) -> None:
     if isinstance(backend, type) or len(missing) > len(REQUIRED) // 2:
         got = f"the class {kind}" if isinstance(backend, type) else f"{backend!r:.100}"
         raise TypeError(f"backend must be a backend object (device= takes names), got {got}.")
+    for name in OPTIONAL:
+        value = option(backend, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < (name == "chunk_bytes"):
+            raise BackendUnavailable(
+                f"the backend {kind} says {name}={value!r:.60}, where a whole number is expected, such as "
+                f"{OPTIONAL[name]}."
+            )
     if version != VERSION:
-        newer = isinstance(version, int) and version > VERSION
-        whose = "fuseprop" if newer else kind
+        whose = "fuseprop" if version > VERSION else kind
         raise BackendUnavailable(
             f"{kind} was written for version {version} of the seam between fuseprop and its backends, and "
             f"this fuseprop has version {VERSION}. Install a newer {whose}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..callbacks import Callback, Together, check_callbacks
@@ -58,6 +58,14 @@ class Monitor:
         self._together = Together(callbacks)
         self.callbacks = self._together.callbacks
         self._epochs_left = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what fuseprop's callbacks carry: see `Together`."""
+        return self._together.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let fuseprop's callbacks go on from what they carried."""
+        self._together.load_state_dict(state)
 
     def batch_notifier(self, history: History) -> Callable[[int], None] | None:
         """Return what calls `batch_end` on fuseprop's callbacks that have it; None where none has."""

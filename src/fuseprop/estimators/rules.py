@@ -174,7 +174,10 @@ class StochasticRules:
         self.optimizer.weight_decay = float(decay[0]) if is_same else decay
 
     def train_loss(self, results: EpochResults, history: History) -> float:
-        """Return the loss without the penalty; set `loss_`, the loss with it."""
+        """Return the loss without the penalty.
+
+        The loss with it becomes `loss_` and the next entry of `loss_curve_`; `n_iter_` and `t_` count.
+        """
         order, losses, sums = results.order, results.losses, results.sums
         outputs = targets = losses  # which are not read unless `by_output`
         if self._outputs is not None:
@@ -324,6 +327,7 @@ class Improvement:
         by_score = bool(estimator.early_stopping)
         best = estimator.best_validation_score_ if by_score else estimator.best_loss_
         lowest = inf if best is None else -best if by_score else best
+        # scikit-learn ends after more than `n_iter_no_change` epochs, not after as many.
         patience = Patience(estimator.n_iter_no_change + 1, estimator._no_improvement_count)
         return cls(estimator.tol, lowest, patience, by_score)
 

@@ -51,8 +51,7 @@ class Optimizer(Protocol):
         """Set the moments and `steps` to 0."""
 
 
-def check_optimizer(optimizer: Optimizer) -> Optimizer:
-    """Return `optimizer`; raise TypeError for a name, a class, and anything else that is no optimizer."""
+def check_optimizer(optimizer: object) -> None:
+    """Raise TypeError for a name, a class, and anything else that is no optimizer."""
     methods = ("prepare", "update", "reset")
     check_methods("optimizer", optimizer, methods, "an optimizer object such as Adam(learning_rate=0.001)")
-    return optimizer

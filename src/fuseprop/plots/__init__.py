@@ -1,4 +1,7 @@
-"""Pictures: what is in one, and how matplotlib draws it. Only drawing needs matplotlib, the extra "plots"."""
+"""Pictures: what is in one, as numbers and words, and how matplotlib draws it.
+
+Only drawing needs matplotlib, the extra "plots".
+"""
 
 from .draw import PlotsUnavailable, check_plot, save_figure
 from .figure import Curve, Figure, Panel, Regions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -30,6 +30,12 @@ class Listeners(Protocol):
 
     def end(self, history: History, error: BaseException | None = None) -> None:
         """Training has ended, by `error` where there is one."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the callbacks carry."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the callbacks, which have been started, go on from what they carried."""
 
     def batch_notifier(self, history: History) -> Callable[[int], None] | None:
         """Return what calls `batch_end` on the callbacks that have it; None where none has."""

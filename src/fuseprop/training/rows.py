@@ -95,8 +95,8 @@ class Rows:
 
     def split(self, rng: np.random.Generator, fraction: float, loss: Loss) -> tuple[Rows, Rows]:
         """Return the rows to learn from and those to hold out: see `split_rows`."""
-        kept, held_out = split_rows(rng, len(self), fraction, self.targets.classes(loss))
-        return self.take(kept), self.take(held_out)
+        kept, held_out = split_rows(rng, len(self), fraction, self.own_targets.classes(loss))
+        return self.take(self.order[kept]), self.take(self.order[held_out])
 
     def upload(self, backend: AnyBackend) -> Examples:
         """Copy all N rows and their targets to the device; X as `shares` says."""

@@ -54,7 +54,7 @@ class Rules(Protocol):
         """Return what the rules carry from one epoch to the next, as plain data."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Go on from what `state_dict` returned; to be called after `start`, which begins anew."""
 
 
 class FitRules:
@@ -74,10 +74,12 @@ class FitRules:
         self._squares, self._validation = squares, validation
         self._best = BestWeights(self._stack.parameters)
         self._kept = ""  # which weights `settle` has kept, in words
+        self._judged = 0  # the optimizer's steps when an epoch was judged last
 
     def start(self) -> None:
         """Keep the starting weights."""
         self._best.start()
+        self._judged = self._optimizer.steps
 
     def begin_epoch(self, sums: HostArray) -> None:
         """Do nothing: the optimizer has the user's settings."""
@@ -101,6 +103,7 @@ class FitRules:
         """Keep the weights of the epoch with the lowest score."""
         self._best.offer(history.score, history.epochs)
         history.best_epoch = self._best.epoch
+        self._judged = self._optimizer.steps
 
     def finish(self, history: History) -> None:
         """Call the end "finished", unless a callback has given another reason."""
@@ -109,7 +112,7 @@ class FitRules:
     def settle(self, history: History) -> None:
         """Restore the best weights where `history.restore_best` says so, or the last ones are not finite."""
         self._kept = "of the last step"
-        complete = history.stop_reason not in (None, "interrupted")  # no step since the last epoch's end
+        complete = self._optimizer.steps == self._judged
         if history.restore_best:
             if not (complete and self._best.epoch == history.epochs):
                 self._restore()

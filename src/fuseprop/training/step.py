@@ -39,7 +39,7 @@ class Batch:
 
     @property
     def scratch(self) -> list[Array]:
-        """The arrays that no later step reads: all but the row weights and the outputs after dropout."""
+        """Arrays that no later step reads; a replay keeps what dropout leaves, although none reads it."""
         return [
             *(self.x, self.target, self.labels, self.losses, self.hits),
             *self.outputs,
@@ -129,8 +129,9 @@ def bytes_of_a_row(backend: AnyBackend, stack: Stack, *, backward: bool = True, 
 class EpochState:
     """The state of an epoch on the device: its order and cursor, and the results of its steps.
 
-    order (N,) int64, cursor (1,) int64, losses and hits (N,) in the epoch's order; where rows are weighted,
-    row_weights (N,) in the epoch's order, each batch summing to 1, and positions (N,) = 0, 1, 2, ...
+    Of the n rows of an epoch: order (n,) int64, cursor (1,) int64, losses and hits (n,) in the epoch's order;
+    where rows are weighted, row_weights (n,) in that order, each batch summing to 1, and positions (n,) = 0,
+    1, 2, ...
     """
 
     order: Array

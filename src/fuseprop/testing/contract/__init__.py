@@ -1,4 +1,7 @@
-"""What every backend must do: each operation against its formula in float64, and networks as a whole."""
+"""What every backend must do: each operation against its formula in float64, and networks as a whole.
+
+`BackendContract` joins the tests of the modules; a backend's own test class inherits it.
+"""
 
 from fuseprop.testing.contract.access import AccessContract
 from fuseprop.testing.contract.elementwise import ElementwiseContract
