@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+import fuseprop
 from fuseprop import Adam, EarlyStopping, History, MomentumSGD, Network, mlp
-from fuseprop.callbacks import LearningRate, OnEpochEnd, Together
+from fuseprop.callbacks import LearningRate, OnEpochEnd, SaveBest, Together
 from fuseprop.schedules import Cosine
 from fuseprop.training.epoch import Epoch
 from fuseprop.training.evaluation import Evaluation
@@ -117,3 +118,52 @@ def test_training_goes_on_from_its_parts(optimizer, dropout, ended_after):
     ):
         np.testing.assert_array_equal(weights, expected)
         np.testing.assert_array_equal(bias, expected_bias)
+
+
+class Stopper:
+    """Ask for the end within an epoch, and raise, before that epoch is complete."""
+
+    def start(self, epochs, history):
+        self.best = None
+
+    def batch_end(self, history, batch):
+        if history.epochs == 2 and batch == 2:
+            history.stop("enough")
+            raise RuntimeError("within an epoch")
+
+    def epoch_end(self, history):
+        if history.best_epoch == history.epochs:
+            self.best = self.network.weights()
+
+    def end(self, history):
+        pass
+
+
+def test_a_stop_within_an_epoch_that_then_fails_restores_the_best_weights():
+    stopper = Stopper()
+    stopper.network = network = Network(mlp([4, 8, 3]), "softmax_cross_entropy", seed=0, device="cpu")
+    with pytest.raises(RuntimeError, match="within an epoch"):
+        network.fit(X, LABELS, MomentumSGD(0.1), batch_size=8, callbacks=[EarlyStopping(10), stopper])
+    for (weights, bias), (best, best_bias) in zip(network.weights(), stopper.best, strict=True):
+        np.testing.assert_array_equal(weights, best)
+        np.testing.assert_array_equal(bias, best_bias)
+
+
+def test_a_checkpoint_goes_on_from_its_state(tmp_path):
+    """What has to be beaten, and what failed, is known again: a worse epoch does not replace the file."""
+    model = fuseprop.train("xor", epochs=1, device="cpu")[0]
+    history = History("accuracy", train_loss=[0.5])
+    first = SaveBest(model, tmp_path / "m.safetensors")
+    first.start(10, history)
+    first.epoch_end(history)
+    saved = (tmp_path / "m.safetensors").read_bytes()
+
+    other = SaveBest(model, tmp_path / "m.safetensors", overwrite=True)
+    other.start(10, history)
+    state = first.state_dict()
+    assert plain(state)
+    other.load_state_dict(state)
+    other.epoch_end(History("accuracy", train_loss=[0.5, 0.6]))
+    assert (tmp_path / "m.safetensors").read_bytes() == saved
+    other.epoch_end(History("accuracy", train_loss=[0.5, 0.6, 0.4]))
+    assert (tmp_path / "m.safetensors").read_bytes() != saved
