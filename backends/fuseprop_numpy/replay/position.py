@@ -42,7 +42,7 @@ class Visit:
         return True
 
     def step(self, instead: Mapping[int, HostArray]) -> Callable[[], None]:
-        """Return a function that makes these calls; it puts `instead[id(values)]` where it is there."""
+        """Return a function that makes these calls; where `instead` has id(values), it puts that array."""
         position: Callable[[], int] = self.cursor.item
         cursor, rows, order, by = self.cursor, self.rows, self.order, self.by
         gathers = tuple((source.take, out) for source, out in self.gathers)

@@ -184,9 +184,9 @@ class Program:
     ----------
     calls : tuple of Call
     scratch : tuple of Array
-        Arrays that the program writes before it reads them, and no later call reads: a replay may leave
-        anything in them, and may lay out or scale what they would hold as it likes. Any other array ends as
-        the calls leave it.
+        Arrays that the program writes before it reads them, and that are not read after the program: a replay
+        may leave anything in them, and may lay out or scale what they would hold as it likes. Any other array
+        ends as the calls leave it.
     """
 
     calls: tuple[Call, ...]
