@@ -9,9 +9,9 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[tes
 pytest.importorskip("nvmath", reason='needs nvmath-python, not a GPU: pip install -e ".[test]"')
 
 import test_blas
+import test_cuda_streams
 import test_device
 import test_products
-import test_streams
 from fuseprop_cupy.device.nodes import Multiply
 from host_device import HostRunBackend
 from host_streams import HostStreams
@@ -27,23 +27,25 @@ from fuseprop.testing.contract.replay import LOSSES, ReplayContract
 def asked(monkeypatch):
     """What streams, events and handles are asked for, in which order."""
     for check in (
-        test_streams.test_a_capture,
-        test_streams.test_handles_are_moved_before_the_streams_of_a_capture_go,
-        test_streams.test_a_stream_that_the_caller_uses_stays_current,
-        test_streams.test_the_reason_of_a_failed_capture_is_the_one_that_is_told,
-        lambda machine, streams: test_streams.test_no_garbage_is_collected_while_a_step_is_captured(
+        test_cuda_streams.test_a_capture,
+        test_cuda_streams.test_handles_are_moved_before_the_streams_of_a_capture_go,
+        test_cuda_streams.test_a_stream_that_the_caller_uses_stays_current,
+        test_cuda_streams.test_the_reason_of_a_failed_capture_is_the_one_that_is_told,
+        lambda machine, streams: test_cuda_streams.test_no_garbage_is_collected_while_a_step_is_captured(
             streams, True
         ),
-        test_streams.test_products_go_to_their_streams_handle,
+        test_cuda_streams.test_products_go_to_their_streams_handle,
     ):
         with monkeypatch.context() as patch:
-            machine = test_streams.put_machine(patch)
-            streams = test_streams.streams_of(machine)
+            machine = test_cuda_streams.put_machine(patch)
+            streams = test_cuda_streams.streams_of(machine)
             check(machine, streams)
-            test_streams.assert_nothing_dangles(machine)
+            test_cuda_streams.assert_nothing_dangles(machine)
     with monkeypatch.context() as patch:
-        machine = test_streams.put_machine(patch)
-        test_streams.test_a_thread_has_its_streams_on_the_callers_as_long_as_it_holds_them(machine, patch)
+        machine = test_cuda_streams.put_machine(patch)
+        test_cuda_streams.test_a_thread_has_its_streams_on_the_callers_as_long_as_it_holds_them(
+            machine, patch
+        )
     for check in (
         test_blas.test_the_workspace_follows_the_stream,
         test_blas.test_a_handle_serves_one_owner_after_the_other_on_its_device_and_is_never_destroyed,

@@ -40,7 +40,7 @@ class Features:
             self._backend.from_host(self._sparse[numbers].toarray(), out=out)
 
     def at(self, numbers: HostArray | None, count: int) -> Fetch:
-        """Return what fetches `count` rows: those with these numbers, in their order; all if None is given."""
+        """Return what fetches `count` rows: those with these numbers, in their order; all, if None."""
         backend, x = self._backend, self.x
         if x is not None and numbers is None:
             return from_device(x)
