@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from fuseprop.storage.atomic import write_atomically
-
 THREAD_SETTINGS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -56,6 +54,9 @@ def save(record: dict[str, Any], folder: Path, name: str | None = None) -> Path:
 
     It is whole at any moment, so that what is kept while it grows stays if the process is ended.
     """
+    # Here, because processes that measure an older fuseprop import this module, and its rooms were others.
+    from fuseprop.storage.atomic import write_atomically
+
     name = name or f"{slug(record['machine'])}-{record['date']}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"

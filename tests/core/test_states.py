@@ -1,5 +1,7 @@
 """A training that is taken apart into plain data after an epoch, and put together again, goes on alike."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -167,3 +169,101 @@ def test_a_checkpoint_goes_on_from_its_state(tmp_path):
     assert (tmp_path / "m.safetensors").read_bytes() == saved
     other.epoch_end(History("accuracy", train_loss=[0.5, 0.6, 0.4]))
     assert (tmp_path / "m.safetensors").read_bytes() != saved
+
+
+def trained(optimizer, hidden=5, inputs=4):
+    layers = mlp([inputs, hidden, 1])
+    network = Network(layers, "mean_squared_error", seed=1, dtype="float64", device="cpu")
+    rows = RNG.normal(size=(20, inputs))
+    network.fit(rows, rows.sum(axis=1), optimizer, epochs=2)
+    return network
+
+
+def changed(state, **changes):
+    return {**state, **changes}
+
+
+WRONG = [
+    (lambda state: None, "is a dict, got None"),
+    (lambda state: {"epochs": 1}, "lacks optimizer, steps, moments, shapes"),
+    (lambda state: changed(state, steps=-1), "steps must be a whole number of at least 0, got -1"),
+    (lambda state: changed(state, epochs="2"), "epochs must be a whole number of at least 0, got '2'"),
+    (
+        lambda state: changed(state, moments=[*state["moments"], state["moments"][0]]),
+        "needs 2 moments of one",
+    ),
+    (lambda state: changed(state, moments=state["moments"][:1]), "needs 2 moments of one"),
+    (lambda state: changed(state, moments=["a", "b"]), "its moments are no arrays of numbers"),
+    (lambda state: changed(state, optimizer="MomentumSGD"), "this is a state of MomentumSGD"),
+]
+
+
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize(("make", "said"), WRONG)
+def test_what_is_no_state_of_an_optimizer_changes_nothing(make, said, used):
+    good = Adam()
+    trained(good)
+    optimizer = Adam()
+    if used:
+        trained(optimizer)
+    before = optimizer.state_dict()
+    with pytest.raises(ValueError, match=said):
+        optimizer.load_state_dict(make(good.state_dict()))
+    after = optimizer.state_dict()
+    assert {name: after[name] for name in ("epochs", "steps", "shapes")} == {
+        name: before[name] for name in ("epochs", "steps", "shapes")
+    }
+    np.testing.assert_array_equal(after["moments"], before["moments"])
+
+
+def test_a_state_of_other_layers_is_refused_as_often_as_it_is_tried():
+    """Also where padding makes the flat buffers equally long; the network is not trained then."""
+    other = Adam()
+    trained(other, hidden=9)
+    late = Adam()
+    late.load_state_dict(other.state_dict())
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"is that of other layers: .*4, 9.*these are .*4, 5"):
+            trained(late)
+    used = Adam()
+    trained(used)
+    with pytest.raises(ValueError, match="is that of other layers"):
+        used.load_state_dict(other.state_dict())
+    late.reset()
+    trained(late)
+
+
+def test_a_loaded_state_is_a_copy_and_survives_json():
+    first = MomentumSGD(0.1)
+    trained(first)
+    state = first.state_dict()
+    listed = json.loads(json.dumps(changed(state, moments=[list(moment) for moment in state["moments"]])))
+    second = MomentumSGD(0.1)
+    second.load_state_dict(listed)
+    listed["moments"][0][0] = 99.0
+    np.testing.assert_array_equal(second.state_dict()["moments"], state["moments"])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: EarlyStopping(3),
+        lambda: LearningRate(MomentumSGD(), Cosine(0.1, 5)),
+        lambda: SaveBest(fuseprop.train("xor", epochs=1, device="cpu")[0], "m.safetensors"),
+        lambda: Together([EarlyStopping(3)]),
+    ],
+    ids=["EarlyStopping", "LearningRate", "SaveBest", "Together"],
+)
+def test_callbacks_have_a_state_before_training_and_refuse_what_is_none(make):
+    callback = make()
+    state = callback.state_dict()
+    assert plain(state)
+    for wrong in (None, {}, dict.fromkeys(state, "?")):
+        with pytest.raises(ValueError, match=r"Give what its state_dict returned|is a dict"):
+            callback.load_state_dict(wrong)
+    assert callback.state_dict() == state
+
+
+def test_a_state_of_other_callbacks_is_refused():
+    with pytest.raises(ValueError, match="this is a state of 1 callback, and there are 2"):
+        Together([EarlyStopping(3)] * 2).load_state_dict(Together([EarlyStopping(3)]).state_dict())

@@ -55,21 +55,26 @@ class SharedLimit:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold the limit within a ``with`` block."""
-        threads = self.outside()
-        with self._lock:
-            if self.holders == 0:
-                self._threads = threads
-                self._limit = _blas().limit(limits=1)
-                share_control()
-            self.holders += 1
-        try:
+        threads, held = self.outside(), False
+        try:  # from the first change on: Ctrl-C may come at any line
+            with self._lock:
+                self.holders, held = self.holders + 1, True
+                if self.holders == 1:
+                    self._threads = threads
+                    self._limit = _blas().limit(limits=1)
+                    share_control()
             yield
         finally:
-            with self._lock:
-                self.holders -= 1
-                if self.holders == 0:
-                    self._limit.restore_original_limits()
-                    share_control()
+            if held:
+                self._release()
+
+    def _release(self) -> None:
+        with self._lock:
+            self.holders -= 1
+            if self.holders == 0 and self._limit is not None:
+                self._limit.restore_original_limits()
+                self._limit = None
+                share_control()
 
 
 def share_control() -> None:

@@ -39,8 +39,8 @@ def _within(new: Any, get: Any, put: Any, run: Callable[P, None]) -> Callable[P,
         get(before)
         changed[:] = list(before)
         changed[MXCSR] |= FLUSHING
-        put(changed)
         try:
+            put(changed)
             run(*arguments, **options)
         finally:
             put(before)

@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 from ..checks.settings import is_finite_number, positive_integer
+from ..checks.states import COUNT, NUMBER, check_state
 from .history import History
 from .patience import Patience
 
@@ -33,6 +34,7 @@ class EarlyStopping:
         if not (is_finite_number(min_delta) and min_delta >= 0):
             raise ValueError(f"min_delta must be a number of at least 0, got {min_delta!r}.")
         self.min_delta = min_delta
+        self._reference, self._patience = inf, Patience(self.patience)
 
     def start(self, epochs: int, history: History) -> None:
         """Ask for the best weights at the end."""
@@ -57,5 +59,6 @@ class EarlyStopping:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
+        check_state("EarlyStopping", state, reference=NUMBER, count=COUNT)
         self._reference = state["reference"]
         self._patience.load_state_dict(state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..checks.states import COUNT, check_state
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from .history import History
@@ -19,6 +20,7 @@ class LearningRate:
     def __init__(self, optimizer: Optimizer, schedule: Schedule) -> None:
         self._optimizer = optimizer
         self._schedule = schedule
+        self._first = optimizer.epochs
 
     def start(self, epochs: int, history: History) -> None:
         """Replace the learning rate by the schedule."""
@@ -39,4 +41,5 @@ class LearningRate:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
+        check_state("LearningRate", state, first=COUNT)
         self._first = state["first"]

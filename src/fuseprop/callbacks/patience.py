@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..checks.states import COUNT, check_state
+
 
 @dataclass
 class Patience:
@@ -37,4 +39,5 @@ class Patience:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
+        check_state("Patience", state, count=COUNT)
         self.count = state["count"]

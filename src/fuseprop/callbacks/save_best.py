@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from ..checks.quoting import shown
 from ..checks.settings import as_path, check_methods
+from ..checks.states import COUNT, NUMBER, TEXT, check_state
 from ..checks.warning import warn_user
 from ..storage.atomic import check_place
 from .history import History, Score
@@ -53,6 +54,7 @@ class SaveBest:
         self._model = model
         self._path = as_path(path, "model.safetensors")
         self._overwrite = overwrite
+        self._to_beat, self._saved, self._failure = inf, 0, ""
 
     def start(self, epochs: int, history: History) -> None:
         """Read the score in the file, and check that it may be replaced."""
@@ -96,6 +98,7 @@ class SaveBest:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
+        check_state("SaveBest", state, bar=NUMBER, saved=COUNT, failure=TEXT)
         self._to_beat, self._saved, self._failure = state["bar"], state["saved"], state["failure"]
 
     def _score_there(self, monitor: str) -> Score | None:

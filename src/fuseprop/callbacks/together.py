@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..checks.quoting import counted
+from ..checks.states import SEQUENCE, check_state
 from .history import History
 from .protocol import BatchCallback, Callback, ResumableCallback
 
@@ -23,6 +25,7 @@ class Together:
 
     def start(self, epochs: int, history: History) -> None:
         """Training begins and means to run for `epochs` epochs."""
+        self._started = []
         for callback in self.callbacks:
             self._started.append(callback)
             callback.start(epochs, history)
@@ -51,6 +54,13 @@ class Together:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let callbacks go on from what they carried: as many, of the same kinds, that have been started."""
+        check_state("Together", state, callbacks=SEQUENCE)
+        given = len(state["callbacks"])
+        if given != len(self.callbacks):
+            raise ValueError(
+                f"this is a state of {counted(given, 'callback')}, and there are {len(self.callbacks)}. Give "
+                f"the same callbacks in the same order."
+            )
         for callback, carried in zip(self.callbacks, state["callbacks"], strict=True):
             if isinstance(callback, ResumableCallback) and carried is not None:
                 callback.load_state_dict(carried)

@@ -19,6 +19,7 @@ from ..backend import HostArray
 from ..callbacks.history import History
 from ..callbacks.patience import Patience
 from ..callbacks.progress import Verbose
+from ..checks.states import COUNT, NUMBER, STATE, check_state
 from ..checks.warning import warn_user
 from ..layers.stack import Stack
 from ..optimizers import Adam, MomentumSGD
@@ -70,13 +71,15 @@ class OptimizerState:
                 nesterov=estimator.nesterovs_momentum,
                 clip_norm=estimator.clip_norm,
             )
-        optimizer.load_state_dict({"epochs": self.epochs, "steps": self.steps, "moments": self.moments})
+        name = type(optimizer).__name__
+        counted = {"epochs": self.epochs, "steps": self.steps, "moments": list(self.moments)}
+        optimizer.load_state_dict({"optimizer": name, "shapes": None, **counted})
         return optimizer
 
     def keep(self, optimizer: Adam | MomentumSGD) -> None:
         """Take over the state of an optimizer."""
-        for name, value in optimizer.state_dict().items():
-            setattr(self, name, value)
+        state = optimizer.state_dict()
+        self.epochs, self.steps, self.moments = state["epochs"], state["steps"], state["moments"]
 
     def lower_with_rows_seen(self, estimator: Any) -> None:
         """Let "invscaling" lower the rate, as scikit-learn does, by the number of rows seen so far, `t_`."""
@@ -262,6 +265,7 @@ class StochasticRules:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
+        check_state("StochasticRules", state, learning_rate=NUMBER, improvement=STATE, best=STATE)
         self._state.learning_rate = state["learning_rate"]
         self._improvement.load_state_dict(state["improvement"])
         self._best.load_state_dict(state["best"])
@@ -353,5 +357,6 @@ class Improvement:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
+        check_state("Improvement", state, best=NUMBER, count=COUNT)
         self.best = state["best"]
         self.patience.load_state_dict(state)

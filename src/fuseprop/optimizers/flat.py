@@ -13,6 +13,7 @@ from ..backend import INTEGER, AnyBackend, Array, HostArray
 from ..checks.arrays import as_host
 from ..checks.quoting import counted
 from ..checks.settings import is_finite_number
+from ..checks.states import ANY, COUNT, SEQUENCE, TEXT, check_state
 from ..layers.parameters import Parameters
 from ..schedules import Schedule, rate_of
 
@@ -55,7 +56,7 @@ class FlatOptimizer:
     epochs: int = 0
     steps: int = 0
     _state: State | None = None
-    _resumed: Sequence[HostArray] = ()
+    _resumed: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self._check()
@@ -86,12 +87,12 @@ class FlatOptimizer:
         except FloatingPointError as error:
             raise ValueError(f"{self!r:.200} has a number that is too large for {backend.dtype}.") from error
         if self._state is None:
+            if self._resumed is not None:
+                self._check_fits(self._resumed, parameters)
             moments = [backend.zeros(parameters.values.shape) for _ in range(self.MOMENTS)]
             settings = StepSettings(backend, self.NUMBERS)
             self._state = State(parameters, moments, settings, backend.zeros((1,)))
-            for moment, kept in zip(moments, self._resumed, strict=False):
-                backend.from_host(kept, out=moment)
-            self._resumed = ()
+            self._load_moments()
         elif self._state.parameters is not parameters:
             raise ValueError(
                 f"this optimizer holds the moments of another network. "
@@ -109,29 +110,76 @@ class FlatOptimizer:
 
     def reset(self) -> None:
         """Set the moments and `steps` to 0; see `Optimizer.reset`."""
-        self.steps = 0
+        self.steps, self._resumed = 0, None
         if self._state is not None:
             backend = self._state.parameters.backend
             for moment in self._state.moments:
                 backend.from_host(np.zeros(moment.shape, backend.dtype), out=moment)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counters and copies of the moments (P,) on the host; no moments before the first use."""
-        moments = list(self._resumed)
+        """Return the counters, and copies of the moments (P,) on the host; no moments before the first use.
+
+        With them stands what they belong to: the optimizer's type, and the shapes (d, m) of the layers.
+        """
+        moments, shapes = [], None
         if self._state is not None:
-            moments = [self._state.parameters.backend.to_host(moment) for moment in self._state.moments]
-        return {"epochs": self.epochs, "steps": self.steps, "moments": moments}
+            backend, shapes = self._state.parameters.backend, self._state.parameters.shapes
+            moments = [backend.to_host(moment) for moment in self._state.moments]
+        elif self._resumed is not None:
+            moments, shapes = list(self._resumed["moments"]), self._resumed["shapes"]
+        return {
+            "optimizer": type(self).__name__,
+            "epochs": self.epochs,
+            "steps": self.steps,
+            "moments": moments,
+            "shapes": None if shapes is None else [list(shape) for shape in shapes],
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` of an optimizer of this type returned."""
-        self.epochs, self.steps = state["epochs"], state["steps"]
-        if self._state is None:
-            self._resumed = list(state["moments"])
-            return
-        self.reset()
-        self.steps = state["steps"]
-        for moment, kept in zip(self._state.moments, state["moments"], strict=False):
-            self._state.parameters.backend.from_host(kept, out=moment)
+        """Go on from what `state_dict` of an optimizer of this type returned, for layers of the same shapes.
+
+        Raises ValueError for anything else, and changes nothing then. An optimizer that has not been used
+        compares the shapes when it is.
+        """
+        name = type(self).__name__
+        check_state(name, state, optimizer=TEXT, epochs=COUNT, steps=COUNT, moments=SEQUENCE, shapes=ANY)
+        if state["optimizer"] != name:
+            raise ValueError(f"this is a state of {state['optimizer']}, which {name} cannot go on from.")
+        try:
+            moments = [np.array(moment, np.float64) for moment in state["moments"]]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"this is no state of {name}: its moments are no arrays of numbers.") from error
+        if len(moments) not in (0, self.MOMENTS) or len({moment.shape for moment in moments}) > 1:
+            raise ValueError(
+                f"this is no state of {name}: it needs {counted(self.MOMENTS, 'moment')} of one shape, or "
+                f"none, got {[moment.shape for moment in moments]}."
+            )
+        resumed = {**state, "moments": moments}
+        if self._state is not None:
+            self._check_fits(resumed, self._state.parameters)
+            self.reset()
+        self.epochs, self.steps, self._resumed = state["epochs"], state["steps"], resumed
+        if self._state is not None:
+            self._load_moments()
+
+    def _check_fits(self, resumed: Mapping[str, Any], parameters: Parameters) -> None:
+        """Raise ValueError where the moments to go on from belong to layers of other shapes."""
+        shapes = resumed["shapes"]
+        other = shapes is not None and [tuple(shape) for shape in shapes] != parameters.shapes
+        if other or any(moment.shape != parameters.values.shape for moment in resumed["moments"]):
+            raise ValueError(
+                f"the state that was loaded into this {type(self).__name__} is that of other layers: "
+                f"{shapes or 'unknown'}, and these are {parameters.shapes}. Take a new one for this network."
+            )
+
+    def _load_moments(self) -> None:
+        """Send the moments to go on from to the device."""
+        assert self._state is not None
+        backend = self._state.parameters.backend
+        if self._resumed is not None:
+            for moment, kept in zip(self._state.moments, self._resumed["moments"], strict=False):
+                backend.from_host(kept, out=moment)
+        self._resumed = None
 
     def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
         """Return the numbers of the next steps, (NUMBERS,) if all are the same, else (steps, NUMBERS)."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
+from ..checks.states import ANY, COUNT, NUMBER, check_state
 from ..layers.parameters import Parameters
 
 
@@ -52,6 +53,7 @@ class BestWeights:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
+        check_state("BestWeights", state, score=NUMBER, epoch=COUNT, values=ANY)
         self._parameters.backend.from_host(state["values"], out=self._values)
         self.score, self.epoch = state["score"], state["epoch"]
 
