@@ -50,20 +50,32 @@ def test_interruption_is_130_and_keeps_the_model(tmp_path):
     assert scores["accuracy"] > 0.2
 
 
+SLOW_READER = """
+import sys, time
+import fuseprop.cli, fuseprop.__main__
+
+def load_table(*given, **options):
+    print("reading", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+sys.modules["fuseprop.cli.train"].load_table = load_table
+sys.argv = ["fuseprop", "train", "slow.csv", "--target", "y"]
+fuseprop.__main__.main()
+"""
+
+
 @posix
-def test_interruption_before_training_is_130_too(tmp_path):
-    pipe = tmp_path / "slow.csv"
-    os.mkfifo(pipe)
+def test_interruption_before_training_is_130_too():
     process = subprocess.Popen(
-        [*COMMAND, "train", str(pipe), "--target", "y"],
+        [sys.executable, "-c", SLOW_READER],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=default_interrupt,
     )
-    with pipe.open("w"):  # opens when the command does, which then waits for the header
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+    assert process.stderr.readline() == "reading\n"
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in stderr
     assert stdout == ""

@@ -277,7 +277,8 @@ def test_abandoning_ends_what_has_begun_whatever_became_of_it(machine, streams, 
 def capture_of(streams, call):
     """A capture of one node, which is asked for by a call."""
     streams.prepare = lambda node, stream: call
-    arrays = (SimpleNamespace(data=SimpleNamespace(ptr=at), nbytes=8) for at in (0, 8))
+    shape = {"shape": (2,), "strides": (4,), "dtype": np.dtype(np.float32), "nbytes": 8}
+    arrays = (SimpleNamespace(data=SimpleNamespace(ptr=at), **shape) for at in (0, 8))
     return Capture(streams, [Copy(*arrays)])
 
 
