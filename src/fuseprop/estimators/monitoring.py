@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..callbacks import Callback, Together, check_callbacks
@@ -23,8 +23,8 @@ except ImportError:  # before scikit-learn 1.9
 __all__ = ["CallbackSupportMixin", "Monitor", "with_callbacks"]
 
 
-class Monitor:
-    """All callbacks of one `fit`, called as one.
+class Monitor(Together):
+    """All callbacks of one `fit`, called as one: fuseprop's as `Together` calls them, and scikit-learn's.
 
     Parameters
     ----------
@@ -49,27 +49,14 @@ class Monitor:
         given: Any = () if estimator.callbacks is None else estimator.callbacks
         callbacks: Sequence[Callback] = [given] if hasattr(given, "epoch_end") else given
         check_callbacks(callbacks)
+        super().__init__(callbacks)
         self._estimator, self._data, self._weights = estimator, data, weights
         self._has_sklearn_callbacks = is_fit and bool(
             {"_skl_callbacks", "_parent_callback_ctx"} & vars(estimator).keys()
         )
         self._context: Any = None
         self._epoch: Any = None
-        self._together = Together(callbacks)
-        self.callbacks = self._together.callbacks
         self._epochs_left = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what fuseprop's callbacks carry: see `Together`."""
-        return self._together.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let fuseprop's callbacks go on from what they carried."""
-        self._together.load_state_dict(state)
-
-    def batch_notifier(self, history: History) -> Callable[[int], None] | None:
-        """Return what calls `batch_end` on fuseprop's callbacks that have it; None where none has."""
-        return self._together.batch_notifier(history)
 
     def start(self, epochs: int, history: History) -> None:
         """Training begins and means to run for `epochs` epochs."""
@@ -78,11 +65,11 @@ class Monitor:
             self._context = self._estimator._init_callback_context(max_subtasks=epochs)
             self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
             self._begin_epoch()
-        self._together.start(epochs, history)
+        super().start(epochs, history)
 
     def epoch_end(self, history: History) -> None:
         """An epoch is complete; scikit-learn's callbacks may ask for the end by returning True."""
-        self._together.epoch_end(history)
+        super().epoch_end(history)
         if self._epoch is not None:
             ended = self._epoch.call_on_fit_task_end(
                 estimator=self._estimator, **self._data, reconstruction_attributes=self._weights
@@ -93,10 +80,6 @@ class Monitor:
             self._epoch = None
             if history.stop_reason is None and self._epochs_left:
                 self._begin_epoch()
-
-    def end(self, history: History, error: BaseException | None = None) -> None:
-        """Training has ended, by `error` where there is one."""
-        self._together.end(history, error)
 
     def complete(self) -> None:
         """The estimator is fitted. After an error scikit-learn's callbacks are called by `teardown` alone."""

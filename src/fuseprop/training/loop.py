@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from ..callbacks import Callback
+from ..callbacks import Together
 from ..callbacks.history import History
 from .epoch import CompiledEpoch, Epoch
 from .orders import Orders
 from .rules import Rules
-
-
-class Listeners(Protocol):
-    """The callbacks of a training, as one: see `fuseprop.callbacks.Together`."""
-
-    @property
-    def callbacks(self) -> list[Callback]:
-        """Those that have the methods of `fuseprop.callbacks.Callback`."""
-
-    def start(self, epochs: int, history: History) -> None:
-        """Training begins and means to run for `epochs` epochs."""
-
-    def epoch_end(self, history: History) -> None:
-        """An epoch is complete."""
-
-    def end(self, history: History, error: BaseException | None = None) -> None:
-        """Training has ended, by `error` where there is one."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what the callbacks carry."""
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the callbacks, which have been started, go on from what they carried."""
-
-    def batch_notifier(self, history: History) -> Callable[[int], None] | None:
-        """Return what calls `batch_end` on the callbacks that have it; None where none has."""
 
 
 class Training:
@@ -56,24 +30,24 @@ class Training:
     def __init__(self, epoch: Epoch, rules: Rules, orders: Orders[Any]) -> None:
         self.epoch, self.rules, self.orders = epoch, rules, orders
 
-    def run(self, epochs: int, listeners: Listeners, history: History) -> History:
+    def run(self, epochs: int, together: Together, history: History) -> History:
         """Train for at most `epochs` epochs; return the history, with an entry for each.
 
         Ctrl-C ends training with the reason "interrupted". Any other exception is raised again, after the
         rules have settled the weights and `end` was called on the callbacks.
         """
-        notify = listeners.batch_notifier(history)
+        notify = together.batch_notifier(history)
         compiled = self.epoch.compile(watched=notify is not None)
         self.rules.start()
         # `Epoch` has prepared the optimizer, and only callbacks and weighted batches can change its numbers.
-        prepared = not listeners.callbacks and self.epoch.weights is None
+        prepared = not together.callbacks and self.epoch.weights is None
         try:
-            listeners.start(epochs, history)
+            together.start(epochs, history)
             with self.epoch.backend.session(compiled.programs):
                 for _ in range(epochs):
                     self._run_epoch(compiled, history, notify, prepared=prepared)
                     prepared = False
-                    listeners.epoch_end(history)
+                    together.epoch_end(history)
                     if history.stop_reason is not None:
                         break
             self.rules.finish(history)
@@ -81,10 +55,10 @@ class Training:
             history.stop_reason = "interrupted"
         except BaseException as error:
             self.rules.settle(history)
-            listeners.end(history, error)
+            together.end(history, error)
             raise
         self.rules.settle(history)
-        listeners.end(history)
+        together.end(history)
         self.rules.conclude(history)
         return history
 
