@@ -9,7 +9,7 @@ import pytest
 
 from fuseprop import MLPClassifier
 from fuseprop.callbacks.patience import Patience
-from fuseprop.estimators.rules import Improvement
+from fuseprop.estimators.improvement import Improvement
 
 
 def improvement(limit=3, *, of_scores=False):

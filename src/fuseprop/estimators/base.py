@@ -36,8 +36,9 @@ from .checking import Checked, check_rows, seen
 from .lbfgs import fit_lbfgs
 from .monitoring import CallbackSupportMixin, Monitor
 from .observers import HeldOut
+from .optimizer_state import OptimizerState
 from .parameters import CONSTRAINTS, NAMES, STOCHASTIC, hidden_activations, hidden_sizes
-from .rules import OptimizerState, StochasticRules
+from .rules import StochasticRules
 from .splitting import hold_out
 from .starting import starting_weights
 

@@ -7,9 +7,7 @@ of these numbers over rows, each with the weights W from before the batch's own 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import inf
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,90 +15,21 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..backend import HostArray
 from ..callbacks.history import History
-from ..callbacks.patience import Patience
 from ..callbacks.progress import Verbose
-from ..checks.states import COUNT, NUMBER, STATE, check_state
+from ..checks.states import NUMBER, STATE, check_state
 from ..checks.warning import warn_user
 from ..layers.stack import Stack
-from ..optimizers import Adam, MomentumSGD
 from ..training.best import BestWeights
 from ..training.epoch import EpochResults
 from ..training.observers import Norms
 from ..training.rows import Rows
 from ..training.step import batch_bounds
+from .improvement import Improvement
 from .observers import HeldOut, Outputs, SquaredWeights
+from .optimizer_state import OptimizerState
 from .reported import Reported
 
 ADVICE = "Standardize X, and y where it is numbers, or take a smaller learning rate."
-
-
-@dataclass
-class OptimizerState:
-    """The state of an estimator's optimizer on the host, from which `partial_fit` goes on.
-
-    Attributes
-    ----------
-    solver : "sgd" | "adam"
-    learning_rate : float
-        Of the next epoch; a schedule takes its place.
-    epochs, steps : int
-        How many have been trained.
-    moments : sequence of (P,)
-        Velocities, or the two moments of Adam, as they lie on the device.
-    """
-
-    solver: str
-    learning_rate: float
-    epochs: int = 0
-    steps: int = 0
-    moments: Sequence[HostArray] = field(default=(), repr=False)
-
-    def make(self, estimator: Any) -> Adam | MomentumSGD:
-        """Return an optimizer with the estimator's settings that goes on from this state."""
-        optimizer: Adam | MomentumSGD
-        if self.solver == "adam":
-            optimizer = Adam(
-                beta_1=estimator.beta_1,
-                beta_2=estimator.beta_2,
-                epsilon=estimator.epsilon,
-                clip_norm=estimator.clip_norm,
-            )
-        else:
-            optimizer = MomentumSGD(
-                momentum=estimator.momentum,
-                nesterov=estimator.nesterovs_momentum,
-                clip_norm=estimator.clip_norm,
-            )
-        name = type(optimizer).__name__
-        counted = {"epochs": self.epochs, "steps": self.steps, "moments": list(self.moments)}
-        optimizer.load_state_dict({"optimizer": name, "shapes": None, **counted})
-        return optimizer
-
-    def keep(self, optimizer: Adam | MomentumSGD) -> None:
-        """Take over the state of an optimizer."""
-        state = optimizer.state_dict()
-        self.epochs, self.steps, self.moments = state["epochs"], state["steps"], state["moments"]
-
-    def lower_with_rows_seen(self, estimator: Any) -> None:
-        """Let "invscaling" lower the rate, as scikit-learn does, by the number of rows seen so far, `t_`."""
-        if self.solver == "sgd" and estimator.learning_rate == "invscaling":
-            try:
-                grown = (estimator.t_ + 1) ** estimator.power_t
-            except OverflowError:
-                grown = inf
-            self.learning_rate = float(estimator.learning_rate_init) / grown
-            if not self.learning_rate:
-                raise ValueError(
-                    f"power_t={estimator.power_t!r} has lowered the learning rate to 0, after "
-                    f"{estimator.t_} rows in all. Take a smaller one."
-                )
-
-    def lower_without_improvement(self, estimator: Any) -> bool:
-        """Divide an "adaptive" rate by 5, as long as it is above 1e-6; return whether it was."""
-        lowers = self.solver == "sgd" and estimator.learning_rate == "adaptive" and self.learning_rate > 1e-6
-        if lowers:
-            self.learning_rate /= 5.0
-        return lowers
 
 
 class StochasticRules:
@@ -303,60 +232,3 @@ def _divided(numbers: HostArray, sums: HostArray) -> HostArray:
     """Return numbers / sums, (batches,), and 0 for a batch whose weights add up to 0."""
     quotients: HostArray = np.divide(numbers, sums, out=np.zeros_like(sums), where=sums != 0)
     return quotients
-
-
-@dataclass
-class Improvement:
-    """scikit-learn's rule of when an epoch is an improvement; lower values are better.
-
-    Attributes
-    ----------
-    tol : float
-        An epoch with a value above ``best - tol`` is no improvement; nan counts as one, as in scikit-learn.
-    best : float
-        The lowest value so far, by however little.
-    patience : Patience
-    of_scores : bool
-        Whether the values are validation scores, negated.
-    """
-
-    tol: float
-    best: float
-    patience: Patience
-    of_scores: bool
-
-    @classmethod
-    def of(cls, estimator: Any) -> Improvement:
-        """Return the rule for an estimator, going on from its best value and count of an earlier call."""
-        by_score = bool(estimator.early_stopping)
-        best = estimator.best_validation_score_ if by_score else estimator.best_loss_
-        lowest = inf if best is None else -best if by_score else best
-        # scikit-learn ends after more than `n_iter_no_change` epochs, not after as many.
-        patience = Patience(estimator.n_iter_no_change + 1, estimator._no_improvement_count)
-        return cls(estimator.tol, lowest, patience, by_score)
-
-    def look_at(self, value: float) -> bool:
-        """Count an epoch; return whether it is the best so far, by however little."""
-        self.patience.epoch_ended(improved=not value > self.best - self.tol)
-        better = value < self.best
-        if better:
-            self.best = value
-        return better
-
-    def describe(self) -> str:
-        """Return in words what has happened when patience is over."""
-        what = "Validation score" if self.of_scores else "Training loss"
-        return (
-            f"{what} did not improve more than tol={self.tol:f} for {self.patience.limit - 1} consecutive "
-            f"epochs."
-        )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the best value and the count."""
-        return {"best": self.best, **self.patience.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
-        check_state("Improvement", state, best=NUMBER, count=COUNT)
-        self.best = state["best"]
-        self.patience.load_state_dict(state)
