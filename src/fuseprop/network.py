@@ -15,10 +15,10 @@ from .callbacks import Callback, Together, check_callbacks
 from .callbacks.history import History
 from .callbacks.progress import Progress
 from .checks.arrays import warn_of_overflow
-from .checks.choices import choose
 from .checks.quoting import counted
 from .checks.settings import as_generator, as_list, check_flag, positive_integer
-from .formulas.losses import LOSSES
+from .formulas.families import Family
+from .formulas.losses import AnyLoss, Loss, as_loss
 from .inspection import Trace, trace_pass
 from .layers.dense import Dense
 from .layers.stack import build_stack, check_chain, check_link, load_weights
@@ -44,14 +44,15 @@ class Network:
     ----------
     layers : sequence of Dense
         First layer first; each takes as many inputs as the one before gives outputs. See also `mlp`.
-    loss : str
-        "half_squared_error", "mean_squared_error" or "mean_absolute_error" on the activated output;
-        "sigmoid_cross_entropy" (one or many labels that do not exclude each other),
+    loss : str or Loss
+        A name in `fuseprop.formulas.LOSSES`, or a `Loss` of one's own. "half_squared_error",
+        "mean_squared_error", "mean_absolute_error", "huber(1.35)", "log_cosh", "quantile(0.9)" or "hinge" on
+        the activated output; "sigmoid_cross_entropy" (one or many labels that do not exclude each other),
         "softmax_cross_entropy" (exclusive classes) or "half_poisson_deviance" (counts, by the logarithm of
         their mean) on the logits of an "identity" layer.
     metric : "accuracy" | "r2" | "d2" | "loss", optional
-        What to report beside the loss; by default accuracy for classes, r2 for squared errors and d2 for
-        absolute ones and deviances. "loss" reports the loss alone.
+        What to report beside the loss; by default accuracy for classes, and else the loss's own: r2 for
+        squared errors, d2 for absolute ones, quantiles and deviances. "loss" reports the loss alone.
     device : str, optional
         "auto", "cpu", "cuda", "cuda:1" or a backend's name; by default FUSEPROP_DEVICE or "auto": see
         `load_backend`.
@@ -74,7 +75,7 @@ class Network:
     def __init__(
         self,
         layers: Sequence[Dense],
-        loss: str,
+        loss: str | Loss | Family[AnyLoss],
         *,
         metric: str | None = None,
         device: str | None = None,
@@ -84,7 +85,7 @@ class Network:
     ) -> None:
         layers = as_list("layers", layers, "mlp([64, 32, 10])")
         check_chain(layers)
-        chosen = choose("loss", loss, LOSSES)
+        chosen = as_loss(loss)
         check_link(chosen, layers[-1])
         if metric is not None:
             check_metric(metric, chosen)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .backend import INTEGER, AnyBackend, HostArray
+from .backend import IDENTITY, INTEGER, AnyBackend, HostArray
 from .backend.registry import load_backend
 from .backend.seam import check_backend
 from .checks.arrays import as_host, as_rows, check_finite, check_range
 from .checks.quoting import counted
 from .checks.settings import as_generator, is_finite_number, positive_integer
 from .checks.warning import warn_user
+from .formulas.activations import as_activation
+from .formulas.losses import as_loss
 from .layers.parameters import Parameters
 from .optimizers import MomentumSGD
 
@@ -117,7 +119,7 @@ class Perceptron:
         x, z = backend.from_host(rows), backend.empty((len(rows), 1))
         block = backend.from_host(weights.reshape(-1, 1))
         backend.matmul(x, block, out=z)
-        backend.bias_activation(z, backend.from_host(np.array([bias])), "identity", out=z)
+        backend.bias_activation(z, backend.from_host(np.array([bias])), IDENTITY, out=z)
         return (backend.to_host(z)[:, 0] > 0).astype(INTEGER)
 
     def boundary(self) -> str:
@@ -154,6 +156,7 @@ class _Learning:
         self.z, self.y, self.error = backend.empty((1, 1)), backend.empty((1, 1)), backend.empty((1, 1))
         self.loss, self.sum = backend.empty((1,)), backend.empty((1,))
         self.one = backend.from_host(np.ones((1, 1)))
+        self.relu, self.wrong = as_activation("relu").formula, as_loss("mean_absolute_error")
 
     def run_epoch(self, order: HostArray) -> int:
         """Go through the rows once; return how many answers were wrong.
@@ -178,10 +181,10 @@ class _Learning:
         backend.take_rows(self.targets, self.order, self.cursor, out=self.t)
         backend.matmul(self.x, self.block, out=self.z)
         # step(z), 1 where z > 0 and 0 elsewhere, is the slope of ReLU, which backends take from its output.
-        backend.bias_activation(self.z, None, "relu", out=self.z)
-        backend.activation_backward(self.one, self.z, "relu", out=self.y, bias_gradient=self.sum)
+        backend.bias_activation(self.z, None, self.relu, out=self.z)
+        backend.activation_backward(self.one, self.z, self.relu, out=self.y, bias_gradient=self.sum)
         one = self.one.reshape((1,))
-        backend.absolute_error(self.y, self.t, one, 1.0, losses=self.loss, gradient=self.error)
+        self.wrong.apply(backend, self.y, self.t, one, losses=self.loss, gradient=self.error)
         backend.matmul(self.x.T, self.error, out=self.block_gradient)
         self.optimizer.update(backend, self.parameters)
         backend.put_rows(self.loss, self.cursor, out=self.losses)

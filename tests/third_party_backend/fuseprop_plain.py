@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from fuseprop.backend import BackendUnavailable, replay_by_calling
+from fuseprop.backend import BackendUnavailable, evaluate, replay_by_calling
 
 
 class PlainArray:
@@ -34,20 +34,6 @@ def numbers(array):
     return array._values
 
 
-FORWARD = {
-    "identity": lambda z: z,
-    "sigmoid": lambda z: np.where(z >= 0, 1, np.exp(-abs(z))) / (1 + np.exp(-abs(z))),
-    "tanh": np.tanh,
-    "relu": lambda z: np.maximum(z, 0),
-}
-SLOPE = {
-    "identity": np.ones_like,
-    "sigmoid": lambda y: y * (1 - y),
-    "tanh": lambda y: 1 - y * y,
-    "relu": lambda y: y > 0,
-}
-
-
 def exponentials(z):
     return np.exp(z - z.max(axis=1, keepdims=True))
 
@@ -61,6 +47,7 @@ def mix(x, key=0):
 
 class PlainBackend:
     name = "plain"
+    protocol_version = 2
     device = "cpu"
 
     def __init__(self, dtype="float32", device="cpu"):
@@ -113,11 +100,15 @@ class PlainBackend:
     def matmul(self, a, b, *, out):
         numbers(out)[...] = numbers(a) @ numbers(b)
 
-    def bias_activation(self, z, bias, activation, *, out):
-        numbers(out)[...] = FORWARD[activation](numbers(z) + (0 if bias is None else numbers(bias)))
+    def bias_activation(self, z, bias, activation, *, out, kept=None):
+        total = numbers(z) + (0 if bias is None else numbers(bias))
+        numbers(out)[...] = evaluate(activation.value, {"z": total})
+        if kept is not None:
+            numbers(kept)[...] = total
 
-    def activation_backward(self, gradient, output, activation, *, out, bias_gradient):
-        numbers(out)[...] = numbers(gradient) * SLOPE[activation](numbers(output))
+    def activation_backward(self, gradient, point, activation, *, out, bias_gradient):
+        at = numbers(point)
+        numbers(out)[...] = numbers(gradient) * evaluate(activation.slope, {"y": at, "z": at})
         numbers(bias_gradient)[...] = numbers(out).sum(axis=0)
 
     def dropout(self, values, rate, seed, step, *, out):
@@ -126,20 +117,11 @@ class PlainBackend:
         kept = mix(numbered ^ np.uint64(a), mix(a ^ seed)) >= int(rate * 2**32)
         numbers(out)[...] = np.where(kept, numbers(values) / (1 - rate), 0)
 
-    def squared_error(self, output, target, row_weights, factor, *, losses, gradient):
-        error = numbers(output) - numbers(target)
-        numbers(losses)[...] = factor * (error**2).sum(axis=1)
-        numbers(gradient)[...] = 2 * factor * numbers(row_weights)[:, None] * error
-
-    def absolute_error(self, output, target, row_weights, factor, *, losses, gradient):
-        error = numbers(output) - numbers(target)
-        numbers(losses)[...] = factor * abs(error).sum(axis=1)
-        numbers(gradient)[...] = factor * numbers(row_weights)[:, None] * np.sign(error)
-
-    def sigmoid_cross_entropy(self, logits, target, row_weights, *, losses, gradient):
-        z, t = numbers(logits), numbers(target)
-        numbers(losses)[...] = (np.maximum(z, 0) - t * z + np.log1p(np.exp(-abs(z)))).sum(axis=1)
-        numbers(gradient)[...] = numbers(row_weights)[:, None] * (FORWARD["sigmoid"](z) - t)
+    def loss_of_rows(self, output, target, row_weights, loss, factor, *, losses, gradient):
+        at = {"y": numbers(output), "t": numbers(target)}
+        terms = np.broadcast_to(evaluate(loss.term, at), output.shape)
+        numbers(losses)[...] = factor * terms.sum(axis=1)
+        numbers(gradient)[...] = factor * numbers(row_weights)[:, None] * evaluate(loss.slope, at)
 
     def softmax_cross_entropy(self, logits, labels, row_weights, *, losses, gradient):
         z, one_hot = numbers(logits), np.eye(logits.shape[1], dtype=self.dtype)[numbers(labels)]
@@ -147,15 +129,6 @@ class PlainBackend:
         numbers(losses)[...] = np.log(e.sum(axis=1)) - np.where(one_hot, shifted, 0).sum(axis=1)
         softmax = e / e.sum(axis=1, keepdims=True)
         numbers(gradient)[...] = numbers(row_weights)[:, None] * (softmax - one_hot)
-
-    def half_poisson_deviance(self, logits, target, row_weights, *, losses, gradient):
-        t, y = numbers(target), np.exp(numbers(logits))
-        d = numbers(logits) - np.log(np.where(t > 0, t, 1))
-        numbers(losses)[...] = np.where(t > 0, t * (np.expm1(d) - d), y).sum(axis=1)
-        numbers(gradient)[...] = numbers(row_weights)[:, None] * (y - t)
-
-    def exponential(self, logits, *, out):
-        numbers(out)[...] = np.exp(numbers(logits))
 
     def softmax(self, logits, *, out):
         e = exponentials(numbers(logits))
@@ -177,22 +150,17 @@ class PlainBackend:
         if limit < length < np.inf:
             numbers(gradients)[...] *= limit / length
 
-    def momentum_sgd(self, values, gradients, velocities, settings, *, decay_ranges, nesterov):
-        learning_rate, momentum, decay = numbers(settings)
-        w, v, g = numbers(values), numbers(velocities), numbers(gradients).copy()
+    def update(self, values, gradients, moments, settings, formula, *, decay_ranges):
+        *chosen, decay = numbers(settings)
+        w, g, kept = numbers(values), numbers(gradients).copy(), numbers(moments)
         for start, stop in decay_ranges:
             g[start:stop] += decay * w[start:stop]
-        v[...] = momentum * v - learning_rate * g
-        w += momentum * v - learning_rate * g if nesterov else v
-
-    def adam(self, values, gradients, first, second, settings, *, decay_ranges):
-        rate, beta_1, beta_2, epsilon, decay = numbers(settings)
-        w, m, v, g = numbers(values), numbers(first), numbers(second), numbers(gradients).copy()
-        for start, stop in decay_ranges:
-            g[start:stop] += decay * w[start:stop]
-        m[...] = beta_1 * m + (1 - beta_1) * g
-        v[...] = beta_2 * v + (1 - beta_2) * g**2
-        w -= rate * m / (np.sqrt(v) + epsilon)
+        names = [name for name, _ in formula.moments]
+        at = {"w": w, "g": g, **dict(zip(formula.settings, chosen)), **dict(zip(names, kept))}
+        new = {name: evaluate(expression, at) for name, expression in formula.results.items()}
+        for name, moment in zip(names, kept):
+            moment[...] = new[name]
+        w[...] = new["w"]
 
     def compile(self, program):
         return replay_by_calling(self, program)

@@ -7,11 +7,10 @@ what saves a pass.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 import numpy as np
 
-from fuseprop.backend import HostArray
+from fuseprop.backend import HostArray, LossFormula, evaluate
 
 from .calls import BoundCall, BoundCalls
 from .scratch import Operations
@@ -26,68 +25,20 @@ class ReductionOperations(Operations):
 
     # Losses, and their gradients with respect to outputs or logits
 
-    def squared_error(
+    def loss_of_rows(
         self,
         output: HostArray,
         target: HostArray,
         row_weights: HostArray,
+        loss: LossFormula,
         factor: float,
         *,
         losses: HostArray,
         gradient: HostArray,
     ) -> None:
-        np.subtract(output, target, out=gradient)
-        np.vecdot(gradient, gradient, out=losses)
-        np.multiply(losses, factor, out=losses)
-        np.multiply(gradient, 2 * factor, out=gradient)
-        self._weigh(gradient, row_weights)
-
-    def absolute_error(
-        self,
-        output: HostArray,
-        target: HostArray,
-        row_weights: HostArray,
-        factor: float,
-        *,
-        losses: HostArray,
-        gradient: HostArray,
-    ) -> None:
-        error = self._scratch.array("loss", output.shape)
-        np.subtract(output, target, out=error)
-        np.sign(error, out=gradient)
-        np.abs(error, out=error)
-        np.add.reduce(error, axis=1, out=losses)
-        np.multiply(losses, factor, out=losses)
-        np.multiply(gradient, factor, out=gradient)
-        self._weigh(gradient, row_weights)
-
-    def sigmoid_cross_entropy(
-        self,
-        logits: HostArray,
-        target: HostArray,
-        row_weights: HostArray,
-        *,
-        losses: HostArray,
-        gradient: HostArray,
-    ) -> None:
-        # log(1 + e^z) - t z = (1 - t) max(z, 0) - t min(z, 0) + log(1 + e^-|z|): nothing overflows, and no
-        # part is negative, so that nothing cancels (15 eps were lost at |z| = 1e4 and soft targets).
-        loss, part = self._scratch.array("loss", logits.shape), self._scratch.array("part", logits.shape)
-        np.abs(logits, out=loss)
-        np.negative(loss, out=loss)
-        np.exp(loss, out=loss)
-        np.log1p(loss, out=loss)
-        np.subtract(1, target, out=part)
-        np.maximum(logits, 0, out=gradient)
-        np.multiply(gradient, part, out=part)
-        np.add(loss, part, out=loss)
-        np.minimum(logits, 0, out=gradient)
-        np.multiply(gradient, target, out=part)
-        np.subtract(loss, part, out=loss)
-        np.add.reduce(loss, axis=1, out=losses)
-        self._sigmoid(logits, gradient)
-        np.subtract(gradient, target, out=gradient)
-        self._weigh(gradient, row_weights)
+        at = {"y": output, "t": target}
+        np.multiply(np.broadcast_to(evaluate(loss.term, at), output.shape).sum(axis=1), factor, out=losses)
+        np.multiply(evaluate(loss.slope, at), factor * row_weights[:, None], out=gradient)
 
     def softmax_cross_entropy(
         self,
@@ -114,39 +65,6 @@ class ReductionOperations(Operations):
         np.subtract(picked, 1, out=picked)
         np.put(flat, at_label, picked, mode="clip")
         self._weigh(gradient, row_weights)
-
-    def half_poisson_deviance(
-        self,
-        logits: HostArray,
-        target: HostArray,
-        row_weights: HostArray,
-        *,
-        losses: HostArray,
-        gradient: HostArray,
-    ) -> None:
-        # With d = z - log t: t (e^d - 1 - d) near d = 0, elsewhere (y - t) - t d, in which little cancels.
-        shape = logits.shape
-        d, loss, part = (self._scratch.array(name, shape) for name in ("e", "loss", "part"))
-        near = self._scratch.array("positive", shape, np.bool_)
-        np.exp(logits, out=gradient)
-        np.subtract(gradient, target, out=gradient)
-        np.maximum(target, np.finfo(self.dtype).tiny, out=d)  # a target of 0 takes no part in what follows
-        np.log(d, out=d)
-        np.subtract(logits, d, out=d)
-        np.multiply(target, d, out=part)
-        np.subtract(gradient, part, out=loss)
-        np.abs(d, out=part)
-        np.less_equal(part, 1, out=near)
-        np.expm1(d, out=part, where=near)
-        np.subtract(part, d, out=part, where=near)
-        np.multiply(part, target, out=loss, where=near)
-        np.add.reduce(loss, axis=1, out=losses)
-        self._weigh(gradient, row_weights)
-
-    # Predictions and metrics
-
-    def exponential(self, logits: HostArray, *, out: HostArray) -> None:
-        np.exp(logits, out=out)
 
     def softmax(self, logits: HostArray, *, out: HostArray) -> None:
         total = self._shifted_exponentials(logits, out)
@@ -220,80 +138,6 @@ class ReductionCalls(BoundCalls):
         yield flat.take, (at_label, None, picked, "clip")
         yield np.subtract, (picked, row_weights, picked)
         yield flat.put, (at_label, picked, "clip")
-
-    def _sigmoid_cross_entropy(
-        self,
-        logits: HostArray,
-        target: HostArray,
-        row_weights: HostArray,
-        *,
-        losses: HostArray,
-        gradient: HostArray,
-    ) -> Iterable[BoundCall]:
-        e, loss, part = (self.temporary(name, logits.shape) for name in ("e", "loss", "part"))
-        positive = self.mask(logits.shape)
-        minus = self.number(-1.0)
-        yield np.greater_equal, (logits, self.zero, positive)
-        yield np.copyto, (gradient, positive)  # [z >= 0]
-        yield np.copysign, (logits, minus, e)
-        yield np.exp, (e, e)  # e^-|z|, for the loss and for the sigmoid
-        yield np.log1p, (e, loss)
-        yield np.subtract, (gradient, target, part)
-        yield np.multiply, (part, logits, part)  # ([z >= 0] - t) z: never negative, and nothing cancels
-        if logits.shape[1] == 1:
-            yield np.add, (loss, part, losses.reshape(logits.shape))
-        else:
-            yield np.add, (loss, part, loss)
-            yield np.dot, (loss, self.ones(logits.shape[1]), losses)
-
-        yield partial(np.maximum, gradient, e, out=gradient), ()  # the sigmoid: (1 or e) / (1 + e)
-        yield np.add, (e, self.one, e)
-        yield np.divide, (gradient, e, gradient)
-        yield np.subtract, (gradient, target, gradient)
-        yield from self.weigh(gradient, row_weights)
-
-    def _half_poisson_deviance(
-        self,
-        logits: HostArray,
-        target: HostArray,
-        row_weights: HostArray,
-        *,
-        losses: HostArray,
-        gradient: HostArray,
-    ) -> Iterable[BoundCall]:
-        d, loss, part = (self.temporary(name, logits.shape) for name in ("e", "loss", "part"))
-        near = np.empty(logits.shape, np.bool_)
-        yield np.exp, (logits, gradient)
-        yield np.subtract, (gradient, target, gradient)
-        yield partial(np.maximum, target, self.number(np.finfo(d.dtype).tiny), out=d), ()
-        yield np.log, (d, d)
-        yield np.subtract, (logits, d, d)
-        yield np.multiply, (target, d, part)
-        yield np.subtract, (gradient, part, loss)
-        yield np.abs, (d, part)
-        yield np.less_equal, (part, self.one, near)
-        yield partial(np.expm1, d, part, where=near), ()
-        yield partial(np.subtract, part, d, part, where=near), ()
-        yield partial(np.multiply, part, target, loss, where=near), ()
-        yield np.dot, (loss, self.ones(logits.shape[1]), losses)
-        yield from self.weigh(gradient, row_weights)
-
-    def _squared_error(
-        self,
-        output: HostArray,
-        target: HostArray,
-        row_weights: HostArray,
-        factor: float,
-        *,
-        losses: HostArray,
-        gradient: HostArray,
-    ) -> Iterable[BoundCall]:
-        scale = self.temporary("total", losses.shape)
-        yield np.subtract, (output, target, gradient)
-        yield partial(np.vecdot, gradient, gradient, out=losses), ()
-        yield np.multiply, (losses, self.number(factor), losses)
-        yield np.multiply, (row_weights, self.number(2 * factor), scale)
-        yield from self.weigh(gradient, scale)
 
     def weigh(self, gradient: HostArray, row_weights: HostArray) -> Iterable[BoundCall]:
         """Give the calls that multiply each row by its weight."""

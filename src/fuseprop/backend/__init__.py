@@ -6,23 +6,30 @@
 from ..installing import how_to_install
 from .aliasing import Memory, Place, Span, overlaps, span
 from .array import INTEGER, A, Array, HostArray, Shape
+from .cpp import statements
 from .errors import BackendUnavailable, OutOfMemory
+from .expression import COMPARISONS, Expression, evaluate, in_order, number, variable, variables
 from .finding import Finding
+from .formula import IDENTITY, ActivationFormula, LossFormula, UpdateFormula
 from .program import Access, Call, Program, Runner, replay_by_calling, touches
-from .protocol import Activation, AnyBackend, Backend
+from .protocol import AnyBackend, Backend
 
 __all__ = [
+    "COMPARISONS",
+    "IDENTITY",
     "INTEGER",
     "A",
     "Access",
-    "Activation",
+    "ActivationFormula",
     "AnyBackend",
     "Array",
     "Backend",
     "BackendUnavailable",
     "Call",
+    "Expression",
     "Finding",
     "HostArray",
+    "LossFormula",
     "Memory",
     "OutOfMemory",
     "Place",
@@ -30,9 +37,16 @@ __all__ = [
     "Runner",
     "Shape",
     "Span",
+    "UpdateFormula",
+    "evaluate",
     "how_to_install",
+    "in_order",
+    "number",
     "overlaps",
     "replay_by_calling",
     "span",
+    "statements",
     "touches",
+    "variable",
+    "variables",
 ]

@@ -35,12 +35,12 @@ class Access:
     ----------
     reads, writes : tuple of Parameter
     unless : mapping
-        {parameter: (other, value)}: the parameter is not read where the argument for `other` is that value.
+        {parameter: (other, test)}: the parameter is not read where `test` holds of the argument for `other`.
     """
 
     reads: tuple[Parameter, ...]
     writes: tuple[Parameter, ...]
-    unless: Mapping[str, tuple[Parameter, object]]
+    unless: Mapping[str, tuple[Parameter, Callable[[Any], bool]]]
 
     @classmethod
     def of(
@@ -49,7 +49,7 @@ class Access:
         *,
         reads: str = "",
         writes: str = "",
-        unless: Mapping[str, tuple[str, object]] | None = None,
+        unless: Mapping[str, tuple[str, Callable[[Any], bool]]] | None = None,
     ) -> Self:
         """Declare what a method reads and writes, as names of its parameters divided by spaces.
 
@@ -68,10 +68,7 @@ class Access:
         return cls(
             tuple(map(parameter, reads.split())),
             tuple(map(parameter, writes.split())),
-            {
-                parameter(name)[0]: (parameter(other), value)
-                for name, (other, value) in (unless or {}).items()
-            },
+            {parameter(name)[0]: (parameter(other), test) for name, (other, test) in (unless or {}).items()},
         )
 
     def read_by(self, operands: Sequence[Any], options: Mapping[str, Any]) -> Sequence[Parameter]:
@@ -79,9 +76,7 @@ class Access:
         if not self.unless:
             return self.reads
         unread = [
-            name
-            for name, (other, value) in self.unless.items()
-            if argument(other, operands, options) == value
+            name for name, (other, test) in self.unless.items() if test(argument(other, operands, options))
         ]
         return [parameter for parameter in self.reads if parameter[0] not in unread]
 
@@ -93,7 +88,10 @@ def argument(parameter: Parameter, operands: Sequence[Any], options: Mapping[str
 
 
 def accesses(
-    *, reads: str = "", writes: str = "", unless: Mapping[str, tuple[str, object]] | None = None
+    *,
+    reads: str = "",
+    writes: str = "",
+    unless: Mapping[str, tuple[str, Callable[[Any], bool]]] | None = None,
 ) -> Callable[[Method], Method]:
     """Return a decorator that declares what a method of the protocol reads and writes; see `Access.of`."""
 

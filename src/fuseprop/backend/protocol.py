@@ -13,6 +13,12 @@ What this interface is made to meet:
   cursors are int64. Python numbers are cast by the backend before they meet an array.
 * **What a step touches is declared.** `accesses` names the parameters that an operation reads and those that
   it writes, so that a backend can tell which calls may be joined, reordered or run side by side.
+* **Formulas, not names.** Activations, elementwise losses and updates are handed over as expressions. A
+  backend makes of them what is fast on its device, once, or computes them by `evaluate`: a new formula needs
+  no new method.
+* **NaN goes through.** Where an element of an input is NaN, so is every element of the results that is
+  computed from it, forward and backward, but for what dropout drops. Infinities follow the arithmetic of
+  IEEE 754, operation by operation as the formula has them.
 * **No hidden transfer.** Arrays enter by `from_host` and `share` and leave by `to_host`, and nowhere else.
 
 Letters in the shapes: n rows of a batch, d inputs and m outputs of a layer, k outputs of the network,
@@ -23,14 +29,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from .array import A, Array, HostArray, Shape
+from .formula import ActivationFormula, LossFormula, UpdateFormula
 from .program import Program, Runner, accesses
-
-Activation: TypeAlias = Literal["identity", "sigmoid", "tanh", "relu"]
 
 
 class Backend(Protocol[A]):
@@ -108,22 +113,27 @@ class Backend(Protocol[A]):
     def matmul(self, a: A, b: A, *, out: A) -> None:
         """Matrix product, out = a b; `a` or `b` may be a ``.T`` view."""
 
-    @accesses(reads="z bias", writes="out")
-    def bias_activation(self, z: A, bias: A | None, activation: Activation, *, out: A) -> None:
-        """Activate in one pass: out = f(z + bias); z (n, m), bias (m,) or None. `out` may be `z`."""
+    @accesses(reads="z bias", writes="out kept")
+    def bias_activation(
+        self, z: A, bias: A | None, activation: ActivationFormula, *, out: A, kept: A | None = None
+    ) -> None:
+        """Activate in one pass: out = f(z + bias); z (n, m), bias (m,) or None. `out` may be `z`.
+
+        With `kept` (n, m), also kept = z + bias, which `activation_backward` needs where `slope_of` is "z".
+        """
 
     @accesses(
-        reads="gradient output",
+        reads="gradient point",
         writes="out bias_gradient",
-        unless={"output": ("activation", "identity")},  # whose slope is 1
+        unless={"point": ("activation", lambda activation: activation.slope_of is None)},
     )
     def activation_backward(
-        self, gradient: A, output: A, activation: Activation, *, out: A, bias_gradient: A
+        self, gradient: A, point: A, activation: ActivationFormula, *, out: A, bias_gradient: A
     ) -> None:
         """Go back through an activation: out = gradient * f', bias_gradient = column sums of out.
 
-        f' is taken from the *output* y = f(z): y (1 - y) for sigmoid, 1 - y^2 for tanh, [y > 0] for relu.
-        gradient and output (n, m), bias_gradient (m,). `out` may be `gradient`.
+        f' is `activation.slope` at `point`: the output y = f(z) or z itself, as `activation.slope_of` says.
+        gradient and point (n, m), bias_gradient (m,). `out` may be `gradient`.
         """
 
     @accesses(reads="values step", writes="out")
@@ -147,25 +157,20 @@ class Backend(Protocol[A]):
     # sum to 1, so that 1/n, sample weights and class weights are one mechanism; losses (n,) are unweighted.
 
     @accesses(reads="output target row_weights", writes="losses gradient")
-    def squared_error(
-        self, output: A, target: A, row_weights: A, factor: float, *, losses: A, gradient: A
+    def loss_of_rows(
+        self,
+        output: A,
+        target: A,
+        row_weights: A,
+        loss: LossFormula,
+        factor: float,
+        *,
+        losses: A,
+        gradient: A,
     ) -> None:
-        """losses = factor * sum_j (y - t)^2, gradient = 2 factor row_weights (y - t); all others (n, k)."""
+        """losses = factor * sum_j l(y_j, t_j), gradient = factor row_weights dl/dy, by the formula's terms.
 
-    @accesses(reads="output target row_weights", writes="losses gradient")
-    def absolute_error(
-        self, output: A, target: A, row_weights: A, factor: float, *, losses: A, gradient: A
-    ) -> None:
-        """losses = factor * sum_j |y - t|, gradient = factor row_weights sign(y - t); all others (n, k).
-
-        sign(0) = 0: where an output is met there is nothing to move.
-        """
-
-    @accesses(reads="logits target row_weights", writes="losses gradient")
-    def sigmoid_cross_entropy(self, logits: A, target: A, row_weights: A, *, losses: A, gradient: A) -> None:
-        """losses = sum_j log(1 + e^z) - t z, gradient = row_weights (sigmoid(z) - t).
-
-        logits and target (n, k), targets in [0, 1]. Finite for every finite logit.
+        output, target and gradient (n, k).
         """
 
     @accesses(reads="logits labels row_weights", writes="losses gradient")
@@ -176,19 +181,7 @@ class Backend(Protocol[A]):
         finite logit.
         """
 
-    @accesses(reads="logits target row_weights", writes="losses gradient")
-    def half_poisson_deviance(self, logits: A, target: A, row_weights: A, *, losses: A, gradient: A) -> None:
-        """losses = sum_j t log(t / y) - t + y with y = e^z, gradient = row_weights (y - t).
-
-        logits and target (n, k), targets at least 0, and 0 log 0 = 0. Near y = t, where these terms cancel,
-        no more is lost than by the last digit of z: with d = z - log t, a term is t (e^d - 1 - d).
-        """
-
     # Inference and metrics, without a word to the host.
-
-    @accesses(reads="logits", writes="out")
-    def exponential(self, logits: A, *, out: A) -> None:
-        """Predictions behind a logarithmic link, out = e^z; (n, k). `out` may be `logits`."""
 
     @accesses(reads="logits", writes="out")
     def softmax(self, logits: A, *, out: A) -> None:
@@ -219,52 +212,23 @@ class Backend(Protocol[A]):
         norm is not finite: an explosion is to be seen, not turned into zeros.
         """
 
-    @accesses(reads="values gradients velocities settings", writes="values velocities")
-    def momentum_sgd(
+    @accesses(reads="values gradients moments settings", writes="values moments")
+    def update(
         self,
         values: A,
         gradients: A,
-        velocities: A,
+        moments: A,
         settings: A,
-        *,
-        decay_ranges: Sequence[tuple[int, int]],
-        nesterov: bool,
-    ) -> None:
-        """One step of gradient descent with momentum (Sutskever et al. 2013, "On the importance of ...").
-
-        With (learning rate a, momentum mu, weight decay c) = settings, and g = gradients + c values inside
-        `decay_ranges`, g = gradients elsewhere::
-
-            v = mu v - a g
-            w = w + v                   or, nesterov,   w = w + mu v - a g
-
-        values, gradients, velocities (P,); settings (3,), on the device so that a schedule needs no new
-        recording; decay_ranges are ascending [start, stop). Gradients are left as they are.
-        """
-
-    @accesses(reads="values gradients first second settings", writes="values first second")
-    def adam(
-        self,
-        values: A,
-        gradients: A,
-        first: A,
-        second: A,
-        settings: A,
+        formula: UpdateFormula,
         *,
         decay_ranges: Sequence[tuple[int, int]],
     ) -> None:
-        """One step of Adam (Kingma & Ba 2015, "Adam: a method for stochastic optimization", section 2).
+        """One step of an optimizer: every parameter w and its moments become what the formula says.
 
-        With (rate a, b1, b2, epsilon, weight decay c) = settings, and g = gradients + c values inside
-        `decay_ranges`, g = gradients elsewhere::
-
-            m = b1 m + (1 - b1) g           v = b2 v + (1 - b2) g^2
-            w = w - a m / (sqrt(v) + epsilon)
-
-        where m is `first`, v is `second`, and a is already corrected for the bias of step t by the caller:
-        a = learning rate sqrt(1 - b2^t) / (1 - b1^t), whose powers float32 would not hold. values,
-        gradients, first, second (P,); settings (5,); decay_ranges as for `momentum_sgd`. Gradients are left
-        as they are.
+        Inside `decay_ranges` its g is the gradient plus c w, elsewhere the gradient. values, gradients (P,);
+        moments (M, P), a row for each of the formula's; settings (S + 1,), the formula's and at last c, on
+        the device so that a schedule needs no new recording; decay_ranges are ascending [start, stop).
+        Gradients are left as they are.
         """
 
     # Replay.

@@ -7,7 +7,7 @@ from typing import Any
 from .errors import BackendUnavailable
 from .protocol import Backend
 
-VERSION = 1
+VERSION = 2
 """Of the protocol. It grows when backends have to change; backends/README.md says what changed."""
 
 REQUIRED = tuple(sorted(name for name in vars(Backend) if not name.startswith("_")))

@@ -17,7 +17,7 @@ from ..checks.choices import choose
 from ..checks.quoting import shown
 from ..checks.settings import positive_integer
 from ..data import DataError, is_file_name
-from ..formulas.activations import check_activation
+from ..formulas.activations import as_activation
 from ..model.files import SUFFIX
 from ..plots import PlotsUnavailable, check_plot
 from ..storage.atomic import check_place
@@ -96,7 +96,7 @@ def activations(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     try:
         for name in names:
-            check_activation(name)
+            as_activation(name)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     return names

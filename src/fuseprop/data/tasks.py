@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..checks.choices import choose
 from ..checks.quoting import counted, literal, shown
-from ..formulas.losses import LOSSES
+from ..formulas.losses import as_loss
 from .errors import DataError, listed
 from .table import Table
 from .target_cells import Reading
@@ -83,7 +83,7 @@ class Task:
 
         Raises ValueError for an unknown loss, and for one that does not fit the task.
         """
-        chosen = choose("loss", loss, LOSSES)
+        chosen = as_loss(loss)
         if self.name == "regression" and chosen.link in ("sigmoid", "softmax"):
             raise ValueError(
                 f'loss "{loss}" needs classes, but the task is regression. Use "mean_squared_error" or '
@@ -105,7 +105,7 @@ class Task:
 
     def standardizes(self, loss: str) -> bool:
         """Whether targets are standardized: those of a regression whose loss has the identity as its link."""
-        return self.name == "regression" and LOSSES[loss].link == "identity"
+        return self.name == "regression" and as_loss(loss).link == "identity"
 
     def encode(self, table: Table) -> HostArray:
         """Return a network's targets: class indices (N,) int64, or values (N, t) float64.

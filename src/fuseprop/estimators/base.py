@@ -12,13 +12,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..backend import INTEGER, Activation, AnyBackend, HostArray
+from ..backend import INTEGER, AnyBackend, HostArray
 from ..backend.registry import backend_on
 from ..callbacks.history import History
 from ..checks.arrays import warn_of_overflow
 from ..checks.quoting import counted
 from ..checks.warning import warn_user
-from ..formulas.losses import LOSSES
+from ..formulas.losses import as_loss
 from ..layers.dense import Dense
 from ..layers.dropout import Dropout
 from ..layers.parameters import Parameters
@@ -42,7 +42,7 @@ from .rules import StochasticRules
 from .splitting import hold_out
 from .starting import starting_weights
 
-OUTPUT: Activation = "identity"
+OUTPUT = "identity"
 """The last layer's activation: the loss applies the link."""
 
 GROWING = ("loss_curve_", "validation_scores_", "_optimizer")
@@ -229,7 +229,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         ]
         parameters = Parameters(backend, shapes)
         load_weights(parameters, list(zip(self.coefs_, self.intercepts_, strict=True)))
-        return Stack(layers, LOSSES[self._loss_name()], parameters, dropout)
+        return Stack(layers, as_loss(self._loss_name()), parameters, dropout)
 
     def _train(
         self,

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..backend import HostArray
 from ..checks.quoting import shown
 from ..data.table import numbered
-from ..formulas.losses import LOSSES
+from ..formulas.losses import as_loss
 from ..metrics import metric_of_values
 from ..model.configuration import Configuration, seen_entries, seen_in
 from ..model.files import ModelFileError, read_model, task_in_file, write_model
@@ -43,14 +43,14 @@ def save(estimator: Any, path: str | Path) -> None:
     is_one_target = k == 1 or not (is_multilabel or labels is None)
     names = getattr(estimator, "feature_names_in_", numbered("x", d))
     hidden = hidden_activations(estimator.activation, [coef.shape[1] for coef in estimator.coefs_[:-1]])
-    numeric = labels is None and LOSSES[estimator._loss_name()].link == "identity"
+    numeric = labels is None and as_loss(estimator._loss_name()).link == "identity"
     write_model(
         path,
         list(zip(estimator.coefs_, estimator.intercepts_, strict=True)),
         Configuration(
             activations=[*hidden, "identity"],
             loss=estimator._loss_name(),
-            metric="accuracy" if labels is not None else metric_of_values(LOSSES[estimator._loss_name()]),
+            metric="accuracy" if labels is not None else metric_of_values(as_loss(estimator._loss_name())),
             dtype=str(estimator.coefs_[0].dtype),
             task="regression" if labels is None else TASK_OF[labels.kind],
             classes=[] if labels is None or is_multilabel else np.asarray(labels.classes).tolist(),

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
-from ..backend import Activation
+from ..formulas.activations import AnyActivation
 from ..checks.choices import choose
 from ..checks.quoting import counted
 from ..formulas.activations import ACTIVATIONS
@@ -86,7 +86,7 @@ def hidden_sizes(sizes: Any) -> list[int]:
     return [int(size) for size in listed]
 
 
-def hidden_activations(activation: str | Sequence[str], hidden: Sequence[int]) -> list[Activation]:
+def hidden_activations(activation: str | Sequence[str], hidden: Sequence[int]) -> list[str]:
     """Return fuseprop's name of each hidden layer's activation.
 
     Raises ValueError for another number of names than there are hidden layers, and for unknown names.
@@ -98,4 +98,4 @@ def hidden_activations(activation: str | Sequence[str], hidden: Sequence[int]) -
             f"{counted(len(hidden), 'hidden layer')} "
             f"(hidden_layer_sizes={tuple(hidden)}); give one name or exactly {len(hidden)}."
         )
-    return [cast(Activation, choose("activation", name, NAMES)) for name in names]
+    return [choose("activation", name, NAMES) for name in names]

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ..backend import HostArray
 from ..checks.arrays import check_range
-from ..formulas.losses import LOSSES
+from ..formulas.losses import LOSSES, as_loss
 from ..layers.targets import Targets
 from ..training.rows import Rows
 from .arrays import as_kind_of, to_numpy
@@ -27,7 +27,7 @@ OF_LOSS = {
     "squared_error": "half_squared_error",
     "poisson": "half_poisson_deviance",
     "absolute_error": "mean_absolute_error",
-} | {name: name for name, loss in LOSSES.items() if loss.link in ("identity", "exponential")}
+} | {name: name for name in LOSSES if as_loss(name).link in ("identity", "exponential")}
 """fuseprop's losses by scikit-learn's names and by their own."""
 
 
@@ -130,7 +130,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y = data.y.reshape(len(data.y), -1)
         assert_all_finite(y, input_name="y")
         check_range("y", y, data.dtype)
-        if LOSSES[self._loss_name()].link == "exponential" and (y < 0).any():
+        if as_loss(self._loss_name()).link == "exponential" and (y < 0).any():
             raise ValueError(f"loss={self.loss!r} needs y of at least 0, such as counts, got {y.min():g}.")
         return Targets(y, None)
 
@@ -138,7 +138,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return OF_LOSS[self.loss]
 
     def _out_activation(self) -> str:
-        return "exp" if LOSSES[self._loss_name()].link == "exponential" else "identity"
+        return "exp" if as_loss(self._loss_name()).link == "exponential" else "identity"
 
     def _score_outputs(self, outputs: HostArray, rows: Rows) -> float:
         with np.errstate(over="ignore"):

@@ -2,36 +2,207 @@
 
 Every loss is a sum over outputs and a weighted mean over rows. A loss owns its *link*, the function between
 the last layer's output and a prediction: the cross-entropies take logits, because loss and link together are
-finite where each alone overflows, and the Poisson deviance takes the logarithm of the mean. Squared and
-absolute errors take the activated output as it is.
+finite where each alone overflows, and the Poisson deviance takes the logarithm of the mean. Errors take the
+activated output as it is.
+
+Each formula stands here once, for one output y and its target t, as an expression; softmax cross-entropy,
+which is one of a whole row, stands in the backends.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Protocol, TypeAlias
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from math import inf, log
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from ..backend import AnyBackend, Array
+from ..backend import expression as of
+from ..backend.derivative import derivative
+from ..backend.expression import (
+    Expression,
+    Operand,
+    exp,
+    expm1,
+    log1p,
+    maximum,
+    minimum,
+    sign,
+    substitute,
+    tiny,
+    where,
+)
+from ..backend.formula import LossFormula, T, Y
+from ..checks.choices import choose
+from ..checks.quoting import quoted
+from .activations import sigmoid, tanh
+from .families import Family, Parameter, member_named
+from .tracing import check_coding, check_loss_formula, check_name, letting_nan_through, traced
 
 Link: TypeAlias = Literal["identity", "sigmoid", "softmax", "exponential"]
 
 
-class Loss(Protocol):
-    """One loss.
+class Loss:
+    """A loss that is a sum over outputs: a formula of one's own.
+
+    ``Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))`` is a loss for `Network` and the
+    estimators, computed with its gradient in one pass like those that are built in; `fuseprop.formulas` has
+    the functions that formulas are made of.
+
+    Parameters
+    ----------
+    name : str
+        What files, tables and messages call it: letters, digits, spaces and ``_-.,()=``, at most 60.
+    term : callable
+        l(y, t) of an output and its target: called once, with two expressions; returns an expression.
+    slope : callable, optional
+        dl/dy, of the same; by default derived.
+    link : "identity" | "sigmoid" | "exponential"
+        The function from the last layer's output to a prediction. Where it is not "identity", y is the output
+        before it, and the last layer's activation must be "identity".
+    low, high : float
+        The least and the largest target that the formula takes; others are refused.
+    coding : (float, float), optional
+        The targets that stand for "no" and "yes" where targets are classes, such as (-1, 1) for hinge; by
+        default as the last layer's activation codes them.
+    mean : bool
+        Whether a row's loss is the mean over its outputs, or their sum.
+    metric : "loss" | "accuracy" | "r2" | "d2"
+        What is reported beside it, where targets are values rather than classes: "loss" is the loss alone.
+    constant : "mean" or float
+        Which constant prediction has the least loss, for "d2": the mean of the targets, or a quantile of them
+        such as 0.5, the median.
+    text : str, optional
+        The formula as a person writes it; by default as the expression is written.
+
+    Raises TypeError for functions that do not return a formula; ValueError for the name of a built-in loss,
+    for unknown choices, for formulas of more than 200 operations, and for a slope that central differences
+    contradict.
 
     Attributes
     ----------
-    name : str
-        Its name in `LOSSES`.
-    link : "identity" | "sigmoid" | "softmax" | "exponential"
-        The function from the last layer's output to a prediction. Where it is not "identity", the last
-        layer's activation must be "identity".
-    takes_labels : bool
-        Whether targets are class numbers (n,) rather than values (n, k).
+    formula : LossFormula
+        What backends are handed.
     """
 
-    name: ClassVar[str]
-    link: ClassVar[Link]
-    takes_labels: ClassVar[bool]
+    takes_labels: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        name: str,
+        term: Callable[[Expression, Expression], Operand],
+        slope: Callable[[Expression, Expression], Operand] | None = None,
+        *,
+        link: Link = "identity",
+        low: float = -inf,
+        high: float = inf,
+        coding: tuple[float, float] | None = None,
+        mean: bool = True,
+        metric: str = "loss",
+        constant: Literal["mean"] | float = "mean",
+        text: str | None = None,
+    ) -> None:
+        check_name("loss", name, LOSSES)
+        self._init(
+            name,
+            term,
+            slope,
+            link=link,
+            low=low,
+            high=high,
+            coding=coding,
+            mean=mean,
+            metric=metric,
+            constant=constant,
+            text=text,
+        )
+        self._check()
+
+    def _init(
+        self,
+        name: str,
+        term: Callable[[Expression, Expression], Operand],
+        slope: Callable[[Expression, Expression], Operand] | None,
+        *,
+        link: Link = "identity",
+        low: float = -inf,
+        high: float = inf,
+        coding: tuple[float, float] | None = None,
+        mean: bool = True,
+        metric: str = "loss",
+        constant: Literal["mean"] | float = "mean",
+        text: str | None = None,
+    ) -> None:
+        self.name, self.link, self.low, self.high = name, link, low, high
+        self.coding, self.mean, self.metric, self.constant = coding, mean, metric, constant
+        self._term, self._slope, self._text = term, slope, text
+
+    @classmethod
+    def built_in(cls, name: str, term: Any, slope: Any = None, **options: Any) -> Loss:
+        """Return a loss whose formula is made when it is first used, and checked by the tests."""
+        made = cls.__new__(cls)
+        made._init(name, term, slope, **options)
+        return made
+
+    @classmethod
+    def of_formula(cls, name: str, formula: LossFormula, **options: Any) -> Loss:
+        """Return a loss with a formula that is there, such as one from a file; checked as any."""
+        check_name("loss", name, LOSSES)
+        made = cls.built_in(name, lambda y, t: y - t, **options)
+        made.__dict__["formula"] = formula
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        choices: dict[str, Any] = dict.fromkeys(get_args(Link))
+        choose("link", self.link, {name: None for name in choices if name != "softmax"})
+        choose("metric", self.metric, dict.fromkeys(("loss", "accuracy", "r2", "d2")))
+        if not (
+            isinstance(self.low, int | float) and isinstance(self.high, int | float) and self.low < self.high
+        ):
+            raise ValueError(
+                f"low and high of the loss {quoted(self.name)} must be numbers, low below high, got "
+                f"{quoted(self.low)} and {quoted(self.high)}."
+            )
+        if self.coding is not None:
+            if not isinstance(self.coding, tuple | list) or len(self.coding) != 2:
+                raise ValueError(
+                    f"coding of the loss {quoted(self.name)} must be two numbers, such as (-1, 1), got "
+                    f"{quoted(self.coding)}."
+                )
+            self.coding = tuple(self.coding)
+            check_coding("loss", self.name, *self.coding)
+        if not isinstance(self.mean, bool):
+            raise TypeError(f"mean must be True or False, got {quoted(self.mean)}.")
+        quantile = self.constant
+        if quantile != "mean" and not (isinstance(quantile, float) and 0 < quantile < 1):
+            raise ValueError(
+                f'constant must be "mean" or a quantile between 0 and 1, got {quoted(quantile)}.'
+            )
+        check_loss_formula(self.name, self.formula, self.low, self.high)
+
+    @cached_property
+    def formula(self) -> LossFormula:
+        """What backends are handed."""
+        term = traced("loss", self.name, self._term, Y, T)
+        if self._slope is None:
+            slope = letting_nan_through(derivative(term, "y"), ["y", "t"])
+        else:
+            slope = traced("slope of the loss", self.name, self._slope, Y, T)
+        return LossFormula(term, slope)
+
+    @property
+    def text(self) -> str:
+        """The formula of one output as a person writes it."""
+        return self._text or str(self.formula.term)
+
+    def factor(self, outputs: int) -> float:
+        """Return what the sum over k outputs is multiplied by: 1, or 1/k for a mean."""
+        return 1.0 / outputs if self.mean else 1.0
+
+    def of(self, y: Expression, t: Expression) -> Expression:
+        """Return l(y, t) as a part of another formula."""
+        return substitute(self.formula.term, {Y: y, T: t})
 
     def apply(
         self,
@@ -44,101 +215,43 @@ class Loss(Protocol):
         gradient: Array,
     ) -> None:
         """Write each row's loss (n,) and dL/d output (n, k), where L = sum_i row_weights_i losses_i."""
-
-
-class SquaredError:
-    """The base of squared errors: a row's loss is `factor(k)` times the sum of squares."""
-
-    link: ClassVar[Link] = "identity"
-    takes_labels: ClassVar[bool] = False
-
-    def factor(self, outputs: int) -> float:
-        """Return c in c sum_j (y - t)^2 for k outputs."""
-        raise NotImplementedError
-
-    def apply(
-        self,
-        backend: AnyBackend,
-        output: Array,
-        target: Array,
-        row_weights: Array,
-        *,
-        losses: Array,
-        gradient: Array,
-    ) -> None:
-        """See `Loss.apply`."""
         factor = self.factor(output.shape[1])
-        backend.squared_error(output, target, row_weights, factor, losses=losses, gradient=gradient)
+        backend.loss_of_rows(
+            output, target, row_weights, self.formula, factor, losses=losses, gradient=gradient
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<loss {self.name}: {self.text}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Loss):
+            return NotImplemented
+        return self is other or self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All that a loss has beside its name and formula, by the names of its parameters."""
+        names = ("link", "low", "high", "coding", "mean", "metric", "constant")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return self.name, self.formula, *self.options.values()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.name.partition("(")[0] in LOSSES:
+            return as_loss, (self.name,)
+        return _loss_of_formula, (self.name, self.formula, self.options)
 
 
-class HalfSquaredError(SquaredError):
-    """E = 1/(2n) sum_i sum_j (t_ij - y_ij)^2: the half cancels the 2 of the derivative."""
-
-    name: ClassVar[str] = "half_squared_error"
-
-    def factor(self, outputs: int) -> float:
-        """Return 1/2."""
-        return 0.5
-
-
-class MeanSquaredError(SquaredError):
-    """E = 1/(n k) sum_i sum_j (t_ij - y_ij)^2, the mean over rows and outputs."""
-
-    name: ClassVar[str] = "mean_squared_error"
-
-    def factor(self, outputs: int) -> float:
-        """Return 1/k."""
-        return 1.0 / outputs
-
-
-class MeanAbsoluteError:
-    """E = 1/(n k) sum_i sum_j |t_ij - y_ij|: far rows pull no harder than near ones.
-
-    Its gradient is sign(y - t) / (n k), 0 where a target is met.
-    """
-
-    name: ClassVar[str] = "mean_absolute_error"
-    link: ClassVar[Link] = "identity"
-    takes_labels: ClassVar[bool] = False
-
-    def factor(self, outputs: int) -> float:
-        """Return 1/k."""
-        return 1.0 / outputs
-
-    def apply(
-        self,
-        backend: AnyBackend,
-        output: Array,
-        target: Array,
-        row_weights: Array,
-        *,
-        losses: Array,
-        gradient: Array,
-    ) -> None:
-        """See `Loss.apply`."""
-        factor = self.factor(output.shape[1])
-        backend.absolute_error(output, target, row_weights, factor, losses=losses, gradient=gradient)
-
-
-class SigmoidCrossEntropy:
-    """E = -1/n sum_i sum_j t log p + (1 - t) log(1 - p), p = sigmoid(z): one or many non-exclusive labels."""
-
-    name: ClassVar[str] = "sigmoid_cross_entropy"
-    link: ClassVar[Link] = "sigmoid"
-    takes_labels: ClassVar[bool] = False
-
-    def apply(
-        self,
-        backend: AnyBackend,
-        output: Array,
-        target: Array,
-        row_weights: Array,
-        *,
-        losses: Array,
-        gradient: Array,
-    ) -> None:
-        """See `Loss.apply`."""
-        backend.sigmoid_cross_entropy(output, target, row_weights, losses=losses, gradient=gradient)
+def _loss_of_formula(name: str, formula: LossFormula, options: dict[str, Any]) -> Loss:
+    return Loss.of_formula(name, formula, **options)
 
 
 class SoftmaxCrossEntropy:
@@ -147,6 +260,11 @@ class SoftmaxCrossEntropy:
     name: ClassVar[str] = "softmax_cross_entropy"
     link: ClassVar[Link] = "softmax"
     takes_labels: ClassVar[bool] = True
+    low: ClassVar[float] = 0.0
+    high: ClassVar[float] = inf
+    coding: ClassVar[None] = None
+    metric: ClassVar[str] = "accuracy"
+    text: ClassVar[str] = "-log p_label, p = softmax(z)"
 
     def apply(
         self,
@@ -162,38 +280,151 @@ class SoftmaxCrossEntropy:
         backend.softmax_cross_entropy(output, target, row_weights, losses=losses, gradient=gradient)
 
 
-class HalfPoissonDeviance:
-    """E = 1/n sum_i sum_j t log(t / y) - t + y, y = e^z: counts, or amounts that are never below 0.
+AnyLoss: TypeAlias = Loss | SoftmaxCrossEntropy
 
-    Half the deviance of a Poisson distribution with mean y: 0 where y = t, and its gradient by z is y - t.
-    """
-
-    name: ClassVar[str] = "half_poisson_deviance"
-    link: ClassVar[Link] = "exponential"
-    takes_labels: ClassVar[bool] = False
-
-    def apply(
-        self,
-        backend: AnyBackend,
-        output: Array,
-        target: Array,
-        row_weights: Array,
-        *,
-        losses: Array,
-        gradient: Array,
-    ) -> None:
-        """See `Loss.apply`."""
-        backend.half_poisson_deviance(output, target, row_weights, losses=losses, gradient=gradient)
+LOSSES: dict[str, Family[AnyLoss]] = {}
+"""The built-in losses by name."""
 
 
-LOSSES: dict[str, Loss] = {
-    loss.name: loss
-    for loss in (
-        HalfSquaredError(),
-        MeanSquaredError(),
-        MeanAbsoluteError(),
-        SigmoidCrossEntropy(),
-        SoftmaxCrossEntropy(),
-        HalfPoissonDeviance(),
-    )
-}
+def _loss(
+    name: str,
+    text: str,
+    term: Callable[..., Operand],
+    slope: Callable[..., Operand] | None = None,
+    *,
+    parameters: Mapping[str, Parameter] | None = None,
+    constant: Callable[..., float] | Literal["mean"] | float = "mean",
+    **options: Any,
+) -> Family[AnyLoss]:
+    """Add a built-in loss; its functions take the values of the parameters after y and t."""
+
+    def make(label: str, settings: dict[str, float]) -> AnyLoss:
+        numbers = settings.values()
+        return Loss.built_in(
+            label,
+            lambda y, t: term(y, t, *numbers),
+            None if slope is None else lambda y, t: slope(y, t, *numbers),
+            constant=constant(*numbers) if callable(constant) else constant,
+            text=text,
+            **options,
+        )
+
+    family = Family(name, text, make, parameters or {})
+    LOSSES[name] = family
+    return family
+
+
+def _huber(y: Expression, t: Expression, delta: float) -> Expression:
+    """e^2/2 up to delta, beyond it a line: with c = min(|e|, delta) both are c (|e| - c/2)."""
+    error = abs(y - t)
+    near = minimum(error, delta)
+    return near * (error - 0.5 * near)
+
+
+def _log_cosh(y: Expression, t: Expression) -> Expression:
+    """With u = e^-|e| - 1, cosh e = 1 + u^2 / (2 (1 + u)): exact near 0; |e| - log 2 + ... far from it."""
+    error = abs(y - t)
+    u = expm1(-minimum(error, 1))
+    far = error + log1p(exp(-2 * error)) - log(2)
+    return where(error <= 1, log1p(u * u / (2 * (1 + u))), far)
+
+
+def _half_poisson_deviance(z: Expression, t: Expression) -> Expression:
+    """With d = z - log t: t (e^d - 1 - d) near d = 0, elsewhere (y - t) - t d, in which little cancels."""
+    d = z - of.log(maximum(t, tiny()))  # a target of 0 takes no part in what follows
+    near = minimum(maximum(d, -1), 1)
+    return where(abs(d) <= 1, t * (expm1(near) - near), exp(z) - t - t * d)
+
+
+half_squared_error = _loss(
+    "half_squared_error",
+    "(y - t)^2 / 2",  # the half cancels the 2 of the derivative
+    lambda y, t: 0.5 * (y - t) ** 2,
+    mean=False,
+    metric="r2",
+)
+
+mean_squared_error = _loss("mean_squared_error", "(y - t)^2", lambda y, t: (y - t) ** 2, metric="r2")
+
+mean_absolute_error = _loss(  # 0 where a target is met: there is nothing to move
+    "mean_absolute_error",
+    "|y - t|",
+    lambda y, t: abs(y - t),
+    lambda y, t: sign(y - t),
+    metric="d2",
+    constant=0.5,
+)
+
+sigmoid_cross_entropy = _loss(
+    "sigmoid_cross_entropy",
+    "-t log p - (1 - t) log(1 - p), p = sigmoid(z)",
+    # log(1 + e^z) - t z: no part is negative, so that nothing cancels, and none overflows
+    lambda z, t: log1p(exp(-abs(z))) + ((z >= 0) - t) * z,
+    lambda z, t: sigmoid(z) - t,
+    link="sigmoid",
+    low=0.0,
+    high=1.0,
+    mean=False,
+    metric="accuracy",
+)
+
+softmax_cross_entropy: Family[AnyLoss] = Family(
+    SoftmaxCrossEntropy.name, SoftmaxCrossEntropy.text, lambda _label, _settings: SoftmaxCrossEntropy(), {}
+)
+LOSSES[softmax_cross_entropy.name] = softmax_cross_entropy
+
+half_poisson_deviance = _loss(
+    "half_poisson_deviance",
+    "t log(t / y) - t + y, y = exp(z)",
+    _half_poisson_deviance,
+    lambda z, t: exp(z) - t,
+    link="exponential",
+    low=0.0,
+    mean=False,
+    metric="d2",
+)
+
+huber = _loss(  # Huber 1964, "Robust estimation of a location parameter"
+    "huber",
+    "(y - t)^2 / 2 where |y - t| <= delta, else delta (|y - t| - delta / 2)",
+    _huber,
+    lambda y, t, delta: minimum(maximum(y - t, -delta), delta),
+    parameters={"delta": Parameter(1.0, above=0)},
+)
+
+log_cosh = _loss("log_cosh", "log(cosh(y - t))", _log_cosh, lambda y, t: tanh(y - t))
+
+quantile = _loss(  # Koenker & Bassett 1978, "Regression quantiles"
+    "quantile",
+    "q (t - y) where t > y, else (1 - q) (y - t)",
+    lambda y, t, q: maximum(q * (t - y), (1 - q) * (y - t)),
+    lambda y, t, q: 0.5 * sign(y - t) + (0.5 - q) * abs(sign(y - t)),
+    parameters={"q": Parameter(0.5, above=0, below=1)},
+    metric="d2",
+    constant=lambda q: q,
+)
+
+hinge = _loss(
+    "hinge",
+    "max(1 - t y, 0), t = -1 or 1",
+    lambda y, t: maximum(1 - t * y, 0),
+    lambda y, t: -t * sign(maximum(1 - t * y, 0)),
+    low=-1.0,
+    high=1.0,
+    coding=(-1.0, 1.0),
+    metric="accuracy",
+)
+
+
+def as_loss(loss: object) -> AnyLoss:
+    """Return a loss from its name or as an object. Raises ValueError for an unknown name."""
+    if isinstance(loss, Loss | SoftmaxCrossEntropy):
+        return loss
+    if isinstance(loss, Family) and LOSSES.get(loss.name) is loss:
+        return loss()  # type: ignore[no-any-return]
+    if callable(loss):
+        raise TypeError(
+            f"loss must be a name or a Loss, got {quoted(loss)}. Make one of a function of the output and the "
+            f'target: Loss("mine", lambda y, t: (y - t) ** 2), from fuseprop.formulas.'
+        )
+    return member_named("loss", loss, LOSSES)

@@ -7,13 +7,14 @@ weight of layer 2 from its input 3 to unit 1 (``w2.3,1`` where there are ten or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..backend import AnyBackend, HostArray
-from ..formulas.activations import ACTIVATIONS, slope
+from ..formulas.activations import Activation, slope
 from ..layers.stack import Stack
 from ..training.step import Batch
 
@@ -22,6 +23,8 @@ PATHS = 100
 
 Factors = list[tuple[str, float]]
 
+_Z = re.compile(r"\bz\b")
+
 
 @dataclass(frozen=True)
 class LayerTrace:
@@ -29,7 +32,7 @@ class LayerTrace:
 
     Attributes
     ----------
-    activation : str
+    function : Activation
         f.
     weights, bias : (d, m), (m,)
         W and b, as they were in the pass.
@@ -41,7 +44,7 @@ class LayerTrace:
         dL/dW = x^T delta and dL/db, the sum of delta over the rows.
     """
 
-    activation: str
+    function: Activation
     weights: HostArray
     bias: HostArray
     x: HostArray
@@ -50,6 +53,11 @@ class LayerTrace:
     delta: HostArray
     dW: HostArray  # noqa: N815 (the field's name)
     db: HostArray
+
+    @property
+    def activation(self) -> str:
+        """The name of f."""
+        return self.function.name
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ def _traced(backend: AnyBackend, stack: Stack, batch: Batch, loss: float) -> Tra
         replace(layer, activation="identity").forward(backend, parameters.layers[i], x, output=z)
         layers.append(
             LayerTrace(
-                layer.activation,
+                layer.function,
                 *weights[i],
                 backend.to_host(x),
                 backend.to_host(z),
@@ -169,12 +177,12 @@ def paths_text(trace: Trace) -> str:
     """Return every weighted sum, and every derivative with its paths; for a trace of one row."""
     lines = ["forward: z = sum of w * input, plus b; a = f(z)"]
     for number, layer in enumerate(trace.layers, 1):
-        f = ACTIVATIONS[layer.activation].formula
+        f = layer.function.text
         for j, z in enumerate(layer.z[0]):
             terms = [f"{x:.6g} * {w:.6g}" for x, w in zip(layer.x[0], layer.weights[:, j], strict=True)]
             lines.append(
                 f"  z{number}.{j + 1} = {' + '.join([*terms, f'{layer.bias[j]:.6g}'])} = {z:.6g}"
-                f"    a{number}.{j + 1} = {f.replace('z', f'z{number}.{j + 1}')} = {layer.a[0, j]:.6g}"
+                f"    a{number}.{j + 1} = {_Z.sub(f'z{number}.{j + 1}', f)} = {layer.a[0, j]:.6g}"
             )
     target = np.ravel(trace.target).tolist()
     through = "" if trace.link == "identity" else f" of {trace.link}(z)"
@@ -200,9 +208,9 @@ def paths(trace: Trace, number: int, unit: int) -> Iterator[Factors]:
     """
     layer = trace.layers[number - 1]
     # Behind an identity, z is the output: its slope of 1 is left out.
-    f = [] if layer.activation == "identity" else [(f"f'(z{number}.{unit + 1})", _slope(layer, unit))]
+    f = [] if layer.function.formula.is_identity else [(f"f'(z{number}.{unit + 1})", _slope(layer, unit))]
     if number == len(trace.layers):
-        start = "dL/dz" if layer.activation == "identity" else "dL/da"
+        start = "dL/dz" if layer.function.formula.is_identity else "dL/da"
         yield [(f"{start}{number}.{unit + 1}", float(trace.output_gradient[0, unit])), *f]
         return
     above = trace.layers[number].weights
@@ -246,7 +254,8 @@ def _derivative(name: str, ways: list[Factors], last: tuple[str, float] | None, 
 
 
 def _slope(layer: LayerTrace, unit: int) -> float:
-    return float(slope(layer.activation, layer.a[0, unit]))
+    point = layer.z if layer.function.formula.slope_of == "z" else layer.a
+    return float(slope(layer.function, point[0, unit]))
 
 
 def _input(number: int, i: int) -> str:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..backend import Activation, AnyBackend, Array, HostArray
+from ..backend import AnyBackend, Array, HostArray
 from ..checks.arrays import as_host
 from ..checks.choices import choose
 from ..checks.quoting import counted, quoted
 from ..checks.settings import as_list, is_finite_number
-from ..formulas.activations import check_activation
+from ..formulas.activations import Activation, AnyActivation, as_activation
 from .initialization import INITIALIZERS, Initializer
 from .parameters import LayerParameters
 
@@ -31,8 +31,9 @@ class Dense:
     ----------
     inputs, outputs : int
         d and m, at least 1.
-    activation : "identity" | "sigmoid" | "tanh" | "relu"
-        f. In front of a cross-entropy loss the last layer is "identity": the loss applies its own link. A
+    activation : str or Activation
+        f: a name in `fuseprop.formulas.ACTIVATIONS`, such as "relu" or "leaky_relu(0.2)", or an `Activation`
+        of one's own. In front of a cross-entropy loss the last layer is "identity": the loss applies its own link. A
         "step" is refused, because it has no slope: see `fuseprop.Perceptron`.
     initializer : "glorot" | "he" | "uniform" | "zeros" | callable, optional
         How the starting weights are drawn; "he" for relu and "glorot" otherwise. See
@@ -49,17 +50,20 @@ class Dense:
 
     inputs: int
     outputs: int
-    activation: Activation = "sigmoid"
+    activation: AnyActivation = "sigmoid"
     initializer: str | Initializer | None = field(default=None, kw_only=True)
     weights: ArrayLike | None = field(default=None, kw_only=True)
     bias: ArrayLike | None = field(default=None, kw_only=True)
     dropout: float = field(default=0.0, kw_only=True)
+    function: Activation = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for what, size in (("inputs", self.inputs), ("outputs", self.outputs)):
             if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
                 raise ValueError(f"a dense layer needs {what} of at least 1, got {quoted(size)}.")
-        check_activation(self.activation)
+        object.__setattr__(self, "function", as_activation(self.activation))
+        if not isinstance(self.activation, str):
+            object.__setattr__(self, "activation", self.function)
         if self.initializer is not None and not callable(self.initializer):
             choose("initializer", self.initializer, INITIALIZERS)
         _explicit("weights", self.weights, (self.inputs, self.outputs))
@@ -77,7 +81,7 @@ class Dense:
         shape = (self.inputs, self.outputs)
         weights = _explicit("weights", self.weights, shape)
         if weights is None:
-            initializer = self.initializer or ("he" if self.activation == "relu" else "glorot")
+            initializer = self.initializer or ("he" if self.function.name == "relu" else "glorot")
             draw = INITIALIZERS[initializer] if isinstance(initializer, str) else initializer
             try:
                 drawn = draw(rng, *shape)
@@ -91,10 +95,26 @@ class Dense:
         assert weights is not None
         return weights, np.zeros(self.outputs) if bias is None else bias
 
-    def forward(self, backend: AnyBackend, p: LayerParameters, x: Array, *, output: Array) -> None:
-        """output = f(x W + b); x (n, d), output (n, m)."""
+    @property
+    def keeps_sums(self) -> bool:
+        """Whether the backward pass needs the weighted sums z, because f' cannot be told from the output."""
+        return self.function.formula.slope_of == "z"
+
+    def forward(
+        self,
+        backend: AnyBackend,
+        p: LayerParameters,
+        x: Array,
+        *,
+        output: Array,
+        sums: Array | None = None,
+    ) -> None:
+        """output = f(z), z = x W + b; x (n, d), output (n, m). With `sums` (n, m), z is left there."""
         backend.matmul(x, p.weights, out=output)
-        backend.bias_activation(output, p.bias, self.activation, out=output)
+        if sums is None:
+            backend.bias_activation(output, p.bias, self.function.formula, out=output)
+        else:
+            backend.bias_activation(output, p.bias, self.function.formula, out=output, kept=sums)
 
     def backward(
         self,
@@ -104,6 +124,7 @@ class Dense:
         output: Array,
         gradient: Array,
         *,
+        sums: Array | None = None,
         input_gradient: Array | None,
     ) -> None:
         """Turn dL/d output into dL/dW, dL/db and dL/dx, by the chain rule.
@@ -113,11 +134,12 @@ class Dense:
             dL/db = sum of delta over the rows      dL/dW = x^T delta      dL/dx = delta W^T
 
         gradient (n, m) holds dL/d output and is overwritten by delta; input_gradient (n, d) receives dL/dx,
-        or is None for the first layer, whose inputs need no gradient.
+        or is None for the first layer, whose inputs need no gradient. `sums` holds z where `keeps_sums`.
         """
         delta = gradient
+        point = output if sums is None else sums
         backend.activation_backward(
-            gradient, output, self.activation, out=delta, bias_gradient=p.bias_gradient
+            gradient, point, self.function.formula, out=delta, bias_gradient=p.bias_gradient
         )
         backend.matmul(x.T, delta, out=p.weight_gradients)
         if input_gradient is not None:
@@ -126,9 +148,9 @@ class Dense:
 
 def mlp(
     sizes: Sequence[int],
-    activation: Activation | Sequence[Activation] = "sigmoid",
+    activation: AnyActivation | Sequence[AnyActivation] = "sigmoid",
     *,
-    output_activation: Activation = "identity",
+    output_activation: AnyActivation = "identity",
     initializer: str | Initializer | None = None,
     dropout: float | Sequence[float] = 0.0,
 ) -> list[Dense]:
@@ -138,7 +160,7 @@ def mlp(
     ----------
     sizes : sequence of int
         Inputs, hidden sizes, outputs: ``[64, 32, 10]`` has one hidden layer of 32 units.
-    activation : name, or one name a hidden layer
+    activation : str or Activation, or one a hidden layer
         The activation of the hidden layers.
     output_activation, initializer
         See `Dense`.

@@ -12,13 +12,13 @@ import numpy as np
 from ..backend import AnyBackend, Array, HostArray
 from ..checks.arrays import check_range
 from ..checks.quoting import counted
-from ..formulas.losses import Loss
+from ..formulas.losses import AnyLoss
 from .dense import Dense
 from .dropout import Dropout
 from .parameters import Parameters
 
 Places: TypeAlias = Sequence[Array | None] | None
-"""For each layer, the buffer for its outputs after dropout; None for a layer that drops nothing."""
+"""For each layer, a buffer; None for a layer that needs none."""
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,27 @@ class Stack:
     """Layers, their parameters and the loss; the parameters belong to the backend that methods are given."""
 
     layers: Sequence[Dense]
-    loss: Loss
+    loss: AnyLoss
     parameters: Parameters
     dropout: Dropout | None = None
 
     def forward(
-        self, backend: AnyBackend, x: Array, outputs: Sequence[Array], dropped: Places = None
+        self,
+        backend: AnyBackend,
+        x: Array,
+        outputs: Sequence[Array],
+        dropped: Places = None,
+        sums: Places = None,
     ) -> Array:
         """Run rows x (n, d) through all layers, into `outputs`; return the last output (n, k).
 
-        With `dropped`, dropout writes the outputs that it leaves there, and the next layer reads those.
+        With `dropped`, dropout writes the outputs that it leaves there, and the next layer reads those. With
+        `sums`, layers leave their weighted sums there for `backward`.
         """
         for i, (layer, p, output) in enumerate(
             zip(self.layers, self.parameters.layers, outputs, strict=True)
         ):
-            layer.forward(backend, p, x, output=output)
+            layer.forward(backend, p, x, output=output, sums=sums[i] if sums else None)
             x = output
             place = dropped[i] if dropped else None
             if place is not None and self.dropout is not None:
@@ -55,6 +61,7 @@ class Stack:
         outputs: Sequence[Array],
         gradients: Sequence[Array],
         dropped: Places = None,
+        sums: Places = None,
     ) -> None:
         """Backpropagate from gradients[-1] = dL/d last output to the gradient of every parameter."""
         for i in reversed(range(len(self.layers))):
@@ -67,6 +74,7 @@ class Stack:
                 taken if place is None else place,
                 outputs[i],
                 gradients[i],
+                sums=sums[i] if sums else None,
                 input_gradient=below,
             )
             if place is not None and below is not None and self.dropout is not None:
@@ -76,7 +84,7 @@ class Stack:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""
         lines = [f"{'layer':<7}{'inputs':>8}{'outputs':>9}  {'activation':<12}{'parameters':>12}"]
         lines += [
-            f"{i:<7}{layer.inputs:>8}{layer.outputs:>9}  {layer.activation:<12}{layer.parameters:>12,}"
+            f"{i:<7}{layer.inputs:>8}{layer.outputs:>9}  {layer.function.name:<12}{layer.parameters:>12,}"
             for i, layer in enumerate(self.layers, 1)
         ]
         backend = self.parameters.backend
@@ -87,7 +95,9 @@ class Stack:
         return "\n".join(lines)
 
 
-def build_stack(backend: AnyBackend, layers: Sequence[Dense], loss: Loss, rng: np.random.Generator) -> Stack:
+def build_stack(
+    backend: AnyBackend, layers: Sequence[Dense], loss: AnyLoss, rng: np.random.Generator
+) -> Stack:
     """Return a stack with its starting weights: `rng` draws these first, then the seeds of dropout."""
     parameters = Parameters(backend, [(layer.inputs, layer.outputs) for layer in layers])
     load_weights(parameters, [layer.starting_values(rng) for layer in layers])
@@ -127,10 +137,10 @@ def check_chain(layers: Sequence[Dense]) -> None:
         )
 
 
-def check_link(loss: Loss, last: Dense) -> None:
+def check_link(loss: AnyLoss, last: Dense) -> None:
     """Raise ValueError for an activation of the last layer in front of a loss that applies its own link."""
-    if loss.link != "identity" and last.activation != "identity":
+    if loss.link != "identity" and not last.function.formula.is_identity:
         raise ValueError(
             f'{loss.name} applies the {loss.link} itself: the last layer must be "identity", '
-            f'got "{last.activation}". Use "identity", or a squared error with this activation.'
+            f'got "{last.function}". Use "identity", or a squared error with this activation.'
         )

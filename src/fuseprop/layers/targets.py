@@ -9,8 +9,7 @@ import numpy as np
 from ..backend import INTEGER, HostArray
 from ..checks.arrays import as_host, check_finite
 from ..checks.quoting import counted
-from ..formulas.activations import ACTIVATIONS
-from ..formulas.losses import Loss
+from ..formulas.losses import AnyLoss
 from .dense import Dense
 
 
@@ -36,7 +35,7 @@ class Targets:
             return Targets(labels, labels)
         return Targets(self.values[rows], labels)
 
-    def classes(self, loss: Loss) -> HostArray | None:
+    def classes(self, loss: AnyLoss) -> HostArray | None:
         """Return the class (n,) of each row, where classes are exclusive or there are two; else None."""
         if self.labels is None and loss.link == "sigmoid" and self.values.shape[1] == 1:
             binary: HostArray = self.values[:, 0]
@@ -44,16 +43,16 @@ class Targets:
         return self.labels
 
 
-def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Targets:
+def encode_targets(target: object, loss: AnyLoss, last: Dense, rows: int) -> Targets:
     """Check targets against the loss and the last layer, and encode them.
 
     Whole numbers (n,) for k > 1 outputs are labels of exclusive classes: softmax cross-entropy takes them as
     they are, for other losses they become rows with "yes" at the label, in the coding of the last layer's
-    activation (0 and 1, or -1 and 1 for tanh). Everything else is values (n, k), or (n,) for one output.
+    activation (0 and 1, or -1 and 1 for tanh), or in the loss's own. Everything else is values (n, k), or (n,) for one output.
 
     Raises TypeError for targets that are no numbers on the host; ValueError for wrong shapes, nan, labels out
-    of range, targets outside [0, 1] for a cross-entropy or below 0 for a Poisson deviance, and labels that
-    are not exclusive for the softmax loss.
+    of range, targets that the loss does not take, such as those outside [0, 1] for a cross-entropy, and
+    labels that are not exclusive for the softmax loss.
     """
     array = as_host("target", target)
     k = last.outputs
@@ -64,7 +63,7 @@ def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Target
     check_finite("target", array)
     if array.ndim == 1 and (k > 1 or loss.takes_labels):
         labels = _labels(array, k)
-        return Targets(labels if loss.takes_labels else _one_hot(labels, last), labels)
+        return Targets(labels if loss.takes_labels else _one_hot(labels, loss, last), labels)
     if array.ndim == 1:
         array = array.reshape(-1, 1)
     if array.shape != (rows, k):
@@ -74,16 +73,7 @@ def encode_targets(target: object, loss: Loss, last: Dense, rows: int) -> Target
     if loss.takes_labels:
         labels = _labels_of_one_hot(array, loss)
         return Targets(labels, labels)
-    if loss.link == "sigmoid" and ((array < 0) | (array > 1)).any():
-        raise ValueError(
-            f"{loss.name} needs targets in [0, 1], got {array.min():g} to {array.max():g}. "
-            f'Code "no" as 0 and "yes" as 1, or use a squared error.'
-        )
-    if loss.link == "exponential" and (array < 0).any():
-        raise ValueError(
-            f"{loss.name} needs targets of at least 0, such as counts, got {array.min():g}. "
-            f"Use a squared error for targets of both signs."
-        )
+    _check_interval(array, loss)
     return Targets(array, None)
 
 
@@ -103,7 +93,7 @@ def _labels(array: HostArray, k: int) -> HostArray:
     return labels
 
 
-def _labels_of_one_hot(array: HostArray, loss: Loss) -> HostArray:
+def _labels_of_one_hot(array: HostArray, loss: AnyLoss) -> HostArray:
     ones = (array == 1).sum(axis=1)
     wrong = (ones != 1) | ((array == 0).sum(axis=1) != array.shape[1] - 1)
     if wrong.any():
@@ -117,8 +107,32 @@ def _labels_of_one_hot(array: HostArray, loss: Loss) -> HostArray:
     return labels
 
 
-def _one_hot(labels: HostArray, last: Dense) -> HostArray:
-    coding = ACTIVATIONS[last.activation]
-    values = np.full((len(labels), last.outputs), coding.low)
-    values[np.arange(len(labels)), labels] = coding.high
+def coding_of(loss: AnyLoss, last: Dense) -> tuple[float, float]:
+    """Return the targets that stand for "no" and "yes": the loss's, or else the last activation's."""
+    return loss.coding or (last.function.low, last.function.high)
+
+
+def _check_interval(array: HostArray, loss: AnyLoss) -> None:
+    """Raise ValueError for targets outside of the interval that a loss takes."""
+    low, high = loss.low, loss.high
+    if not ((array < low) | (array > high)).any():
+        return
+    if high == np.inf:
+        raise ValueError(
+            f"{loss.name} needs targets of at least {low:g}, such as counts, got {array.min():g}. "
+            f"Use a squared error for targets of both signs."
+        )
+    interval = f"in [{low:g}, {high:g}]" if low > -np.inf else f"of at most {high:g}"
+    no, yes = loss.coding or (low, high)
+    coded = f'Code "no" as {no:g} and "yes" as {yes:g}, or use' if low > -np.inf else "Use"
+    raise ValueError(
+        f"{loss.name} needs targets {interval}, got {array.min():g} to {array.max():g}. {coded} a squared "
+        f"error."
+    )
+
+
+def _one_hot(labels: HostArray, loss: AnyLoss, last: Dense) -> HostArray:
+    no, yes = coding_of(loss, last)
+    values = np.full((len(labels), last.outputs), no)
+    values[np.arange(len(labels)), labels] = yes
     return values

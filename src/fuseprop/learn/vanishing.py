@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 
-from ..backend import Activation, AnyBackend
+from ..backend import AnyBackend
 from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
@@ -28,9 +28,7 @@ def vanishing(backend: AnyBackend, seed: int) -> Result:
         norms = {}
         for depth in DEPTHS:
             sizes = [8, *[WIDTH] * depth, 1]
-            network = Network(
-                mlp(sizes, cast(Activation, activation)), "half_squared_error", seed=seed, backend=backend
-            )
+            network = Network(mlp(sizes, activation), "half_squared_error", seed=seed, backend=backend)
             history = network.fit(X, target, MomentumSGD(1e-3), epochs=1, batch_size=len(X), norms=True)
             norms[depth] = by_layer = history.gradient_norms[0]
             rows.append((activation, depth, by_layer[0], by_layer[-1], by_layer[0] / by_layer[-1]))

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..backend import AnyBackend, Array, HostArray
-from ..formulas.activations import ACTIVATIONS
-from ..formulas.losses import Loss
+from ..formulas.losses import AnyLoss
 from ..layers.dense import Dense
-from ..layers.targets import Targets
+from ..layers.targets import Targets, coding_of
 from .protocol import Kind, Metric, OfHits
 
 
@@ -40,12 +39,12 @@ class ThresholdAccuracy(OfHits):
         backend.threshold_equals(output, target, self.output_threshold, self.target_threshold, out=hits)
 
 
-def _make(loss: Loss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:  # noqa: ARG001
+def _make(loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:  # noqa: ARG001
     if targets.labels is not None:
         return ArgmaxAccuracy()
     if loss.link == "sigmoid":
         return ThresholdAccuracy(0.0, 0.5)  # sigmoid(z) > 0.5 where z > 0
-    threshold = ACTIVATIONS[last.activation].threshold
+    threshold = sum(coding_of(loss, last)) / 2
     return ThresholdAccuracy(threshold, threshold)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..backend import HostArray
 from ..checks.choices import choose
-from ..formulas.losses import Loss
+from ..formulas.losses import AnyLoss
 from ..layers.dense import Dense
 from ..layers.targets import Targets
 from .accuracy import ACCURACY
@@ -15,7 +15,7 @@ METRICS: dict[str, Kind] = {"accuracy": ACCURACY, "r2": R_SQUARED, "d2": D_SQUAR
 
 
 def make_metric(
-    name: str | None, loss: Loss, last: Dense, targets: Targets, weights: HostArray | None
+    name: str | None, loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None
 ) -> Metric:
     """Return the named metric for these targets; None means accuracy for classes, else what fits the loss.
 
@@ -26,12 +26,12 @@ def make_metric(
     return check_metric(name, loss).make(loss, last, targets, weights)
 
 
-def metric_of_values(loss: Loss) -> str:
+def metric_of_values(loss: AnyLoss) -> str:
     """Return the name of the metric that fits a loss where targets are values rather than classes."""
-    return next((name for name, kind in METRICS.items() if isinstance(loss, kind.losses)), "accuracy")
+    return loss.metric
 
 
-def check_metric(name: str, loss: Loss) -> Kind:
+def check_metric(name: str, loss: AnyLoss) -> Kind:
     """Return the named kind; raise ValueError for an unknown one, and for one that needs another loss."""
     kind = choose("metric", name, METRICS)
     if not kind.fits(loss):

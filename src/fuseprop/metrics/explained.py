@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..backend import HostArray
-from ..formulas.losses import HalfPoissonDeviance, Loss, MeanAbsoluteError, SquaredError
+from ..backend import HostArray, evaluate
+from ..formulas.losses import AnyLoss, Loss
 from ..layers.dense import Dense
 from ..layers.targets import Targets
-from .means import weighted_mean, weighted_median
+from .means import weighted_mean, weighted_quantile
 from .protocol import Kind, Metric, OfLosses
 
 
@@ -43,8 +43,8 @@ class LossExplained(OfLosses):
     """D^2 = 1 - loss / loss of the best constant prediction, over all outputs.
 
     It is to absolute errors and Poisson deviances what R^2 is to squared errors. The best constant is the
-    median for absolute errors (scikit-learn's d2_absolute_error_score) and the mean for Poisson deviances
-    (d2_tweedie_score with power 1).
+    median for absolute errors (scikit-learn's d2_absolute_error_score), the quantile for quantile losses
+    (d2_pinball_score) and the mean for Poisson deviances (d2_tweedie_score with power 1).
 
     Attributes
     ----------
@@ -67,31 +67,40 @@ def explained(error: float, of_constant: float) -> float:
     return 1.0 - error / of_constant
 
 
-def _r_squared(loss: Loss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:
-    assert isinstance(loss, SquaredError)
+def _r_squared(loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:
+    assert isinstance(loss, Loss)
     values = targets.values.astype(np.float64)
     deviations = values - np.average(values, axis=0, weights=weights)
-    return RSquared(weighted_mean((deviations**2).sum(axis=1), weights), loss.factor(last.outputs))
+    of_one = float(evaluate(loss.formula.term, {"y": 1.0, "t": 0.0}))
+    variance = weighted_mean((deviations**2).sum(axis=1), weights)
+    return RSquared(variance, loss.factor(last.outputs) * of_one)
 
 
-def _d_squared(loss: Loss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:
+def _d_squared(loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:
+    assert isinstance(loss, Loss)
     values = targets.values.astype(np.float64)
-    if isinstance(loss, MeanAbsoluteError):
-        row_losses = loss.factor(last.outputs) * np.abs(values - weighted_median(values, weights))
+    if isinstance(loss.constant, float):
+        constant = weighted_quantile(values, loss.constant, weights)
     else:
-        mean = np.average(values, axis=0, weights=weights)
-        row_losses = values * np.log(np.divide(values, mean, out=np.ones_like(values), where=values > 0))
-        row_losses += mean - values
-    return LossExplained(weighted_mean(row_losses.sum(axis=1), weights))
+        constant = np.average(values, axis=0, weights=weights)
+    if loss.link == "exponential":
+        constant = np.log(np.maximum(constant, np.finfo(np.float64).tiny))
+    elif loss.link == "sigmoid":
+        inside = np.clip(constant, EPS, 1 - EPS)
+        constant = np.log(inside / (1 - inside))
+    terms = np.broadcast_to(evaluate(loss.formula.term, {"y": constant, "t": values}), values.shape)
+    return LossExplained(weighted_mean(loss.factor(last.outputs) * terms.sum(axis=1), weights))
 
 
-R_SQUARED = Kind("R\u00b2 (share of variance)", _r_squared, (SquaredError,), "a squared error")
+EPS = float(np.finfo(np.float64).eps)
+
+R_SQUARED = Kind("R\u00b2 (share of variance)", _r_squared, "r2", "a squared error")
 
 D_SQUARED = Kind(
     "D\u00b2 (share of absolute deviation)",
     _d_squared,
-    (MeanAbsoluteError, HalfPoissonDeviance),
-    "an absolute error or a Poisson deviance",
+    "d2",
+    "an absolute error, a quantile loss or a Poisson deviance",
 )
 
 
@@ -105,7 +114,7 @@ class LossAlone(OfLosses):
         return weighted_mean(losses, weights)
 
 
-def _make(loss: Loss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:  # noqa: ARG001
+def _make(loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:  # noqa: ARG001
     return LossAlone()
 
 

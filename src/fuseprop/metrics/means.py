@@ -1,4 +1,4 @@
-"""Means and medians over rows, each counted with its weight."""
+"""Means and quantiles over rows, each counted with its weight."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ def weighted_mean(values: HostArray, weights: HostArray | None) -> float:
     return float(np.average(values, weights=weights.astype(np.float64, copy=False)))
 
 
-def weighted_median(values: NDArray[np.float64], weights: HostArray | None) -> NDArray[np.float64]:
-    """Return the median over rows, each counted with its weight; values (N, k), result (k,)."""
+def weighted_quantile(
+    values: NDArray[np.float64], q: float, weights: HostArray | None
+) -> NDArray[np.float64]:
+    """Return the q-quantile over rows, each counted with its weight; values (N, k), result (k,)."""
     if weights is None:
-        return np.median(values, axis=0)
-    medians = []
+        return np.median(values, axis=0) if q == 0.5 else np.quantile(values, q, axis=0)
+    quantiles = []
     for column in values.T:
         order = np.argsort(column)
         reached = np.cumsum(weights[order])
-        medians.append(column[order][np.searchsorted(reached, reached[-1] / 2)])
-    return np.array(medians)
+        quantiles.append(column[order][np.searchsorted(reached, reached[-1] * q)])
+    return np.array(quantiles)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from ..backend import AnyBackend, Array, HostArray
-from ..formulas.losses import Loss
+from ..formulas.losses import AnyLoss
 from ..layers.dense import Dense
 from ..layers.targets import Targets
 from .means import weighted_mean
@@ -67,18 +67,18 @@ class Kind:
         The label of an axis that shows it.
     make : callable
         Returns the metric for targets and weights (N,) of rows, given the loss and the last layer.
-    losses : tuple of type
-        The kinds of loss that it can be computed from; empty if it goes with any loss. Where targets are
+    of : str
+        It can be computed from losses with this `metric`; empty if it goes with any loss. Where targets are
         values rather than classes, it is the default for these losses.
     needs : str
         Those losses in words, for the error message.
     """
 
     axis: str
-    make: Callable[[Loss, Dense, Targets, HostArray | None], Metric]
-    losses: tuple[type, ...] = ()
+    make: Callable[[AnyLoss, Dense, Targets, HostArray | None], Metric]
+    of: str = ""
     needs: str = ""
 
-    def fits(self, loss: Loss) -> bool:
+    def fits(self, loss: AnyLoss) -> bool:
         """Whether the metric can be computed for a network with this loss."""
-        return not self.losses or isinstance(loss, self.losses)
+        return not self.of or loss.metric == self.of

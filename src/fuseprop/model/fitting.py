@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..backend import Activation, HostArray
+from ..backend import HostArray
 from ..callbacks import Callback
 from ..callbacks.history import History
 from ..checks.settings import as_generator
@@ -19,7 +19,7 @@ from ..data.scaling import Standardizer
 from ..data.seen import Seen
 from ..data.target_cells import AUTO, Reading
 from ..data.tasks import Task, make_task
-from ..formulas.losses import LOSSES
+from ..formulas.losses import as_loss
 from ..layers.dense import mlp
 from ..metrics import metric_of_values
 from ..network import Network
@@ -215,15 +215,15 @@ def _split(
 
 def _network(task: Task, settings: Settings, sizes: list[int], rng: np.random.Generator) -> Network:
     # Losses with a link apply sigmoid or softmax themselves; others need probabilities as outputs.
-    needs_sigmoid = bool(task.labels) and LOSSES[settings.loss].link == "identity"
+    needs_sigmoid = bool(task.labels) and as_loss(settings.loss).link == "identity"
     return Network(
         mlp(
             sizes,
-            cast(Sequence[Activation], settings.activation),
+            settings.activation,
             output_activation="sigmoid" if needs_sigmoid else "identity",
         ),
         settings.loss,
-        metric="accuracy" if task.labels else metric_of_values(LOSSES[settings.loss]),
+        metric="accuracy" if task.labels else metric_of_values(as_loss(settings.loss)),
         device=settings.device,
         dtype=settings.dtype,
         seed=rng,

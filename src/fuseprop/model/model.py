@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend import Activation, HostArray
+from ..backend import HostArray
 from ..callbacks.history import Score
 from ..checks.arrays import first_not_finite
 from ..checks.quoting import literal, shown
@@ -274,7 +274,7 @@ class Model:
                     Dense(
                         weights.shape[0],
                         weights.shape[1],
-                        cast(Activation, activation),
+                        activation,
                         weights=weights,
                         bias=bias,
                     )

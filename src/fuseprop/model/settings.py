@@ -18,8 +18,8 @@ from ..checks.choices import choose, suggestion
 from ..checks.quoting import counted
 from ..checks.settings import FLAGS, as_list, is_finite_number, positive_integer
 from ..data.tasks import DEFAULT_LOSS, Task
-from ..formulas.activations import check_activation
-from ..formulas.losses import LOSSES
+from ..formulas.activations import as_activation
+from ..formulas.losses import as_loss
 from ..optimizers.flat import check_learning_rate, check_weight_decay
 from ..optimizers.momentum import check_momentum
 
@@ -87,13 +87,13 @@ class Settings:
         for size in self.hidden:
             positive_integer("a hidden layer's size", size)
         for name in self.activation:
-            check_activation(name)
+            as_activation(name)
         if len(self.activation) != len(self.hidden):
             raise ValueError(
                 f"activation has {counted(len(self.activation), 'entry', 'entries')} for "
                 f"{counted(len(self.hidden), 'hidden layer')}; give one name for all, or one a layer."
             )
-        choose("loss", self.loss, LOSSES)
+        as_loss(self.loss)
         positive_integer("epochs", self.epochs)
         positive_integer("batch_size", self.batch_size)
         _check_share("test", self.test)

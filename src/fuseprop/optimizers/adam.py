@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..backend import AnyBackend, Array, HostArray
+from ..backend import HostArray, UpdateFormula
 from ..checks.settings import is_finite_number
-from ..layers.parameters import Parameters
+from ..formulas.updates import ADAM
 from ..schedules import Schedule
 from .flat import FlatOptimizer
 
@@ -52,15 +51,17 @@ class Adam(FlatOptimizer):
     network.
     """
 
-    MOMENTS: ClassVar[int] = 2
-    NUMBERS: ClassVar[int] = 5
-
     learning_rate: float | Schedule = 0.001
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float | ArrayLike = 0.0
     clip_norm: float | None = None
+
+    @property
+    def formula(self) -> UpdateFormula:
+        """What a step does."""
+        return ADAM
 
     def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
         # As the device rounds them: in float32, 1 - 0.999 is off by 1e-5 of itself, and the correction of
@@ -74,21 +75,10 @@ class Adam(FlatOptimizer):
             )
         t = self.steps + 1.0 + np.arange(steps)
         rate = self.current_learning_rate * np.sqrt(1 - b2**t) / (1 - b1**t)
-        numbers = np.empty((steps, self.NUMBERS))  # by column: broadcast_arrays takes five times as long
+        numbers = np.empty((steps, 5))  # by column: broadcast_arrays takes five times as long
         for column, values in enumerate((rate, b1, b2, self.epsilon, decay)):
             numbers[:, column] = values
         return numbers
-
-    def _step(self, backend: AnyBackend, parameters: Parameters, settings: Array) -> None:
-        first, second = self.moments
-        backend.adam(
-            parameters.values,
-            parameters.gradients,
-            first,
-            second,
-            settings,
-            decay_ranges=parameters.weight_ranges,
-        )
 
     def _check(self) -> None:
         super()._check()

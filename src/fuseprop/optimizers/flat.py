@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..backend import INTEGER, AnyBackend, Array, HostArray
+from ..backend import INTEGER, AnyBackend, Array, HostArray, UpdateFormula
 from ..checks.arrays import as_host
 from ..checks.quoting import counted
 from ..checks.settings import is_finite_number
@@ -26,27 +26,24 @@ class State:
     ----------
     parameters : Parameters
         The ones that it updates.
+    buffer : Array, (M, P)
+        The moments, zero at first.
     moments : sequence of Array
-        Flat buffers (P,), zero at first.
+        Its rows (P,).
     settings : StepSettings
     norm : Array, (1,)
         Where clipping puts the norm of the gradient.
     """
 
     parameters: Parameters
+    buffer: Array
     moments: Sequence[Array]
     settings: StepSettings
     norm: Array
 
 
 class FlatOptimizer:
-    """An `Optimizer` over flat buffers; a subclass says which numbers a step reads, and what it does."""
-
-    MOMENTS: ClassVar[int]
-    """How many flat buffers there are beside the parameters."""
-
-    NUMBERS: ClassVar[int]
-    """How many numbers a step reads."""
+    """An `Optimizer` over flat buffers; a subclass has a formula, and says which numbers a step reads."""
 
     learning_rate: float | Schedule
     weight_decay: float | ArrayLike
@@ -60,6 +57,11 @@ class FlatOptimizer:
 
     def __post_init__(self) -> None:
         self._check()
+
+    @property
+    def formula(self) -> UpdateFormula:
+        """What a step does."""
+        raise NotImplementedError
 
     @property
     def moments(self) -> Sequence[Array]:
@@ -89,9 +91,11 @@ class FlatOptimizer:
         if self._state is None:
             if self._resumed is not None:
                 self._check_fits(self._resumed, parameters)
-            moments = [backend.zeros(parameters.values.shape) for _ in range(self.MOMENTS)]
-            settings = StepSettings(backend, self.NUMBERS)
-            self._state = State(parameters, moments, settings, backend.zeros((1,)))
+            (size,), count = parameters.values.shape, len(self.formula.moments)
+            buffer = backend.zeros((count, size))
+            moments = [buffer[i : i + 1].reshape((size,)) for i in range(count)]
+            settings = StepSettings(backend, len(self.formula.settings) + 1)
+            self._state = State(parameters, buffer, moments, settings, backend.zeros((1,)))
             self._load_moments()
         elif self._state.parameters is not parameters:
             raise ValueError(
@@ -106,7 +110,14 @@ class FlatOptimizer:
             raise RuntimeError("call prepare(parameters, steps) before update.")
         if self.clip_norm is not None:
             backend.clip_norm(parameters.gradients, self.clip_norm, norm=self._state.norm)
-        self._step(backend, parameters, self._state.settings.fetch(backend))
+        backend.update(
+            parameters.values,
+            parameters.gradients,
+            self._state.buffer,
+            self._state.settings.fetch(backend),
+            self.formula,
+            decay_ranges=parameters.weight_ranges,
+        )
 
     def reset(self) -> None:
         """Set the moments and `steps` to 0; see `Optimizer.reset`."""
@@ -149,9 +160,10 @@ class FlatOptimizer:
             moments = [np.array(moment, np.float64) for moment in state["moments"]]
         except (TypeError, ValueError) as error:
             raise ValueError(f"this is no state of {name}: its moments are no arrays of numbers.") from error
-        if len(moments) not in (0, self.MOMENTS) or len({moment.shape for moment in moments}) > 1:
+        count = len(self.formula.moments)
+        if len(moments) not in (0, count) or len({moment.shape for moment in moments}) > 1:
             raise ValueError(
-                f"this is no state of {name}: it needs {counted(self.MOMENTS, 'moment')} of one shape, or "
+                f"this is no state of {name}: it needs {counted(count, 'moment')} of one shape, or "
                 f"none, got {[moment.shape for moment in moments]}."
             )
         resumed = {**state, "moments": moments}
@@ -182,11 +194,10 @@ class FlatOptimizer:
         self._resumed = None
 
     def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
-        """Return the numbers of the next steps, (NUMBERS,) if all are the same, else (steps, NUMBERS)."""
-        raise NotImplementedError
+        """Return the numbers of the next steps, (S + 1,) if all are the same, else (steps, S + 1).
 
-    def _step(self, backend: AnyBackend, parameters: Parameters, settings: Array) -> None:
-        """Update the parameters by the numbers in `settings`."""
+        They are the formula's S settings, and the weight decay.
+        """
         raise NotImplementedError
 
     def _check(self) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..backend import AnyBackend, Array, HostArray
+from ..backend import Array, HostArray, UpdateFormula
 from ..checks.settings import check_flag, is_finite_number
-from ..layers.parameters import Parameters
+from ..formulas.updates import MOMENTUM, NESTEROV
 from ..schedules import Schedule
 from .flat import FlatOptimizer
 
@@ -52,9 +51,6 @@ class MomentumSGD(FlatOptimizer):
     network.
     """
 
-    MOMENTS: ClassVar[int] = 1
-    NUMBERS: ClassVar[int] = 3
-
     learning_rate: float | Schedule = 0.3
     momentum: float = 0.6
     weight_decay: float | ArrayLike = 0.0
@@ -66,21 +62,15 @@ class MomentumSGD(FlatOptimizer):
         """The flat velocities (P,), or None before the first use."""
         return self.moments[0] if self.moments else None
 
+    @property
+    def formula(self) -> UpdateFormula:
+        """What a step does."""
+        return NESTEROV if self.nesterov else MOMENTUM
+
     def _numbers(self, steps: int, decay: HostArray, dtype: np.dtype[np.floating]) -> HostArray:
-        numbers = np.empty((*decay.shape, self.NUMBERS))
+        numbers = np.empty((*decay.shape, 3))
         numbers[..., 0], numbers[..., 1], numbers[..., 2] = self.current_learning_rate, self.momentum, decay
         return numbers
-
-    def _step(self, backend: AnyBackend, parameters: Parameters, settings: Array) -> None:
-        (velocities,) = self.moments
-        backend.momentum_sgd(
-            parameters.values,
-            parameters.gradients,
-            velocities,
-            settings,
-            decay_ranges=parameters.weight_ranges,
-            nesterov=self.nesterov,
-        )
 
     def _check(self) -> None:
         super()._check()

@@ -9,8 +9,9 @@ import numpy as np
 from ..backend import AnyBackend, Array, HostArray
 from ..callbacks.history import History
 from ..formulas.activations import ACTIVATIONS
-from ..formulas.losses import Loss
+from ..formulas.losses import AnyLoss
 from ..layers.stack import Stack
+from ..layers.targets import coding_of
 from ..metrics import make_metric, weighted_mean
 from .features import from_device, from_host, is_sparse
 from .forward import Forward
@@ -103,14 +104,12 @@ def predict_rows(backend: AnyBackend, stack: Stack, X: Any) -> HostArray:
     return predictions
 
 
-def apply_link(backend: AnyBackend, loss: Loss, output: Array) -> None:
+def apply_link(backend: AnyBackend, loss: AnyLoss, output: Array) -> None:
     """Turn the last layer's output (n, k) into predictions, in place."""
     if loss.link == "softmax":
         backend.softmax(output, out=output)
-    elif loss.link == "sigmoid":
-        backend.bias_activation(output, None, "sigmoid", out=output)
-    elif loss.link == "exponential":
-        backend.exponential(output, out=output)
+    elif loss.link != "identity":
+        backend.bias_activation(output, None, ACTIVATIONS[loss.link]().formula, out=output)
 
 
 def decide(stack: Stack, predictions: HostArray) -> HostArray:
@@ -118,5 +117,6 @@ def decide(stack: Stack, predictions: HostArray) -> HostArray:
     if stack.loss.link == "softmax":
         labels: HostArray = np.argmax(predictions, axis=1)
         return labels
-    coding = ACTIVATIONS[stack.layers[-1].activation]
-    return np.where(predictions > coding.threshold, int(coding.high), int(coding.low))
+    low, high = coding_of(stack.loss, stack.layers[-1])
+    no, yes = (int(x) if float(x).is_integer() else x for x in (low, high))
+    return np.where(predictions > (low + high) / 2, yes, no)

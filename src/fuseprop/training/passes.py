@@ -36,7 +36,7 @@ class Passes:
         backend.from_host(X.astype(backend.dtype, copy=False), out=batch.x)
         with np.errstate(over="ignore", invalid="ignore"):
             self._dropped = batch.dropped if dropout else None
-            output = self._stack.forward(backend, batch.x, batch.outputs, self._dropped)
+            output = self._stack.forward(backend, batch.x, batch.outputs, self._dropped, batch.sums)
         return backend.to_host(output)
 
     def backward(self, target: object, sample_weight: object = None) -> float:
@@ -64,7 +64,7 @@ class Passes:
                 losses=batch.losses,
                 gradient=batch.gradients[-1],
             )
-            stack.backward(backend, batch.x, batch.outputs, batch.gradients, self._dropped)
+            stack.backward(backend, batch.x, batch.outputs, batch.gradients, self._dropped, batch.sums)
         return float(np.dot(backend.to_host(batch.losses).astype(np.float64), weights))
 
     def update(self, optimizer: Optimizer) -> None:

@@ -12,7 +12,7 @@ from ..backend import INTEGER, AnyBackend, Array, HostArray
 from ..checks.arrays import as_rows, as_sample_weights, check_range
 from ..checks.quoting import counted
 from ..checks.settings import is_finite_number
-from ..formulas.losses import Loss
+from ..formulas.losses import AnyLoss
 from ..layers.stack import Stack
 from ..layers.targets import Targets, encode_targets
 from .features import Features
@@ -93,7 +93,7 @@ class Rows:
         weights = None if self.weights is None else self.weights[part]
         return Rows(self.X[part], self.targets.take(part), weights)
 
-    def split(self, rng: np.random.Generator, fraction: float, loss: Loss) -> tuple[Rows, Rows]:
+    def split(self, rng: np.random.Generator, fraction: float, loss: AnyLoss) -> tuple[Rows, Rows]:
         """Return the rows to learn from and those to hold out: see `split_rows`."""
         kept, held_out = split_rows(rng, len(self), fraction, self.own_targets.classes(loss))
         return self.take(self.order[kept]), self.take(self.order[held_out])

@@ -19,7 +19,8 @@ class Batch:
 
     x (n, d), target (n, k) or (n,) labels, labels (n,), row_weights, losses and hits (n,). outputs and
     gradients hold (n, m) for each layer: its activated output, and dL/d output in the backward pass. dropped
-    holds (n, m), the output after dropout, for the layers with a dropout rate, None for the others.
+    holds (n, m), the output after dropout, for the layers with a dropout rate, None for the others; sums holds
+    (n, m), the weighted sums, for the layers whose slope needs them.
     """
 
     x: Array
@@ -31,6 +32,7 @@ class Batch:
     outputs: list[Array]
     gradients: list[Array]
     dropped: list[Array | None]
+    sums: list[Array | None]
 
     @property
     def rows(self) -> int:
@@ -44,6 +46,7 @@ class Batch:
             *(self.x, self.target, self.labels, self.losses, self.hits),
             *self.outputs,
             *self.gradients,
+            *(sums for sums in self.sums if sums is not None),
         ]
 
 
@@ -86,6 +89,10 @@ class Buffers:
             backend.empty((capacity, layer.outputs)) if dropout and layer.dropout else None
             for layer in stack.layers
         ]
+        self._sums = [
+            backend.empty((capacity, layer.outputs)) if backward and layer.keeps_sums else None
+            for layer in stack.layers
+        ]
         self._batches: dict[int, Batch] = {}
 
     def batch(self, n: int) -> Batch:
@@ -101,6 +108,7 @@ class Buffers:
                 outputs=[output[:n] for output in self._outputs],
                 gradients=[gradient[:n] for gradient in self._gradients],
                 dropped=[None if dropped is None else dropped[:n] for dropped in self._dropped],
+                sums=[None if sums is None else sums[:n] for sums in self._sums],
             )
         return self._batches[n]
 
@@ -120,8 +128,9 @@ def bytes_of_a_row(backend: AnyBackend, stack: Stack, *, backward: bool = True, 
     target = 0 if stack.loss.takes_labels else widths[-1]
     gradients = sum(widths) if backward else widths[-1]
     dropped = sum(layer.outputs for layer in stack.layers if dropout and layer.dropout)
+    sums = sum(layer.outputs for layer in stack.layers if backward and layer.keeps_sums)
     losses_hits_weights = 4
-    values = stack.layers[0].inputs + target + losses_hits_weights + sum(widths) + gradients + dropped
+    values = stack.layers[0].inputs + target + losses_hits_weights + sum(widths) + gradients + dropped + sums
     return INTEGER.itemsize + values * backend.dtype.itemsize
 
 
@@ -154,12 +163,12 @@ def gradient_step(
     if epoch.row_weights is not None and epoch.positions is not None:
         backend.take_rows(epoch.row_weights, epoch.positions, epoch.cursor, out=batch.row_weights)
 
-    output = stack.forward(backend, batch.x, batch.outputs, batch.dropped)
+    output = stack.forward(backend, batch.x, batch.outputs, batch.dropped, batch.sums)
     stack.loss.apply(
         backend, output, batch.target, batch.row_weights, losses=batch.losses, gradient=batch.gradients[-1]
     )
     metric.record(backend, output, batch.target, batch.labels, hits=batch.hits)
-    stack.backward(backend, batch.x, batch.outputs, batch.gradients, batch.dropped)
+    stack.backward(backend, batch.x, batch.outputs, batch.gradients, batch.dropped, batch.sums)
     if stack.dropout is not None:
         stack.dropout.advance(backend)
 

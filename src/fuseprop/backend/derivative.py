@@ -1,0 +1,127 @@
+"""The derivative of an expression, by the rules of calculus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+from .expression import Expression, apply, cos, exp, in_order, number, sign, sin, sqrt, where
+
+ZERO, ONE = number(0.0), number(1.0)
+
+_SLOPES: WeakKeyDictionary[Expression, tuple[Expression, Expression]] = WeakKeyDictionary()
+
+
+def remember_slope(expression: Expression, by: Expression, slope: Expression) -> None:
+    """Tell that d expression / d by is `slope`, a form that is better than what the rules give.
+
+    So the derivative of what has a sigmoid in it has y (1 - y), and not the slope of each of its operations.
+    """
+    if expression.args:
+        _SLOPES[expression] = by, slope
+
+
+def derivative(expression: Expression, name: str) -> Expression:
+    """Return d expression / d variable, the others held fixed.
+
+    At a kink, where there is none, it is the slope on one side: that of b in maximum(a, b) at a = b, and of
+    the branch taken by `where`; 0 for `abs`, as sign(0) = 0.
+    """
+    slopes: dict[Expression, Expression] = {}
+    for node in in_order([expression]):
+        if node.op == "variable":
+            slopes[node] = ONE if node.value == name else ZERO
+        elif node in _SLOPES and _SLOPES[node][0] in slopes:
+            by, slope = _SLOPES[node]
+            slopes[node] = _product(slope, slopes[by])
+        else:
+            slopes[node] = _RULES[node.op](node, *(slopes[each] for each in node.args))
+    return slopes[expression]
+
+
+def _sum(a: Expression, b: Expression) -> Expression:
+    if a is ZERO:
+        return b
+    if b is ZERO:
+        return a
+    return _product(number(2.0), a) if a is b else a + b
+
+
+def _difference(a: Expression, b: Expression) -> Expression:
+    if b is ZERO:
+        return a
+    return _minus(b) if a is ZERO else a - b
+
+
+def _minus(a: Expression) -> Expression:
+    if a.op == "number":
+        return number(-_value(a))
+    return a.args[0] if a.op == "negative" else -a
+
+
+def _product(a: Expression, b: Expression) -> Expression:
+    """Multiply, numbers first, so that 1/2 of 2 x is x."""
+    if b.op == "number" and a.op != "number":
+        a, b = b, a
+    if ZERO in (a, b):
+        return ZERO
+    if a is ONE:
+        return b
+    if a.op == b.op == "number":
+        return number(_value(a) * _value(b))
+    if a.op == "number" and b.op == "multiply" and b.args[0].op == "number":
+        return _product(number(_value(a) * _value(b.args[0])), b.args[1])
+    if a is number(-1.0):
+        return _minus(b)
+    if b.op == "multiply" and b.args[0].op == "number":
+        return _product(b.args[0], _product(a, b.args[1]))
+    if a.op == "multiply" and a.args[0].op == "number":
+        return _product(a.args[0], _product(a.args[1], b))
+    return a * b
+
+
+def _quotient(a: Expression, b: Expression) -> Expression:
+    return ZERO if a is ZERO else a / b
+
+
+def _value(node: Expression) -> float:
+    assert isinstance(node.value, float)
+    return node.value
+
+
+def _chosen(condition: Expression, a: Expression, b: Expression) -> Expression:
+    return a if a is b else where(condition, a, b)
+
+
+def _nothing(node: Expression, *slopes: Expression) -> Expression:  # noqa: ARG001
+    return ZERO
+
+
+_RULES: dict[str, Callable[..., Expression]] = {
+    "number": _nothing,
+    "tiny": _nothing,
+    "add": lambda _, da, db: _sum(da, db),
+    "subtract": lambda _, da, db: _difference(da, db),
+    "multiply": lambda node, da, db: _sum(_product(da, node.args[1]), _product(db, node.args[0])),
+    "divide": lambda node, da, db: _difference(
+        _quotient(da, node.args[1]), _quotient(_product(db, node), node.args[1])
+    ),
+    "negative": lambda _, da: _minus(da),
+    "abs": lambda node, da: _product(da, sign(node.args[0])),
+    "exp": lambda node, da: _product(da, node),
+    "expm1": lambda node, da: _product(da, exp(node.args[0])),
+    "log": lambda node, da: _quotient(da, node.args[0]),
+    "log1p": lambda node, da: _quotient(da, apply("add", 1.0, node.args[0])),
+    "sqrt": lambda node, da: _quotient(da, _product(number(2.0), sqrt(node.args[0]))),
+    "tanh": lambda node, da: _product(da, 1.0 - node * node),
+    "sin": lambda node, da: _product(da, cos(node.args[0])),
+    "cos": lambda node, da: _minus(_product(da, sin(node.args[0]))),
+    "sign": _nothing,
+    "maximum": lambda node, da, db: _chosen(node.args[0] > node.args[1], da, db),
+    "minimum": lambda node, da, db: _chosen(node.args[1] > node.args[0], da, db),
+    "greater": _nothing,
+    "greater_equal": _nothing,
+    "equal": _nothing,
+    "where": lambda node, _, da, db: _chosen(node.args[0], da, db),
+}
+"""By operation, its derivative from the node and the derivatives of its operands."""

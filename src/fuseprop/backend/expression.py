@@ -1,0 +1,413 @@
+"""Formulas of numbers as objects: written once, and turned into every form in which they are computed.
+
+``1 / (1 + exp(-z))`` with ``z = variable("z")`` is an `Expression`: a graph of the operations in `OPERATIONS`.
+Equal expressions are one object, so that what a formula has twice is computed once. From an expression come
+its values (`evaluate`), its derivative (`derivative`), C++ (`cpp`) and plain data (`serialized`); backends
+make of it what is fast for them.
+
+In every form of a formula NaN goes through: an operation of a NaN is NaN, but for comparisons, which do not
+hold then, as in IEEE 754.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from typing import Any, NamedTuple, NoReturn, TypeAlias
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+
+class Operation(NamedTuple):
+    """One operation of formulas.
+
+    Attributes
+    ----------
+    arity : int
+        How many operands it has.
+    compute : callable
+        ``compute(xp, *operands)`` does it with the functions of a module like NumPy.
+    text : str
+        How a person writes it, with a pair of braces for each operand.
+    rank : int
+        How tightly it binds in `text`: 0 for a comparison, 1 for a sum, 2 for a product, 3 for a sign, 4 for
+        a function.
+    """
+
+    arity: int
+    compute: Callable[..., Any]
+    text: str
+    rank: int = 4
+
+
+def _function(name: str, arity: int = 1) -> Operation:
+    def compute(xp: Any, *operands: Any) -> Any:
+        return getattr(xp, name)(*operands)
+
+    return Operation(arity, compute, f"{name}({', '.join(['{}'] * arity)})")
+
+
+def _infix(sign: str, rank: int, compute: Callable[[Any, Any], Any]) -> Operation:
+    return Operation(2, lambda _, a, b: compute(a, b), f"{{}} {sign} {{}}", rank)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "add": _infix("+", 1, operator.add),
+    "subtract": _infix("-", 1, operator.sub),
+    "multiply": _infix("*", 2, operator.mul),
+    "divide": _infix("/", 2, operator.truediv),
+    "negative": Operation(1, lambda _, a: -a, "-{}", 3),
+    "abs": Operation(1, lambda _, a: abs(a), "|{}|"),
+    **{
+        name: _function(name)
+        for name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "sign")
+    },
+    "maximum": _function("maximum", 2),
+    "minimum": _function("minimum", 2),
+    "greater": _infix(">", 0, operator.gt),
+    "greater_equal": _infix(">=", 0, operator.ge),
+    "equal": _infix("==", 0, operator.eq),
+    "where": _function("where", 3),
+}
+"""All operations by name; the names are those of NumPy's functions."""
+
+COMPARISONS = frozenset({"greater", "greater_equal", "equal"})
+"""The operations whose result is a truth value; where a number is expected, it is 1 or 0."""
+
+LEAVES = frozenset({"number", "variable", "tiny"})
+"""What has no operands: a number, a variable, and the smallest normal number of the dtype."""
+
+MAX_OPERATIONS = 200
+"""The most operations of one formula. gelu has 10, its slope some 20."""
+
+
+class Expression:
+    """An operation and its operands, a number, or a variable; see the module.
+
+    Attributes
+    ----------
+    op : str
+        A name in `OPERATIONS` or `LEAVES`.
+    args : tuple of Expression
+        The operands.
+    value : float or str or None
+        The number, or the variable's name.
+
+    Raises TypeError where Python asks for its truth value or its number, which it has not yet.
+    """
+
+    __slots__ = ("__weakref__", "args", "op", "value")
+
+    def __init__(self, op: str, args: tuple[Expression, ...] = (), value: float | str | None = None) -> None:
+        self.op, self.args, self.value = op, args, value
+
+    def __add__(self, other: Operand) -> Expression:
+        return apply("add", self, other)
+
+    def __radd__(self, other: Operand) -> Expression:
+        return apply("add", other, self)
+
+    def __sub__(self, other: Operand) -> Expression:
+        return apply("subtract", self, other)
+
+    def __rsub__(self, other: Operand) -> Expression:
+        return apply("subtract", other, self)
+
+    def __mul__(self, other: Operand) -> Expression:
+        return apply("multiply", self, other)
+
+    def __rmul__(self, other: Operand) -> Expression:
+        return apply("multiply", other, self)
+
+    def __truediv__(self, other: Operand) -> Expression:
+        return apply("divide", self, other)
+
+    def __rtruediv__(self, other: Operand) -> Expression:
+        return apply("divide", other, self)
+
+    def __pow__(self, power: int) -> Expression:
+        """Multiply with itself; other powers than 1 to 8 are refused."""
+        if isinstance(power, bool) or power not in range(1, 9):
+            raise TypeError(
+                f"a formula takes whole powers from 1 to 8, got {power!r:.60}. Use sqrt(x), or "
+                f"exp(power * log(x))."
+            )
+        result = self
+        for _ in range(int(power) - 1):
+            result = result * self
+        return result
+
+    def __neg__(self) -> Expression:
+        return apply("negative", self)
+
+    def __pos__(self) -> Expression:
+        return self
+
+    def __abs__(self) -> Expression:
+        return apply("abs", self)
+
+    def __gt__(self, other: Operand) -> Expression:
+        return apply("greater", self, other)
+
+    def __ge__(self, other: Operand) -> Expression:
+        return apply("greater_equal", self, other)
+
+    def __lt__(self, other: Operand) -> Expression:
+        return apply("greater", other, self)
+
+    def __le__(self, other: Operand) -> Expression:
+        return apply("greater_equal", other, self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Expression:
+        """Understand NumPy's functions, as in ``np.exp(z)``."""
+        name = {"absolute": "abs", "true_divide": "divide", "square": "square"}.get(
+            ufunc.__name__, ufunc.__name__
+        )
+        if method == "__call__" and not options:
+            if name == "square":
+                return operands[0] * operands[0]  # type: ignore[no-any-return]
+            if name in ("less", "less_equal"):
+                return apply("greater" + name.removeprefix("less"), *reversed(operands))
+            if name in OPERATIONS:
+                return apply(name, *operands)
+        raise TypeError(f"a formula cannot have numpy.{ufunc.__name__}: its functions are {_FUNCTIONS}.")
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Expression:  # noqa: ARG002
+        """Understand ``np.where(z > 0, a, b)``."""
+        if function.__name__ == "where" and len(args) == 3 and not options:
+            return where(*args)
+        raise TypeError(f"a formula cannot have numpy.{function.__name__}: its functions are {_FUNCTIONS}.")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            f"{self} has no truth value while the formula is written: it stands for many numbers. Write "
+            f"where(condition, a, b) for if, and maximum(a, b) for max(a, b)."
+        )
+
+    def __float__(self) -> NoReturn:
+        raise TypeError(
+            f"{self} is not one number: it stands for many. Use the functions of fuseprop.formulas instead of "
+            f"those of math: {_FUNCTIONS}."
+        )
+
+    __int__ = __index__ = __float__
+
+    def __str__(self) -> str:
+        return written(self)
+
+    def __repr__(self) -> str:
+        return f"<Expression {written(self):.200}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _node, (self.op, self.args, self.value)
+
+
+Operand: TypeAlias = "Expression | float"
+
+_FUNCTIONS = ", ".join(
+    name for name, operation in OPERATIONS.items() if operation.text.startswith(name) or name == "abs"
+)
+
+_KNOWN: WeakValueDictionary[Any, Expression] = WeakValueDictionary()
+
+
+def _node(op: str, args: tuple[Expression, ...] = (), value: float | str | None = None) -> Expression:
+    """Return the one expression with this operation and these operands."""
+    key = op, args, value.hex() if isinstance(value, float) else value
+    known = _KNOWN.get(key)
+    if known is None:
+        known = _KNOWN.setdefault(key, Expression(op, args, value))
+    return known
+
+
+def variable(name: str) -> Expression:
+    """Return the variable of that name."""
+    return _node("variable", (), name)
+
+
+def number(value: float) -> Expression:
+    """Return a number. Raises TypeError for what is none, ValueError for nan and infinities."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(
+            f"a formula is made of its variables and numbers, got {value!r:.60}. (A comparison is z > 0 or "
+            f"equal(z, 0); z == 0 compares the formulas themselves.)"
+        )
+    try:
+        as_float = float(value)
+    except OverflowError:
+        as_float = float("inf")
+    if not isfinite(as_float):
+        raise ValueError(f"the numbers of a formula must be finite, got {value!r:.60}.")
+    return _node("number", (), as_float)
+
+
+def tiny() -> Expression:
+    """Return the smallest normal number of the dtype: 1.2e-38 in float32, 2.2e-308 in float64."""
+    return _node("tiny")
+
+
+def apply(op: str, *operands: Operand) -> Expression:
+    """Return an operation of `OPERATIONS` on expressions and numbers. Raises as `number`."""
+    return _node(op, tuple(each if isinstance(each, Expression) else number(each) for each in operands))
+
+
+def exp(x: Operand) -> Expression:
+    """e^x."""
+    return apply("exp", x)
+
+
+def expm1(x: Operand) -> Expression:
+    """e^x - 1, exact near 0."""
+    return apply("expm1", x)
+
+
+def log(x: Operand) -> Expression:
+    """The natural logarithm."""
+    return apply("log", x)
+
+
+def log1p(x: Operand) -> Expression:
+    """log(1 + x), exact near 0."""
+    return apply("log1p", x)
+
+
+def sqrt(x: Operand) -> Expression:
+    """The square root."""
+    return apply("sqrt", x)
+
+
+def tanh(x: Operand) -> Expression:
+    """The hyperbolic tangent."""
+    return apply("tanh", x)
+
+
+def sin(x: Operand) -> Expression:
+    """The sine of an angle in radians."""
+    return apply("sin", x)
+
+
+def cos(x: Operand) -> Expression:
+    """The cosine of an angle in radians."""
+    return apply("cos", x)
+
+
+def sign(x: Operand) -> Expression:
+    """-1, 0 or 1."""
+    return apply("sign", x)
+
+
+def maximum(a: Operand, b: Operand) -> Expression:
+    """The larger one; NaN if either is."""
+    return apply("maximum", a, b)
+
+
+def minimum(a: Operand, b: Operand) -> Expression:
+    """The smaller one; NaN if either is."""
+    return apply("minimum", a, b)
+
+
+def equal(a: Operand, b: Operand) -> Expression:
+    """Whether two numbers are equal, as a condition for `where`."""
+    return apply("equal", a, b)
+
+
+def where(condition: Expression, a: Operand, b: Operand) -> Expression:
+    """a where the condition holds, else b. Raises TypeError for a condition that is no comparison."""
+    if not (isinstance(condition, Expression) and condition.op in COMPARISONS):
+        raise TypeError(
+            f"the condition of where must be a comparison, such as z > 0 or equal(z, 0), got "
+            f"{condition!r:.100}."
+        )
+    return apply("where", condition, a, b)
+
+
+# What is made of expressions
+
+
+def in_order(roots: Iterable[Expression]) -> list[Expression]:
+    """Return all that these expressions are made of, each once, operands before what has them."""
+    order: list[Expression] = []
+    seen: set[Expression] = set()
+    stack = [(root, False) for root in reversed(list(roots))]
+    while stack:
+        node, operands_are_in = stack.pop()
+        if operands_are_in:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack += [(operand, False) for operand in reversed(node.args)]
+    return order
+
+
+def variables(*roots: Expression) -> set[str]:
+    """Return the names of the variables in expressions."""
+    return {str(node.value) for node in in_order(roots) if node.op == "variable"}
+
+
+def evaluate(expression: Expression, values: Mapping[str, Any], xp: Any = np) -> Any:
+    """Return the value of an expression: the formula itself, by array calls.
+
+    Parameters
+    ----------
+    values : mapping
+        An array or a number for each variable; arrays broadcast.
+    xp : module
+        Where the functions are, such as `numpy` or `cupy`: exp, maximum, where, ..., and `finfo` for `tiny`.
+    """
+    results: dict[Expression, Any] = {}
+    for node in in_order([expression]):
+        if node.op == "number":
+            results[node] = node.value
+        elif node.op == "variable":
+            results[node] = values[str(node.value)]
+        elif node.op == "tiny":
+            dtypes = [value.dtype for value in values.values() if hasattr(value, "dtype")]
+            results[node] = xp.finfo(dtypes[0] if dtypes else np.float64).tiny
+        else:
+            operands = [
+                xp.where(results[each], 1.0, 0.0)
+                if each.op in COMPARISONS and (node.op != "where" or place)
+                else results[each]
+                for place, each in enumerate(node.args)
+            ]
+            results[node] = OPERATIONS[node.op].compute(xp, *operands)
+    result = results[expression]
+    return xp.where(result, 1.0, 0.0) if expression.op in COMPARISONS else result
+
+
+def substitute(expression: Expression, instead: Mapping[Expression, Expression]) -> Expression:
+    """Return an expression with some of its parts replaced by others."""
+    made: dict[Expression, Expression] = {}
+    for node in in_order([expression]):
+        if node in instead:
+            made[node] = instead[node]
+        else:
+            made[node] = _node(node.op, tuple(made[each] for each in node.args), node.value)
+    return made[expression]
+
+
+def written(expression: Expression) -> str:
+    """Return a formula as a person writes it, such as ``1 / (1 + exp(-z))``."""
+    texts: dict[Expression, tuple[str, int]] = {}
+    for node in in_order([expression]):
+        if node.op == "number":
+            assert isinstance(node.value, float)
+            text = f"{node.value:.6g}"
+            texts[node] = text, 1 if text.startswith("-") else 4
+        elif node.op in LEAVES:
+            texts[node] = str(node.value or node.op), 4
+        else:
+            operation = OPERATIONS[node.op]
+            operands = []
+            for place, each in enumerate(node.args):
+                text, rank = texts[each]
+                encloses = operation.rank == 4
+                binds = rank > operation.rank or (rank == operation.rank and place == 0 and rank in (1, 2))
+                operands.append(text if encloses or binds else f"({text})")
+            texts[node] = operation.text.format(*operands), operation.rank
+    return texts[expression][0]

@@ -1,0 +1,137 @@
+"""The formulas that backends are handed: of an activation, of a loss, of an optimizer's update.
+
+Each says what becomes of one number, as expressions of the variables named here; a backend does it to whole
+arrays. Equal formulas are equal objects with equal hashes, by which a backend may keep what it has made of
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from .derivative import ONE
+from .expression import Expression, substitute, variable, variables
+
+Z, Y, T = variable("z"), variable("y"), variable("t")
+"""A weighted sum, an output, a target."""
+
+W, G = variable("w"), variable("g")
+"""A parameter, and its gradient."""
+
+
+@dataclass(frozen=True)
+class ActivationFormula:
+    """y = f(z).
+
+    Attributes
+    ----------
+    value : Expression
+        f(z), of the variable z.
+    slope : Expression
+        f', of the output y or of z, not of both; see `slope_of`.
+    fast : Expression, optional
+        f(z) in a form that is cheaper on a CPU, and right within 1 eps of 1 rather than in every digit. A
+        replay may take it instead.
+    """
+
+    value: Expression
+    slope: Expression
+    fast: Expression | None = None
+
+    def __post_init__(self) -> None:
+        for what, expression, allowed in (
+            ("value", self.value, [{"z"}]),
+            ("slope", self.slope, [{"y"}, {"z"}]),
+            ("fast", self.value if self.fast is None else self.fast, [{"z"}]),
+        ):
+            if not any(variables(expression) <= names for names in allowed):
+                raise ValueError(
+                    f"the {what} of an activation is an expression of "
+                    f"{' or of '.join(sorted(map(''.join, allowed)))}, got {expression}."
+                )
+
+    @cached_property
+    def slope_of(self) -> Literal["y", "z"] | None:
+        """What the slope is of: the output "y", the weighted sum "z", or None where it is constant."""
+        names = variables(self.slope)
+        return "y" if "y" in names else "z" if "z" in names else None
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether f(z) = z."""
+        return self.value is Z and self.slope is ONE
+
+
+IDENTITY = ActivationFormula(Z, ONE)
+"""f(z) = z."""
+
+
+@dataclass(frozen=True)
+class LossFormula:
+    """A row's loss is the sum over its outputs of l(y, t).
+
+    Attributes
+    ----------
+    term : Expression
+        l, of the output y and the target t.
+    slope : Expression
+        dl/dy, of the same.
+    """
+
+    term: Expression
+    slope: Expression
+
+    def __post_init__(self) -> None:
+        for what, expression in (("term", self.term), ("slope", self.slope)):
+            if not variables(expression) <= {"y", "t"}:
+                raise ValueError(f"the {what} of a loss is an expression of y and t, got {expression}.")
+
+
+@dataclass(frozen=True)
+class UpdateFormula:
+    """What a step makes of a parameter w with gradient g, and of what the optimizer keeps for it.
+
+    Attributes
+    ----------
+    parameter : Expression
+        The new w, of w, g, the moments and the settings.
+    moments : tuple of (str, Expression)
+        What the optimizer keeps for each parameter, and what becomes of it; in the order in which they are
+        stored. The names mean the old moments in every expression.
+    settings : tuple of str
+        The numbers that are the same for all parameters, in the order in which they are stored.
+    """
+
+    parameter: Expression
+    moments: tuple[tuple[str, Expression], ...]
+    settings: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        known = {"w", "g", *self.settings, *(name for name, _ in self.moments)}
+        unknown = variables(self.parameter, *(new for _, new in self.moments)) - known
+        if unknown:
+            raise ValueError(
+                f"an update is made of {', '.join(sorted(known))}, got {', '.join(sorted(unknown))} as well."
+            )
+
+    @property
+    def results(self) -> dict[str, Expression]:
+        """The new moments and the new w, by their names."""
+        return {**dict(self.moments), "w": self.parameter}
+
+    def with_gradient(self, gradient: Expression) -> UpdateFormula:
+        """Return the formula with an expression in place of g, such as g + c w for weight decay."""
+        return self.replacing({G: gradient})
+
+    def replacing(self, instead: dict[Expression, Expression]) -> UpdateFormula:
+        """Return the formula with some parts of all its expressions replaced, over the same variables.
+
+        What replaces them may have further variables: they join the settings.
+        """
+        parameter = substitute(self.parameter, instead)
+        moments = tuple((name, substitute(new, instead)) for name, new in self.moments)
+        known = {"w", "g", *self.settings, *(name for name, _ in moments)}
+        more = variables(parameter, *(new for _, new in moments)) - known
+        return UpdateFormula(parameter, moments, (*self.settings, *sorted(more)))

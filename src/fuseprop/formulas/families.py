@@ -1,0 +1,167 @@
+"""Formulas by name: a family has parameters, with defaults, and ``name(0.2)`` is one member of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import Any, Generic, TypeVar
+
+from ..backend.expression import Expression
+from ..checks.choices import choose
+from ..checks.quoting import quoted
+from ..checks.settings import is_finite_number
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number in a formula.
+
+    Attributes
+    ----------
+    default : float
+    above, below : float
+        It lies between them.
+    least : float
+        It is at least this.
+    """
+
+    default: float
+    above: float = -inf
+    below: float = inf
+    least: float = -inf
+
+    def check(self, what: str, value: object) -> float:
+        """Return the value as a float; raise ValueError for what is no number in the range."""
+        if is_finite_number(value):
+            number = float(value)  # type: ignore[arg-type]
+            if self.above < number < self.below and number >= self.least:
+                return number
+        raise ValueError(f"{what} must be a number{self.range}, got {quoted(value)}.")
+
+    @property
+    def range(self) -> str:
+        """The range in words; empty without one."""
+        words = [
+            f"above {self.above:g}" if self.above > -inf else "",
+            f"of at least {self.least:g}" if self.least > -inf else "",
+            f"below {self.below:g}" if self.below < inf else "",
+        ]
+        said = " and ".join(filter(None, words))
+        return f" {said}" if said else ""
+
+
+Member = TypeVar("Member")
+
+
+class Family(Generic[Member]):
+    """All formulas of one name: ``huber`` is a family, ``huber(1.35)`` a member, and so is ``huber()``.
+
+    Called with expressions first, it is the formula itself, as a part of another one: ``sigmoid(z)``.
+
+    Parameters
+    ----------
+    name : str
+    text : str
+        The formula as a person writes it.
+    make : callable
+        ``make(label, parameters)`` returns the member with these values of the parameters.
+    parameters : mapping
+        A `Parameter` for each name, in order.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        make: Callable[[str, dict[str, float]], Member],
+        parameters: Mapping[str, Parameter],
+    ) -> None:
+        self.name, self.text, self.parameters = name, text, dict(parameters)
+        self._make = make
+        self._members: dict[str, Member] = {}
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        """Return the member with these parameters, or a formula of expressions.
+
+        Raises TypeError for other parameters than it has, ValueError for values out of their range.
+        """
+        operands = [value for value in values if isinstance(value, Expression)]
+        if operands:
+            member: Any = self(*values[len(operands) :], **named)
+            return member.of(*operands)
+        names = list(self.parameters)
+        unknown = [name for name in named if name not in names or name in names[: len(values)]]
+        if len(values) > len(names) or unknown:
+            raise TypeError(f"{self.name} {self._takes}, got {self._shown(values, named)}.")
+        given = {**dict(zip(names, values, strict=False)), **named}
+        settings = {
+            name: parameter.check(f"{name} of {self.name}", given.get(name, parameter.default))
+            for name, parameter in self.parameters.items()
+        }
+        defaults = {name: parameter.default for name, parameter in self.parameters.items()}
+        shown = ", ".join(repr(value).removesuffix(".0") for value in settings.values())
+        label = self.name if settings == defaults else f"{self.name}({shown})"
+        if label not in self._members:
+            if len(self._members) >= 1000:  # a search over a parameter must not keep all it has tried
+                self._members.clear()
+            self._members[label] = self._make(label, settings)
+        return self._members[label]
+
+    @property
+    def _takes(self) -> str:
+        if not self.parameters:
+            return "takes no parameters"
+        shown = (f"{name}={parameter.default:g}" for name, parameter in self.parameters.items())
+        return f"takes the parameters ({', '.join(shown)})"
+
+    @staticmethod
+    def _shown(values: tuple[Any, ...], named: Mapping[str, Any]) -> str:
+        shown = [*map(repr, values), *(f"{name}={value!r}" for name, value in named.items())]
+        return f"({', '.join(shown)})"[:100]
+
+    @cached_property
+    def usage(self) -> str:
+        """The name with its parameters and their defaults, such as ``leaky_relu(negative_slope=0.01)``."""
+        shown = ", ".join(f"{name}={parameter.default:g}" for name, parameter in self.parameters.items())
+        return f"{self.name}({shown})" if shown else self.name
+
+    def __repr__(self) -> str:
+        return f"<{self.usage}: {self.text}>"
+
+
+_CALL = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*", re.ASCII | re.DOTALL)
+
+
+def member_named(what: str, text: object, families: Mapping[str, Family[Member]]) -> Member:
+    """Return the formula that a text names, such as "relu" or "leaky_relu(0.2)"; it is parsed, not evaluated.
+
+    Raises ValueError for anything else; `what` says what it is in the message.
+    """
+    match = _CALL.fullmatch(text) if isinstance(text, str) and len(text) <= 200 else None
+    name, inside = match.groups() if match else (text, None)
+    family: Family[Member] = choose(what, name if inside is None else name, families)
+    if inside is None:
+        return family()  # type: ignore[no-any-return]
+    values: list[float] = []
+    named: dict[str, float] = {}
+    for part in inside.split(",") if inside.strip() else []:
+        key, equals, value = part.rpartition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(
+                f"{what} {quoted(text)}: {quoted(value.strip())} is no number. Write {family.usage}."
+            ) from None
+        if equals:
+            named[key.strip()] = number
+        elif named:
+            raise ValueError(f"{what} {quoted(text)}: a number follows a name. Write {family.usage}.")
+        else:
+            values.append(number)
+    try:
+        return family(*values, **named)  # type: ignore[no-any-return]
+    except TypeError as error:
+        raise ValueError(f"{what} {quoted(text)}: {error}") from None
