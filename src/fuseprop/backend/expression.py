@@ -229,15 +229,16 @@ def variable(name: str) -> Expression:
 
 def number(value: float) -> Expression:
     """Return a number. Raises TypeError for what is none, ValueError for nan and infinities."""
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value.item()
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+    given: Any = value
+    if isinstance(given, np.ndarray) and given.ndim == 0:
+        given = given.item()
+    if isinstance(given, bool | np.bool_) or not isinstance(given, int | float | np.integer | np.floating):
         raise TypeError(
-            f"a formula is made of its variables and numbers, got {value!r:.60}. (A comparison is z > 0 or "
+            f"a formula is made of its variables and numbers, got {given!r:.60}. (A comparison is z > 0 or "
             f"equal(z, 0); z == 0 compares the formulas themselves.)"
         )
     try:
-        as_float = float(value)
+        as_float = float(given)
     except OverflowError:
         as_float = float("inf")
     if not isfinite(as_float):

@@ -170,8 +170,9 @@ class Loss:
                     f"coding of the loss {quoted(self.name)} must be two numbers, such as (-1, 1), got "
                     f"{quoted(self.coding)}."
                 )
-            self.coding = tuple(self.coding)
-            check_coding("loss", self.name, *self.coding)
+            no, yes = self.coding
+            check_coding("loss", self.name, no, yes)
+            self.coding = (no, yes)
         if not isinstance(self.mean, bool):
             raise TypeError(f"mean must be True or False, got {quoted(self.mean)}.")
         quantile = self.constant
