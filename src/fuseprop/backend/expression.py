@@ -1,9 +1,9 @@
 """Formulas of numbers as objects: written once, and turned into every form in which they are computed.
 
-``1 / (1 + exp(-z))`` with ``z = variable("z")`` is an `Expression`: a graph of the operations in `OPERATIONS`.
-Equal expressions are one object, so that what a formula has twice is computed once. From an expression come
-its values (`evaluate`), its derivative (`derivative`), C++ (`cpp`) and plain data (`serialized`); backends
-make of it what is fast for them.
+``1 / (1 + exp(-z))`` with ``z = variable("z")`` is an `Expression`: a graph of the operations in
+`OPERATIONS`. Equal expressions are one object, so that what a formula has twice is computed once. From an
+expression come its values (`evaluate`), its derivative (`derivative`), C++ (`cpp`) and plain data
+(`serialized`); backends make of it what is fast for them.
 
 In every form of a formula NaN goes through: an operation of a NaN is NaN, but for comparisons, which do not
 hold then, as in IEEE 754.
@@ -174,7 +174,7 @@ class Expression:
                 return apply(name, *operands)
         raise TypeError(f"a formula cannot have numpy.{ufunc.__name__}: its functions are {_FUNCTIONS}.")
 
-    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Expression:  # noqa: ARG002
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Expression:
         """Understand ``np.where(z > 0, a, b)``."""
         if function.__name__ == "where" and len(args) == 3 and not options:
             return where(*args)
@@ -188,8 +188,8 @@ class Expression:
 
     def __float__(self) -> NoReturn:
         raise TypeError(
-            f"{self} is not one number: it stands for many. Use the functions of fuseprop.formulas instead of "
-            f"those of math: {_FUNCTIONS}."
+            f"{self} is not one number: it stands for many. Use the functions of fuseprop.formulas instead "
+            f"of those of math: {_FUNCTIONS}."
         )
 
     __int__ = __index__ = __float__

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..backend import expression as of
 from ..backend.derivative import remember_slope
 from ..backend.expression import Expression, Operand, exp, expm1, log1p, maximum, minimum, number, sign, where
-from ..backend.formula import Y, Z, ActivationFormula
+from ..backend.formula import ActivationFormula, Y, Z
 from ..checks.quoting import quoted
 from .families import Family, Parameter, member_named
 from .tracing import check_activation_formula, check_name, derived_slope, traced
@@ -203,7 +203,7 @@ def _elu(z: Expression, alpha: float, scale: float = 1.0) -> Expression:
     return scale * maximum(z, 0) + scale * alpha * expm1(minimum(z, 0))
 
 
-identity = _activation("identity", "z", lambda z: z, lambda y: 1)
+identity = _activation("identity", "z", lambda z: z)
 
 sigmoid = _activation(
     "sigmoid",
@@ -286,8 +286,8 @@ def as_activation(activation: object) -> Activation:
         )
     if callable(activation):
         raise TypeError(
-            f"activation must be a name or an Activation, got {quoted(activation)}. Make one of a function of "
-            f'z: Activation("mine", lambda z: z * sigmoid(z)), from fuseprop.formulas.'
+            f"activation must be a name or an Activation, got {quoted(activation)}. Make one of a function "
+            f'of z: Activation("mine", lambda z: z * sigmoid(z)), from fuseprop.formulas.'
         )
     return member_named("activation", activation, ACTIVATIONS)
 

@@ -142,7 +142,7 @@ def member_named(what: str, text: object, families: Mapping[str, Family[Member]]
     """
     match = _CALL.fullmatch(text) if isinstance(text, str) and len(text) <= 200 else None
     name, inside = match.groups() if match else (text, None)
-    family: Family[Member] = choose(what, name if inside is None else name, families)
+    family: Family[Member] = choose(what, name, families)
     if inside is None:
         return family()  # type: ignore[no-any-return]
     values: list[float] = []

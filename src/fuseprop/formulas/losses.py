@@ -425,7 +425,7 @@ def as_loss(loss: object) -> AnyLoss:
         return loss()  # type: ignore[no-any-return]
     if callable(loss):
         raise TypeError(
-            f"loss must be a name or a Loss, got {quoted(loss)}. Make one of a function of the output and the "
-            f'target: Loss("mine", lambda y, t: (y - t) ** 2), from fuseprop.formulas.'
+            f"loss must be a name or a Loss, got {quoted(loss)}. Make one of a function of the output and "
+            f'the target: Loss("mine", lambda y, t: (y - t) ** 2), from fuseprop.formulas.'
         )
     return member_named("loss", loss, LOSSES)

@@ -22,7 +22,7 @@ from ..backend.expression import (
     variables,
     where,
 )
-from ..backend.formula import Y, Z, ActivationFormula, LossFormula
+from ..backend.formula import ActivationFormula, LossFormula, Y, Z
 from ..checks.quoting import quoted
 from ..checks.settings import is_finite_number
 
@@ -44,7 +44,8 @@ def check_name(what: str, name: object, taken: Collection[str]) -> None:
         raise TypeError(f"the name of the {what} must be text, got {quoted(name)}.")
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"the name of the {what} must be 1 to 60 letters, digits, spaces and _-.,()=+, got {quoted(name)}."
+            f"the name of the {what} must be 1 to 60 letters, digits, spaces and _-.,()=+, got "
+            f"{quoted(name)}."
         )
     if name.partition("(")[0].strip() in taken:
         raise ValueError(f"{quoted(name)} is the name of a built-in {what}; choose another.")
@@ -159,7 +160,7 @@ def _check_dtype(name: str, *expressions: Expression) -> None:
 def _check_slope(
     what: str, name: str, value: Callable[[Any], Any], slope: Callable[[Any], Any], points: Any
 ) -> None:
-    """Raise ValueError where a slope differs from central differences; kinks and overflows are passed over."""
+    """Raise ValueError where a slope differs from central differences, but at kinks and overflows."""
     with np.errstate(all="ignore"):
         here = np.broadcast_to(value(points), points.shape)
         right = (np.broadcast_to(value(points + STEP), points.shape) - here) / STEP

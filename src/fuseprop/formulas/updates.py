@@ -7,7 +7,7 @@ adds c w to g, see `Backend.update`.
 from __future__ import annotations
 
 from ..backend.expression import sqrt, variable
-from ..backend.formula import G, W, UpdateFormula
+from ..backend.formula import G, UpdateFormula, W
 
 
 def _momentum() -> tuple[UpdateFormula, UpdateFormula]:
@@ -22,7 +22,7 @@ def _momentum() -> tuple[UpdateFormula, UpdateFormula]:
 
 
 def _adam() -> UpdateFormula:
-    """Kingma & Ba 2015, "Adam: a method for stochastic optimization", section 2, a corrected by the caller."""
+    """Kingma & Ba 2015, "Adam: a method for stochastic optimization", section 2; the caller corrects a."""
     a, b1, b2, epsilon = (variable(name) for name in ("a", "b1", "b2", "epsilon"))
     m, v = variable("m"), variable("v")
     mean = b1 * m + (1 - b1) * G

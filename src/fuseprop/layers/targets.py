@@ -48,7 +48,8 @@ def encode_targets(target: object, loss: AnyLoss, last: Dense, rows: int) -> Tar
 
     Whole numbers (n,) for k > 1 outputs are labels of exclusive classes: softmax cross-entropy takes them as
     they are, for other losses they become rows with "yes" at the label, in the coding of the last layer's
-    activation (0 and 1, or -1 and 1 for tanh), or in the loss's own. Everything else is values (n, k), or (n,) for one output.
+    activation (0 and 1, or -1 and 1 for tanh), or in the loss's own. Everything else is values (n, k), or
+    (n,) for one output.
 
     Raises TypeError for targets that are no numbers on the host; ValueError for wrong shapes, nan, labels out
     of range, targets that the loss does not take, such as those outside [0, 1] for a cross-entropy, and

@@ -19,8 +19,8 @@ class Batch:
 
     x (n, d), target (n, k) or (n,) labels, labels (n,), row_weights, losses and hits (n,). outputs and
     gradients hold (n, m) for each layer: its activated output, and dL/d output in the backward pass. dropped
-    holds (n, m), the output after dropout, for the layers with a dropout rate, None for the others; sums holds
-    (n, m), the weighted sums, for the layers whose slope needs them.
+    holds (n, m), the output after dropout, for the layers with a dropout rate, None for the others; sums
+    holds (n, m), the weighted sums, for the layers whose slope needs them.
     """
 
     x: Array
