@@ -61,9 +61,10 @@ class Dense:
         for what, size in (("inputs", self.inputs), ("outputs", self.outputs)):
             if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
                 raise ValueError(f"a dense layer needs {what} of at least 1, got {quoted(size)}.")
-        object.__setattr__(self, "function", as_activation(self.activation))
-        if not isinstance(self.activation, str):
-            object.__setattr__(self, "activation", self.function)
+        function = as_activation(self.activation)
+        object.__setattr__(self, "function", function)
+        given_by_name = isinstance(self.activation, str)
+        object.__setattr__(self, "activation", function.name if given_by_name else function)
         if self.initializer is not None and not callable(self.initializer):
             choose("initializer", self.initializer, INITIALIZERS)
         _explicit("weights", self.weights, (self.inputs, self.outputs))
