@@ -156,7 +156,10 @@ def member_named(what: str, text: object, families: Mapping[str, Family[Member]]
                 f"{what} {quoted(text)}: {quoted(value.strip())} is no number. Write {family.usage}."
             ) from None
         if equals:
-            named[key.strip()] = number
+            key = key.strip()
+            if key in named:
+                raise ValueError(f"{what} {quoted(text)}: {key} is given twice. Write {family.usage}.")
+            named[key] = number
         elif named:
             raise ValueError(f"{what} {quoted(text)}: a number follows a name. Write {family.usage}.")
         else:
