@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
 
 from .expression import Expression, apply, cos, exp, in_order, number, sign, sin, sqrt, where
 
 ZERO, ONE = number(0.0), number(1.0)
-
-_SLOPES: WeakKeyDictionary[Expression, tuple[Expression, Expression]] = WeakKeyDictionary()
 
 
 def remember_slope(expression: Expression, by: Expression, slope: Expression) -> None:
@@ -18,7 +15,7 @@ def remember_slope(expression: Expression, by: Expression, slope: Expression) ->
     So the derivative of what has a sigmoid in it has y (1 - y), and not the slope of each of its operations.
     """
     if expression.args:
-        _SLOPES[expression] = by, slope
+        expression.known_slope = by, slope  # of which the expression is a part: no table could let it go
 
 
 def derivative(expression: Expression, name: str) -> Expression:
@@ -31,8 +28,8 @@ def derivative(expression: Expression, name: str) -> Expression:
     for node in in_order([expression]):
         if node.op == "variable":
             slopes[node] = ONE if node.value == name else ZERO
-        elif node in _SLOPES and _SLOPES[node][0] in slopes:
-            by, slope = _SLOPES[node]
+        elif node.known_slope is not None and node.known_slope[0] in slopes:
+            by, slope = node.known_slope
             slopes[node] = _product(slope, slopes[by])
         else:
             slopes[node] = _RULES[node.op](node, *(slopes[each] for each in node.args))

@@ -12,8 +12,10 @@ hold then, as in IEEE 754.
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
+from threading import RLock
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -82,6 +84,12 @@ LEAVES = frozenset({"number", "variable", "tiny"})
 MAX_OPERATIONS = 200
 """The most operations of one formula. gelu has 10, its slope some 20."""
 
+MAX_SLOPE = 8 * MAX_OPERATIONS
+"""The most operations of a slope. A derivative has up to four for each of what it is the slope of."""
+
+MAX_TEXT = 1000
+"""How many characters of a formula's text are written out; three points stand for a part that is longer."""
+
 
 class Expression:
     """An operation and its operands, a number, or a variable; see the module.
@@ -94,14 +102,17 @@ class Expression:
         The operands.
     value : float or str or None
         The number, or the variable's name.
+    known_slope : (Expression, Expression) or None
+        An operand of its operands, and the derivative by it: see `derivative.remember_slope`.
 
     Raises TypeError where Python asks for its truth value or its number, which it has not yet.
     """
 
-    __slots__ = ("__weakref__", "args", "op", "value")
+    __slots__ = ("__weakref__", "args", "known_slope", "op", "value")
 
     def __init__(self, op: str, args: tuple[Expression, ...] = (), value: float | str | None = None) -> None:
         self.op, self.args, self.value = op, args, value
+        self.known_slope: tuple[Expression, Expression] | None = None
 
     def __add__(self, other: Operand) -> Expression:
         return apply("add", self, other)
@@ -212,13 +223,23 @@ _FUNCTIONS = ", ".join(
 
 _KNOWN: WeakValueDictionary[Any, Expression] = WeakValueDictionary()
 
+_MAKING = RLock()
+"""Held while an expression is added: two threads that make one formula must get one object."""
+
+if hasattr(os, "register_at_fork"):  # a child is not to inherit it from a thread that it does not have
+    os.register_at_fork(
+        before=_MAKING.acquire, after_in_parent=_MAKING.release, after_in_child=_MAKING.release
+    )
+
 
 def _node(op: str, args: tuple[Expression, ...] = (), value: float | str | None = None) -> Expression:
     """Return the one expression with this operation and these operands."""
-    key = op, args, value.hex() if isinstance(value, float) else value
+    # By `id`: the keys must not keep alive what they are of. An expression does that for its operands.
+    key = op, tuple(map(id, args)), value.hex() if isinstance(value, float) else value
     known = _KNOWN.get(key)
     if known is None:
-        known = _KNOWN.setdefault(key, Expression(op, args, value))
+        with _MAKING:
+            known = _KNOWN.setdefault(key, Expression(op, args, value))
     return known
 
 
@@ -356,10 +377,13 @@ def evaluate(expression: Expression, values: Mapping[str, Any], xp: Any = np) ->
     Parameters
     ----------
     values : mapping
-        An array or a number for each variable; arrays broadcast.
+        An array or a number for each variable; arrays broadcast. Everything is computed in their dtype.
     xp : module
         Where the functions are, such as `numpy` or `cupy`: exp, maximum, where, ..., and `finfo` for `tiny`.
     """
+    dtypes = [value.dtype for value in values.values() if hasattr(value, "dtype")]
+    dtype = np.result_type(np.float16, *dtypes) if dtypes else np.dtype(np.float64)
+    zero, one = dtype.type(0), dtype.type(1)
     results: dict[Expression, Any] = {}
     for node in in_order([expression]):
         if node.op == "number":
@@ -367,18 +391,25 @@ def evaluate(expression: Expression, values: Mapping[str, Any], xp: Any = np) ->
         elif node.op == "variable":
             results[node] = values[str(node.value)]
         elif node.op == "tiny":
-            dtypes = [value.dtype for value in values.values() if hasattr(value, "dtype")]
-            results[node] = xp.finfo(dtypes[0] if dtypes else np.float64).tiny
+            results[node] = float(xp.finfo(dtype).tiny)
         else:
+            compute = OPERATIONS[node.op].compute
             operands = [
-                xp.where(results[each], 1.0, 0.0)
+                xp.where(results[each], one, zero)
                 if each.op in COMPARISONS and (node.op != "where" or place)
                 else results[each]
                 for place, each in enumerate(node.args)
             ]
-            results[node] = OPERATIONS[node.op].compute(xp, *operands)
+            if all(isinstance(each, float | bool) for each in operands):  # numbers alone: the result is one
+                with np.errstate(all="ignore"):
+                    results[node] = compute(np, *map(dtype.type, operands)).item()
+            elif node.op == "where":  # which makes float64 of two numbers
+                chosen = [dtype.type(each) if isinstance(each, float) else each for each in operands[1:]]
+                results[node] = compute(xp, operands[0], *chosen)
+            else:
+                results[node] = compute(xp, *operands)
     result = results[expression]
-    return xp.where(result, 1.0, 0.0) if expression.op in COMPARISONS else result
+    return xp.where(result, one, zero) if expression.op in COMPARISONS else result
 
 
 def substitute(expression: Expression, instead: Mapping[Expression, Expression]) -> Expression:
@@ -393,7 +424,7 @@ def substitute(expression: Expression, instead: Mapping[Expression, Expression])
 
 
 def written(expression: Expression) -> str:
-    """Return a formula as a person writes it, such as ``1 / (1 + exp(-z))``."""
+    """Return a formula as a person writes it, such as ``1 / (1 + exp(-z))``; see `MAX_TEXT`."""
     texts: dict[Expression, tuple[str, int]] = {}
     for node in in_order([expression]):
         if node.op == "number":
@@ -410,5 +441,6 @@ def written(expression: Expression) -> str:
                 encloses = operation.rank == 4
                 binds = rank > operation.rank or (rank == operation.rank and place == 0 and rank in (1, 2))
                 operands.append(text if encloses or binds else f"({text})")
-            texts[node] = operation.text.format(*operands), operation.rank
+            text = operation.text.format(*operands)
+            texts[node] = (text, operation.rank) if len(text) <= MAX_TEXT else ("...", 4)
     return texts[expression][0]

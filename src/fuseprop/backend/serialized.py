@@ -39,14 +39,14 @@ def to_data(expression: Expression) -> Data:
     return made
 
 
-def from_data(data: object, names: Collection[str]) -> Expression:
+def from_data(data: object, names: Collection[str], most: int = MAX_OPERATIONS) -> Expression:
     """Return the expression in plain data whose variables are among `names`.
 
-    Raises ValueError for anything else than `to_data` returns, and for more than `MAX_OPERATIONS` parts.
+    Raises ValueError for anything else than `to_data` returns, and for more than `most` parts.
     """
-    if not isinstance(data, list) or not 0 < len(data) <= MAX_OPERATIONS:
+    if not isinstance(data, list) or not 0 < len(data) <= most:
         raise ValueError(
-            f"a formula is a list of 1 to {MAX_OPERATIONS} entries, got "
+            f"a formula is a list of 1 to {most} entries, got "
             f"{f'{len(data)} of them' if isinstance(data, list) else type(data).__name__}."
         )
     made: list[Expression] = []
@@ -71,6 +71,16 @@ def _part(i: int, entry: object, names: Collection[str], made: list[Expression])
             if op != "where" or operands[0].op in COMPARISONS:
                 return apply(op, *operands)
     raise ValueError(
-        f"entry {i} of a formula is {entry!r:.60}, which is no number, none of the variables "
+        f"entry {i} of a formula is {_shown(entry)}, which is no number, none of the variables "
         f"{', '.join(sorted(names))}, and no operation on entries before it."
     )
+
+
+def _shown(entry: object) -> str:
+    """Return what an entry is in 60 characters; `repr` of what is nested or long may fail, or take long."""
+    if isinstance(entry, list):
+        inside = ("[...]" if isinstance(each, list) else _shown(each) for each in entry[:5])
+        return f"[{', '.join(inside)}]"[:60]
+    if isinstance(entry, int) and entry.bit_length() > 200:
+        return "a whole number too large"
+    return f"{entry!r:.60}" if isinstance(entry, str | int | float | None) else type(entry).__name__

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any, TypeAlias
 
+from ..backend.expression import MAX_SLOPE
 from ..backend.formula import ActivationFormula, LossFormula
 from ..backend.serialized import from_data, to_data
 from .activations import ACTIVATIONS, Activation, as_activation
@@ -50,7 +51,7 @@ def activation_kept(data: object) -> Activation:
     entries = _entries("activation", data, {"name": str, "value": list, "slope": list}, _OF_ACTIVATION)
     slope = entries["slope"]
     names = {"y"} if "y" in slope else {"z"}
-    formula = ActivationFormula(from_data(entries["value"], {"z"}), from_data(slope, names))
+    formula = ActivationFormula(from_data(entries["value"], {"z"}), from_data(slope, names, MAX_SLOPE))
     return Activation.of_formula(entries["name"], formula, entries.get("low", 0.0), entries.get("high", 1.0))
 
 
@@ -59,7 +60,7 @@ def loss_kept(data: object) -> AnyLoss:
     if isinstance(data, str):
         return as_loss(data)
     entries = _entries("loss", data, {"name": str, "term": list, "slope": list}, _OF_LOSS)
-    term, slope = (from_data(entries[name], {"y", "t"}) for name in ("term", "slope"))
+    term, slope = from_data(entries["term"], {"y", "t"}), from_data(entries["slope"], {"y", "t"}, MAX_SLOPE)
     options = {name: entries[name] for name in _OF_LOSS if name in entries}
     if isinstance(options.get("coding"), list):
         options["coding"] = tuple(options["coding"])
