@@ -212,7 +212,10 @@ class Expression:
         return f"<Expression {written(self):.200}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _node, (self.op, self.args, self.value)
+        # All parts in one list: pickling one within the other would meet Python's limit of recursion.
+        order = in_order([self])
+        place = {node: i for i, node in enumerate(order)}
+        return _rebuilt, ([(node.op, [place[each] for each in node.args], node.value) for node in order],)
 
 
 Operand: TypeAlias = "Expression | float"
@@ -241,6 +244,14 @@ def _node(op: str, args: tuple[Expression, ...] = (), value: float | str | None 
         with _MAKING:
             known = _KNOWN.setdefault(key, Expression(op, args, value))
     return known
+
+
+def _rebuilt(parts: list[tuple[str, list[int], float | str | None]]) -> Expression:
+    """Return the expression of a list of its parts, operands before what has them."""
+    made: list[Expression] = []
+    for op, places, value in parts:
+        made.append(_node(op, tuple(made[place] for place in places), value))
+    return made[-1]
 
 
 def variable(name: str) -> Expression:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
-from .quoting import quoted
+from .quoting import LIMIT, quoted
 
 T = TypeVar("T")
 
@@ -26,5 +26,5 @@ def choose(kind: str, name: object, choices: Mapping[str, T]) -> T:
 
 def suggestion(name: object, choices: Iterable[str]) -> str:
     """Return `` Did you mean "..."?`` with the closest choice, or "" if none is close."""
-    close = get_close_matches(str(name), list(choices), n=1)
+    close = get_close_matches(str(name)[:LIMIT], list(choices), n=1)
     return f" Did you mean {quoted(close[0])}?" if close else ""

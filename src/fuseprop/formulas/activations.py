@@ -20,7 +20,7 @@ from ..backend.expression import Expression, Operand, exp, expm1, log1p, maximum
 from ..backend.formula import ActivationFormula, Y, Z
 from ..checks.quoting import quoted
 from .families import Family, Parameter, member_named
-from .tracing import check_activation_formula, check_name, derived_slope, traced
+from .tracing import check_activation_formula, check_name, check_text, derived_slope, free_name, traced
 
 Float = NDArray[np.float64]
 
@@ -50,11 +50,18 @@ class Activation:
     activation, for low not below high, for formulas of more than 200 operations, and for a slope that central
     differences contradict.
 
+    Equal activations have equal names, formulas and values of "no" and "yes". Pickles and model files hold
+    the formula itself, not the function that it was made by.
+
     Attributes
     ----------
     formula : ActivationFormula
         What backends are handed.
+    is_built_in : bool
+        Whether it is a member of a family in `ACTIVATIONS`.
     """
+
+    is_built_in = False
 
     def __init__(
         self,
@@ -68,7 +75,7 @@ class Activation:
     ) -> None:
         check_name("activation", name, ACTIVATIONS)
         self._init(name, value, slope, low=low, high=high, text=text)
-        check_activation_formula(name, self.formula, low, high)
+        self._check()
 
     def _init(
         self,
@@ -82,22 +89,34 @@ class Activation:
         text: str | None = None,
     ) -> None:
         self.name, self.low, self.high = name, low, high
-        self._value, self._slope, self._fast, self._text = value, slope, fast, text
+        self._value, self._slope, self._fast, self.given_text = value, slope, fast, text
+
+    def _check(self) -> None:
+        check_text("activation", self.name, self.given_text)
+        check_activation_formula(self.name, self.formula, self.low, self.high)
+        self.low, self.high = float(self.low), float(self.high)
 
     @classmethod
     def built_in(cls, name: str, value: Any, slope: Any = None, **options: Any) -> Activation:
         """Return an activation whose formula is made when it is first used, and checked by the tests."""
         made = cls.__new__(cls)
         made._init(name, value, slope, **options)
+        made.is_built_in = True
         return made
 
     @classmethod
-    def of_formula(cls, name: str, formula: ActivationFormula, low: float, high: float) -> Activation:
-        """Return an activation with a formula that is there, such as one from a file; checked as any."""
-        check_name("activation", name, ACTIVATIONS)
-        check_activation_formula(name, formula, low, high)
-        made = cls.built_in(name, lambda z: z, low=low, high=high)
+    def of_formula(
+        cls, name: str, formula: ActivationFormula, low: float, high: float, text: str | None = None
+    ) -> Activation:
+        """Return an activation with a formula that is there, such as one from a file; checked as any.
+
+        The name of a built-in one gets "own" before it.
+        """
+        check_name("activation", name, ())
+        made = cls.__new__(cls)
+        made._init(free_name(name, ACTIVATIONS), lambda z: z, None, low=low, high=high, text=text)
         made.__dict__["formula"] = formula
+        made._check()
         return made
 
     @cached_property
@@ -115,7 +134,7 @@ class Activation:
     @property
     def text(self) -> str:
         """The formula as a person writes it."""
-        return self._text or str(self.formula.value)
+        return self.given_text or str(self.formula.value)
 
     @property
     def threshold(self) -> float:
@@ -150,10 +169,16 @@ class Activation:
     def _key(self) -> tuple[Any, ...]:
         return self.name, self.formula, self.low, self.high
 
+    def __copy__(self) -> Activation:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Activation:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.name.partition("(")[0] in ACTIVATIONS:
+        if self.is_built_in:
             return as_activation, (self.name,)
-        return Activation.of_formula, (self.name, self.formula, self.low, self.high)
+        return Activation.of_formula, (self.name, self.formula, self.low, self.high, self.given_text)
 
 
 AnyActivation: TypeAlias = "str | Activation | Family[Activation]"
@@ -180,7 +205,7 @@ def _activation(
             label,
             lambda z: value(z, *numbers),
             None if slope is None else lambda y: slope(y, *numbers),
-            text=text,
+            text=family.text_with(settings),
             **options,
         )
 

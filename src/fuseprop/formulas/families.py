@@ -55,6 +55,9 @@ class Parameter:
 
 Member = TypeVar("Member")
 
+_FAMILIES: dict[str, Family[Any]] = {}
+"""All families by name, for pickles of them."""
+
 
 class Family(Generic[Member]):
     """All formulas of one name: ``huber`` is a family, ``huber(1.35)`` a member, and so is ``huber()``.
@@ -82,6 +85,7 @@ class Family(Generic[Member]):
         self.name, self.text, self.parameters = name, text, dict(parameters)
         self._make = make
         self._members: dict[str, Member] = {}
+        _FAMILIES[name] = self
 
     def __call__(self, *values: Any, **named: Any) -> Any:
         """Return the member with these parameters, or a formula of expressions.
@@ -128,8 +132,29 @@ class Family(Generic[Member]):
         shown = ", ".join(f"{name}={parameter.default:g}" for name, parameter in self.parameters.items())
         return f"{self.name}({shown})" if shown else self.name
 
+    def text_with(self, settings: Mapping[str, float]) -> str:
+        """Return the formula as a person writes it, with numbers in place of its parameters."""
+        return re.sub(
+            r"\b[A-Za-z]\w*\b",
+            lambda found: f"{settings[found[0]]:g}" if found[0] in settings else found[0],
+            self.text,
+        )
+
     def __repr__(self) -> str:
         return f"<{self.usage}: {self.text}>"
+
+    def __copy__(self) -> Family[Member]:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Family[Member]:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _family, (self.name,)
+
+
+def _family(name: str) -> Family[Any]:
+    return _FAMILIES[name]
 
 
 _CALL = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*", re.ASCII | re.DOTALL)

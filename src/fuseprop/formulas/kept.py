@@ -13,15 +13,15 @@ from typing import Any, TypeAlias
 from ..backend.expression import MAX_SLOPE
 from ..backend.formula import ActivationFormula, LossFormula
 from ..backend.serialized import from_data, to_data
-from .activations import ACTIVATIONS, Activation, as_activation
-from .losses import LOSSES, AnyLoss, Loss, as_loss
+from .activations import Activation, as_activation
+from .losses import AnyLoss, Loss, as_loss
 
 Kept: TypeAlias = str | dict[str, Any]
 
 
 def keep_activation(activation: Activation) -> Kept:
     """Return an activation as plain data."""
-    if activation.name.partition("(")[0] in ACTIVATIONS:
+    if activation.is_built_in:
         return activation.name
     formula = activation.formula
     return {
@@ -30,18 +30,29 @@ def keep_activation(activation: Activation) -> Kept:
         "slope": to_data(formula.slope),
         "low": activation.low,
         "high": activation.high,
+        **_text_of(activation),
     }
 
 
 def keep_loss(loss: AnyLoss) -> Kept:
     """Return a loss as plain data."""
-    if loss.name.partition("(")[0] in LOSSES or not isinstance(loss, Loss):
+    if not isinstance(loss, Loss) or loss.is_built_in:
         return loss.name
     finite = {
         name: value for name, value in loss.options.items() if value not in (inf, -inf) and value is not None
     }
     formula = loss.formula
-    return {"name": loss.name, "term": to_data(formula.term), "slope": to_data(formula.slope), **finite}
+    return {
+        "name": loss.name,
+        "term": to_data(formula.term),
+        "slope": to_data(formula.slope),
+        **finite,
+        **_text_of(loss),
+    }
+
+
+def _text_of(formula: Activation | Loss) -> dict[str, Any]:
+    return {} if formula.given_text is None else {"text": formula.given_text}
 
 
 def activation_kept(data: object) -> Activation:
@@ -52,7 +63,8 @@ def activation_kept(data: object) -> Activation:
     slope = entries["slope"]
     names = {"y"} if "y" in slope else {"z"}
     formula = ActivationFormula(from_data(entries["value"], {"z"}), from_data(slope, names, MAX_SLOPE))
-    return Activation.of_formula(entries["name"], formula, entries.get("low", 0.0), entries.get("high", 1.0))
+    low, high = entries.get("low", 0.0), entries.get("high", 1.0)
+    return Activation.of_formula(entries["name"], formula, low, high, entries.get("text"))
 
 
 def loss_kept(data: object) -> AnyLoss:
@@ -67,7 +79,7 @@ def loss_kept(data: object) -> AnyLoss:
     return Loss.of_formula(entries["name"], LossFormula(term, slope), **options)
 
 
-_OF_ACTIVATION: dict[str, tuple[type, ...]] = {"low": (int, float), "high": (int, float)}
+_OF_ACTIVATION: dict[str, tuple[type, ...]] = {"low": (int, float), "high": (int, float), "text": (str,)}
 
 _OF_LOSS: dict[str, tuple[type, ...]] = {
     "link": (str,),
@@ -77,6 +89,7 @@ _OF_LOSS: dict[str, tuple[type, ...]] = {
     "mean": (bool,),
     "metric": (str,),
     "constant": (str, float),
+    "text": (str,),
 }
 
 

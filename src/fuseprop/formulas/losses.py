@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from math import inf, log
+from math import inf, log, nan
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from ..backend import AnyBackend, Array
@@ -35,9 +35,18 @@ from ..backend.expression import (
 from ..backend.formula import LossFormula, T, Y
 from ..checks.choices import choose
 from ..checks.quoting import quoted
+from ..checks.settings import is_finite_number
 from .activations import sigmoid, tanh
 from .families import Family, Parameter, member_named
-from .tracing import check_coding, check_loss_formula, check_name, letting_nan_through, traced
+from .tracing import (
+    check_coding,
+    check_loss_formula,
+    check_name,
+    check_text,
+    free_name,
+    letting_nan_through,
+    traced,
+)
 
 Link: TypeAlias = Literal["identity", "sigmoid", "softmax", "exponential"]
 
@@ -79,11 +88,18 @@ class Loss:
     for unknown choices, for formulas of more than 200 operations, and for a slope that central differences
     contradict.
 
+    Equal losses have equal names, formulas and options. Pickles and model files hold the formula itself, not
+    the function that it was made by.
+
     Attributes
     ----------
     formula : LossFormula
         What backends are handed.
+    is_built_in : bool
+        Whether it is a member of a family in `LOSSES`.
     """
+
+    is_built_in = False
 
     takes_labels: ClassVar[bool] = False
 
@@ -135,35 +151,44 @@ class Loss:
     ) -> None:
         self.name, self.link, self.low, self.high = name, link, low, high
         self.coding, self.mean, self.metric, self.constant = coding, mean, metric, constant
-        self._term, self._slope, self._text = term, slope, text
+        self._term, self._slope, self.given_text = term, slope, text
 
     @classmethod
     def built_in(cls, name: str, term: Any, slope: Any = None, **options: Any) -> Loss:
         """Return a loss whose formula is made when it is first used, and checked by the tests."""
         made = cls.__new__(cls)
         made._init(name, term, slope, **options)
+        made.is_built_in = True
         return made
 
     @classmethod
     def of_formula(cls, name: str, formula: LossFormula, **options: Any) -> Loss:
-        """Return a loss with a formula that is there, such as one from a file; checked as any."""
-        check_name("loss", name, LOSSES)
-        made = cls.built_in(name, lambda y, t: y - t, **options)
+        """Return a loss with a formula that is there, such as one from a file; checked as any.
+
+        The name of a built-in one gets "own" before it.
+        """
+        check_name("loss", name, ())
+        made = cls.__new__(cls)
+        made._init(free_name(name, LOSSES), lambda y, t: y - t, None, **options)
         made.__dict__["formula"] = formula
         made._check()
         return made
 
     def _check(self) -> None:
+        check_text("loss", self.name, self.given_text)
         choices: dict[str, Any] = dict.fromkeys(get_args(Link))
         choose("link", self.link, {name: None for name in choices if name != "softmax"})
         choose("metric", self.metric, dict.fromkeys(("loss", "accuracy", "r2", "d2")))
-        if not (
-            isinstance(self.low, int | float) and isinstance(self.high, int | float) and self.low < self.high
-        ):
+        ends = [
+            float(end) if is_finite_number(end) else end if end in (inf, -inf) else nan
+            for end in (self.low, self.high)
+        ]
+        if not ends[0] < ends[1]:
             raise ValueError(
                 f"low and high of the loss {quoted(self.name)} must be numbers, low below high, got "
                 f"{quoted(self.low)} and {quoted(self.high)}."
             )
+        self.low, self.high = ends
         if self.coding is not None:
             if not isinstance(self.coding, tuple | list) or len(self.coding) != 2:
                 raise ValueError(
@@ -172,7 +197,12 @@ class Loss:
                 )
             no, yes = self.coding
             check_coding("loss", self.name, no, yes)
-            self.coding = (no, yes)
+            self.coding = (float(no), float(yes))
+            if not self.low <= self.coding[0] < self.coding[1] <= self.high:
+                raise ValueError(
+                    f"coding of the loss {quoted(self.name)} must be two targets that it takes, from "
+                    f"{self.low:g} to {self.high:g}, got {quoted(self.coding)}."
+                )
         if not isinstance(self.mean, bool):
             raise TypeError(f"mean must be True or False, got {quoted(self.mean)}.")
         quantile = self.constant
@@ -195,7 +225,7 @@ class Loss:
     @property
     def text(self) -> str:
         """The formula of one output as a person writes it."""
-        return self._text or str(self.formula.term)
+        return self.given_text or str(self.formula.term)
 
     def factor(self, outputs: int) -> float:
         """Return what the sum over k outputs is multiplied by: 1, or 1/k for a mean."""
@@ -245,10 +275,16 @@ class Loss:
     def _key(self) -> tuple[Any, ...]:
         return self.name, self.formula, *self.options.values()
 
+    def __copy__(self) -> Loss:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Loss:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.name.partition("(")[0] in LOSSES:
+        if self.is_built_in:
             return as_loss, (self.name,)
-        return _loss_of_formula, (self.name, self.formula, self.options)
+        return _loss_of_formula, (self.name, self.formula, self.options | {"text": self.given_text})
 
 
 def _loss_of_formula(name: str, formula: LossFormula, options: dict[str, Any]) -> Loss:
@@ -266,6 +302,14 @@ class SoftmaxCrossEntropy:
     coding: ClassVar[None] = None
     metric: ClassVar[str] = "accuracy"
     text: ClassVar[str] = "-log p_label, p = softmax(z)"
+    is_built_in: ClassVar[bool] = True
+
+    def of(self, y: Expression, t: Expression) -> Expression:
+        """Raise TypeError: it is a loss of a whole row, whose outputs depend on each other."""
+        raise TypeError(
+            f"{self.name} is a loss of all outputs of a row together, and cannot be a part of a formula of "
+            f"one output. sigmoid_cross_entropy can."
+        )
 
     def apply(
         self,
@@ -279,6 +323,18 @@ class SoftmaxCrossEntropy:
     ) -> None:
         """See `Loss.apply`."""
         backend.softmax_cross_entropy(output, target, row_weights, losses=losses, gradient=gradient)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<loss {self.name}: {self.text}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SoftmaxCrossEntropy) or NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 AnyLoss: TypeAlias = Loss | SoftmaxCrossEntropy
@@ -306,7 +362,7 @@ def _loss(
             lambda y, t: term(y, t, *numbers),
             None if slope is None else lambda y, t: slope(y, t, *numbers),
             constant=constant(*numbers) if callable(constant) else constant,
-            text=text,
+            text=family.text_with(settings),
             **options,
         )
 

@@ -28,6 +28,9 @@ from ..checks.settings import is_finite_number
 
 _NAME = re.compile(r"[\w][\w .,()=+-]{0,59}", re.ASCII)
 
+LONGEST_TEXT = 200
+"""How many characters the text of a formula of one's own may have."""
+
 STEP = 1e-6
 """Of central differences: their error is some 1e-10 of a formula's third derivative, and of its rounding."""
 
@@ -47,8 +50,30 @@ def check_name(what: str, name: object, taken: Collection[str]) -> None:
             f"the name of the {what} must be 1 to 60 letters, digits, spaces and _-.,()=+, got "
             f"{quoted(name)}."
         )
-    if name.partition("(")[0].strip() in taken:
+    if _head(name) in taken:
         raise ValueError(f"{quoted(name)} is the name of a built-in {what}; choose another.")
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that no built-in formula has; a later version may have built in what a file calls so."""
+    return f"own {name}"[:60] if _head(name) in taken else name
+
+
+def _head(name: str) -> str:
+    return name.partition("(")[0].strip()
+
+
+def check_text(what: str, name: str, text: object) -> None:
+    """Raise TypeError or ValueError for what cannot be the text of a formula of one's own."""
+    if text is None:
+        return
+    if not isinstance(text, str):
+        raise TypeError(f"the text of the {what} {quoted(name)} must be text, got {quoted(text)}.")
+    if not (0 < len(text) <= LONGEST_TEXT and text.isprintable()):
+        raise ValueError(
+            f"the text of the {what} {quoted(name)} must be 1 to {LONGEST_TEXT} printable characters, got "
+            f"{quoted(text)}."
+        )
 
 
 def traced(what: str, name: str, function: Callable[..., Any], *inputs: Expression) -> Expression:
@@ -59,14 +84,21 @@ def traced(what: str, name: str, function: Callable[..., Any], *inputs: Expressi
     """
     if not callable(function):
         raise TypeError(f"the {what} {quoted(name)} must be a function, got {quoted(function)}.")
-    made = function(*inputs)
+    variables_of = " and ".join(str(each) for each in inputs)
+    try:
+        made = function(*inputs)
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise
+        raise TypeError(  # the function was not entered
+            f"the {what} {quoted(name)} must be a function of {variables_of}: {error}."
+        ) from None
     if not isinstance(made, Expression):
         try:
             made = number(made)
         except (TypeError, ValueError):
             raise TypeError(
-                f"the {what} {quoted(name)} must return a formula of "
-                f"{' and '.join(str(each) for each in inputs)}, got {quoted(made)}."
+                f"the {what} {quoted(name)} must return a formula of {variables_of}, got {quoted(made)}."
             ) from None
     made = letting_nan_through(made, [str(each.value) for each in inputs])
     size = len(in_order([made]))
