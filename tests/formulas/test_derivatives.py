@@ -5,6 +5,7 @@ import gc
 import numpy as np
 import pytest
 from drawn import draw
+from properties import compared
 
 from fuseprop.backend import derivative as rules
 from fuseprop.backend import expression as of
@@ -15,38 +16,6 @@ from fuseprop.formulas import ACTIVATIONS, LOSSES, Activation, sigmoid
 Y, T, Z = variable("y"), variable("t"), variable("z")
 
 DRAWN = 300
-
-H = np.longdouble(1e-6)
-
-
-def compared(expression, seed=0):
-    """Return how many points were smooth enough to compare at; assert that the derivatives agree there.
-
-    In extended precision; where differences over h and 2h differ, a kink or a pole is near.
-    """
-    rng = np.random.default_rng(seed)
-    y, t = rng.normal(0, 1.5, (2, 60)).astype(np.longdouble)
-    enough = 0
-    for name in ("y", "t"):
-
-        def at(step, name=name):
-            moved = {"y": y, "t": t, name: (y if name == "y" else t) + step}
-            return np.broadcast_to(evaluate(expression, moved), y.shape)
-
-        with np.errstate(all="ignore"):
-            here = at(0)
-            near = (at(H) - at(-H)) / (2 * H)
-            far = (at(2 * H) - at(-2 * H)) / (4 * H)
-            got = np.broadcast_to(evaluate(derivative(expression, name), {"y": y, "t": t}), y.shape)
-            size = np.maximum(1, np.abs(near))
-            smooth = np.isfinite(near) & (np.abs(near - far) < 1e-7 * size) & (np.abs(here) < 1e6)
-            wrong = smooth & ~(np.abs(got - near) < 1e-6 * size)
-        assert not wrong.any(), (
-            f"d/d{name} of {expression} at y, t = {y[wrong][0]}, {t[wrong][0]}: {got[wrong][0]}, "
-            f"by differences {near[wrong][0]}"
-        )
-        enough += smooth.sum()
-    return enough
 
 
 def test_drawn_derivatives_are_central_differences():
