@@ -185,7 +185,7 @@ def _check_dtype(name: str, *expressions: Expression) -> None:
     for node in in_order(expressions):
         if node.op == "number":
             assert isinstance(node.value, float)
-            if abs(node.value) > np.finfo(np.float32).max:
+            if abs(node.value) > float(np.finfo(np.float32).max):
                 raise ValueError(f"the formula {quoted(name)} has the number {node.value:g}, beyond float32.")
 
 
