@@ -1,7 +1,7 @@
 """A formula as a plan: NumPy calls over numbered slots, in place, and which arrays the slots are.
 
-`Instructions` collects the calls of a formula, each with the values that it computes with; `Instructions.plan`
-gives every value a slot: an output's own, or a temporary array that is free again after the value's last use.
+`Instructions` collects the calls of a formula, each with the values that it computes with, and gives every
+value a slot: an output's own, or that of a temporary array, which is free again after the value's last use.
 A `Plan` is bound to arrays, and then run, or handed out as prebound calls.
 """
 
@@ -78,9 +78,9 @@ class Plan:
     before: list[Step]
     steps: list[Step]
 
-    def numbers(self, room: Room, given: Iterable[HostArray] = ()) -> Slots:
-        """Return the slots of all numbers; `given` are arrays of no dimensions."""
-        return [*self.constants, *given, *(room(name, (), dtype) for name, dtype in self.scalars)]
+    def numbers(self, room: Room, given: Iterable[HostArray], of: str) -> Slots:
+        """Return the slots of all numbers; `given` have no dimensions, `of` tells the computed from others."""
+        return [*self.constants, *given, *(room(f"{name} {of}", (), dtype) for name, dtype in self.scalars)]
 
     def slots(self, numbers: Slots, given: Iterable[HostArray], shape: Shape, room: Room) -> Slots:
         """Return all slots: these numbers and arrays, and temporary ones of a shape."""
@@ -338,7 +338,7 @@ class _Placing:
         return slot not in self._held or self._last.get(self._held[slot], at) <= at
 
     def _may_take(self, output: str, value: Value, at: int) -> bool:
-        """Whether an output's array may hold a value: all is read that it may be, and the output finds room."""
+        """Whether an output's array may hold a value: its aliases are read, and it is free when due."""
         if any(self._last.get(name, -1) > at for name in self._aliases.get(output, ())):
             return False
         return self._goals.get(value) == output or self._last.get(value, at) <= self._due[output]

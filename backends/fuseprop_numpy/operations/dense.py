@@ -1,7 +1,7 @@
 """A dense layer on arrays: the product, the bias and activation fused, their derivatives, dropout.
 
-`DenseOperations` are called one by one; `DenseCalls` are the same as prebound calls, which take an activation's
-fast form.
+`DenseOperations` are called one by one; `DenseCalls` are the same as prebound calls, which take the fast form
+of an activation.
 """
 
 from __future__ import annotations

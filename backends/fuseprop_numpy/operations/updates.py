@@ -61,7 +61,7 @@ class UpdateOperations(Operations):
         for start, stop, decays in update_blocks(length, decay_ranges if decay else ()):
             if decays not in plans:
                 plan = update_plan(formula, self.dtype, decays, length > WIDE)
-                plans[decays] = plan, plan.numbers(array, numbers)
+                plans[decays] = plan, plan.numbers(array, numbers, f"decays {decays}")
                 for function, pick in plan.before:
                     function(*pick(plans[decays][1]))
             plan, known = plans[decays]
@@ -91,14 +91,13 @@ class UpdateCalls(BoundCalls):
             return self.temporary(name, (min(UPDATE_BLOCK, length),), dtype)[: shape[0]]
 
         def update(ranges: Sequence[tuple[int, int]], folded: Folding | None) -> list[BoundCall]:
+            rate_name = None if folded is None else folded.rate_name
             calls: list[BoundCall] = []
             plans: dict[bool, tuple[Plan, Slots]] = {}
             for start, stop, decays in update_blocks(length, ranges):
                 if decays not in plans:
-                    plan = update_plan(
-                        formula, self._dtype, decays, length > WIDE, folded and folded.rate_name
-                    )
-                    plans[decays] = plan, plan.numbers(self.temporary, numbers)
+                    plan = update_plan(formula, self._dtype, decays, length > WIDE, rate_name)
+                    plans[decays] = plan, plan.numbers(self.temporary, numbers, f"decays {decays}")
                     calls += prebound(plan.before, plans[decays][1])
                 plan, known = plans[decays]
                 block = values[start:stop], *moments[:, start:stop], gradients[start:stop]
