@@ -79,7 +79,7 @@ class Plan:
     steps: list[Step]
 
     def numbers(self, room: Room, given: Iterable[HostArray], of: str) -> Slots:
-        """Return the slots of all numbers; `given` have no dimensions, `of` tells the computed from others."""
+        """Return the slots of all numbers: those given, and those that are computed, named by `of`."""
         return [*self.constants, *given, *(room(f"{name} {of}", (), dtype) for name, dtype in self.scalars)]
 
     def slots(self, numbers: Slots, given: Iterable[HostArray], shape: Shape, room: Room) -> Slots:
