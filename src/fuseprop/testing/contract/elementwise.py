@@ -8,10 +8,6 @@ import numpy as np
 import pytest
 
 from fuseprop.backend import INTEGER, AnyBackend
-<<<<<<< HEAD
-from fuseprop.formulas.activations import activate, slope
-from fuseprop.testing.contract.parity import ACTIVATION_NAMES, SHAPES, Host, assert_parity
-=======
 from fuseprop.backend.formula import G, Z
 from fuseprop.formulas.activations import sigmoid
 from fuseprop.testing.contract.formulas import ACTIVATION_CASES, has_digits, in_turn, reference
@@ -23,7 +19,6 @@ from fuseprop.testing.contract.parity import (
     extremes,
     pairs_of,
 )
->>>>>>> hd
 
 RATE_AT_A_HASH = 1429645016 / 2**32
 """2^32 times this rate is the hash of the first element with seed 3 in step 0, so that it is just kept."""
@@ -58,20 +53,10 @@ class ElementwiseContract:
             assert_parity(backend.to_host(actual), a.astype(np.float64) @ b.astype(np.float64), backend.dtype)
         assert not backend.to_host(dw[d * m :]).any()
 
-<<<<<<< HEAD
-    @pytest.mark.parametrize("shape", SHAPES)
-    @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
-    def test_bias_activation(
-        self, backend: AnyBackend, activation: str, shape: tuple[int, int]
-    ) -> None:
-        """f(z + b), and f(z) without a bias, in place and not."""
-        host = Host(backend)
-=======
     @pytest.mark.parametrize(("activation", "shape"), in_turn(ACTIVATION_CASES, SHAPES, 3))
     def test_bias_activation(self, backend: AnyBackend, activation: str, shape: tuple[int, int]) -> None:
         """f(z + b), and f(z) without a bias, in place and not; z + b is kept where it is asked for."""
         host, formula = Host(backend), ACTIVATION_CASES[activation].formula
->>>>>>> hd
         z, bias = host.normal(*shape, scale=3.0), host.normal(shape[1])
         for b in (bias, None):
             argument = z.astype(np.float64) + (0.0 if b is None else b.astype(np.float64))
@@ -93,24 +78,6 @@ class ElementwiseContract:
             np.testing.assert_array_equal(backend.to_host(device_z), backend.to_host(out))
             np.testing.assert_array_equal(backend.to_host(kept), kept_before)
 
-<<<<<<< HEAD
-    @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
-    def test_activations_at_the_extremes(self, backend: AnyBackend, activation: str) -> None:
-        """Nothing overflows, nan stays nan, and sigmoid is exact where it is small."""
-        largest = np.finfo(backend.dtype).max
-        z = np.array([[0.0, -0.0, 1e-30, 20, -20, 80, -80, 1e4, -1e4, largest, -largest, np.inf, -np.inf]])
-        z = np.concatenate([z, [[np.nan] * z.shape[1]]]).astype(backend.dtype)
-        out = backend.empty(z.shape)
-        backend.bias_activation(backend.from_host(z), None, activation, out=out)
-        assert_parity(backend.to_host(out), activate(activation, z), backend.dtype)
-        if activation == "sigmoid":
-            tail = np.linspace(-80, 0, 101, dtype=backend.dtype).reshape(1, -1)
-            out = backend.empty(tail.shape)
-            backend.bias_activation(backend.from_host(tail), None, activation, out=out)
-            reference = activate(activation, tail)
-            eps = np.finfo(backend.dtype).eps
-            assert np.max(np.abs(backend.to_host(out) - reference) / reference) <= 8 * eps
-=======
     @pytest.mark.parametrize("activation", ACTIVATION_CASES)
     def test_activations_at_the_extremes(self, backend: AnyBackend, activation: str) -> None:
         """Zeros, denormals, infinities and NaN, as the formula has them in the arithmetic of IEEE 754."""
@@ -134,7 +101,6 @@ class ElementwiseContract:
         expected = reference(formula.value, {"z": tail}, tail.shape)
         eps = np.finfo(backend.dtype).eps
         assert np.max(np.abs(backend.to_host(out) - expected) / expected) <= 8 * eps
->>>>>>> hd
 
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize(
@@ -170,19 +136,6 @@ class ElementwiseContract:
         np.testing.assert_array_equal(np.isnan(backend.to_host(out)), kept)
         np.testing.assert_array_equal(backend.to_host(at), [step])
 
-<<<<<<< HEAD
-    @pytest.mark.parametrize("shape", SHAPES)
-    @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
-    def test_activation_backward(
-        self, backend: AnyBackend, activation: str, shape: tuple[int, int]
-    ) -> None:
-        """gradient * f', with f' from the output, and its column sums, in place and not."""
-        host = Host(backend)
-        gradient = host.normal(*shape)
-        output = activate(activation, host.normal(*shape)).astype(backend.dtype)
-        delta = gradient.astype(np.float64) * slope(activation, output)
-        device_gradient, device_output = backend.from_host(gradient), backend.from_host(output)
-=======
     @pytest.mark.parametrize(("activation", "shape"), in_turn(ACTIVATION_CASES, SHAPES, 3))
     def test_activation_backward(self, backend: AnyBackend, activation: str, shape: tuple[int, int]) -> None:
         """gradient * f', with f' from the output or from z, and its column sums, in place and not."""
@@ -193,7 +146,6 @@ class ElementwiseContract:
             point = reference(formula.value, {"z": z}, shape).astype(backend.dtype)
         delta = gradient.astype(np.float64) * reference(formula.slope, {"y": point, "z": point}, shape)
         device_gradient, device_point = backend.from_host(gradient), backend.from_host(point)
->>>>>>> hd
         out, flat = backend.empty(shape), backend.zeros((shape[1] + 2,))
         bias_gradient = flat[1 : shape[1] + 1]
         backend.activation_backward(
