@@ -24,10 +24,11 @@ KEPT = 1000
 """Plans that are kept for the next call, of each sort."""
 
 WIDE = 512
-"""Elements from which on `where` selects bits in five calls, which have no branches to mispredict.
+"""Elements from which on an element costs more than a call.
 
-np.putmask is one call: 0.5 us against 2.1 at 128 x 1, 1.6 against 2.9 at 128 x 10 with a mask that stays the
-same, but 2208 against 376 at 1024 x 512 with a random one (float32, measured).
+`where` then selects bits in five calls, which have no branches to mispredict: 2.1 us at 128 x 1, where
+np.putmask takes 0.5, but 376 at 1024 x 512, where that takes 2208. And -|x| is two calls, 5.5 us at 128 x 128
+against 20 for np.copysign, which is one (float32, measured).
 """
 
 GRADIENT, POINT, DECAY = variable("gradient"), variable("point"), variable("weight decay")
@@ -144,6 +145,7 @@ def update_plan(
         given=(*names, "g"),
         aliases={name: (name,) for name in names},
         wide=wide,
+        title=f"update with {decays=}",
     )
 
 
@@ -155,6 +157,7 @@ def lower(
     numbers: Sequence[str] = (),
     aliases: Mapping[str, Sequence[str]] | None = None,
     wide: bool = False,
+    title: str = "",
 ) -> Plan:
     """Return the plan that computes formulas.
 
@@ -170,18 +173,21 @@ def lower(
     aliases : mapping
         By the name of an array that is written, those that it may be the same as.
     wide : bool
-        Whether the arrays are so large that branches cost more than calls; see `WIDE`.
+        Whether the arrays are so large that an element costs more than a call; see `WIDE`.
+    title : str
+        It tells numbers that this plan computes from those of another one, which run by turns.
     """
     lowering = _Lowering(Instructions(dtype, numbers, given, aliases or {}), results.values(), wide=wide)
-    return lowering.instructions.plan({name: lowering.number(each) for name, each in results.items()})
+    values = {name: lowering.number(each) for name, each in results.items()}
+    return lowering.instructions.plan(values, title)
 
 
 class _Lowering:
     """Turns expressions into calls.
 
-    Those that differ from the operations: -|x| is a sign copied onto x; a comparison is a mask, which is
-    copied to floats where a number is expected; `where` writes one side over the other, or selects bits;
-    numbers alone are computed here, in float64.
+    Those that differ from the operations: -|x| is a sign copied onto x, unless `wide`; a comparison is a mask,
+    which is copied to floats where a number is expected; `where` writes one side over the other, or selects
+    bits; numbers alone are computed here, in float64.
     """
 
     def __init__(self, instructions: Instructions, roots: Any, *, wide: bool) -> None:
@@ -237,7 +243,7 @@ class _Lowering:
         if node.op == "where":
             return self._where(*node.args)
         add, operand = self.instructions.add, node.args[0]
-        if node.op == "negative" and operand.op == "abs" and self._uses[operand] == 1:
+        if node.op == "negative" and operand.op == "abs" and self._uses[operand] == 1 and not self._wide:
             return add(np.copysign, self.number(operand.args[0]), self._as_value(-1.0))
         for each in node.args:
             self.value(each)

@@ -200,7 +200,7 @@ def test_updates_in_place_with_numbers(dtype, wide):
         )
         arrays = [each.copy() for each in given.values()]
         with np.errstate(all="ignore"):
-            slots = plan.slots(plan.numbers(room(), numbers.values(), "x"), arrays, arrays[0].shape, room())
+            slots = plan.slots(plan.numbers(room(), numbers.values()), arrays, arrays[0].shape, room())
             for function, pick in (*plan.before, *plan.steps):
                 function(*pick(slots))
         for array, expression in zip(arrays, (*results.values(), G), strict=True):
@@ -263,7 +263,7 @@ def test_formulas_allocate_nothing():
     shape = 300, 20
     for title, plan, numbers, given, dtype in formulas_with_their_plans():
         scratch = Scratch(dtype)
-        known = plan.numbers(scratch.array, [np.array(0.1, dtype) for _ in range(numbers)], "x")
+        known = plan.numbers(scratch.array, [np.array(0.1, dtype) for _ in range(numbers)])
         slots = plan.slots(known, [np.full(shape, 0.5, dtype) for _ in range(given)], shape, scratch.array)
         calls = [(function, pick(slots)) for function, pick in (*plan.before, *plan.steps)]
         for measured in (False, True):

@@ -89,7 +89,7 @@ def test_it_is_not_where_a_step_reads_gradients():
 def test_it_is_not_where_the_settings_come_after_the_loss():
     training = training_of()
     program = program_of(training)
-    at = next(i for i, call in enumerate(program.calls) if call.operation == "momentum_sgd")
+    at = next(i for i, call in enumerate(program.calls) if call.operation == "update")
     settings = program.calls[at].operands[3]
     table, cursor = training.backend.zeros((2, 3)), training.backend.zeros((1,), INTEGER)
     order = training.backend.from_host(np.arange(2), dtype=INTEGER)

@@ -61,7 +61,7 @@ class UpdateOperations(Operations):
         for start, stop, decays in update_blocks(length, decay_ranges if decay else ()):
             if decays not in plans:
                 plan = update_plan(formula, self.dtype, decays, length > WIDE)
-                plans[decays] = plan, plan.numbers(array, numbers, f"decays {decays}")
+                plans[decays] = plan, plan.numbers(array, numbers)
                 for function, pick in plan.before:
                     function(*pick(plans[decays][1]))
             plan, known = plans[decays]
@@ -97,7 +97,7 @@ class UpdateCalls(BoundCalls):
             for start, stop, decays in update_blocks(length, ranges):
                 if decays not in plans:
                     plan = update_plan(formula, self._dtype, decays, length > WIDE, rate_name)
-                    plans[decays] = plan, plan.numbers(self.temporary, numbers, f"decays {decays}")
+                    plans[decays] = plan, plan.numbers(self.temporary, numbers)
                     calls += prebound(plan.before, plans[decays][1])
                 plan, known = plans[decays]
                 block = values[start:stop], *moments[:, start:stop], gradients[start:stop]
