@@ -185,9 +185,9 @@ def lower(
 class _Lowering:
     """Turns expressions into calls.
 
-    Those that differ from the operations: -|x| is a sign copied onto x, unless `wide`; a comparison is a mask,
-    which is copied to floats where a number is expected; `where` writes one side over the other, or selects
-    bits; numbers alone are computed here, in float64.
+    Those that differ from the operations: -|x| is a sign copied onto x, unless `wide`; a comparison is a
+    mask, which is copied to floats where a number is expected; `where` writes one side over the other, or
+    selects bits; numbers alone are computed here, in float64.
     """
 
     def __init__(self, instructions: Instructions, roots: Any, *, wide: bool) -> None:

@@ -84,7 +84,10 @@ class Plan:
 
     def numbers(self, room: Room, given: Iterable[HostArray]) -> Slots:
         """Return the slots of all numbers: those given, and those that are computed."""
-        return [*self.constants, *given, *(room(name, (), dtype) for name, dtype in self.scalars)]
+        numbers = [*self.constants, *given]
+        for name, dtype in self.scalars:
+            numbers.append(room(name, (), dtype))
+        return numbers
 
     def slots(self, numbers: Slots, given: Iterable[HostArray], shape: Shape, room: Room) -> Slots:
         """Return all slots: these numbers and arrays, and temporary ones of a shape."""
