@@ -12,7 +12,6 @@ from fuseprop.formulas.activations import as_activation
 from fuseprop.formulas.updates import MOMENTUM
 from fuseprop.testing.contract.access import CASES
 
-
 RELU = as_activation("relu").formula
 
 
