@@ -12,17 +12,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from operator import itemgetter
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from fuseprop.backend import HostArray, Shape
 
-Slots = list[HostArray]
-Step = tuple[Callable[..., Any], Callable[[Slots], tuple[HostArray, ...]]]
+BoundCall: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function and its arguments, all positional: that is the cheapest call in Python."""
+
+Slots: TypeAlias = list[HostArray]
+
+Step: TypeAlias = tuple[Callable[..., Any], Callable[[Slots], tuple[HostArray, ...]]]
 """A function, and what picks its arguments from the slots."""
 
-Kind = Literal["float", "mask", "bits"]
+Kind: TypeAlias = Literal["float", "mask", "bits"]
 """Of an array: floats, truth values, or unsigned integers as wide as a float."""
 
 FIRST = "spread"
@@ -104,16 +108,14 @@ class Plan:
         for function, pick in self.steps:
             function(*pick(slots))
 
-    def calls(
-        self, given: Iterable[HostArray], shape: Shape, room: Room
-    ) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def calls(self, given: Iterable[HostArray], shape: Shape, room: Room) -> list[BoundCall]:
         """Return the same as prebound calls."""
         return prebound(self.steps, self.slots(self.constants, given, shape, room))
 
 
-def prebound(steps: Iterable[Step], slots: Slots) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
-    """Return steps as functions with their arguments, all positional: the cheapest call in Python."""
-    calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+def prebound(steps: Iterable[Step], slots: Slots) -> list[BoundCall]:
+    """Return steps as functions with their arguments."""
+    calls: list[BoundCall] = []
     for function, pick in steps:
         arguments = pick(slots)
         if isinstance(function, Named):

@@ -15,8 +15,8 @@ from fuseprop.backend.derivative import ONE
 from fuseprop.backend.formula import Z
 
 from ..formulas import activation_plan, is_wide, slope_plan
-from ..plans import FIRST
-from .calls import BoundCall, BoundCalls
+from ..plans import FIRST, BoundCall
+from .calls import BoundCalls
 from .dropout import bits_of, drop_calls, hash_calls, new_keys, set_keys
 from .scratch import Operations
 
