@@ -32,6 +32,7 @@ from fuseprop.backend.expression import (
     log,
     maximum,
     number,
+    sign,
     sqrt,
     tanh,
     tiny,
@@ -354,6 +355,24 @@ def test_where_takes_one_call_or_selects_bits():
     assert count(where(x > 0, x, 0.0), wide=True) == count(where(x > 0, 0.0, x), wide=True) - 1 == 4
     assert count(where(equal(x, x), tanh(x), x), wide=True) == 3
     assert count(where(equal(x, x), 1.0, x), wide=True) == 3
+
+
+def test_signs_are_written_apart_and_copied():
+    """np.sign is slow in place, and -|x| is one call where calls cost more than elements."""
+    x = variable("x")
+    plan = lower({"out": sign(2.0 * x)}, DTYPES[0], given=("x", "out"))
+    for wide in (False, True):
+        values, out = np.array([-2.0, 0.0], np.float32), np.zeros(2, np.float32)
+        calls = plan.calls((values, out), (2,), room())
+        assert [function for function, _ in calls] == [np.multiply, np.sign]
+        operand, result = calls[1][1]
+        assert operand is not result
+        assert result is out
+        functions = [
+            function
+            for function, _ in lower({"out": -abs(x)}, DTYPES[0], given=("x", "out"), wide=wide).steps
+        ]
+        assert functions == ([np.abs, np.negative] if wide else [np.copysign])
 
 
 def test_zeros_with_a_sign_keep_it():
