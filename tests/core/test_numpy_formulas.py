@@ -144,7 +144,7 @@ def room():
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_drawn_formulas_are_what_they_say(dtype, wide):
     rng = np.random.default_rng(1)
-    for _ in range(250):
+    for _ in range(120):
         names = ["x", "y"][: rng.integers(1, 3)]
         first, second = (drawn(rng, names, rng.integers(1, 12)) for _ in range(2))
         given = points(dtype, names)
@@ -165,7 +165,7 @@ def test_drawn_formulas_are_what_they_say(dtype, wide):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_an_output_may_be_what_it_aliases(dtype, prebound, wide):
     rng = np.random.default_rng(2)
-    for _ in range(150):
+    for _ in range(80):
         expression = drawn(rng, ["x", "y"], rng.integers(1, 12))
         given = points(dtype, ["x", "y"])
         plan = lower({"out": expression}, dtype, given=("x", "y", "out"), aliases={"out": ["x"]}, wide=wide)
@@ -185,7 +185,7 @@ def test_an_output_may_be_what_it_aliases(dtype, prebound, wide):
 def test_updates_in_place_with_numbers(dtype, wide):
     """Every array is read and written; what is made of numbers alone is computed once, before."""
     rng = np.random.default_rng(3)
-    for _ in range(150):
+    for _ in range(80):
         names = ["w", "m", "g", "a", "b"]
         results = {name: drawn(rng, names, rng.integers(1, 10)) for name in ("w", "m")}
         given = points(dtype, ["w", "m"])
