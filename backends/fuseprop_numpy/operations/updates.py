@@ -106,18 +106,18 @@ class UpdateCalls(BoundCalls):
                 return self.temporary(name, shape, dtype)
             return self.temporary(name, (min(UPDATE_BLOCK, len(values)),), dtype)[: shape[0]]
 
-        def update(ranges: Sequence[tuple[int, int]], folded: Folding | None) -> list[BoundCall]:
+        def calls(ranges: Sequence[tuple[int, int]], folded: Folding | None) -> list[BoundCall]:
             made = over_blocks(arrays, formula, ranges, folded, room)
             return [call for steps, slots in made for call in prebound(steps, slots)]
 
         # Whether there is any decay is known only when it runs: the settings may change between epochs.
         def either(folded: Folding | None) -> Callable[[], None]:
-            plain, decaying = map(once, (update((), folded), update(decay_ranges, folded)))
+            plain, decaying = map(once, (calls((), folded), calls(decay_ranges, folded)))
 
-            def step() -> None:
+            def update() -> None:
                 (decaying if decay else plain)()
 
-            return step
+            return update
 
         if self.folding is None or not self.folding.unfolds:
             yield either(self.folding), ()
