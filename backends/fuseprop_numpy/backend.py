@@ -15,12 +15,12 @@ import numpy as np
 
 from fuseprop.backend import Backend, BackendUnavailable, HostArray, Program, Runner
 
+from .feature_major import prebound
 from .operations.arrays import ArrayOperations
 from .operations.dense import DenseOperations
 from .operations.row_reductions import ReductionOperations
 from .operations.rows import RowOperations
 from .operations.updates import UpdateOperations
-from .replay.compile import CompiledProgram
 from .shared import Shared, shared_parts
 from .threads.blas_limit import ENOUGH, ONE_THREAD, multiplications
 from .threads.denormals import flushing
@@ -54,9 +54,7 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         parts = shared_parts(program)
         if parts is not None:
             self._shared[id(program)] = program
-        return flushing(
-            (CompiledProgram(self, program) if parts is None else Shared(self, program, parts)).run
-        )
+        return flushing((prebound(self, program) if parts is None else Shared(self, program, parts)).run)
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
         small = max(map(multiplications, programs), default=0) < ENOUGH

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import Activation, Call, HostArray, Place, Program
+from fuseprop.backend import ActivationFormula, Call, HostArray, Place, Program
 
 from .layout import Layout
 from .operations.calls import BoundCall
+from .plans import FIRST
 from .replay.compile import CompiledProgram
 from .replay.position import Visit
 
@@ -118,34 +119,38 @@ class FeatureMajor(CompiledProgram):
             yield np.dot, (factor, self._twin_of(b).T, block_of(out) if block else out)
 
     def _bias_activation(
-        self, z: HostArray, bias: HostArray | None, activation: Activation, *, out: HostArray
+        self,
+        z: HostArray,
+        bias: HostArray | None,
+        activation: ActivationFormula,
+        *,
+        out: HostArray,
+        kept: HostArray | None = None,
     ) -> Iterable[BoundCall]:
+        assert kept is None  # see `Layout`
         z, out = self._twin_of(z), self._twin_of(out)
-        if bias is None:
-            return super()._bias_activation(z, None, activation, out=out)
-        spread = self.temporary("spread", z.shape)
-        return [
-            (np.copyto, (spread, bias[:, None])),
-            (np.add, (z, spread, out)),
-            *super()._bias_activation(out, None, activation, out=out),
-        ]
+        if bias is not None:
+            spread = self.temporary(FIRST, z.shape)
+            yield np.copyto, (spread, bias[:, None])
+            yield np.add, (z, spread, out)
+            z = out
+        yield from self.activate(z, activation, out)
 
     def _activation_backward(
         self,
         gradient: HostArray,
-        output: HostArray,
-        activation: Activation,
+        point: HostArray,
+        activation: ActivationFormula,
         *,
         out: HostArray,
         bias_gradient: HostArray | None,
     ) -> Iterable[BoundCall]:
-        if activation != "identity":
-            output = self._twin_of(output)
+        if activation.slope_of is not None:
+            point = self._twin_of(point)
         gradient, out = self._twin_of(gradient), self._twin_of(out)
-        calls = self._through(gradient, output, activation, out)
-        if bias_gradient is None:
-            return calls
-        return [*calls, (np.dot, (out, self.ones(out.shape[1]), bias_gradient))]
+        yield from self.through(gradient, point, activation, out)
+        if bias_gradient is not None:
+            yield np.dot, (out, self.ones(out.shape[1]), bias_gradient)
 
     def _softmax_cross_entropy(
         self,

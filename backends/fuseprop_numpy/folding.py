@@ -8,18 +8,22 @@ import numpy as np
 
 from fuseprop.backend import HostArray, Program
 
+from .formulas import rate_of
+
 LINEAR = {"matmul", "activation_backward", "dropout"}
 """Operations linear in the gradient."""
 
 
 @dataclass(frozen=True)
 class Folding:
-    """A momentum update whose learning rate scales the row weights.
+    """An update whose learning rate scales the row weights.
 
     Attributes
     ----------
-    settings : (3,)
-        The update's settings; the learning rate is the first.
+    rate_name : str
+        The setting that is the learning rate: its product with g is all that the formula takes of g.
+    rate : ()
+        Its value, a view of the update's settings.
     scale : ()
         What the row weights are multiplied by: the learning rate itself. Where the gradients are read after
         the update, 1 takes the place of a rate of 0, by which they could not be divided.
@@ -27,28 +31,32 @@ class Folding:
         Whether the gradients are read after the update, which then divides them by the scale.
     """
 
-    settings: HostArray
+    rate_name: str
+    rate: HostArray
     scale: HostArray
     unfolds: bool
 
     def set_scale(self) -> None:
         """Set the scale to the learning rate as it is now, or to 1 if that is 0."""
-        self.scale[()] = self.settings[0] or 1
+        self.scale[()] = self.rate or 1
 
 
 def folding(program: Program) -> Folding | None:
-    """Return how the learning rate of a program's momentum update can be folded, None where it cannot.
+    """Return how the learning rate of a program's update can be folded, None where it cannot.
 
     A loss's gradient is linear in the row weights, and so are all gradients that backpropagation computes
     from it. If the update alone reads these, scaling the n row weights by the learning rate replaces scaling
     the P gradients. The settings must not change between the loss and the update.
     """
     losses = [i for i, call in enumerate(program.calls) if "losses" in call.options]
-    updates = [i for i, call in enumerate(program.calls) if call.operation == "momentum_sgd"]
+    updates = [i for i, call in enumerate(program.calls) if call.operation == "update"]
     if len(losses) != 1 or len(updates) != 1 or updates < losses:
         return None
     loss, update = program.calls[losses[0]], program.calls[updates[0]]
-    _, gradients, _, settings = update.operands
+    _, gradients, _, settings, formula = update.operands
+    rate_name = rate_of(formula)
+    if rate_name is None:
+        return None
     regions = program.memory.regions
     scratch = 0
     for array in program.scratch:
@@ -66,5 +74,6 @@ def folding(program: Program) -> Folding | None:
     if scaled & ~(scratch | regions[id(gradients)]):
         return None
     unfolds = not scratch & regions[id(gradients)]
-    rate = settings[:1].reshape(())
-    return Folding(settings, np.ones_like(rate) if unfolds else rate, unfolds)
+    at = formula.settings.index(rate_name)
+    rate = settings[at : at + 1].reshape(())
+    return Folding(rate_name, rate, np.ones_like(rate) if unfolds else rate, unfolds)

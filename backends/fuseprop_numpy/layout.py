@@ -82,6 +82,8 @@ class Layout:
                     return places[id(a)] in self.rows
                 return transposed(places[id(a)]) in self.rows and places[id(b)] in self.computed
             case "bias_activation":
+                if call.options.get("kept") is not None:
+                    return False
                 arrays = [call.operands[0], call.options["out"]]
             case "activation_backward":
                 arrays = [*call.reads, call.options["out"]]

@@ -15,7 +15,7 @@ import numpy as np
 
 from fuseprop.backend import Call, HostArray, Program
 
-UPDATES = {"never"}
+UPDATE = "update"
 METRICS = {"argmax_equals", "threshold_equals"}
 
 
@@ -43,7 +43,7 @@ class Parts:
 
 def cut(program: Program, count: int) -> Parts:
     """Cut a step into `count` parts of its rows and of its parameters. Raises CannotCutError."""
-    updates = [call for call in program.calls if call.operation in UPDATES]
+    updates = [call for call in program.calls if call.operation == UPDATE]
     gathers = [call for call in program.calls if call.operation == "take_rows"]
     if len(updates) != 1 or not gathers:
         raise CannotCutError
@@ -82,7 +82,7 @@ class RowsOfStep:
 
     def __init__(self, program: Program, start: int, stop: int, gradients: HostArray) -> None:
         self._start, self._stop, self._own = start, stop, gradients
-        (update,) = (call for call in program.calls if call.operation in UPDATES)
+        (update,) = (call for call in program.calls if call.operation == UPDATE)
         self._flat: HostArray = update.operands[1]
         first = next(call for call in program.calls if call.operation == "take_rows")
         self._cursor, self._n = first.operands[2], len(first.options["out"])
@@ -96,7 +96,7 @@ class RowsOfStep:
         """Return these rows' part of every call and, with `once`, the calls that belong to no row."""
         made = []
         for call in program.calls:
-            if call.operation in UPDATES or call.operation == "advance":
+            if call.operation == UPDATE or call.operation == "advance":
                 continue
             if self._goes_by_rows(call):
                 made.append(self._part(call))
@@ -129,10 +129,10 @@ class RowsOfStep:
             case "bias_activation":
                 return replace(call, operands=(rows(operands[0]), *operands[1:]), options=self._all(options))
             case "activation_backward":
-                gradient, output, activation = operands
+                gradient, point, activation = operands
                 return replace(
                     call,
-                    operands=(rows(gradient), rows(output), activation),
+                    operands=(rows(gradient), rows(point), activation),
                     options={
                         "out": rows(options["out"]),
                         "bias_gradient": self._gradient(options["bias_gradient"]),
@@ -150,7 +150,7 @@ class RowsOfStep:
 
     def _all(self, options: object) -> dict[str, HostArray]:
         assert isinstance(options, dict)
-        return {name: self._rows(array) for name, array in options.items()}
+        return {name: self._rows(array) for name, array in options.items() if array is not None}
 
     def _gradient(self, view: HostArray) -> HostArray:
         """Return the view of `_own` at the place that a view of the network's gradients has there."""
@@ -163,8 +163,8 @@ class RowsOfStep:
 
 def _within(update: Call, start: int, stop: int) -> Call:
     """Return an update of the parameters [start, stop) alone."""
-    size = len(update.operands[0])
-    operands = (each[start:stop] if len(each) == size else each for each in update.operands)
+    values, gradients, moments, settings, formula = update.operands
+    operands = values[start:stop], gradients[start:stop], moments[:, start:stop], settings, formula
     ranges: Sequence[tuple[int, int]] = update.options["decay_ranges"]
     inside = [(max(a, start) - start, min(b, stop) - start) for a, b in ranges if a < stop and b > start]
-    return replace(update, operands=tuple(operands), options={**update.options, "decay_ranges": inside})
+    return replace(update, operands=operands, options={**update.options, "decay_ranges": inside})

@@ -3,7 +3,7 @@
 import json
 import os
 import pickle
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +97,7 @@ def rewritten(path, change):
     tensors = {}
     for i, (weights, bias) in enumerate(layers):
         tensors |= {f"layers.{i}.weight": weights.copy(), f"layers.{i}.bias": bias.copy()}
-    about = {"format": 1, "version": "0", **configuration.__dict__}
+    about = {"format": 1, "version": "0", **asdict(configuration)}
     change(about, tensors)
     path.write_bytes(save(tensors, {"fuseprop": json.dumps(about)}))
     return refusal(path)
@@ -108,17 +108,18 @@ def rewritten(path, change):
     [
         (
             lambda a, t: a.update(format=3),
-            ["written by format 3", "reads up to 1", "a newer fuseprop is needed"],
+            ["written by format 3", "reads up to 2", "a newer fuseprop is needed"],
         ),
         (lambda a, t: a.pop("format"), ["lacks a format version"]),
         (lambda a, t: a.pop("loss"), ["no valid 'loss'"]),
         (lambda a, t: a.update(classes=[[]]), ["no valid 'classes'"]),
-        (lambda a, t: a.update(loss="hinge"), ["loss must be among half_squared_error", "got 'hinge'"]),
+        (lambda a, t: a.update(loss="hing"), ['loss "hing" is not known. Choose from: half_sq', '"hinge"?']),
+        (lambda a, t: a.update(loss="huber(-1)"), ["delta of huber must be a number above 0, got -1.0"]),
         (lambda a, t: a.update(metric="hits"), ["hits"]),
         (lambda a, t: a.update(metric="r2"), ["contradicts itself", "r2"]),
         (lambda a, t: a.update(task="poetry"), ["contradicts itself", "poetry"]),
         (lambda a, t: a.update(task="regression"), ["contradicts itself"]),
-        (lambda a, t: a.update(activations=["gelu"] * 3), ["activations"]),
+        (lambda a, t: a.update(activations=["gelo"] * 3), ['activation "gelo" is not known']),
         (lambda a, t: a.update(activations=[]), ["activations"]),
         (lambda a, t: a.update(activations=["tanh"] * 4), ["lacks the tensor 'layers.3.weight'"]),
         (lambda a, t: a.update(input_scale=[1.0, 0.0, 1.0, 1.0]), ["scale"]),

@@ -80,7 +80,7 @@ def test_refusals(targets, name, words):
             ["multi-label", "exclude each other", "sigmoid_cross_entropy"],
         ),
         ([0.5, 1.5], "sigmoid_cross_entropy", ["regression", "mean_squared_error"]),
-        ([0, 1], "hinge", ["half_squared_error, mean_squared_error"]),
+        ([0, 1], "hing", ["half_squared_error, mean_squared_error", 'Did you mean "hinge"?']),
     ],
 )
 def test_losses_that_do_not_fit(targets, loss, words):

@@ -41,7 +41,7 @@ def runner(calls: Sequence[BoundCall]) -> Runner:
 class BoundCalls:
     """A list of prebound calls under construction, and the arrays that they compute with.
 
-    Each family of operations is a subclass: a method `_matmul`, `_adam`, ... gives the calls of one.
+    Each family of operations is a subclass: a method `_matmul`, `_update`, ... gives the calls of one.
 
     Attributes
     ----------
@@ -55,24 +55,16 @@ class BoundCalls:
         self.folding: Folding | None = None
         self._dtype = dtype
         self._scratch: dict[Any, HostArray] = {}
-        self.zero, self.half, self.one = map(self.number, (0.0, 0.5, 1.0))
 
     def keep(self, hits: HostArray, out: HostArray) -> Sequence[BoundCall]:
         """Return the call out = hits, from truth values to 1 and 0."""
         return [(np.copyto, (out, hits))]
 
-    def temporary(self, name: str, shape: tuple[int, ...]) -> HostArray:
+    def temporary(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> HostArray:
         """Return the temporary array of that name and shape, which one operation after the other may use."""
         key = name, shape
         if key not in self._scratch:
-            self._scratch[key] = np.empty(shape, self._dtype)
-        return self._scratch[key]
-
-    def mask(self, shape: tuple[int, ...]) -> HostArray:
-        """Return the temporary truth values of that shape."""
-        key = "mask", shape
-        if key not in self._scratch:
-            self._scratch[key] = np.empty(shape, np.bool_)
+            self._scratch[key] = np.empty(shape, dtype or self._dtype)
         return self._scratch[key]
 
     def number(self, x: float) -> HostArray:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from fuseprop.backend import HostArray, LossFormula, evaluate
+from fuseprop.backend import HostArray, LossFormula
 
+from ..formulas import is_wide, loss_plan
 from .calls import BoundCall, BoundCalls
 from .scratch import Operations
 
@@ -36,9 +37,17 @@ class ReductionOperations(Operations):
         losses: HostArray,
         gradient: HostArray,
     ) -> None:
-        at = {"y": output, "t": target}
-        np.multiply(np.broadcast_to(evaluate(loss.term, at), output.shape).sum(axis=1), factor, out=losses)
-        np.multiply(evaluate(loss.slope, at), factor * row_weights[:, None], out=gradient)
+        column = output.shape[1] == 1
+        sums = "a column" if column else "eager"
+        plan, of_term, of_slope = loss_plan(loss.term, loss.slope, self.dtype, sums, is_wide(output))
+        sums_of_rows = losses[:, None] if column else losses
+        given = output, target, sums_of_rows, gradient, losses
+        plan.run(given, output.shape, self._scratch.array)
+        if of_term * factor != 1:
+            np.multiply(losses, of_term * factor, out=losses)
+        if of_slope * factor != 1:
+            np.multiply(gradient, of_slope * factor, out=gradient)
+        self._weigh(gradient, row_weights)
 
     def softmax_cross_entropy(
         self,
@@ -97,11 +106,39 @@ class ReductionOperations(Operations):
 
     def _weigh(self, gradient: HostArray, row_weights: HostArray) -> None:
         """Multiply each row by its weight."""
-        np.multiply(gradient, self._scratch.spread(row_weights[:, None], gradient.shape), out=gradient)
+        weights = row_weights[:, None]
+        if gradient.shape[1] > 1:
+            weights = self._scratch.spread(weights, gradient.shape)
+        np.multiply(gradient, weights, out=gradient)
 
 
 class ReductionCalls(BoundCalls):
     """Losses and metrics as prebound calls; each method takes what the backend's method takes."""
+
+    def _loss_of_rows(
+        self,
+        output: HostArray,
+        target: HostArray,
+        row_weights: HostArray,
+        loss: LossFormula,
+        factor: float,
+        *,
+        losses: HostArray,
+        gradient: HostArray,
+    ) -> Iterable[BoundCall]:
+        n, k = output.shape
+        sums = "a column" if k == 1 else "ones"
+        plan, of_term, of_slope = loss_plan(loss.term, loss.slope, self._dtype, sums, is_wide(output))
+        sums_of_rows = losses.reshape(n, 1) if k == 1 else losses
+        given = output, target, sums_of_rows, gradient, self.ones(k)
+        yield from plan.calls(given, output.shape, self.temporary)
+        if of_term * factor != 1:
+            yield np.multiply, (losses, self.number(of_term * factor), losses)
+        if of_slope * factor != 1:
+            scale = self.temporary("total", losses.shape)
+            yield np.multiply, (row_weights, self.number(of_slope * factor), scale)
+            row_weights = scale
+        yield from self.weigh(gradient, row_weights)
 
     def _softmax_cross_entropy(
         self,

@@ -75,19 +75,6 @@ class Operations:
         self.dtype = dtype
         self._scratch = Scratch(dtype)
 
-    def _sigmoid(self, z: HostArray, out: HostArray) -> None:
-        """out = 1 / (1 + e^-z) as (1 or e) / (1 + e) with e = e^-|z|: no overflow, exact in both tails."""
-        e = self._scratch.array("e", z.shape)
-        positive = self._scratch.array("positive", z.shape, np.bool_)
-        np.greater_equal(z, 0, out=positive)
-        np.abs(z, out=e)
-        np.negative(e, out=e)
-        np.exp(e, out=e)
-        np.copyto(out, positive)
-        np.maximum(out, e, out=out)  # 1 where z >= 0, else e
-        np.add(e, 1, out=e)
-        np.divide(out, e, out=out)
-
     def _shifted_exponentials(
         self,
         logits: HostArray,

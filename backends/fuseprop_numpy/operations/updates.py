@@ -6,13 +6,17 @@ by one; `UpdateCalls` are the same formulas as prebound calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import HostArray, UpdateFormula, evaluate
+from fuseprop.backend import HostArray, Shape, UpdateFormula
 
-from .calls import BoundCalls
+from ..folding import Folding
+from ..formulas import WIDE, update_plan
+from ..plans import Plan, Slots, prebound
+from .calls import BoundCall, BoundCalls, once
 from .scratch import Operations
 
 UPDATE_BLOCK = 1 << 16
@@ -30,7 +34,7 @@ def update_blocks(size: int, decay_ranges: Sequence[tuple[int, int]]) -> Iterato
 
 
 class UpdateOperations(Operations):
-    """Norms, clipping, and the rules of gradient descent."""
+    """Norms, clipping, and the optimizer's step."""
 
     def sum_squares(self, array: HostArray, *, out: HostArray) -> None:
         out[0] = np.vdot(array, array)
@@ -50,18 +54,68 @@ class UpdateOperations(Operations):
         *,
         decay_ranges: Sequence[tuple[int, int]],
     ) -> None:
-        *chosen, decay = settings
-        g = gradients.copy()
-        for start, stop in decay_ranges:
-            g[start:stop] += decay * values[start:stop]
-        names = [name for name, _ in formula.moments]
-        at = {"w": values, "g": g, **dict(zip(formula.settings, chosen, strict=True))}
-        at |= dict(zip(names, moments, strict=True))
-        new = {name: evaluate(expression, at) for name, expression in formula.results.items()}
-        for name, moment in zip(names, moments, strict=True):
-            np.copyto(moment, new[name])
-        np.copyto(values, new["w"])
+        count, (length,), array = len(settings), values.shape, self._scratch.array
+        numbers = [settings[i, ...] for i in range(count)]
+        plans: dict[bool, tuple[Plan, Slots]] = {}
+        decay = settings[-1]
+        for start, stop, decays in update_blocks(length, decay_ranges if decay else ()):
+            if decays not in plans:
+                plan = update_plan(formula, self.dtype, decays, length > WIDE)
+                plans[decays] = plan, plan.numbers(array, numbers, f"decays {decays}")
+                for function, pick in plan.before:
+                    function(*pick(plans[decays][1]))
+            plan, known = plans[decays]
+            block = values[start:stop], *moments[:, start:stop], gradients[start:stop]
+            slots = plan.slots(known, block, (stop - start,), array)
+            for function, pick in plan.steps:
+                function(*pick(slots))
 
 
 class UpdateCalls(BoundCalls):
-    """The rules as prebound calls; each method takes what the backend's method takes."""
+    """The update as prebound calls; it takes what the backend's method takes."""
+
+    def _update(
+        self,
+        values: HostArray,
+        gradients: HostArray,
+        moments: HostArray,
+        settings: HostArray,
+        formula: UpdateFormula,
+        *,
+        decay_ranges: Sequence[tuple[int, int]],
+    ) -> Iterable[BoundCall]:
+        numbers = [settings[i : i + 1].reshape(()) for i in range(len(settings))]
+        decay, length = numbers[-1], len(values)
+
+        def room(name: str, shape: Shape, dtype: Any = None) -> HostArray:
+            return self.temporary(name, (min(UPDATE_BLOCK, length),), dtype)[: shape[0]]
+
+        def update(ranges: Sequence[tuple[int, int]], folded: Folding | None) -> list[BoundCall]:
+            rate_name = None if folded is None else folded.rate_name
+            calls: list[BoundCall] = []
+            plans: dict[bool, tuple[Plan, Slots]] = {}
+            for start, stop, decays in update_blocks(length, ranges):
+                if decays not in plans:
+                    plan = update_plan(formula, self._dtype, decays, length > WIDE, rate_name)
+                    plans[decays] = plan, plan.numbers(self.temporary, numbers, f"decays {decays}")
+                    calls += prebound(plan.before, plans[decays][1])
+                plan, known = plans[decays]
+                block = values[start:stop], *moments[:, start:stop], gradients[start:stop]
+                calls += prebound(plan.steps, plan.slots(known, block, (stop - start,), room))
+            return calls
+
+        # Whether there is any decay is known only when it runs: the settings may change between epochs.
+        def either(folded: Folding | None) -> Callable[[], None]:
+            plain, decaying = map(once, (update((), folded), update(decay_ranges, folded)))
+
+            def step() -> None:
+                (decaying if decay else plain)()
+
+            return step
+
+        if self.folding is None or not self.folding.unfolds:
+            yield either(self.folding), ()
+        else:
+            moving, standing, rate = either(self.folding), either(None), self.folding.rate
+            yield lambda: moving() if rate else standing(), ()
+            yield np.divide, (gradients, self.folding.scale, gradients)

@@ -5,9 +5,10 @@ in the epoch, which changes from step to step; temporary space is allocated when
 Numbers that meet an array are arrays of no dimensions: a ufunc takes 438 ns with one and 616 ns with a NumPy
 scalar (measured, 32 x 32 float32).
 
-The arithmetic is that of `NumpyBackend`, but for what saves a pass: a hidden sigmoid goes through tanh, at
-half the time and within 1 eps; softmax divides by its sum and multiplies by the row's weight at once; and
-the learning rate may be folded into the row weights, see `folding`.
+The arithmetic is that of `NumpyBackend`, but for what saves a pass: an activation takes its fast form, such
+as a sigmoid through tanh, at half the time and within 1 eps; the constant factor of a loss joins the row
+weights; softmax divides by its sum and multiplies by the row's weight at once; and the learning rate may be
+folded into the row weights, see `folding`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class CompiledProgram(ArrayCalls, DenseCalls, ReductionCalls, UpdateCalls):
     Parameters
     ----------
     backend : NumpyBackend
-        It does the operations that have no prebound form, which is a method `_matmul`, `_adam`, ... here.
+        It does the operations that have no prebound form, which is a method `_matmul`, `_update`, ... here.
     program : Program
     fold : Folding, optional
         How the learning rate is folded; by default as the program allows.

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..checks.choices import choose
 from ..checks.quoting import counted, literal, shown
-from ..formulas.losses import as_loss
+from ..formulas.losses import AnyLoss, as_loss
 from .errors import DataError, listed
 from .table import Table
 from .target_cells import Reading
@@ -78,34 +78,42 @@ class Task:
         """The events that probabilities belong to: the classes, or the columns of a multi-label task."""
         return self.targets if self.name == "multi-label" else self.classes
 
-    def outputs(self, loss: str) -> int:
+    def outputs(self, loss: object) -> int:
         """Return the number of outputs of a network with this loss.
 
         Raises ValueError for an unknown loss, and for one that does not fit the task.
         """
         chosen = as_loss(loss)
-        if self.name == "regression" and chosen.link in ("sigmoid", "softmax"):
+        if self.name == "regression" and is_for_classes(chosen):
             raise ValueError(
-                f'loss "{loss}" needs classes, but the task is regression. Use "mean_squared_error" or '
+                f'loss "{chosen}" needs classes, but the task is regression. Use "mean_squared_error" or '
                 f'"half_squared_error", or another task.'
             )
         if self.name != "regression" and chosen.link == "exponential":
             raise ValueError(
-                f'loss "{loss}" needs counts or amounts, but the task is {self.name}. '
+                f'loss "{chosen}" needs counts or amounts, but the task is {self.name}. '
                 f'Use "{DEFAULT_LOSS[self.name]}", or the task regression.'
             )
         if self.name == "multi-label" and chosen.takes_labels:
             raise ValueError(
-                f'loss "{loss}" needs classes that exclude each other, but the task is multi-label. '
+                f'loss "{chosen}" needs classes that exclude each other, but the task is multi-label. '
                 f'Use "sigmoid_cross_entropy", or the task exclusive if each row has exactly one label.'
+            )
+        if self.name != "regression" and not chosen.low <= 0 < 1 <= chosen.high and chosen.coding is None:
+            raise ValueError(
+                f'loss "{chosen}" takes targets from {chosen.low:g} to {chosen.high:g}, but classes are '
+                f"coded as 0 and 1. Give it a coding, the two targets that stand for no and yes, or use "
+                f'"{DEFAULT_LOSS[self.name]}".'
             )
         if self.name == "binary":
             return 2 if chosen.takes_labels else 1
         return len(self.classes) or len(self.targets)
 
-    def standardizes(self, loss: str) -> bool:
-        """Whether targets are standardized: those of a regression whose loss has the identity as its link."""
-        return self.name == "regression" and as_loss(loss).link == "identity"
+    def standardizes(self, loss: object) -> bool:
+        """Whether targets are standardized: a regression's, if the loss takes all numbers as they are."""
+        chosen = as_loss(loss)
+        takes_all = chosen.link == "identity" and (chosen.low, chosen.high) == (-np.inf, np.inf)
+        return self.name == "regression" and takes_all
 
     def encode(self, table: Table) -> HostArray:
         """Return a network's targets: class indices (N,) int64, or values (N, t) float64.
@@ -154,21 +162,49 @@ class Task:
         counts = np.unique(encoded, axis=0, return_counts=True)[1]
         return float(counts.max() / len(encoded))
 
+    def coded(self, encoded: HostArray, loss: AnyLoss) -> HostArray:
+        """Return targets from `encode` in the loss's own coding of "no" and "yes", where it has one.
+
+        The classes of an exclusive task stay numbers: the network codes them.
+        """
+        if loss.coding is None or self.name in ("regression", "exclusive"):
+            return encoded
+        no, yes = loss.coding
+        return np.where(encoded > 0.5, yes, no)
+
+    def has_probabilities(self, loss: AnyLoss) -> bool:
+        """Whether a network's predictions are probabilities of `labels`.
+
+        They are not where the last layer's outputs are compared with a loss's own coding, as by hinge.
+        """
+        return bool(self.labels) and (loss.coding is None or loss.link != "identity")
+
     def probabilities(self, outputs: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return the probabilities (n, len(labels)) of `labels` from a network's predictions (n, k)."""
         if self.name == "binary" and outputs.shape[1] == 1:
             return np.hstack([1.0 - outputs, outputs])
         return outputs
 
-    def decide(self, outputs: NDArray[np.floating]) -> HostArray:
-        """Decode a network's predictions (n, k).
+    def decide(self, outputs: NDArray[np.floating], loss: AnyLoss | None = None) -> HostArray:
+        """Decode a network's predictions (n, k); without a loss, those are probabilities or values.
 
         Returns classes (n,); 0 and 1 (n, t) for a multi-label task; the predictions for a regression.
         """
-        if self.classes:
-            classes: HostArray = np.array(self.classes)[np.argmax(self.probabilities(outputs), axis=1)]
-            return classes
-        return (outputs > 0.5).astype(np.int64) if self.name == "multi-label" else outputs
+        if self.name == "regression":
+            return outputs
+        own = loss is not None and not self.has_probabilities(loss)
+        threshold = sum(loss.coding) / 2 if own and loss is not None and loss.coding else 0.5
+        says_yes = (outputs > threshold).astype(np.int64)
+        if not self.classes:
+            return says_yes
+        is_one = outputs.shape[1] == 1
+        classes: HostArray = np.array(self.classes)[says_yes[:, 0] if is_one else np.argmax(outputs, axis=1)]
+        return classes
+
+
+def is_for_classes(loss: AnyLoss) -> bool:
+    """Whether a loss is one of classes and not of numbers: its targets code "no" and "yes"."""
+    return loss.takes_labels or loss.coding is not None or loss.metric == "accuracy"
 
 
 def make_task(table: Table, name: str | None = None) -> Task:

@@ -55,7 +55,7 @@ class Objective:
                     losses=batch.losses,
                     gradient=batch.gradients[-1],
                 )
-                stack.backward(backend, x, batch.outputs, batch.gradients)
+                stack.backward(backend, x, batch.outputs, batch.gradients, sums=batch.sums)
                 gradient += backend.to_host(parameters.gradients)
                 losses.append(backend.to_host(batch.losses))
                 logits.append(backend.to_host(output))

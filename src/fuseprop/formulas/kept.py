@@ -39,7 +39,9 @@ def keep_loss(loss: AnyLoss) -> Kept:
     if not isinstance(loss, Loss) or loss.is_built_in:
         return loss.name
     finite = {
-        name: value for name, value in loss.options.items() if value not in (inf, -inf) and value is not None
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in loss.options.items()
+        if value not in (inf, -inf) and value is not None
     }
     formula = loss.formula
     return {
@@ -85,7 +87,7 @@ _OF_LOSS: dict[str, tuple[type, ...]] = {
     "link": (str,),
     "low": (int, float),
     "high": (int, float),
-    "coding": (list, tuple),
+    "coding": (list,),
     "mean": (bool,),
     "metric": (str,),
     "constant": (str, float),

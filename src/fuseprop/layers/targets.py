@@ -37,7 +37,8 @@ class Targets:
 
     def classes(self, loss: AnyLoss) -> HostArray | None:
         """Return the class (n,) of each row, where classes are exclusive or there are two; else None."""
-        if self.labels is None and loss.link == "sigmoid" and self.values.shape[1] == 1:
+        is_of_two = loss.link == "sigmoid" or loss.coding is not None
+        if self.labels is None and is_of_two and self.values.shape[1] == 1:
             binary: HostArray = self.values[:, 0]
             return binary
         return self.labels
@@ -117,6 +118,13 @@ def _check_interval(array: HostArray, loss: AnyLoss) -> None:
     """Raise ValueError for targets outside of the interval that a loss takes."""
     low, high = loss.low, loss.high
     if not ((array < low) | (array > high)).any():
+        # 0 and 1 lie in the interval from -1 to 1, where 0 would say neither "no" nor "yes".
+        if loss.coding and 0 not in loss.coding and (array == 0).any() and np.isin(array, (0, 1)).all():
+            no, yes = loss.coding
+            raise ValueError(
+                f'{loss.name} codes "no" as {no:g} and "yes" as {yes:g}, but these targets are 0 and 1. Give '
+                f"{no:g} + {yes - no:g} * target, or use sigmoid_cross_entropy."
+            )
         return
     if high == np.inf:
         raise ValueError(

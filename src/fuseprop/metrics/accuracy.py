@@ -42,10 +42,8 @@ class ThresholdAccuracy(OfHits):
 def _make(loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:  # noqa: ARG001
     if targets.labels is not None:
         return ArgmaxAccuracy()
-    if loss.link == "sigmoid":
-        return ThresholdAccuracy(0.0, 0.5)  # sigmoid(z) > 0.5 where z > 0
     threshold = sum(coding_of(loss, last)) / 2
-    return ThresholdAccuracy(threshold, threshold)
+    return ThresholdAccuracy(0.0 if loss.link == "sigmoid" else threshold, threshold)  # sigmoid(0) = 0.5
 
 
 ACCURACY = Kind("accuracy (share of rows)", _make)

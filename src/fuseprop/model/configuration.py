@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from math import isfinite
@@ -14,9 +15,12 @@ from ..data.errors import repeated
 from ..data.scaling import Standardizer
 from ..data.seen import Seen
 from ..data.table import numbered
-from ..formulas.activations import ACTIVATIONS
-from ..formulas.losses import LOSSES
+from ..formulas.activations import Activation
+from ..formulas.kept import Kept, activation_kept, loss_kept
 from ..storage.tensorfile import ModelFileError
+
+MOST_ACTIVATIONS = 100
+"""How many different activations one file may have: of each, the slope is compared with the values."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,11 @@ class Configuration:
 
     Attributes
     ----------
-    activations : list of str
-        One per layer.
-    loss, metric, dtype, task : str
+    activations : list of str or dict
+        One per layer: a name, or the formula of one of a user's own, see `fuseprop.formulas.kept`.
+    loss : str or dict
+        The same of the loss.
+    metric, dtype, task : str
         Names; the metric is "" for a network without one.
     classes : list of str or numbers
         Those of a binary or exclusive task, in ascending order; empty otherwise.
@@ -48,8 +54,8 @@ class Configuration:
         The name of the score that the model was saved for, and a list of its value; both empty without one.
     """
 
-    activations: list[str]
-    loss: str
+    activations: list[Kept]
+    loss: Kept
     metric: str
     dtype: str
     task: str
@@ -71,6 +77,8 @@ class Configuration:
 KINDS: dict[str, set[type]] = {
     "str": {str},
     "bool": {bool},
+    "Kept": {str, dict},
+    "list[Kept]": {str, dict},
     "list[str]": {str},
     "list[float]": {int, float},
     "list[str | int | float]": {str, int, float, bool},  # estimators have classes False and True
@@ -112,9 +120,7 @@ def contradictions(configuration: Configuration) -> list[str]:
     c = configuration
     inputs = len(c.feature_names)
     problems = {
-        f"activations must be among {', '.join(ACTIVATIONS)}": not c.activations
-        or not set(c.activations) <= set(ACTIVATIONS),
-        f"loss must be among {', '.join(LOSSES)}, got {literal(c.loss)}": c.loss not in LOSSES,
+        "activations must have an entry for each of at least one layer": not c.activations,
         f"dtype must be float32 or float64, got {literal(c.dtype)}": c.dtype not in ("float32", "float64"),
         f"input_mean and input_scale must have an entry for each of at least one feature, got "
         f"{len(c.input_mean)} and {len(c.input_scale)} for {inputs}": not inputs
@@ -135,6 +141,14 @@ def contradictions(configuration: Configuration) -> list[str]:
         or not _are_finite_above(c.score, -np.inf),
         "classes must be text, or numbers that NumPy holds": not _are_classes(c.classes),
     }
+    for what, parsed in (
+        ("an activation", lambda: activations_in(c)),
+        ("the loss", lambda: loss_kept(c.loss)),
+    ):
+        try:
+            parsed()
+        except ValueError as error:
+            problems[f"{what} is none that this version has: {str(error).rstrip('.')}"] = True
     for what, names in (
         ("feature_names", c.feature_names),
         ("target_names", c.target_names),
@@ -145,6 +159,18 @@ def contradictions(configuration: Configuration) -> list[str]:
             problems[f"{what} must differ from each other, but {literal(twice[0])} is there twice"] = True
         problems[f"{what} must be text that UTF-8 holds"] = not _are_texts(names)
     return [problem for problem, is_there in problems.items() if is_there]
+
+
+def activations_in(configuration: Configuration) -> list[Activation]:
+    """Return the activation of each layer. Raises ValueError for what is none, and for too many of them."""
+    keys = [json.dumps(kept) for kept in configuration.activations]
+    different = dict(zip(keys, configuration.activations, strict=True))
+    if len(different) > MOST_ACTIVATIONS:
+        raise ValueError(
+            f"a model file holds at most {MOST_ACTIVATIONS} different activations, got {len(different)}."
+        )
+    made = {key: activation_kept(kept) for key, kept in different.items()}
+    return [made[key] for key in keys]
 
 
 def _are_finite_above(numbers: Sequence[Any], lowest: float) -> bool:

@@ -18,6 +18,7 @@ from ..checks.arrays import all_finite
 from ..checks.quoting import literal, shown
 from ..checks.settings import as_path
 from ..data.tasks import Task
+from ..formulas.kept import loss_kept
 from ..storage.atomic import write_atomically
 from ..storage.reading import file_errors_as, open_file
 from ..storage.tensorfile import ModelFileError, pack, parse_json, unpack
@@ -25,8 +26,24 @@ from .configuration import Configuration, contradictions, parse_configuration
 
 __all__ = ["FORMAT", "SUFFIX", "Layers", "ModelFileError", "read_model", "task_in_file", "write_model"]
 
-FORMAT = 1
-"""The newest format that this version reads and writes. Files of the first versions have no digest."""
+FORMAT = 2
+"""The newest format that this version reads and writes. Files of the first versions have no digest.
+
+Format 2 may have activations and losses that the first format lacks: more names, parameters, and formulas of
+a user's own. What the first format can say is written in it, so that earlier versions read it, and refuse the
+rest by its number.
+"""
+
+FIRST_ACTIVATIONS = {"identity", "sigmoid", "tanh", "relu"}
+FIRST_LOSSES = {
+    "half_squared_error",
+    "mean_squared_error",
+    "mean_absolute_error",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
+    "half_poisson_deviance",
+}
+"""The names of format 1, which stay what they are."""
 
 KEY = "fuseprop"
 """The key of the metadata."""
@@ -57,8 +74,14 @@ def write_model(path: str | Path, layers: Layers, configuration: Configuration) 
     wrong = contradictions(configuration)
     if wrong:
         raise ValueError(f"{place} is not written: {'; '.join(wrong)}.")
-    about = {"format": FORMAT, "version": __version__, **asdict(configuration)}
+    about = {"format": _format_of(configuration), "version": __version__, **asdict(configuration)}
     write_atomically(path, pack(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
+
+
+def _format_of(c: Configuration) -> int:
+    kept = [*c.activations, c.loss]
+    is_first = all(isinstance(entry, str) and entry in FIRST_ACTIVATIONS | FIRST_LOSSES for entry in kept)
+    return 1 if is_first else FORMAT
 
 
 def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Configuration]:
@@ -136,7 +159,8 @@ def task_in_file(path: str | Path, layers: Layers, c: Configuration) -> Task:
     place = shown(path, None)
     try:
         task = Task(c.task, tuple(c.target_names), tuple(c.classes))
-        outputs = task.outputs(c.loss)
+        loss = loss_kept(c.loss)
+        outputs = task.outputs(loss)
     except ValueError as error:
         raise ModelFileError(f"{place}: its configuration contradicts itself: {error}") from error
     last = len(layers[-1][1])
@@ -144,11 +168,11 @@ def task_in_file(path: str | Path, layers: Layers, c: Configuration) -> Task:
         raise ModelFileError(
             f"{place}: the last layer has {last} outputs, but the task {task.name} needs {outputs}."
         )
-    standardized = outputs if task.standardizes(c.loss) else 0
+    standardized = outputs if task.standardizes(loss) else 0
     if len(c.target_mean) != standardized:
         raise ModelFileError(
             f"{place}: target_mean has {len(c.target_mean)} entries, expected {standardized} for the task "
-            f"{task.name} with the loss {c.loss}."
+            f"{task.name} with the loss {loss}."
         )
     if task.classes and len(task.targets) != 1 and task.targets != tuple(map(str, task.classes)):
         raise ModelFileError(

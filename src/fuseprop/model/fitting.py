@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -214,8 +214,10 @@ def _split(
 
 
 def _network(task: Task, settings: Settings, sizes: list[int], rng: np.random.Generator) -> Network:
-    # Losses with a link apply sigmoid or softmax themselves; others need probabilities as outputs.
-    needs_sigmoid = bool(task.labels) and as_loss(settings.loss).link == "identity"
+    # Losses with a link apply sigmoid or softmax themselves, and those with a coding take any outputs; others
+    # need probabilities as outputs.
+    loss = as_loss(settings.loss)
+    needs_sigmoid = task.has_probabilities(loss) and loss.link == "identity"
     return Network(
         mlp(
             sizes,
@@ -223,7 +225,7 @@ def _network(task: Task, settings: Settings, sizes: list[int], rng: np.random.Ge
             output_activation="sigmoid" if needs_sigmoid else "identity",
         ),
         settings.loss,
-        metric="accuracy" if task.labels else metric_of_values(as_loss(settings.loss)),
+        metric="accuracy" if task.labels else metric_of_values(loss),
         device=settings.device,
         dtype=settings.dtype,
         seed=rng,

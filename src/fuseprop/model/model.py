@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,11 @@ from ..data.table import Table, numbered
 from ..data.target_cells import AUTO
 from ..data.target_columns import Class
 from ..data.tasks import Task
+from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..layers.dense import Dense
 from ..network import Network
 from ..training.evaluation import predict_rows
-from .configuration import Configuration, seen_entries, seen_in, standardizer_in
+from .configuration import Configuration, activations_in, seen_entries, seen_in, standardizer_in
 from .files import ModelFileError, read_model, task_in_file, write_model
 
 
@@ -39,8 +40,9 @@ class Predictions:
         Classes; 0 or 1 for each label of a multi-label task; or numbers in the target's own units. One axis
         if there is one prediction per row.
     labels : tuple
-        The class or label of each column of the probabilities; empty for regression.
-    probabilities : (n, len(labels)), or None for regression
+        The class or label of each column of the probabilities; empty without them.
+    probabilities : (n, len(labels)), or None
+        None for regression, and for a loss whose outputs are no probabilities, such as hinge.
     """
 
     values: HostArray
@@ -64,7 +66,7 @@ class Model:
         Standardizes the features, by mean and deviation of the training rows.
     targets : Standardizer or None
         Standardizes a regression's targets; None for other tasks, and for losses with another link than the
-        identity.
+        identity or an interval of targets.
     seen : Seen or None
         The range of each feature in training; None if it is not known, as in old files.
     named : bool
@@ -95,16 +97,18 @@ class Model:
         with np.errstate(over="ignore", invalid="ignore"):
             outputs = predict_rows(network.backend, network.stack, X)
         _require_finite(outputs, table)
-        values = self.task.decide(outputs)
+        loss = network.stack.loss
+        values = self.task.decide(outputs, loss)
         if self.targets is not None:
             with np.errstate(over="ignore"):
                 values = self.targets.undo(outputs.astype(np.float64))
             _require_finite(values, table)
         if values.ndim == 2 and values.shape[1] == 1:
             values = values[:, 0]
-        labels = self.task.labels
         self._warn(table)
-        return Predictions(values, labels, self.task.probabilities(outputs) if labels else None)
+        if not self.task.has_probabilities(loss):
+            return Predictions(values)
+        return Predictions(values, self.task.labels, self.task.probabilities(outputs))
 
     def evaluate(self, table: Any, targets: Any = None) -> dict[str, float]:
         """Return loss and metric over rows with targets, such as ``{"loss": 0.1, "accuracy": 0.97}``.
@@ -156,10 +160,13 @@ class Model:
     def encode_targets(self, table: Any) -> HostArray:
         """Return the network's targets: class indices (n,) int64, or values (n, t), standardized.
 
+        A loss that codes two classes itself gets its own numbers for them.
         Raises DataError for missing targets, unknown classes, and values that do not fit the task.
         """
         targets = self.task.encode(self._with_targets(table, None))
-        return targets if self.targets is None else self.targets.apply(targets)
+        if self.targets is not None:
+            return self.targets.apply(targets)
+        return self.task.coded(targets, self.network.stack.loss)
 
     def _with_features(self, data: Any) -> Table:
         """Return a table of the model's features."""
@@ -208,10 +215,12 @@ class Model:
     def linear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Return slopes (d, t) and intercepts (t,) in the table's units: y = x @ slopes + intercepts.
 
-        None for a network with hidden layers, and for models whose targets are not standardized (tasks with
-        classes, and losses with another link than the identity).
+        None for a network with hidden layers or another activation than the identity, and for models whose
+        targets are not standardized (tasks with classes, and losses with another link than the identity or an
+        interval of targets).
         """
-        if self.targets is None or len(self.network.layers) > 1:
+        (last, *more) = reversed(self.network.layers)
+        if self.targets is None or more or not last.function.formula.is_identity:
             return None
         weights, bias = (array.astype(np.float64) for array in self.network.weights()[0])
         slopes = weights / self.inputs.scale[:, None] * self.targets.scale
@@ -241,8 +250,8 @@ class Model:
     def _configuration(self, score: Score | None) -> Configuration:
         targets = self.targets
         return Configuration(
-            activations=[layer.activation for layer in self.network.layers],
-            loss=self.network.loss,
+            activations=[keep_activation(layer.function) for layer in self.network.layers],
+            loss=keep_loss(self.network.stack.loss),
             metric=self.network.metric or "",
             dtype=str(np.dtype(self.network.backend.dtype)),
             task=self.task.name,
@@ -278,9 +287,9 @@ class Model:
                         weights=weights,
                         bias=bias,
                     )
-                    for (weights, bias), activation in zip(layers, c.activations, strict=True)
+                    for (weights, bias), activation in zip(layers, activations_in(c), strict=True)
                 ],
-                c.loss,
+                loss_kept(c.loss),
                 metric=c.metric or None,
                 device=device,
                 dtype=c.dtype,

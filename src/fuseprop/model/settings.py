@@ -7,19 +7,20 @@ sine); no rule depends on which data set it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from math import ceil
 from typing import Any
 
 import numpy as np
 
-from ..checks.choices import choose, suggestion
+from ..checks.choices import suggestion
 from ..checks.quoting import counted
 from ..checks.settings import FLAGS, as_list, is_finite_number, positive_integer
 from ..data.tasks import DEFAULT_LOSS, Task
-from ..formulas.activations import as_activation
-from ..formulas.losses import as_loss
+from ..formulas.activations import AnyActivation, as_activation
+from ..formulas.families import Family
+from ..formulas.losses import AnyLoss, as_loss
 from ..optimizers.flat import check_learning_rate, check_weight_decay
 from ..optimizers.momentum import check_momentum
 
@@ -45,9 +46,12 @@ class Settings:
     ----------
     hidden : tuple of int
         The hidden layers' sizes; empty for a linear model.
-    activation : tuple of str
-        One per hidden layer.
-    loss : str
+    activation : tuple of str or Activation
+        One per hidden layer: a name, such as "relu" or "leaky_relu(0.2)", or one of a user's own.
+    loss : str or Loss
+        A name, such as "log_cosh" or "huber(1.35)", or one of a user's own. Where it takes all numbers as
+        they are, a regression's targets are standardized: a parameter such as huber's delta counts in their
+        standard deviations.
     learning_rate, momentum, weight_decay : float
         See `MomentumSGD`.
     epochs, batch_size : int
@@ -64,8 +68,8 @@ class Settings:
     """
 
     hidden: tuple[int, ...]
-    activation: tuple[str, ...]
-    loss: str
+    activation: tuple[AnyActivation, ...]
+    loss: str | AnyLoss | Family[AnyLoss]
     learning_rate: float
     momentum: float
     weight_decay: float
@@ -108,7 +112,7 @@ class Settings:
 def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Settings:
     """Return settings for a table of `rows` and `features`: those that are `given`, the others by rule.
 
-    A value of None counts as not given; `activation` may be one name for all hidden layers. The rules: one
+    A value of None counts as not given; `activation` may be one for all hidden layers. The rules: one
     hidden layer of 64 tanh units; a larger learning rate for classes, whose gradients are small; for a
     regression, the more weight decay the fewer rows there are per feature, except for a linear model, which
     remains least squares.
@@ -161,10 +165,13 @@ def _check_share(name: str, share: object) -> None:
         raise ValueError(f"{name} must be a share of the rows, at least 0 and below 1, got {share!r:.60}.")
 
 
-def _activation_of_each_layer(activation: str | Sequence[str], layers: int) -> tuple[str, ...]:
-    if isinstance(activation, str):
-        return (activation,) * layers
-    names: tuple[str, ...] = tuple(
-        as_list("activation", activation, '("tanh", "relu"), or one name for all hidden layers')
-    )
-    return names * layers if len(names) == 1 else names
+def _activation_of_each_layer(
+    activation: AnyActivation | Sequence[AnyActivation], layers: int
+) -> tuple[AnyActivation, ...]:
+    if isinstance(activation, str) or not isinstance(activation, Iterable):
+        given: tuple[AnyActivation, ...] = (activation,)
+    else:
+        given = tuple(as_list("activation", activation, '("tanh", "relu"), or one for all hidden layers'))
+    for each in given:
+        as_activation(each)  # where there is no hidden layer too
+    return given * layers if len(given) == 1 else given

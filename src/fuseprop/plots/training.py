@@ -62,10 +62,10 @@ def _regions(model: Model | None, table: Table | None) -> Regions | None:
     if model is None or table is None or len(model.feature_names) != 2 or not model.task.classes:
         return None
 
+    index = {name: i for i, name in enumerate(model.task.classes)}
+
     def classify(rows: HostArray) -> HostArray:
-        probabilities = model.predict(rows).probabilities
-        assert probabilities is not None
-        return np.asarray(probabilities.argmax(axis=1))
+        return np.array([index[name] for name in model.predict(rows).values.tolist()])
 
     rows, labels = table.with_features(model.feature_names).X, model.task.encode(table).reshape(-1)
     points = {str(name): rows[labels == i] for i, name in enumerate(model.task.classes)}

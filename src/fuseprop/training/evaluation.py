@@ -119,4 +119,5 @@ def decide(stack: Stack, predictions: HostArray) -> HostArray:
         return labels
     low, high = coding_of(stack.loss, stack.layers[-1])
     no, yes = (int(x) if float(x).is_integer() else x for x in (low, high))
-    return np.where(predictions > (low + high) / 2, yes, no)
+    threshold = 0.5 if stack.loss.link == "sigmoid" else (low + high) / 2
+    return np.where(predictions > threshold, yes, no)

@@ -59,7 +59,8 @@ class Forward:
             stop = min(start + self._buffers.capacity, self._count)
             batch = self._buffers.batch(stop - start)
             x = self._fetch(start, batch.x)
-            yield Chunk(slice(start, stop), batch, x, self._stack.forward(self._backend, x, batch.outputs))
+            output = self._stack.forward(self._backend, x, batch.outputs, sums=batch.sums)
+            yield Chunk(slice(start, stop), batch, x, output)
 
 
 def rows_of_a_chunk(backend: AnyBackend, stack: Stack, count: int) -> int:

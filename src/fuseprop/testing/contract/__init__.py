@@ -9,6 +9,7 @@ from fuseprop.testing.contract.epoch import EpochContract
 from fuseprop.testing.contract.inference import InferenceContract
 from fuseprop.testing.contract.losses import LossContract
 from fuseprop.testing.contract.memory import MemoryContract
+from fuseprop.testing.contract.nan import NanContract
 from fuseprop.testing.contract.replay import ReplayContract
 from fuseprop.testing.contract.update import UpdateContract
 from fuseprop.testing.contract.whole import WholeContract
@@ -22,6 +23,7 @@ class BackendContract(
     InferenceContract,
     UpdateContract,
     AccessContract,
+    NanContract,
     ReplayContract,
     WholeContract,
 ):

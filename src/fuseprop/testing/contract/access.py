@@ -1,4 +1,7 @@
-"""The contract of declared accesses: an operation reads and writes the arrays that it says, and no others."""
+"""The contract of declared accesses: an operation reads and writes the arrays that it says, and no others.
+
+`CASES` has arguments for every operation and formula, and `Run` runs one.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ import pytest
 from numpy.typing import NDArray
 
 from fuseprop.backend import INTEGER, AnyBackend, Array, Backend, Call, Program
-from fuseprop.testing.contract.parity import ACTIVATION_NAMES, Host
+from fuseprop.testing.contract.formulas import ACTIVATION_CASES, ELEMENTWISE, UPDATE_CASES
+from fuseprop.testing.contract.parity import Host
 
 Arguments: TypeAlias = dict[str, Any]
 """An operation's arguments by the names of its parameters: host arrays, and what is no array."""
 
 ROWS, UNITS, SIZE = 6, 5, 70
+DECAY_RANGES = [(3, 20), (40, SIZE)]
 EXAMPLES = 40
 """Rows of an epoch, of which a batch takes `ROWS` from the cursor on."""
 
@@ -29,15 +34,35 @@ def _loss(host: Host, output: str, target: str = "target") -> Arguments:
     return {output: host.normal(ROWS, UNITS), target: targets, "row_weights": weights, **results}
 
 
+def _loss_of_rows(host: Host, loss: str) -> Arguments:
+    return {**_loss(host, "output"), "loss": ELEMENTWISE[loss].formula, "factor": 0.5}
+
+
 def _forward(host: Host, activation: str) -> Arguments:
+    """Return what is activated; z is kept where the way back needs it."""
     z, bias, out = host.normal(ROWS, UNITS), host.normal(UNITS), host.normal(ROWS, UNITS)
-    return {"z": z, "bias": bias, "activation": activation, "out": out}
+    formula = ACTIVATION_CASES[activation].formula
+    kept = host.normal(ROWS, UNITS) if formula.slope_of == "z" else None
+    return {"z": z, "bias": bias, "activation": formula, "out": out, "kept": kept}
 
 
 def _backward(host: Host, activation: str) -> Arguments:
-    gradient, output = host.normal(ROWS, UNITS), host.normal(ROWS, UNITS)
+    gradient, point = host.normal(ROWS, UNITS), host.normal(ROWS, UNITS)
     results = {"out": host.normal(ROWS, UNITS), "bias_gradient": host.normal(UNITS)}
-    return {"gradient": gradient, "output": output, "activation": activation, **results}
+    formula = ACTIVATION_CASES[activation].formula
+    return {"gradient": gradient, "point": point, "activation": formula, **results}
+
+
+def _update(host: Host, update: str) -> Arguments:
+    formula = UPDATE_CASES[update]
+    return {
+        "values": host.normal(SIZE),
+        "gradients": host.normal(SIZE),
+        "moments": host.unit(len(formula.moments), SIZE),
+        "settings": host.unit(len(formula.settings) + 1),
+        "formula": formula,
+        "decay_ranges": DECAY_RANGES,
+    }
 
 
 def _cursor(host: Host) -> NDArray[Any]:
@@ -63,9 +88,15 @@ CASES: dict[str, Callable[[Host], Arguments]] = {
         "b": host.normal(4, UNITS),
         "out": host.normal(ROWS, UNITS),
     },
-    **{f"bias_activation, {each}": partial(_forward, activation=each) for each in ACTIVATION_NAMES},
+    **{f"bias_activation, {each}": partial(_forward, activation=each) for each in ACTIVATION_CASES},
     "bias_activation, no bias": lambda host: {**_forward(host, "tanh"), "bias": None},
-    **{f"activation_backward, {each}": partial(_backward, activation=each) for each in ACTIVATION_NAMES},
+    "bias_activation, kept": lambda host: {**_forward(host, "tanh"), "kept": host.normal(ROWS, UNITS)},
+    "bias_activation, kept without a bias": lambda host: {
+        **_forward(host, "sigmoid"),
+        "bias": None,
+        "kept": host.normal(ROWS, UNITS),
+    },
+    **{f"activation_backward, {each}": partial(_backward, activation=each) for each in ACTIVATION_CASES},
     "dropout": lambda host: {
         "values": host.normal(ROWS, UNITS),
         "rate": 0.5,
@@ -73,12 +104,8 @@ CASES: dict[str, Callable[[Host], Arguments]] = {
         "step": host.rng.integers(0, 1000, 1),
         "out": host.normal(ROWS, UNITS),
     },
-    "squared_error": lambda host: {**_loss(host, "output"), "factor": 0.5},
-    "absolute_error": lambda host: {**_loss(host, "output"), "factor": 0.5},
-    "sigmoid_cross_entropy": lambda host: _loss(host, "logits"),
+    **{f"loss_of_rows, {each}": partial(_loss_of_rows, loss=each) for each in ELEMENTWISE},
     "softmax_cross_entropy": lambda host: _loss(host, "logits", "labels"),
-    "half_poisson_deviance": lambda host: _loss(host, "logits"),
-    "exponential": lambda host: {"logits": host.normal(ROWS, UNITS), "out": host.normal(ROWS, UNITS)},
     "softmax": lambda host: {"logits": host.normal(ROWS, UNITS), "out": host.normal(ROWS, UNITS)},
     "argmax_equals": lambda host: {
         "scores": host.normal(ROWS, 2),
@@ -94,22 +121,7 @@ CASES: dict[str, Callable[[Host], Arguments]] = {
     },
     "sum_squares": lambda host: {"array": host.normal(SIZE), "out": host.normal(1)},
     "clip_norm": lambda host: {"gradients": host.normal(SIZE), "limit": 0.5, "norm": host.normal(1)},
-    "momentum_sgd": lambda host: {
-        "values": host.normal(SIZE),
-        "gradients": host.normal(SIZE),
-        "velocities": host.normal(SIZE),
-        "settings": host.unit(3),
-        "decay_ranges": [(3, 20), (40, SIZE)],
-        "nesterov": True,
-    },
-    "adam": lambda host: {
-        "values": host.normal(SIZE),
-        "gradients": host.normal(SIZE),
-        "first": host.normal(SIZE),
-        "second": host.unit(SIZE),
-        "settings": host.unit(5),
-        "decay_ranges": [(3, 20), (40, SIZE)],
-    },
+    **{f"update, {each}": partial(_update, update=each) for each in UPDATE_CASES},
 }
 """New arguments for each operation; two calls with one `Host` give arrays that differ in what they hold."""
 
@@ -121,7 +133,7 @@ class AccessContract:
     @pytest.mark.parametrize("case", CASES)
     def test_exactly_the_declared_arrays_change(self, backend: AnyBackend, case: str, replayed: bool) -> None:
         """What is not written keeps its bits, and all that is written changes."""
-        run = _Run(backend, case, CASES[case](Host(backend)), replayed=replayed)
+        run = Run(backend, case, CASES[case](Host(backend)), replayed=replayed)
         changed = {name for name in run.before if not np.array_equal(run.before[name], run.after[name])}
         assert changed == run.written
 
@@ -133,17 +145,17 @@ class AccessContract:
         """Another content of one array changes the result where it is read, and no bit where it is not."""
         host = Host(backend)
         arguments, others = CASES[case](host), CASES[case](host)
-        first = _Run(backend, case, arguments, replayed=replayed)
+        first = Run(backend, case, arguments, replayed=replayed)
         for name in first.before:
             contents = [others[name]]
             if name not in first.read and others[name].dtype.kind == "f":
                 contents.append(np.full_like(others[name], np.nan))
             for content in contents:
-                second = _Run(backend, case, {**arguments, name: content}, replayed=replayed)
+                second = Run(backend, case, {**arguments, name: content}, replayed=replayed)
                 assert first.has_results_of(second) == (name not in first.read), name
 
 
-class _Run:
+class Run:
     """An operation that was run once: what its arrays held before and after, and what it declares of them."""
 
     def __init__(self, backend: AnyBackend, case: str, arguments: Arguments, *, replayed: bool) -> None:
@@ -167,7 +179,7 @@ class _Run:
             getattr(backend, operation)(*call.operands, **call.options)
         self.after = {name: backend.to_host(array) for name, array in arrays.items()}
 
-    def has_results_of(self, other: _Run) -> bool:
+    def has_results_of(self, other: Run) -> bool:
         """Whether both left the same bits wherever one of them changed an element."""
         for name in self.written:
             ours, theirs = self.after[name], other.after[name]

@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 
 from fuseprop.backend import INTEGER, AnyBackend
-from fuseprop.formulas.activations import activate, slope
-from fuseprop.testing.contract.parity import ACTIVATION_NAMES, SHAPES, Host, assert_parity
+from fuseprop.backend.formula import G, Z
+from fuseprop.formulas.activations import sigmoid
+from fuseprop.testing.contract.formulas import ACTIVATION_CASES, has_digits, in_turn, reference
+from fuseprop.testing.contract.parity import (
+    SHAPES,
+    Host,
+    assert_as_ieee_754,
+    assert_parity,
+    extremes,
+    pairs_of,
+)
 
 RATE_AT_A_HASH = 1429645016 / 2**32
 """2^32 times this rate is the hash of the first element with seed 3 in step 0, so that it is just kept."""
@@ -44,40 +53,54 @@ class ElementwiseContract:
             assert_parity(backend.to_host(actual), a.astype(np.float64) @ b.astype(np.float64), backend.dtype)
         assert not backend.to_host(dw[d * m :]).any()
 
-    @pytest.mark.parametrize("shape", SHAPES)
-    @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
-    def test_bias_activation(
-        self, backend: AnyBackend, activation: str, shape: tuple[int, int]
-    ) -> None:
-        """f(z + b), and f(z) without a bias, in place and not."""
-        host = Host(backend)
+    @pytest.mark.parametrize(("activation", "shape"), in_turn(ACTIVATION_CASES, SHAPES, 3))
+    def test_bias_activation(self, backend: AnyBackend, activation: str, shape: tuple[int, int]) -> None:
+        """f(z + b), and f(z) without a bias, in place and not; z + b is kept where it is asked for."""
+        host, formula = Host(backend), ACTIVATION_CASES[activation].formula
         z, bias = host.normal(*shape, scale=3.0), host.normal(shape[1])
         for b in (bias, None):
             argument = z.astype(np.float64) + (0.0 if b is None else b.astype(np.float64))
+            expected = reference(formula.value, {"z": argument}, shape)
             device_bias = None if b is None else backend.from_host(b)
-            device_z, out = backend.from_host(z), backend.empty(shape)
-            backend.bias_activation(device_z, device_bias, activation, out=out)
+            device_z, out, also = backend.from_host(z), backend.empty(shape), backend.empty(shape)
+            around = backend.zeros((z.size + 2,))
+            kept = around[1 : z.size + 1].reshape(shape)
+            backend.bias_activation(device_z, device_bias, formula, out=out)
+            backend.bias_activation(device_z, device_bias, formula, out=also, kept=kept)
             np.testing.assert_array_equal(backend.to_host(device_z), z)
-            backend.bias_activation(device_z, device_bias, activation, out=device_z)
+            np.testing.assert_array_equal(backend.to_host(also), backend.to_host(out))
+            assert_parity(backend.to_host(around), [0, *argument.ravel(), 0], backend.dtype)
+            backend.bias_activation(device_z, device_bias, formula, out=device_z)
             for result in (out, device_z):
-                assert_parity(backend.to_host(result), activate(activation, argument), backend.dtype)
+                assert_parity(backend.to_host(result), expected, backend.dtype)
+            kept_before, device_z = backend.to_host(kept), backend.from_host(z)
+            backend.bias_activation(device_z, device_bias, formula, out=device_z, kept=kept)
+            np.testing.assert_array_equal(backend.to_host(device_z), backend.to_host(out))
+            np.testing.assert_array_equal(backend.to_host(kept), kept_before)
 
-    @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
+    @pytest.mark.parametrize("activation", ACTIVATION_CASES)
     def test_activations_at_the_extremes(self, backend: AnyBackend, activation: str) -> None:
-        """Nothing overflows, nan stays nan, and sigmoid is exact where it is small."""
-        largest = np.finfo(backend.dtype).max
-        z = np.array([[0.0, -0.0, 1e-30, 20, -20, 80, -80, 1e4, -1e4, largest, -largest, np.inf, -np.inf]])
-        z = np.concatenate([z, [[np.nan] * z.shape[1]]]).astype(backend.dtype)
-        out = backend.empty(z.shape)
-        backend.bias_activation(backend.from_host(z), None, activation, out=out)
-        assert_parity(backend.to_host(out), activate(activation, z), backend.dtype)
-        if activation == "sigmoid":
-            tail = np.linspace(-80, 0, 101, dtype=backend.dtype).reshape(1, -1)
-            out = backend.empty(tail.shape)
-            backend.bias_activation(backend.from_host(tail), None, activation, out=out)
-            reference = activate(activation, tail)
-            eps = np.finfo(backend.dtype).eps
-            assert np.max(np.abs(backend.to_host(out) - reference) / reference) <= 8 * eps
+        """Zeros, denormals, infinities and NaN, as the formula has them in the arithmetic of IEEE 754."""
+        formula = ACTIVATION_CASES[activation].formula
+        z = extremes(backend.dtype, 1e-30, 80, 1e4, np.finfo(backend.dtype).max).reshape(1, -1)
+        for bias in (None, np.zeros(z.shape[1])):
+            device_bias = None if bias is None else backend.from_host(bias)
+            out, kept = backend.empty(z.shape), backend.empty(z.shape)
+            with np.errstate(all="ignore"):
+                backend.bias_activation(backend.from_host(z), device_bias, formula, out=out, kept=kept)
+            digits = has_digits(activation)
+            assert_as_ieee_754(backend.to_host(out), formula.value, {"z": z}, digits=digits)
+            assert_as_ieee_754(backend.to_host(kept), Z, {"z": z})
+
+    def test_sigmoid_is_exact_where_it_is_small(self, backend: AnyBackend) -> None:
+        """Down to e^-80 every digit counts, not only those of 1."""
+        formula = sigmoid().formula
+        tail = np.linspace(-80, 0, 101, dtype=backend.dtype).reshape(1, -1)
+        out = backend.empty(tail.shape)
+        backend.bias_activation(backend.from_host(tail), None, formula, out=out)
+        expected = reference(formula.value, {"z": tail}, tail.shape)
+        eps = np.finfo(backend.dtype).eps
+        assert np.max(np.abs(backend.to_host(out) - expected) / expected) <= 8 * eps
 
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize(
@@ -113,28 +136,41 @@ class ElementwiseContract:
         np.testing.assert_array_equal(np.isnan(backend.to_host(out)), kept)
         np.testing.assert_array_equal(backend.to_host(at), [step])
 
-    @pytest.mark.parametrize("shape", SHAPES)
-    @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
-    def test_activation_backward(
-        self, backend: AnyBackend, activation: str, shape: tuple[int, int]
-    ) -> None:
-        """gradient * f', with f' from the output, and its column sums, in place and not."""
-        host = Host(backend)
-        gradient = host.normal(*shape)
-        output = activate(activation, host.normal(*shape)).astype(backend.dtype)
-        delta = gradient.astype(np.float64) * slope(activation, output)
-        device_gradient, device_output = backend.from_host(gradient), backend.from_host(output)
+    @pytest.mark.parametrize(("activation", "shape"), in_turn(ACTIVATION_CASES, SHAPES, 3))
+    def test_activation_backward(self, backend: AnyBackend, activation: str, shape: tuple[int, int]) -> None:
+        """gradient * f', with f' from the output or from z, and its column sums, in place and not."""
+        host, formula = Host(backend), ACTIVATION_CASES[activation].formula
+        gradient, z = host.normal(*shape), host.normal(*shape, scale=2.0)
+        point = z
+        if formula.slope_of != "z":
+            point = reference(formula.value, {"z": z}, shape).astype(backend.dtype)
+        delta = gradient.astype(np.float64) * reference(formula.slope, {"y": point, "z": point}, shape)
+        device_gradient, device_point = backend.from_host(gradient), backend.from_host(point)
         out, flat = backend.empty(shape), backend.zeros((shape[1] + 2,))
         bias_gradient = flat[1 : shape[1] + 1]
         backend.activation_backward(
-            device_gradient, device_output, activation, out=out, bias_gradient=bias_gradient
+            device_gradient, device_point, formula, out=out, bias_gradient=bias_gradient
         )
         np.testing.assert_array_equal(backend.to_host(device_gradient), gradient)
         assert_parity(backend.to_host(bias_gradient), delta.sum(axis=0), backend.dtype)
         backend.activation_backward(
-            device_gradient, device_output, activation, out=device_gradient, bias_gradient=bias_gradient
+            device_gradient, device_point, formula, out=device_gradient, bias_gradient=bias_gradient
         )
         for result in (out, device_gradient):
             assert_parity(backend.to_host(result), delta, backend.dtype)
         assert_parity(backend.to_host(flat), [0, *delta.sum(axis=0), 0], backend.dtype)
-        np.testing.assert_array_equal(backend.to_host(device_output), output)
+        np.testing.assert_array_equal(backend.to_host(device_point), point)
+
+    @pytest.mark.parametrize("activation", ACTIVATION_CASES)
+    def test_slopes_at_the_extremes(self, backend: AnyBackend, activation: str) -> None:
+        """The product with zeros, denormals, infinities and NaN is what IEEE 754 makes of it."""
+        formula = ACTIVATION_CASES[activation].formula
+        gradient, point = (each.reshape(1, -1) for each in pairs_of(extremes(backend.dtype)))
+        out, sums = backend.empty(point.shape), backend.empty((point.shape[1],))
+        with np.errstate(all="ignore"):
+            backend.activation_backward(
+                backend.from_host(gradient), backend.from_host(point), formula, out=out, bias_gradient=sums
+            )
+        expected, values = G * formula.slope, {"g": gradient, "y": point, "z": point}
+        for result in (backend.to_host(out), backend.to_host(sums).reshape(1, -1)):
+            assert_as_ieee_754(result, expected, values, digits=has_digits(activation))

@@ -26,17 +26,6 @@ class InferenceContract:
                 assert_parity(backend.to_host(result).sum(axis=1), np.ones(shape[0]), backend.dtype)
 
     @pytest.mark.parametrize("shape", SHAPES)
-    def test_exponential(self, backend: AnyBackend, shape: tuple[int, int]) -> None:
-        """e^z, in place and not."""
-        z = Host(backend).normal(*shape, scale=3.0)
-        device_z, out = backend.from_host(z), backend.empty(shape)
-        backend.exponential(device_z, out=out)
-        np.testing.assert_array_equal(backend.to_host(device_z), z)
-        backend.exponential(device_z, out=device_z)
-        for result in (out, device_z):
-            assert_parity(backend.to_host(result), np.exp(z.astype(np.float64)), backend.dtype)
-
-    @pytest.mark.parametrize("shape", SHAPES)
     def test_argmax_equals(self, backend: AnyBackend, shape: tuple[int, int]) -> None:
         """1 where the largest score stands at the label; of equal scores the first counts."""
         host = Host(backend)

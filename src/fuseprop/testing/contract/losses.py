@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fuseprop.backend import INTEGER, AnyBackend, Array
-from fuseprop.formulas.activations import activate
-from fuseprop.testing.contract.parity import SHAPES, Host, assert_parity, softmax64
+from fuseprop.formulas import Loss
+from fuseprop.formulas.losses import half_poisson_deviance, sigmoid_cross_entropy
+from fuseprop.testing.contract.formulas import ELEMENTWISE, has_digits, in_turn, reference
+from fuseprop.testing.contract.parity import (
+    SHAPES,
+    Host,
+    assert_as_ieee_754,
+    assert_parity,
+    extremes,
+    pairs_of,
+    softmax64,
+)
 
 
 def _outputs(backend: AnyBackend, shape: tuple[int, int]) -> tuple[Array, Array]:
@@ -17,71 +30,70 @@ def _outputs(backend: AnyBackend, shape: tuple[int, int]) -> tuple[Array, Array]
 class LossContract:
     """Losses and gradients, in one pass."""
 
-    @pytest.mark.parametrize("shape", SHAPES)
-    @pytest.mark.parametrize("factor", [0.5, 1 / 3])
-    def test_squared_error(self, backend: AnyBackend, shape: tuple[int, int], factor: float) -> None:
-        """A row's loss is factor times the sum of squares; its gradient is weighted."""
-        host = Host(backend)
-        y, t, weights = host.normal(*shape), host.normal(*shape), host.weights(shape[0])
-        losses, gradient = _outputs(backend, shape)
+    @pytest.mark.parametrize(("loss", "shape"), in_turn(ELEMENTWISE, SHAPES, 4))
+    def test_loss_of_rows(self, backend: AnyBackend, loss: str, shape: tuple[int, int]) -> None:
+        """A row's loss is factor times the sum of its terms; its gradient is weighted."""
+        host, chosen = Host(backend), ELEMENTWISE[loss]
+        y, t, weights = host.normal(*shape, scale=2.0), host.targets(chosen, *shape), host.weights(shape[0])
+        self._assert_is_the_formula(backend, chosen, y, t, weights, chosen.factor(shape[1]))
+
+    @pytest.mark.parametrize("loss", ELEMENTWISE)
+    def test_a_target_that_is_met(self, backend: AnyBackend, loss: str) -> None:
+        """At y = t, where many losses have their kink, or the least value, the slope is the formula's."""
+        chosen = ELEMENTWISE[loss]
+        t = Host(backend).targets(chosen, 9, 5)
+        self._assert_is_the_formula(backend, chosen, t, t, np.full(9, 1 / 9), 0.5)
+
+    @staticmethod
+    def _assert_is_the_formula(
+        backend: AnyBackend,
+        loss: Loss,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        weights: NDArray[Any],
+        factor: float,
+    ) -> None:
+        """Compare losses and gradient with what float64 gives, and see that the inputs are left alone."""
+        formula, values = loss.formula, {"y": y, "t": t}
+        losses, gradient = _outputs(backend, y.shape)
         output, target, row_weights = map(backend.from_host, (y, t, weights))
-        backend.squared_error(output, target, row_weights, factor, losses=losses, gradient=gradient)
-        error = y.astype(np.float64) - t.astype(np.float64)
-        assert_parity(backend.to_host(losses), factor * (error**2).sum(axis=1), backend.dtype)
-        expected = 2 * factor * weights.astype(np.float64)[:, None] * error
+        backend.loss_of_rows(output, target, row_weights, formula, factor, losses=losses, gradient=gradient)
+        terms, slopes = (reference(each, values, y.shape) for each in (formula.term, formula.slope))
+        assert_parity(backend.to_host(losses), factor * terms.sum(axis=1), backend.dtype)
+        expected = factor * backend.to_host(row_weights).astype(np.float64)[:, None] * slopes
         assert_parity(backend.to_host(gradient), expected, backend.dtype)
+        np.testing.assert_array_equal(backend.to_host(output), y)
+        np.testing.assert_array_equal(backend.to_host(target), t)
 
-    @pytest.mark.parametrize("shape", SHAPES)
-    @pytest.mark.parametrize("factor", [1.0, 1 / 3])
-    def test_absolute_error(self, backend: AnyBackend, shape: tuple[int, int], factor: float) -> None:
-        """A row's loss is factor times the sum of distances; the gradient is a sign, 0 where y = t."""
-        host = Host(backend)
-        y, t, weights = host.normal(*shape), host.normal(*shape), host.weights(shape[0])
-        y[0, 0] = t[0, 0]
-        losses, gradient = _outputs(backend, shape)
-        output, target, row_weights = map(backend.from_host, (y, t, weights))
-        backend.absolute_error(output, target, row_weights, factor, losses=losses, gradient=gradient)
-        error = y.astype(np.float64) - t.astype(np.float64)
-        assert_parity(backend.to_host(losses), factor * np.abs(error).sum(axis=1), backend.dtype)
-        expected = factor * weights.astype(np.float64)[:, None] * np.sign(error)
-        assert_parity(backend.to_host(gradient), expected, backend.dtype)
-        assert backend.to_host(gradient)[0, 0] == 0
+    @pytest.mark.parametrize("loss", ELEMENTWISE)
+    def test_losses_at_the_extremes(self, backend: AnyBackend, loss: str) -> None:
+        """Zeros, denormals, infinities and NaN, as the formula has them in the arithmetic of IEEE 754."""
+        formula = ELEMENTWISE[loss].formula
+        y, t = (each.reshape(-1, 1) for each in pairs_of(extremes(backend.dtype)))
+        losses, gradient = _outputs(backend, y.shape)
+        output, target, ones = map(backend.from_host, (y, t, np.ones(len(y))))
+        with np.errstate(all="ignore"):
+            backend.loss_of_rows(output, target, ones, formula, 1.0, losses=losses, gradient=gradient)
+        for result, expression in ((losses, formula.term), (gradient, formula.slope)):
+            actual = backend.to_host(result).reshape(y.shape)
+            assert_as_ieee_754(actual, expression, {"y": y, "t": t}, digits=has_digits(loss))
 
-    @pytest.mark.parametrize("shape", SHAPES)
-    def test_sigmoid_cross_entropy(self, backend: AnyBackend, shape: tuple[int, int]) -> None:
-        """Non-exclusive labels, hard and soft."""
-        host = Host(backend)
-        z, weights = host.normal(*shape, scale=4.0), host.weights(shape[0])
-        for t in (host.unit(*shape), np.round(host.unit(*shape))):
-            losses, gradient = _outputs(backend, shape)
-            backend.sigmoid_cross_entropy(
-                *map(backend.from_host, (z, t, weights)), losses=losses, gradient=gradient
-            )
-            z64, t64 = z.astype(np.float64), t.astype(np.float64)
-            row_losses = (np.logaddexp(0, z64) - t64 * z64).sum(axis=1)
-            assert_parity(backend.to_host(losses), row_losses, backend.dtype)
-            expected = weights.astype(np.float64)[:, None] * (activate("sigmoid", z64) - t64)
-            assert_parity(backend.to_host(gradient), expected, backend.dtype)
-
-    @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("size", [1.0, 1e-3, 300.0])
-    def test_half_poisson_deviance(self, backend: AnyBackend, shape: tuple[int, int], size: float) -> None:
+    def test_poisson_deviances_of_any_size(self, backend: AnyBackend, size: float) -> None:
         """Counts and amounts of any size, 0 included, and means near them and far away."""
-        host = Host(backend)
-        t, weights = size * host.unit(*shape), host.weights(shape[0])
+        host, shape, loss = Host(backend), (33, 65), half_poisson_deviance()
+        t = size * host.unit(*shape)
         t[host.unit(*shape) < 0.2] = 0
         for scale in (1e-3, 2.0):
             z = (np.log(np.where(t > 0, t, size)) + host.normal(*shape, scale=scale)).astype(backend.dtype)
-            losses, gradient = _outputs(backend, shape)
-            backend.half_poisson_deviance(
-                *map(backend.from_host, (z, t, weights)), losses=losses, gradient=gradient
-            )
-            z64, t64 = z.astype(np.float64), t.astype(np.float64)
-            y64 = np.exp(z64)
-            row_losses = t64 * (np.log(np.where(t64 > 0, t64, 1)) - z64) - t64 + y64
-            assert_parity(backend.to_host(losses), row_losses.sum(axis=1), backend.dtype)
-            expected = weights.astype(np.float64)[:, None] * (y64 - t64)
-            assert_parity(backend.to_host(gradient), expected, backend.dtype)
+            self._assert_is_the_formula(backend, loss, z, t, host.weights(shape[0]), 1.0)
+
+    @pytest.mark.parametrize("loss", [name for name, each in ELEMENTWISE.items() if each.link == "sigmoid"])
+    def test_hard_labels(self, backend: AnyBackend, loss: str) -> None:
+        """Labels of exactly 0 and 1 behind large logits."""
+        host, shape = Host(backend), (33, 65)
+        z, t = host.normal(*shape, scale=20.0), np.round(host.unit(*shape))
+        self._assert_is_the_formula(backend, ELEMENTWISE[loss], z, t, host.weights(shape[0]), 1.0)
 
     def test_a_poisson_deviance_near_0_keeps_its_digits(self, backend: AnyBackend) -> None:
         """For y within 0.1% of t = 1e6, where the terms of the formula are 1e7, and for t = 0."""
@@ -89,7 +101,9 @@ class LossContract:
         z = np.array([[np.log(1e6) + 1e-3, np.log(1e6) - 1e-3, np.log(2.0), -50.0]], backend.dtype)
         losses, gradient = _outputs(backend, (4, 1))
         values = (z.reshape(4, 1), t.reshape(4, 1), np.full(4, 0.25))
-        backend.half_poisson_deviance(*map(backend.from_host, values), losses=losses, gradient=gradient)
+        formula = half_poisson_deviance().formula
+        output, target, weights = map(backend.from_host, values)
+        backend.loss_of_rows(output, target, weights, formula, 1.0, losses=losses, gradient=gradient)
         d = z[0].astype(np.longdouble) - np.log(np.where(t[0] > 0, t[0], 1).astype(np.longdouble))
         expected = np.where(t[0] > 0, t[0] * (np.expm1(d) - d), np.exp(d))
         slack = 20 * np.finfo(backend.dtype).eps * (np.abs(t[0] * np.expm1(d)) + np.finfo(backend.dtype).tiny)
@@ -121,13 +135,22 @@ class LossContract:
         t = np.array([[1, 0], [1, 0], [0.5, 1], [0, 1], [1, 0]], backend.dtype)
         weights = backend.from_host(np.full(5, 0.2))
         losses, gradient = _outputs(backend, z.shape)
-        backend.sigmoid_cross_entropy(
-            backend.from_host(z), backend.from_host(t), weights, losses=losses, gradient=gradient
+        formula = sigmoid_cross_entropy().formula
+        backend.loss_of_rows(
+            backend.from_host(z),
+            backend.from_host(t),
+            weights,
+            formula,
+            1.0,
+            losses=losses,
+            gradient=gradient,
         )
         z64, t64 = z.astype(np.float64), t.astype(np.float64)
         softplus = np.maximum(z64, 0) + np.log1p(np.exp(-np.abs(z64)))
         assert_parity(backend.to_host(losses), (softplus - t64 * z64).sum(axis=1), backend.dtype)
-        assert_parity(backend.to_host(gradient), 0.2 * (activate("sigmoid", z64) - t64), backend.dtype)
+        with np.errstate(over="ignore"):
+            slopes = 1 / (1 + np.exp(-z64)) - t64
+        assert_parity(backend.to_host(gradient), 0.2 * slopes, backend.dtype)
         labels = backend.from_host(np.zeros(5), dtype=INTEGER)
         backend.softmax_cross_entropy(backend.from_host(z), labels, weights, losses=losses, gradient=gradient)
         expected = np.array([0, 2e4, np.log(2), 0, np.nan])

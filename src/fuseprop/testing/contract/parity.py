@@ -5,17 +5,17 @@ Parity, here and everywhere: |a - b| <= 1000 eps max(1, |reference|), eps of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fuseprop.backend import AnyBackend
+from fuseprop.backend import AnyBackend, Expression, evaluate
+from fuseprop.formulas import Loss
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (3, 5), (32, 10), (33, 65), (130, 257)]
 """(rows, units) from the smallest to past a block of any size that backends work in."""
-
-ACTIVATION_NAMES: list[str] = ["identity", "sigmoid", "tanh", "relu"]
 
 
 def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any) -> None:
@@ -28,6 +28,43 @@ def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any) -> None:
     np.testing.assert_array_equal(a[~both], b[~both])
     excess = np.abs(a[both] - b[both]) / np.maximum(1.0, np.abs(b[both])) / (1000 * eps)
     assert excess.size == 0 or excess.max() <= 1, f"{excess.max():.3g} times the parity bound"
+
+
+def extremes(dtype: Any, *more: float) -> NDArray[Any]:
+    """Return zeros, denormals, small numbers, infinities of both signs, and NaN; `more` in both signs too."""
+    denormal = float(np.finfo(dtype).tiny) / 8
+    positive = [0.0, denormal, 0.5, 1.0, 20.0, *more, np.inf]
+    return np.array([*positive, *(-each for each in positive), np.nan], dtype)
+
+
+def pairs_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return all pairs of these values, as two arrays (n^2,)."""
+    return np.repeat(values, len(values)), np.tile(values, len(values))
+
+
+def assert_as_ieee_754(
+    actual: NDArray[Any], expression: Expression, values: Mapping[str, NDArray[Any]], *, digits: bool = True
+) -> None:
+    """Assert parity with an expression that NumPy evaluates operation by operation, in the same dtype.
+
+    A device may take denormal numbers for 0: then what it makes of these is compared. Without `digits`, only
+    what is NaN, infinite or finite is compared: the sine of a large number has none.
+    """
+    dtype = actual.dtype
+    with np.errstate(all="ignore"):
+        flushed = {
+            name: np.where(np.abs(value) < np.finfo(dtype).tiny, np.copysign(0, value), value).astype(dtype)
+            for name, value in values.items()
+        }
+        expected, instead = (
+            np.broadcast_to(np.asarray(evaluate(expression, each), dtype), actual.shape)
+            for each in (values, flushed)
+        )
+        other = np.isfinite(actual) != np.isfinite(expected)
+        expected = np.where(other, instead, expected)
+    if not digits:
+        actual, expected = (np.where(np.isfinite(each), 0, each) for each in (actual, expected))
+    assert_parity(actual, expected, dtype)
 
 
 class Host:
@@ -44,6 +81,16 @@ class Host:
     def unit(self, *shape: int) -> NDArray[Any]:
         """Return numbers uniform in [0, 1)."""
         return self.rng.uniform(size=shape).astype(self.backend.dtype)
+
+    def targets(self, loss: Loss, *shape: int) -> NDArray[Any]:
+        """Return targets in the interval that a loss takes, some at its ends."""
+        ends = [end for end in (loss.low, loss.high) if np.isfinite(end)]
+        low = loss.low if np.isfinite(loss.low) else -3.0 if not ends else ends[0] - 3.0
+        high = loss.high if np.isfinite(loss.high) else 3.0 if not ends else ends[0] + 3.0
+        values = self.rng.uniform(low, high, shape)
+        for end in ends:
+            values[self.rng.uniform(size=shape) < 0.2] = end
+        return values.astype(self.backend.dtype)
 
     def labels(self, n: int, k: int) -> NDArray[np.int64]:
         """Return class numbers."""

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from fuseprop.backend import AnyBackend
-from fuseprop.testing.contract.parity import Host, assert_parity
+from fuseprop.testing.contract.formulas import UPDATE_CASES, has_digits, reference
+from fuseprop.testing.contract.parity import Host, assert_as_ieee_754, assert_parity, extremes, pairs_of
 
 SIZES = [1, 63, 1000, 70001]
 
 
 class UpdateContract:
-    """Momentum, decay and norms, at sizes around every block."""
+    """Every formula, decay and norms, at sizes around every block."""
 
     @pytest.mark.parametrize("size", SIZES)
     def test_sum_squares(self, backend: AnyBackend, size: int) -> None:
@@ -26,6 +27,7 @@ class UpdateContract:
             values[size // 2] = bad
             backend.sum_squares(backend.from_host(values), out=out)
             assert not np.isfinite(backend.to_host(out)[0])
+            assert np.isnan(backend.to_host(out)[0]) == np.isnan(bad)
 
     @pytest.mark.parametrize("size", SIZES)
     def test_clip_norm(self, backend: AnyBackend, size: int) -> None:
@@ -62,57 +64,53 @@ class UpdateContract:
         assert not backend.to_host(gradients).any()
 
     @pytest.mark.parametrize("size", SIZES)
-    @pytest.mark.parametrize("nesterov", [False, True])
+    @pytest.mark.parametrize("update", UPDATE_CASES)
     @pytest.mark.parametrize("decay", [0.0, 0.01])
-    def test_momentum_sgd(self, backend: AnyBackend, size: int, nesterov: bool, decay: float) -> None:
-        """Three updates by the formula, with decay in its ranges only; gradients stay as they are."""
-        host = Host(backend)
-        w, v, g = host.normal(size), host.normal(size), host.normal(size)
-        values, velocities, gradients = map(backend.from_host, (w, v, g))
+    def test_update(self, backend: AnyBackend, size: int, update: str, decay: float) -> None:
+        """Several updates by the formula, with decay in its ranges only; gradients stay as they are.
+
+        The settings differ from update to update: each is 0 once. A quarter of the moments starts at 0.
+        """
+        host, formula = Host(backend), UPDATE_CASES[update]
+        names = [name for name, _ in formula.moments]
+        w, g, kept = host.normal(size), host.normal(size), host.unit(len(names), size)
+        kept[:, : size // 4] = 0
         ranges = [(0, size // 3), (size // 2, size)]
         decays = np.zeros(size, bool)
         for start, stop in ranges:
             decays[start:stop] = True
-        settings = backend.zeros((3,))
-        w64, v64 = w.astype(np.float64), v.astype(np.float64)
-        for learning_rate, momentum in ((0.3, 0.6), (0.1, 0.9), (0.05, 0.0)):
-            numbers = np.array([learning_rate, momentum, decay], backend.dtype)
+        values, gradients, moments = map(backend.from_host, (w, g, kept))
+        settings = backend.zeros((len(formula.settings) + 1,))
+        w64, kept64 = w.astype(np.float64), kept.astype(np.float64)
+        for zero in (*range(len(formula.settings)), None):
+            numbers = np.append(0.05 + 0.9 * host.unit(len(formula.settings)), decay).astype(backend.dtype)
+            if zero is not None:
+                numbers[zero] = 0
             backend.from_host(numbers, out=settings)
-            backend.momentum_sgd(
-                values, gradients, velocities, settings, decay_ranges=ranges, nesterov=nesterov
-            )
-            a, mu, c = numbers.astype(np.float64)
-            g64 = g.astype(np.float64) + c * w64 * decays
-            v64 = mu * v64 - a * g64
-            w64 = w64 + mu * v64 - a * g64 if nesterov else w64 + v64
+            backend.update(values, gradients, moments, settings, formula, decay_ranges=ranges)
+            *chosen, c = numbers.astype(np.float64)
+            at = {"w": w64, "g": g.astype(np.float64) + c * w64 * decays}
+            at |= dict(zip(formula.settings, chosen, strict=True)) | dict(zip(names, kept64, strict=True))
+            new = {name: reference(each, at, (size,)) for name, each in formula.results.items()}
+            w64, kept64 = new["w"], np.array([new[name] for name in names])
         assert_parity(backend.to_host(values), w64, backend.dtype)
-        assert_parity(backend.to_host(velocities), v64, backend.dtype)
+        assert_parity(backend.to_host(moments), kept64, backend.dtype)
         np.testing.assert_array_equal(backend.to_host(gradients), g)
 
-    @pytest.mark.parametrize("size", SIZES)
-    @pytest.mark.parametrize("decay", [0.0, 0.01])
-    def test_adam(self, backend: AnyBackend, size: int, decay: float) -> None:
-        """Three updates by the formula, from moments of any size, with decay in its ranges only."""
-        host = Host(backend)
-        w, m, g = host.normal(size), host.normal(size), host.normal(size)
-        v = host.unit(size)
-        v[: size // 4] = 0
-        values, first, second, gradients = map(backend.from_host, (w, m, v, g))
-        ranges = [(0, size // 3), (size // 2, size)]
-        decays = np.zeros(size, bool)
-        for start, stop in ranges:
-            decays[start:stop] = True
-        settings = backend.zeros((5,))
-        w64, m64, v64 = (array.astype(np.float64) for array in (w, m, v))
-        for numbers in ([0.1, 0.9, 0.999, 1e-3, decay], [0.05, 0.5, 0.9, 0.1, decay], [0.2, 0, 0, 1, decay]):
-            rounded = np.array(numbers, backend.dtype)
-            backend.from_host(rounded, out=settings)
-            backend.adam(values, gradients, first, second, settings, decay_ranges=ranges)
-            a, b1, b2, epsilon, c = rounded.astype(np.float64)
-            g64 = g.astype(np.float64) + c * w64 * decays
-            m64 = b1 * m64 + (1 - b1) * g64
-            v64 = b2 * v64 + (1 - b2) * g64**2
-            w64 = w64 - a * m64 / (np.sqrt(v64) + epsilon)
-        for actual, expected in ((values, w64), (first, m64), (second, v64)):
-            assert_parity(backend.to_host(actual), expected, backend.dtype)
-        np.testing.assert_array_equal(backend.to_host(gradients), g)
+    @pytest.mark.parametrize("update", UPDATE_CASES)
+    def test_updates_at_the_extremes(self, backend: AnyBackend, update: str) -> None:
+        """Zeros, denormals, infinities and NaN, as the formula has them in the arithmetic of IEEE 754."""
+        formula = UPDATE_CASES[update]
+        g, w = pairs_of(extremes(backend.dtype))
+        names = [name for name, _ in formula.moments]
+        kept = np.array([np.roll(np.abs(w), place) for place in range(len(names))])
+        numbers = np.append(np.full(len(formula.settings), 0.5), 0).astype(backend.dtype)
+        values, gradients, moments, settings = map(backend.from_host, (w, g, kept, numbers))
+        with np.errstate(all="ignore"):
+            backend.update(values, gradients, moments, settings, formula, decay_ranges=[])
+        at = {"w": w, "g": g, **dict(zip(names, kept, strict=True))}
+        at |= {name: np.full_like(w, 0.5) for name in formula.settings}
+        for name, actual in zip(
+            [*names, "w"], [*backend.to_host(moments), backend.to_host(values)], strict=True
+        ):
+            assert_as_ieee_754(actual, formula.results[name], at, digits=has_digits(update))

@@ -1,0 +1,494 @@
+"""Formulas as NumPy calls: the same numbers as the formula itself, in place, in as few calls as by hand."""
+
+import tracemalloc
+from itertools import product
+
+import numpy as np
+import pytest
+from fuseprop_numpy.formulas import (
+    WIDE,
+    activation_plan,
+    loss_plan,
+    lower,
+    rate_of,
+    slope_plan,
+    split,
+    update_plan,
+)
+from fuseprop_numpy.operations.dense import DenseCalls
+from fuseprop_numpy.operations.row_reductions import ReductionCalls
+from fuseprop_numpy.operations.scratch import Scratch
+from fuseprop_numpy.operations.updates import UpdateCalls
+
+from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
+from fuseprop.backend import Call, LossFormula, Program, UpdateFormula, evaluate, variable
+from fuseprop.backend.expression import (
+    COMPARISONS,
+    OPERATIONS,
+    apply,
+    equal,
+    exp,
+    expm1,
+    log,
+    maximum,
+    number,
+    sqrt,
+    tanh,
+    tiny,
+    variables,
+    where,
+)
+from fuseprop.backend.formula import G, T, W, Y, Z
+from fuseprop.formulas import ACTIVATIONS, LOSSES, Activation, Loss, sigmoid
+from fuseprop.formulas.activations import as_activation
+from fuseprop.formulas.losses import as_loss
+from fuseprop.formulas.updates import ADAM, MOMENTUM, NESTEROV, UPDATES
+from fuseprop.layers.targets import encode_targets
+from fuseprop.training.epoch import Epoch
+from fuseprop.training.rows import Rows
+from fuseprop.training.step import training_step
+
+DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
+LIMIT = 8 * 1024
+FUNCTIONS = [name for name in OPERATIONS if name not in COMPARISONS and name != "where"]
+
+
+class In:
+    """NumPy in one dtype, in which a truth value as a number is of that dtype too."""
+
+    def __init__(self, dtype):
+        self._dtype = dtype
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    def where(self, condition, a, b):
+        return np.where(condition, np.asarray(a, self._dtype), np.asarray(b, self._dtype))
+
+
+def reference(expression, values, dtype):
+    with np.errstate(all="ignore"):
+        result = evaluate(expression, values, In(dtype))
+    shape = np.broadcast_shapes(*(np.shape(value) for value in values.values()))
+    return np.broadcast_to(np.asarray(result, dtype), shape)
+
+
+def drawn(rng, names, size):
+    """Return an expression of some operations on variables, numbers and what was drawn before."""
+    leaves = [variable(name) for name in names]
+    made = list(leaves)
+
+    def operand():
+        if rng.random() < 0.2:
+            return (
+                number(rng.choice([0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -3.7])) if rng.random() < 0.9 else tiny()
+            )
+        return made[rng.integers(max(0, len(made) - 6), len(made))]
+
+    def computed():
+        return made[rng.integers(0, len(made))]
+
+    for _ in range(size):
+        kind = rng.random()
+        if kind < 0.12:
+            made.append(-abs(computed()))
+        elif kind < 0.32:
+            x = computed()
+            condition = apply(rng.choice(sorted(COMPARISONS)), x, operand())
+            condition = equal(x, x) if rng.random() < 0.3 else condition
+            made.append(where(condition, operand(), operand()))
+        elif kind < 0.42:
+            made.append(apply(rng.choice(sorted(COMPARISONS)), computed(), operand()))
+        else:
+            name = FUNCTIONS[rng.integers(len(FUNCTIONS))]
+            operands = [computed(), operand()][: OPERATIONS[name].arity]
+            made.append(apply(name, *(operands if rng.random() < 0.5 else operands[::-1])))
+    return made[-1]
+
+
+def points(dtype, names):
+    """Return all combinations of numbers of every kind, an array for each name."""
+    about = np.finfo(dtype)
+    special = [
+        0.0,
+        -0.0,
+        np.inf,
+        -np.inf,
+        np.nan,
+        about.tiny,
+        -about.tiny,
+        about.tiny / 4,
+        about.max,
+        -about.max,
+    ]
+    normal = [1.0, -1.0, 0.3, -2.7, 17.0, -90.0, 1e-6]
+    return dict(
+        zip(names, np.array(list(product(special + normal, repeat=len(names))), dtype).T.copy(), strict=True)
+    )
+
+
+def assert_same(actual, expected):
+    np.testing.assert_array_equal(actual, expected)  # nan where nan is
+
+
+def room():
+    def new(name, shape, dtype=None):
+        assert dtype is not None
+        return np.full(shape, 77, dtype)
+
+    return new
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_drawn_formulas_are_what_they_say(dtype, wide):
+    rng = np.random.default_rng(1)
+    for _ in range(250):
+        names = ["x", "y"][: rng.integers(1, 3)]
+        first, second = (drawn(rng, names, rng.integers(1, 12)) for _ in range(2))
+        given = points(dtype, names)
+        arrays = [each.copy() for each in given.values()]
+        outs = [np.empty_like(arrays[0]) for _ in range(2)]
+        results = {"first": first, "second": second}
+        plan = lower(results, dtype, given=(*names, *results), wide=wide)
+        with np.errstate(all="ignore"):
+            plan.run((*arrays, *outs), arrays[0].shape, room())
+        for out, expression in zip(outs, results.values(), strict=True):
+            assert_same(out, reference(expression, given, dtype))
+        for array, before in zip(arrays, given.values(), strict=True):
+            assert_same(array, before)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("prebound", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_an_output_may_be_what_it_aliases(dtype, prebound, wide):
+    rng = np.random.default_rng(2)
+    for _ in range(150):
+        expression = drawn(rng, ["x", "y"], rng.integers(1, 12))
+        given = points(dtype, ["x", "y"])
+        plan = lower({"out": expression}, dtype, given=("x", "y", "out"), aliases={"out": ["x"]}, wide=wide)
+        x, y = (each.copy() for each in given.values())
+        with np.errstate(all="ignore"):
+            if prebound:
+                for function, arguments in plan.calls((x, y, x), x.shape, room()):
+                    function(*arguments)
+            else:
+                plan.run((x, y, x), x.shape, room())
+        assert_same(x, reference(expression, given, dtype))
+        assert_same(y, given["y"])
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_updates_in_place_with_numbers(dtype, wide):
+    """Every array is read and written; what is made of numbers alone is computed once, before."""
+    rng = np.random.default_rng(3)
+    for _ in range(150):
+        names = ["w", "m", "g", "a", "b"]
+        results = {name: drawn(rng, names, rng.integers(1, 10)) for name in ("w", "m")}
+        given = points(dtype, ["w", "m"])
+        given["g"] = given["w"][::-1].copy()
+        numbers = {name: np.array(rng.choice([0.0, 0.5, -2.0]), dtype) for name in ("a", "b")}
+        plan = lower(
+            results,
+            dtype,
+            given=("w", "m", "g"),
+            numbers=("a", "b"),
+            aliases={"w": ("w",), "m": ("m",)},
+            wide=wide,
+        )
+        arrays = [each.copy() for each in given.values()]
+        with np.errstate(all="ignore"):
+            slots = plan.slots(plan.numbers(room(), numbers.values(), "x"), arrays, arrays[0].shape, room())
+            for function, pick in (*plan.before, *plan.steps):
+                function(*pick(slots))
+        for array, expression in zip(arrays, (*results.values(), G), strict=True):
+            assert_same(array, reference(expression, {**given, **numbers}, dtype))
+
+
+def test_outputs_may_change_places():
+    for results in ({"w": variable("m"), "m": W}, {"w": W * 2 + variable("m"), "m": W}):
+        plan = lower(results, DTYPES[1], given=("w", "m"), aliases={"w": ("w",), "m": ("m",)})
+        w, m = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+        expected = [reference(each, {"w": w.copy(), "m": m.copy()}, DTYPES[1]) for each in results.values()]
+        plan.run((w, m), w.shape, room())
+        assert_same([w, m], expected)
+
+
+def test_numbers_alone_are_computed_in_float64():
+    x = variable("x")
+    plan = lower({"out": x * log(number(2.0))}, DTYPES[0], given=("x", "out"))
+    assert [float(each) for each in plan.constants] == [np.float32(np.log(2.0))]
+    assert len(plan.steps) == 1
+    for expression, expected in (
+        (exp(number(0.0)), 1.0),
+        (where(number(2.0) > 1, x, 3.0), 5.0),
+        (number(2.0) > 1, 1.0),
+    ):
+        out = np.zeros(3)
+        lower({"out": expression}, DTYPES[1], given=("x", "out")).run((np.full(3, 5.0), out), (3,), room())
+        assert_same(out, [expected] * 3)
+
+
+def test_a_chosen_branch_may_be_used_elsewhere():
+    """Of a condition that is known, `where` is its branch, which must not be written over."""
+    x = variable("x")
+    e = exp(x)
+    for wide in (False, True):
+        chosen = where(x > 0, 1.0, where(number(1.0) > 0, e, x))
+        plan = lower({"out": chosen + e}, DTYPES[1], given=("x", "out"), wide=wide)
+        values, out = np.array([-1.0, 2.0]), np.zeros(2)
+        plan.run((values, out), (2,), room())
+        assert_same(out, reference(chosen + e, {"x": values}, DTYPES[1]))
+
+
+def formulas_with_their_plans():
+    """Give each formula's title, plan, numbers and arrays, and dtype."""
+    for dtype, wide in product(DTYPES, (False, True)):
+        for name, family in ACTIVATIONS.items():
+            formula = family().formula
+            yield f"{name} value", activation_plan(formula.value, dtype, wide), 0, 2, dtype
+            yield f"{name} slope", slope_plan(formula.slope, dtype, wide), 0, 3, dtype
+        for name, family in LOSSES.items():
+            formula = getattr(family(), "formula", None)
+            if formula is not None:
+                yield name, loss_plan(formula.term, formula.slope, dtype, "a column", wide)[0], 0, 5, dtype
+        for name, formula in UPDATES.items():
+            plan = update_plan(formula, dtype, True, wide)
+            yield name, plan, len(formula.settings) + 1, len(formula.moments) + 2, dtype
+
+
+def test_formulas_allocate_nothing():
+    shape = 300, 20
+    for title, plan, numbers, given, dtype in formulas_with_their_plans():
+        scratch = Scratch(dtype)
+        known = plan.numbers(scratch.array, [np.array(0.1, dtype) for _ in range(numbers)], "x")
+        slots = plan.slots(known, [np.full(shape, 0.5, dtype) for _ in range(given)], shape, scratch.array)
+        calls = [(function, pick(slots)) for function, pick in (*plan.before, *plan.steps)]
+        for measured in (False, True):
+            if measured:
+                tracemalloc.start()
+            for function, arguments in calls:
+                function(*arguments)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < LIMIT, title
+
+
+# How many calls
+
+N, K = 4, 3
+
+
+def arrays(*shapes):
+    return [np.ones(shape, np.float32) for shape in shapes]
+
+
+def calls_of_activation(name):
+    z, bias, out = arrays((N, K), (K,), (N, K))
+    formula = as_activation(name).formula
+    calls = DenseCalls(DTYPES[0])
+    forward = list(calls._bias_activation(z, bias, formula, out=z))
+    back = list(calls._activation_backward(z, out, formula, out=z, bias_gradient=bias))
+    return len(forward), len(back)
+
+
+def calls_of_loss(name, k):
+    y, t, weights, losses, gradient = arrays((N, k), (N, k), (N,), (N,), (N, k))
+    loss = as_loss(name)
+    calls = ReductionCalls(DTYPES[0])
+    made = calls._loss_of_rows(y, t, weights, loss.formula, loss.factor(k), losses=losses, gradient=gradient)
+    return len(list(made))
+
+
+def calls_of_update(formula, monkeypatch, ranges=()):
+    """Return the calls of a step without decay and of one with it, counted where they are bound together."""
+    counted = []
+    monkeypatch.setattr("fuseprop_numpy.operations.updates.once", lambda calls: counted.append(len(calls)))
+    values, gradients = arrays((8,), (8,))
+    moments = np.ones((len(formula.moments), 8), np.float32)
+    settings = np.ones(len(formula.settings) + 1, np.float32)
+    list(UpdateCalls(DTYPES[0])._update(values, gradients, moments, settings, formula, decay_ranges=ranges))
+    return tuple(counted)
+
+
+@pytest.mark.parametrize(
+    ("name", "forward", "back"),
+    [("identity", 2, 1), ("sigmoid", 6, 4), ("tanh", 3, 4), ("relu", 3, 3), ("exponential", 3, 2)],
+)
+def test_activations_in_as_few_calls_as_by_hand(name, forward, back):
+    """Bias spread and added, the activation; the slope, the product and the column sums."""
+    assert calls_of_activation(name) == (forward, back)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "wider"),
+    [
+        ("half_squared_error", 4, 5),  # the factors 1/2 and 2 cancel
+        ("mean_squared_error", 4, 6),  # by 2 at one column, else by 1/k and 2/k
+        ("mean_absolute_error", 4, 8),
+        ("sigmoid_cross_entropy", 13, 15),
+        ("half_poisson_deviance", 16, 18),
+    ],
+)
+def test_losses_in_as_few_calls_as_by_hand(name, column, wider):
+    assert (calls_of_loss(name, 1), calls_of_loss(name, K)) == (column, wider)
+
+
+@pytest.mark.parametrize(
+    ("formula", "plain", "decaying"), [(MOMENTUM, 4, 6), (NESTEROV, 6, 8), (ADAM, 14, 16)], ids=UPDATES
+)
+def test_updates_in_as_few_calls_as_by_hand(formula, plain, decaying, monkeypatch):
+    assert calls_of_update(formula, monkeypatch, [(0, 8)]) == (plain, decaying)
+
+
+def test_where_takes_one_call_or_selects_bits():
+    x = variable("x")
+
+    def count(expression, wide):
+        return len(lower({"out": expression}, DTYPES[0], given=("x", "out"), wide=wide).steps)
+
+    assert count(where(x > 0, x, tanh(x)), wide=False) == 3
+    assert count(where(x > 0, x, tanh(x)), wide=True) == 7
+    assert count(where(x > 0, x, 0.0), wide=True) == count(where(x > 0, 0.0, x), wide=True) - 1 == 4
+    assert count(where(equal(x, x), tanh(x), x), wide=True) == 3
+    assert count(where(equal(x, x), 1.0, x), wide=True) == 3
+
+
+def test_zeros_with_a_sign_keep_it():
+    x = variable("x")
+    values = np.array([-1.0, 1.0], np.float32)
+    for wide, zero in product((False, True), (0.0, -0.0)):
+        out = np.ones(2, np.float32)
+        plan = lower({"out": where(x > 0, x, zero)}, DTYPES[0], given=("x", "out"), wide=wide)
+        plan.run((values, out), (2,), room())
+        assert np.signbit(out[0]) == np.signbit(zero)
+
+
+def test_constant_factors_are_split_off():
+    e = Y - T
+    assert split(0.5 * (2.0 * e)) == (1.0, e)
+    assert split(-(e * 3.0)) == (-3.0, e)
+    assert split(e * e) == (1.0, e * e)
+    assert split(number(2.0)) == (1.0, number(2.0))
+
+
+# Folding
+
+
+def test_what_an_update_takes_of_the_gradient():
+    rate, v = variable("rate"), variable("v")
+    by_another_name = UpdateFormula(W - v, (("v", 0.5 * v + G * rate),), ("mu", "rate"))
+    twice = UpdateFormula(W - rate * G + 0.1 * G, (), ("rate",))
+    bent = UpdateFormula(W - tanh(rate * G), (), ("rate",))
+    without = UpdateFormula(W - rate, (), ("rate",))
+    formulas = MOMENTUM, NESTEROV, ADAM, by_another_name, twice, bent, without
+    assert [rate_of(each) for each in formulas] == ["a", "a", None, "rate", None, "rate", None]
+
+
+# All together
+
+
+def trained(layers, loss, target, optimizer, *, replayed, dtype="float64"):
+    backend = load_backend("cpu", dtype)
+    network = Network(layers, loss, seed=0, backend=backend)
+    X = np.random.default_rng(0).normal(size=(len(target), layers[0].inputs))
+    rows = Rows(X, encode_targets(target, network.stack.loss, layers[-1], len(X)), None)
+    training = Epoch(backend, network.stack, None, optimizer, rows, batch_size=8)
+    for _ in range(2):
+        optimizer.prepare(network.stack.parameters, len(training.batches))
+        training.send(np.arange(len(X)))
+        for batch in training.batches:
+            if replayed:
+                backend.compile(training.program(batch))(1)
+            else:
+                training_step(
+                    backend,
+                    network.stack,
+                    training.metric,
+                    optimizer,
+                    training.examples,
+                    training.state,
+                    batch,
+                )
+    return network.stack.parameters.values, training.state.losses
+
+
+SWISH = Activation("swish", lambda z: z * sigmoid(z))
+BENT = Activation("bent", lambda z: where(z > 0, z, 0.1 * expm1(z)), lambda y: where(y > 0, 1, y + 0.1))
+ASYMMETRIC = Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: MomentumSGD(0.1, 0.6, 1e-3), lambda: Adam(0.01)], ids=["sgd", "adam"]
+)
+@pytest.mark.parametrize(
+    ("activation", "loss"),
+    [
+        (SWISH, ASYMMETRIC),
+        (BENT, "huber"),
+        ("gelu", "log_cosh"),
+        ("elu", "quantile(0.9)"),
+        ("leaky_relu(0.2)", "hinge"),
+    ],
+    ids=str,
+)
+def test_a_replay_of_a_new_formula_is_its_step(activation, loss, make):
+    """Also wider than branches are cheap for."""
+    for width in (5, WIDE // 8 + 1):
+        target = np.random.default_rng(1).choice([-1.0, 1.0], (24, 3)) * 0.5
+        layers = mlp([4, width, 3], activation)
+        called, replayed = (trained(layers, loss, target, make(), replayed=each) for each in (False, True))
+        for actual, expected in zip(replayed, called, strict=True):
+            np.testing.assert_allclose(actual, expected, rtol=1e-11, atol=1e-13)
+
+
+def test_kept_sums_are_whole_sums():
+    """With `kept`, z + bias is left there, also where z is overwritten."""
+    backend = load_backend("cpu", "float64")
+    z, bias = np.arange(6.0).reshape(2, 3), np.array([1.0, -2.0, 3.0])
+    formula = as_activation("gelu").formula
+    expected = evaluate(formula.value, {"z": z + bias})
+    for given, out_is_z in product((bias, None), (False, True)):
+        own, kept = z.copy(), np.empty_like(z)
+        out = own if out_is_z else np.empty_like(z)
+        total = z if given is None else z + bias
+        expected = evaluate(formula.value, {"z": total})
+        call = Call("bias_activation", (own, given, formula), {"out": out, "kept": kept})
+        backend.compile(Program((call,), (out,)))(1)
+        np.testing.assert_array_equal(kept, total)
+        np.testing.assert_array_equal(out, expected)
+        again, own = np.empty_like(z), z.copy()
+        backend.bias_activation(own, given, formula, out=own if out_is_z else out, kept=again)
+        np.testing.assert_array_equal(again, total)
+
+
+def test_a_term_may_be_constant_or_the_output_itself():
+    backend = load_backend("cpu", "float64")
+    y, t = np.arange(6.0).reshape(2, 3), np.ones((2, 3))
+    for term, slope, sums, gradient in (
+        (number(2.0), number(0.0), [12.0, 12.0], 0.0),
+        (Y, number(1.0), [6.0, 24.0], 1.0),
+        (2 * Y * T, 2 * T, [12.0, 48.0], 2.0),
+        (Y > 2, maximum(Y, Y) > T, [0.0, 6.0], (y > t)),
+        (sqrt(Y * Y), number(3.0), [6.0, 24.0], 3.0),
+    ):
+        losses, out, weights = np.empty(2), np.empty((2, 3)), np.array([0.25, 0.75])
+        call = Call(
+            "loss_of_rows",
+            (y, t, weights, LossFormula(term, slope), 2.0),
+            {"losses": losses, "gradient": out},
+        )
+        replay = backend.compile(Program((call,)))
+        for replayed in (True, False):
+            losses[:], out[:] = -1, -1
+            replay(1) if replayed else backend.loss_of_rows(*call.operands, **call.options)
+            np.testing.assert_allclose(losses, sums)
+            np.testing.assert_allclose(out, 2 * weights[:, None] * np.broadcast_to(gradient, (2, 3)))
+
+
+def test_every_variable_is_known():
+    assert variables(Z) == {"z"}
+    with pytest.raises(KeyError):
+        lower({"out": variable("nowhere")}, DTYPES[0], given=("x", "out"))
