@@ -197,8 +197,7 @@ def _constant(value):
     if value is None or isinstance(value, bool | int | float | str):
         return repr(value)
     if isinstance(value, tuple | list | set | frozenset):
-        shown = list(map(_constant, value))
-        return f"({', '.join(shown if isinstance(value, tuple | list) else sorted(shown))})"
+        return f"({', '.join(map(_constant, value))})"
     if inspect.isclass(value) or inspect.isfunction(value):
         return value.__name__
     if type(value).__name__ == "_HAS_DEFAULT_FACTORY_CLASS":
