@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from fuseprop.backend.expression import evaluate
+from fuseprop.formulas import ACTIVATIONS, LOSSES, as_activation, as_loss
+
 SHAPES = {"32x32": (32, 32), "128x512": (128, 512), "1024x1024": (1024, 1024)}
 
 shapes = pytest.mark.parametrize("shape", SHAPES)
@@ -26,15 +29,20 @@ def moved(backend, shape, accesses):
     return accesses * n * m * backend.dtype.itemsize
 
 
+def unfused(expression, xp, **values):
+    """Return a formula by the array library's own calls."""
+    return evaluate(expression, values, xp)
+
+
 @forms
 @shapes
 def test_bias_sigmoid(timed, backend, arrays, shape, form):
     """out = sigmoid(z + b)."""
     (z, out), xp = arrays(2)
-    bias = backend.from_host(np.zeros(z.shape[1]))
+    bias, formula = backend.from_host(np.zeros(z.shape[1])), as_activation("sigmoid").formula
     calls = {
-        "fused": lambda: backend.bias_activation(z, bias, "sigmoid", out=out),
-        "unfused": lambda: 1 / (1 + xp.exp(-(z + bias))),
+        "fused": lambda: backend.bias_activation(z, bias, formula, out=out),
+        "unfused": lambda: unfused(formula.value, xp, z=z + bias),
     }
     timed(calls[form], group="kernel: bias and sigmoid", moved=moved(backend, shape, 2))
 
@@ -43,18 +51,49 @@ def test_bias_sigmoid(timed, backend, arrays, shape, form):
 @shapes
 def test_sigmoid_backward(timed, backend, arrays, shape, form):
     """delta = gradient y (1 - y), and its column sums."""
-    (gradient, y, out), _ = arrays(3)
-    sums = backend.empty((y.shape[1],))
+    (gradient, y, out), xp = arrays(3)
+    sums, formula = backend.empty((y.shape[1],)), as_activation("sigmoid").formula
 
-    def unfused():
-        delta = gradient * y * (1 - y)
+    def by_calls():
+        delta = gradient * unfused(formula.slope, xp, y=y)
         return delta, delta.sum(axis=0)
 
     def fused():
-        backend.activation_backward(gradient, y, "sigmoid", out=out, bias_gradient=sums)
+        backend.activation_backward(gradient, y, formula, out=out, bias_gradient=sums)
 
-    calls = {"fused": fused, "unfused": unfused}
+    calls = {"fused": fused, "unfused": by_calls}
     timed(calls[form], group="kernel: sigmoid backward", moved=moved(backend, shape, 3))
+
+
+@pytest.mark.parametrize("shape", ["128x512"])
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name not in ("identity", "sigmoid")])
+def test_activation(timed, backend, arrays, shape, activation):
+    """out = f(z + b), and back through it with the sums of its gradients, fused."""
+    (z, y, gradient, out), _ = arrays(4)
+    formula = as_activation(activation).formula
+    bias, sums = backend.from_host(np.zeros(z.shape[1])), backend.empty((z.shape[1],))
+    kept = out if formula.slope_of == "z" else None
+
+    def there_and_back():
+        backend.bias_activation(z, bias, formula, out=y, kept=kept)
+        backend.activation_backward(gradient, y if kept is None else kept, formula, out=z, bias_gradient=sums)
+
+    timed(there_and_back, group="kernel: activation and backward", moved=moved(backend, shape, 5))
+
+
+@pytest.mark.parametrize("shape", ["128x512"])
+@pytest.mark.parametrize("loss", [name for name in LOSSES if not as_loss(name).takes_labels])
+def test_loss(timed, backend, arrays, shape, loss):
+    """Each row's loss and the gradient by its outputs, fused."""
+    (output, target, gradient), _ = arrays(3)
+    n = len(output)
+    weights, losses = backend.from_host(np.full(n, 1 / n)), backend.empty((n,))
+    chosen = as_loss(loss)
+    timed(
+        lambda: chosen.apply(backend, output, target, weights, losses=losses, gradient=gradient),
+        group="kernel: loss of rows",
+        moved=moved(backend, shape, 3),
+    )
 
 
 @forms
@@ -66,7 +105,7 @@ def test_softmax_cross_entropy(timed, backend, arrays, shape, form):
     labels = backend.from_host(np.arange(n) % m, dtype=np.dtype(np.int64))
     weights, losses, rows = backend.from_host(np.full(n, 1 / n)), backend.empty((n,)), xp.arange(n)
 
-    def unfused():
+    def by_calls():
         e = xp.exp(z - z.max(axis=1, keepdims=True))
         p = e / e.sum(axis=1, keepdims=True)
         loss = -xp.log(p[rows, labels])
@@ -76,5 +115,5 @@ def test_softmax_cross_entropy(timed, backend, arrays, shape, form):
     def fused():
         backend.softmax_cross_entropy(z, labels, weights, losses=losses, gradient=gradient)
 
-    calls = {"fused": fused, "unfused": unfused}
+    calls = {"fused": fused, "unfused": by_calls}
     timed(calls[form], group="kernel: softmax and cross-entropy", moved=moved(backend, shape, 2))

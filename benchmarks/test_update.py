@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from fuseprop.formulas import UPDATES
+
 from .networks import CASES
 from .problem import LEARNING_RATE, MOMENTUM, make_problem
 from .stepper import Stepper
@@ -16,6 +18,7 @@ def test_update(timed, backend, network, form):
     stepper = Stepper(make_problem(case, "sigmoid"), backend)
     stepper.run(1)
     parameters, velocities = stepper.network.stack.parameters, stepper.optimizer.velocities
+    formula = UPDATES["momentum"]
     settings = backend.from_host(np.array([LEARNING_RATE, MOMENTUM, 0.0]))
     buffers = parameters.values, parameters.gradients, velocities
     # Weights and biases of each layer: [start, middle) and [middle, stop) of the flat buffers.
@@ -25,7 +28,7 @@ def test_update(timed, backend, network, form):
 
     def per_array():
         for w, g, v in arrays:
-            backend.momentum_sgd(w, g, v, settings, decay_ranges=(), nesterov=False)
+            backend.update(w, g, v.reshape(1, -1), settings, formula, decay_ranges=())
 
     def unfused():
         for w, g, v in arrays:
@@ -34,3 +37,21 @@ def test_update(timed, backend, network, form):
 
     calls = {"flat": stepper.update, "per-array": per_array, "unfused": unfused}
     timed(calls[form], group="update: form", moved=5 * case.parameters * backend.dtype.itemsize)
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_formula(timed, backend, name):
+    """Every update over one flat buffer."""
+    formula, size = UPDATES[name], CASES["784-512-512-10-b128"].parameters
+    numbers = np.random.default_rng(0).uniform(0.1, 0.9, (2 + len(formula.moments), size))
+    w, g, moments = (
+        backend.from_host(numbers[0]),
+        backend.from_host(numbers[1]),
+        backend.from_host(numbers[2:]),
+    )
+    settings = backend.from_host(np.full(len(formula.settings) + 1, 1e-3))
+    timed(
+        lambda: backend.update(w, g, moments, settings, formula, decay_ranges=()),
+        group="update: formula",
+        moved=(3 + 2 * len(formula.moments)) * size * backend.dtype.itemsize,
+    )

@@ -59,7 +59,7 @@ def test_members_have_the_numbers_that_are_given(name):
     (first, parameter), *_ = family.parameters.items()
     value = parameter.default / 2 if parameter.default else 0.25
     member = family(value)
-    assert member.name == f"{name}({value!r})"
+    assert member.name == f"{name}({repr(value).removesuffix('.0')})"
     assert member is family(**{first: value}) is family(np.float64(value))
     assert member is named(family)(member.name) is named(family)(f"  {name} ( {first} = {value!r} ) ")
     assert member != family()

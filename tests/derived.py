@@ -1,0 +1,146 @@
+"""What is derived from the registries of formulas, and never written by hand.
+
+    python tests/derived.py            # rewrites what is stale, and says what that was
+    python tests/derived.py --check    # only says it, and exits with 1
+
+Derived are the tables of formulas in README.md, the structs in fuseprop_cupy/kernels/formulas.cuh, and
+tests/core/public_names.txt. `tests/core/test_derived.py` checks that nothing is stale.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+BEGIN, END = "<!-- written by python tests/derived.py -->", "<!-- end of what is written -->"
+
+SLOPES = {"y": "y", "z": "z, which is kept", None: "constant"}
+"""What a slope is computed from, in the table, by `ActivationFormula.slope_of`."""
+
+
+def readme() -> str:
+    """Return README.md with its tables of formulas."""
+    text = (ROOT / "README.md").read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"README.md must hold the lines {BEGIN!r} and {END!r}.")
+    tables = "\n\n".join((activations(), losses(), updates()))
+    return f"{before}{begin}\n\n{tables}\n\n{end}{after}"
+
+
+def activations() -> str:
+    """Return the table of activations."""
+    from fuseprop.formulas import ACTIVATIONS
+
+    rows = [
+        (f"`{family.usage}`", family.text, SLOPES[family().formula.slope_of])
+        for family in ACTIVATIONS.values()
+    ]
+    return table(("activation", "y = f(z)", "slope from"), rows)
+
+
+def losses() -> str:
+    """Return the table of losses."""
+    from fuseprop.formulas import LOSSES
+
+    rows = []
+    for family in LOSSES.values():
+        loss = family()
+        outputs = "row" if loss.takes_labels else "mean" if loss.mean else "sum"
+        targets = "labels" if loss.takes_labels else interval(loss.low, loss.high)
+        rows.append((f"`{family.usage}`", family.text, outputs, loss.link, targets, loss.metric))
+    return table(
+        ("loss", "of an output y and its target t", "over outputs", "link", "targets", "metric"), rows
+    )
+
+
+def updates() -> str:
+    """Return the table of updates; a moment's new value is written with a dash, as m'."""
+    from fuseprop.backend.expression import substitute, variable
+    from fuseprop.formulas import UPDATES
+
+    rows = []
+    for name, formula in UPDATES.items():
+        new = {moment: variable(f"{name}'") for name, moment in formula.moments if moment.args}
+        parts = [f"{name}' = {moment}" for name, moment in formula.moments]
+        rows.append((f"`{name}`", "; ".join([*parts, f"w' = {substitute(formula.parameter, new)}"])))
+    return table(("update", "of a weight w with gradient g, at learning rate a"), rows)
+
+
+def interval(low: float, high: float) -> str:
+    """Return which targets a loss takes."""
+    if (low, high) == (-inf, inf):
+        return "all"
+    return f"t >= {low:g}" if high == inf else f"t <= {high:g}" if low == -inf else f"{low:g} to {high:g}"
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in lines
+    )
+
+
+def kernels() -> str:
+    """Return the text of kernels/formulas.cuh."""
+    from fuseprop_cupy.formulas import kernel_formulas
+
+    from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
+
+    return kernel_formulas(
+        {name: family().formula for name, family in ACTIVATIONS.items()},
+        {name: family().formula for name, family in LOSSES.items() if not family().takes_labels},
+        UPDATES,
+    )
+
+
+def public_names() -> str:
+    """Return the text of public_names.txt."""
+    sys.path.insert(0, str(ROOT / "tests" / "core"))
+    from public_names import public_names
+
+    return "".join(f"{line}\n" for line in public_names())
+
+
+DERIVED: dict[str, Callable[[], str]] = {
+    "README.md": readme,
+    "backends/fuseprop_cupy/kernels/formulas.cuh": kernels,
+    "tests/core/public_names.txt": public_names,
+}
+"""By file, what returns its text."""
+
+
+def stale() -> dict[Path, str]:
+    """Return the files that are not what they should be, and what they should be."""
+    found = {}
+    for name, text in DERIVED.items():
+        made, path = text(), ROOT / name
+        if not path.exists() or path.read_text() != made:
+            found[path] = made
+    return found
+
+
+def main() -> int:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if anything is stale"
+    )
+    given = parser.parse_args()
+    found = stale()
+    for path, text in found.items():
+        print(f"{path.relative_to(ROOT)} {'is stale' if given.check else 'is written'}.")
+        if not given.check:
+            path.write_text(text)
+    if given.check and found:
+        print("Type: python tests/derived.py", file=sys.stderr)
+    return int(given.check and bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
