@@ -31,9 +31,9 @@ LOSS_NAMES = {
     "squared_error": LOSSES["half_squared_error"],
     "poisson": LOSSES["half_poisson_deviance"],
     "absolute_error": LOSSES["mean_absolute_error"],
-    **LOSSES,
+    **{name: family for name, family in LOSSES.items() if not is_for_classes(family())},
 }
-"""The losses by scikit-learn's names and by fuseprop's own."""
+"""The losses of numbers by scikit-learn's names and by fuseprop's own."""
 
 
 class Number(Interval):
@@ -168,7 +168,8 @@ def chosen_loss(given: str | AnyLoss | Family[AnyLoss]) -> AnyLoss:
     Raises InvalidParameterError, a ValueError, for anything else, and for a loss of classes.
     """
     try:
-        loss = member_named("loss", given, LOSS_NAMES) if isinstance(given, str) else as_loss(given)
+        is_ours = not isinstance(given, str) or given.partition("(")[0].strip() in LOSSES
+        loss = as_loss(given) if is_ours else member_named("loss", given, LOSS_NAMES)
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(str(error)) from None
     if is_for_classes(loss):
