@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .estimators import MLPRegressor as MLPRegressor
     from .estimators import from_sklearn as from_sklearn
     from .estimators import to_sklearn as to_sklearn
+    from .formulas import Activation, Loss
     from .inspection import Trace, gradcheck
     from .layers.dense import Dense, mlp
     from .model.files import ModelFileError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Activation",
     "Adam",
     "Array",
     "Backend",
@@ -36,6 +38,7 @@ __all__ = [
     "DivergenceError",
     "EarlyStopping",
     "History",
+    "Loss",
     "Model",
     "ModelFileError",
     "MomentumSGD",
@@ -60,6 +63,7 @@ ROOMS = {
     "callbacks": ["EarlyStopping", "History"],
     "data": ["Table", "UnlikeTrainingWarning", "load_table"],
     "estimators": ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"],
+    "formulas": ["Activation", "Loss"],
     "inspection": ["Trace", "gradcheck"],
     "layers": ["Dense", "mlp"],
     "model": ["Model", "ModelFileError", "load", "train"],

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from safetensors.numpy import save
 import fuseprop
 from fuseprop.cli import main
 from fuseprop.data import load_table
+from fuseprop.formulas import ACTIVATIONS, LOSSES
 
 
 def run(*arguments):
@@ -178,6 +180,21 @@ USAGE = {
     ("irs",): ["digits, iris", 'Did you mean "iris"?'],
     ("iris", "--activation", "sigmod"): ["identity, sigmoid, tanh, relu", 'Did you mean "sigmoid"?'],
     ("iris", "--loss", "mse"): ["half_squared_error, mean_squared_error"],
+    ("iris", "--loss", "huber(0)"): ["delta of huber must be a number above 0, got 0.0"],
+    ("iris", "--loss", "huber(1, 2)"): ["huber takes the parameters (delta=1)"],
+    ("iris", "--loss", "huber(exit())"): ['"exit()" is no number. Write huber(delta=1).'],
+    ("iris", "--loss", "quantile(q=0.5, q=0.6)"): ["q is given twice"],
+    ("iris", "--loss", "relu"): ['loss "relu" is not known', "hinge."],
+    ("iris", "--loss", "x" * 100_000): ['loss "xxx', "is not known"],
+    ("iris", "--activation", "relu(1)"): ["relu takes no parameters"],
+    ("iris", "--activation", "leaky_relu(0.1,0.2)"): [
+        "leaky_relu takes the parameters (negative_slope=0.01)"
+    ],
+    ("iris", "--activation", "tanh,gelo"): ['activation "gelo" is not known', 'Did you mean "gelu"?'],
+    ("iris", "--activation", "leaky_relu(0.2"): ['activation "leaky_relu(0.2" is not known'],
+    ("iris", "--activation", "step"): ["cannot be trained by gradient descent"],
+    ("iris", "--activation", "lambda z: z"): ['activation "lambda z: z" is not known'],
+    ("iris", "--activation", "relu(" + "," * 100_000): ["is not known"],
     ("iris", "--task", "multi"): ["multi-label"],
     ("iris", "--hidden", "0"): ["at least 1", "'0'"],
     ("iris", "--hidden", "-3,4"): ["at least 1"],
@@ -197,7 +214,7 @@ USAGE = {
 }
 
 
-@pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
+@pytest.mark.parametrize("arguments", USAGE, ids=lambda arguments: " ".join(arguments)[:60])
 def test_wrong_use_is_2(arguments):
     result = run("train", *arguments)
     assert result.exit_code == 2
@@ -274,6 +291,43 @@ def test_divergence_is_4_and_writes_nothing(tmp_path):
     assert "was not written" in result.stderr
     assert result.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_formulas_with_parameters(tmp_path):
+    model = str(tmp_path / "m.safetensors")
+    activation = "leaky_relu( negative_slope = 0.2 ) ,elu(0.5), gelu"
+    result = train(
+        "diabetes", "--hidden", "4,4,4", "--activation", activation, "--loss", " huber(1.35)", "--out", model
+    )
+    assert result.exit_code == 0
+    assert "10 -> 4 leaky_relu(0.2) -> 4 elu(0.5) -> 4 gelu -> 1 identity; huber(1.35); " in result.stderr
+    assert result.stdout.splitlines()[0].split() == ["loss", "rows"]
+    loss = run("evaluate", model, "diabetes", "--json", "--device", "cpu")
+    assert list(json.loads(loss.stdout)) == ["task", "backend", "device", "rows", "loss"]
+    assert run("predict", model, "diabetes", "--device", "cpu").stdout.startswith("prediction\n")
+    settings = json.loads(train("diabetes", "--loss", "quantile(0.9)", "--json").stdout)["settings"]
+    assert settings["loss"] == "quantile(0.9)"
+
+
+def test_hinge_has_no_probabilities(tmp_path):
+    model = str(tmp_path / "m.safetensors")
+    assert train("breast_cancer", "--loss", "hinge", "--out", model).exit_code == 0
+    lines = run("predict", model, "breast_cancer", "--device", "cpu").stdout.splitlines()
+    assert lines[0] == "prediction"
+    assert set(lines[1:]) == {"benign", "malignant"}
+    said = json.loads(run("predict", model, "breast_cancer", "--json", "--device", "cpu").stdout)
+    assert (said["classes"], said["probabilities"]) == (["benign", "malignant"], None)
+    assert run("evaluate", model, "breast_cancer", "--device", "cpu").stdout.split()[::2] == [
+        "loss",
+        "accuracy",
+        "baseline",
+    ]
+
+
+def test_help_names_every_formula_with_its_parameters():
+    said = " ".join(run("train", "--help").stdout.split())
+    for family in [*ACTIVATIONS.values(), *LOSSES.values()]:
+        assert re.search(rf"\b{re.escape(family.usage)}[,.]", said)
 
 
 def test_version_and_help():

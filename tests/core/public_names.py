@@ -39,6 +39,7 @@ MODULES = {
     "fuseprop.callbacks": ["__all__"],
     "fuseprop.data": ["__all__"],
     "fuseprop.estimators": ["__all__"],
+    "fuseprop.formulas": ["__all__"],
     "fuseprop.inspection": ["__all__"],
     "fuseprop.learn": ["__all__"],
     "fuseprop.metrics": ["__all__"],
@@ -197,7 +198,8 @@ def _constant(value):
     if value is None or isinstance(value, bool | int | float | str):
         return repr(value)
     if isinstance(value, tuple | list | set | frozenset):
-        return f"({', '.join(map(_constant, value))})"
+        constants = map(_constant, value)
+        return f"({', '.join(sorted(constants) if isinstance(value, set | frozenset) else constants)})"
     if inspect.isclass(value) or inspect.isfunction(value):
         return value.__name__
     if type(value).__name__ == "_HAS_DEFAULT_FACTORY_CLASS":

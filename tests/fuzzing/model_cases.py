@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from damages import changed, damaged, dumped, text
+from damages import changed, damaged, dumped, text, value
 
 import fuseprop
 from fuseprop import MLPClassifier, MLPRegressor, ModelFileError
@@ -43,7 +43,9 @@ def make(rng: random.Random, whole: bytes) -> bytes:
     data = data[: max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")]
     if kind < 7:
         about = json.loads(header["__metadata__"]["fuseprop"])
-        for _ in range(rng.randint(1, 3)):
+        if rng.random() < 0.4:
+            damage_a_formula(rng, about)
+        for _ in range(rng.randint(0, 3)):
             changed(rng, about)
         header["__metadata__"]["fuseprop"] = dumped(rng, about)
     elif kind < 9:
@@ -63,11 +65,60 @@ def make(rng: random.Random, whole: bytes) -> bytes:
     return damaged(rng, file, 1) if rng.random() < 0.15 else file
 
 
+def damage_a_formula(rng: random.Random, about: dict) -> None:
+    """Change an activation or the loss: an entry of its formula, what the entries point to, or the rest."""
+    activations = about.get("activations")
+    at = rng.randrange(len(activations)) if activations else 0
+    of_loss = not activations or rng.random() < 0.4
+    kept = about.get("loss") if of_loss else activations[at]
+    if not isinstance(kept, dict):
+        kept = {"name": "own", "slope": ["y", 1.0, ["multiply", 0, 1]]}
+        kept["term" if of_loss else "value"] = ["y" if of_loss else "z", 1.0, ["multiply", 0, 1]]
+    list_of = rng.choice([name for name in ("value", "term", "slope") if name in kept] or ["slope"])
+    entries = kept.setdefault(list_of, [])
+    place = rng.randrange(len(entries) + 1) if isinstance(entries, list) else 0
+    entry = rng.choice(
+        (
+            rng.choice(("x", "y", "z", "t", "tiny", "", "add")),
+            [rng.choice(("add", "where", "tanh", "tiny", "pow", "exec", "number", "__reduce__", ""))]
+            + [rng.choice((0, 1, place, place + 1, -1, 2**70, 0.0, True, "z"))] * rng.randrange(4),
+            rng.choice((0, -0.0, 1e308, 3e38, 10**400, float("nan"), float("inf"), True, None, 1e-320)),
+            [[[]]],
+            {"op": "add"},
+            "<deep>",
+        )
+    )
+    if isinstance(entries, list):
+        kind = rng.randrange(6)
+        if kind == 0:
+            entries.insert(place, entry)
+        elif kind == 1 and entries:
+            entries[min(place, len(entries) - 1)] = entry
+        elif kind == 2 and entries:
+            del entries[min(place, len(entries) - 1)]
+        elif kind == 3:  # each doubles the one before: 2^199 terms when written out
+            entries += [["add", i - 1, i - 1] for i in range(len(entries), rng.choice((150, 200, 201)))]
+        elif kind == 4:
+            kept[list_of] = entries * rng.choice((0, 2, 1000, 100_000))
+        else:
+            kept[list_of] = entry
+    if rng.random() < 0.3:
+        other = rng.choice(
+            ("low", "high", "coding", "link", "metric", "constant", "mean", "name", "text", "x")
+        )
+        kept[other] = value(rng)
+    if of_loss:
+        about["loss"] = kept
+    else:
+        activations[at] = kept
+
+
 def check(path: Path, data: bytes, *, is_whole: bool) -> None:
     """Read a file in both ways; what is read answers, or says that it cannot. Raises ModelFileError."""
     model = fuseprop.load(path, device="cpu")
     assert all(np.isfinite(array).all() for layer in model.network.weights() for array in layer)
     assert len(set(model.feature_names)) == len(model.feature_names)
+    assert all(layer.function.text and repr(layer.function) for layer in model.network.layers)
     rows = np.linspace(-2.0, 2.0, 2 * len(model.feature_names)).reshape(2, -1)
     try:
         made = model.predict(rows)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fuseprop import Dense, Network, gradcheck, mlp
-from fuseprop.formulas.activations import activate, slope
+from fuseprop.formulas.activations import ACTIVATIONS, activate, slope
 from fuseprop.inspection.trace import paths
 
 CASES = {
@@ -107,6 +107,40 @@ def test_the_paths_add_up_to_the_deltas(backend64, loss):
             counts.append(len(ways))
     assert counts == [6] * 4 + [2] * 3 + [1] * 2
     assert trace.paths == 6 * (3 * 4 + 4) + 2 * (4 * 3 + 3) + 3 * 2 + 2
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_is_explained(backend64, name):
+    """With one path to each weight, each line is the whole chain rule: f' of z for gelu, of y for sigmoid."""
+    layers = [Dense(1, 1, name, weights=[[0.7]], bias=[0.1]), Dense(1, 1, name, weights=[[-0.4]])]
+    network = Network(layers, "huber(0.5)", backend=backend64)
+    trace = network.trace([[0.8]], [[2.0]])
+    text = trace.explain()
+    slopes = [float(derivative_at(layer.activation, layer.z[0, 0])) for layer in trace.layers]
+    delta2 = float(trace.output_gradient[0, 0]) * slopes[1]
+    delta1 = delta2 * -0.4 * slopes[0]
+    assert trace.delta[1][0, 0] == pytest.approx(delta2, rel=1e-6)
+    assert trace.delta[0][0, 0] == pytest.approx(delta1, rel=1e-6)
+    found = re.search(r"dL/dw1\.11 = .* = (\S+)$", text, re.MULTILINE)
+    assert float(found[1]) == pytest.approx(delta1 * 0.8, rel=1e-4)
+    assert f"a1.1 = {written_with(name, 'z1.1')} = {trace.a[0][0, 0]:.6g}" in text
+    assert name in network.summary()
+    assert name in network.trace([[0.8], [0.1]], [[2.0], [1.0]]).explain()
+
+
+def derivative_at(name, z):
+    return (activate(name, z + 1e-6) - activate(name, z - 1e-6)) / 2e-6
+
+
+def written_with(name, z):
+    return re.sub(r"\bz\b", z, ACTIVATIONS[name]().text)
+
+
+def test_parameters_are_explained_by_their_numbers(backend64):
+    layers = [Dense(1, 1, "leaky_relu(0.25)", weights=[[2.0]]), Dense(1, 1, "identity", weights=[[1.0]])]
+    text = Network(layers, "mean_absolute_error", backend=backend64).trace([[-1.0]], [[0.0]]).explain()
+    assert "a1.1 = z1.1 where z1.1 > 0, else 0.25 * z1.1 = -0.5" in text
+    assert "f'(z1.1) * x1 = -1 * 1 * 0.25 * -1 = 0.25" in text
 
 
 def test_explain_prints_each_path_as_a_product(backend64):

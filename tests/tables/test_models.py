@@ -157,7 +157,10 @@ def test_what_is_no_setting_and_no_table_is_refused_by_name():
         ({"activation": 3}, "activation 3 is not known. Choose from: identity, sigmoid"),
         ({"activation": [["relu"]]}, r"activation \['relu'\] is not known"),
         ({"activation": {"relu": 1}}, 'activation must be a sequence such as .*"relu".* or one for all'),
-        ({"activation": np.tanh}, "activation must be a name or an Activation, got <ufunc 'tanh'>. Make one of"),
+        (
+            {"activation": np.tanh},
+            "activation must be a name or an Activation, got <ufunc 'tanh'>. Make one of",
+        ),
         ({"activation": "tan", "hidden": ()}, 'activation "tan" is not known'),
         ({"loss": np.sum}, "loss must be a name or a Loss, got <function sum"),
         ({"loss": ["hinge"]}, r"loss \['hinge'\] is not known"),

@@ -12,9 +12,19 @@ from pathlib import Path
 import numpy as np
 
 import fuseprop
-from fuseprop import MLPClassifier, MLPRegressor, Table
+from fuseprop import Activation, Loss, MLPClassifier, MLPRegressor, Table
+from fuseprop.formulas import exp, log1p, maximum, sigmoid, where
 
 QUICK = {"epochs": 3, "test": 0.0, "validation": 0.0, "device": "cpu", "seed": 5}
+
+
+SWISH = Activation("swish", lambda z: z * sigmoid(z), text="z sigmoid(z)")
+BENT = Activation("bent (mine)", lambda z: where(z > 0, z, 0.1 * z), low=-1)
+ASYMMETRIC = Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))
+COUNTS = Loss("log counts", lambda z, t: (z - log1p(t)) ** 2, low=0, metric="d2", constant=0.5)
+LOGISTIC = Loss(
+    "logistic", lambda z, t: log1p(exp(-abs(z))) + maximum(-t * z, 0), link="sigmoid", coding=(-1, 1)
+)
 
 
 def models(X):
@@ -35,6 +45,20 @@ def models(X):
         ("exclusive_texts", np.array(["ä", "b,c", '"q"', "d e"])[count], {"hidden": (4,)}),
         ("exclusive_columns", one_hot, {"task": "exclusive", "hidden": (2,)}),
         ("multi_label", labels, {"task": "multi-label", "activation": "sigmoid", "hidden": (3,)}),
+        (
+            "named",
+            X[:, 0],
+            {"activation": ["gelu", "leaky_relu(0.2)"], "hidden": (3, 2), "loss": "huber(1.35)"},
+        ),
+        ("own", X[:, 0], {"activation": SWISH, "loss": ASYMMETRIC, "dtype": "float64"}),
+        ("own_in_an_interval", count, {"task": "regression", "activation": BENT, "loss": COUNTS}),
+        ("binary_hinge", np.array(["no", "yes"])[count % 2], {"activation": "silu", "loss": "hinge"}),
+        (
+            "exclusive_own",
+            count,
+            {"task": "exclusive", "activation": [SWISH, BENT], "loss": LOGISTIC, "hidden": (3, 3)},
+        ),
+        ("multi_label_hinge", labels, {"task": "multi-label", "loss": "hinge", "activation": BENT}),
     ):
         names = ["length", "width, in cm", "höhe"]
         table = Table.of(X, target, feature_names=names)
@@ -47,6 +71,12 @@ def models(X):
     yield "regressor", MLPRegressor(**common, activation="logistic").fit(rows, X[:, 0])
     yield "regressor_of_two", MLPRegressor(**common).fit(X, X[:, :2])
     yield "regressor_poisson", MLPRegressor(**common, loss="poisson").fit(X, count)
+    yield (
+        "regressor_quantile",
+        MLPRegressor(**common, loss="quantile(0.9)", activation="elu(0.5)").fit(X, count),
+    )
+    yield "regressor_own", MLPRegressor(**common, loss=ASYMMETRIC, activation=SWISH).fit(X, X[:, 0])
+    yield "classifier_own", MLPClassifier(**common, activation=(BENT,)).fit(rows, count % 3)
 
 
 def answers(model, X):

@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__
 from ..backend import AnyBackend, BackendUnavailable, Finding
 from ..backend.registry import BACKEND_OF, installed_backends, load_backend
-from ..formulas.activations import activate
+from ..formulas.activations import ACTIVATIONS, activate
 from ..installing import how_to_install, installed_version
 
 GROUP = "fuseprop.doctor"
@@ -95,7 +95,7 @@ def _miscomputed(backend: AnyBackend) -> str:
     backend.matmul(a, a.T, out=out)
     if not np.allclose(backend.to_host(out), host @ host.T, rtol=1e-4, atol=1e-4):
         return "a matrix product"
-    backend.bias_activation(a, None, "sigmoid", out=out)
+    backend.bias_activation(a, None, ACTIVATIONS["sigmoid"]().formula, out=out)
     if not np.allclose(backend.to_host(out), activate("sigmoid", host), rtol=1e-4):
         return "the sigmoid kernel"
     return ""

@@ -6,7 +6,7 @@ A conversion raises click.BadParameter for a text that it does not accept: exit 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,8 @@ from ..checks.quoting import shown
 from ..checks.settings import positive_integer
 from ..data import DataError, is_file_name
 from ..formulas.activations import as_activation
+from ..formulas.families import Family
+from ..formulas.losses import as_loss
 from ..model.files import SUFFIX
 from ..plots import PlotsUnavailable, check_plot
 from ..storage.atomic import check_place
@@ -92,14 +94,41 @@ def one_of(kind: str, choices: Mapping[str, object]) -> Callable[[str], str]:
 
 
 def activations(text: str) -> tuple[str, ...]:
-    """Return names of activations, separated by commas; a name may be repeated."""
-    names = tuple(name.strip() for name in text.split(","))
+    """Return names of activations, separated by commas outside of parentheses; a name may be repeated."""
+    names = [name.strip() for name in _outside_of_parentheses(text)]
     try:
         for name in names:
             as_activation(name)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
-    return names
+    return tuple(names)
+
+
+def _outside_of_parentheses(text: str) -> Iterator[str]:
+    """Yield the parts of a text between the commas that do not stand in parentheses."""
+    parts, inside = [], 0
+    for part in text.split(","):
+        parts.append(part)
+        inside += part.count("(") - part.count(")")
+        if inside <= 0:
+            yield ",".join(parts)
+            parts, inside = [], 0
+    if parts:
+        yield ",".join(parts)
+
+
+def loss(text: str) -> str:
+    """Return the name of a loss, perhaps with parameters."""
+    try:
+        as_loss(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return text.strip()
+
+
+def usages(families: Mapping[str, Family[Any]]) -> str:
+    """Return the names of formulas for a help text, with their parameters and defaults."""
+    return ", ".join(family.usage for family in families.values())
 
 
 def model_path(text: str) -> Path:

@@ -33,9 +33,9 @@ def predict(
 ) -> None:
     """Predict the target of each row of DATA with the model in the file MODEL.
 
-    Prints CSV: the prediction and, where there are classes, the probability of each. Features are found by
-    their names; other columns, the target's too, are ignored. Warns on standard error where a column is far
-    outside of what the model learned from.
+    Prints CSV: the prediction and, where there are classes, the probability of each; hinge has none. Features
+    are found by their names; other columns, the target's too, are ignored. Warns on standard error where a
+    column is far outside of what the model learned from.
     """
     if json_ and spreadsheet:
         raise click.UsageError("--spreadsheet is about CSV: it does not go with --json.")
@@ -48,7 +48,7 @@ def predict(
             {
                 "task": loaded.task.name,
                 "target": loaded.task.targets,
-                "classes": predictions.labels,
+                "classes": loaded.task.labels,
                 "predictions": predictions.values,
                 "probabilities": predictions.probabilities,
             }

@@ -32,7 +32,9 @@ from .parameters import (
     one_of,
     plot_path,
     sizes,
+    usages,
 )
+from .parameters import loss as loss_named
 from .parameters import target as target_option
 from .training_report import as_json, plan, results
 
@@ -59,9 +61,11 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @click.option(
     "--activation",
     type=activations,
-    help=f"Of the hidden layers, one for all or one each: {', '.join(ACTIVATIONS)}.",
+    help=f"Of the hidden layers, one for all or one each: {usages(ACTIVATIONS)}.",
 )
-@click.option("--loss", type=one_of("loss", LOSSES), help=f"One of {', '.join(LOSSES)}.")
+@click.option(
+    "--loss", type=loss_named, help=f'One of {usages(LOSSES)}. Parameters in parentheses: "huber(1.35)".'
+)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
 @click.option("--momentum", type=click.FloatRange(0, 1, max_open=True))
 @click.option("--weight-decay", type=click.FloatRange(0))

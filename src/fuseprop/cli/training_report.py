@@ -24,7 +24,7 @@ def plan(fitting: Fitting) -> str:
         "for the test": fitting.test,
     }
     rows = ", ".join(f"{len(part) if part else 'none'} {what}" for what, part in parts.items())
-    sizes = [f"{layer.outputs} {layer.activation}" for layer in network.layers]
+    sizes = [f"{layer.outputs} {layer.function}" for layer in network.layers]
     chosen = f"\n          {explain_auto()}" if named_device(s.device, "auto") == "auto" else ""
     return "\n".join(
         [
@@ -32,7 +32,7 @@ def plan(fitting: Fitting) -> str:
             f"{counted(table.X.shape[1], 'feature')}",
             f"task      {task.name}: {listed(task.targets)}{about}",
             f"rows      {rows}",
-            f"network   {network.inputs} -> {' -> '.join(sizes)}; {s.loss}; "
+            f"network   {network.inputs} -> {' -> '.join(sizes)}; {network.loss}; "
             f"{counted(network.stack.parameters.count, 'parameter')}",
             f"training  {counted(s.epochs, 'epoch')}, batch size {s.batch_size}, "
             f"learning rate {s.learning_rate:g}, momentum {s.momentum:g}, weight decay {s.weight_decay:g}, "
@@ -45,7 +45,7 @@ def plan(fitting: Fitting) -> str:
 def results(fitting: Fitting, report: Report, out: Path | None) -> str:
     """Return a table of the scores of each part, a linear model's slopes, the time, and the model's path."""
     metric = report.history.metric
-    names = [name for name in ("loss", metric, "baseline") if name in report.train]
+    names = [name for name in dict.fromkeys(("loss", metric, "baseline")) if name in report.train]
     lines = [f"{'':<12}{''.join(f'{name:>10}' for name in names)}{'rows':>8}"]
     for name, part in fitting.parts():
         scores = report.scores(name)

@@ -18,7 +18,7 @@ from ..callbacks.history import History
 from ..checks.arrays import warn_of_overflow
 from ..checks.quoting import counted
 from ..checks.warning import warn_user
-from ..formulas.losses import as_loss
+from ..formulas.activations import AnyActivation
 from ..layers.dense import Dense
 from ..layers.dropout import Dropout
 from ..layers.parameters import Parameters
@@ -37,7 +37,7 @@ from .lbfgs import fit_lbfgs
 from .monitoring import CallbackSupportMixin, Monitor
 from .observers import HeldOut
 from .optimizer_state import OptimizerState
-from .parameters import CONSTRAINTS, NAMES, STOCHASTIC, hidden_activations, hidden_sizes
+from .parameters import CONSTRAINTS, STOCHASTIC, chosen_activations, hidden_activations, hidden_sizes
 from .rules import StochasticRules
 from .splitting import hold_out
 from .starting import starting_weights
@@ -52,7 +52,7 @@ GROWING = ("loss_curve_", "validation_scores_", "_optimizer")
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """A multilayer perceptron as a scikit-learn estimator.
 
-    A subclass defines `_encode`, `_loss_name`, `_out_activation` and `_score_outputs`, by what y means.
+    A subclass defines `_encode`, `_loss`, `_out_activation` and `_score_outputs`, by what y means.
     """
 
     coefs_: list[HostArray]
@@ -182,10 +182,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.t_ = 0
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._out_activation()
-        hidden = hidden_activations(self.activation, sizes[1:-1])
-        names: list[str] = [*hidden]
-        if not hidden:  # the output layer is then drawn for `activation` itself
-            names = [NAMES[self.activation] if isinstance(self.activation, str) else OUTPUT]
+        # Without a hidden layer the output layer is drawn for `activation` itself.
+        drawn_for = hidden_activations(self.activation, sizes[1:-1]) or chosen_activations(self.activation)
+        names = [activation.name for activation in drawn_for] or [OUTPUT]
         self.coefs_, self.intercepts_ = starting_weights(self._random_state, sizes, names, dtype)
 
     def _begin_curves(self, *, first: bool) -> None:
@@ -223,13 +222,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         shapes = [coef.shape for coef in self.coefs_]
         hidden = hidden_activations(self.activation, [m for _, m in shapes[:-1]])
         rates = [0.0] * len(shapes) if dropout is None else dropout.rates
+        activations: list[AnyActivation] = [*hidden, OUTPUT]
         layers = [
-            Dense(d, m, name, dropout=rate)
-            for (d, m), name, rate in zip(shapes, [*hidden, OUTPUT], rates, strict=True)
+            Dense(d, m, activation, dropout=rate)
+            for (d, m), activation, rate in zip(shapes, activations, rates, strict=True)
         ]
         parameters = Parameters(backend, shapes)
         load_weights(parameters, list(zip(self.coefs_, self.intercepts_, strict=True)))
-        return Stack(layers, as_loss(self._loss_name()), parameters, dropout)
+        return Stack(layers, self._loss(), parameters, dropout)
 
     def _train(
         self,

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from ..backend import HostArray
 from ..checks.settings import is_finite_number
+from ..formulas.losses import AnyLoss, as_loss
 from ..layers.targets import Targets
 from ..training.rows import Rows
 from .arrays import as_kind_of, to_numpy
@@ -34,8 +35,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    activation : str, or one name a hidden layer
-        "identity", "logistic" (or "sigmoid"), "tanh", "relu".
+    activation : str or Activation, or one a hidden layer
+        "identity", "logistic" (or "sigmoid"), "tanh", "relu"; any other of fuseprop by name, such as "gelu"
+        or "leaky_relu(0.2)"; or a `fuseprop.Activation` of one's own.
     learning_rate : "constant" | "invscaling" | "adaptive" | callable
         Also a schedule of `fuseprop.schedules`, or any function of the epoch, counted from 0; then for
         "adam" too, and `learning_rate_init` is not used.
@@ -220,8 +222,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _stratifies(self) -> bool:
         return self._labels.outputs == 1
 
-    def _loss_name(self) -> str:
-        return self._labels.loss
+    def _loss(self) -> AnyLoss:
+        return as_loss(self._labels.loss)
 
     def _out_activation(self) -> str:
         return self._labels.out_activation

@@ -15,19 +15,15 @@ from ..checks.arrays import check_finite
 from .base import BaseMLP
 from .classifier import MLPClassifier
 from .labels import Labels
-from .parameters import NAMES
+from .parameters import chosen_activations, chosen_loss
 from .regressor import MLPRegressor
 
 PRIVATE = ("_no_improvement_count", "_random_state")
 """Private attributes copied beside the fitted ones, so that `warm_start` and `partial_fit` can go on."""
 
-THEIR_NAMES = {"sigmoid": "logistic"} | {name: name for name in NAMES if name != "sigmoid"}
-THEIR_LOSSES = {
-    "squared_error": "squared_error",
-    "half_squared_error": "squared_error",
-    "poisson": "poisson",
-    "half_poisson_deviance": "poisson",
-}
+THEIR_ACTIVATIONS = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
+THEIR_LOSSES = {"half_squared_error": "squared_error", "half_poisson_deviance": "poisson"}
+"""scikit-learn's names by ours."""
 
 
 def from_sklearn(estimator: Any, **parameters: Any) -> BaseMLP:
@@ -66,7 +62,7 @@ def to_sklearn(estimator: BaseMLP) -> Any:
 
     Parameters that scikit-learn does not have (`device`, `dtype`, `class_weight`, `dropout`, `clip_norm`,
     `callbacks`) and the optimizer's moments stay behind, and a schedule becomes "constant". Raises ValueError
-    where scikit-learn has no such network: other losses, several hidden activations.
+    where scikit-learn has no such network: other activations and losses, several hidden activations.
     """
     check_is_fitted(estimator, "coefs_")
     _check_weights(estimator)
@@ -77,11 +73,11 @@ def to_sklearn(estimator: BaseMLP) -> Any:
     if callable(shared["learning_rate"]):
         shared["learning_rate"] = "constant"
     if not is_classifier:
-        shared["loss"] = THEIR_LOSSES.get(estimator.loss)
+        shared["loss"] = THEIR_LOSSES.get(chosen_loss(estimator.loss).name)
         if shared["loss"] is None:
             raise ValueError(
                 f"scikit-learn's MLPRegressor has no loss {estimator.loss!r}. Losses that can be converted: "
-                f"{', '.join(THEIR_LOSSES)}."
+                f"{_listed(THEIR_LOSSES)}."
             )
     theirs.set_params(**shared)
     if is_classifier:
@@ -106,12 +102,22 @@ def _copy_fitted(source: Any, target: Any) -> None:
 
 
 def _their_activation(activation: Any) -> str:
-    names = {activation} if isinstance(activation, str) else set(activation)
+    names = list(dict.fromkeys(each.name for each in chosen_activations(activation)))
     if len(names) > 1:
         raise ValueError(
-            f"scikit-learn's MLP has one activation for all hidden layers, this one has {list(activation)}."
+            f"scikit-learn's MLP has one activation for all hidden layers, this one has {', '.join(names)}."
         )
-    return THEIR_NAMES[names.pop()] if names else "relu"
+    name = names[0] if names else "relu"
+    if name not in THEIR_ACTIVATIONS:
+        raise ValueError(
+            f"scikit-learn's MLP has no activation {name}. Activations that can be converted: "
+            f"{_listed(THEIR_ACTIVATIONS)}."
+        )
+    return THEIR_ACTIVATIONS[name]
+
+
+def _listed(theirs: dict[str, str]) -> str:
+    return ", ".join(dict.fromkeys([*theirs.values(), *theirs]))
 
 
 def _binarizer(labels: Labels) -> LabelBinarizer:

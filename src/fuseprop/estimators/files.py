@@ -11,9 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..backend import HostArray
 from ..checks.quoting import shown
 from ..data.table import numbered
-from ..formulas.losses import as_loss
+from ..data.tasks import Task
+from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..metrics import metric_of_values
-from ..model.configuration import Configuration, seen_entries, seen_in
+from ..model.configuration import Configuration, activations_in, seen_entries, seen_in
 from ..model.files import ModelFileError, read_model, task_in_file, write_model
 from .labels import Kind, Labels
 from .parameters import hidden_activations
@@ -43,24 +44,28 @@ def save(estimator: Any, path: str | Path) -> None:
     is_one_target = k == 1 or not (is_multilabel or labels is None)
     names = getattr(estimator, "feature_names_in_", numbered("x", d))
     hidden = hidden_activations(estimator.activation, [coef.shape[1] for coef in estimator.coefs_[:-1]])
-    numeric = labels is None and as_loss(estimator._loss_name()).link == "identity"
+    loss = estimator._loss()
+    classes = [] if labels is None or is_multilabel else np.asarray(labels.classes).tolist()
+    targets = ["y"] if is_one_target else [f"y{i}" for i in range(k)]
+    task = Task("regression" if labels is None else TASK_OF[labels.kind], tuple(targets), tuple(classes))
+    standardized = task.standardizes(loss)
     write_model(
         path,
         list(zip(estimator.coefs_, estimator.intercepts_, strict=True)),
         Configuration(
-            activations=[*hidden, "identity"],
-            loss=estimator._loss_name(),
-            metric="accuracy" if labels is not None else metric_of_values(as_loss(estimator._loss_name())),
+            activations=[*map(keep_activation, hidden), "identity"],
+            loss=keep_loss(loss),
+            metric="accuracy" if labels is not None else metric_of_values(loss),
             dtype=str(estimator.coefs_[0].dtype),
-            task="regression" if labels is None else TASK_OF[labels.kind],
-            classes=[] if labels is None or is_multilabel else np.asarray(labels.classes).tolist(),
+            task=task.name,
+            classes=classes,
             feature_names=[str(name) for name in names],
             named=hasattr(estimator, "feature_names_in_"),
-            target_names=["y"] if is_one_target else [f"y{i}" for i in range(k)],
+            target_names=targets,
             input_mean=[0.0] * d,
             input_scale=[1.0] * d,
-            target_mean=[0.0] * k if numeric else [],
-            target_scale=[1.0] * k if numeric else [],
+            target_mean=[0.0] * k if standardized else [],
+            target_scale=[1.0] * k if standardized else [],
             **{"raw_inputs": False, **seen_entries(getattr(estimator, "_seen", None))},
         ),
     )
@@ -85,12 +90,14 @@ def load(estimator: Any, path: str | Path) -> Any:
             f"{place}: its standardization makes weights that {c.dtype} cannot hold. Read it by "
             f"fuseprop.load."
         )
-    hidden = c.activations[:-1]
+    *activations, last = activations_in(c)
+    hidden = [each.name if each.is_built_in else each for each in activations]
+    loss = loss_kept(c.loss)
     estimator.set_params(
         hidden_layer_sizes=tuple(len(bias) for bias in intercepts[:-1]),
         activation=hidden[0] if len(set(hidden)) == 1 else (tuple(hidden) or "identity"),
         dtype=c.dtype,
-        **({"loss": c.loss} if is_regression else {}),
+        **({"loss": loss.name if loss.is_built_in else loss} if is_regression else {}),
     )
     estimator.coefs_, estimator.intercepts_ = coefs, intercepts
     estimator.n_features_in_, estimator.n_outputs_ = len(coefs[0]), len(intercepts[-1])
@@ -101,9 +108,9 @@ def load(estimator: Any, path: str | Path) -> Any:
         classes = np.array(c.classes) if c.classes else np.arange(len(intercepts[-1]))
         estimator._labels = Labels(classes, KIND_OF[c.task])
         estimator.classes_ = classes
-    if estimator._loss_name() != c.loss or c.activations[-1] != "identity":
+    if estimator._loss() != loss or last.name != "identity":
         raise ModelFileError(
-            f"{place} holds a {c.task} model with the loss {c.loss} and a last layer of {c.activations[-1]}, "
+            f"{place} holds a {c.task} model with the loss {loss} and a last layer of {last}, "
             f"which the estimators do not have. Read it by fuseprop.load."
         )
     estimator.out_activation_ = estimator._out_activation()

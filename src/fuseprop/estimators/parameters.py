@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import (
@@ -15,16 +15,25 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
-from ..formulas.activations import AnyActivation
-from ..checks.choices import choose
 from ..checks.quoting import counted
-from ..formulas.activations import ACTIVATIONS
+from ..data.tasks import is_for_classes
+from ..formulas.activations import ACTIVATIONS, Activation, AnyActivation, as_activation
+from ..formulas.families import Family, member_named
+from ..formulas.losses import LOSSES, AnyLoss, Loss, SoftmaxCrossEntropy, as_loss
 
 STOCHASTIC = ("sgd", "adam")
 """The solvers that learn from minibatches."""
 
-NAMES: dict[str, str] = {"logistic": "sigmoid"} | {name: name for name in ACTIVATIONS}
+ACTIVATION_NAMES = {"logistic": ACTIVATIONS["sigmoid"], **ACTIVATIONS}
 """The activations by scikit-learn's names and by fuseprop's own."""
+
+LOSS_NAMES = {
+    "squared_error": LOSSES["half_squared_error"],
+    "poisson": LOSSES["half_poisson_deviance"],
+    "absolute_error": LOSSES["mean_absolute_error"],
+    **{name: family for name, family in LOSSES.items() if not is_for_classes(family())},
+}
+"""The losses of numbers by scikit-learn's names and by fuseprop's own."""
 
 
 class Number(Interval):
@@ -35,9 +44,37 @@ class Number(Interval):
         return not isinstance(val, bool) and bool(super().is_satisfied_by(val))
 
 
+class Formula(Options):
+    """A name, a formula of some types, or a family; `chosen_activation` says which names there are."""
+
+    def __init__(self, types: tuple[type, ...], words: str) -> None:
+        super().__init__(str, set())
+        self._types, self._words = types, words
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Return whether this is one."""
+        return isinstance(val, (str, Family, *self._types))
+
+    def __str__(self) -> str:
+        return self._words
+
+
+ACTIVATION = Formula(
+    (Activation,),
+    'a name such as "gelu" or "leaky_relu(0.2)", an Activation such as fuseprop.Activation("mine", lambda z: '
+    "z * sigmoid(z))",
+)
+
+LOSS = Formula(
+    (Loss, SoftmaxCrossEntropy),
+    'a name such as "squared_error" or "huber(1.35)", or a Loss such as fuseprop.Loss("mine", lambda y, t: '
+    "(y - t) ** 2)",
+)
+
+
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Number(Integral, 1, None, closed="left")],
-    "activation": [StrOptions({"identity", "logistic", "tanh", "relu", "sigmoid"}), "array-like"],
+    "activation": [ACTIVATION, "array-like"],
     "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
     "alpha": [Number(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
@@ -86,16 +123,58 @@ def hidden_sizes(sizes: Any) -> list[int]:
     return [int(size) for size in listed]
 
 
-def hidden_activations(activation: str | Sequence[str], hidden: Sequence[int]) -> list[str]:
-    """Return fuseprop's name of each hidden layer's activation.
+def chosen_activation(given: AnyActivation) -> Activation:
+    """Return an activation from scikit-learn's name of it, from ours, or as an object.
 
-    Raises ValueError for another number of names than there are hidden layers, and for unknown names.
+    Raises InvalidParameterError, a ValueError, for anything else.
     """
-    names = [activation] * len(hidden) if isinstance(activation, str) else list(activation)
-    if len(names) != len(hidden):
+    try:
+        if isinstance(given, str) and given != "step":
+            return member_named("activation", given, ACTIVATION_NAMES)
+        return as_activation(given)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(str(error)) from None
+
+
+def chosen_activations(given: AnyActivation | Sequence[AnyActivation]) -> list[Activation]:
+    """Return the one activation for all layers, or one of each, that a parameter holds. Raises as for one."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        return [chosen_activation(given)]
+    return [chosen_activation(each) for each in given]
+
+
+def hidden_activations(
+    given: AnyActivation | Sequence[AnyActivation], hidden: Sequence[int]
+) -> list[Activation]:
+    """Return the activation of each hidden layer.
+
+    Raises ValueError for another number of them than there are hidden layers, and for unknown names.
+    """
+    activations = chosen_activations(given)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        activations *= len(hidden)
+    if len(activations) != len(hidden):
         raise ValueError(
-            f"activation has {counted(len(names), 'entry', 'entries')} for "
+            f"activation has {counted(len(activations), 'entry', 'entries')} for "
             f"{counted(len(hidden), 'hidden layer')} "
             f"(hidden_layer_sizes={tuple(hidden)}); give one name or exactly {len(hidden)}."
         )
-    return [choose("activation", name, NAMES) for name in names]
+    return activations
+
+
+def chosen_loss(given: str | AnyLoss | Family[AnyLoss]) -> AnyLoss:
+    """Return a loss of numbers from scikit-learn's name of it, from ours, or as an object.
+
+    Raises InvalidParameterError, a ValueError, for anything else, and for a loss of classes.
+    """
+    try:
+        is_ours = not isinstance(given, str) or given.partition("(")[0].strip() in LOSSES
+        loss = as_loss(given) if is_ours else member_named("loss", given, LOSS_NAMES)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(str(error)) from None
+    if is_for_classes(loss):
+        raise InvalidParameterError(
+            f"loss {loss} is one of classes, but a regressor learns numbers. Take MLPClassifier for classes, "
+            f'or another loss, such as "squared_error" or "huber".'
+        )
+    return loss

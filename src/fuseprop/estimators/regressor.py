@@ -7,28 +7,24 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import assert_all_finite
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ..backend import HostArray
 from ..checks.arrays import check_range
-from ..formulas.losses import LOSSES, as_loss
+from ..formulas.activations import activate
+from ..formulas.losses import AnyLoss
 from ..layers.targets import Targets
 from ..training.rows import Rows
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
 from .checking import Checked, check_numeric
 from .monitoring import with_callbacks
-from .parameters import CONSTRAINTS
+from .parameters import CONSTRAINTS, LOSS, chosen_loss
 from .plain import plain
 from .reported import r_squared
 
-OF_LOSS = {
-    "squared_error": "half_squared_error",
-    "poisson": "half_poisson_deviance",
-    "absolute_error": "mean_absolute_error",
-} | {name: name for name in LOSSES if as_loss(name).link in ("identity", "exponential")}
-"""fuseprop's losses by scikit-learn's names and by their own."""
+OUT_ACTIVATIONS = {"identity": "identity", "exponential": "exp", "sigmoid": "logistic"}
+"""The output activation, by scikit-learn's names, of each link of a loss."""
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -41,14 +37,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : str
+    loss : str or Loss
         "squared_error" and "poisson", which are half the squared error and half the Poisson deviance, as in
-        scikit-learn; "absolute_error"; or a loss of fuseprop by its own name, such as "mean_squared_error".
+        scikit-learn; "absolute_error"; a loss of fuseprop by its own name, such as "log_cosh", "huber(1.35)"
+        or "quantile(0.9)"; or a `fuseprop.Loss` of one's own.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
-        "loss": [StrOptions(set(OF_LOSS))],
+        "loss": [LOSS],
     }
     _y_is_numeric = True
     _metric_name = "r2"
@@ -130,17 +127,26 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y = data.y.reshape(len(data.y), -1)
         assert_all_finite(y, input_name="y")
         check_range("y", y, data.dtype)
-        if as_loss(self._loss_name()).link == "exponential" and (y < 0).any():
-            raise ValueError(f"loss={self.loss!r} needs y of at least 0, such as counts, got {y.min():g}.")
+        loss = self._loss()
+        if (y < loss.low).any() or (y > loss.high).any():
+            needed = f"of at least {loss.low:g}" if loss.high == np.inf else f"of at most {loss.high:g}"
+            if -np.inf < loss.low and loss.high < np.inf:
+                needed = f"from {loss.low:g} to {loss.high:g}"
+            such = ", such as counts" if (loss.low, loss.high) == (0, np.inf) else ""
+            given = self.loss if isinstance(self.loss, str) else loss.name
+            got = y.min() if (y < loss.low).any() else y.max()
+            raise ValueError(f"loss={given!r} needs y {needed}{such}, got {got:g}.")
         return Targets(y, None)
 
-    def _loss_name(self) -> str:
-        return OF_LOSS[self.loss]
+    def _loss(self) -> AnyLoss:
+        return chosen_loss(self.loss)
 
     def _out_activation(self) -> str:
-        return "exp" if as_loss(self._loss_name()).link == "exponential" else "identity"
+        return OUT_ACTIVATIONS[self._loss().link]
 
     def _score_outputs(self, outputs: HostArray, rows: Rows) -> float:
         with np.errstate(over="ignore"):
             predictions = np.exp(outputs) if self.out_activation_ == "exp" else outputs
+            if self.out_activation_ == "logistic":
+                predictions = activate("sigmoid", outputs)
         return r_squared(predictions, rows.own_targets, rows.own_weights)

@@ -36,7 +36,7 @@ class Reported:
         loss, k = stack.loss.name, stack.layers[-1].outputs
         if loss == "half_squared_error":
             return cls(scale=1.0 / k)
-        if stack.loss.link in ("softmax", "sigmoid"):
+        if loss in ("softmax_cross_entropy", "sigmoid_cross_entropy"):
             eps = float(np.finfo(stack.parameters.backend.dtype).eps)
             bounds = (-float(np.log1p(-eps)), -float(np.log(eps)))
             return cls(bounds=bounds, by_output=stack.loss.link == "sigmoid" and k > 1)

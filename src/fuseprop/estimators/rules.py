@@ -133,8 +133,9 @@ class StochasticRules:
         estimator = self._estimator
         if self._validation is not None:
             self._score = estimator._score_outputs(self._validation.outputs, self._validation.rows)
-            # Training reports D^2, so validation does too; scikit-learn's score is R^2 for every loss.
-            metric = self._validation.score if history.metric == "d2" else self._score
+            # Validation reports the metric that training does; scikit-learn's score is R^2 for every loss.
+            is_score = history.metric in ("r2", "accuracy")
+            metric = self._score if is_score else self._validation.score
             history.validation_metric.append(metric)
         self._verbose.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         if not np.isfinite(history.weight_norms[-1]).all() and not self._stack.parameters.are_finite():

@@ -140,6 +140,9 @@ class Family(Generic[Member]):
             self.text,
         )
 
+    def __str__(self) -> str:
+        return self.name
+
     def __repr__(self) -> str:
         return f"<{self.usage}: {self.text}>"
 

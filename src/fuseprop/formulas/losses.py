@@ -40,6 +40,7 @@ from .activations import sigmoid, tanh
 from .families import Family, Parameter, member_named
 from .tracing import (
     check_coding,
+    check_is_squared,
     check_loss_formula,
     check_name,
     check_text,
@@ -211,6 +212,8 @@ class Loss:
                 f'constant must be "mean" or a quantile between 0 and 1, got {quoted(quantile)}.'
             )
         check_loss_formula(self.name, self.formula, self.low, self.high)
+        if self.metric == "r2":
+            check_is_squared(self.name, self.formula)
 
     @cached_property
     def formula(self) -> LossFormula:

@@ -171,6 +171,20 @@ def check_loss_formula(name: str, formula: LossFormula, low: float, high: float)
         _check_slope(f"loss {quoted(name)} with the target {t:g}", "y", value, slope, POINTS)
 
 
+def check_is_squared(name: str, formula: LossFormula) -> None:
+    """Raise ValueError unless the loss is c (y - t)^2, of which R^2 is computed."""
+    y, t = POINTS[:, None], POINTS[None, ::3]
+    with np.errstate(all="ignore"):
+        of_one = evaluate(formula.term, {"y": np.float64(1.0), "t": np.float64(0.0)})
+        terms = evaluate(formula.term, {"y": y, "t": t})
+        is_squared = of_one > 0 and np.allclose(terms, of_one * (y - t) ** 2, rtol=1e-9)
+    if not is_squared:
+        raise ValueError(
+            f'loss {quoted(name)} is no squared error, and "r2" is computed of those alone. Use the metric '
+            f'"d2" or "loss".'
+        )
+
+
 def check_coding(what: str, name: str, low: object, high: object) -> None:
     """Raise ValueError unless low and high are finite numbers in this order."""
     if not (is_finite_number(low) and is_finite_number(high) and low < high):  # type: ignore[operator]

@@ -222,7 +222,8 @@ def paths(trace: Trace, number: int, unit: int) -> Iterator[Factors]:
 def layer_table(trace: Trace) -> str:
     """Return a line a layer: how large its sums, outputs, deltas and gradients are."""
     rows = len(trace.target)
-    header = f"{'layer':<7}{'inputs':>7}{'units':>7}  {'f':<10}"
+    width = max(10, *(len(layer.activation) for layer in trace.layers))
+    header = f"{'layer':<7}{'inputs':>7}{'units':>7}  {'f':<{width}}"
     header += "".join(f"{name:>12}" for name in ("mean |z|", "mean |a|", "||delta||", "||dW||", "||db||"))
     lines = [f"{trace.loss_name} over {rows} row{'s' * (rows != 1)}: L = {trace.loss:.6g}", header]
     for number, layer in enumerate(trace.layers, 1):
@@ -233,7 +234,7 @@ def layer_table(trace: Trace) -> str:
         ]
         d, m = layer.weights.shape
         lines.append(
-            f"{number:<7}{d:>7}{m:>7}  {layer.activation:<10}" + "".join(f"{n:>12.4g}" for n in numbers)
+            f"{number:<7}{d:>7}{m:>7}  {layer.activation:<{width}}" + "".join(f"{n:>12.4g}" for n in numbers)
         )
     return "\n".join(lines)
 

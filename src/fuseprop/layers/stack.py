@@ -82,9 +82,10 @@ class Stack:
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""
-        lines = [f"{'layer':<7}{'inputs':>8}{'outputs':>9}  {'activation':<12}{'parameters':>12}"]
+        width = max(12, *(len(layer.function.name) for layer in self.layers))
+        lines = [f"{'layer':<7}{'inputs':>8}{'outputs':>9}  {'activation':<{width}}{'parameters':>12}"]
         lines += [
-            f"{i:<7}{layer.inputs:>8}{layer.outputs:>9}  {layer.function.name:<12}{layer.parameters:>12,}"
+            f"{i:<7}{layer.inputs:>8}{layer.outputs:>9}  {layer.function!s:<{width}}{layer.parameters:>12,}"
             for i, layer in enumerate(self.layers, 1)
         ]
         backend = self.parameters.backend

@@ -283,7 +283,7 @@ class Model:
                     Dense(
                         weights.shape[0],
                         weights.shape[1],
-                        activation,
+                        activation.name if activation.is_built_in else activation,
                         weights=weights,
                         bias=bias,
                     )
