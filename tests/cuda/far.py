@@ -59,10 +59,10 @@ class FarDevice(HostDevice):
     def download(self, array):
         return on_host(array)[self.head if len(array) > self.head else 0 :].copy()
 
-    def run(self, name, grid, block, arguments):
-        self.launched.append(name)
+    def run(self, kernel, grid, arguments):
+        self.launched.append(kernel.expression)
         values = [np.uintp(a.data.ptr) if isinstance(a, self.array_type) else a for a in arguments]
-        self._kernels.run_ends(name, grid, block, values)
+        self._kernels.run_ends(kernel, grid, values)
 
 
 class FarBackend(HostRunBackend):

@@ -35,12 +35,12 @@ class Measurement(Comparison):
         self._settled = False
         run = ours._device.run
 
-        def noting(name, *arguments):
+        def noting(kernel, *arguments):
             if self._settled:
                 self._launched.clear()
             self._settled = False
-            self._launched.append(name)
-            run(name, *arguments)
+            self._launched.append(kernel.expression)
+            run(kernel, *arguments)
 
         ours._device.run = noting
 
