@@ -34,9 +34,9 @@ FILE = Path(__file__).parent / "kernels" / "formulas.cuh"
 HEADER = """\
 // The formulas of fuseprop.formulas, one struct each: written by fuseprop_cupy/formulas.py, not by hand.
 //
-// An activation has value(z) = f(z), and slope = f', of the output y = f(z) or, where KEEPS_SUM holds, of z. A loss
-// has at(y, t), an output's term and its slope. A rule of an update has step(w, g, moments, settings), which returns
-// the new w and changes the moments.
+// An activation has value(z) = f(z) and slope = f', of the output y = f(z) or, where KEEPS_SUM holds, of z. A
+// loss has at(y, t), an output's term and its slope. A rule has step(w, g, moments, settings) of an update: it
+// changes the moments and returns the new w.
 #ifndef FUSEPROP_FORMULAS_CUH
 #define FUSEPROP_FORMULAS_CUH
 

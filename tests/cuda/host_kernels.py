@@ -28,9 +28,9 @@ def every_kernel():
 class HostKernels:
     """Kernels as functions on host memory.
 
-    The C++ compiler checks each kernel's parameters: they must be exactly those of the function. With the text
-    of one file `changed`, the kernels that it defines are built from that, and the others are as they are.
-    Those of a formula that is not listed are built when they are first launched.
+    The C++ compiler checks each kernel's parameters: they must be exactly those of the function. With the
+    text of one file `changed`, the kernels that it defines are built from that, and the others are as they
+    are. Those of a formula that is not listed are built when they are first launched.
     """
 
     def __init__(self, listed, changed=None, flags=STRICT):
@@ -49,6 +49,7 @@ class HostKernels:
 
         arguments are NumPy scalars; spans the memory of all arrays among them.
         """
+        name = kernel.expression
         views = [view_of(span) for span in spans if span.written]
         before = [view.copy() for view in views]
         self._launch(kernel, grid, arguments, descending=True)
@@ -58,7 +59,7 @@ class HostKernels:
         self._launch(kernel, grid, arguments, descending=False)
         for view, other in zip(views, backwards, strict=True):
             assert np.array_equal(view, other), (
-                f"{kernel.expression}: the result depends on the order of threads; do they wait for each other?"
+                f"{name}: the result depends on the order of threads; do they wait for each other?"
             )
 
     def run_ends(self, kernel, grid, arguments):

@@ -8,7 +8,7 @@ from fuseprop_cupy.device import kernel_list
 from fuseprop_cupy.formulas import functor
 
 from fuseprop.backend import UpdateFormula, variable
-from fuseprop.formulas import Activation, Loss, huber, leaky_relu, log1p, exp, maximum, sqrt, tanh, where
+from fuseprop.formulas import Activation, Loss, exp, huber, leaky_relu, log1p, maximum, sqrt, tanh, where
 
 ACTIVATIONS = {
     "mish": Activation("mish", lambda z: z * tanh(maximum(z, 0) + log1p(exp(-abs(z))))),
@@ -51,7 +51,7 @@ def text(functors=FUNCTORS):
 
 
 def kernels(dtype):
-    """Return all kernels of a backend by name: those without a formula, of the built-in ones, and of these."""
+    """Return all kernels of a backend by name, with the built-in formulas and these."""
     return kernel_list.kernels(dtype) | kernel_list.kernels(dtype, FUNCTORS)
 
 

@@ -25,9 +25,8 @@ from .shapes import Array
 from .staging import Staging
 from .streams import Streams
 
-
 MOST_MODULES = 256
-"""The most formulas whose compiled kernels are kept: a search over a parameter must not keep all it has tried."""
+"""The most formulas whose kernels are kept: a search over a parameter must not keep all that it has tried."""
 
 
 class Device:

@@ -1,10 +1,10 @@
 """The CUDA kernels in kernels/*.cu, as their declarations have them, and how they are compiled.
 
-The declaration of a `__global__` function says all that a launch must know: its parameters with their types, an
-`/* or null */` behind each pointer that may be null, and in `__launch_bounds__` the shape of a block. The names
-of its template parameters say for what it is compiled: T is the backend's dtype, Element that or int64, and
-Activation, Loss and Rule are structs of formulas. `Launch` checks arguments against these, and the tests compile,
-run and compare each kernel.
+The declaration of a `__global__` function says all that a launch must know: its parameters with their types,
+an `/* or null */` behind each pointer that may be null, and in `__launch_bounds__` the shape of a block. The
+names of its template parameters say for what it is compiled: T is the backend's dtype, Element that or int64,
+and Activation, Loss and Rule are structs of formulas. `Launch` checks arguments against these, and the tests
+compile, run and compare each kernel.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Operations(ArrayOperations):
         launches[name](blocks, *arguments)
 
     def _launches_of(self, formula: Formula | None = None) -> dict[str, Launch]:
-        """Return the launches for a formula by the kernels' names, or those without one by their C++ names."""
+        """Return the launches for a formula by their names, or those without one by their C++ names."""
         functors = () if formula is None else (functor(formula),)
         return {
             expression if formula is None else kernel.name: Launch(kernel, self._device)
