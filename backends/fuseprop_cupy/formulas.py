@@ -35,8 +35,8 @@ HEADER = """\
 // The formulas of fuseprop.formulas, one struct each: written by fuseprop_cupy/formulas.py, not by hand.
 //
 // An activation has value(z) = f(z) and slope = f', of the output y = f(z) or, where KEEPS_SUM holds, of z. A
-// loss has at(y, t), an output's term and its slope. A rule has step(w, g, moments, settings) of an update: it
-// changes the moments and returns the new w.
+// loss has at(y, t): an output's term and its slope. A rule has step(w, g, moments, settings), which changes
+// the moments and returns the new w.
 #ifndef FUSEPROP_FORMULAS_CUH
 #define FUSEPROP_FORMULAS_CUH
 

@@ -6,8 +6,8 @@ appends to FILE, for each dtype, whether steps are captured on this machine's GP
 the errors so far, as JSON lines: {"dtype": d, "captured": yes or no, "said": why} and {"dtype": d, "errors":
 {...}, "done": yes or no}.
 
-In eps, |a - b| / max(1, |b|), against NumPy in float64, and for formulas and softmax against a higher precision
-too. In ulp, which means something only where nothing cancels, for sigmoid and tanh.
+In eps, |a - b| / max(1, |b|), against NumPy in float64, and for formulas and softmax against a higher
+precision too. In ulp, which means something only where nothing cancels, for sigmoid and tanh.
 """
 
 import sys

@@ -23,8 +23,8 @@ loss_of_rows(const T* output, const T* bias /* or null */, const T* target, cons
     const Scores<T> y{output + row * columns, bias};
     const T* t = target + row * columns;
     T* g = gradient + row * columns;
-    const T weight = row_weights[row];
     if (hits) asked.keep(y, t, row, start + row, columns, lanes);
+    const T weight = row_weights[row];  // read before the hits, it spills registers for sm_120
     T sum = 0;
     in_flight<LOADS<T>>(
         lane_of(lanes), columns, lanes, [&](long long j) { return Pair<T>{y[j], t[j]}; },
