@@ -46,7 +46,7 @@ MISTAKES = {
             "KEEPS_SUM = false",
             *("executed", PARITY),
         ),
-        "a slope of the term's other variable": (
+        "an error of the other sign": (
             "const T v0 = y - t;",
             "const T v0 = t - y;",
             "executed",
@@ -63,7 +63,7 @@ MISTAKES = {
         "a share in double": ("(T(1) - b1) * g", "(1.0 - b1) * g", "compiled", DOUBLE),
     },
     "own.cuh": {
-        "a slope of the other side": ("y > t ?", "y < t ?", "executed", PARITY),
+        "a term of the other side": ("T(y > t)", "T(t > y)", "executed", PARITY),
         "an asymmetry that is none": ("T(3) * ", "", "executed", PARITY),
         "another constant": ("T(0.2)", "T(0.3)", "executed", PARITY),
         "a constant in double": ("T(1.35)", "1.35", "compiled", DOUBLE),
@@ -306,12 +306,7 @@ MISTAKES = {
             "executed",
             PARITY,
         ),
-        "another moment's row": (
-            "item.moments[m] = moments[m * size",
-            "item.moments[m] = moments[0 * size",
-            "executed",
-            PARITY,
-        ),
+        "another moment's row": ("= moments[m * size + i];", "= moments[i];", "executed", PARITY),
         "a norm without its root": ("sqrt(sum_of_blocks(", "(sum_of_blocks(", "executed", PARITY),
         "a part left out": ("slice < slices;", "slice < slices - 1;", "executed", PARITY),
         "a part's place in 32 bits": (

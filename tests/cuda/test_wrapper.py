@@ -162,7 +162,7 @@ def test_a_wrong_number_of_arguments_is_refused(float32):
 
 def test_numbers_are_cast_to_the_parameters_types(float32, monkeypatch):
     seen = []
-    monkeypatch.setattr(float32._device, "run", lambda name, grid, block, arguments: seen.extend(arguments))
+    monkeypatch.setattr(float32._device, "run", lambda kernel, grid, arguments: seen.extend(arguments))
     y, rows = matrix(float32, 4, 3), matrix(float32, 4)
     float32.loss_of_rows(y, y, rows, HUBER, np.float64(1) / 3, losses=rows, gradient=matrix(float32, 4, 3))
     numbers = [argument for argument in seen if not isinstance(argument, cupy.ndarray | np.uintp)]
