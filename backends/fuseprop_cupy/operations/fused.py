@@ -60,12 +60,12 @@ class FusedOperations(RowReductionOperations, UpdateOperations):
             thresholds = metric.operands[2:]
         extras = LossExtras(bias, cursor, hits, classes, thresholds)
         options = {**loss.options, "losses": losses, "extras": extras}
-        getattr(self, loss.operation)(*loss.operands, **options)
+        getattr(self, f"_{loss.operation}")(*loss.operands, **options)
 
     def update_and_advance(self, update: Call, cursor: Array, by: int) -> None:
         """Update the parameters, and advance the cursor."""
         expect((1,), cursor=cursor)
-        self.update(*update.operands, **update.options, advance=(cursor, by))
+        self._update(*update.operands, **update.options, advance=(cursor, by))
 
 
 TAKE_BATCH = Access.of(FusedOperations.take_batch, reads="order cursor sources", writes="outs")

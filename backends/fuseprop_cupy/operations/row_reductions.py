@@ -53,6 +53,24 @@ class RowReductionOperations(Operations):
         *,
         losses: Array,
         gradient: Array,
+    ) -> None:
+        self._loss_of_rows(output, target, row_weights, loss, factor, losses=losses, gradient=gradient)
+
+    def softmax_cross_entropy(
+        self, logits: Array, labels: Array, row_weights: Array, *, losses: Array, gradient: Array
+    ) -> None:
+        self._softmax_cross_entropy(logits, labels, row_weights, losses=losses, gradient=gradient)
+
+    def _loss_of_rows(
+        self,
+        output: Array,
+        target: Array,
+        row_weights: Array,
+        loss: LossFormula,
+        factor: float,
+        *,
+        losses: Array,
+        gradient: Array,
         extras: LossExtras | None = None,
     ) -> None:
         expect(output.shape, target=target)
@@ -65,7 +83,7 @@ class RowReductionOperations(Operations):
             "loss_of_rows", loss, blocks_for(n, lanes), *arrays, *hits, extras.cursor, n, k, lanes
         )
 
-    def softmax_cross_entropy(
+    def _softmax_cross_entropy(
         self,
         logits: Array,
         labels: Array,

@@ -61,8 +61,21 @@ class UpdateOperations(Operations):
         formula: UpdateFormula,
         *,
         decay_ranges: Sequence[tuple[int, int]],
+    ) -> None:
+        self._update(values, gradients, moments, settings, formula, decay_ranges=decay_ranges)
+
+    def _update(
+        self,
+        values: Array,
+        gradients: Array,
+        moments: Array,
+        settings: Array,
+        formula: UpdateFormula,
+        *,
+        decay_ranges: Sequence[tuple[int, int]],
         advance: Advance = (None, 0),
     ) -> None:
+        """Update the parameters, and a cursor if there is one."""
         (size,) = values.shape
         expect((size,), gradients=gradients)
         expect((len(formula.moments), size), moments=moments)
