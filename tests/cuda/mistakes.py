@@ -12,7 +12,6 @@ PARITY = "times the parity bound|not equal"
 NEVER = "never come"
 EPS = "eps"
 ULP = "ulp"
-NAN = "nan|NaN|not equal|times the parity bound"
 DOUBLE = "double"
 TYPE = "no matches converting function|cannot convert"
 NARROW = "may change value"
@@ -22,8 +21,6 @@ BEYOND = "heap-buffer-overflow"
 MISTAKES = {
     "scalars.cuh": {
         "a logarithm of 0": ("return 1.17549435e-38f", "return 0", "executed", PARITY),
-        "a sign in double": ("x > T(0) ? T(1) :", "x > T(0) ? 1.0 :", "compiled", DOUBLE),
-        "NaN lost by the smaller one": ("a < b || a != a ? a : b", "a < b ? a : b", "executed", NAN),
         "no sign at a target that is met": ("x < T(0) ? T(-1) : x;", "T(-1);", "executed", PARITY),
         "swapped operands": ("a > b || a != a ? a : b", "a > b || a != a ? b : a", "executed", PARITY),
     },
@@ -33,9 +30,9 @@ MISTAKES = {
             "return (T(1) + tanh(z / 2)) / 2 + 0 * v0;",
             *("executed", ULP),
         ),
-        "a cross-entropy that cancels": (
+        "a cross-entropy that overflows": (
             "log1p(v0) + (v1 - t) * y",
-            "log1p(v0) + v1 * y - t * y",
+            "log(exp(y) + T(1)) - t * y",
             *("executed", EPS),
         ),
         "a Poisson deviance that cancels": ("T(1) >= fabs(v0) ?", "T(0) >= fabs(v0) ?", "executed", EPS),
@@ -66,7 +63,7 @@ MISTAKES = {
         "a term of the other side": ("T(y > t)", "T(t > y)", "executed", PARITY),
         "an asymmetry that is none": ("T(3) * ", "", "executed", PARITY),
         "another constant": ("T(0.2)", "T(0.3)", "executed", PARITY),
-        "a constant in double": ("T(1.35)", "1.35", "compiled", DOUBLE),
+        "a constant in double": ("T(0.5) * v2", "0.5 * v2", "compiled", DOUBLE),
         "a moment left as it was": ("    moments[0] = v0;\n", "", "executed", PARITY),
     },
     "dropout.cu": {
@@ -332,7 +329,7 @@ MISTAKES = {
             "threadIdx.x == 0",
             *("executed", PARITY),
         ),
-        "decay in double": ("added + decay * w", "added + 1.0 * decay * w", "compiled", DOUBLE),
+        "decay in double": ("added + decay * w", "T(added + 1.0 * decay * w)", "compiled", DOUBLE),
         "a range read beyond the table": (
             "at < count && i >= table[2 * at + 1]",
             "count && i >= table[2 * at + 1] && at < count",
