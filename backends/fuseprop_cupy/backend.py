@@ -50,7 +50,7 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     """
 
     name = "cupy"
-    protocol_version = 1
+    protocol_version = 2
     chunk_bytes = 64 << 20
 
     def __init__(

@@ -3,23 +3,37 @@
 from itertools import product
 
 import numpy as np
+import own
 from fuseprop_cupy.replay.fusion import fuse
 from fuseprop_cupy.replay.plan import plan
 from fuseprop_numpy import NumpyBackend
 
-from fuseprop.backend import INTEGER, replay_by_calling
+from fuseprop import formulas
+from fuseprop.backend import IDENTITY, INTEGER, evaluate, replay_by_calling
 from fuseprop.backend.recording import record
 from fuseprop.testing import assert_parity
 
-ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu"]
-LOSSES = {
-    "squared_error": (1 / 3,),
-    "absolute_error": (1 / 3,),
-    "sigmoid_cross_entropy": (),
-    "half_poisson_deviance": (),
-    "softmax_cross_entropy": (),
+ACTIVATIONS = {
+    name: made.formula
+    for name, made in (
+        *((name, family()) for name, family in formulas.ACTIVATIONS.items()),
+        *own.ACTIVATIONS.items(),
+    )
 }
-"""Each with the numbers that it takes."""
+"""The formulas of all built-in activations and of some of a user's own, by name."""
+
+SOFTMAX = "softmax_cross_entropy"
+
+LOSSES = {**{name: family() for name, family in formulas.LOSSES.items()}, **own.LOSSES}
+"""All losses, likewise; one has no formula."""
+
+ELEMENTWISE = {name: loss for name, loss in LOSSES.items() if name != SOFTMAX}
+
+UPDATES = formulas.UPDATES | own.UPDATES
+"""The formulas of all updates, likewise."""
+
+SETTINGS = {"a": 0.1, "mu": 0.9, "b1": 0.9, "b2": 0.99, "epsilon": 0.05, "b": 0.9}
+"""A value for each setting of an update, by name."""
 
 METRICS = [None, "argmax_equals", "threshold_equals"]
 
@@ -102,14 +116,15 @@ class Comparison:
         """Products, activations forward and backward."""
         self("matmul", {"a": rng.normal(size=(n, k)), "b": rng.normal(size=(k, 2))}, {"out": (n, 2)})
         self("matmul", {"a": rng.normal(size=(1, n)), "b": rng.normal(size=(n, 1))}, {"out": (1, 1)})
-        for activation in ACTIVATIONS:
+        for i, formula in enumerate(ACTIVATIONS.values()):
             z, bias = rng.normal(size=(n, k), scale=4), rng.normal(size=k)
-            self("bias_activation", {"z": z, "bias": bias}, {"out": (n, k)}, activation)
-            self("bias_activation", {"z": z, "bias": bias}, {"out": "z"}, activation)
-            outputs = np.clip(z, 0, 1) if activation == "relu" else np.tanh(z)
-            inputs = {"gradient": rng.normal(size=(n, k)), "output": outputs}
-            for out in ((n, k), "gradient"):
-                self("activation_backward", inputs, {"out": out, "bias_gradient": (k,)}, activation)
+            gradient, point = rng.normal(size=(n, k)), point_of(formula, z)
+            for in_place in (False, True) if formula.is_identity else (bool(i % 2),):
+                kept = {"kept": (n, k)} if in_place or formula.slope_of == "z" else {}
+                out = {"out": "z" if in_place else (n, k), **kept}
+                self("bias_activation", {"z": z, "bias": bias}, out, formula)
+                out = {"out": "gradient" if in_place else (n, k), "bias_gradient": (k,)}
+                self("activation_backward", {"gradient": gradient, "point": point}, out, formula)
 
     def dropout(self, n, k, rng):
         """The same masks, to the last element."""
@@ -134,16 +149,13 @@ class Comparison:
         weights, labels = rng.uniform(size=n) / n, rng.integers(0, k, n)
         rows, whole = (n,), (n, k)
         out = {"losses": rows, "gradient": whole}
-        values = {"output": z, "target": t, "row_weights": weights}
-        self("squared_error", values, out, 1 / 3)
-        self("absolute_error", values, out, 1 / 3)
-        self("absolute_error", {**values, "target": z}, out, 1 / 3)
-        self("sigmoid_cross_entropy", values, out)
+        for name, loss in ELEMENTWISE.items():
+            output, target = outputs_and_targets(loss, z, rng)
+            values = {"output": output, "target": target, "row_weights": weights}
+            self("loss_of_rows", values, out, loss.formula, 1 / 3)
+            if name == "mean_absolute_error":
+                self("loss_of_rows", {**values, "target": output}, out, loss.formula, 1 / 3)
         self("softmax_cross_entropy", {"logits": z, "labels": labels, "row_weights": weights}, out)
-        means = {"logits": z / 4, "target": np.round(3 * t) * np.exp(z / 4 - rng.normal(size=(n, k)))}
-        self("half_poisson_deviance", {**means, "row_weights": weights}, out)
-        self("exponential", {"logits": z}, {"out": whole})
-        self("exponential", {"logits": z}, {"out": "logits"})
         self("softmax", {"logits": z}, {"out": whole})
         self("softmax", {"logits": z}, {"out": "logits"})
         self("argmax_equals", {"scores": np.round(z), "labels": labels}, {"out": rows})
@@ -155,11 +167,12 @@ class Comparison:
         z, t = rng.normal(size=(n, k), scale=4), rng.uniform(size=(n, k))
         inputs = {"z": np.round(z), "t": np.round(4 * t) / 4, "weights": rng.uniform(size=n) / n}
         labels, bias = rng.integers(0, k, n), rng.integers(-2, 3, k).astype(np.float64)
-        for loss, factor in LOSSES.items():
-            metrics = METRICS if loss != "softmax_cross_entropy" else METRICS[:2]
-            for metric, added in product(metrics, (None, bias)):
+        for i, (name, loss) in enumerate(LOSSES.items()):
+            cases = list(product(METRICS if name != SOFTMAX else METRICS[:2], (None, bias)))
+            all_of_them = name in (SOFTMAX, "mean_squared_error")
+            for metric, added in cases if all_of_them else [cases[i % len(cases)]]:
                 found = [
-                    self.kept(backend, inputs, labels, loss, factor, metric, added)
+                    self.kept(backend, inputs, labels, loss, metric, added)
                     for backend in (self.ours, self.numpy)
                 ]
                 for ours, theirs in zip(*found, strict=True):
@@ -170,16 +183,18 @@ class Comparison:
             found = [self.taken(backend, chosen, order, n) for backend in (self.ours, self.numpy)]
             for ours, theirs in zip(*found, strict=True):
                 self.agree(ours, theirs, exactly=True)
-        for rule in ("momentum_sgd", "adam"):
-            starts = np.abs(rng.normal(size=(4, n)))
+        for rule in UPDATES.values():
+            starts = np.abs(rng.normal(size=(2 + len(rule.moments), n)))
             found = [self.moved(backend, rule, starts) for backend in (self.ours, self.numpy)]
             for ours, theirs in zip(*found, strict=True):
                 self.agree(ours, theirs)
 
     def added_up(self, n, k):
         """Gradients of which there are parts, by those who read them first."""
-        cases = [("momentum_sgd", None), ("adam", None), ("momentum_sgd", 0.2)]
-        for (rule, limit), decay in product(cases, ([], [(0, 2 * k + 1)])):
+        cases = [*((rule, None) for rule in UPDATES.values()), *[(formulas.MOMENTUM, 0.2)] * 2]
+        decays = [], [(0, 2 * k + 1)]
+        for i, (rule, limit) in enumerate(cases):
+            decay = decays[i % 2]
             found = [self.summed(backend, rule, limit, decay, n, k) for backend in (self.ours, self.numpy)]
             for ours, theirs in zip(*found, strict=True):
                 self.agree(ours, theirs)
@@ -189,33 +204,36 @@ class Comparison:
         rng = np.random.default_rng(n * k)
         rows, size = n + 128, 4 * k + 1
         deltas = [backend.from_host(self.rounded(rng.normal(size=(rows, k)) / rows)) for _ in range(2)]
-        numbers = backend.from_host(self.rounded(np.array([0.1, 0.9, 0.99, 0.05, 0.01])))
-        starts = [self.rounded(np.abs(rng.normal(size=size))) for _ in range(4)]
-        flat = [backend.from_host(start) for start in starts]
-        gradients, norm = flat[1], backend.zeros((1,))
+        starts = np.abs(rng.normal(size=(2 + len(rule.moments), size)))
+        values, gradients, moments, numbers = self.state(backend, rule, starts)
+        norm = backend.zeros((1,))
 
         def step(stand_in):
             for delta, first in zip(deltas, (k, 3 * k), strict=True):
                 bias_gradient = gradients[first : first + k]
-                stand_in.activation_backward(delta, delta, "identity", out=delta, bias_gradient=bias_gradient)
+                stand_in.activation_backward(delta, delta, IDENTITY, out=delta, bias_gradient=bias_gradient)
             if limit is not None:
                 stand_in.clip_norm(gradients, limit, norm=norm)
-            if rule == "adam":
-                stand_in.adam(*flat, numbers, decay_ranges=decay)
-            else:
-                stand_in.momentum_sgd(*flat[:3], numbers[:3], decay_ranges=decay, nesterov=False)
+            stand_in.update(values, gradients, moments, numbers, rule, decay_ranges=decay)
 
         program = record(backend, step)
         if backend is self.ours:
             nodes = plan(backend, program).nodes
             assert len(nodes) == 3 + 2 * (limit is not None)
             for node in nodes:
-                backend.seam.run(node.kernel.expression, node.grid, node.kernel.block, node.arguments)
+                backend.seam.run(node.kernel, node.grid, node.arguments)
         else:
             replay_by_calling(backend, program)(1)
-        return [backend.to_host(array) for array in (*flat, norm)]
+        return [backend.to_host(array) for array in (values, gradients, moments, norm)]
 
-    def kept(self, backend, inputs, labels, loss, factor, metric, bias):
+    def state(self, backend, rule, starts, decay=0.01):
+        """Values, gradients and moments, the rows of `starts`, and settings, on a backend."""
+        values, gradients, *moments = map(self.rounded, starts)
+        numbers = np.array([*(SETTINGS[name] for name in rule.settings), decay])
+        kept = np.array(moments).reshape(len(moments), len(values))
+        return [backend.from_host(self.rounded(each)) for each in (values, gradients, kept, numbers)]
+
+    def kept(self, backend, inputs, labels, loss, metric, bias):
         """Losses, hits and gradient of n rows, after a bias is added, put 2 rows behind the start."""
         z, t, weights = (backend.from_host(self.rounded(host)) for host in inputs.values())
         classes = backend.from_host(labels, dtype=INTEGER)
@@ -223,14 +241,14 @@ class Comparison:
         n, k = inputs["z"].shape
         losses, hits, gradient = backend.empty((n,)), backend.empty((n,)), backend.zeros((n, k))
         epoch = [backend.zeros((n + 3,)), backend.zeros((n + 3,))]
-        target = classes if loss == "softmax_cross_entropy" else t
+        target = classes if loss.takes_labels else t
 
         added = None if bias is None else backend.from_host(self.rounded(bias))
 
         def step(stand_in):
             if added is not None:
-                stand_in.bias_activation(z, added, "identity", out=z)
-            getattr(stand_in, loss)(z, target, weights, *factor, losses=losses, gradient=gradient)
+                stand_in.bias_activation(z, added, IDENTITY, out=z)
+            loss.apply(stand_in, z, target, weights, losses=losses, gradient=gradient)
             if metric == "argmax_equals":
                 stand_in.argmax_equals(z, classes, out=hits)
             if metric == "threshold_equals":
@@ -261,14 +279,10 @@ class Comparison:
     def moved(self, backend, rule, starts):
         """An update, and a cursor moved on by it."""
         cursor = backend.from_host(np.array([5]), dtype=INTEGER)
-        arrays = [backend.from_host(self.rounded(start)) for start in starts]
-        numbers = backend.from_host(self.rounded(np.array([0.1, 0.9, 0.99, 0.05, 0.01])))
+        *arrays, settings = self.state(backend, rule, starts)
 
         def step(stand_in):
-            if rule == "adam":
-                stand_in.adam(*arrays, numbers, decay_ranges=[])
-            else:
-                stand_in.momentum_sgd(*arrays[:3], numbers[:3], decay_ranges=[], nesterov=False)
+            stand_in.update(*arrays, settings, rule, decay_ranges=[])
             stand_in.advance(cursor, 3)
 
         self.run(backend, step, [], calls=1)
@@ -290,32 +304,15 @@ class Comparison:
         for limit in (0.1, 10.0):
             self.clip(array, limit)
         two = [(0, size // 3), (size // 2, size)]
-        for decay_ranges in (two, [(size // 4, size // 2)], []):
-            for nesterov in (False, True):
-                states = []
-                starts = self.rounded(rng.normal(size=(3, size)))
-                for backend in (self.ours, self.numpy):
-                    values, gradients, velocities = map(backend.from_host, starts)
-                    settings = backend.from_host(self.rounded(np.array([0.3, 0.6, 0.01])))
-                    for _ in range(2):
-                        backend.momentum_sgd(
-                            *(values, gradients, velocities, settings),
-                            decay_ranges=decay_ranges,
-                            nesterov=nesterov,
-                        )
-                    states.append([backend.to_host(a) for a in (values, gradients, velocities)])
-                for ours, theirs in zip(*states, strict=True):
-                    self.agree(ours, theirs)
-
-        for decay_ranges in (two, []):
+        cases = [(two, rule) for rule in UPDATES.values()]
+        cases += [([(size // 4, size // 2)], formulas.MOMENTUM), ([], formulas.ADAM)]
+        for decay_ranges, rule in cases:
             states = []
-            starts = self.rounded(rng.normal(size=(4, size)))
-            starts[3] **= 2
+            starts = np.abs(rng.normal(size=(2 + len(rule.moments), size)))
             for backend in (self.ours, self.numpy):
-                arrays = [backend.from_host(start) for start in starts]
-                settings = backend.from_host(self.rounded(np.array([0.1, 0.9, 0.99, 0.05, 0.01])))
+                arrays = self.state(backend, rule, starts)
                 for _ in range(2):
-                    backend.adam(*arrays, settings, decay_ranges=decay_ranges)
+                    backend.update(*arrays, rule, decay_ranges=decay_ranges)
                 states.append([backend.to_host(array) for array in arrays])
             for ours, theirs in zip(*states, strict=True):
                 self.agree(ours, theirs)
@@ -330,3 +327,18 @@ class Comparison:
             found.append([backend.to_host(gradients), backend.to_host(norm)])
         for ours, theirs in zip(*found, strict=True):
             self.agree(ours, theirs)
+
+
+def point_of(formula, z):
+    """Return what the slope of an activation is of: z or the output."""
+    with np.errstate(all="ignore"):
+        return z if formula.slope_of == "z" else np.broadcast_to(evaluate(formula.value, {"z": z}), z.shape)
+
+
+def outputs_and_targets(loss, z, rng):
+    """Return outputs, and targets as the loss takes them: near the outputs and far from them."""
+    if loss.link == "exponential":
+        return z / 4, np.round(3 * rng.uniform(size=z.shape)) * np.exp(z / 4 - rng.normal(size=z.shape))
+    if loss.coding is not None:
+        return z, rng.choice(loss.coding, z.shape)
+    return z, rng.uniform(size=z.shape)

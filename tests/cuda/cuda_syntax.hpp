@@ -6,11 +6,13 @@
 #define __device__
 #define __launch_bounds__(...)
 
+using std::cos;
 using std::exp;
 using std::expm1;
 using std::fabs;
 using std::log;
 using std::log1p;
+using std::sin;
 using std::sqrt;
 using std::tanh;
 

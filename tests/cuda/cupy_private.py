@@ -8,11 +8,12 @@ import re
 from dataclasses import dataclass
 
 import cupy
+import own
 from cupy._core import core
 from cupy._core._scalar import CScalar
 from cupy.cuda import MemoryPointer, UnownedMemory, compiler
 from cupy.cuda.function import Function
-from fuseprop_cupy.device.kernel_list import OPTIONS, source
+from fuseprop_cupy.device.kernel_list import OPTIONS
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def _compile(expressions, architecture, method, text):
         *(("--ptxas-options=-v",) if method == "cubin" else ()),
     )
     program = compiler._NVRTCProgram(
-        text or source(), "kernels.cu", name_expressions=list(expressions), method=method
+        text or own.source(), "kernels.cu", name_expressions=list(expressions), method=method
     )
     log = io.StringIO()
     code, mangled = program.compile(options, log)

@@ -12,13 +12,13 @@ from math import prod
 import cupy_private
 import numpy as np
 import pytest
-from comparisons import ACTIVATIONS, Comparison
+from comparisons import ACTIVATIONS, UPDATES, Comparison
 from fuseprop_cupy.device import launch
 from fuseprop_cupy.operations import dense, updates
 from fuseprop_numpy import NumpyBackend
 from host_device import HostDevice, HostRunBackend, on_host
 
-from fuseprop.backend import INTEGER
+from fuseprop.backend import IDENTITY, INTEGER
 
 ROWS, HEAD, BEFORE = 40, 2**32, 2**31
 
@@ -46,6 +46,8 @@ class FarDevice(HostDevice):
     def empty(self, shape, dtype):
         if shape[0] >= ROWS:
             shape = (self.head + shape[0], *shape[1:])
+        elif len(shape) == 2 and shape[1] >= ROWS:  # moments
+            shape = (shape[0], self.head + shape[1])
         before = BEFORE * dtype.itemsize
         buffer = sparse(before + prod(shape) * dtype.itemsize)
         return cupy_private.array_over(buffer, buffer.ctypes.data + before, tuple(shape), dtype)
@@ -54,15 +56,23 @@ class FarDevice(HostDevice):
         pass  # new memory is zero
 
     def upload(self, source, out):
-        on_host(out)[-len(source) :] = source
+        on_host(out)[(..., slice(-source.shape[-1], None)) if moments(out) else slice(-len(source), None)] = (
+            source
+        )
 
     def download(self, array):
-        return on_host(array)[self.head if len(array) > self.head else 0 :].copy()
+        first = self.head if max(array.shape) > self.head else 0
+        return on_host(array)[(slice(None),) * moments(array) + (slice(first, None),)].copy()
 
-    def run(self, name, grid, block, arguments):
-        self.launched.append(name)
+    def run(self, kernel, grid, arguments):
+        self.launched.append(kernel.expression)
         values = [np.uintp(a.data.ptr) if isinstance(a, self.array_type) else a for a in arguments]
-        self._kernels.run_ends(name, grid, block, values)
+        self._kernels.run_ends(kernel, grid, values)
+
+
+def moments(array):
+    """Whether an array (M, P) is long in its rows."""
+    return array.ndim == 2 and array.shape[0] < ROWS <= array.shape[1]
 
 
 class FarBackend(HostRunBackend):
@@ -97,50 +107,51 @@ def compare_far(dtype, built=None):
         compare.losses(ROWS, 2, rng)
         compare.update(2 * ROWS, rng)
         compare.fused(ROWS, 2, rng)
-        for activation in ACTIVATIONS:
+        for formula in ACTIVATIONS.values():
             inputs = {"z": rng.normal(size=(ROWS, 2)), "bias": rng.normal(size=2)}
-            compare("bias_activation", inputs, {"out": (ROWS, 2)}, activation)
+            kept = {"kept": (ROWS, 2)} if formula.slope_of == "z" else {}
+            compare("bias_activation", inputs, {"out": (ROWS, 2), **kept}, formula)
         add_up_parts(backend, rng)
         backend.seam.head = 0
         patch.setattr(dense, "SLICE", 1)
-        for activation in ACTIVATIONS:
-            add_up_columns(backend, activation, rng)
-        add_up_columns(backend, "identity", rng, in_place=True)
+        for formula in ACTIVATIONS.values():
+            add_up_columns(backend, formula, rng)
+        add_up_columns(backend, IDENTITY, rng, in_place=True)
     return set(backend.seam.launched)
 
 
 def add_up_parts(backend, rng):
     """Gradients of which there are two parts, by every kernel that adds them up."""
-    size, settings = HEAD + 2 * ROWS, backend.from_host(np.zeros(5))
+    size, rows = HEAD + 2 * ROWS, 2 * ROWS
     host = rng.normal(size=2 * ROWS).astype(backend.dtype)
     parts = backend.from_host(host)
     summed = backend.from_host(np.array([[HEAD + 10, HEAD + 10 + ROWS, HEAD, 2]]), dtype=INTEGER)
-    update = (None, 0, parts, summed, 1, None, 0, size)
-    for name, more in {
-        "gradient_squares": (parts, summed, 1, backend.empty((2**26,)), size),
-        "momentum_sgd": (backend.empty((2 * ROWS,)), settings[:3], *update),
-        "adam": (*(backend.empty((2 * ROWS,)) for _ in range(2)), settings, *update),
-    }.items():
-        gradients = backend.empty((2 * ROWS,))
-        kernel = backend._typed(name, *(["false"] if name == "momentum_sgd" else []))
-        values = () if name == "gradient_squares" else (backend.empty((2 * ROWS,)),)
-        backend._run(kernel, launch.blocks_for(size), *values, gradients, *more)
+    for rule in (None, *UPDATES.values()):
+        gradients, blocks = backend.empty((rows,)), launch.blocks_for(size)
+        if rule is None:
+            more = parts, summed, 1, backend.empty((2**26,)), size
+            backend._run(backend._typed("gradient_squares"), blocks, gradients, *more)
+        else:
+            kept = backend.empty((rows,)), gradients, backend.empty((len(rule.moments), rows))
+            settings = backend.from_host(np.zeros(len(rule.settings) + 1))
+            more = settings, None, 0, parts, summed, 1, None, 0, size
+            backend._run_formula("update", rule, blocks, *kept, *more)
         expected = np.zeros_like(host)
         expected[10 : 10 + ROWS] = host[:ROWS] + host[ROWS:]
         np.testing.assert_array_equal(backend.to_host(gradients), expected)
 
 
-def add_up_columns(backend, activation, rng, *, in_place=False):
+def add_up_columns(backend, formula, rng, *, in_place=False):
     """A matrix that is wide instead: its last rows and columns, and their sums in two stages."""
     shape, corner = (1024, 2**23 + 2**15 + 7), (slice(-2, None), slice(-7, None))
     host, gradient = rng.uniform(size=(2, 2, 7)).astype(backend.dtype), backend.empty(shape)
     output, out = backend.empty(shape), gradient if in_place else backend.empty(shape)
     bias_gradient = backend.empty(shape[1:])
     on_host(gradient)[corner], on_host(output)[corner] = host
-    backend.activation_backward(gradient, output, activation, out=out, bias_gradient=bias_gradient)
+    backend.activation_backward(gradient, output, formula, out=out, bias_gradient=bias_gradient)
     numpy = NumpyBackend(backend.dtype.name)
     expected, sums = numpy.empty((2, 7)), numpy.empty((7,))
-    numpy.activation_backward(*map(numpy.from_host, host), activation, out=expected, bias_gradient=sums)
+    numpy.activation_backward(*map(numpy.from_host, host), formula, out=expected, bias_gradient=sums)
     compare = Comparison(backend)
     compare.agree(on_host(out)[corner], numpy.to_host(expected))
     compare.agree(on_host(bias_gradient)[-7:], numpy.to_host(sums))

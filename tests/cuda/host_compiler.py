@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import own
 import pytest
 from fuseprop_cupy.device.kernel_list import HEADERS, KERNELS, MACROS
 from verification import defined_in
@@ -32,7 +33,10 @@ def compiler():
 
 
 def kernels_of(file, listed):
-    """Return those of the listed kernels that a file of kernels/ defines, or all of them for a header."""
+    """Return those of the listed kernels that a file defines: all for a header, but those of its formulas."""
+    if file in ("formulas.cuh", own.FILE):
+        built_in = file != own.FILE
+        return {n: k for n, k in listed.items() if k.functor is not None and k.functor.built_in == built_in}
     if file in HEADERS:
         return dict(listed)
     defined = defined_in(read(file))
@@ -40,19 +44,22 @@ def kernels_of(file, listed):
 
 
 def read(file):
-    """Return the text of a file of kernels/."""
-    return (KERNELS / file).read_text()
+    """Return the text of a file of kernels/, or of the formulas in `own`."""
+    return own.text() if file == own.FILE else (KERNELS / file).read_text()
 
 
-def write_around_kernels(folder, before, after, changed):
-    """Write the kernels into a folder, and one C++ file that includes them between other lines.
+def write_around_kernels(folder, listed, before, after, changed):
+    """Write what the listed kernels need into a folder, and a C++ file that includes it between other lines.
 
     changed : dict of str to str
         Other texts for some of the files, to see a check fail.
     """
     for path in KERNELS.iterdir():
         (folder / path.name).write_text(changed.get(path.name, path.read_text()))
-    lines = [*before, *(f'#include "{path.name}"' for path in sorted(KERNELS.glob("*.cu"))), *after]
+    functors = {k.functor: None for k in listed.values() if k.functor is not None and not k.functor.built_in}
+    (folder / own.FILE).write_text(changed.get(own.FILE, own.text(functors)))
+    files = [*(path.name for path in sorted(KERNELS.glob("*.cu"))), own.FILE]
+    lines = [*before, *(f'#include "{name}"' for name in files), *after]
     file = folder / "all.cpp"
     file.write_text("\n".join(lines) + "\n")
     return file

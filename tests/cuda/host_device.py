@@ -16,7 +16,6 @@ import cupy_private
 import numpy as np
 from fuseprop_cupy import CupyBackend
 from fuseprop_cupy.device.device import Device
-from fuseprop_cupy.device.kernel_list import kernels
 from fuseprop_cupy.device.nodes import Copy, Multiply
 from host_kernels import Span, host_kernels
 from host_streams import HostStreams
@@ -103,25 +102,23 @@ class HostDevice(Device):
             return partial(self.multiply, node.a, node.b, node.out)
         if isinstance(node, Copy):
             return partial(self.copy, node.source, node.out)
-        return partial(self.run, node.kernel.expression, node.grid, node.kernel.block, node.arguments)
+        return partial(self.run, node.kernel, node.grid, node.arguments)
 
     def streams(self):
         if self._streams is None:
             self._streams = HostStreams(self)
         return self._streams
 
-    def run(self, name, grid, block, arguments):
-        self.launched.append(name)
-        parameters = kernels(self._dtype)[name].parameters
+    def run(self, kernel, grid, arguments):
+        self.launched.append(kernel.expression)
         arrays = [
             (argument, not parameter.c_type.startswith("const"))
-            for parameter, argument in zip(parameters, arguments, strict=True)
+            for parameter, argument in zip(kernel.parameters, arguments, strict=True)
             if isinstance(argument, cupy.ndarray)
         ]
         self._kernels.run(
-            name,
+            kernel,
             grid,
-            block,
             [np.uintp(a.data.ptr) if isinstance(a, cupy.ndarray) else a for a in arguments],
             [Span(array.data.ptr, array.nbytes, written) for array, written in arrays],
         )
@@ -129,7 +126,7 @@ class HostDevice(Device):
             if written:
                 buffer = self._buffers[cupy_private.base_address(array)]
                 untouched = (buffer[:GUARD] == 255).all() and (buffer[-GUARD:] == 255).all()
-                assert untouched, f"{name} wrote outside an array of shape {array.shape}"
+                assert untouched, f"{kernel.expression} wrote outside an array of shape {array.shape}"
 
 
 class HostRunBackend(CupyBackend):

@@ -6,17 +6,19 @@ appends to FILE, for each dtype, whether steps are captured on this machine's GP
 the errors so far, as JSON lines: {"dtype": d, "captured": yes or no, "said": why} and {"dtype": d, "errors":
 {...}, "done": yes or no}.
 
-In eps, |a - b| / max(1, |b|), against NumPy in float64, and for the losses against a higher precision too. In
-ulp, which means something only where nothing cancels, for sigmoid and tanh.
+In eps, |a - b| / max(1, |b|), against NumPy in float64, and for formulas and softmax against a higher
+precision too. In ulp, which means something only where nothing cancels, for sigmoid and tanh.
 """
 
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-from accuracy import activation_error, epsilons, loss_errors
-from comparisons import Comparison
+from accuracy import activation_errors, activation_ulps, epsilons, loss_errors, softmax_errors
+from comparisons import ACTIVATIONS, ELEMENTWISE, Comparison
 from fuseprop_cupy.device.kernel_list import C_TYPES
+from fuseprop_cupy.formulas import functor
 from fuseprop_numpy import NumpyBackend
 from launched import PRODUCT
 from left_behind import Lines
@@ -35,12 +37,12 @@ class Measurement(Comparison):
         self._settled = False
         run = ours._device.run
 
-        def noting(name, *arguments):
+        def noting(kernel, *arguments):
             if self._settled:
                 self._launched.clear()
             self._settled = False
-            self._launched.append(name)
-            run(name, *arguments)
+            self._launched.append(kernel.expression)
+            run(kernel, *arguments)
 
         ours._device.run = noting
 
@@ -69,13 +71,18 @@ def kernel_errors(backend, keep=lambda errors, done: None):
         measurement.everything(n, k, np.random.default_rng(0))
         keep(measurement.errors, False)
     value = C_TYPES[backend.dtype]
-    for k in (1, 10, 33):
-        for scale in (1.0, 30.0):
-            for name, error in loss_errors(backend, k, scale).items():
-                measurement.keep(f"{name.partition(',')[0]}<{value}>", "eps", error)
-    for activation, functor in (("sigmoid", "Sigmoid"), ("tanh", "Tanh")):
-        name = f"bias_activation<{value}, {functor}>"
-        measurement.keep(name, "ulp", activation_error(backend, activation))
+    for k, scale in product((1, 10, 33), (1.0, 30.0)):
+        for name, error in softmax_errors(backend, k, scale).items():
+            measurement.keep(f"{name.partition(',')[0]}<{value}>", "eps", error)
+        for loss in ELEMENTWISE.values():
+            name = f"loss_of_rows<{value}, {functor(loss.formula).name}>"
+            measurement.keep(name, "eps", max(loss_errors(backend, loss, k, scale).values()))
+    for activation, formula in ACTIVATIONS.items():
+        arguments = f"<{value}, {functor(formula).name}>"
+        for name, error in activation_errors(backend, formula).items():
+            measurement.keep(name + arguments, "eps", error)
+        if activation in ("sigmoid", "tanh"):
+            measurement.keep(f"bias_activation{arguments}", "ulp", activation_ulps(backend, formula))
     keep(measurement.errors, True)
     return measurement.errors
 

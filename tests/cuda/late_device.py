@@ -79,8 +79,8 @@ class LateDevice(HostDevice):
     def multiply(self, a, b, out):
         self.stream.ask(super().multiply, a, b, out)
 
-    def run(self, name, grid, block, arguments):
-        self.stream.ask(super().run, name, grid, block, arguments)
+    def run(self, kernel, grid, arguments):
+        self.stream.ask(super().run, kernel, grid, arguments)
 
     def download(self, array):
         self.stream.catch_up()

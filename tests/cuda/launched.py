@@ -32,9 +32,9 @@ def noted(note):
 
 
 def _run(run, note):
-    def noting(self, name, *rest, **options):
-        note(name)
-        return run(self, name, *rest, **options)
+    def noting(self, kernel, *rest, **options):
+        note(kernel.expression)
+        return run(self, kernel, *rest, **options)
 
     return noting
 

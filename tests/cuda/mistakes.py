@@ -20,21 +20,51 @@ BEYOND = "heap-buffer-overflow"
 
 MISTAKES = {
     "scalars.cuh": {
-        "an inexact sigmoid": (
-            "return (z >= T(0) ? T(1) : e) / (T(1) + e);",
-            "return (T(1) + tanh(z / 2)) / 2 + 0 * e;",
-            *("executed", ULP),
-        ),
-        "a logistic loss that cancels": (
-            "(z > T(0) ? (T(1) - t) * z : -t * z) + log1p",
-            "(z > T(0) ? z : T(0)) - t * z + log1p",
-            *("executed", EPS),
-        ),
-        "a Poisson deviance that cancels": ("fabs(d) <= T(1) ?", "fabs(d) <= T(0) ?", "executed", EPS),
-        "a logarithm of 0": ("  if (t == T(0)) return y;\n", "", "executed", PARITY),
-        "a constant in double": ("? T(1) : e) / (T(1) + e)", "? 1.0 : e) / (1.0 + e)", "compiled", DOUBLE),
+        "a logarithm of 0": ("return 1.17549435e-38f", "return 0", "executed", PARITY),
         "no sign at a target that is met": ("x < T(0) ? T(-1) : x;", "T(-1);", "executed", PARITY),
         "swapped operands": ("a > b || a != a ? a : b", "a > b || a != a ? b : a", "executed", PARITY),
+    },
+    "formulas.cuh": {
+        "an inexact sigmoid": (
+            "return larger(T(z >= T(0.0)), v0) / (T(1) + v0);",
+            "return (T(1) + tanh(z / 2)) / 2 + 0 * v0;",
+            *("executed", ULP),
+        ),
+        "a cross-entropy that overflows": (
+            "log1p(v0) + (v1 - t) * y",
+            "log(exp(y) + T(1)) - t * y",
+            *("executed", EPS),
+        ),
+        "a Poisson deviance that cancels": ("T(1) >= fabs(v0) ?", "T(0) >= fabs(v0) ?", "executed", EPS),
+        "a constant in double": ("y * (T(1) - y)", "y * (1.0 - y)", "compiled", DOUBLE),
+        "a slope of the other side": ("y > T(0.0) ? T(1) :", "y < T(0.0) ? T(1) :", "executed", PARITY),
+        "a slope of the output for one of the sum": (
+            "KEEPS_SUM = true",
+            "KEEPS_SUM = false",
+            *("executed", PARITY),
+        ),
+        "an error of the other sign": (
+            "const T v0 = y - t;",
+            "const T v0 = t - y;",
+            "executed",
+            PARITY,
+        ),
+        "swapped moments": (
+            "w - a * v0 / (sqrt(v1) + epsilon)",
+            "w - a * v1 / (sqrt(v0 * v0) + epsilon)",
+            *("executed", PARITY),
+        ),
+        "a moment left as it was": ("    moments[1] = v1;\n", "", "executed", PARITY),
+        "a setting of another place": ("b2 = settings[2]", "b2 = settings[1]", "executed", PARITY),
+        "a moment beyond the last": ("moments[1] = v1", "moments[3] = v1", "executed", PARITY),
+        "a share in double": ("(T(1) - b1) * g", "(1.0 - b1) * g", "compiled", DOUBLE),
+    },
+    "own.cuh": {
+        "a term of the other side": ("T(y > t)", "T(t > y)", "executed", PARITY),
+        "an asymmetry that is none": ("T(3) * ", "", "executed", PARITY),
+        "another constant": ("T(0.2)", "T(0.3)", "executed", PARITY),
+        "a constant in double": ("T(0.5) * v2", "0.5 * v2", "compiled", DOUBLE),
+        "a moment left as it was": ("    moments[0] = v0;\n", "", "executed", PARITY),
     },
     "dropout.cu": {
         "the same mask in every step": (
@@ -147,7 +177,12 @@ MISTAKES = {
             PARITY,
         ),
         "swapped operands": ("return from[j]", "return from[columns - 1 - j]", "executed", PARITY),
-        "a wrong type of parameter": ("T* out, long long rows) {", "T* out, int rows) {", "built", TYPE),
+        "a wrong type of parameter": (
+            "Element* out, long long rows) {",
+            "Element* out, int rows) {",
+            "built",
+            TYPE,
+        ),
         "a row's number in 32 bits": ("const long long from =", "const int from =", "built", NARROW),
         "a row's place in 32 bits": ("x + from * columns", "x + int(from * columns)", "executed", PARITY),
         "a target's place in 32 bits": (
@@ -170,20 +205,14 @@ MISTAKES = {
             "executed",
             PARITY,
         ),
-        "swapped operands": ("error = y - t;", "error = t - y;", "executed", PARITY),
-        "a mean that is not weighted": ("weight * result", "weight * weight * result", "executed", PARITY),
-        "the last exponential left out": (
-            "first_item(), size,",
-            "first_item(), size - 1,",
-            "executed",
-            PARITY,
-        ),
+        "swapped operands": ("at(at.first, at.second)", "at(at.second, at.first)", "executed", PARITY),
+        "a mean that is not weighted": ("weight * (factor", "weight * weight * (factor", "executed", PARITY),
         "an overflowing softmax": ("exp(x - top)", "exp(x - 0 * top)", "executed", PARITY),
         "the loss of all lanes": ("if (lane_of(lanes) == 0) losses", "losses", "thread", RACE),
         "losses at the start of the epoch": ("cursor ? *cursor : 0", "cursor ? 0 : 0", "executed", PARITY),
         "a target in place of the output": (
-            "hits.keep(y, t,",
-            "hits.keep({t, nullptr}, y.z,",
+            "asked.keep(y, t,",
+            "asked.keep({t, nullptr}, y.z,",
             "executed",
             PARITY,
         ),
@@ -193,7 +222,8 @@ MISTAKES = {
             "losses[int(start + row)] = log",
             *("executed", PARITY),
         ),
-        "a factor in double": ("T(2) * factor", "2.0 * factor", "compiled", DOUBLE),
+        "a factor in double": ("(factor * result", "(1.0 * factor * result", "compiled", DOUBLE),
+        "a factor left out": ("(factor * result", "(result", "executed", PARITY),
         "a sum in single precision": ("    T sum = 0;", "    float sum = 0;", "executed64", PARITY),
         "a column read beyond the row": (
             "T top = z[0];",
@@ -256,8 +286,8 @@ MISTAKES = {
     },
     "updates.cu": {
         "an element beyond the end": (
-            "velocities[i] = v",
-            "velocities[i + (i == size - 1)] = v",
+            "values[i] = Rule",
+            "values[i + (i == size - 1)] = Rule",
             "executed",
             OUTSIDE,
         ),
@@ -273,12 +303,7 @@ MISTAKES = {
             "executed",
             PARITY,
         ),
-        "swapped operands": (
-            "momentum * item.v - step",
-            "step - momentum * item.v",
-            "executed",
-            PARITY,
-        ),
+        "another moment's row": ("= moments[m * size + i];", "= moments[i];", "executed", PARITY),
         "a norm without its root": ("sqrt(sum_of_blocks(", "(sum_of_blocks(", "executed", PARITY),
         "a part left out": ("slice < slices;", "slice < slices - 1;", "executed", PARITY),
         "a part's place in 32 bits": (
@@ -286,7 +311,12 @@ MISTAKES = {
             "parts + int(table[4 * at + 2])",
             *("executed", PARITY),
         ),
-        "a parameter's place in 32 bits": ("velocities[i] = v", "velocities[int(i)] = v", "executed", PARITY),
+        "a parameter's place in 32 bits": ("values[i] = Rule", "values[int(i)] = Rule", "executed", PARITY),
+        "a moment's place in 32 bits": (
+            "    for (int m = 0; m < Rule::MOMENTS; ++m) moments[m * size + i]",
+            "    for (int m = 0; m < Rule::MOMENTS; ++m) moments[int(m * size + i)]",
+            *("executed", PARITY),
+        ),
         "a gradient's place in 32 bits": (
             "gradients[i] = g * scale",
             "gradients[unsigned(i)] = g * scale",
@@ -299,15 +329,7 @@ MISTAKES = {
             "threadIdx.x == 0",
             *("executed", PARITY),
         ),
-        "swapped moments": ("rate * m / (sqrt(v)", "rate * v / (sqrt(m * m)", "executed", PARITY),
-        "a moment left as it was": ("    second[i] = v;\n", "", "executed", PARITY),
-        "a share in double": ("(T(1) - beta_1) * g", "(1.0 - beta_1) * g", "compiled", DOUBLE),
-        "a comparison with a double": (
-            "momentum * v - step",
-            "1.0 * momentum * v - step",
-            "compiled",
-            DOUBLE,
-        ),
+        "decay in double": ("added + decay * w", "T(added + 1.0 * decay * w)", "compiled", DOUBLE),
         "a range read beyond the table": (
             "at < count && i >= table[2 * at + 1]",
             "count && i >= table[2 * at + 1] && at < count",

@@ -18,9 +18,10 @@ from collections import Counter
 from pathlib import Path
 
 import host_device
+import own
 import pytest
 from cupy.cuda.compiler import CompileException
-from fuseprop_cupy.device.kernel_list import KERNELS, source
+from fuseprop_cupy.device.kernel_list import KERNELS
 from host_compiler import kernels_of, read
 from host_kernels import HostKernels, every_kernel
 from mutations import mutants
@@ -29,7 +30,7 @@ from replay import SANITIZERS, build, replay
 from test_compiled import problems
 
 HERE = Path(__file__).parent
-FILES = sorted(path.name for path in KERNELS.glob("*.cu*"))
+FILES = [*sorted(path.name for path in KERNELS.glob("*.cu*")), own.FILE]
 
 OUTCOMES = {
     -signal.SIGPROF: "never ends",
@@ -79,8 +80,8 @@ def executed(plugin):
 
 def compiled(mutant):
     """What the compiled rung finds on one architecture."""
-    text = source().replace(without_includes(read(mutant.file)), without_includes(mutant.text))
-    assert text != source()
+    text = own.source().replace(without_includes(read(mutant.file)), without_includes(mutant.text))
+    assert text != own.source()
     try:
         return problems("float32", 90, text) + problems("float64", 90, text)
     except CompileException as error:

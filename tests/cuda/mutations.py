@@ -35,7 +35,7 @@ SWAPS = {
 }
 
 TOKEN = re.compile(
-    r"//.*|^#.*|^ *template <.*?>|__launch_bounds__\(BLOCK\)"  # nothing in these is changed
+    r"//.*|/\*.*?\*/|^#.*|^ *template <.*?>|__launch_bounds__\(BLOCK\)"  # nothing in these is changed
     r"|in_flight<[^(]*\("  # how many loads are in flight changes no result; test_compiled.py counts them
     r"|\b(?:T|float|double|int|long long)\*"  # a type, not a product
     r"|\w+|[-+*/%<>=!&|]=|&&|\|\||<<|>>|\+\+|--|.",

@@ -61,7 +61,7 @@ class PaperDevice(Device):
     def release(self):
         pass
 
-    def run(self, name, grid, block, arguments):
+    def run(self, kernel, grid, arguments):
         pass
 
 

@@ -36,9 +36,9 @@ class Recorder:
         self._kernels = kernels
         self.launches = []
 
-    def run(self, name, grid, block, arguments, spans):
+    def run(self, kernel, grid, arguments, spans):
         """Launch on fibers, and record."""
-        arrays = {}
+        name, arrays = kernel.expression, {}
         for span in spans:  # an array may be an argument twice
             if span.address not in arrays or arrays[span.address].size < span.size:
                 arrays[span.address] = span
@@ -49,9 +49,11 @@ class Recorder:
             )
             stop = address + span.size
         before = [view_of(span).tobytes() for span in arrays.values()]
-        self._kernels.run(name, grid, block, arguments, spans)
+        self._kernels.run(kernel, grid, arguments, spans)
         after = [view_of(span).tobytes() for span in arrays.values()]
-        self.launches.append((name, _packed(name, grid, block, arguments, list(arrays), before, after)))
+        self.launches.append(
+            (name, _packed(name, grid, kernel.block, arguments, list(arrays), before, after))
+        )
 
     def recording(self, names):
         """Return the launches of these kernels as replay.hpp reads them."""
@@ -110,7 +112,7 @@ def build(folder, listed, sanitizer, changed=None):
         "})); }",
     ]
     headers = ['#include "cuda_on_threads.hpp"', '#include "replay.hpp"']
-    file = write_around_kernels(folder, headers, main, changed or {})
+    file = write_around_kernels(folder, listed, headers, main, changed or {})
     return compile_cpp(file, folder / sanitizer, ("-g1", *SANITIZERS[sanitizer]))
 
 

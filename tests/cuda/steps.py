@@ -11,12 +11,21 @@ CLASSIFICATION, REGRESSION = "softmax_cross_entropy", "half_squared_error"
 
 
 def training(
-    backend, layers=2, loss=CLASSIFICATION, *, rows=26, batch=8, weighted=False, dropout=0.0, optimizer=None
+    backend,
+    layers=2,
+    loss=CLASSIFICATION,
+    *,
+    activation="tanh",
+    rows=26,
+    batch=8,
+    weighted=False,
+    dropout=0.0,
+    optimizer=None,
 ):
     """A `Epoch` of a network with that many layers, prepared and at the start of an epoch."""
     rng = np.random.default_rng(0)
     sizes = [5, *[7, 4, 6][: layers - 1], 3]
-    network = Network(mlp(sizes, "tanh", dropout=dropout), loss, seed=0, backend=backend)
+    network = Network(mlp(sizes, activation, dropout=dropout), loss, seed=0, backend=backend)
     X = rng.normal(size=(rows, 5))
     target = rng.integers(0, 3, rows) if loss == CLASSIFICATION else rng.uniform(size=(rows, 3))
     targets = encode_targets(target, network.stack.loss, network.layers[-1], rows)

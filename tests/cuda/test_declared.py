@@ -13,12 +13,14 @@ from steps import CLASSIFICATION, REGRESSION, adam, training
 
 from fuseprop import MomentumSGD
 from fuseprop.backend import Call, Program, span
+from fuseprop.formulas import MOMENTUM
 
 OPTIONS = {
     "momentum": {},
     "regression": {"loss": REGRESSION, "layers": 3},
     "adam": {"optimizer": adam, "loss": "sigmoid_cross_entropy"},
     "clipped": {"optimizer": lambda: MomentumSGD(0.1, clip_norm=1.0), "loss": CLASSIFICATION},
+    "slopes of z": {"activation": "gelu", "layers": 3},
     "weighted, dropped": {"weighted": True, "dropout": 0.5, "loss": "mean_absolute_error"},
 }
 
@@ -75,7 +77,7 @@ def test_fused_operations_write_what_the_calls_that_they_stand_for_write(ours):
     keeping = Call("keep_losses", (loss, None, cursor), options, KEEP_LOSSES)
     assert [span(a) for a in keeping.reads] == [span(a) for a in (logits, labels, weights, cursor, x)]
     assert [span(a) for a in keeping.writes] == [span(a) for a in (out, gradient, kept)]
-    update = Call("momentum_sgd", (x, gradient, weights, labels), {"decay_ranges": [], "nesterov": False})
+    update = Call("update", (x, gradient, weights, labels, MOMENTUM), {"decay_ranges": []})
     moving = Call("update_and_advance", (update, cursor, 3), {}, UPDATE_AND_ADVANCE)
     assert [span(a) for a in moving.writes] == [span(a) for a in (x, weights, cursor)]
     assert np.all(ours.to_host(x) == 0)  # looking at a call makes it not

@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("cupy", reason="needs CuPy, not a GPU; tests/README.md says how to install it")
 
 from comparisons import Comparison
-from fuseprop_cupy.device.kernel_list import kernels
 from host_device import HostRunBackend
+from own import kernels
 
 SHAPES = [(1, 1), (3, 33), (129, 5), (300, 20)]
 GPU = [

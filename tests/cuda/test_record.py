@@ -39,11 +39,12 @@ from benchmarks.timed import Ended
 
 FACTS = {"gpu": "no GPU: fakes, in a test"}
 LAUNCH = """
+from types import SimpleNamespace
 from fuseprop_cupy.device.device import Device
 def launch(name):
     device = object.__new__(Device)
     device._functions = {name: lambda *arguments: None}
-    device.run(name, (1,), (1,), ())
+    device.run(SimpleNamespace(expression=name, block=(1,)), (1,), ())
 """
 
 
@@ -258,7 +259,7 @@ def node(kernel):
 
 def test_every_way_to_launch_is_noted(monkeypatch):
     """On the classes that only a GPU runs, with what CUDA does left out."""
-    kernel = kernels(np.dtype("float32"))["softmax<float>"]
+    kernel, advance = (kernels(np.dtype("float32"))[name] for name in ("softmax<float>", "advance"))
     device = object.__new__(Device)
     device._functions = {"softmax<float>": SimpleNamespace(kernel=lambda *a: "launched")}
     device._functions["advance"] = lambda *a: None
@@ -273,7 +274,7 @@ def test_every_way_to_launch_is_noted(monkeypatch):
     monkeypatch.setattr(Blas, "product", lambda self, a, b, out: lambda: "multiplied")
     seen = []
     with noted(seen.append):
-        device.run("advance", (1,), (1,), ())
+        device.run(advance, (1,), ())
         calls = [device.prepare(one) for one in (node(kernel), Multiply(array, array, array))]
         copy = device.prepare(Copy(array, array))
         product = blas.product(array, array, array)
@@ -286,7 +287,7 @@ def test_every_way_to_launch_is_noted(monkeypatch):
         device.multiply(array, array, array)
     assert dict.fromkeys(seen) == dict.fromkeys(["advance", "softmax<float>", PRODUCT])
     before = len(seen)
-    device.run("advance", (1,), (1,), ())
+    device.run(advance, (1,), ())
     assert len(seen) == before
 
 

@@ -54,7 +54,7 @@ IN_OURS = (
 OLDER = (
     """\
 ========= Uninitialized __global__ memory read of size 8
-=========     at 0x250 in void momentum_sgd<double, (bool)1>(double*, double*, double*, double const*)
+=========     at 0x250 in void update<double, Nesterov>(double*, double*, double*, double const*)
 =========     by thread (16,0,0) in block (0,0,0)
 =========     Address 0x7fdff720250c
 """
@@ -147,7 +147,7 @@ def judged(tool, text, status=86, *, done=True):
         (IN_CUBLAS, LIBRARY, ("void cutlass::Kernel2<cutlass_80_simt_sgemm_32x128_8x5_nn_align1>",)),
         (NAMED_BY_ITS_LIBRARY, LIBRARY, ("void internal_kernel_17<float, float>",)),
         (IN_OURS, OURS, ("bias_activation<float, Sigmoid>",)),
-        (OLDER, OURS, ("momentum_sgd<double, true>",)),
+        (OLDER, OURS, ("update<double, Nesterov>",)),
         (COPIED, OURS, (COPY,)),
         (UNKNOWN, OURS, ("cupy_copy__float32_float32",)),
         (FAILED_CALL, CALL, ("Program hit cudaErrorInvalidValue in cudaMalloc",)),

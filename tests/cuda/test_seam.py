@@ -44,7 +44,7 @@ def test_a_prepared_launch_is_taken_by_cupys_function(dtype, monkeypatch):
     monkeypatch.setattr("fuseprop_cupy.device.device.probe", lambda ordinal: None)
     device = Device(0, dtype)
     function = cupy_private.function_without_code()
-    monkeypatch.setattr(device, "_function", lambda name: SimpleNamespace(kernel=function))
+    monkeypatch.setattr(device, "_function", lambda kernel: SimpleNamespace(kernel=function))
     host = np.zeros(1, dtype)
     array = cupy_private.array_over(host, host.ctypes.data, host.shape, host.dtype)
     for kernel in kernels(dtype).values():

@@ -14,6 +14,7 @@ from host_device import HostDevice, HostRunBackend
 
 from fuseprop import MomentumSGD, Network, load_backend, mlp
 from fuseprop.backend import INTEGER, BackendUnavailable, OutOfMemory
+from fuseprop.formulas import ACTIVATIONS, ADAM, LOSSES, MOMENTUM
 from fuseprop.testing import BackendContract
 
 
@@ -97,10 +98,13 @@ def arrays(backend):
         turned=matrix(backend, 3, 4),
         rows=matrix(backend, 4),
         short=matrix(backend, 3),
+        one_each=matrix(backend, 1, 4),
         cursor=matrix(backend, 1, dtype=INTEGER),
         labels=matrix(backend, 4, dtype=INTEGER),
     )
 
+
+GELU, HUBER = ACTIVATIONS["gelu"]().formula, LOSSES["huber"]().formula
 
 MISFITS = {
     "copy": lambda b, a: b.copy(a.rows, out=a.short),
@@ -110,44 +114,36 @@ MISFITS = {
     "advance": lambda b, a: b.advance(a.labels, 1),
     "matmul": lambda b, a: b.matmul(a.whole, a.whole, out=a.other),
     "matmul, out": lambda b, a: b.matmul(a.whole, a.turned, out=a.other),
-    "bias_activation": lambda b, a: b.bias_activation(a.whole, a.rows, "tanh", out=a.other),
+    "bias_activation": lambda b, a: b.bias_activation(a.whole, a.rows, GELU, out=a.other),
+    "bias_activation, kept": lambda b, a: b.bias_activation(a.whole, None, GELU, out=a.whole, kept=a.turned),
     "activation_backward": lambda b, a: b.activation_backward(
-        a.whole, a.whole, "tanh", out=a.other, bias_gradient=a.rows
+        a.whole, a.whole, GELU, out=a.other, bias_gradient=a.rows
     ),
     "dropout": lambda b, a: b.dropout(a.whole, 0.5, 0, a.cursor, out=a.turned),
     "dropout, step": lambda b, a: b.dropout(a.whole, 0.5, 0, a.labels, out=a.other),
-    "squared_error": lambda b, a: b.squared_error(
-        a.whole, a.whole, a.rows, 0.5, losses=a.short, gradient=a.other
+    "loss_of_rows": lambda b, a: b.loss_of_rows(
+        a.whole, a.whole, a.rows, HUBER, 0.5, losses=a.short, gradient=a.other
     ),
-    "absolute_error": lambda b, a: b.absolute_error(
-        a.whole, a.whole, a.rows, 0.5, losses=a.rows, gradient=a.turned
+    "loss_of_rows, gradient": lambda b, a: b.loss_of_rows(
+        a.whole, a.whole, a.rows, HUBER, 0.5, losses=a.rows, gradient=a.turned
+    ),
+    "loss_of_rows, target": lambda b, a: b.loss_of_rows(
+        a.whole, a.turned, a.rows, HUBER, 0.5, losses=a.rows, gradient=a.other
+    ),
+    "loss_of_rows, weights": lambda b, a: b.loss_of_rows(
+        a.whole, a.whole, a.short, HUBER, 0.5, losses=a.rows, gradient=a.other
     ),
     "clip_norm": lambda b, a: b.clip_norm(a.rows, 1.0, norm=a.short),
-    "sigmoid_cross_entropy": lambda b, a: b.sigmoid_cross_entropy(
-        a.whole, a.whole, a.short, losses=a.rows, gradient=a.other
-    ),
     "softmax_cross_entropy": lambda b, a: b.softmax_cross_entropy(
         a.whole, a.labels, a.rows, losses=a.rows, gradient=a.turned
     ),
-    "half_poisson_deviance": lambda b, a: b.half_poisson_deviance(
-        a.whole, a.turned, a.rows, losses=a.rows, gradient=a.other
-    ),
-    "half_poisson_deviance, losses": lambda b, a: b.half_poisson_deviance(
-        a.whole, a.whole, a.rows, losses=a.short, gradient=a.other
-    ),
-    "exponential": lambda b, a: b.exponential(a.whole, out=a.turned),
     "softmax": lambda b, a: b.softmax(a.whole, out=a.turned),
     "argmax_equals": lambda b, a: b.argmax_equals(a.whole, a.labels, out=a.short),
     "threshold_equals": lambda b, a: b.threshold_equals(a.whole, a.whole[:3], 0, 0, out=a.rows),
     "sum_squares": lambda b, a: b.sum_squares(a.rows, out=a.short),
-    "adam": lambda b, a: b.adam(a.rows, a.rows, a.rows, a.short, a.rows, decay_ranges=[]),
-    "adam, settings": lambda b, a: b.adam(a.rows, a.rows, a.rows, a.rows, a.rows, decay_ranges=[]),
-    "momentum_sgd": lambda b, a: b.momentum_sgd(
-        a.rows, a.rows, a.short, a.short, decay_ranges=[], nesterov=False
-    ),
-    "momentum_sgd, settings": lambda b, a: b.momentum_sgd(
-        a.rows, a.rows, a.rows, a.rows, decay_ranges=[], nesterov=False
-    ),
+    "update": lambda b, a: b.update(a.rows, a.rows, a.short, a.rows, ADAM, decay_ranges=[]),
+    "update, moments": lambda b, a: b.update(a.rows, a.rows, a.whole, a.rows, ADAM, decay_ranges=[]),
+    "update, settings": lambda b, a: b.update(a.rows, a.rows, a.one_each, a.rows, MOMENTUM, decay_ranges=[]),
 }
 
 
@@ -166,9 +162,9 @@ def test_a_wrong_number_of_arguments_is_refused(float32):
 
 def test_numbers_are_cast_to_the_parameters_types(float32, monkeypatch):
     seen = []
-    monkeypatch.setattr(float32._device, "run", lambda name, grid, block, arguments: seen.extend(arguments))
+    monkeypatch.setattr(float32._device, "run", lambda kernel, grid, arguments: seen.extend(arguments))
     y, rows = matrix(float32, 4, 3), matrix(float32, 4)
-    float32.squared_error(y, y, rows, np.float64(1) / 3, losses=rows, gradient=matrix(float32, 4, 3))
+    float32.loss_of_rows(y, y, rows, HUBER, np.float64(1) / 3, losses=rows, gradient=matrix(float32, 4, 3))
     numbers = [argument for argument in seen if not isinstance(argument, cupy.ndarray | np.uintp)]
     assert [type(number) for number in numbers] == [*[np.float32] * 3, np.int64, np.int64, np.int32]
     assert numbers[3:] == [4, 3, 4]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -16,13 +16,17 @@ import numpy as np
 
 from fuseprop.backend import HostArray, Shape
 
-from .kernel_list import OPTIONS, kernels, source
+from ..formulas import Functor
+from .kernel_list import OPTIONS, Kernel, kernels, source
 from .nodes import Copy, Multiply, Node, Prepared
 from .probe import check_not_forked, probe
 from .products import Products
 from .shapes import Array
 from .staging import Staging
 from .streams import Streams
+
+MOST_MODULES = 256
+"""The most formulas whose kernels are kept: a search over a parameter must not keep all that it has tried."""
 
 
 class Device:
@@ -43,6 +47,7 @@ class Device:
         self._device = cupy.cuda.Device(ordinal)
         self._current = cupy.cuda.runtime.getDevice
         self._functions: dict[str, Any] = {}
+        self._modules: dict[Functor | None, Any] = {}
         self._local = threading.local()
         self._products = Products(cupy, ordinal, dtype, self.empty)
         self._staging = Staging(cupy.cuda.alloc_pinned_memory, self._copy_in_turn)
@@ -108,9 +113,9 @@ class Device:
         """Return to CUDA the memory of freed arrays that CuPy's pool still holds."""
         self._cupy.get_default_memory_pool().free_all_blocks()
 
-    def run(self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any]) -> None:
-        """Launch a kernel by its C++ name; arguments are checked arrays and NumPy scalars."""
-        self._function(name)(tuple(grid), tuple(block), tuple(arguments))
+    def run(self, kernel: Kernel, grid: Sequence[int], arguments: Sequence[Any]) -> None:
+        """Launch a kernel; arguments are checked arrays and NumPy scalars."""
+        self._function(kernel)(tuple(grid), kernel.block, tuple(arguments))
 
     def prepare(self, node: Node) -> Prepared:
         """Return a call that runs a node on the stream that is current when it is called.
@@ -126,7 +131,7 @@ class Device:
             address(argument.data.ptr) if isinstance(argument, self.array_type) else argument
             for argument in node.arguments
         )
-        return partial(self._function(node.kernel.expression).kernel, node.grid, node.kernel.block, arguments)
+        return partial(self._function(node.kernel).kernel, node.grid, node.kernel.block, arguments)
 
     def streams(self) -> Streams:
         """Return this thread's `Streams` for the current stream, the same as long as a caller holds them.
@@ -149,15 +154,25 @@ class Device:
         out.data.copy_from_host_async(memory.ptr, out.nbytes, stream)
         return stream.record(self._cupy.cuda.Event(disable_timing=True))
 
-    def _function(self, name: str) -> Any:
-        function = self._functions.get(name)
+    def _function(self, kernel: Kernel) -> Any:
+        function = self._functions.get(kernel.expression)
         if function is None:
-            self._functions[name] = function = self._module.get_function(name)
+            function = self._module(kernel.functor).get_function(kernel.expression)
+            self._functions[kernel.expression] = function
         return function
 
-    @cached_property
-    def _module(self) -> Any:
-        """All kernels, compiled on first use; CuPy caches them on disk for the next process."""
-        return self._cupy.RawModule(
-            code=source(), options=OPTIONS, name_expressions=tuple(kernels(self._dtype))
-        )
+    def _module(self, functor: Functor | None) -> Any:
+        """Return the kernels of one formula, or all those without one, compiled on first use.
+
+        CuPy caches them on disk for the next process.
+        """
+        if functor not in self._modules:
+            if len(self._modules) >= MOST_MODULES:  # what graphs and prepared launches hold stays loaded
+                self._modules.clear()
+                self._functions.clear()
+            functors = () if functor is None else (functor,)
+            listed = kernels(self._dtype, functors)
+            self._modules[functor] = self._cupy.RawModule(
+                code=source(functors), options=OPTIONS, name_expressions=tuple(listed)
+            )
+        return self._modules[functor]

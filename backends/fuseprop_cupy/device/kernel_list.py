@@ -1,18 +1,25 @@
-"""The list of the CUDA kernels in kernels/*.cu, with their parameters and types, and how they are compiled.
+"""The CUDA kernels in kernels/*.cu, as their declarations have them, and how they are compiled.
 
-`Launch` checks arguments against this list, and the tests compile, run and compare each of its kernels. A
-declaration repeats the parameters of the `__global__` function, with T for its first template argument; a C++
-compiler checks that the two agree (see tests/cuda).
+The declaration of a `__global__` function says all that a launch must know: its parameters with their types,
+an `/* or null */` behind each pointer that may be null, and in `__launch_bounds__` the shape of a block. The
+names of its template parameters say for what it is compiled: T is the backend's dtype, Element that or int64,
+and Activation, Loss and Rule are structs of formulas. `Launch` checks arguments against these, and the tests
+compile, run and compare each kernel.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ..formulas import Functor, built_in
 
 BLOCK = 128
 """Threads in a block, unless a kernel's `block` differs."""
@@ -29,7 +36,7 @@ OPTIONS = ("--std=c++17", *MACROS)
 
 KERNELS = Path(__file__).parents[1] / "kernels"
 
-HEADERS = ("scalars.cuh", "groups.cuh", "hits.cuh")
+HEADERS = ("scalars.cuh", "groups.cuh", "formulas.cuh", "hits.cuh")
 """The kernels' headers, each after those that it includes."""
 
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -41,8 +48,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
 
 C_TYPES = {dtype: c_type for c_type, dtype in DTYPES.items()}
 
-FUNCTORS = {"identity": "Identity", "sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
-"""The struct in scalars.cuh of each activation."""
+OR_NULL = "/* or null */"
+"""What stands behind a pointer that may be null."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +81,12 @@ class Kernel:
         The function's name.
     templates : tuple of str
         Its template arguments; none for a plain function.
-    declaration : str
-        Its parameters, as in C++.
-    optional : tuple of str
-        The pointers that may be null.
+    parameters : tuple of Parameter
+        In order.
     block : tuple of int
         The shape of a block.
+    functor : Functor, optional
+        The formula that it computes.
     registers : int
         The most registers a thread may use; at 80, an SM of 65536 runs 768 threads at once.
     architecture : int
@@ -88,149 +95,120 @@ class Kernel:
 
     name: str
     templates: tuple[str, ...]
-    declaration: str
-    optional: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...]
     block: tuple[int, ...] = (BLOCK,)
+    functor: Functor | None = None
     registers: int = 80
     architecture: int = 75
 
-    @property
+    @cached_property
     def expression(self) -> str:
         """The C++ name, such as ``softmax<float>``."""
         return f"{self.name}<{', '.join(self.templates)}>" if self.templates else self.name
 
-    @cached_property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """The parameters, in order."""
-        parameters = []
-        for declared in self.declaration.split(", "):
-            c_type, _, name = declared.rpartition(" ")
-            if self.templates:
-                c_type = c_type.replace("T", self.templates[0])
-            parameters.append(Parameter(name, c_type, name in self.optional))
-        return tuple(parameters)
+
+@dataclass(frozen=True)
+class Declaration:
+    """A `__global__` function as its file declares it.
+
+    Attributes
+    ----------
+    name : str
+    templates : tuple of str
+        The names of its template parameters.
+    parameters : tuple of Parameter
+        With the types as they stand there.
+    block : tuple of int
+    """
+
+    name: str
+    templates: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    block: tuple[int, ...]
+
+    def kernels(self, dtype: np.dtype[Any], functors: Iterable[Functor]) -> list[Kernel]:
+        """Return the kernels of a backend with this dtype: for each of the formulas, or the one without."""
+        value, choices = C_TYPES[dtype], []
+        for template in self.templates:
+            elements: dict[str, list[str | Functor]] = {"T": [value], "Element": [value, "long long"]}
+            choices.append(elements.get(template) or [each for each in functors if each.kind == template])
+        return [self._kernel(chosen) for chosen in product(*choices)]
+
+    def _kernel(self, chosen: tuple[str | Functor, ...]) -> Kernel:
+        types = {name: c for name, c in zip(self.templates, chosen, strict=True) if isinstance(c, str)}
+        parameters = tuple(
+            Parameter(each.name, _with_types(each.c_type, types), each.optional) for each in self.parameters
+        )
+        functor = next((each for each in chosen if isinstance(each, Functor)), None)
+        arguments = tuple(each if isinstance(each, str) else each.name for each in chosen)
+        return Kernel(self.name, arguments, parameters, self.block, functor)
 
 
-def kernels(dtype: np.dtype[Any]) -> dict[str, Kernel]:
-    """Return all kernels of a backend with this dtype, by their C++ names."""
-    value = C_TYPES[dtype]
-    rows = "long long rows, long long columns, int lanes"
-    listed = [
-        Kernel("advance", (), "long long* cursor, long long by", block=(1,)),
-        Kernel(
-            "take_batch",
-            (value,),
-            "const T* x, const T* target, const long long* labels, const long long* order, "
-            "const long long* cursor, T* x_out, T* target_out, long long* labels_out, long long rows, "
-            "long long columns, long long outputs, int lanes",
-            ("target", "labels", "target_out", "labels_out"),
-        ),
-    ]
-    for element in (value, "long long"):
-        listed += [
-            Kernel(
-                "take_rows",
-                (element,),
-                f"const T* source, const long long* order, const long long* cursor, T* out, {rows}",
-            ),
-            Kernel(
-                "put_rows", (element,), "const T* values, const long long* cursor, T* out, long long rows"
-            ),
-        ]
-    for functor in FUNCTORS.values():
-        listed += [
-            Kernel(
-                "bias_activation", (value, functor), f"const T* z, const T* bias, T* out, {rows}", ("bias",)
-            ),
-            Kernel(
-                "activation_backward",
-                (value, functor),
-                "const T* gradient, const T* output, T* out, T* sums, long long rows, long long columns, "
-                "long long slice",
-                block=(32, ROWS),
-            ),
-        ]
-    listed.append(
-        Kernel(
-            "sum_slices",
-            (value,),
-            "const T* gradient, T* sums, long long rows, long long columns, long long slice",
-            block=(32, ROWS),
-        )
-    )
-    for name, output in {
-        "squared_error": "const T* output, const T* bias, const T* target, const T* row_weights, T factor",
-        "absolute_error": "const T* output, const T* bias, const T* target, const T* row_weights, T factor",
-        "sigmoid_cross_entropy": "const T* logits, const T* bias, const T* target, const T* row_weights",
-        "half_poisson_deviance": "const T* logits, const T* bias, const T* target, const T* row_weights",
-        "softmax_cross_entropy": "const T* logits, const T* bias, const long long* labels, "
-        "const T* row_weights",
-    }.items():
-        sides = (
-            "" if "labels" in output else "const long long* classes, T score_threshold, T target_threshold, "
-        )
-        listed.append(
-            Kernel(
-                name,
-                (value,),
-                f"{output}, T* losses, T* gradient, {'' if 'labels' in output else sides}T* hits, "
-                f"const long long* cursor, {rows}",
-                ("bias", "classes", "hits", "cursor"),
-            )
-        )
-    for name, declaration in {
-        "dropout": "const T* values, const long long* step, T* out, T scale, long long seed, "
-        "long long threshold, long long size",
-        "exponential": "const T* logits, T* out, long long size",
-        "softmax": f"const T* logits, T* out, {rows}",
-        "argmax_equals": f"const T* scores, const long long* labels, T* out, {rows}",
-        "threshold_equals": "const T* scores, const T* target, T score_threshold, T target_threshold, "
-        f"T* out, {rows}",
-        "sum_squares": "const T* array, T* partial, long long size",
-        "inner_product": "const T* a, const T* b, T* out, long long size",
-        "sum_columns": "const T* array, T* out, long long rows, long long columns",
-        "sum_partials": "const T* partial, T* out, long long count",
-        "scale_to_limit": "T* gradients, const T* partial, long long count, T* norm, T limit, long long size",
-    }.items():
-        listed.append(Kernel(name, (value,), declaration))
-    listed.append(
-        Kernel(
-            "gradient_squares",
-            (value,),
-            "T* gradients, const T* parts, const long long* summed, int sums, T* partial, long long size",
-            ("parts", "summed"),
-        )
-    )
-    for nesterov in ("false", "true"):
-        listed.append(
-            Kernel(
-                "momentum_sgd",
-                (value, nesterov),
-                "T* values, T* gradients, T* velocities, const T* settings, "
-                "const long long* decay_ranges, int ranges, const T* parts, const long long* summed, "
-                "int sums, long long* cursor, long long by, long long size",
-                ("decay_ranges", "parts", "summed", "cursor"),
-            )
-        )
-    listed.append(
-        Kernel(
-            "adam",
-            (value,),
-            "T* values, T* gradients, T* first, T* second, const T* settings, "
-            "const long long* decay_ranges, int ranges, const T* parts, const long long* summed, int sums, "
-            "long long* cursor, long long by, long long size",
-            ("decay_ranges", "parts", "summed", "cursor"),
-        )
-    )
-    return {kernel.expression: kernel for kernel in listed}
+def kernels(dtype: np.dtype[Any], functors: Iterable[Functor] | None = None) -> dict[str, Kernel]:
+    """Return the kernels of a backend with this dtype by their C++ names: all, with the built-in formulas.
+
+    With `functors`, those that compute these formulas alone; without any of them, those that compute none.
+    """
+    chosen = built_in() if functors is None else tuple(functors)
+    listed = [kernel for each in declarations() for kernel in each.kernels(dtype, chosen)]
+    return {
+        kernel.expression: kernel
+        for kernel in listed
+        if functors is None or (kernel.functor is not None) == bool(chosen)
+    }
 
 
-def source() -> str:
-    """Return all kernels as one text: the headers, each once, and then every .cu file.
+@cache
+def declarations() -> tuple[Declaration, ...]:
+    """Return what the .cu files declare, in order."""
+    return tuple(found for path in sorted(KERNELS.glob("*.cu")) for found in declared_in(path.read_text()))
+
+
+_DECLARATION = re.compile(
+    r"(?:template <(?P<templates>[^>]*)>\s*)?__global__ void\s*"
+    r"(?:__launch_bounds__\((?P<block>[^)]*)\)\s*)?(?P<name>\w+)\((?P<parameters>[^)]*)\)"
+)
+
+
+def declared_in(text: str) -> list[Declaration]:
+    """Return what a .cu file declares. Raises ValueError for what is no declaration as in the docstring."""
+    found = [_declaration(match) for match in _DECLARATION.finditer(text)]
+    if len(found) != text.count("__global__"):
+        raise ValueError(f"only {len(found)} of {text.count('__global__')} kernels are declared as expected.")
+    return found
+
+
+def _declaration(match: re.Match[str]) -> Declaration:
+    templates = tuple(each.split()[-1] for each in (match["templates"] or "").split(",") if each)
+    numbers = {"BLOCK": BLOCK, "ROWS": ROWS}
+    factors = (match["block"] or "1").split(" * ")
+    block = tuple(numbers[each] if each in numbers else int(each) for each in factors)
+    parameters = tuple(_parameter(match["name"], each, templates) for each in match["parameters"].split(","))
+    return Declaration(match["name"], templates, parameters, block)
+
+
+def _parameter(kernel: str, text: str, templates: tuple[str, ...]) -> Parameter:
+    declared = " ".join(text.replace(OR_NULL, "").split())
+    c_type, _, name = declared.rpartition(" ")
+    base = c_type.removeprefix("const ").removesuffix("*")
+    if (base not in DTYPES and base not in templates) or (OR_NULL in text and not c_type.endswith("*")):
+        raise ValueError(f"the kernel {kernel} declares {declared!r}, which no launch could check.")
+    return Parameter(name, c_type, OR_NULL in text)
+
+
+def _with_types(c_type: str, types: dict[str, str]) -> str:
+    base = c_type.removeprefix("const ").removesuffix("*")
+    return c_type.replace(base, types.get(base, base))
+
+
+def source(functors: Iterable[Functor] = ()) -> str:
+    """Return all kernels as one text: the headers, each once, formulas of users' own, and every .cu file.
 
     CuPy caches compiled code by a hash of the text that it is given, so an include would hide changes of the
     included file from it.
     """
-    files = [*(KERNELS / header for header in HEADERS), *sorted(KERNELS.glob("*.cu"))]
-    lines = "".join(path.read_text() for path in files).splitlines(keepends=True)
+    headers = [(KERNELS / header).read_text() for header in HEADERS]
+    own = [functor.text for functor in functors if not functor.built_in]
+    files = [path.read_text() for path in sorted(KERNELS.glob("*.cu"))]
+    lines = "".join([*headers, *own, *files]).splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith('#include "'))

@@ -1,18 +1,23 @@
 // Forward and backward through an activation, fused with the bias. Nothing is __restrict__: z and out, or
 // gradient and out, may be the same array.
+#include "formulas.cuh"
 #include "groups.cuh"
-#include "scalars.cuh"
 
-// out = f(z + bias); z and out (rows, columns), bias (columns,) or null
+// out = f(z + bias); z and out (rows, columns), bias (columns,). Where the slope of f is of the sum, kept = z + bias.
 template <typename T, typename Activation>
 __global__ void __launch_bounds__(BLOCK)
-bias_activation(const T* z, const T* bias, T* out, long long rows, long long columns, int lanes) {
+bias_activation(const T* z, const T* bias /* or null */, T* out, T* kept /* or null */, long long rows,
+                long long columns, int lanes) {
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
     const T* from = z + row * columns;
     T* to = out + row * columns;
     in_flight<LOADS<T>>(
         lane_of(lanes), columns, lanes, [=](long long j) { return bias ? from[j] + bias[j] : from[j]; },
-        [=](long long j, T x) { to[j] = Activation::value(x); });
+        [=](long long j, T x) {
+          if constexpr (Activation::KEEPS_SUM)
+            if (kept) kept[row * columns + j] = x;
+          to[j] = Activation::value(x);
+        });
   }
 }
 
@@ -39,13 +44,13 @@ __device__ inline void add_up_slices(T* sums, long long rows, long long columns,
   }
 }
 
-// out = gradient * f'(output), and the column sums of out
+// out = gradient * f', and the column sums of out; point is what f' is of, the output or the sum
 template <typename T, typename Activation>
 __global__ void __launch_bounds__(32 * ROWS)
-activation_backward(const T* gradient, const T* output, T* out, T* sums, long long rows, long long columns,
+activation_backward(const T* gradient, const T* point, T* out, T* sums, long long rows, long long columns,
                     long long slice) {
   add_up_slices(
-      sums, rows, columns, slice, [=](long long i) { return Pair<T>{gradient[i], output[i]}; },
+      sums, rows, columns, slice, [=](long long i) { return Pair<T>{gradient[i], point[i]}; },
       [=](long long i, Pair<T> at) { return out[i] = at.first * Activation::slope(at.second); });
 }
 

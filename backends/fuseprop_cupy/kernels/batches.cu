@@ -9,9 +9,9 @@ __device__ inline void copy_row(const T* from, T* to, long long columns, int lan
 }
 
 // out[i] = source[order[cursor + i]]; source (N, columns), out (rows, columns)
-template <typename T>
+template <typename Element>
 __global__ void __launch_bounds__(BLOCK)
-take_rows(const T* source, const long long* order, const long long* cursor, T* out, long long rows,
+take_rows(const Element* source, const long long* order, const long long* cursor, Element* out, long long rows,
           long long columns, int lanes) {
   const long long start = *cursor;
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes))
@@ -19,12 +19,13 @@ take_rows(const T* source, const long long* order, const long long* cursor, T* o
 }
 
 // The same for all that belongs to a row: x (N, columns), target (N, outputs), of which there may be none, and
-// labels (N,), which may be null.
+// labels (N,).
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
-take_batch(const T* x, const T* target, const long long* labels, const long long* order,
-           const long long* cursor, T* x_out, T* target_out, long long* labels_out, long long rows,
-           long long columns, long long outputs, int lanes) {
+take_batch(const T* x, const T* target /* or null */, const long long* labels /* or null */,
+           const long long* order, const long long* cursor, T* x_out, T* target_out /* or null */,
+           long long* labels_out /* or null */, long long rows, long long columns, long long outputs,
+           int lanes) {
   const long long start = *cursor;
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
     const long long from = order[start + row];
@@ -37,9 +38,9 @@ take_batch(const T* x, const T* target, const long long* labels, const long long
 }
 
 // out[cursor + i] = values[i]; values (rows,)
-template <typename T>
+template <typename Element>
 __global__ void __launch_bounds__(BLOCK)
-put_rows(const T* values, const long long* cursor, T* out, long long rows) {
+put_rows(const Element* values, const long long* cursor, Element* out, long long rows) {
   const long long start = *cursor;
   for (long long row = first_item(); row < rows; row += item_stride()) out[start + row] = values[row];
 }

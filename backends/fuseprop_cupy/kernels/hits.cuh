@@ -54,14 +54,13 @@ __device__ inline bool same_sides(Scores<T> scores, const T* target, T score_thr
 
 // Where hits go, and what they go by: classes (rows,), or where there are none, thresholds.
 template <typename T> struct Hits {
-  T* kept;  // (N,), or null: then nobody asks
+  T* kept;  // (N,)
   const long long* classes;
   T score_threshold, target_threshold;
 
   // kept[place] = [row is right]
   __device__ void keep(Scores<T> scores, const T* target, long long row, long long place, long long columns,
                        int lanes) const {
-    if (!kept) return;
     const bool right = classes
                            ? argmax_is(scores, classes[row], columns, lanes)
                            : same_sides(scores, target, score_threshold, target_threshold, columns, lanes);

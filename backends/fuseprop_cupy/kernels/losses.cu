@@ -5,94 +5,37 @@
 //
 // With a cursor, losses (N,) are kept at its place in the epoch; with hits, these are too: 1 where a row is
 // right, by its class where there are classes (rows,), else by the thresholds. Either may be null.
+#include "formulas.cuh"
 #include "groups.cuh"
 #include "hits.cuh"
 #include "scalars.cuh"
 
-// losses = scale sum_j l and gradient = weight l', with (l, l') = term(y, t) for the row's outputs and targets
-template <typename T, typename Term>
-__device__ inline void sum_over_rows(const T* output, const T* bias, const T* target, const T* row_weights,
-                                     T scale, T* losses, T* gradient, Hits<T> hits, const long long* cursor,
-                                     long long rows, long long columns, int lanes, Term term) {
+// losses = factor sum_j l and gradient = factor weight l', by the terms and slopes of the row's outputs and targets
+template <typename T, typename Loss>
+__global__ void __launch_bounds__(BLOCK)
+loss_of_rows(const T* output, const T* bias /* or null */, const T* target, const T* row_weights, T factor,
+             T* losses, T* gradient, const long long* classes /* or null */, T score_threshold,
+             T target_threshold, T* hits /* or null */, const long long* cursor /* or null */, long long rows,
+             long long columns, int lanes) {
   const long long start = cursor ? *cursor : 0;
+  const Hits<T> asked{hits, classes, score_threshold, target_threshold};
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
     const Scores<T> y{output + row * columns, bias};
     const T* t = target + row * columns;
     T* g = gradient + row * columns;
-    const T weight = row_weights[row];
-    hits.keep(y, t, row, start + row, columns, lanes);
+    if (hits) asked.keep(y, t, row, start + row, columns, lanes);
+    const T weight = row_weights[row];  // read before the hits, it spills registers for sm_120
     T sum = 0;
     in_flight<LOADS<T>>(
-        lane_of(lanes), columns, lanes, [=](long long j) { return Pair<T>{y[j], t[j]}; },
+        lane_of(lanes), columns, lanes, [&](long long j) { return Pair<T>{y[j], t[j]}; },
         [&](long long j, Pair<T> at) {
-          const Pair<T> result = term(at.first, at.second);
+          const Pair<T> result = Loss::at(at.first, at.second);
           sum += result.first;
-          g[j] = weight * result.second;
+          g[j] = weight * (factor * result.second);
         });
     sum = group_sum(sum, lanes);
-    if (lane_of(lanes) == 0) losses[start + row] = scale * sum;
+    if (lane_of(lanes) == 0) losses[start + row] = factor * sum;
   }
-}
-
-// losses = factor sum_j (y - t)^2, gradient = 2 factor weight (y - t)
-template <typename T>
-__global__ void __launch_bounds__(BLOCK)
-squared_error(const T* output, const T* bias, const T* target, const T* row_weights, T factor, T* losses,
-              T* gradient, const long long* classes, T score_threshold, T target_threshold, T* hits,
-              const long long* cursor, long long rows, long long columns, int lanes) {
-  const Hits<T> asked{hits, classes, score_threshold, target_threshold};
-  sum_over_rows(output, bias, target, row_weights, factor, losses, gradient, asked, cursor, rows, columns, lanes,
-                [=](T y, T t) {
-                  const T error = y - t;
-                  return Pair<T>{error * error, T(2) * factor * error};
-                });
-}
-
-// losses = factor sum_j |y - t|, gradient = factor weight sign(y - t); NaN has no sign but NaN
-template <typename T>
-__global__ void __launch_bounds__(BLOCK)
-absolute_error(const T* output, const T* bias, const T* target, const T* row_weights, T factor, T* losses,
-               T* gradient, const long long* classes, T score_threshold, T target_threshold, T* hits,
-               const long long* cursor, long long rows, long long columns, int lanes) {
-  const Hits<T> asked{hits, classes, score_threshold, target_threshold};
-  sum_over_rows(output, bias, target, row_weights, factor, losses, gradient, asked, cursor, rows, columns, lanes,
-                [=](T y, T t) {
-                  const T error = y - t;
-                  return Pair<T>{fabs(error), factor * sign(error)};
-                });
-}
-
-// losses = sum_j log(1 + e^z) - t z, gradient = weight (sigmoid(z) - t)
-template <typename T>
-__global__ void __launch_bounds__(BLOCK)
-sigmoid_cross_entropy(const T* logits, const T* bias, const T* target, const T* row_weights, T* losses,
-                      T* gradient, const long long* classes, T score_threshold, T target_threshold, T* hits,
-                      const long long* cursor, long long rows, long long columns, int lanes) {
-  const Hits<T> asked{hits, classes, score_threshold, target_threshold};
-  sum_over_rows(logits, bias, target, row_weights, T(1), losses, gradient, asked, cursor, rows, columns, lanes,
-                [](T z, T t) { return Pair<T>{logistic_loss(z, t), sigmoid(z) - t}; });
-}
-
-// losses = sum_j t log(t / y) - t + y with y = e^z, gradient = weight (y - t)
-template <typename T>
-__global__ void __launch_bounds__(BLOCK)
-half_poisson_deviance(const T* logits, const T* bias, const T* target, const T* row_weights, T* losses,
-                      T* gradient, const long long* classes, T score_threshold, T target_threshold, T* hits,
-                      const long long* cursor, long long rows, long long columns, int lanes) {
-  const Hits<T> asked{hits, classes, score_threshold, target_threshold};
-  sum_over_rows(logits, bias, target, row_weights, T(1), losses, gradient, asked, cursor, rows, columns, lanes,
-                [](T z, T t) {
-                  const T y = exp(z);
-                  return Pair<T>{poisson_loss(z, t, y), y - t};
-                });
-}
-
-// out = e^z; out may be logits. (size,)
-template <typename T>
-__global__ void __launch_bounds__(BLOCK) exponential(const T* logits, T* out, long long size) {
-  in_flight<LOADS<T>>(
-      first_item(), size, item_stride(), [=](long long i) { return logits[i]; },
-      [=](long long i, T z) { out[i] = exp(z); });
 }
 
 // max_j z_j over a row, known to every lane of its group
@@ -118,9 +61,9 @@ __device__ inline T row_exponentials(Scores<T> z, T top, long long columns, int 
 // twice: storing them costs a wait for memory, a second exp some instructions.
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
-softmax_cross_entropy(const T* logits, const T* bias, const long long* labels, const T* row_weights,
-                      T* losses, T* gradient, T* hits, const long long* cursor, long long rows,
-                      long long columns, int lanes) {
+softmax_cross_entropy(const T* logits, const T* bias /* or null */, const long long* labels,
+                      const T* row_weights, T* losses, T* gradient, T* hits /* or null */,
+                      const long long* cursor /* or null */, long long rows, long long columns, int lanes) {
   const long long start = cursor ? *cursor : 0;
   const Hits<T> asked{hits, labels, {}, {}};
   for (long long row = first_item(lanes); row < rows; row += item_stride(lanes)) {
@@ -128,7 +71,7 @@ softmax_cross_entropy(const T* logits, const T* bias, const long long* labels, c
     T* g = gradient + row * columns;
     const T weight = row_weights[row];
     const long long label = labels[row];
-    asked.keep(z, nullptr, row, start + row, columns, lanes);
+    if (hits) asked.keep(z, nullptr, row, start + row, columns, lanes);
     const T top = row_largest(z, columns, lanes);
     const T total = row_exponentials(z, top, columns, lanes);
     if (lane_of(lanes) == 0) losses[start + row] = log(total) - (z[label] - top);

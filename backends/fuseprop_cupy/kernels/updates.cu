@@ -1,4 +1,5 @@
 // The update of a whole network in few launches, over its flat buffers.
+#include "formulas.cuh"
 #include "groups.cuh"
 
 // cursor += by, unless it is null: an update that is a step's last act moves on to the next batch
@@ -46,7 +47,8 @@ template <typename T> struct Parts {
 // partial[block] = sum of the squares of the gradients (size,) that the block strides over
 template <typename T>
 __global__ void __launch_bounds__(BLOCK)
-gradient_squares(T* gradients, const T* parts, const long long* summed, int sums, T* partial, long long size) {
+gradient_squares(T* gradients, const T* parts /* or null */, const long long* summed /* or null */, int sums,
+                 T* partial, long long size) {
   Parts<T> left{parts, summed, sums, 0};
   T sum = 0;
   in_flight<LOADS<T>>(
@@ -74,62 +76,38 @@ scale_to_limit(T* gradients, const T* partial, long long count, T* norm, T limit
       [=](long long i, T g) { gradients[i] = g * scale; });
 }
 
-// v = mu v - a g, w = w + v or (Nesterov) w = w + mu v - a g; (a, mu, c) = settings, and g is the gradient
-// plus c w inside the decay_ranges
-template <typename T, bool nesterov>
+// What a step makes of each parameter w and of its moments, by the rule's formula; moments (M, size), settings (S + 1,)
+// the rule's and at last c, and g is the gradient plus c w inside the decay_ranges
+template <typename T, typename Rule>
 __global__ void __launch_bounds__(BLOCK)
-momentum_sgd(T* values, T* gradients, T* velocities, const T* settings, const long long* decay_ranges, int ranges,
-             const T* parts, const long long* summed, int sums, long long* cursor, long long by,
-             long long size) {
+update(T* values, T* gradients, T* moments, const T* settings, const long long* decay_ranges /* or null */,
+       int ranges, const T* parts /* or null */, const long long* summed /* or null */, int sums,
+       long long* cursor /* or null */, long long by, long long size) {
   move_on(cursor, by);
   Parts<T> left{parts, summed, sums, 0};
-  const T learning_rate = settings[0], momentum = settings[1], decay = settings[2];
+  T known[Rule::SETTINGS + 1];
+#pragma unroll
+  for (int k = 0; k <= Rule::SETTINGS; ++k) known[k] = settings[k];
+  const T decay = known[Rule::SETTINGS];
   Ranges decaying{decay_ranges, ranges, 0};
   struct Item {
-    T w, v;
+    T w, moments[Rule::MOMENTS + 1];  // one more: C++ has no array of none
     Gradient<T> gradient;
   };
   in_flight<LOADS<T> / 2>(
       first_item(), size, item_stride(),
-      [&](long long i) { return Item{values[i], velocities[i], left.of(gradients, i)}; },
-      [&](long long i, Item item) {
-        const T w = item.w, g = item.gradient.value;
-        if (item.gradient.added_up) gradients[i] = g;
-        const bool decays = decay != T(0) && decaying.hold(i);
-        const T step = learning_rate * (decays ? g + decay * w : g);
-        const T v = momentum * item.v - step;
-        velocities[i] = v;
-        values[i] = w + (nesterov ? momentum * v - step : v);
-      });
-}
-
-// m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w = w - a m / (sqrt(v) + epsilon); (a, b1, b2, epsilon, c) =
-// settings, and g is the gradient plus c w inside the decay_ranges
-template <typename T>
-__global__ void __launch_bounds__(BLOCK)
-adam(T* values, T* gradients, T* first, T* second, const T* settings, const long long* decay_ranges, int ranges,
-     const T* parts, const long long* summed, int sums, long long* cursor, long long by, long long size) {
-  move_on(cursor, by);
-  Parts<T> left{parts, summed, sums, 0};
-  const T rate = settings[0], beta_1 = settings[1], beta_2 = settings[2], epsilon = settings[3];
-  const T decay = settings[4];
-  Ranges decaying{decay_ranges, ranges, 0};
-  struct Item {
-    T w, m, v;
-    Gradient<T> gradient;
-  };
-  in_flight<LOADS<T> / 2>(
-      first_item(), size, item_stride(),
-      [&](long long i) { return Item{values[i], first[i], second[i], left.of(gradients, i)}; },
+      [&](long long i) {
+        Item item{values[i], {}, left.of(gradients, i)};
+#pragma unroll
+        for (int m = 0; m < Rule::MOMENTS; ++m) item.moments[m] = moments[m * size + i];
+        return item;
+      },
       [&](long long i, Item item) {
         const T w = item.w, added = item.gradient.value;
         if (item.gradient.added_up) gradients[i] = added;
         const bool decays = decay != T(0) && decaying.hold(i);
-        const T g = decays ? added + decay * w : added;
-        const T m = beta_1 * item.m + (T(1) - beta_1) * g;
-        const T v = beta_2 * item.v + (T(1) - beta_2) * (g * g);
-        first[i] = m;
-        second[i] = v;
-        values[i] = w - rate * m / (sqrt(v) + epsilon);
+        values[i] = Rule::step(w, decays ? added + decay * w : added, item.moments, known);
+#pragma unroll
+        for (int m = 0; m < Rule::MOMENTS; ++m) moments[m * size + i] = item.moments[m];
       });
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
-from fuseprop.backend import Activation, span
+from fuseprop.backend import IDENTITY, ActivationFormula, span
 
-from ..device.kernel_list import BLOCK, FUNCTORS
+from ..device.kernel_list import BLOCK
 from ..device.launch import blocks_for, expect_factors, lanes_for
 from ..device.shapes import Array, expect
 from .launching import WARP, Operations
@@ -33,30 +33,49 @@ class DenseOperations(Operations):
         self._device.enter()
         self._device.multiply(a, b, out)
 
-    def bias_activation(self, z: Array, bias: Array | None, activation: Activation, *, out: Array) -> None:
+    def bias_activation(
+        self,
+        z: Array,
+        bias: Array | None,
+        activation: ActivationFormula,
+        *,
+        out: Array,
+        kept: Array | None = None,
+    ) -> None:
         n, m = z.shape
         expect((n, m), out=out)
         if bias is not None:
             expect((m,), bias=bias)
+        if kept is not None:
+            expect((n, m), kept=kept)
+            if activation.slope_of != "z":  # its kernel keeps no sums: no layer asks for them
+                self.bias_activation(z, bias, IDENTITY, out=kept)
+                z, bias, kept = kept, None, None
         lanes = lanes_for(m, BLOCK)
-        kernel = self._typed("bias_activation", FUNCTORS[activation])
-        self._run(kernel, blocks_for(n, lanes), z, bias, out, n, m, lanes)
+        arrays = z, bias, out, kept
+        self._run_formula("bias_activation", activation, blocks_for(n, lanes), *arrays, n, m, lanes)
 
     def activation_backward(
-        self, gradient: Array, output: Array, activation: Activation, *, out: Array, bias_gradient: Array
+        self,
+        gradient: Array,
+        point: Array,
+        activation: ActivationFormula,
+        *,
+        out: Array,
+        bias_gradient: Array,
     ) -> None:
         n, m = gradient.shape
-        expect((n, m), output=output, out=out)
+        expect((n, m), point=point, out=out)
         expect((m,), bias_gradient=bias_gradient)
         slices = min(MAX_SLICES, -(-n // SLICE))
         rows = -(-n // slices)
         sums = bias_gradient if slices == 1 else self._scratch(slices * m)
         blocks = -(-m // WARP), slices
-        if activation == "identity" and span(out) == span(gradient):
+        if activation.is_identity and span(out) == span(gradient):
             self._run(self._typed("sum_slices"), blocks, gradient, sums, n, m, rows)
         else:
-            kernel = self._typed("activation_backward", FUNCTORS[activation])
-            self._run(kernel, blocks, gradient, output, out, sums, n, m, rows)
+            arrays = gradient, point, out, sums
+            self._run_formula("activation_backward", activation, blocks, *arrays, n, m, rows)
         if slices > 1:
             self._run(self._typed("sum_columns"), blocks_for(m), sums, bias_gradient, slices, m)
 

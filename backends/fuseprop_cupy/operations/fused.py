@@ -59,13 +59,13 @@ class FusedOperations(RowReductionOperations, UpdateOperations):
         elif metric is not None:
             thresholds = metric.operands[2:]
         extras = LossExtras(bias, cursor, hits, classes, thresholds)
-        self._run_loss(loss.operation, loss.operands, losses, loss.options["gradient"], extras)
+        options = {**loss.options, "losses": losses, "extras": extras}
+        getattr(self, f"_{loss.operation}")(*loss.operands, **options)
 
     def update_and_advance(self, update: Call, cursor: Array, by: int) -> None:
         """Update the parameters, and advance the cursor."""
         expect((1,), cursor=cursor)
-        *buffers, settings = update.operands
-        self._run_update(update.operation, buffers, settings, **update.options, advance=(cursor, by))
+        self._update(*update.operands, **update.options, advance=(cursor, by))
 
 
 TAKE_BATCH = Access.of(FusedOperations.take_batch, reads="order cursor sources", writes="outs")

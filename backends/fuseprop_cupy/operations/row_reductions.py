@@ -1,13 +1,14 @@
-"""Reductions of each row after the last layer: losses with their gradients, links, and the hits of metrics.
+"""Reductions of each row after the last layer: losses with their gradients, softmax, and the hits of metrics.
 
-One group of threads takes a row. `exponential`, a link too, is the one that works element by element.
+One group of threads takes a row.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Any
+
+from fuseprop.backend import LossFormula
 
 from ..device.launch import blocks_for, lanes_for
 from ..device.shapes import Array, expect
@@ -40,78 +41,76 @@ class LossExtras:
 
 
 class RowReductionOperations(Operations):
-    """Losses, links and hits of rows."""
+    """Losses, softmax and hits of rows."""
 
-    def squared_error(
+    def loss_of_rows(
         self,
         output: Array,
         target: Array,
         row_weights: Array,
+        loss: LossFormula,
         factor: float,
         *,
         losses: Array,
         gradient: Array,
     ) -> None:
-        self._run_loss("squared_error", (output, target, row_weights, factor), losses, gradient)
-
-    def absolute_error(
-        self,
-        output: Array,
-        target: Array,
-        row_weights: Array,
-        factor: float,
-        *,
-        losses: Array,
-        gradient: Array,
-    ) -> None:
-        self._run_loss("absolute_error", (output, target, row_weights, factor), losses, gradient)
-
-    def sigmoid_cross_entropy(
-        self, logits: Array, target: Array, row_weights: Array, *, losses: Array, gradient: Array
-    ) -> None:
-        self._run_loss("sigmoid_cross_entropy", (logits, target, row_weights), losses, gradient)
+        self._loss_of_rows(output, target, row_weights, loss, factor, losses=losses, gradient=gradient)
 
     def softmax_cross_entropy(
         self, logits: Array, labels: Array, row_weights: Array, *, losses: Array, gradient: Array
     ) -> None:
-        self._run_loss("softmax_cross_entropy", (logits, labels, row_weights), losses, gradient)
+        self._softmax_cross_entropy(logits, labels, row_weights, losses=losses, gradient=gradient)
 
-    def half_poisson_deviance(
-        self, logits: Array, target: Array, row_weights: Array, *, losses: Array, gradient: Array
-    ) -> None:
-        self._run_loss("half_poisson_deviance", (logits, target, row_weights), losses, gradient)
-
-    def _run_loss(
+    def _loss_of_rows(
         self,
-        name: str,
-        operands: tuple[Any, ...],
+        output: Array,
+        target: Array,
+        row_weights: Array,
+        loss: LossFormula,
+        factor: float,
+        *,
         losses: Array,
         gradient: Array,
         extras: LossExtras | None = None,
     ) -> None:
-        """Launch a loss; operands: output, target or labels, row weights, and the factor if it has one.
-
-        Without extras, losses must be (n,), those of the batch alone.
-        """
-        output, target, row_weights, *factor = operands
+        expect(output.shape, target=target)
+        extras = self._checked(output, row_weights, losses, gradient, extras)
         n, k = output.shape
-        labelled = name == "softmax_cross_entropy"
-        expect(output.shape, gradient=gradient)
-        expect((n,) if labelled else output.shape, **{"labels" if labelled else "target": target})
+        lanes = lanes_for(k, WARP)
+        arrays = output, extras.bias, target, row_weights, factor, losses, gradient
+        hits = extras.classes, *extras.thresholds, extras.hits
+        self._run_formula(
+            "loss_of_rows", loss, blocks_for(n, lanes), *arrays, *hits, extras.cursor, n, k, lanes
+        )
+
+    def _softmax_cross_entropy(
+        self,
+        logits: Array,
+        labels: Array,
+        row_weights: Array,
+        *,
+        losses: Array,
+        gradient: Array,
+        extras: LossExtras | None = None,
+    ) -> None:
+        expect(logits.shape[:1], labels=labels)
+        extras = self._checked(logits, row_weights, losses, gradient, extras)
+        arrays = extras.bias, labels, row_weights, losses, gradient, extras.hits, extras.cursor
+        self._run_rows("softmax_cross_entropy", logits, *arrays)
+
+    def _checked(
+        self, output: Array, row_weights: Array, losses: Array, gradient: Array, extras: LossExtras | None
+    ) -> LossExtras:
+        """Check what all losses have; without extras, `losses` must be (n,), those of the batch alone."""
+        n, k = output.shape
+        expect((n, k), gradient=gradient)
         expect((n,), row_weights=row_weights)
         if extras is None:
             expect((n,), losses=losses)
-            extras = LossExtras()
+            return LossExtras()
         if extras.bias is not None:
             expect((k,), bias=extras.bias)
-        sides = () if labelled else (extras.classes, *extras.thresholds)
-        inputs = extras.bias, target, row_weights, *factor
-        self._run_rows(name, output, *inputs, losses, gradient, *sides, extras.hits, extras.cursor)
-
-    def exponential(self, logits: Array, *, out: Array) -> None:
-        expect(logits.shape, out=out)
-        size = prod(logits.shape)
-        self._run(self._typed("exponential"), blocks_for(size), logits, out, size)
+        return extras
 
     def softmax(self, logits: Array, *, out: Array) -> None:
         expect(logits.shape, out=out)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from fuseprop.backend import INTEGER
+from fuseprop.backend import INTEGER, UpdateFormula
 
 from ..device.launch import blocks_for
 from ..device.shapes import Array, expect
@@ -21,9 +21,6 @@ SQUARES_BLOCKS = 1024
 """The most blocks of a sum of squares: fewer than 132 SMs run at a time, and each thread of the block that
 adds their partial sums adds eight."""
 
-UPDATES = {"momentum_sgd": 3, "adam": 5}
-"""How many settings each update reads: learning rate, momentum or betas and epsilon, decay."""
-
 Advance: TypeAlias = tuple[Array | None, int]
 """A cursor (1,) that the update's launch also advances, or None, and by how much."""
 
@@ -32,7 +29,7 @@ NO_PARTS = None, None, 0
 
 
 class UpdateOperations(Operations):
-    """Updates of parameters."""
+    """The update of parameters, and what it needs of their gradients."""
 
     def __init__(self, ordinal: int, dtype: np.dtype[Any]) -> None:
         super().__init__(ordinal, dtype)
@@ -55,51 +52,37 @@ class UpdateOperations(Operations):
         self._run(self._typed("gradient_squares"), blocks, gradients, *NO_PARTS, partial, size)
         self._run(self._typed("scale_to_limit"), blocks, gradients, partial, blocks, norm, limit, size)
 
-    def momentum_sgd(
+    def update(
         self,
         values: Array,
         gradients: Array,
-        velocities: Array,
+        moments: Array,
         settings: Array,
+        formula: UpdateFormula,
         *,
         decay_ranges: Sequence[tuple[int, int]],
-        nesterov: bool,
     ) -> None:
-        buffers = values, gradients, velocities
-        self._run_update("momentum_sgd", buffers, settings, decay_ranges=decay_ranges, nesterov=nesterov)
+        self._update(values, gradients, moments, settings, formula, decay_ranges=decay_ranges)
 
-    def adam(
+    def _update(
         self,
         values: Array,
         gradients: Array,
-        first: Array,
-        second: Array,
+        moments: Array,
         settings: Array,
+        formula: UpdateFormula,
         *,
         decay_ranges: Sequence[tuple[int, int]],
-    ) -> None:
-        buffers = values, gradients, first, second
-        self._run_update("adam", buffers, settings, decay_ranges=decay_ranges)
-
-    def _run_update(
-        self,
-        name: str,
-        buffers: Sequence[Array],
-        settings: Array,
-        *,
-        decay_ranges: Sequence[tuple[int, int]],
-        nesterov: bool | None = None,
         advance: Advance = (None, 0),
     ) -> None:
-        """Launch an update; `buffers` are its operands without the settings, each flat (P,)."""
-        values, gradients, *moments = buffers
+        """Update the parameters, and a cursor if there is one."""
         (size,) = values.shape
-        expect((size,), gradients=gradients, **{f"moment {i}": moment for i, moment in enumerate(moments, 1)})
-        expect((UPDATES[name],), settings=settings)
-        ranges = self._table(tuple(decay_ranges))
-        arrays = *buffers, settings, ranges, len(decay_ranges), *NO_PARTS, *advance
-        variant = () if nesterov is None else (str(nesterov).lower(),)
-        self._run(self._typed(name, *variant), blocks_for(size), *arrays, size)
+        expect((size,), gradients=gradients)
+        expect((len(formula.moments), size), moments=moments)
+        expect((len(formula.settings) + 1,), settings=settings)
+        ranges = self._table(tuple(decay_ranges)), len(decay_ranges)
+        arrays = values, gradients, moments, settings, *ranges, *NO_PARTS, *advance
+        self._run_formula("update", formula, blocks_for(size), *arrays, size)
 
     def _table(self, ranges: tuple[tuple[int, int], ...]) -> Array | None:
         """Return ranges as an array on the device, uploaded the first time; None for no ranges."""

@@ -13,7 +13,6 @@ from fuseprop.backend import INTEGER, Call, Program, overlaps, span, touches
 
 from ..device.shapes import Array
 from ..operations.fused import KEEP_LOSSES, TAKE_BATCH, UPDATE_AND_ADVANCE
-from ..operations.updates import UPDATES
 
 
 def fuse(program: Program) -> Program:
@@ -121,13 +120,14 @@ def _kept(calls: list[Call], i: int, metric: Call | None, scratch: Sequence[Arra
 def _with_bias_left_to_loss(calls: list[Call], scratch: Sequence[Array]) -> list[Call]:
     """Let `keep_losses` add the last layer's bias, if no other call reads the sum and that is scratch."""
     for i, add in enumerate(calls):
-        if add.operation != "bias_activation" or add.operands[2] != "identity":
+        if add.operation != "bias_activation" or not add.operands[2].is_identity:
             continue
         z, bias, _ = add.operands
         readers = [call for call in calls[i + 1 :] if touches(call, [span(z)])]
         if (
             bias is not None
             and span(add.options["out"]) == span(z)
+            and add.options.get("kept") is None
             and overlaps(z, scratch)
             and [call.operation for call in readers] == ["keep_losses"]
         ):
@@ -140,7 +140,7 @@ def _with_bias_left_to_loss(calls: list[Call], scratch: Sequence[Array]) -> list
 def _with_cursors_advanced(calls: list[Call]) -> list[Call]:
     """Replace an update, and an advance of a cursor after it, with `update_and_advance`."""
     for i, update in enumerate(calls):
-        if update.operation not in UPDATES:
+        if update.operation != "update":
             continue
         for j in range(i + 1, len(calls)):
             advance = calls[j]

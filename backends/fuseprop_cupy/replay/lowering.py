@@ -13,7 +13,7 @@ import numpy as np
 from fuseprop.backend import Program
 
 from ..device.device import Device
-from ..device.kernel_list import kernels
+from ..device.kernel_list import Kernel
 from ..device.nodes import Copy, Multiply, Node, Run
 from ..device.shapes import Array
 from ..operations.dense import DenseOperations
@@ -24,17 +24,16 @@ from ..operations.rows import RowOperations
 class Scribe:
     """A `Device` that records launches, products and copies as nodes; it does allocate and upload."""
 
-    def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:
+    def __init__(self, device: Device) -> None:
         self.ordinal = device.ordinal
         self.array_type = device.array_type
         self.nodes: list[Node] = []
         self.enter, self.empty, self.upload = device.enter, device.empty, device.upload
         self.memory, self.release = device.memory, device.release
-        self._kernels = kernels(dtype)
 
-    def run(self, name: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any]) -> None:
-        """Record a launch; the block is the kernel's own."""
-        self.nodes.append(Run(self._kernels[name], tuple(grid), tuple(arguments)))
+    def run(self, kernel: Kernel, grid: Sequence[int], arguments: Sequence[Any]) -> None:
+        """Record a launch."""
+        self.nodes.append(Run(kernel, tuple(grid), tuple(arguments)))
 
     def multiply(self, a: Array, b: Array, out: Array) -> None:
         """Record a product."""
@@ -49,7 +48,7 @@ class Lowering(RowOperations, DenseOperations, FusedOperations):
     """The backend's operations on a `Scribe`; each temporary array is a new one, which its nodes hold."""
 
     def __init__(self, device: Device, dtype: np.dtype[Any]) -> None:
-        self._scribe = Scribe(device, dtype)
+        self._scribe = Scribe(device)
         super().__init__(device.ordinal, dtype)
 
     def _open(self, ordinal: int) -> Any:

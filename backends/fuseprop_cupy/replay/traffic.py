@@ -14,8 +14,7 @@ PER_ROW = {"order", "losses", "hits"}
 
 UPDATED = {
     "advance": {"cursor"},
-    "momentum_sgd": {"values", "velocities", "cursor"},
-    "adam": {"values", "first", "second", "cursor"},
+    "update": {"values", "moments", "cursor"},
     "scale_to_limit": {"gradients"},
 }
 """The arrays that a kernel reads and then writes."""

@@ -12,7 +12,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fuseprop.backend import INTEGER, Call, Program, Runner
+from fuseprop.backend import (
+    IDENTITY,
+    INTEGER,
+    ActivationFormula,
+    Call,
+    Program,
+    Runner,
+    UpdateFormula,
+    variable,
+)
 
 from ..operations.launching import Operations
 
@@ -21,6 +30,17 @@ DIVIDED = (1, 3, 1)
 """The steps of each call of the replay: one that warms up, a graph of three steps, and a single step."""
 
 LEARNING_RATE, MOMENTUM = 0.1, 0.9
+
+
+def _formulas() -> tuple[ActivationFormula, UpdateFormula]:
+    """Return sigmoid and momentum as a user would write them, so that their kernels are compiled here."""
+    w, g, v, z, y, a, mu = map(variable, ("w", "g", "v", "z", "y", "a", "mu"))
+    moved = mu * v - a * g
+    sigmoid = ActivationFormula(1 / (1 + np.exp(-z)), y * (1 - y))
+    return sigmoid, UpdateFormula(w + moved, (("v", moved),), ("a", "mu"))
+
+
+HIDDEN, UPDATE = _formulas()
 
 BOUND = 100
 """The largest error that passes, in the dtype's eps, relative to numbers beyond 1. NumPy in float32 has 2,
@@ -72,9 +92,9 @@ class Trial:
             Call("take_rows", (on["X"], order, cursor), {"out": x}),
             Call("take_rows", (on["labels"], order, cursor), {"out": labels}),
             Call("matmul", (x, w1), {"out": hidden}),
-            Call("bias_activation", (hidden, b1, "sigmoid"), {"out": hidden}),
+            Call("bias_activation", (hidden, b1, HIDDEN), {"out": hidden}),
             Call("matmul", (hidden, w2), {"out": logits}),
-            Call("bias_activation", (logits, b2, "identity"), {"out": logits}),
+            Call("bias_activation", (logits, b2, IDENTITY), {"out": logits}),
             Call(
                 "softmax_cross_entropy",
                 (logits, labels, on["weights"]),
@@ -82,21 +102,21 @@ class Trial:
             ),
             Call(
                 "activation_backward",
-                (gradient, logits, "identity"),
+                (gradient, logits, IDENTITY),
                 {"out": gradient, "bias_gradient": b2_gradient},
             ),
             Call("matmul", (hidden.T, gradient), {"out": w2_gradient}),
             Call("matmul", (gradient, w2.T), {"out": delta}),
             Call(
                 "activation_backward",
-                (delta, hidden, "sigmoid"),
+                (delta, hidden, HIDDEN),
                 {"out": delta, "bias_gradient": b1_gradient},
             ),
             Call("matmul", (x.T, delta), {"out": w1_gradient}),
             Call(
-                "momentum_sgd",
-                (values, gradients, on["velocities"], on["settings"]),
-                {"decay_ranges": (), "nesterov": False},
+                "update",
+                (values, gradients, on["velocities"], on["settings"], UPDATE),
+                {"decay_ranges": ()},
             ),
             Call("put_rows", (losses, cursor), {"out": on["losses"]}),
             Call("advance", (cursor, BATCH), {}),
@@ -116,7 +136,7 @@ def _start() -> Arrays:
         "weights": np.full(BATCH, 1 / BATCH),
         "values": values,
         "gradients": np.zeros(parameters),
-        "velocities": np.zeros(parameters),
+        "velocities": np.zeros((1, parameters)),
         "settings": np.array([LEARNING_RATE, MOMENTUM, 0.0]),
         "losses": np.zeros(rows),
     }
