@@ -63,7 +63,7 @@ struct LeakyRelu {
 struct Elu {
   static constexpr bool KEEPS_SUM = false;
   template <typename T> __device__ static T value(T z) {
-    return T(1) * larger(z, T(0.0)) + T(1) * expm1(smaller(z, T(0.0)));
+    return larger(z, T(0.0)) + T(1) * expm1(smaller(z, T(0.0)));
   }
   template <typename T> __device__ static T slope(T y) {
     return y > T(0.0) ? T(1) : y + T(1);
@@ -73,7 +73,7 @@ struct Elu {
 struct Selu {
   static constexpr bool KEEPS_SUM = false;
   template <typename T> __device__ static T value(T z) {
-    return T(1.0507009873554805) * larger(z, T(0.0)) + T(1.7580993408473766) * expm1(smaller(z, T(0.0)));
+    return T(1.0507009873554805) * (larger(z, T(0.0)) + T(1.6732632423543772) * expm1(smaller(z, T(0.0))));
   }
   template <typename T> __device__ static T slope(T y) {
     return y > T(0.0) ? T(1.0507009873554805) : y + T(1.7580993408473766);

@@ -224,10 +224,6 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 """Klambauer et al. 2017, "Self-normalizing neural networks", equation 14."""
 
 
-def _elu(z: Expression, alpha: float, scale: float = 1.0) -> Expression:
-    return scale * maximum(z, 0) + scale * alpha * expm1(minimum(z, 0))
-
-
 identity = _activation("identity", "z", lambda z: z)
 
 sigmoid = _activation(
@@ -253,7 +249,7 @@ leaky_relu = _activation(
 elu = _activation(
     "elu",
     "z where z > 0, else alpha * (exp(z) - 1)",
-    _elu,
+    lambda z, alpha: maximum(z, 0) + alpha * expm1(minimum(z, 0)),
     lambda y, alpha: where(y > 0, 1, y + alpha),
     parameters={"alpha": Parameter(1.0, above=0)},
 )
@@ -261,7 +257,7 @@ elu = _activation(
 selu = _activation(
     "selu",
     "1.0507 * (z where z > 0, else 1.67326 * (exp(z) - 1))",
-    lambda z: _elu(z, SELU_ALPHA, SELU_SCALE),
+    lambda z: SELU_SCALE * (maximum(z, 0) + SELU_ALPHA * expm1(minimum(z, 0))),
     lambda y: where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA),
 )
 
