@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 import numpy as np
-from fuseprop_numpy.operations.calls import BoundCall
+from fuseprop_numpy.plans import BoundCall
 
 from fuseprop.backend.registry import load_backend
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.feature_major import prebound
-from fuseprop_numpy.operations.calls import BoundCall
+from fuseprop_numpy.plans import BoundCall
 
 from fuseprop import MomentumSGD, Network, mlp
 from fuseprop.backend import INTEGER, AnyBackend, Program, Runner

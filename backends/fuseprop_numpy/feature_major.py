@@ -16,8 +16,7 @@ import numpy as np
 from fuseprop.backend import ActivationFormula, Call, HostArray, Place, Program
 
 from .layout import Layout
-from .operations.calls import BoundCall
-from .plans import FIRST
+from .plans import FIRST, BoundCall
 from .replay.compile import CompiledProgram
 from .replay.position import Visit
 

@@ -14,9 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import Expression, HostArray, UpdateFormula
-from fuseprop.backend.expression import COMPARISONS, OPERATIONS, in_order, variable, variables
-from fuseprop.backend.formula import G, W
+from fuseprop.backend import (
+    COMPARISONS,
+    Expression,
+    HostArray,
+    UpdateFormula,
+    in_order,
+    number,
+    variable,
+    variables,
+)
 
 from .plans import Instructions, Named, Plan, Value
 
@@ -24,13 +31,16 @@ KEPT = 1000
 """Plans that are kept for the next call, of each sort."""
 
 WIDE = 512
-"""Elements from which on `where` selects bits in five calls, which have no branches to mispredict.
+"""Elements from which on an element costs more than a call.
 
-np.putmask is one call: 0.5 us against 2.1 at 128 x 1, 1.6 against 2.9 at 128 x 10 with a mask that stays the
-same, but 2208 against 376 at 1024 x 512 with a random one (float32, measured).
+`where` then selects bits in five calls, which have no branches to mispredict: 3.4 us at 512 elements and 3.9
+at 1280, where np.putmask takes 2.8 and 6.8; 376 at 1024 x 512, where it takes 2208. And -|x| is two calls,
+2.1 us at 4096 elements, where np.copysign takes 3.4 (float32, masks that change, measured).
 """
 
-GRADIENT, POINT, DECAY = variable("gradient"), variable("point"), variable("weight decay")
+Z, W, G = variable("z"), variable("w"), variable("g")
+GRADIENT, DECAY = variable("gradient"), variable("weight decay")
+ONE = number(1.0)
 
 LARGER, SMALLER, ROW_PRODUCTS = Named(np.maximum, "out"), Named(np.minimum, "out"), Named(np.vecdot, "out")
 """NumPy deprecates a third operand by position for the first two, and np.vecdot has no place for one."""
@@ -39,11 +49,8 @@ REPLACE = Named(np.copyto, "where")
 """``REPLACE(out, values, mask)``: out = values where the mask holds. Cheap where it hardly ever does: 3.2 us
 at 128 x 128, against 95 with a random mask."""
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(np, name) for name in OPERATIONS if name != "where"},
-    "maximum": LARGER,
-    "minimum": SMALLER,
-}
+BY_NAME = {"maximum": LARGER, "minimum": SMALLER}
+"""What computes these operations; all others are the functions of NumPy that have their names."""
 
 
 def sum_rows(values: HostArray, out: HostArray) -> None:
@@ -76,11 +83,11 @@ def split(expression: Expression) -> tuple[float, Expression]:
         factor, rest = split(expression.args[0])
         return -factor, rest
     if expression.op == "multiply":
-        for number, other in (expression.args, expression.args[::-1]):
-            if number.op == "number" and other.op != "number":
-                assert isinstance(number.value, float)
+        for constant, other in (expression.args, expression.args[::-1]):
+            if constant.op == "number" and other.op != "number":
+                assert isinstance(constant.value, float)
                 factor, rest = split(other)
-                return number.value * factor, rest
+                return constant.value * factor, rest
     return 1.0, expression
 
 
@@ -91,7 +98,7 @@ def loss_plan(
     """Return what leaves the sums of a term's rows and its slope, and by what each is still to be multiplied.
 
     Over (y, t, losses, gradient, ones). With the `sums` of "a column", losses are of the shape (n, 1); with
-    those of "ones", they are products with `ones` (k,), which cost less than sums: 0.5 us against 1.6 at
+    those of "ones", they are products with `ones` (k,), which cost less than sums: 1.4 us against 5.1 at
     128 x 10; "eager" does without.
     """
     term_factor, term = split(term)
@@ -144,6 +151,7 @@ def update_plan(
         given=(*names, "g"),
         aliases={name: (name,) for name in names},
         wide=wide,
+        title=f"update with {decays=}",
     )
 
 
@@ -155,6 +163,7 @@ def lower(
     numbers: Sequence[str] = (),
     aliases: Mapping[str, Sequence[str]] | None = None,
     wide: bool = False,
+    title: str = "",
 ) -> Plan:
     """Return the plan that computes formulas.
 
@@ -170,18 +179,21 @@ def lower(
     aliases : mapping
         By the name of an array that is written, those that it may be the same as.
     wide : bool
-        Whether the arrays are so large that branches cost more than calls; see `WIDE`.
+        Whether the arrays are so large that an element costs more than a call; see `WIDE`.
+    title : str
+        It tells numbers that this plan computes from those of another one, which run by turns.
     """
     lowering = _Lowering(Instructions(dtype, numbers, given, aliases or {}), results.values(), wide=wide)
-    return lowering.instructions.plan({name: lowering.number(each) for name, each in results.items()})
+    values = {name: lowering.number(each) for name, each in results.items()}
+    return lowering.instructions.plan(values, title)
 
 
 class _Lowering:
     """Turns expressions into calls.
 
-    Those that differ from the operations: -|x| is a sign copied onto x; a comparison is a mask, which is
-    copied to floats where a number is expected; `where` writes one side over the other, or selects bits;
-    numbers alone are computed here, in float64.
+    Those that differ from the operations: -|x| is a sign copied onto x, unless `wide`; a comparison is a
+    mask, which is copied to floats where a number is expected; `where` writes one side over the other, or
+    selects bits; numbers alone are computed here, in float64.
     """
 
     def __init__(self, instructions: Instructions, roots: Any, *, wide: bool) -> None:
@@ -237,12 +249,13 @@ class _Lowering:
         if node.op == "where":
             return self._where(*node.args)
         add, operand = self.instructions.add, node.args[0]
-        if node.op == "negative" and operand.op == "abs" and self._uses[operand] == 1:
+        if node.op == "negative" and operand.op == "abs" and self._uses[operand] == 1 and not self._wide:
             return add(np.copysign, self.number(operand.args[0]), self._as_value(-1.0))
         for each in node.args:
             self.value(each)
         operands = [self.number(each) for each in node.args]
-        return add(FUNCTIONS[node.op], *operands, kind="mask" if node.op in COMPARISONS else "float")
+        function = BY_NAME.get(node.op) or getattr(np, node.op)
+        return add(function, *operands, kind="mask" if node.op in COMPARISONS else "float")
 
     def _constant(self, node: Expression) -> float | None:
         """Return the number that an expression is, None where it has variables."""
@@ -257,13 +270,13 @@ class _Lowering:
             if any(each is None for each in operands):
                 return None
             with np.errstate(all="ignore"):
-                value = OPERATIONS[node.op].compute(np, *map(np.float64, operands))
+                value = getattr(np, node.op)(*map(np.float64, operands))
         self._known[node] = float(value)
         return self._known[node]
 
-    def _as_value(self, number: float) -> Value:
+    def _as_value(self, constant: float) -> Value:
         with np.errstate(over="ignore"):
-            array = np.array(number, self._dtype)
+            array = np.array(constant, self._dtype)
         known = Value(is_number=True, constant=array)
         return self._constants.setdefault(array.tobytes(), known)
 

@@ -6,9 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fuseprop.backend import Access, Backend, Call, Memory, Program, Span, overlaps, span, touches
+from fuseprop.backend import IDENTITY, Access, Backend, Call, Memory, Program, Span, overlaps, span, touches
 from fuseprop.backend.program import OPERATIONS
+from fuseprop.formulas.activations import as_activation
+from fuseprop.formulas.updates import MOMENTUM
 from fuseprop.testing.contract.access import CASES
+
+RELU = as_activation("relu").formula
 
 
 class Identical:
@@ -32,7 +36,7 @@ def test_a_call_reads_and_writes_what_its_operation_declares():
     assert Identical(call.writes) == [out]
     named = Call("take_rows", (x,), {"cursor": cursor, "out": out, "order": order})
     assert Identical(named.reads) == [x, order, cursor]
-    update = Call("momentum_sgd", (x, order, cursor, out), {"decay_ranges": [(0, 2)], "nesterov": True})
+    update = Call("update", (x, order, cursor, out, MOMENTUM), {"decay_ranges": [(0, 2)]})
     assert Identical(update.reads) == [x, order, cursor, out]
     assert Identical(update.writes) == [x, cursor]
     in_place = Call("softmax", (x,), {"out": x})
@@ -42,7 +46,9 @@ def test_a_call_reads_and_writes_what_its_operation_declares():
 
 def test_what_is_left_out_is_no_array():
     z, out = np.zeros((2, 3)), np.zeros((2, 3))
-    assert Identical(Call("bias_activation", (z, None, "relu"), {"out": out}).reads) == [z]
+    assert Identical(Call("bias_activation", (z, None, RELU), {"out": out}).reads) == [z]
+    assert Identical(Call("bias_activation", (z, None, RELU), {"out": out}).writes) == [out]
+    assert Identical(Call("bias_activation", (z, None, RELU), {"out": z, "kept": out}).writes) == [z, out]
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -54,8 +60,8 @@ def test_the_output_of_an_identity_is_not_read(named):
         options = {"out": out, "bias_gradient": sums} | ({"activation": activation} if named else {})
         return Call("activation_backward", operands, options).reads
 
-    assert Identical(reads("identity")) == [gradient]
-    assert Identical(reads("relu")) == [gradient, output]
+    assert Identical(reads(IDENTITY)) == [gradient]
+    assert Identical(reads(RELU)) == [gradient, output]
 
 
 class Own:

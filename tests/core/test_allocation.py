@@ -8,6 +8,8 @@ import pytest
 
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
 from fuseprop.checks.arrays import as_rows
+from fuseprop.formulas import ACTIVATIONS
+from fuseprop.formulas import LOSSES as EVERY_LOSS
 from fuseprop.layers.targets import encode_targets
 from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
@@ -91,6 +93,21 @@ def test_peak_of_a_step(shape, loss, dtype, replay):
 def test_peak_with_other_activations_and_weights(activation, replay):
     peak = peak_of_a_step([64, 300, 40], 3000, LOSSES[2], activation, "float32", weighted=True, replay=replay)
     assert peak < LIMIT
+
+
+@pytest.mark.parametrize("replay", [False, True], ids=["called", "replayed"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_peak_with_every_activation(activation, replay):
+    arguments = [64, 60, 10], 512, LOSSES[0], activation, "float32"
+    assert peak_of_a_step(*arguments, weighted=True, replay=replay) < LIMIT
+
+
+@pytest.mark.parametrize("replay", [False, True], ids=["called", "replayed"])
+@pytest.mark.parametrize("loss", sorted(EVERY_LOSS.keys() - set(LOSSES)))
+@pytest.mark.parametrize("outputs", [1, 20])
+def test_peak_with_every_loss(outputs, loss, replay):
+    arguments = [64, 60, outputs], 3000, loss, "tanh", "float32"
+    assert peak_of_a_step(*arguments, weighted=False, replay=replay) < LIMIT
 
 
 @pytest.mark.parametrize("replay", [False, True], ids=["called", "replayed"])

@@ -1,5 +1,7 @@
 """In which form the NumPy backend replays a step, and when the learning rate is folded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fuseprop_numpy.feature_major import FeatureMajor
@@ -7,7 +9,8 @@ from fuseprop_numpy.folding import folding
 from fuseprop_numpy.layout import Layout
 
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
-from fuseprop.backend import INTEGER, Call, Program
+from fuseprop.backend import INTEGER, Call, Program, UpdateFormula, variable
+from fuseprop.backend.formula import G, W
 from fuseprop.layers.targets import encode_targets
 from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
@@ -16,9 +19,9 @@ from fuseprop.training.step import gradient_step
 BATCH = 8
 
 
-def training_of(sizes=(5, 7, 3), optimizer=None):
+def training_of(sizes=(5, 7, 3), optimizer=None, activation="tanh"):
     backend = load_backend("cpu", "float64")
-    network = Network(mlp(sizes, "tanh"), "softmax_cross_entropy", seed=0, backend=backend)
+    network = Network(mlp(sizes, activation), "softmax_cross_entropy", seed=0, backend=backend)
     rng = np.random.default_rng(0)
     X, labels = rng.normal(size=(2 * BATCH, sizes[0])), rng.integers(0, sizes[-1], 2 * BATCH)
     targets = encode_targets(labels, network.stack.loss, network.layers[-1], 2 * BATCH)
@@ -44,6 +47,11 @@ def test_nothing_is_turned_that_somebody_reads():
     assert not Layout(program_of(training, [])).is_small()
     without = [array for array in training.batches[0].scratch if array is not training.batches[0].outputs[0]]
     assert not Layout(program_of(training, without)).is_small()
+
+
+def test_nothing_is_turned_whose_slope_is_of_the_sums():
+    assert not Layout(program_of(training_of(activation="gelu"))).is_small()
+    assert Layout(program_of(training_of(activation="elu"))).is_small()
 
 
 def test_whatever_stands_between_a_product_and_its_bias():
@@ -77,6 +85,25 @@ def test_it_is_not_where_the_size_of_the_gradient_counts(optimizer):
     assert folding(program_of(training_of(optimizer=optimizer))) is None
 
 
+def test_it_is_told_from_the_formula_not_from_its_name():
+    """Another update whose only use of g is scaled, by its second setting; and one that squares g first."""
+    training = training_of()
+    program = program_of(training)
+    at = next(i for i, call in enumerate(program.calls) if call.operation == "update")
+    mu, rate, v = variable("mu"), variable("rate"), variable("v")
+
+    def folded(new):
+        values, gradients, moments, settings, _ = program.calls[at].operands
+        formula = UpdateFormula(W - new, (("v", new),), ("mu", "rate"))
+        call = replace(program.calls[at], operands=(values, gradients, moments, settings, formula))
+        return folding(Program((*program.calls[:at], call, *program.calls[at + 1 :]), program.scratch))
+
+    found = folded(mu * v + G * rate)
+    assert found.rate_name == "rate"
+    assert found.rate == program.calls[at].operands[3][1]
+    assert folded(mu * v + rate * (G * G)) is None
+
+
 def test_it_is_not_where_a_step_reads_gradients():
     training = training_of()
     program = program_of(training)
@@ -89,13 +116,13 @@ def test_it_is_not_where_a_step_reads_gradients():
 def test_it_is_not_where_the_settings_come_after_the_loss():
     training = training_of()
     program = program_of(training)
-    at = next(i for i, call in enumerate(program.calls) if call.operation == "momentum_sgd")
+    at = next(i for i, call in enumerate(program.calls) if call.operation == "update")
     settings = program.calls[at].operands[3]
     table, cursor = training.backend.zeros((2, 3)), training.backend.zeros((1,), INTEGER)
     order = training.backend.from_host(np.arange(2), dtype=INTEGER)
     fetch = Call("take_rows", (table, order, cursor), {"out": settings.reshape((1, 3))})
     before, after = (fetch, *program.calls), (*program.calls[:at], fetch, *program.calls[at:])
-    assert folding(Program(before, program.scratch)).settings is settings
+    assert np.may_share_memory(folding(Program(before, program.scratch)).rate, settings)
     assert folding(Program(after, program.scratch)) is None
 
 

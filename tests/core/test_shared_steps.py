@@ -18,9 +18,16 @@ from fuseprop.training.rows import Rows
 ROWS, BATCH = 70, 24  # three batches, the last one partial
 
 
-def training_of(loss="softmax_cross_entropy", optimizer=None, weighted=False, sizes=(6, 24, 9, 3), **options):
+def training_of(
+    loss="softmax_cross_entropy",
+    optimizer=None,
+    weighted=False,
+    sizes=(6, 24, 9, 3),
+    activation="tanh",
+    **options,
+):
     backend = load_backend("cpu", "float64")
-    network = Network(mlp(sizes, "tanh", **options), loss, seed=0, backend=backend)
+    network = Network(mlp(sizes, activation, **options), loss, seed=0, backend=backend)
     rng = np.random.default_rng(0)
     X, labels = rng.normal(size=(ROWS, sizes[0])), rng.integers(0, sizes[-1], ROWS)
     target = labels if loss == "softmax_cross_entropy" else rng.uniform(size=(ROWS, sizes[-1]))
@@ -57,6 +64,19 @@ def test_an_epoch_in_parts_is_an_epoch(loss, weighted, rule, count):
     for actual, again, expected in zip(*in_parts, whole, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-15)
         np.testing.assert_array_equal(actual, again)
+
+
+@pytest.mark.parametrize("rule", [MomentumSGD, Adam])
+def test_parts_keep_their_sums(rule):
+    """Where f' is one of z, each part keeps those of its rows; the moments are cut along the parameters."""
+
+    def made():
+        return training_of("half_squared_error", rule(0.01), activation="gelu")
+
+    whole = learn(made(), lambda backend, program: CompiledProgram(backend, program).run)
+    parts = learn(made(), lambda backend, program: Shared(backend, program, cut(program, 3)).run)
+    for actual, expected in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_only_wide_batches_are_shared(monkeypatch):

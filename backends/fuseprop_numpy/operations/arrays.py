@@ -9,7 +9,8 @@ import numpy as np
 
 from fuseprop.backend import HostArray, Shape
 
-from .calls import BoundCall, BoundCalls
+from ..plans import BoundCall
+from .calls import BoundCalls
 from .scratch import Operations
 
 

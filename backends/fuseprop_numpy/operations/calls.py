@@ -1,18 +1,16 @@
-"""Prebound calls: functions with all their arguments, the arrays that they share, and how they are made."""
+"""Prebound calls, the arrays that they share, and how they are made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from fuseprop.backend import HostArray, Runner
 
 from ..folding import Folding
-
-BoundCall: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
-"""A function and its arguments, all positional: that is the cheapest call in Python."""
+from ..plans import BoundCall
 
 
 def once(calls: Sequence[BoundCall]) -> Callable[[], None]:

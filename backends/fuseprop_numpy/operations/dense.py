@@ -11,12 +11,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from fuseprop.backend import ActivationFormula, HostArray
-from fuseprop.backend.derivative import ONE
-from fuseprop.backend.formula import Z
 
-from ..formulas import activation_plan, is_wide, slope_plan
-from ..plans import FIRST
-from .calls import BoundCall, BoundCalls
+from ..formulas import ONE, Z, activation_plan, is_wide, slope_plan
+from ..plans import FIRST, BoundCall
+from .calls import BoundCalls
 from .dropout import bits_of, drop_calls, hash_calls, new_keys, set_keys
 from .scratch import Operations
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fuseprop.backend import HostArray
 
-from .calls import BoundCall
+from ..plans import BoundCall
 
 ALL = 0xFFFFFFFF
 

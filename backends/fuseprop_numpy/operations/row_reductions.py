@@ -13,7 +13,8 @@ import numpy as np
 from fuseprop.backend import HostArray, LossFormula
 
 from ..formulas import is_wide, loss_plan
-from .calls import BoundCall, BoundCalls
+from ..plans import BoundCall
+from .calls import BoundCalls
 from .scratch import Operations
 
 FEW_CLASSES = 64

@@ -1,7 +1,7 @@
 """The update of a network, over its flat parameters and gradients.
 
 It goes over them in blocks, so that its temporary arrays stay in the cache. `UpdateOperations` are called one
-by one; `UpdateCalls` are the same formulas as prebound calls.
+by one; `UpdateCalls` are the same as prebound calls.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from fuseprop.backend import HostArray, Shape, UpdateFormula
 
 from ..folding import Folding
-from ..formulas import WIDE, update_plan
-from ..plans import Plan, Slots, prebound
-from .calls import BoundCall, BoundCalls, once
+from ..formulas import is_wide, update_plan
+from ..plans import BoundCall, Plan, Room, Slots, Step, prebound
+from .calls import BoundCalls, once
 from .scratch import Operations
 
 UPDATE_BLOCK = 1 << 16
@@ -31,6 +31,31 @@ def update_blocks(size: int, decay_ranges: Sequence[tuple[int, int]]) -> Iterato
             for start in range(first, last, UPDATE_BLOCK):
                 yield start, min(start + UPDATE_BLOCK, last), decays
         position = end
+
+
+def over_blocks(
+    arrays: tuple[HostArray, HostArray, HostArray, HostArray],
+    formula: UpdateFormula,
+    decay_ranges: Sequence[tuple[int, int]],
+    folded: Folding | None,
+    room: Room,
+) -> Iterator[tuple[list[Step], Slots]]:
+    """Give what an update does, in order: the steps of each block, before them those on numbers alone.
+
+    `arrays` are values, gradients, moments and settings. With `folded`, gradients have the learning rate.
+    """
+    values, gradients, moments, settings = arrays
+    given = [settings[i, ...] for i in range(len(settings))]
+    plans: dict[bool, tuple[Plan, Slots]] = {}
+    for start, stop, decays in update_blocks(len(values), decay_ranges):
+        if decays not in plans:
+            rate = None if folded is None else folded.rate_name
+            plan = update_plan(formula, values.dtype, decays, is_wide(values), rate)
+            plans[decays] = plan, plan.numbers(room, given)
+            yield plan.before, plans[decays][1]
+        plan, numbers = plans[decays]
+        block = values[start:stop], *moments[:, start:stop], gradients[start:stop]
+        yield plan.steps, plan.slots(numbers, block, (stop - start,), room)
 
 
 class UpdateOperations(Operations):
@@ -54,20 +79,10 @@ class UpdateOperations(Operations):
         *,
         decay_ranges: Sequence[tuple[int, int]],
     ) -> None:
-        count, (length,), array = len(settings), values.shape, self._scratch.array
-        numbers = [settings[i, ...] for i in range(count)]
-        plans: dict[bool, tuple[Plan, Slots]] = {}
-        decay = settings[-1]
-        for start, stop, decays in update_blocks(length, decay_ranges if decay else ()):
-            if decays not in plans:
-                plan = update_plan(formula, self.dtype, decays, length > WIDE)
-                plans[decays] = plan, plan.numbers(array, numbers, f"decays {decays}")
-                for function, pick in plan.before:
-                    function(*pick(plans[decays][1]))
-            plan, known = plans[decays]
-            block = values[start:stop], *moments[:, start:stop], gradients[start:stop]
-            slots = plan.slots(known, block, (stop - start,), array)
-            for function, pick in plan.steps:
+        ranges = decay_ranges if settings[-1] else ()
+        arrays = values, gradients, moments, settings
+        for steps, slots in over_blocks(arrays, formula, ranges, None, self._scratch.array):
+            for function, pick in steps:
                 function(*pick(slots))
 
 
@@ -84,34 +99,25 @@ class UpdateCalls(BoundCalls):
         *,
         decay_ranges: Sequence[tuple[int, int]],
     ) -> Iterable[BoundCall]:
-        numbers = [settings[i : i + 1].reshape(()) for i in range(len(settings))]
-        decay, length = numbers[-1], len(values)
+        decay, arrays = settings[-1, ...], (values, gradients, moments, settings)
 
         def room(name: str, shape: Shape, dtype: Any = None) -> HostArray:
-            return self.temporary(name, (min(UPDATE_BLOCK, length),), dtype)[: shape[0]]
+            if not shape:
+                return self.temporary(name, shape, dtype)
+            return self.temporary(name, (min(UPDATE_BLOCK, len(values)),), dtype)[: shape[0]]
 
-        def update(ranges: Sequence[tuple[int, int]], folded: Folding | None) -> list[BoundCall]:
-            rate_name = None if folded is None else folded.rate_name
-            calls: list[BoundCall] = []
-            plans: dict[bool, tuple[Plan, Slots]] = {}
-            for start, stop, decays in update_blocks(length, ranges):
-                if decays not in plans:
-                    plan = update_plan(formula, self._dtype, decays, length > WIDE, rate_name)
-                    plans[decays] = plan, plan.numbers(self.temporary, numbers, f"decays {decays}")
-                    calls += prebound(plan.before, plans[decays][1])
-                plan, known = plans[decays]
-                block = values[start:stop], *moments[:, start:stop], gradients[start:stop]
-                calls += prebound(plan.steps, plan.slots(known, block, (stop - start,), room))
-            return calls
+        def calls(ranges: Sequence[tuple[int, int]], folded: Folding | None) -> list[BoundCall]:
+            made = over_blocks(arrays, formula, ranges, folded, room)
+            return [call for steps, slots in made for call in prebound(steps, slots)]
 
         # Whether there is any decay is known only when it runs: the settings may change between epochs.
         def either(folded: Folding | None) -> Callable[[], None]:
-            plain, decaying = map(once, (update((), folded), update(decay_ranges, folded)))
+            plain, decaying = map(once, (calls((), folded), calls(decay_ranges, folded)))
 
-            def step() -> None:
+            def update() -> None:
                 (decaying if decay else plain)()
 
-            return step
+            return update
 
         if self.folding is None or not self.folding.unfolds:
             yield either(self.folding), ()

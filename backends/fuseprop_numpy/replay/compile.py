@@ -23,10 +23,11 @@ from fuseprop.backend import Call, HostArray, Program
 
 from ..folding import Folding, folding
 from ..operations.arrays import ArrayCalls
-from ..operations.calls import BoundCall, runner
+from ..operations.calls import runner
 from ..operations.dense import DenseCalls
 from ..operations.row_reductions import ReductionCalls
 from ..operations.updates import UpdateCalls
+from ..plans import BoundCall
 from .position import Visit, with_visits
 
 
