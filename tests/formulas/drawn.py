@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,20 +26,20 @@ FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos")
 FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-fno-builtin", "-shared", "-fPIC")
 """Without built-ins the compiler leaves exp(T(1)) to the library that the rest is computed with."""
 
-CPP = """
-#include <limits>
+SCALARS = Path(__file__).parents[2] / "backends" / "fuseprop_cupy" / "kernels" / "scalars.cuh"
+
+CPP = f"""
 #include <math.h>
-namespace drawn {
+#define __device__
+namespace drawn {{
 #define IN_BOTH(name) \\
-    inline float name(float x) { return ::name##f(x); } \\
-    inline double name(double x) { return ::name(x); }
+    inline float name(float x) {{ return ::name##f(x); }} \\
+    inline double name(double x) {{ return ::name(x); }}
 IN_BOTH(exp) IN_BOTH(expm1) IN_BOTH(fabs) IN_BOTH(log) IN_BOTH(log1p) IN_BOTH(sqrt) IN_BOTH(tanh) IN_BOTH(sin)
 IN_BOTH(cos)
-template <typename T> T smallest_normal() { return std::numeric_limits<T>::min(); }
-template <typename T> T larger(T a, T b) { return a > b || a != a ? a : b; }
-template <typename T> T smaller(T a, T b) { return a < b || a != a ? a : b; }
-template <typename T> T sign(T x) { return x > T(0) ? T(1) : x < T(0) ? T(-1) : x; }
+{SCALARS.read_text()}
 """
+"""What the C++ of formulas stands on: the C library's functions by the names that CUDA has, and our own."""
 
 TYPES = {"float32": "float", "float64": "double"}
 
