@@ -6,13 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fuseprop.backend import IDENTITY, Access, Backend, Call, Memory, Program, Span, overlaps, span, touches
+from fuseprop.backend import Access, Backend, Call, Memory, Program, Span, overlaps, span, touches
 from fuseprop.backend.program import OPERATIONS
-from fuseprop.formulas.activations import as_activation
-from fuseprop.formulas.updates import MOMENTUM
+from fuseprop.formulas import NESTEROV, Activation
+from fuseprop.formulas.activations import gelu, identity, relu
 from fuseprop.testing.contract.access import CASES
-
-RELU = as_activation("relu").formula
 
 
 class Identical:
@@ -36,7 +34,7 @@ def test_a_call_reads_and_writes_what_its_operation_declares():
     assert Identical(call.writes) == [out]
     named = Call("take_rows", (x,), {"cursor": cursor, "out": out, "order": order})
     assert Identical(named.reads) == [x, order, cursor]
-    update = Call("update", (x, order, cursor, out, MOMENTUM), {"decay_ranges": [(0, 2)]})
+    update = Call("update", (x, order, cursor, out, NESTEROV), {"decay_ranges": [(0, 2)]})
     assert Identical(update.reads) == [x, order, cursor, out]
     assert Identical(update.writes) == [x, cursor]
     in_place = Call("softmax", (x,), {"out": x})
@@ -45,23 +43,28 @@ def test_a_call_reads_and_writes_what_its_operation_declares():
 
 
 def test_what_is_left_out_is_no_array():
-    z, out = np.zeros((2, 3)), np.zeros((2, 3))
-    assert Identical(Call("bias_activation", (z, None, RELU), {"out": out}).reads) == [z]
-    assert Identical(Call("bias_activation", (z, None, RELU), {"out": out}).writes) == [out]
-    assert Identical(Call("bias_activation", (z, None, RELU), {"out": z, "kept": out}).writes) == [z, out]
+    z, out, kept = (np.zeros((2, 3)) for _ in range(3))
+    call = Call("bias_activation", (z, None, relu().formula), {"out": out})
+    assert Identical(call.reads) == [z]
+    assert Identical(call.writes) == [out]
+    call = Call("bias_activation", (z, None, relu().formula), {"out": out, "kept": kept})
+    assert Identical(call.writes) == [out, kept]
 
 
 @pytest.mark.parametrize("named", [False, True])
-def test_the_output_of_an_identity_is_not_read(named):
+def test_the_output_is_not_read_where_the_slope_is_constant(named):
     gradient, output, out, sums = (np.zeros((2, 3)) for _ in range(4))
 
     def reads(activation):
-        operands = (gradient, output) if named else (gradient, output, activation)
-        options = {"out": out, "bias_gradient": sums} | ({"activation": activation} if named else {})
+        formula = activation.formula
+        operands = (gradient, output) if named else (gradient, output, formula)
+        options = {"out": out, "bias_gradient": sums} | ({"activation": formula} if named else {})
         return Call("activation_backward", operands, options).reads
 
-    assert Identical(reads(IDENTITY)) == [gradient]
-    assert Identical(reads(RELU)) == [gradient, output]
+    assert Identical(reads(identity())) == [gradient]
+    assert Identical(reads(Activation("twice", lambda z: 2 * z))) == [gradient]
+    for read in (relu(), gelu()):
+        assert Identical(reads(read)) == [gradient, output]
 
 
 class Own:

@@ -367,9 +367,10 @@ def test_an_optimizer_serves_one_network(network, backend):
 
 
 def test_every_loss_is_documented_by_its_name():
-    assert {loss.name for loss in LOSSES.values()} == set(LOSSES)
-    for name in LOSSES:
-        assert f'"{name}"' in Network.__doc__
+    """In the list that the docstring names, and that nobody has to keep beside it."""
+    assert [family.name for family in LOSSES.values()] == list(LOSSES)
+    assert all(family().name == name and family().text for name, family in LOSSES.items())
+    assert "`fuseprop.formulas.LOSSES`" in Network.__doc__
 
 
 def test_backend_objects_and_names_are_the_same():

@@ -156,8 +156,8 @@ def test_the_contract_can_fail(pytester, run):
     pytester.makeconftest("""
 from fuseprop_numpy import NumpyBackend
 
-def wrong(self, gradient, output, activation, *, out, bias_gradient):
-    out[...] = gradient * output
+def wrong(self, gradient, point, activation, *, out, bias_gradient):
+    out[...] = gradient * point
     bias_gradient[...] = out.sum(axis=0)
 
 NumpyBackend.activation_backward = wrong

@@ -6,6 +6,7 @@ import pytest
 from fuseprop.backend import Backend
 from fuseprop.backend.program import OPERATIONS
 from fuseprop.backend.recording import record
+from fuseprop.formulas.activations import relu
 
 ON_THE_SPOT = {"empty", "zeros", "from_host", "share", "to_host", "synchronize", "compile", "session"}
 
@@ -16,7 +17,7 @@ def test_every_operation_is_recorded_or_done_on_the_spot():
 
 
 def test_a_program_is_the_calls_with_their_operands(backend):
-    a, out = backend.from_host(np.ones((2, 2))), backend.zeros((2, 2))
+    a, out, formula = backend.from_host(np.ones((2, 2))), backend.zeros((2, 2)), relu().formula
 
     def step(stand_in):
         assert (stand_in.name, stand_in.device, stand_in.dtype) == (
@@ -25,12 +26,12 @@ def test_a_program_is_the_calls_with_their_operands(backend):
             backend.dtype,
         )
         stand_in.matmul(a, a, out=out)
-        stand_in.bias_activation(out, None, "relu", out=out)
+        stand_in.bias_activation(out, None, formula, out=out)
 
     first, second = record(backend, step).calls
     assert (first.operation, first.operands, set(first.options)) == ("matmul", (a, a), {"out"})
     assert first.options["out"] is out
-    assert (second.operation, second.operands[1:]) == ("bias_activation", (None, "relu"))
+    assert (second.operation, second.operands[1:]) == ("bias_activation", (None, formula))
     assert not backend.to_host(out).any()
 
 

@@ -1,5 +1,6 @@
 """Two hundred steps from the same start over the same batches end at the same weights, to 1e-10."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -12,6 +13,16 @@ from fuseprop import MomentumSGD, Network, mlp
 
 LOSSES = ["half_squared_error", "mean_squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"]
 
+PAIRS = [
+    *itertools.product(["sigmoid", "tanh", "relu"], LOSSES),
+    *zip(textbook.FUNCTION, itertools.cycle([*LOSSES, "huber"])),
+    *(
+        (activation, loss)
+        for loss, activation in zip(textbook.LOSSES, itertools.cycle(["tanh", "gelu", "elu"]))
+    ),
+]
+"""Some in every combination, and each that the textbook has."""
+
 
 def data(loss, rows=80, seed=0):
     rng = np.random.default_rng(seed)
@@ -19,6 +30,10 @@ def data(loss, rows=80, seed=0):
     scores = np.tanh(X @ rng.normal(size=(6, 3)))
     if loss == "softmax_cross_entropy":
         return X, scores.argmax(axis=1)
+    if loss == "half_poisson_deviance":
+        return X, np.floor(np.exp(2 * scores))
+    if loss == "hinge":
+        return X, np.where(scores > 0, 1.0, -1.0)
     return X, (scores > 0).astype(float) if loss == "sigmoid_cross_entropy" else scores
 
 
@@ -30,8 +45,7 @@ def assert_weights(network, expected):
 
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("activation", "loss"), dict.fromkeys(PAIRS))
 def test_against_the_textbook(backend64, loss, activation, weighted, nesterov):
     """fit, unshuffled, with a partial last batch: 40 epochs of 5 batches."""
     X, target = data(loss, rows=76)

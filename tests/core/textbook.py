@@ -7,24 +7,76 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
-FUNCTION = {"identity": lambda z: z, "sigmoid": sigmoid, "tanh": np.tanh, "relu": lambda z: z * (z > 0)}
+FUNCTION = {
+    "identity": lambda z: z,
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+    "relu": lambda z: z * (z > 0),
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "elu": lambda z: np.where(z > 0, z, np.exp(z) - 1),
+    "selu": lambda z: 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * (np.exp(z) - 1)),
+    "softplus": lambda z: np.log(1 + np.exp(z)),
+    "softsign": lambda z: z / (1 + np.abs(z)),
+    "gelu": lambda z: z / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))),
+    "silu": lambda z: z * sigmoid(z),
+    "hard_sigmoid": lambda z: np.clip(z / 6 + 1 / 2, 0, 1),
+    "exponential": np.exp,
+}
+
+
+def gelu_derivative(z):
+    t = np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))
+    return (1 + t) / 2 + z / 2 * (1 - t**2) * np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * z**2)
+
+
 DERIVATIVE = {
     "identity": lambda z: np.ones_like(z),
     "sigmoid": lambda z: sigmoid(z) * (1 - sigmoid(z)),
     "tanh": lambda z: 1 / np.cosh(z) ** 2,
     "relu": lambda z: 1.0 * (z > 0),
+    "leaky_relu": lambda z: np.where(z > 0, 1, 0.01),
+    "elu": lambda z: np.where(z > 0, 1, np.exp(z)),
+    "selu": lambda z: 1.0507009873554805 * np.where(z > 0, 1, 1.6732632423543772 * np.exp(z)),
+    "softplus": sigmoid,
+    "softsign": lambda z: 1 / (1 + np.abs(z)) ** 2,
+    "gelu": gelu_derivative,
+    "silu": lambda z: sigmoid(z) * (1 + z * (1 - sigmoid(z))),
+    "hard_sigmoid": lambda z: (np.abs(z) < 3) / 6,
+    "exponential": np.exp,
 }
+
+LOSSES = {
+    "half_squared_error": lambda y, t: ((t - y) ** 2 / 2, y - t),
+    "mean_squared_error": lambda y, t: ((t - y) ** 2, 2 * (y - t)),
+    "mean_absolute_error": lambda y, t: (np.abs(t - y), np.sign(y - t)),
+    "sigmoid_cross_entropy": lambda y, t: (
+        -(t * np.log(sigmoid(y)) + (1 - t) * np.log(1 - sigmoid(y))),
+        sigmoid(y) - t,
+    ),
+    "half_poisson_deviance": lambda y, t: (
+        t * (np.log(np.where(t > 0, t, 1)) - y) - t + np.exp(y),
+        np.exp(y) - t,
+    ),
+    "huber": lambda y, t: (
+        np.where(np.abs(y - t) <= 1, (y - t) ** 2 / 2, np.abs(y - t) - 1 / 2),
+        np.clip(y - t, -1, 1),
+    ),
+    "log_cosh": lambda y, t: (np.log(np.cosh(y - t)), np.sinh(y - t) / np.cosh(y - t)),
+    "quantile": lambda y, t: (np.where(t > y, (t - y) / 2, (y - t) / 2), np.where(t > y, -1, 1) / 2),
+    "hinge": lambda y, t: (np.where(t * y < 1, 1 - t * y, 0), np.where(t * y < 1, -t, 0)),
+}
+"""Each output's loss, and its derivative by the last layer's output."""
+
+SUMS = {"half_squared_error", "sigmoid_cross_entropy", "half_poisson_deviance"}
+"""The losses that are a sum over the outputs; the others are a mean."""
 
 
 def output_loss(loss, y, t):
     """Each row's loss, and its derivative by the last layer's output."""
-    if loss == "half_squared_error":
-        return ((t - y) ** 2).sum(axis=1) / 2, y - t
-    if loss == "mean_squared_error":
-        return ((t - y) ** 2).mean(axis=1), 2 * (y - t) / y.shape[1]
-    if loss == "sigmoid_cross_entropy":
-        p = sigmoid(y)
-        return -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum(axis=1), p - t
+    if loss in LOSSES:
+        losses, slopes = LOSSES[loss](y, t)
+        outputs = 1 if loss in SUMS else y.shape[1]
+        return losses.sum(axis=1) / outputs, slopes / outputs
     p = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
     one_hot = np.eye(y.shape[1])[t]
     return -np.log((p * one_hot).sum(axis=1)), p - one_hot
