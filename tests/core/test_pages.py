@@ -1,9 +1,16 @@
-"""The pages beside the code: the drawn tree is the tree there is, and links lead to files."""
+"""The pages beside the code: the drawn tree is the tree there is, links lead to files, and code runs."""
 
+import inspect
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
+from fuseprop_numpy import NumpyBackend
+
+from fuseprop.backend import Backend
+from fuseprop.testing import BackendContract
+from fuseprop.testing.contract.formulas import ACTIVATION_CASES, ELEMENTWISE, UPDATE_CASES
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "fuseprop"
@@ -81,3 +88,41 @@ def test_what_is_named_at_the_formulas_is_there():
             text = (below / path).read_text()
             for name in filter(None, names.split(".")):
                 assert re.search(rf"^ *(class|def) {name}\b", text, re.MULTILINE), place
+
+
+BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+
+
+def test_the_methods_that_the_page_of_backends_shows_meet_the_contract():
+    """The page's `Formulas`, put in place of NumPy's methods: activations, slopes, losses and updates."""
+    page = (ROOT / "backends" / "README.md").read_text()
+    (block,) = (inner for _, inner in BLOCK.findall(page) if "class Formulas" in inner)
+    shown = {}
+    exec(textwrap.dedent(block), shown)
+    own = type("Shown", (shown["Formulas"], NumpyBackend), {})
+    contract = BackendContract()
+    for dtype in ("float32", "float64"):
+        backend = own(dtype)
+        for name, activation in ACTIVATION_CASES.items():
+            contract.test_bias_activation(backend, name, (33, 65))
+            contract.test_activation_backward(backend, name, (33, 65))
+            contract.test_slopes_at_the_extremes(backend, name)
+            assert activation.formula.slope_of in ("y", "z", None)
+        for name in ELEMENTWISE:
+            contract.test_loss_of_rows(backend, name, (33, 65))
+            contract.test_losses_at_the_extremes(backend, name)
+        for name in UPDATE_CASES:
+            contract.test_update(backend, 1000, name, 0.01)
+
+
+def test_the_page_of_backends_counts_the_methods():
+    page = (ROOT / "backends" / "README.md").read_text()
+    methods = [
+        name for name, member in vars(Backend).items() if inspect.isfunction(member) and name[0] != "_"
+    ]
+    assert f": {len(methods)} methods" in page
+    table = page.partition("| version 1 | version 2 |")[2].partition("\n\n")[0]
+    for name in re.findall(
+        r"`(\w+)\(", "\n".join(line.strip().split(" | ")[1] for line in table.splitlines()[2:])
+    ):
+        assert name in methods, name

@@ -36,6 +36,22 @@ class Older(NumpyBackend):
     protocol_version = VERSION - 1
 
 
+class Of1:
+    """A backend as version 1 had it: it says no version, and has a method for each formula."""
+
+    def __init__(self, dtype="float32", device="cpu"):
+        self._own = NumpyBackend(dtype, device)
+
+    def __getattr__(self, name):
+        if name in ("protocol_version", "loss_of_rows", "update"):
+            raise AttributeError(name)
+        return getattr(self._own, name)
+
+    def squared_error(self, output, target, row_weights, factor, *, losses, gradient): ...
+
+    def momentum_sgd(self, values, gradients, velocities, settings, *, decay_ranges, nesterov): ...
+
+
 class Lacking:
     """A backend without one of its methods."""
 
@@ -78,6 +94,11 @@ def test_all_members_of_the_protocol_are_required():
         (
             Older,
             f"Older was written for version {VERSION - 1} .*has version {VERSION}. Install a newer Older",
+        ),
+        (
+            Of1,
+            "Of1 was written for version 1 of the seam .*this fuseprop has version 2. "
+            "Install a newer Of1, or move it on as backends/README.md says",
         ),
         (Lacking, "the backend Lacking lacks softmax: see the class fuseprop.backend.Backend"),
     ],

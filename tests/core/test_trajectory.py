@@ -15,7 +15,7 @@ LOSSES = ["half_squared_error", "mean_squared_error", "sigmoid_cross_entropy", "
 
 PAIRS = [
     *itertools.product(["sigmoid", "tanh", "relu"], LOSSES),
-    *zip(textbook.FUNCTION, itertools.cycle([*LOSSES, "huber"])),
+    *zip(textbook.FUNCTION, itertools.repeat("huber")),
     *(
         (activation, loss)
         for loss, activation in zip(textbook.LOSSES, itertools.cycle(["tanh", "gelu", "elu"]))

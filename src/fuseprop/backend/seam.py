@@ -49,7 +49,7 @@ def check_backend(backend: object) -> None:
                 f"{OPTIONAL[name]}."
             )
     if version != VERSION:
-        whose = "fuseprop" if version > VERSION else kind
+        whose = "fuseprop" if version > VERSION else f"{kind}, or move it on as backends/README.md says"
         raise BackendUnavailable(
             f"{kind} was written for version {version} of the seam between fuseprop and its backends, and "
             f"this fuseprop has version {VERSION}. Install a newer {whose}."
