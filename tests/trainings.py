@@ -25,6 +25,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import fuseprop
+import fuseprop.formulas as formulas
 from benchmarks.peers.checkout import VARIABLE, check_origin
 from fuseprop import Adam, EarlyStopping, MLPClassifier, MLPRegressor, MomentumSGD, Network, mlp
 from fuseprop.callbacks import HistoryCSV, LearningRate, OnEpochEnd, SaveBest
@@ -200,6 +201,7 @@ def fits():
     for dtype, loss, output in itertools.product(DTYPES, [*LOSSES][:3], ACTIVATIONS[1:]):
         more = {"outputs": 1, "network": {"output": output, "hidden": (7,)}}
         yield _fit(f"{loss}, {output} out", dtype, loss, "tanh", OPTIMIZERS["momentum"], **more)
+    yield from _fits_of_later_formulas()
     X, many = inputs(40, "float64", seed=3), inputs(2600, "float64", seed=4)
     weights = np.random.default_rng(2).uniform(0, 2, FEW)
     weights[::9] = 0
@@ -243,9 +245,22 @@ def fits():
             yield _fit(f"{name}, {loss}, {optimizer}", dtype, loss, next(turn), OPTIMIZERS[optimizer], **how)
 
 
+def _fits_of_later_formulas():
+    """Yield fits with the formulas that this checkout has beyond the lists above, and one of a user's own."""
+    activations = [name for name in getattr(formulas, "ACTIVATIONS", ()) if name not in ACTIVATIONS]
+    losses = [name for name in getattr(formulas, "LOSSES", ()) if name not in LOSSES]
+    pairs = [*((name, "half_squared_error") for name in activations), *(("tanh", name) for name in losses)]
+    if activations:
+        own = formulas.Activation("own", lambda z: z / formulas.sqrt(1 + z * z))
+        pairs.append((own, formulas.Loss("own", lambda y, t: formulas.where(y > t, 3 * (y - t), t - y))))
+    for dtype, (activation, loss), optimizer in itertools.product(DTYPES, pairs, ("nesterov", "adam")):
+        name = f"later formulas, {loss}, {activation}, {optimizer}"
+        yield _fit(name, dtype, loss, activation, OPTIMIZERS[optimizer], validation=0.2)
+
+
 def _fit(name, dtype, loss, activation, optimizer, *, outputs=3, rows=FEW, network=None, **how):
     def run(left):
-        X, kind = inputs(rows, dtype), LOSSES[loss]
+        X, kind = inputs(rows, dtype), LOSSES.get(loss, "values")
         made = _network(loss, activation, dtype, outputs=outputs, **(network or {}))
         given = {"epochs": STEPS // 5, "batch_size": 16, **how}
         if callable(given.get("validation")):

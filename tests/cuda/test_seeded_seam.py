@@ -21,7 +21,7 @@ from test_capture import epoch, hazards, same_bits
 from test_capture import test_what_is_read_is_waited_for_whichever_node_wrote_it as chain_by_hand
 
 from fuseprop.backend import Call, Program
-from fuseprop.testing.contract.replay import LOSSES, ReplayContract
+from fuseprop.testing.contract.replay import SOFTMAX, ReplayContract
 
 
 def asked(monkeypatch):
@@ -145,7 +145,7 @@ def contract(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         checks = ReplayContract()
-        checks.test_a_replayed_step_is_the_step(HostRunBackend(), LOSSES[3], "tanh", "plain", "momentum")
+        checks.test_a_replayed_step_is_the_step(HostRunBackend(), SOFTMAX, "tanh", "plain", "momentum")
         checks.test_how_often_at_once_makes_no_difference(HostRunBackend(), "adam", "clipped")
 
 

@@ -84,8 +84,15 @@ def test_what_differs(kind, old, new, exact, words):
 
 
 def test_a_training_that_only_one_has():
-    findings, _ = same_bits.compare({"a": Left("float32")}, {})
+    findings, counts = same_bits.compare({"a": Left("float32")}, {})
     assert findings == ["a: only the old checkout ran it"]
+    assert counts["trainings"] == 0
+
+
+def test_formulas_that_came_later_have_nothing_to_be_compared_with():
+    findings, counts = same_bits.compare({}, {"a": Left("float32")})
+    assert findings == []
+    assert counts == {"trainings of the new alone": 1}
 
 
 def test_no_training_at_all_is_no_proof(monkeypatch, tmp_path):
