@@ -156,9 +156,14 @@ class PlainBackend:
         for start, stop in decay_ranges:
             g[start:stop] += decay * w[start:stop]
         names = [name for name, _ in formula.moments]
-        at = {"w": w, "g": g, **dict(zip(formula.settings, chosen)), **dict(zip(names, kept))}
+        at = {
+            "w": w,
+            "g": g,
+            **dict(zip(formula.settings, chosen, strict=True)),
+            **dict(zip(names, kept, strict=True)),
+        }
         new = {name: evaluate(expression, at) for name, expression in formula.results.items()}
-        for name, moment in zip(names, kept):
+        for name, moment in zip(names, kept, strict=True):
             moment[...] = new[name]
         w[...] = new["w"]
 
