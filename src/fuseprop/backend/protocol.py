@@ -17,8 +17,9 @@ What this interface is made to meet:
   backend makes of them what is fast on its device, once, or computes them by `evaluate`: a new formula needs
   no new method.
 * **NaN goes through.** Where an element of an input is NaN, so is every element of the results that is
-  computed from it, forward and backward, but for what dropout drops. Infinities follow the arithmetic of
-  IEEE 754, operation by operation as the formula has them.
+  computed from it, forward and backward, but for what dropout drops, and for `argmax_equals` and
+  `threshold_equals`, which answer 1 or 0. Infinities follow the arithmetic of IEEE 754, operation by
+  operation as the formula has them.
 * **No hidden transfer.** Arrays enter by `from_host` and `share` and leave by `to_host`, and nowhere else.
 
 Letters in the shapes: n rows of a batch, d inputs and m outputs of a layer, k outputs of the network,
