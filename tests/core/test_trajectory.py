@@ -49,6 +49,8 @@ def assert_weights(network, expected):
 def test_against_the_textbook(backend64, loss, activation, weighted, nesterov):
     """fit, unshuffled, with a partial last batch: 40 epochs of 5 batches."""
     X, target = data(loss, rows=76)
+    gentle = "exponential" in activation or "poisson" in loss  # steps that go far magnify rounding
+    X, rate = (0.2 * X, 0.005) if gentle else (X, 0.05)
     sample_weight = np.random.default_rng(1).uniform(0, 2, len(X)) if weighted else None
     network = Network(mlp([6, 7, 5, 3], activation), loss, seed=0, backend=backend64)
     start = network.weights()
@@ -57,9 +59,9 @@ def test_against_the_textbook(backend64, loss, activation, weighted, nesterov):
         (X[i : i + 16], target[i : i + 16], row_weights[i : i + 16]) for i in range(0, len(X), 16)
     ] * 40
     names = [activation, activation, "identity"]
-    expected, losses = textbook.train(start, names, loss, batches, 0.05, 0.6, 1e-3, nesterov)
+    expected, losses = textbook.train(start, names, loss, batches, rate, 0.6, 1e-3, nesterov)
 
-    optimizer = MomentumSGD(0.05, 0.6, weight_decay=1e-3, nesterov=nesterov)
+    optimizer = MomentumSGD(rate, 0.6, weight_decay=1e-3, nesterov=nesterov)
     history = network.fit(
         X, target, optimizer, epochs=40, batch_size=16, shuffle=False, sample_weight=sample_weight
     )
