@@ -18,7 +18,7 @@ from .checks.arrays import warn_of_overflow
 from .checks.quoting import counted
 from .checks.settings import as_generator, as_list, check_flag, positive_integer
 from .formulas.families import Family
-from .formulas.losses import AnyLoss, as_loss
+from .formulas.loss import AnyLoss, as_loss
 from .inspection import Trace, trace_pass
 from .layers.dense import Dense
 from .layers.stack import build_stack, check_chain, check_link, load_weights

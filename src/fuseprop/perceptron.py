@@ -15,8 +15,8 @@ from .checks.arrays import as_host, as_rows, check_finite, check_range
 from .checks.quoting import counted
 from .checks.settings import as_generator, is_finite_number, positive_integer
 from .checks.warning import warn_user
-from .formulas.activations import as_activation
-from .formulas.losses import as_loss
+from .formulas.activation import as_activation
+from .formulas.loss import as_loss
 from .layers.parameters import Parameters
 from .optimizers import MomentumSGD
 

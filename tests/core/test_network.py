@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fuseprop import Adam, BackendUnavailable, Dense, EarlyStopping, MomentumSGD, Network, load_backend, mlp
-from fuseprop.formulas.activations import ACTIVATIONS
-from fuseprop.formulas.losses import LOSSES
+from fuseprop.formulas.activation import ACTIVATIONS
+from fuseprop.formulas.loss import LOSSES
 from fuseprop.layers.initialization import INITIALIZERS
 from fuseprop.layers.parameters import ALIGNMENT
 

@@ -41,8 +41,8 @@ from fuseprop.backend.expression import (
 )
 from fuseprop.backend.formula import G, T, W, Y, Z
 from fuseprop.formulas import ACTIVATIONS, LOSSES, Activation, Loss, sigmoid
-from fuseprop.formulas.activations import as_activation
-from fuseprop.formulas.losses import as_loss
+from fuseprop.formulas.activation import as_activation
+from fuseprop.formulas.loss import as_loss
 from fuseprop.formulas.updates import ADAM, MOMENTUM, NESTEROV, UPDATES
 from fuseprop.layers.targets import encode_targets
 from fuseprop.training.epoch import Epoch

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("src", "backends", "tests", "benchmarks", "docker", "README.md", "pyproject.toml")
 
 ACTIVATION = """
-snake = _activation(  # Ziyin et al. 2020, "Neural networks fail to learn periodic functions"
+snake = activation_family(  # Ziyin et al. 2020, "Neural networks fail to learn periodic functions"
     "snake",
     "z + sin(b z)^2 / b",
     lambda z, b: z + of.sin(b * z) ** 2 / b,
@@ -30,7 +30,7 @@ snake = _activation(  # Ziyin et al. 2020, "Neural networks fail to learn period
 """
 
 LOSS = """
-cauchy = _loss("cauchy", "log(1 + (y - t)^2)", lambda y, t: log1p((y - t) ** 2))
+cauchy = loss_family("cauchy", "log(1 + (y - t)^2)", lambda y, t: log1p((y - t) ** 2))
 """
 
 UPDATE = '''
@@ -78,13 +78,13 @@ class Adagrad(FlatOptimizer):
 '''
 
 BY_HAND = {
-    "src/fuseprop/formulas/activations.py": ("\ndef as_activation(", ACTIVATION),
-    "src/fuseprop/formulas/losses.py": ("\ndef as_loss(", LOSS),
-    "src/fuseprop/formulas/updates.py": (None, UPDATE),
-    "src/fuseprop/optimizers/__init__.py": (None, 'from .adagrad import Adagrad\n\n__all__ += ["Adagrad"]\n'),
-    "src/fuseprop/optimizers/adagrad.py": (None, OPTIMIZER),
+    "src/fuseprop/formulas/activations.py": ACTIVATION,
+    "src/fuseprop/formulas/losses.py": LOSS,
+    "src/fuseprop/formulas/updates.py": UPDATE,
+    "src/fuseprop/optimizers/__init__.py": 'from .adagrad import Adagrad\n\n__all__ += ["Adagrad"]\n',
+    "src/fuseprop/optimizers/adagrad.py": OPTIMIZER,
 }
-"""By file, before which line what stands; at the end without one."""
+"""By file, what is added at its end."""
 
 DERIVED = ["README.md", "backends/fuseprop_cupy/kernels/formulas.cuh", "tests/core/public_names.txt"]
 
@@ -144,11 +144,9 @@ def added(tmp_path_factory):
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name, **({"ignore": ignored} if copy is shutil.copytree else {}))
-    for name, (before, more) in BY_HAND.items():
-        path = folder / name
-        text = path.read_text() if path.exists() else ""
-        at = len(text) if before is None else text.index(before)
-        path.write_text(text[:at] + more + text[at:])
+    for name, more in BY_HAND.items():
+        with open(folder / name, "a") as file:
+            file.write(more)
     return folder
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from fuseprop.backend.expression import MAX_OPERATIONS, in_order
 from fuseprop.formulas import ACTIVATIONS, LOSSES, Activation, Loss, exp, sigmoid, sin, tanh, where
-from fuseprop.formulas.activations import activate
+from fuseprop.formulas.activation import activate
 from fuseprop.formulas.kept import activation_kept, keep_activation, keep_loss, loss_kept
 
 

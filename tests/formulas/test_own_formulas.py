@@ -27,7 +27,7 @@ from fuseprop.formulas import (
     tanh,
     where,
 )
-from fuseprop.formulas.activations import activate, slope
+from fuseprop.formulas.activation import activate, slope
 from fuseprop.formulas.tracing import letting_nan_through
 
 Y, T, Z = variable("y"), variable("t"), variable("z")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fuseprop import Dense, Network, gradcheck, mlp
-from fuseprop.formulas.activations import ACTIVATIONS, activate, slope
+from fuseprop.formulas.activation import ACTIVATIONS, activate, slope
 from fuseprop.inspection.trace import paths
 
 CASES = {

@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__
 from ..backend import AnyBackend, BackendUnavailable, Finding
 from ..backend.registry import BACKEND_OF, installed_backends, load_backend
-from ..formulas.activations import ACTIVATIONS, activate
+from ..formulas.activation import ACTIVATIONS, activate
 from ..installing import how_to_install, installed_version
 
 GROUP = "fuseprop.doctor"

@@ -17,9 +17,9 @@ from ..checks.choices import choose
 from ..checks.quoting import shown
 from ..checks.settings import positive_integer
 from ..data import DataError, is_file_name
-from ..formulas.activations import as_activation
+from ..formulas.activation import as_activation
 from ..formulas.families import Family
-from ..formulas.losses import as_loss
+from ..formulas.loss import as_loss
 from ..model.files import SUFFIX
 from ..plots import PlotsUnavailable, check_plot
 from ..storage.atomic import check_place

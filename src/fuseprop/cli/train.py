@@ -15,8 +15,8 @@ from ..checks.quoting import counted, shown
 from ..data import load_table, suggestions_for
 from ..data.target_cells import KINDS
 from ..data.tasks import DEFAULT_LOSS
-from ..formulas.activations import ACTIVATIONS
-from ..formulas.losses import LOSSES
+from ..formulas.activation import ACTIVATIONS
+from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
 from ..plots import save_figure, training_figure
 from ..training.divergence import DivergenceError

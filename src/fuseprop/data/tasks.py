@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..checks.choices import choose
 from ..checks.quoting import counted, literal, shown
-from ..formulas.losses import AnyLoss, as_loss
+from ..formulas.loss import AnyLoss, as_loss
 from .errors import DataError, listed
 from .table import Table
 from .target_cells import Reading

@@ -18,7 +18,7 @@ from ..callbacks.history import History
 from ..checks.arrays import warn_of_overflow
 from ..checks.quoting import counted
 from ..checks.warning import warn_user
-from ..formulas.activations import AnyActivation
+from ..formulas.activation import AnyActivation
 from ..layers.dense import Dense
 from ..layers.dropout import Dropout
 from ..layers.parameters import Parameters

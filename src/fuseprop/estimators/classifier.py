@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from ..backend import HostArray
 from ..checks.settings import is_finite_number
-from ..formulas.losses import AnyLoss, as_loss
+from ..formulas.loss import AnyLoss, as_loss
 from ..layers.targets import Targets
 from ..training.rows import Rows
 from .arrays import as_kind_of, to_numpy

@@ -17,9 +17,9 @@ from sklearn.utils._param_validation import (
 
 from ..checks.quoting import counted
 from ..data.tasks import is_for_classes
-from ..formulas.activations import ACTIVATIONS, Activation, AnyActivation, as_activation
+from ..formulas.activation import ACTIVATIONS, Activation, AnyActivation, as_activation
 from ..formulas.families import Family, member_named
-from ..formulas.losses import LOSSES, AnyLoss, Loss, SoftmaxCrossEntropy, as_loss
+from ..formulas.loss import LOSSES, AnyLoss, Loss, SoftmaxCrossEntropy, as_loss
 
 STOCHASTIC = ("sgd", "adam")
 """The solvers that learn from minibatches."""

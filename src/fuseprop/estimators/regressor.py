@@ -11,8 +11,8 @@ from sklearn.utils.metaestimators import available_if
 
 from ..backend import HostArray
 from ..checks.arrays import check_range
-from ..formulas.activations import activate
-from ..formulas.losses import AnyLoss
+from ..formulas.activation import activate
+from ..formulas.loss import AnyLoss
 from ..layers.targets import Targets
 from ..training.rows import Rows
 from .arrays import as_kind_of, to_numpy

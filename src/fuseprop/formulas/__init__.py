@@ -23,9 +23,10 @@ from ..backend.expression import (
     sqrt,
     where,
 )
-from .activations import ACTIVATIONS, Activation, as_activation
+from . import activations, losses  # noqa: F401 (which fill ACTIVATIONS and LOSSES)
+from .activation import ACTIVATIONS, Activation, as_activation
 from .families import Family
-from .losses import LOSSES, Loss, as_loss
+from .loss import LOSSES, Loss, as_loss
 from .updates import ADAM, MOMENTUM, NESTEROV, UPDATES
 
 __all__ = [

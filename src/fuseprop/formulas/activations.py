@@ -1,217 +1,16 @@
-"""The activations: a unit's output as a function of its weighted sum, and the slope of that function.
+"""The built-in activations: each formula once, as a textbook writes it, with its slope from the output.
 
-Each stands here once, as an expression; a backend makes of it what is fast on its device, fused with the bias
-and with the chain rule. `activate` and `slope` compute it as it stands, in float64 on NumPy.
+A slope that is left out is derived. A new activation is one more call of `activation_family` here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
 from math import pi, sqrt
-from typing import Any, TypeAlias
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from ..backend import expression as of
-from ..backend.derivative import remember_slope
-from ..backend.expression import Expression, Operand, exp, expm1, log1p, maximum, minimum, number, sign, where
-from ..backend.formula import ActivationFormula, Y, Z
-from ..checks.quoting import quoted
-from .families import Family, Parameter, member_named
-from .tracing import check_activation_formula, check_name, check_text, derived_slope, free_name, traced
-
-Float = NDArray[np.float64]
-
-
-class Activation:
-    """y = f(z), elementwise: a formula of one's own.
-
-    ``Activation("swish", lambda z: z * sigmoid(z))`` is an activation for `Dense`, `mlp` and the estimators,
-    fused like those that are built in; `fuseprop.formulas` has the functions that formulas are made of.
-
-    Parameters
-    ----------
-    name : str
-        What files, tables and messages call it: letters, digits, spaces and ``_-.,()=``, at most 60.
-    value : callable
-        f: called once, with an expression z; returns an expression.
-    slope : callable, optional
-        f' as an expression of the *output* y, so that nothing but y is kept for the backward pass. By
-        default, the derivative of f, for which the backward pass keeps z unless it can be told from y.
-    low, high : float
-        The values that code "no" and "yes" for a unit with this activation, such as -1 and 1 for tanh.
-        A unit says "yes" above the middle, `threshold`.
-    text : str, optional
-        The formula as a person writes it; by default as the expression is written.
-
-    Raises TypeError for functions that do not return a formula, ValueError for the name of a built-in
-    activation, for low not below high, for formulas of more than 200 operations, and for a slope that central
-    differences contradict.
-
-    Equal activations have equal names, formulas and values of "no" and "yes". Pickles and model files hold
-    the formula itself, not the function that it was made by.
-
-    Attributes
-    ----------
-    formula : ActivationFormula
-        What backends are handed.
-    is_built_in : bool
-        Whether it is a member of a family in `ACTIVATIONS`.
-    """
-
-    is_built_in = False
-
-    def __init__(
-        self,
-        name: str,
-        value: Callable[[Expression], Operand],
-        slope: Callable[[Expression], Operand] | None = None,
-        *,
-        low: float = 0.0,
-        high: float = 1.0,
-        text: str | None = None,
-    ) -> None:
-        check_name("activation", name, ACTIVATIONS)
-        self._init(name, value, slope, low=low, high=high, text=text)
-        self._check()
-
-    def _init(
-        self,
-        name: str,
-        value: Callable[[Expression], Operand],
-        slope: Callable[[Expression], Operand] | None,
-        *,
-        fast: Callable[[Expression], Operand] | None = None,
-        low: float = 0.0,
-        high: float = 1.0,
-        text: str | None = None,
-    ) -> None:
-        self.name, self.low, self.high = name, low, high
-        self._value, self._slope, self._fast, self.given_text = value, slope, fast, text
-
-    def _check(self) -> None:
-        check_text("activation", self.name, self.given_text)
-        check_activation_formula(self.name, self.formula, self.low, self.high)
-        self.low, self.high = float(self.low), float(self.high)
-
-    @classmethod
-    def built_in(cls, name: str, value: Any, slope: Any = None, **options: Any) -> Activation:
-        """Return an activation whose formula is made when it is first used, and checked by the tests."""
-        made = cls.__new__(cls)
-        made._init(name, value, slope, **options)
-        made.is_built_in = True
-        return made
-
-    @classmethod
-    def of_formula(
-        cls, name: str, formula: ActivationFormula, low: float, high: float, text: str | None = None
-    ) -> Activation:
-        """Return an activation with a formula that is there, such as one from a file; checked as any.
-
-        The name of a built-in one gets "own" before it.
-        """
-        check_name("activation", name, ())
-        made = cls.__new__(cls)
-        made._init(free_name(name, ACTIVATIONS), lambda z: z, None, low=low, high=high, text=text)
-        made.__dict__["formula"] = formula
-        made._check()
-        return made
-
-    @cached_property
-    def formula(self) -> ActivationFormula:
-        """What backends are handed."""
-        value = traced("activation", self.name, self._value, Z)
-        slope = (
-            derived_slope(value)
-            if self._slope is None
-            else traced("slope of the activation", self.name, self._slope, Y)
-        )
-        fast = None if self._fast is None else traced("activation", self.name, self._fast, Z)
-        return ActivationFormula(value, slope, fast)
-
-    @property
-    def text(self) -> str:
-        """The formula as a person writes it."""
-        return self.given_text or str(self.formula.value)
-
-    @property
-    def threshold(self) -> float:
-        """The output above which a unit says "yes"."""
-        return (self.low + self.high) / 2
-
-    def of(self, z: Expression) -> Expression:
-        """Return f(z) as a part of another formula."""
-        value = of.substitute(self.formula.value, {Z: z})
-        remember_slope(value, z, of.substitute(self.formula.slope, {Y: value, Z: z}))
-        return value
-
-    def __call__(self, z: Operand) -> Expression:
-        """Return f(z) as a part of another formula."""
-        return self.of(z if isinstance(z, Expression) else number(z))
-
-    def __str__(self) -> str:
-        return self.name
-
-    def __repr__(self) -> str:
-        return f"<activation {self.name}: {self.text}>"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Activation):
-            return NotImplemented
-        return self is other or self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    @property
-    def _key(self) -> tuple[Any, ...]:
-        return self.name, self.formula, self.low, self.high
-
-    def __copy__(self) -> Activation:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Activation:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.is_built_in:
-            return as_activation, (self.name,)
-        return Activation.of_formula, (self.name, self.formula, self.low, self.high, self.given_text)
-
-
-AnyActivation: TypeAlias = "str | Activation | Family[Activation]"
-"""What an argument `activation` may be: a name, with parameters or without, or an object."""
-
-ACTIVATIONS: dict[str, Family[Activation]] = {}
-"""The built-in activations by name."""
-
-
-def _activation(
-    name: str,
-    text: str,
-    value: Callable[..., Operand],
-    slope: Callable[..., Operand] | None = None,
-    *,
-    parameters: Mapping[str, Parameter] | None = None,
-    **options: Any,
-) -> Family[Activation]:
-    """Add a built-in activation; its functions take the values of the parameters after z or y."""
-
-    def make(label: str, settings: dict[str, float]) -> Activation:
-        numbers = settings.values()
-        return Activation.built_in(
-            label,
-            lambda z: value(z, *numbers),
-            None if slope is None else lambda y: slope(y, *numbers),
-            text=family.text_with(settings),
-            **options,
-        )
-
-    family = Family(name, text, make, parameters or {})
-    ACTIVATIONS[name] = family
-    return family
+from ..backend.expression import Expression, exp, expm1, log1p, maximum, minimum, sign, where
+from .activation import activation_family
+from .families import Parameter
 
 
 def _sigmoid(z: Expression) -> Expression:
@@ -224,9 +23,9 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 """Klambauer et al. 2017, "Self-normalizing neural networks", equation 14."""
 
 
-identity = _activation("identity", "z", lambda z: z)
+identity = activation_family("identity", "z", lambda z: z)
 
-sigmoid = _activation(
+sigmoid = activation_family(
     "sigmoid",
     "1 / (1 + exp(-z))",
     _sigmoid,
@@ -234,11 +33,11 @@ sigmoid = _activation(
     fast=lambda z: 0.5 * of.tanh(0.5 * z) + 0.5,  # half the time on a CPU, and within 1 eps
 )
 
-tanh = _activation("tanh", "tanh(z)", of.tanh, lambda y: 1 - y * y, low=-1.0)
+tanh = activation_family("tanh", "tanh(z)", of.tanh, lambda y: 1 - y * y, low=-1.0)
 
-relu = _activation("relu", "max(z, 0)", lambda z: maximum(z, 0), sign)  # y is never negative
+relu = activation_family("relu", "max(z, 0)", lambda z: maximum(z, 0), sign)  # y is never negative
 
-leaky_relu = _activation(
+leaky_relu = activation_family(
     "leaky_relu",
     "z where z > 0, else negative_slope * z",
     lambda z, a: maximum(z, a * z),
@@ -246,7 +45,7 @@ leaky_relu = _activation(
     parameters={"negative_slope": Parameter(0.01, least=0, below=1)},
 )
 
-elu = _activation(
+elu = activation_family(
     "elu",
     "z where z > 0, else alpha * (exp(z) - 1)",
     lambda z, alpha: maximum(z, 0) + alpha * expm1(minimum(z, 0)),
@@ -254,78 +53,37 @@ elu = _activation(
     parameters={"alpha": Parameter(1.0, above=0)},
 )
 
-selu = _activation(
+selu = activation_family(
     "selu",
     "1.0507 * (z where z > 0, else 1.67326 * (exp(z) - 1))",
     lambda z: SELU_SCALE * (maximum(z, 0) + SELU_ALPHA * expm1(minimum(z, 0))),
     lambda y: where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA),
 )
 
-softplus = _activation(
+softplus = activation_family(
     "softplus",
     "log(1 + exp(z))",
     lambda z: maximum(z, 0) + log1p(exp(-abs(z))),
     lambda y: -expm1(-y),
 )
 
-softsign = _activation(
+softsign = activation_family(
     "softsign", "z / (1 + |z|)", lambda z: z / (1 + abs(z)), lambda y: (1 - abs(y)) ** 2, low=-1.0
 )
 
-gelu = _activation(  # Hendrycks & Gimpel 2016, "Gaussian error linear units", section 2
+gelu = activation_family(  # Hendrycks & Gimpel 2016, "Gaussian error linear units", section 2
     "gelu",
     "0.5 * z * (1 + tanh(sqrt(2 / pi) * (z + 0.044715 * z^3))), the tanh form",
     lambda z: 0.5 * z * (1 + of.tanh(sqrt(2 / pi) * (z + 0.044715 * z**3))),
 )
 
-silu = _activation("silu", "z * sigmoid(z)", lambda z: z * sigmoid(z))
+silu = activation_family("silu", "z * sigmoid(z)", lambda z: z * sigmoid(z))
 
-hard_sigmoid = _activation(
+hard_sigmoid = activation_family(
     "hard_sigmoid",
     "min(max(z / 6 + 0.5, 0), 1)",
     lambda z: minimum(maximum(z / 6 + 0.5, 0), 1),
     lambda y: sign(y) * sign(1 - y) / 6,
 )
 
-exponential = _activation("exponential", "exp(z)", exp, lambda y: y)
-
-
-def as_activation(activation: object) -> Activation:
-    """Return an activation that gradient descent can train, from its name or as an object.
-
-    Raises ValueError for an unknown name, and for "step", whose slope is 0 everywhere.
-    """
-    if isinstance(activation, Activation):
-        return activation
-    if isinstance(activation, Family) and ACTIVATIONS.get(activation.name) is activation:
-        return activation()  # type: ignore[no-any-return]
-    if isinstance(activation, str) and activation == "step":
-        raise ValueError(
-            'activation "step" cannot be trained by gradient descent: its slope is 0 everywhere, so that no '
-            "weight in front of it has a gradient. Use fuseprop.Perceptron, which learns by the perceptron "
-            'rule, or "sigmoid".'
-        )
-    if callable(activation):
-        raise TypeError(
-            f"activation must be a name or an Activation, got {quoted(activation)}. Make one of a function "
-            f'of z: Activation("mine", lambda z: z * sigmoid(z)), from fuseprop.formulas.'
-        )
-    return member_named("activation", activation, ACTIVATIONS)
-
-
-def activate(activation: object, z: ArrayLike) -> Float:
-    """Return f(z) in float64, any shape."""
-    array = np.asarray(z, np.float64)
-    return _values(as_activation(activation).formula.value, {"z": array}, array)
-
-
-def slope(activation: object, point: ArrayLike) -> Float:
-    """Return f' in float64, any shape, from the output y = f(z) or z, as the formula's `slope_of` says."""
-    array = np.asarray(point, np.float64)
-    return _values(as_activation(activation).formula.slope, {"y": array, "z": array}, array)
-
-
-def _values(expression: Expression, values: Mapping[str, Float], like: Float) -> Float:
-    with np.errstate(all="ignore"):
-        result = of.evaluate(expression, values)
-    return np.array(np.broadcast_to(result, like.shape), np.float64)
+exponential = activation_family("exponential", "exp(z)", exp, lambda y: y)

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 from ..backend.expression import MAX_SLOPE
 from ..backend.formula import ActivationFormula, LossFormula
 from ..backend.serialized import from_data, to_data
-from .activations import Activation, as_activation
-from .losses import AnyLoss, Loss, as_loss
+from .activation import Activation, as_activation
+from .loss import AnyLoss, Loss, as_loss
 
 Kept: TypeAlias = str | dict[str, Any]
 

@@ -1,377 +1,18 @@
-"""Losses: how wrong an output is, and in which direction it should move.
+"""The built-in losses: each formula once, of an output y and its target t, or of a logit z and its target.
 
-Every loss is a sum over outputs and a weighted mean over rows. A loss owns its *link*, the function between
-the last layer's output and a prediction: the cross-entropies take logits, because loss and link together are
-finite where each alone overflows, and the Poisson deviance takes the logarithm of the mean. Errors take the
-activated output as it is.
-
-Each formula stands here once, for one output y and its target t, as an expression; softmax cross-entropy,
+A slope that is left out is derived. A new loss is one more call of `loss_family` here. Softmax cross-entropy,
 which is one of a whole row, stands in the backends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
-from math import inf, log, nan
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from math import log
 
-from ..backend import AnyBackend, Array
 from ..backend import expression as of
-from ..backend.derivative import derivative
-from ..backend.expression import (
-    Expression,
-    Operand,
-    exp,
-    expm1,
-    log1p,
-    maximum,
-    minimum,
-    sign,
-    substitute,
-    tiny,
-    where,
-)
-from ..backend.formula import LossFormula, T, Y
-from ..checks.choices import choose
-from ..checks.quoting import quoted
-from ..checks.settings import is_finite_number
+from ..backend.expression import Expression, exp, expm1, log1p, maximum, minimum, sign, tiny, where
 from .activations import sigmoid, tanh
-from .families import Family, Parameter, member_named
-from .tracing import (
-    check_coding,
-    check_is_squared,
-    check_loss_formula,
-    check_name,
-    check_text,
-    free_name,
-    letting_nan_through,
-    traced,
-)
-
-Link: TypeAlias = Literal["identity", "sigmoid", "softmax", "exponential"]
-
-
-class Loss:
-    """A loss that is a sum over outputs: a formula of one's own.
-
-    ``Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))`` is a loss for `Network` and the
-    estimators, computed with its gradient in one pass like those that are built in; `fuseprop.formulas` has
-    the functions that formulas are made of.
-
-    Parameters
-    ----------
-    name : str
-        What files, tables and messages call it: letters, digits, spaces and ``_-.,()=``, at most 60.
-    term : callable
-        l(y, t) of an output and its target: called once, with two expressions; returns an expression.
-    slope : callable, optional
-        dl/dy, of the same; by default derived.
-    link : "identity" | "sigmoid" | "exponential"
-        The function from the last layer's output to a prediction. Where it is not "identity", y is the output
-        before it, and the last layer's activation must be "identity".
-    low, high : float
-        The least and the largest target that the formula takes; others are refused.
-    coding : (float, float), optional
-        The targets that stand for "no" and "yes" where targets are classes, such as (-1, 1) for hinge; by
-        default as the last layer's activation codes them.
-    mean : bool
-        Whether a row's loss is the mean over its outputs, or their sum.
-    metric : "loss" | "accuracy" | "r2" | "d2"
-        What is reported beside it, where targets are values rather than classes: "loss" is the loss alone.
-    constant : "mean" or float
-        Which constant prediction has the least loss, for "d2": the mean of the targets, or a quantile of them
-        such as 0.5, the median.
-    text : str, optional
-        The formula as a person writes it; by default as the expression is written.
-
-    Raises TypeError for functions that do not return a formula; ValueError for the name of a built-in loss,
-    for unknown choices, for formulas of more than 200 operations, and for a slope that central differences
-    contradict.
-
-    Equal losses have equal names, formulas and options. Pickles and model files hold the formula itself, not
-    the function that it was made by.
-
-    Attributes
-    ----------
-    formula : LossFormula
-        What backends are handed.
-    is_built_in : bool
-        Whether it is a member of a family in `LOSSES`.
-    """
-
-    is_built_in = False
-
-    takes_labels: ClassVar[bool] = False
-
-    def __init__(
-        self,
-        name: str,
-        term: Callable[[Expression, Expression], Operand],
-        slope: Callable[[Expression, Expression], Operand] | None = None,
-        *,
-        link: Link = "identity",
-        low: float = -inf,
-        high: float = inf,
-        coding: tuple[float, float] | None = None,
-        mean: bool = True,
-        metric: str = "loss",
-        constant: Literal["mean"] | float = "mean",
-        text: str | None = None,
-    ) -> None:
-        check_name("loss", name, LOSSES)
-        self._init(
-            name,
-            term,
-            slope,
-            link=link,
-            low=low,
-            high=high,
-            coding=coding,
-            mean=mean,
-            metric=metric,
-            constant=constant,
-            text=text,
-        )
-        self._check()
-
-    def _init(
-        self,
-        name: str,
-        term: Callable[[Expression, Expression], Operand],
-        slope: Callable[[Expression, Expression], Operand] | None,
-        *,
-        link: Link = "identity",
-        low: float = -inf,
-        high: float = inf,
-        coding: tuple[float, float] | None = None,
-        mean: bool = True,
-        metric: str = "loss",
-        constant: Literal["mean"] | float = "mean",
-        text: str | None = None,
-    ) -> None:
-        self.name, self.link, self.low, self.high = name, link, low, high
-        self.coding, self.mean, self.metric, self.constant = coding, mean, metric, constant
-        self._term, self._slope, self.given_text = term, slope, text
-
-    @classmethod
-    def built_in(cls, name: str, term: Any, slope: Any = None, **options: Any) -> Loss:
-        """Return a loss whose formula is made when it is first used, and checked by the tests."""
-        made = cls.__new__(cls)
-        made._init(name, term, slope, **options)
-        made.is_built_in = True
-        return made
-
-    @classmethod
-    def of_formula(cls, name: str, formula: LossFormula, **options: Any) -> Loss:
-        """Return a loss with a formula that is there, such as one from a file; checked as any.
-
-        The name of a built-in one gets "own" before it.
-        """
-        check_name("loss", name, ())
-        made = cls.__new__(cls)
-        made._init(free_name(name, LOSSES), lambda y, t: y - t, None, **options)
-        made.__dict__["formula"] = formula
-        made._check()
-        return made
-
-    def _check(self) -> None:
-        check_text("loss", self.name, self.given_text)
-        choices: dict[str, Any] = dict.fromkeys(get_args(Link))
-        choose("link", self.link, {name: None for name in choices if name != "softmax"})
-        choose("metric", self.metric, dict.fromkeys(("loss", "accuracy", "r2", "d2")))
-        ends = [
-            float(end) if is_finite_number(end) else end if end in (inf, -inf) else nan
-            for end in (self.low, self.high)
-        ]
-        if not ends[0] < ends[1]:
-            raise ValueError(
-                f"low and high of the loss {quoted(self.name)} must be numbers, low below high, got "
-                f"{quoted(self.low)} and {quoted(self.high)}."
-            )
-        self.low, self.high = ends
-        if self.coding is not None:
-            if not isinstance(self.coding, tuple | list) or len(self.coding) != 2:
-                raise ValueError(
-                    f"coding of the loss {quoted(self.name)} must be two numbers, such as (-1, 1), got "
-                    f"{quoted(self.coding)}."
-                )
-            no, yes = self.coding
-            check_coding("loss", self.name, no, yes)
-            self.coding = (float(no), float(yes))
-            if not self.low <= self.coding[0] < self.coding[1] <= self.high:
-                raise ValueError(
-                    f"coding of the loss {quoted(self.name)} must be two targets that it takes, from "
-                    f"{self.low:g} to {self.high:g}, got {quoted(self.coding)}."
-                )
-        if not isinstance(self.mean, bool):
-            raise TypeError(f"mean must be True or False, got {quoted(self.mean)}.")
-        quantile = self.constant
-        if quantile != "mean" and not (isinstance(quantile, float) and 0 < quantile < 1):
-            raise ValueError(
-                f'constant must be "mean" or a quantile between 0 and 1, got {quoted(quantile)}.'
-            )
-        check_loss_formula(self.name, self.formula, self.low, self.high)
-        if self.metric == "r2":
-            check_is_squared(self.name, self.formula)
-
-    @cached_property
-    def formula(self) -> LossFormula:
-        """What backends are handed."""
-        term = traced("loss", self.name, self._term, Y, T)
-        if self._slope is None:
-            slope = letting_nan_through(derivative(term, "y"), ["y", "t"])
-        else:
-            slope = traced("slope of the loss", self.name, self._slope, Y, T)
-        return LossFormula(term, slope)
-
-    @property
-    def text(self) -> str:
-        """The formula of one output as a person writes it."""
-        return self.given_text or str(self.formula.term)
-
-    def factor(self, outputs: int) -> float:
-        """Return what the sum over k outputs is multiplied by: 1, or 1/k for a mean."""
-        return 1.0 / outputs if self.mean else 1.0
-
-    def of(self, y: Expression, t: Expression) -> Expression:
-        """Return l(y, t) as a part of another formula."""
-        return substitute(self.formula.term, {Y: y, T: t})
-
-    def apply(
-        self,
-        backend: AnyBackend,
-        output: Array,
-        target: Array,
-        row_weights: Array,
-        *,
-        losses: Array,
-        gradient: Array,
-    ) -> None:
-        """Write each row's loss (n,) and dL/d output (n, k), where L = sum_i row_weights_i losses_i."""
-        factor = self.factor(output.shape[1])
-        backend.loss_of_rows(
-            output, target, row_weights, self.formula, factor, losses=losses, gradient=gradient
-        )
-
-    def __str__(self) -> str:
-        return self.name
-
-    def __repr__(self) -> str:
-        return f"<loss {self.name}: {self.text}>"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Loss):
-            return NotImplemented
-        return self is other or self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """All that a loss has beside its name and formula, by the names of its parameters."""
-        names = ("link", "low", "high", "coding", "mean", "metric", "constant")
-        return {name: getattr(self, name) for name in names}
-
-    @property
-    def _key(self) -> tuple[Any, ...]:
-        return self.name, self.formula, *self.options.values()
-
-    def __copy__(self) -> Loss:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Loss:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.is_built_in:
-            return as_loss, (self.name,)
-        return _loss_of_formula, (self.name, self.formula, self.options | {"text": self.given_text})
-
-
-def _loss_of_formula(name: str, formula: LossFormula, options: dict[str, Any]) -> Loss:
-    return Loss.of_formula(name, formula, **options)
-
-
-class SoftmaxCrossEntropy:
-    """E = -1/n sum_i log p_i,label, p = softmax(z): exactly one of k exclusive classes."""
-
-    name: ClassVar[str] = "softmax_cross_entropy"
-    link: ClassVar[Link] = "softmax"
-    takes_labels: ClassVar[bool] = True
-    low: ClassVar[float] = 0.0
-    high: ClassVar[float] = inf
-    coding: ClassVar[None] = None
-    metric: ClassVar[str] = "accuracy"
-    text: ClassVar[str] = "-log p_label, p = softmax(z)"
-    is_built_in: ClassVar[bool] = True
-
-    def of(self, y: Expression, t: Expression) -> Expression:
-        """Raise TypeError: it is a loss of a whole row, whose outputs depend on each other."""
-        raise TypeError(
-            f"{self.name} is a loss of all outputs of a row together, and cannot be a part of a formula of "
-            f"one output. sigmoid_cross_entropy can."
-        )
-
-    def apply(
-        self,
-        backend: AnyBackend,
-        output: Array,
-        target: Array,
-        row_weights: Array,
-        *,
-        losses: Array,
-        gradient: Array,
-    ) -> None:
-        """See `Loss.apply`."""
-        backend.softmax_cross_entropy(output, target, row_weights, losses=losses, gradient=gradient)
-
-    def __str__(self) -> str:
-        return self.name
-
-    def __repr__(self) -> str:
-        return f"<loss {self.name}: {self.text}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SoftmaxCrossEntropy) or NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-
-AnyLoss: TypeAlias = Loss | SoftmaxCrossEntropy
-
-LOSSES: dict[str, Family[AnyLoss]] = {}
-"""The built-in losses by name."""
-
-
-def _loss(
-    name: str,
-    text: str,
-    term: Callable[..., Operand],
-    slope: Callable[..., Operand] | None = None,
-    *,
-    parameters: Mapping[str, Parameter] | None = None,
-    constant: Callable[..., float] | Literal["mean"] | float = "mean",
-    **options: Any,
-) -> Family[AnyLoss]:
-    """Add a built-in loss; its functions take the values of the parameters after y and t."""
-
-    def make(label: str, settings: dict[str, float]) -> AnyLoss:
-        numbers = settings.values()
-        return Loss.built_in(
-            label,
-            lambda y, t: term(y, t, *numbers),
-            None if slope is None else lambda y, t: slope(y, t, *numbers),
-            constant=constant(*numbers) if callable(constant) else constant,
-            text=family.text_with(settings),
-            **options,
-        )
-
-    family = Family(name, text, make, parameters or {})
-    LOSSES[name] = family
-    return family
+from .families import Parameter
+from .loss import loss_family, softmax_family
 
 
 def _huber(y: Expression, t: Expression, delta: float) -> Expression:
@@ -396,7 +37,7 @@ def _half_poisson_deviance(z: Expression, t: Expression) -> Expression:
     return where(abs(d) <= 1, t * (expm1(near) - near), exp(z) - t - t * d)
 
 
-half_squared_error = _loss(
+half_squared_error = loss_family(
     "half_squared_error",
     "(y - t)^2 / 2",  # the half cancels the 2 of the derivative
     lambda y, t: 0.5 * (y - t) ** 2,
@@ -404,9 +45,9 @@ half_squared_error = _loss(
     metric="r2",
 )
 
-mean_squared_error = _loss("mean_squared_error", "(y - t)^2", lambda y, t: (y - t) ** 2, metric="r2")
+mean_squared_error = loss_family("mean_squared_error", "(y - t)^2", lambda y, t: (y - t) ** 2, metric="r2")
 
-mean_absolute_error = _loss(  # 0 where a target is met: there is nothing to move
+mean_absolute_error = loss_family(  # 0 where a target is met: there is nothing to move
     "mean_absolute_error",
     "|y - t|",
     lambda y, t: abs(y - t),
@@ -415,7 +56,7 @@ mean_absolute_error = _loss(  # 0 where a target is met: there is nothing to mov
     constant=0.5,
 )
 
-sigmoid_cross_entropy = _loss(
+sigmoid_cross_entropy = loss_family(
     "sigmoid_cross_entropy",
     "-t log p - (1 - t) log(1 - p), p = sigmoid(z)",
     # log(1 + e^z) - t z: no part is negative, so that nothing cancels, and none overflows
@@ -428,12 +69,9 @@ sigmoid_cross_entropy = _loss(
     metric="accuracy",
 )
 
-softmax_cross_entropy: Family[AnyLoss] = Family(
-    SoftmaxCrossEntropy.name, SoftmaxCrossEntropy.text, lambda _label, _settings: SoftmaxCrossEntropy(), {}
-)
-LOSSES[softmax_cross_entropy.name] = softmax_cross_entropy
+softmax_cross_entropy = softmax_family()
 
-half_poisson_deviance = _loss(
+half_poisson_deviance = loss_family(
     "half_poisson_deviance",
     "t log(t / y) - t + y, y = exp(z)",
     _half_poisson_deviance,
@@ -444,7 +82,7 @@ half_poisson_deviance = _loss(
     metric="d2",
 )
 
-huber = _loss(  # Huber 1964, "Robust estimation of a location parameter"
+huber = loss_family(  # Huber 1964, "Robust estimation of a location parameter"
     "huber",
     "(y - t)^2 / 2 where |y - t| <= delta, else delta (|y - t| - delta / 2)",
     _huber,
@@ -452,9 +90,9 @@ huber = _loss(  # Huber 1964, "Robust estimation of a location parameter"
     parameters={"delta": Parameter(1.0, above=0)},
 )
 
-log_cosh = _loss("log_cosh", "log(cosh(y - t))", _log_cosh, lambda y, t: tanh(y - t))
+log_cosh = loss_family("log_cosh", "log(cosh(y - t))", _log_cosh, lambda y, t: tanh(y - t))
 
-quantile = _loss(  # Koenker & Bassett 1978, "Regression quantiles"
+quantile = loss_family(  # Koenker & Bassett 1978, "Regression quantiles"
     "quantile",
     "q (t - y) where t > y, else (1 - q) (y - t)",
     lambda y, t, q: maximum(q * (t - y), (1 - q) * (y - t)),
@@ -464,7 +102,7 @@ quantile = _loss(  # Koenker & Bassett 1978, "Regression quantiles"
     constant=lambda q: q,
 )
 
-hinge = _loss(
+hinge = loss_family(
     "hinge",
     "max(1 - t y, 0), t = -1 or 1",
     lambda y, t: maximum(1 - t * y, 0),
@@ -474,17 +112,3 @@ hinge = _loss(
     coding=(-1.0, 1.0),
     metric="accuracy",
 )
-
-
-def as_loss(loss: object) -> AnyLoss:
-    """Return a loss from its name or as an object. Raises ValueError for an unknown name."""
-    if isinstance(loss, Loss | SoftmaxCrossEntropy):
-        return loss
-    if isinstance(loss, Family) and LOSSES.get(loss.name) is loss:
-        return loss()  # type: ignore[no-any-return]
-    if callable(loss):
-        raise TypeError(
-            f"loss must be a name or a Loss, got {quoted(loss)}. Make one of a function of the output and "
-            f'the target: Loss("mine", lambda y, t: (y - t) ** 2), from fuseprop.formulas.'
-        )
-    return member_named("loss", loss, LOSSES)

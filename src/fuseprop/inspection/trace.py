@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..backend import AnyBackend, HostArray
-from ..formulas.activations import Activation, slope
+from ..formulas.activation import Activation, slope
 from ..layers.stack import Stack
 from ..training.step import Batch
 

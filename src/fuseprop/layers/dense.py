@@ -18,7 +18,7 @@ from ..checks.arrays import as_host
 from ..checks.choices import choose
 from ..checks.quoting import counted, quoted
 from ..checks.settings import as_list, is_finite_number
-from ..formulas.activations import Activation, AnyActivation, as_activation
+from ..formulas.activation import Activation, AnyActivation, as_activation
 from .initialization import INITIALIZERS, Initializer
 from .parameters import LayerParameters
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..backend import AnyBackend, Array, HostArray
 from ..checks.arrays import check_range
 from ..checks.quoting import counted
-from ..formulas.losses import AnyLoss
+from ..formulas.loss import AnyLoss
 from .dense import Dense
 from .dropout import Dropout
 from .parameters import Parameters

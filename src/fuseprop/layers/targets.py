@@ -9,7 +9,7 @@ import numpy as np
 from ..backend import INTEGER, HostArray
 from ..checks.arrays import as_host, check_finite
 from ..checks.quoting import counted
-from ..formulas.losses import AnyLoss
+from ..formulas.loss import AnyLoss
 from .dense import Dense
 
 

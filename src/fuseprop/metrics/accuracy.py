@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..backend import AnyBackend, Array, HostArray
-from ..formulas.losses import AnyLoss
+from ..formulas.loss import AnyLoss
 from ..layers.dense import Dense
 from ..layers.targets import Targets, coding_of
 from .protocol import Kind, Metric, OfHits

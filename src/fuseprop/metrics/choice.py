@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..backend import HostArray
 from ..checks.choices import choose
-from ..formulas.losses import AnyLoss
+from ..formulas.loss import AnyLoss
 from ..layers.dense import Dense
 from ..layers.targets import Targets
 from .accuracy import ACCURACY

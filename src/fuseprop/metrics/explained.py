@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..backend import HostArray, evaluate
-from ..formulas.losses import AnyLoss, Loss
+from ..formulas.loss import AnyLoss, Loss
 from ..layers.dense import Dense
 from ..layers.targets import Targets
 from .means import weighted_mean, weighted_quantile

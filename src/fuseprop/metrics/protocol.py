@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from ..backend import AnyBackend, Array, HostArray
-from ..formulas.losses import AnyLoss
+from ..formulas.loss import AnyLoss
 from ..layers.dense import Dense
 from ..layers.targets import Targets
 from .means import weighted_mean

@@ -19,7 +19,7 @@ from ..data.scaling import Standardizer
 from ..data.seen import Seen
 from ..data.target_cells import AUTO, Reading
 from ..data.tasks import Task, make_task
-from ..formulas.losses import as_loss
+from ..formulas.loss import as_loss
 from ..layers.dense import mlp
 from ..metrics import metric_of_values
 from ..network import Network

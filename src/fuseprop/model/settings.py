@@ -18,9 +18,9 @@ from ..checks.choices import suggestion
 from ..checks.quoting import counted
 from ..checks.settings import FLAGS, as_list, is_finite_number, positive_integer
 from ..data.tasks import DEFAULT_LOSS, Task
-from ..formulas.activations import AnyActivation, as_activation
+from ..formulas.activation import AnyActivation, as_activation
 from ..formulas.families import Family
-from ..formulas.losses import AnyLoss, as_loss
+from ..formulas.loss import AnyLoss, as_loss
 from ..optimizers.flat import check_learning_rate, check_weight_decay
 from ..optimizers.momentum import check_momentum
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..backend import AnyBackend, Array, HostArray
 from ..callbacks.history import History
-from ..formulas.activations import ACTIVATIONS
-from ..formulas.losses import AnyLoss
+from ..formulas.activation import ACTIVATIONS
+from ..formulas.loss import AnyLoss
 from ..layers.stack import Stack
 from ..layers.targets import coding_of
 from ..metrics import make_metric, weighted_mean

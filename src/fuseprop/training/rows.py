@@ -12,7 +12,7 @@ from ..backend import INTEGER, AnyBackend, Array, HostArray
 from ..checks.arrays import as_rows, as_sample_weights, check_range
 from ..checks.quoting import counted
 from ..checks.settings import is_finite_number
-from ..formulas.losses import AnyLoss
+from ..formulas.loss import AnyLoss
 from ..layers.stack import Stack
 from ..layers.targets import Targets, encode_targets
 from .features import Features

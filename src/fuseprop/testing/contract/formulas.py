@@ -33,7 +33,7 @@ from fuseprop.formulas import (
     tanh,
     where,
 )
-from fuseprop.formulas.losses import AnyLoss
+from fuseprop.formulas.loss import AnyLoss
 
 CONNECTIVES: tuple[Callable[[Expression, Expression], Expression], ...] = (
     lambda a, b: a + b,
