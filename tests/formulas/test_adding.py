@@ -145,7 +145,7 @@ def added(tmp_path_factory):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name, **({"ignore": ignored} if copy is shutil.copytree else {}))
     for name, more in BY_HAND.items():
-        with open(folder / name, "a") as file:
+        with (folder / name).open("a") as file:
             file.write(more)
     return folder
 
