@@ -1,18 +1,18 @@
-"""Which kernels are launched on a GPU, by their names in `kernel_list`: what each verdict stands on."""
+"""Which kernels are launched on a GPU, by their names in C++: what each verdict stands on."""
 
 from contextlib import contextmanager
 
 import numpy as np
 from fuseprop_cupy.device.blas import Blas
 from fuseprop_cupy.device.device import Device
-from fuseprop_cupy.device.kernel_list import kernels
 from fuseprop_cupy.device.nodes import Copy, Multiply
+from own import kernels
 
 PRODUCT = "matmul (cuBLAS)"
 """All products, by whichever handle."""
 
 ALL = (*kernels(np.dtype("float32")), *(n for n in kernels(np.dtype("float64")) if "double" in n), PRODUCT)
-"""Everything that can be launched, in both dtypes."""
+"""Everything that the tests can launch, in both dtypes."""
 
 
 @contextmanager
