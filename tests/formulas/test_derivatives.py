@@ -9,9 +9,10 @@ from properties import compared
 
 from fuseprop.backend import derivative as rules
 from fuseprop.backend import expression as of
-from fuseprop.backend.derivative import derivative, remember_slope
+from fuseprop.backend.derivative import derivative
 from fuseprop.backend.expression import OPERATIONS, apply, evaluate, in_order, number, variable, where
-from fuseprop.formulas import ACTIVATIONS, LOSSES, Activation, sigmoid
+from fuseprop.formulas import ACTIVATIONS, LOSSES, Activation, maximum, relu, sigmoid
+from fuseprop.formulas.tracing import collecting_slopes
 
 Y, T, Z = variable("y"), variable("t"), variable("z")
 
@@ -87,23 +88,30 @@ def test_slopes_are_as_short_as_a_person_would_write_them(made, slope):
     assert str(derivative(made, "z")) == slope
 
 
-def test_a_slope_that_is_remembered_is_taken():
-    made = sigmoid(3 * Z)
+def test_the_slope_of_an_activation_within_a_formula_is_taken():
+    with collecting_slopes() as known:
+        made = sigmoid(3 * Z)
     y = variable("y")
-    got = of.substitute(derivative(made, "z"), {made: y})
+    got = of.substitute(derivative(made, "z", known), {made: y})
     assert str(got) == "3 * (y * (1 - y))"
-    assert "exp" not in str(of.substitute(derivative(Z * made, "z"), {made: y}))
+    assert "exp" not in str(of.substitute(derivative(Z * made, "z", known), {made: y}))
+    assert "exp" in str(of.substitute(derivative(made, "z"), {made: y}))
 
 
-def test_formulas_with_a_remembered_slope_are_freed_too():
-    sigmoid(Z), gc.collect()
-    before = len(of._KNOWN)
-    for i in range(10_000):  # as a search over formulas of one's own makes them
-        made = of.tanh(Z * (i + 0.5))
-        remember_slope(made, Z * (i + 0.5), 1 - made * made)
-    del made
-    gc.collect()
-    assert len(of._KNOWN) == before
+def test_a_formula_has_the_slope_that_it_has_alone():
+    """What another formula has said of an equal part of it makes no difference."""
+
+    def relu_by_hand():
+        return Activation("by hand", lambda z: maximum(z, 0)).formula
+
+    before = relu_by_hand()
+    kept = Activation("other", lambda z: 2 * relu(z) + z).formula
+    assert relu_by_hand() == before
+    assert kept.slope is not before.slope
+
+
+def test_minus_nothing_is_nothing():
+    assert str(derivative(-T * of.log(Y), "y")) == "1 / y * -t"
 
 
 def test_a_search_over_activations_of_ones_own_keeps_none():

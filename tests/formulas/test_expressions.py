@@ -274,7 +274,7 @@ def test_what_the_damage_of_one_entry_makes_is_refused_or_a_formula(expressions)
         (lambda z: z**0.5, TypeError, r"whole powers from 1 to 8, got 0.5"),
         (lambda z: z**True, TypeError, r"whole powers from 1 to 8, got True"),
         (lambda z: z**9, TypeError, "Use sqrt"),
-        (lambda z: z * (z == 0), TypeError, r"got False.*equal\(z, 0\)"),
+        (lambda z: z * (z == 0), TypeError, r"Write equal\(a, b\)"),
         (lambda z: z + None, TypeError, "variables and numbers, got None"),
         (lambda z: z + "1", TypeError, "variables and numbers, got '1'"),
         (lambda z: z + 1j, TypeError, "variables and numbers"),

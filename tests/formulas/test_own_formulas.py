@@ -187,16 +187,20 @@ REFUSED = {
         ValueError,
         "must be finite, got inf",
     ),
-    "large numbers": (lambda: Activation("own", lambda z: z + 1e39), ValueError, "1e+39, beyond float32."),
+    "large numbers": (
+        lambda: Activation("own", lambda z: z + 1e39),
+        ValueError,
+        "1e+39, which float32 cannot hold",
+    ),
     "too long": (
         lambda: Activation("own", lambda z: sum((exp(z / (i + 2)) for i in range(80)), z)),
         ValueError,
-        "has 321 operations; a formula may have 200.",
+        "has 321 operations, numbers and variables; a formula may have 200.",
     ),
     "a loss that is too long": (
         lambda: Loss("own", lambda y, t: sum((exp(y / (i + 2)) for i in range(80)), t)),
         ValueError,
-        "operations; a formula may have 200.",
+        "numbers and variables; a formula may have 200.",
     ),
     "a built-in name": (
         lambda: Activation("relu", tanh),

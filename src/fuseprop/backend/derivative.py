@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from .expression import Expression, apply, cos, exp, in_order, number, sign, sin, sqrt, where
 
 ZERO, ONE = number(0.0), number(1.0)
 
 
-def remember_slope(expression: Expression, by: Expression, slope: Expression) -> None:
-    """Tell that d expression / d by is `slope`, a form that is better than what the rules give.
-
-    So the derivative of what has a sigmoid in it has y (1 - y), and not the slope of each of its operations.
-    """
-    if expression.args:
-        expression.known_slope = by, slope  # of which the expression is a part: no table could let it go
+Slopes: TypeAlias = Mapping[Expression, tuple[Expression, Expression]]
+"""By expression, one that it is made of, and the derivative by that."""
 
 
-def derivative(expression: Expression, name: str) -> Expression:
+def derivative(expression: Expression, name: str, known: Slopes | None = None) -> Expression:
     """Return d expression / d variable, the others held fixed.
 
     At a kink, where there is none, it is the slope on one side: that of b in maximum(a, b) at a = b, and of
     the branch taken by `where`; 0 for `abs`, as sign(0) = 0.
+
+    With `known`, the derivative of what has a sigmoid in it has y (1 - y), and not the slope of each of its
+    operations.
     """
     slopes: dict[Expression, Expression] = {}
     for node in in_order([expression]):
         if node.op == "variable":
             slopes[node] = ONE if node.value == name else ZERO
-        elif node.known_slope is not None and node.known_slope[0] in slopes:
-            by, slope = node.known_slope
+        elif known and node in known and known[node][0] in slopes:
+            by, slope = known[node]
             slopes[node] = _product(slope, slopes[by])
         else:
             slopes[node] = _RULES[node.op](node, *(slopes[each] for each in node.args))
@@ -52,7 +51,7 @@ def _difference(a: Expression, b: Expression) -> Expression:
 
 def _minus(a: Expression) -> Expression:
     if a.op == "number":
-        return number(-_value(a))
+        return number(-_value(a)) if a is not ZERO else ZERO
     return a.args[0] if a.op == "negative" else -a
 
 
@@ -60,7 +59,7 @@ def _product(a: Expression, b: Expression) -> Expression:
     """Multiply, numbers first, so that 1/2 of 2 x is x."""
     if b.op == "number" and a.op != "number":
         a, b = b, a
-    if ZERO in (a, b):
+    if a is ZERO or b is ZERO:
         return ZERO
     if a is ONE:
         return b

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from threading import RLock
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -82,10 +82,10 @@ LEAVES = frozenset({"number", "variable", "tiny"})
 """What has no operands: a number, a variable, and the smallest normal number of the dtype."""
 
 MAX_OPERATIONS = 200
-"""The most operations of one formula. gelu has 10, its slope some 20."""
+"""The most parts of one formula: operations, numbers and variables. gelu has 14, its slope some 30."""
 
 MAX_SLOPE = 8 * MAX_OPERATIONS
-"""The most operations of a slope. A derivative has up to four for each of what it is the slope of."""
+"""The most parts of a slope. A derivative has up to four for each of what it is the slope of."""
 
 MAX_TEXT = 1000
 """How many characters of a formula's text are written out; three points stand for a part that is longer."""
@@ -102,17 +102,15 @@ class Expression:
         The operands.
     value : float or str or None
         The number, or the variable's name.
-    known_slope : (Expression, Expression) or None
-        An operand of its operands, and the derivative by it: see `derivative.remember_slope`.
 
-    Raises TypeError where Python asks for its truth value or its number, which it has not yet.
+    Raises TypeError where Python asks for its truth value or its number, which it has not yet, and for what
+    formulas do not have.
     """
 
-    __slots__ = ("__weakref__", "args", "known_slope", "op", "value")
+    __slots__ = ("__weakref__", "args", "op", "value")
 
     def __init__(self, op: str, args: tuple[Expression, ...] = (), value: float | str | None = None) -> None:
         self.op, self.args, self.value = op, args, value
-        self.known_slope: tuple[Expression, Expression] | None = None
 
     def __add__(self, other: Operand) -> Expression:
         return apply("add", self, other)
@@ -171,6 +169,37 @@ class Expression:
     def __le__(self, other: Operand) -> Expression:
         return apply("greater_equal", other, self)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether this is the same expression; anything else is refused, as it would be False in silence."""
+        if self is other:
+            return True
+        raise TypeError(
+            f"{self} == ... compares formulas, not the numbers that they stand for. Write equal(a, b), as "
+            f"the condition of where, or a is b for expressions themselves."
+        )
+
+    __hash__ = object.__hash__
+
+    def _refused(self, *_: object) -> NoReturn:
+        raise TypeError(
+            f"a formula has + - * / ** abs > >= < <= and the functions {_FUNCTIONS}, and nothing else; "
+            f"{self} met another operation. Conditions stand one within the other: where(a, where(b, x, y), "
+            f"y) for a and b. 2**z is exp(log(2) * z)."
+        )
+
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __invert__ = _refused
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __rpow__ = __matmul__ = __rmatmul__ = _refused
+    __round__ = __trunc__ = __floor__ = __ceil__ = __len__ = __iter__ = __getitem__ = _refused
+
+    if not TYPE_CHECKING:  # for whom it would have every attribute
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise AttributeError(
+                f"a formula has no .{name}: it stands for one number of many. Its functions are {_FUNCTIONS}."
+            )
+
     def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Expression:
         """Understand NumPy's functions, as in ``np.exp(z)``."""
         name = {"absolute": "abs", "true_divide": "divide", "square": "square"}.get(
@@ -183,13 +212,17 @@ class Expression:
                 return apply("greater" + name.removeprefix("less"), *reversed(operands))
             if name in OPERATIONS:
                 return apply(name, *operands)
-        raise TypeError(f"a formula cannot have numpy.{ufunc.__name__}: its functions are {_FUNCTIONS}.")
+        how = " with options such as out" if name in OPERATIONS else ""
+        raise TypeError(f"a formula cannot have numpy.{ufunc.__name__}{how}: its functions are {_FUNCTIONS}.")
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Expression:
         """Understand ``np.where(z > 0, a, b)``."""
         if function.__name__ == "where" and len(args) == 3 and not options:
             return where(*args)
-        raise TypeError(f"a formula cannot have numpy.{function.__name__}: its functions are {_FUNCTIONS}.")
+        how = " but as where(condition, a, b)" if function.__name__ == "where" else ""
+        raise TypeError(
+            f"a formula cannot have numpy.{function.__name__}{how}: its functions are {_FUNCTIONS}."
+        )
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
@@ -265,10 +298,7 @@ def number(value: float) -> Expression:
     if isinstance(given, np.ndarray) and given.ndim == 0:
         given = given.item()
     if isinstance(given, bool | np.bool_) or not isinstance(given, int | float | np.integer | np.floating):
-        raise TypeError(
-            f"a formula is made of its variables and numbers, got {given!r:.60}. (A comparison is z > 0 or "
-            f"equal(z, 0); z == 0 compares the formulas themselves.)"
-        )
+        raise TypeError(f"a formula is made of its variables and numbers, got {given!r:.60}.")
     try:
         as_float = float(given)
     except OverflowError:

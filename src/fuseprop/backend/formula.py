@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from .derivative import ONE
 from .expression import Expression, substitute, variable, variables
@@ -21,8 +21,24 @@ W, G = variable("w"), variable("g")
 """A parameter, and its gradient."""
 
 
-@dataclass(frozen=True)
-class ActivationFormula:
+class _Formula:
+    """The base of formulas: equal are those of the same expressions."""
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationFormula(_Formula):
     """y = f(z).
 
     Attributes
@@ -52,6 +68,10 @@ class ActivationFormula:
                     f"{' or of '.join(sorted(map(''.join, allowed)))}, got {expression}."
                 )
 
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return id(self.value), id(self.slope), id(self.fast)
+
     @cached_property
     def slope_of(self) -> Literal["y", "z"] | None:
         """What the slope is of: the output "y", the weighted sum "z", or None where it is constant."""
@@ -68,8 +88,8 @@ IDENTITY = ActivationFormula(Z, ONE)
 """f(z) = z."""
 
 
-@dataclass(frozen=True)
-class LossFormula:
+@dataclass(frozen=True, eq=False)
+class LossFormula(_Formula):
     """A row's loss is the sum over its outputs of l(y, t).
 
     Attributes
@@ -83,14 +103,18 @@ class LossFormula:
     term: Expression
     slope: Expression
 
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return id(self.term), id(self.slope)
+
     def __post_init__(self) -> None:
         for what, expression in (("term", self.term), ("slope", self.slope)):
             if not variables(expression) <= {"y", "t"}:
                 raise ValueError(f"the {what} of a loss is an expression of y and t, got {expression}.")
 
 
-@dataclass(frozen=True)
-class UpdateFormula:
+@dataclass(frozen=True, eq=False)
+class UpdateFormula(_Formula):
     """What a step makes of a parameter w with gradient g, and of what the optimizer keeps for it.
 
     Attributes
@@ -107,6 +131,11 @@ class UpdateFormula:
     parameter: Expression
     moments: tuple[tuple[str, Expression], ...]
     settings: tuple[str, ...]
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        moments = tuple((name, id(new)) for name, new in self.moments)
+        return id(self.parameter), moments, self.settings
 
     def __post_init__(self) -> None:
         known = {"w", "g", *self.settings, *(name for name, _ in self.moments)}

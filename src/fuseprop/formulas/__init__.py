@@ -21,6 +21,7 @@ from ..backend.expression import (
     sign,
     sin,
     sqrt,
+    tiny,
     where,
 )
 from . import activations, losses  # noqa: F401 (which fill ACTIVATIONS and LOSSES)
@@ -53,8 +54,10 @@ __all__ = [
     "sign",
     "sin",
     "sqrt",
+    "tiny",
     "where",
 ]
+__all__ += [*ACTIVATIONS, *LOSSES]
 
 
 def __getattr__(name: str) -> Family[Any]:

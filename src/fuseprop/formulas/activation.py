@@ -15,12 +15,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..backend import expression as of
-from ..backend.derivative import remember_slope
 from ..backend.expression import Expression, Operand, number
 from ..backend.formula import ActivationFormula, Y, Z
 from ..checks.quoting import quoted
 from .families import Family, Parameter, member_named
-from .tracing import check_activation_formula, check_name, check_text, derived_slope, free_name, traced
+from .tracing import (
+    check_activation_formula,
+    check_name,
+    check_text,
+    collecting_slopes,
+    derived_slope,
+    free_name,
+    letting_nan_through,
+    remember_slope,
+    traced,
+)
 
 Float = NDArray[np.float64]
 
@@ -115,16 +124,18 @@ class Activation:
         check_name("activation", name, ())
         made = cls.__new__(cls)
         made._init(free_name(name, ACTIVATIONS), lambda z: z, None, low=low, high=high, text=text)
-        made.__dict__["formula"] = formula
+        slope = letting_nan_through(formula.slope, ["y", "z"])
+        made.__dict__["formula"] = ActivationFormula(letting_nan_through(formula.value, ["z"]), slope)
         made._check()
         return made
 
     @cached_property
     def formula(self) -> ActivationFormula:
         """What backends are handed."""
-        value = traced("activation", self.name, self._value, Z)
+        with collecting_slopes() as known:
+            value = traced("activation", self.name, self._value, Z)
         slope = (
-            derived_slope(value)
+            derived_slope(value, known)
             if self._slope is None
             else traced("slope of the activation", self.name, self._slope, Y)
         )
@@ -196,12 +207,17 @@ def as_activation(activation: object) -> Activation:
     if isinstance(activation, Activation):
         return activation
     if isinstance(activation, Family) and ACTIVATIONS.get(activation.name) is activation:
-        return activation()  # type: ignore[no-any-return]
+        return activation.member()  # type: ignore[no-any-return]
     if isinstance(activation, str) and activation == "step":
         raise ValueError(
             'activation "step" cannot be trained by gradient descent: its slope is 0 everywhere, so that no '
             "weight in front of it has a gradient. Use fuseprop.Perceptron, which learns by the perceptron "
             'rule, or "sigmoid".'
+        )
+    if isinstance(activation, Expression):
+        raise TypeError(
+            f"activation must be a name or an Activation, got the formula {activation} of numbers: a built-in formula "
+            f"without parameters takes none."
         )
     if callable(activation):
         raise TypeError(

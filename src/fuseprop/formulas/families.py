@@ -9,7 +9,10 @@ from functools import cached_property
 from math import inf
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from ..backend.expression import Expression
+from ..backend.expression import number as as_number
 from ..checks.choices import choose
 from ..checks.quoting import quoted
 from ..checks.settings import is_finite_number
@@ -38,6 +41,7 @@ class Parameter:
         if is_finite_number(value):
             number = float(value)  # type: ignore[arg-type]
             if self.above < number < self.below and number >= self.least:
+                check_float32(what, number)
                 return number
         raise ValueError(f"{what} must be a number{self.range}, got {quoted(value)}.")
 
@@ -51,6 +55,16 @@ class Parameter:
         ]
         said = " and ".join(filter(None, words))
         return f" {said}" if said else ""
+
+
+def check_float32(what: str, number: float) -> None:
+    """Raise ValueError for a number that is infinite or loses its digits in float32."""
+    limits = np.finfo(np.float32)
+    if abs(number) > float(limits.max) or 0 < abs(number) < float(limits.tiny):
+        raise ValueError(
+            f"{what} is {number:g}, which float32 cannot hold: it has numbers from {limits.tiny:.2g} to "
+            f"{limits.max:.2g}."
+        )
 
 
 Member = TypeVar("Member")
@@ -73,6 +87,8 @@ class Family(Generic[Member]):
         ``make(label, parameters)`` returns the member with these values of the parameters.
     parameters : mapping
         A `Parameter` for each name, in order.
+    operands : tuple of str
+        What it is a formula of: ("z",) for an activation, ("y", "t") for a loss.
     """
 
     def __init__(
@@ -81,8 +97,9 @@ class Family(Generic[Member]):
         text: str,
         make: Callable[[str, dict[str, float]], Member],
         parameters: Mapping[str, Parameter],
+        operands: tuple[str, ...] = ("z",),
     ) -> None:
-        self.name, self.text, self.parameters = name, text, dict(parameters)
+        self.name, self.text, self.parameters, self.operands = name, text, dict(parameters), operands
         self._make = make
         self._members: dict[str, Member] = {}
         _FAMILIES[name] = self
@@ -92,10 +109,13 @@ class Family(Generic[Member]):
 
         Raises TypeError for other parameters than it has, ValueError for values out of their range.
         """
-        operands = [value for value in values if isinstance(value, Expression)]
-        if operands:
-            member: Any = self(*values[len(operands) :], **named)
-            return member.of(*operands)
+        no_parameters = values and not self.parameters and not named
+        if no_parameters or any(isinstance(value, Expression) for value in values):
+            return self._of(values, named)
+        return self.member(*values, **named)
+
+    def member(self, *values: Any, **named: Any) -> Member:
+        """Return the member with these parameters. Raises as a call."""
         names = list(self.parameters)
         unknown = [name for name in named if name not in names or name in names[: len(values)]]
         if len(values) > len(names) or unknown:
@@ -113,6 +133,20 @@ class Family(Generic[Member]):
                 self._members.clear()
             self._members[label] = self._make(label, settings)
         return self._members[label]
+
+    def _of(self, values: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+        """Return the formula of operands, which parameters may follow."""
+        wanted = len(self.operands)
+        if len(values) < wanted or any(isinstance(value, Expression) for value in values[wanted:]):
+            shown = ", ".join([*self.operands, *self.parameters])
+            raise TypeError(
+                f"as a part of a formula write {self.name}({shown}), got {self._shown(values, named)}."
+            )
+        if len(values) - wanted > len(self.parameters):
+            raise TypeError(f"{self.name} {self._takes}, got {self._shown(values[wanted:], named)}.")
+        member: Any = self.member(*values[wanted:], **named)
+        operands = [v if isinstance(v, Expression) else as_number(v) for v in values[:wanted]]
+        return member.of(*operands)
 
     @property
     def _takes(self) -> str:
@@ -172,7 +206,7 @@ def member_named(what: str, text: object, families: Mapping[str, Family[Member]]
     name, inside = match.groups() if match else (text, None)
     family: Family[Member] = choose(what, name, families)
     if inside is None:
-        return family()  # type: ignore[no-any-return]
+        return family.member()
     values: list[float] = []
     named: dict[str, float] = {}
     for part in inside.split(",") if inside.strip() else []:
@@ -193,6 +227,6 @@ def member_named(what: str, text: object, families: Mapping[str, Family[Member]]
         else:
             values.append(number)
     try:
-        return family(*values, **named)  # type: ignore[no-any-return]
+        return family.member(*values, **named)
     except TypeError as error:
         raise ValueError(f"{what} {quoted(text)}: {error}") from None

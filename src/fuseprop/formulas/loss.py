@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from math import inf, nan
+from math import inf, isinf, nan
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from ..backend import AnyBackend, Array
@@ -18,6 +18,7 @@ from ..backend.derivative import derivative
 from ..backend.expression import (
     Expression,
     Operand,
+    number,
     substitute,
 )
 from ..backend.formula import LossFormula, T, Y
@@ -26,11 +27,11 @@ from ..checks.quoting import quoted
 from ..checks.settings import is_finite_number
 from .families import Family, Parameter, member_named
 from .tracing import (
-    check_coding,
     check_is_squared,
     check_loss_formula,
     check_name,
     check_text,
+    collecting_slopes,
     free_name,
     letting_nan_through,
     traced,
@@ -153,7 +154,8 @@ class Loss:
         check_name("loss", name, ())
         made = cls.__new__(cls)
         made._init(free_name(name, LOSSES), lambda y, t: y - t, None, **options)
-        made.__dict__["formula"] = formula
+        term, slope = (letting_nan_through(each, ["y", "t"]) for each in (formula.term, formula.slope))
+        made.__dict__["formula"] = LossFormula(term, slope)
         made._check()
         return made
 
@@ -163,7 +165,7 @@ class Loss:
         choose("link", self.link, {name: None for name in choices if name != "softmax"})
         choose("metric", self.metric, dict.fromkeys(("loss", "accuracy", "r2", "d2")))
         ends = [
-            float(end) if is_finite_number(end) else end if end in (inf, -inf) else nan
+            float(end) if is_finite_number(end) or (isinstance(end, float) and isinf(end)) else nan
             for end in (self.low, self.high)
         ]
         if not ends[0] < ends[1]:
@@ -179,7 +181,11 @@ class Loss:
                     f"{quoted(self.coding)}."
                 )
             no, yes = self.coding
-            check_coding("loss", self.name, no, yes)
+            if not (is_finite_number(no) and is_finite_number(yes) and no < yes):
+                raise ValueError(
+                    f"coding of the loss {quoted(self.name)} must be two numbers, the first below the "
+                    f"second, such as (-1, 1), got {quoted(self.coding)}."
+                )
             self.coding = (float(no), float(yes))
             if not self.low <= self.coding[0] < self.coding[1] <= self.high:
                 raise ValueError(
@@ -189,7 +195,8 @@ class Loss:
         if not isinstance(self.mean, bool):
             raise TypeError(f"mean must be True or False, got {quoted(self.mean)}.")
         quantile = self.constant
-        if quantile != "mean" and not (isinstance(quantile, float) and 0 < quantile < 1):
+        is_mean = isinstance(quantile, str) and quantile == "mean"
+        if not is_mean and not (isinstance(quantile, float) and 0 < quantile < 1):
             raise ValueError(
                 f'constant must be "mean" or a quantile between 0 and 1, got {quoted(quantile)}.'
             )
@@ -200,9 +207,10 @@ class Loss:
     @cached_property
     def formula(self) -> LossFormula:
         """What backends are handed."""
-        term = traced("loss", self.name, self._term, Y, T)
+        with collecting_slopes() as known:
+            term = traced("loss", self.name, self._term, Y, T)
         if self._slope is None:
-            slope = letting_nan_through(derivative(term, "y"), ["y", "t"])
+            slope = letting_nan_through(derivative(term, "y", known), ["y", "t"])
         else:
             slope = traced("slope of the loss", self.name, self._slope, Y, T)
         return LossFormula(term, slope)
@@ -219,6 +227,11 @@ class Loss:
     def of(self, y: Expression, t: Expression) -> Expression:
         """Return l(y, t) as a part of another formula."""
         return substitute(self.formula.term, {Y: y, T: t})
+
+    def __call__(self, y: Operand, t: Operand) -> Expression:
+        """Return l(y, t) as a part of another formula."""
+        y, t = (each if isinstance(each, Expression) else number(each) for each in (y, t))
+        return self.of(y, t)
 
     def apply(
         self,
@@ -332,7 +345,12 @@ def as_loss(loss: object) -> AnyLoss:
     if isinstance(loss, Loss | SoftmaxCrossEntropy):
         return loss
     if isinstance(loss, Family) and LOSSES.get(loss.name) is loss:
-        return loss()  # type: ignore[no-any-return]
+        return loss.member()  # type: ignore[no-any-return]
+    if isinstance(loss, Expression):
+        raise TypeError(
+            f"loss must be a name or a Loss, got the formula {loss} of numbers: a built-in formula "
+            f"without parameters takes none."
+        )
     if callable(loss):
         raise TypeError(
             f"loss must be a name or a Loss, got {quoted(loss)}. Make one of a function of the output and "
@@ -364,7 +382,7 @@ def loss_family(
             **options,
         )
 
-    family = Family(name, text, make, parameters or {})
+    family = Family(name, text, make, parameters or {}, ("y", "t"))
     LOSSES[name] = family
     return family
 
@@ -372,7 +390,7 @@ def loss_family(
 def softmax_family() -> Family[AnyLoss]:
     """Add softmax cross-entropy, whose family has no parameters."""
     family: Family[AnyLoss] = Family(
-        SoftmaxCrossEntropy.name, SoftmaxCrossEntropy.text, lambda *_: SoftmaxCrossEntropy(), {}
+        SoftmaxCrossEntropy.name, SoftmaxCrossEntropy.text, lambda *_: SoftmaxCrossEntropy(), {}, ("y", "t")
     )
     LOSSES[family.name] = family
     return family

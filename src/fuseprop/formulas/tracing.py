@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
-from itertools import product
-from math import inf
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from ..backend.derivative import derivative
+from ..backend.derivative import Slopes, derivative
 from ..backend.expression import (
+    COMPARISONS,
     MAX_OPERATIONS,
+    MAX_SLOPE,
     Expression,
     equal,
     evaluate,
     in_order,
     number,
     substitute,
+    variable,
     variables,
     where,
 )
 from ..backend.formula import ActivationFormula, LossFormula, Y, Z
 from ..checks.quoting import quoted
 from ..checks.settings import is_finite_number
+from .families import check_float32
 
 _NAME = re.compile(r"[\w][\w .,()=+-]{0,59}", re.ASCII)
 
@@ -35,10 +40,17 @@ STEP = 1e-6
 """Of central differences: their error is some 1e-10 of a formula's third derivative, and of its rounding."""
 
 ROUGH = 1e-4
-"""By how much a slope may differ from central differences, of itself or of 1."""
+"""By how much of itself a slope may differ from central differences, beside what these lose by rounding."""
 
-POINTS = np.array([-4.3, -2.9, -1.7, -1.1, -0.61, -0.23, -0.017, 0.013, 0.19, 0.53, 0.97, 1.3, 2.1, 3.7])
+TINY = float(np.finfo(np.float64).tiny)
+
+_BESIDE = (0.0013, 0.017, 0.19, 0.53, 0.97, 1.3, 2.1, 3.7, 5.3, 7.9, 13.1, 29.3, 71.7)
+
+POINTS = np.array(sorted([*(-x for x in _BESIDE), 0.0013 / 7, *_BESIDE]))
 """Where a slope is compared: both signs, and none at the whole numbers and halves where kinks tend to be."""
+
+TARGETS = (-31.0, -7.3, -1.93, -1.0, -0.41, 0.0, 0.37, 1.0, 2.59, 6.1, 53.0)
+"""The targets for which the slope of a loss is compared, those that it takes and those at its ends."""
 
 
 def check_name(what: str, name: object, taken: Collection[str]) -> None:
@@ -101,10 +113,17 @@ def traced(what: str, name: str, function: Callable[..., Any], *inputs: Expressi
                 f"the {what} {quoted(name)} must return a formula of {variables_of}, got {quoted(made)}."
             ) from None
     made = letting_nan_through(made, [str(each.value) for each in inputs])
+    unknown = variables(made) - {str(each) for each in inputs}
+    if unknown:
+        raise ValueError(
+            f"the {what} {quoted(name)} must be a formula of {variables_of}, got "
+            f"{', '.join(sorted(unknown))} in it as well."
+        )
     size = len(in_order([made]))
     if size > MAX_OPERATIONS:
         raise ValueError(
-            f"the {what} {quoted(name)} has {size} operations; a formula may have {MAX_OPERATIONS}."
+            f"the {what} {quoted(name)} has {size} operations, numbers and variables; a formula may have "
+            f"{MAX_OPERATIONS}. Write a shorter one."
         )
     return made
 
@@ -116,30 +135,69 @@ def letting_nan_through(expression: Expression, names: Sequence[str]) -> Express
     """
     made = expression
     for name in sorted(variables(expression) & set(names)):
-        others = [other for other in names if other != name]
-        for values in product((-1.5, -0.5, 0.0, 0.5, 1.5), repeat=len(others)):
-            point = {name: np.float64(np.nan), **dict(zip(others, map(np.float64, values), strict=True))}
-            with np.errstate(all="ignore"):
-                lost = not np.isnan(evaluate(made, point))
-            if lost:
-                x = next(node for node in in_order([expression]) if node.value == name)
-                made = where(equal(x, x), made, x)
-                break
+        if not _is_nan_with(made, name):
+            x = variable(name)
+            made = where(equal(x, x), made, x)
     return made
 
 
-def derived_slope(value: Expression) -> Expression:
+def _is_nan_with(expression: Expression, name: str) -> bool:
+    """Whether an expression is NaN wherever that variable is, whatever the other variables are."""
+    is_nan: dict[Expression, bool] = {}
+    for node in in_order([expression]):
+        if node.op == "variable":
+            is_nan[node] = node.value == name
+        elif node.op == "where":
+            condition, a, b = node.args
+            x, other = condition.args
+            if condition.op == "equal" and x is other is b:  # b is taken where it is NaN, for whatever reason
+                is_nan[node] = is_nan[a] or is_nan[b]
+            else:
+                is_nan[node] = is_nan[b] and (is_nan[x] or is_nan[other] or is_nan[a])
+        else:
+            is_nan[node] = node.op not in COMPARISONS and any(is_nan[operand] for operand in node.args)
+    return is_nan[expression]
+
+
+def derived_slope(value: Expression, known: Slopes) -> Expression:
     """Return the derivative of f(z), of the output y where it can be told from that, else of z."""
-    of_z = derivative(value, "z")
+    of_z = derivative(value, "z", known)
     of_y = of_z if value is Z else substitute(of_z, {value: Y})
     slope = of_z if "z" in variables(of_y) else of_y
     return letting_nan_through(slope, sorted(variables(slope)))
 
 
+@contextmanager
+def collecting_slopes() -> Iterator[dict[Expression, tuple[Expression, Expression]]]:
+    """Collect the slopes of the activations that a function puts into its formula, for `derivative`."""
+    collected: dict[Expression, tuple[Expression, Expression]] = {}
+    token = _COLLECTED.set(collected)
+    try:
+        yield collected
+    finally:
+        _COLLECTED.reset(token)
+
+
+def remember_slope(expression: Expression, by: Expression, slope: Expression) -> None:
+    """Tell the formula that is being traced that d expression / d by is `slope`."""
+    collected = _COLLECTED.get()
+    if collected is not None and expression.args:
+        collected[expression] = by, slope
+
+
+_COLLECTED: ContextVar[dict[Expression, tuple[Expression, Expression]] | None] = ContextVar(
+    "slopes of the formula that is traced", default=None
+)
+
+
 def check_activation_formula(name: str, formula: ActivationFormula, low: object, high: object) -> None:
-    """Raise ValueError unless the slope is the slope, and low is below high."""
-    check_coding("activation", name, low, high)
-    _check_dtype(name, formula.value, formula.slope)
+    """Raise ValueError unless the slope is the slope and not 0 everywhere, and low is below high."""
+    if not (is_finite_number(low) and is_finite_number(high) and low < high):  # type: ignore[operator]
+        raise ValueError(
+            f"low and high of the activation {quoted(name)} must be numbers, low below high, got "
+            f"{quoted(low)} and {quoted(high)}."
+        )
+    check_numbers(f"the activation {quoted(name)}", formula.value, formula.slope)
 
     def value(z: Any) -> Any:
         return evaluate(formula.value, {"z": z})
@@ -147,20 +205,21 @@ def check_activation_formula(name: str, formula: ActivationFormula, low: object,
     def slope(z: Any) -> Any:
         return evaluate(formula.slope, {"y": value(z), "z": z})
 
-    _check_slope(f"activation {quoted(name)}", "z", value, slope, POINTS)
-    if not np.any(np.nan_to_num(slope(POINTS))):
+    if not _check_slope(f"activation {quoted(name)}", "z", value, slope, POINTS):
         raise ValueError(
             f"activation {quoted(name)} cannot be trained by gradient descent: its slope is 0 everywhere."
         )
 
 
 def check_loss_formula(name: str, formula: LossFormula, low: float, high: float) -> None:
-    """Raise ValueError unless the slope is the slope, for targets from low to high."""
-    _check_dtype(name, formula.term, formula.slope)
-    targets = [t for t in (-1.93, -1.0, -0.41, 0.0, 0.37, 1.0, 2.59) if low <= t <= high]
-    if not targets:
-        targets = [(low + high) / 2 if low > -inf and high < inf else low if low > -inf else high]
-    for t in targets:
+    """Raise ValueError unless the slope is the slope and not 0 everywhere, for targets from low to high."""
+    check_numbers(f"the loss {quoted(name)}", formula.term, formula.slope)
+    ends = [end for end in (low, high) if isfinite(end)]
+    near = [end + sign * step for end in ends for sign in (-1, 1) for step in (0.0, 0.37, 1.0, 17.0)]
+    middle = [sum(ends) / 2] if len(ends) == 2 else []
+    targets = sorted({*TARGETS, *near, *middle})
+    moves = False
+    for t in (t for t in targets if low <= t <= high):
 
         def value(y: Any, t: float = t) -> Any:
             return evaluate(formula.term, {"y": y, "t": np.float64(t)})
@@ -168,7 +227,12 @@ def check_loss_formula(name: str, formula: LossFormula, low: float, high: float)
         def slope(y: Any, t: float = t) -> Any:
             return evaluate(formula.slope, {"y": y, "t": np.float64(t)})
 
-        _check_slope(f"loss {quoted(name)} with the target {t:g}", "y", value, slope, POINTS)
+        points = np.unique(np.concatenate([POINTS, t + POINTS]))
+        moves |= _check_slope(f"loss {quoted(name)} with the target {t:g}", "y", value, slope, points)
+    if not moves:
+        raise ValueError(
+            f"loss {quoted(name)} cannot be trained by gradient descent: its slope is 0 for every output."
+        )
 
 
 def check_is_squared(name: str, formula: LossFormula) -> None:
@@ -185,41 +249,52 @@ def check_is_squared(name: str, formula: LossFormula) -> None:
         )
 
 
-def check_coding(what: str, name: str, low: object, high: object) -> None:
-    """Raise ValueError unless low and high are finite numbers in this order."""
-    if not (is_finite_number(low) and is_finite_number(high) and low < high):  # type: ignore[operator]
-        raise ValueError(
-            f"low and high of the {what} {quoted(name)} must be numbers, low below high, got {quoted(low)} "
-            f"and {quoted(high)}."
-        )
-
-
-def _check_dtype(name: str, *expressions: Expression) -> None:
-    """Raise ValueError for numbers that float32 cannot hold."""
+def check_numbers(what: str, *expressions: Expression) -> None:
+    """Raise ValueError for numbers that float32 cannot hold, and for a slope that no file would keep."""
     for node in in_order(expressions):
         if node.op == "number":
             assert isinstance(node.value, float)
-            if abs(node.value) > float(np.finfo(np.float32).max):
-                raise ValueError(f"the formula {quoted(name)} has the number {node.value:g}, beyond float32.")
+            check_float32(f"a number of {what}", node.value)
+    longest = max(len(in_order([each])) for each in expressions)
+    if longest > MAX_SLOPE:
+        raise ValueError(
+            f"the slope of {what} has {longest} operations, numbers and variables; it may have {MAX_SLOPE}. "
+            f"Write a shorter formula."
+        )
 
 
 def _check_slope(
     what: str, name: str, value: Callable[[Any], Any], slope: Callable[[Any], Any], points: Any
-) -> None:
-    """Raise ValueError where a slope differs from central differences, but at kinks and overflows."""
+) -> bool:
+    """Raise ValueError where a slope is neither that on one side of a point, nor between the two.
+
+    Return whether the slope is other than 0 anywhere. What is not finite is passed over.
+    """
     with np.errstate(all="ignore"):
-        here = np.broadcast_to(value(points), points.shape)
-        right = (np.broadcast_to(value(points + STEP), points.shape) - here) / STEP
-        left = (here - np.broadcast_to(value(points - STEP), points.shape)) / STEP
-        got = np.broadcast_to(slope(points), points.shape)
-        central, size = (left + right) / 2, np.maximum(1, np.abs(left) + np.abs(right))
-        smooth = np.isfinite(central) & (np.abs(right - left) <= 1e-3 * size)
-        wrong = smooth & ~(np.abs(got - central) <= ROUGH * np.maximum(size, np.abs(here)))
+        step = STEP * np.maximum(1, np.abs(points))
+        here, above, below = (
+            np.broadcast_to(np.asarray(value(at), np.float64), points.shape)
+            for at in (points, points + step, points - step)
+        )
+        right, left = (above - here) / step, (here - below) / step
+        got = np.broadcast_to(np.asarray(slope(points), np.float64), points.shape)
+        rounding = 16 * np.finfo(np.float64).eps * np.maximum(np.abs(above), np.abs(below)) / step
+        allowed = ROUGH * np.maximum(np.abs(left), np.abs(right)) + rounding + TINY / STEP
+        finite = np.isfinite(left) & np.isfinite(right)
+        fits = (got >= np.minimum(left, right) - allowed) & (got <= np.maximum(left, right) + allowed)
+        wrong = finite & ~fits
     if np.isnan(here).all():
-        raise ValueError(f"{what} is not a number at any {name} from {points[0]:g} to {points[-1]:g}.")
+        raise ValueError(
+            f"{what} is not a number at any {name} from {points[0]:g} to {points[-1]:g}. If targets must lie "
+            f"in an interval, give it: low=..., high=...."
+            if name == "y"
+            else f"{what} is not a number at any {name} from {points[0]:g} to {points[-1]:g}."
+        )
     if wrong.any():
         place = int(np.argmax(wrong))
         raise ValueError(
             f"{what}: its slope at {name} = {points[place]:g} is {got[place]:.6g}, but the function rises by "
-            f"{central[place]:.6g} there. Correct the slope, or leave it out: it is then derived."
+            f"{(left[place] + right[place]) / 2:.6g} there. Correct the slope, or leave it out: it is then "
+            f"derived."
         )
+    return bool(np.any(np.nan_to_num(got)))
