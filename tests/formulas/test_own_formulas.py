@@ -260,7 +260,7 @@ REFUSED = {
     "a coding backwards": (
         lambda: Loss("own", lambda y, t: y - t, coding=(1, -1)),
         ValueError,
-        "low below high",
+        "the first below the second",
     ),
     "a coding that is refused": (
         lambda: Loss("own", lambda y, t: y - t, low=0, coding=(-1, 1)),

@@ -216,8 +216,8 @@ def as_activation(activation: object) -> Activation:
         )
     if isinstance(activation, Expression):
         raise TypeError(
-            f"activation must be a name or an Activation, got the formula {activation} of numbers: a built-in formula "
-            f"without parameters takes none."
+            f"activation must be a name or an Activation, got the formula {activation} of numbers: a "
+            f"built-in formula without parameters takes none."
         )
     if callable(activation):
         raise TypeError(
