@@ -89,6 +89,15 @@ def test_numbers_alone_have_a_value_too():
     assert evaluate(of.tiny() * Z, {"z": np.float32([1])}) == np.finfo(np.float32).tiny
 
 
+def test_tiny_is_not_0_in_extended_precision():
+    """The references compute there: log(maximum(t, tiny)) is to be finite at a target of 0."""
+    zeros = np.zeros(2, np.longdouble)
+    least = evaluate(of.maximum(Z, of.tiny()), {"z": zeros})
+    assert least.dtype == np.longdouble
+    assert (least == np.finfo(np.longdouble).tiny).all()
+    assert np.isfinite(evaluate(of.log(2 * of.tiny()), {"z": zeros}))
+
+
 def test_nan_goes_through_every_operation_but_comparisons():
     nan = np.array([np.nan])
     for op, operation in OPERATIONS.items():

@@ -412,6 +412,10 @@ def variables(*roots: Expression) -> set[str]:
     return {str(node.value) for node in in_order(roots) if node.op == "variable"}
 
 
+_NUMBER = float | bool | np.longdouble
+"""What `item` makes of a number or a truth value; a long double stays one."""
+
+
 def evaluate(expression: Expression, values: Mapping[str, Any], xp: Any = np) -> Any:
     """Return the value of an expression: the formula itself, by array calls.
 
@@ -432,7 +436,7 @@ def evaluate(expression: Expression, values: Mapping[str, Any], xp: Any = np) ->
         elif node.op == "variable":
             results[node] = values[str(node.value)]
         elif node.op == "tiny":
-            results[node] = float(xp.finfo(dtype).tiny)
+            results[node] = dtype.type(xp.finfo(dtype).tiny).item()  # as a float, a long double's would be 0
         else:
             compute = OPERATIONS[node.op].compute
             operands = [
@@ -441,7 +445,7 @@ def evaluate(expression: Expression, values: Mapping[str, Any], xp: Any = np) ->
                 else results[each]
                 for place, each in enumerate(node.args)
             ]
-            if all(isinstance(each, float | bool) for each in operands):  # numbers alone: the result is one
+            if all(isinstance(each, _NUMBER) for each in operands):  # numbers alone: the result is one
                 with np.errstate(all="ignore"):
                     results[node] = compute(np, *map(dtype.type, operands)).item()
             elif node.op == "where":  # which makes float64 of two numbers
