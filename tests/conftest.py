@@ -2,8 +2,10 @@
 
 import os
 import signal
+import tempfile
 import traceback
 import warnings
+from pathlib import Path
 
 import pytest
 from forks import Forks
@@ -44,14 +46,13 @@ def as_nobody():
 
 
 @pytest.fixture
-def open_path(tmp_path):
-    """A directory that every user may reach and write to."""
-    if os.getuid() == 0:
-        for directory in (tmp_path.parent, tmp_path.parent.parent):
-            directory.chmod(0o755)
-    tmp_path.chmod(0o777)
-    yield tmp_path
-    tmp_path.chmod(0o777)
+def open_path():
+    """A directory that every user may reach and write to, beside pytest's own, which only its user enters."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder).resolve()
+        path.chmod(0o777)
+        yield path
+        path.chmod(0o777)
 
 
 @pytest.fixture(scope="session")
