@@ -19,6 +19,15 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def alone():
+    """Let a pytest that a test starts run by itself, though this one may be a worker of pytest-xdist's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+            patch.delenv(name)
+        yield
+
+
 @pytest.fixture
 def as_nobody():
     """Return what runs a function in a child process, whose user may do little, and fails as it does."""
