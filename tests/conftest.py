@@ -2,8 +2,10 @@
 
 import os
 import signal
+import tempfile
 import traceback
 import warnings
+from pathlib import Path
 
 import pytest
 from forks import Forks
@@ -15,6 +17,15 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def alone():
+    """Let a pytest that a test starts run by itself, though this one may be a worker of pytest-xdist's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture
@@ -44,14 +55,13 @@ def as_nobody():
 
 
 @pytest.fixture
-def open_path(tmp_path):
-    """A directory that every user may reach and write to."""
-    if os.getuid() == 0:
-        for directory in (tmp_path.parent, tmp_path.parent.parent):
-            directory.chmod(0o755)
-    tmp_path.chmod(0o777)
-    yield tmp_path
-    tmp_path.chmod(0o777)
+def open_path():
+    """A directory that every user may reach and write to, beside pytest's own, which only its user enters."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder).resolve()
+        path.chmod(0o777)
+        yield path
+        path.chmod(0o777)
 
 
 @pytest.fixture(scope="session")

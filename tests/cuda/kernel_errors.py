@@ -11,6 +11,7 @@ precision too. In ulp, which means something only where nothing cancels, for sig
 """
 
 import sys
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 
@@ -99,16 +100,15 @@ def captured(backend):
 
 def main(path, backends):
     """Append what is measured to a file, as soon as it is."""
-    lines = Lines(path)
-    for backend in backends:
-        dtype = backend.dtype.name
-        lines.write(dtype=dtype, **captured(backend))
+    with closing(Lines(path)) as lines:
+        for backend in backends:
+            dtype = backend.dtype.name
+            lines.write(dtype=dtype, **captured(backend))
 
-        def keep(errors, done, dtype=dtype):
-            lines.write(dtype=dtype, errors=errors, done=done)
+            def keep(errors, done, dtype=dtype):
+                lines.write(dtype=dtype, errors=errors, done=done)
 
-        kernel_errors(backend, keep)
-    lines.close()
+            kernel_errors(backend, keep)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from judging import INCOMPLETE, judged
 from kernel_errors import Measurement, captured
 from kernel_errors import main as measure
 from launched import ALL, PRODUCT, noted
-from left_behind import lines_of
+from left_behind import Lines, lines_of
 from own import kernels
 from record_hardware import Time, make_record, measure_errors, run_tests, sanitize
 from test_sanitizer import IN_CUBLAS, IN_OURS, watched
@@ -727,6 +727,15 @@ def test_a_process_that_fails_in_a_kernel_is_a_failure(measured, tmp_path, monke
     found = errors_of(measured, tmp_path, monkeypatch, lines=3, status=-6)
     assert found["problem"] == "ended with -6: what it said"
     assert judged(good() | {"errors": found})["verdict"] == FAILED
+
+
+def test_an_error_amid_the_measurement_leaves_no_file_open(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("kernel_errors.Lines", lambda path: opened.append(Lines(path)) or opened[-1])
+    with pytest.raises(AttributeError, match="dtype"):
+        measure(tmp_path / "errors.jsonl", [None])
+    with pytest.raises(ValueError, match="closed file"):
+        opened[0].write(dtype="float32")
 
 
 def test_an_inexact_kernel_has_the_larger_error():

@@ -145,7 +145,7 @@ def contract(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         checks = ReplayContract()
-        checks.test_a_replayed_step_is_the_step(HostRunBackend(), SOFTMAX, "tanh", "plain", "momentum")
+        checks.test_a_replayed_step_is_the_step(HostRunBackend(), SOFTMAX, "tanh", ("plain", "momentum"))
         checks.test_how_often_at_once_makes_no_difference(HostRunBackend(), "adam", "clipped")
 
 
