@@ -30,6 +30,10 @@ from .plans import Instructions, Named, Plan, Value
 KEPT = 1000
 """Plans that are kept for the next call, of each sort."""
 
+DEEP = 150
+"""Operations from which on a formula is lowered operands first: else Python's recursion may end it. What only
+`where` or -|x| would have done without is then computed all the same."""
+
 WIDE = 512
 """Elements from which on an element costs more than a call.
 
@@ -193,7 +197,7 @@ class _Lowering:
 
     Those that differ from the operations: -|x| is a sign copied onto x, unless `wide`; a comparison is a
     mask, which is copied to floats where a number is expected; `where` writes one side over the other, or
-    selects bits; numbers alone are computed here, in float64.
+    selects bits; numbers alone are computed here, in the dtype.
     """
 
     def __init__(self, instructions: Instructions, roots: Any, *, wide: bool) -> None:
@@ -201,13 +205,17 @@ class _Lowering:
         self._dtype, self._wide = instructions.dtype, wide
         self._uses = Counter(operand for node in in_order(roots) for operand in node.args)
         self._uses.update(roots)
-        self._known: dict[Expression, float] = {}
+        self._known: dict[Expression, float | None] = {}
         self._values: dict[Expression, Value] = {}
         self._numbers: dict[Expression, Value] = {}  # comparisons as numbers
         self._masks: dict[Value, Value] = {}  # as bits
         self._constants: dict[bytes, Value] = {}
         self._given = {name: Value(is_number=True, name=name) for name in instructions.numbers}
         self._given |= {name: Value(name=name) for name in instructions.given}
+        order = in_order(roots)
+        if len(order) > DEEP:
+            for node in order:
+                self.value(node)
 
     def number(self, node: Expression) -> Value:
         """Return the value of an expression as a number, 1 or 0 where it is a comparison."""
@@ -259,20 +267,27 @@ class _Lowering:
 
     def _constant(self, node: Expression) -> float | None:
         """Return the number that an expression is, None where it has variables."""
-        if node in self._known:
-            return self._known[node]
+        if node not in self._known:
+            for each in in_order([node]):  # operands first, so that no depth is too much for Python
+                if each not in self._known:
+                    self._known[each] = self._computed(each)
+        return self._known[node]
+
+    def _computed(self, node: Expression) -> float | None:
+        """Return the number that an operation on known numbers gives in the dtype."""
         if node.op == "variable":
             return None
-        if node.op in ("number", "tiny"):
-            value: Any = node.value if node.op == "number" else np.finfo(self._dtype).tiny
-        else:
-            operands = [self._constant(each) for each in node.args]
-            if any(each is None for each in operands):
-                return None
-            with np.errstate(all="ignore"):
-                value = getattr(np, node.op)(*map(np.float64, operands))
-        self._known[node] = float(value)
-        return self._known[node]
+        if node.op == "number":
+            assert isinstance(node.value, float)
+            return node.value
+        if node.op == "tiny":
+            return float(np.finfo(self._dtype).tiny)
+        operands = [self._known[each] for each in node.args]
+        if any(each is None for each in operands):
+            return None
+        with np.errstate(all="ignore"):
+            numbers = [self._dtype.type(each) for each in operands]
+            return float(getattr(np, node.op)(*numbers))
 
     def _as_value(self, constant: float) -> Value:
         with np.errstate(over="ignore"):

@@ -33,7 +33,7 @@ UPDATES = formulas.UPDATES | own.UPDATES
 """The formulas of all updates, likewise."""
 
 SETTINGS = {"a": 0.1, "mu": 0.9, "b1": 0.9, "b2": 0.99, "epsilon": 0.05, "b": 0.9}
-"""A value for each setting of an update, by name."""
+"""A value for each setting of an update, by name; any other is 0.5."""
 
 METRICS = [None, "argmax_equals", "threshold_equals"]
 
@@ -229,7 +229,7 @@ class Comparison:
     def state(self, backend, rule, starts, decay=0.01):
         """Values, gradients and moments, the rows of `starts`, and settings, on a backend."""
         values, gradients, *moments = map(self.rounded, starts)
-        numbers = np.array([*(SETTINGS[name] for name in rule.settings), decay])
+        numbers = np.array([*(SETTINGS.get(name, 0.5) for name in rule.settings), decay])
         kept = np.array(moments).reshape(len(moments), len(values))
         return [backend.from_host(self.rounded(each)) for each in (values, gradients, kept, numbers)]
 

@@ -11,7 +11,7 @@ from fuseprop.backend import UpdateFormula, variable
 from fuseprop.formulas import Activation, Loss, exp, huber, leaky_relu, log1p, maximum, sqrt, tanh, where
 
 ACTIVATIONS = {
-    "mish": Activation("mish", lambda z: z * tanh(maximum(z, 0) + log1p(exp(-abs(z))))),
+    "mish of a user": Activation("mish of a user", lambda z: z * tanh(maximum(z, 0) + log1p(exp(-abs(z))))),
     "leaky_relu(0.2)": leaky_relu(0.2),
 }
 
@@ -26,7 +26,7 @@ def _updates():
     w, g, s, a, b, epsilon = map(variable, ("w", "g", "s", "a", "b", "epsilon"))
     square = b * s + (1 - b) * (g * g)
     return {
-        "rmsprop": UpdateFormula(
+        "rmsprop of a user": UpdateFormula(
             w - a * g / (sqrt(square) + epsilon), (("s", square),), ("a", "b", "epsilon")
         ),
         "descent": UpdateFormula(w - a * g, (), ("a",)),

@@ -2,20 +2,25 @@
 
 import numpy as np
 import pytest
+from fuseprop_numpy import NumpyBackend
 
-from fuseprop.backend import evaluate
+from fuseprop.backend import UpdateFormula, evaluate, statements
 from fuseprop.backend.expression import variable
 from fuseprop.backend.formula import ActivationFormula, LossFormula
 from fuseprop.formulas import (
     Activation,
     Loss,
     as_loss,
+    half_poisson_deviance,
     half_squared_error,
     huber,
+    identity,
     leaky_relu,
+    log_cosh,
     maximum,
     minimum,
     sigmoid,
+    sigmoid_cross_entropy,
     sign,
     sin,
     sqrt,
@@ -130,3 +135,64 @@ def test_nan_goes_through_an_activation_from_a_file():
 def test_no_warning_escapes_while_a_formula_is_made():
     made = Activation("r", lambda z: where(z > 0, sqrt(z), z))
     assert made.formula.slope_of == "z"
+
+
+def near(x, expected):
+    return np.testing.assert_allclose(x, expected, rtol=1e-12)
+
+
+def test_a_built_in_loss_within_another_has_its_own_slope_at_every_point():
+    twice = Loss("twice", lambda y, t: 2 * log_cosh(y, t))
+    near(evaluate(twice.formula.slope, {"y": np.array([-1.0, 0.0, 1.0]), "t": 0.0}), 2 * np.tanh([-1, 0, 1]))
+    logits = Loss("twice", lambda z, t: 2 * sigmoid_cross_entropy(z, t), low=0.0, high=1.0)
+    near(evaluate(logits.formula.slope, {"y": np.zeros(2), "t": np.array([0.0, 1.0])}), [1, -1])
+    counts = Loss("twice", lambda z, t: 2 * half_poisson_deviance(z, t), low=0.0)
+    near(evaluate(counts.formula.slope, {"y": np.array([-1.0, 1.0]), "t": 1.0}), 2 * np.exp([-1, 1]) - 2)
+    scaled = Loss("scaled", lambda y, t: half_squared_error(y, 2 * y - t))  # which moves its target, too
+    near(evaluate(scaled.formula.slope, {"y": np.array([3.0]), "t": 1.0}), [2.0])
+
+
+def test_identity_says_nothing_of_what_it_is_given():
+    made = Activation("same", lambda z: identity(sigmoid(z))).formula
+    assert made == Activation("same", lambda z: sigmoid(z)).formula
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("depth", [30, 99, 190])
+def test_deep_formulas_and_formulas_that_share_their_parts_are_computed(depth, dtype):
+    def chain(z):
+        for _ in range(depth // 3):
+            z = 1 / (1.5 + abs(z))
+        return z
+
+    def shared(z):
+        for _ in range(depth // 4):
+            z = 0.5 * (z * z) + 0.1
+        return z
+
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(dtype)
+    backend = NumpyBackend(dtype)
+    for name, function in (("chain", chain), ("shared", shared)):
+        formula = Activation(name, function).formula
+        out = np.empty_like(x)
+        backend.bias_activation(x, None, formula, out=out)
+        np.testing.assert_allclose(out, evaluate(formula.value, {"z": x}), rtol=1e-5)
+        backend.activation_backward(x, x, formula, out=out, bias_gradient=np.empty(3, dtype))
+        assert statements({"const T value": formula.value, "const T slope": formula.slope})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_alone_are_computed_in_the_dtype(dtype):
+    made = Activation("a", lambda z: z * (sqrt(1 + 1e-9) - 1) * 1e9 + 0.001 * z)
+    x = np.ones((2, 2), dtype)
+    out = np.empty_like(x)
+    NumpyBackend(dtype).bias_activation(x, None, made.formula, out=out)
+    np.testing.assert_allclose(out, evaluate(made.formula.value, {"z": x}), rtol=1e-6)
+
+
+def test_the_names_of_an_update_are_its_own():
+    with pytest.raises(ValueError, match="names of their own"):
+        UpdateFormula(variable("w") - variable("g"), (("w", variable("w")),), ())
+    assert "const T v1 = v0" in " ".join(
+        statements({"const T out": (variable("v0") + 1) * (variable("v0") + 1)})
+    )

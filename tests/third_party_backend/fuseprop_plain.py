@@ -153,7 +153,7 @@ class PlainBackend:
     def update(self, values, gradients, moments, settings, formula, *, decay_ranges):
         *chosen, decay = numbers(settings)
         w, g, kept = numbers(values), numbers(gradients).copy(), numbers(moments)
-        for start, stop in decay_ranges:
+        for start, stop in decay_ranges if decay else ():
             g[start:stop] += decay * w[start:stop]
         names = [name for name, _ in formula.moments]
         at = {
@@ -162,7 +162,7 @@ class PlainBackend:
             **dict(zip(formula.settings, chosen, strict=True)),
             **dict(zip(names, kept, strict=True)),
         }
-        new = {name: evaluate(expression, at) for name, expression in formula.results.items()}
+        new = {name: np.array(evaluate(each, at)) for name, each in formula.results.items()}
         for name, moment in zip(names, kept, strict=True):
             moment[...] = new[name]
         w[...] = new["w"]

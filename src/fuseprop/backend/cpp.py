@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import count
 
-from .expression import COMPARISONS, OPERATIONS, Expression, in_order
+from .expression import COMPARISONS, OPERATIONS, Expression, in_order, variables
+
+DEEPEST = 50
+"""Operations within each other in one statement; a deeper part gets a statement of its own."""
 
 FUNCTIONS = {"abs": "fabs", "maximum": "larger", "minimum": "smaller"}
 """The C++ functions that have another name; `larger`, `smaller` and `sign` are ours, and keep a NaN."""
@@ -27,6 +31,8 @@ def statements(results: Mapping[str, Expression]) -> list[str]:
     uses.update(results.values())
     names: dict[Expression, str] = {}
     lines: list[str] = []
+    free = (name for i in count() if (name := f"v{i}") not in variables(*results.values()))
+    depth: dict[Expression, int] = {}
 
     def text(node: Expression, *, condition: bool = False) -> tuple[str, int]:
         """Return C++ and how tightly it binds, as `Operation.rank`; -1 for what is chosen by a condition."""
@@ -51,9 +57,10 @@ def statements(results: Mapping[str, Expression]) -> list[str]:
         return (f"T({made})", 4) if node.op in COMPARISONS and not condition else (made, rank)
 
     for node in order:
-        if uses[node] > 1 and node.args:
+        depth[node] = 1 + max((depth[operand] for operand in node.args), default=0)
+        if node.args and (uses[node] > 1 or depth[node] >= DEEPEST):
             made, _ = text(node)
-            names[node] = f"v{len(names)}"
+            names[node], depth[node] = next(free), 0
             lines.append(f"const T {names[node]} = {made};")
     return lines + [f"{target} = {text(node)[0]};" for target, node in results.items()]
 

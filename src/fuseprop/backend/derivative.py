@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from .expression import Expression, apply, cos, exp, in_order, number, sign, sin, sqrt, where
@@ -10,8 +10,8 @@ from .expression import Expression, apply, cos, exp, in_order, number, sign, sin
 ZERO, ONE = number(0.0), number(1.0)
 
 
-Slopes: TypeAlias = Mapping[Expression, tuple[Expression, Expression]]
-"""By expression, one that it is made of, and the derivative by that."""
+Slopes: TypeAlias = Mapping[Expression, Sequence[tuple[Expression, Expression]]]
+"""By expression, those that it is a function of, each with the derivative by it."""
 
 
 def derivative(expression: Expression, name: str, known: Slopes | None = None) -> Expression:
@@ -27,9 +27,11 @@ def derivative(expression: Expression, name: str, known: Slopes | None = None) -
     for node in in_order([expression]):
         if node.op == "variable":
             slopes[node] = ONE if node.value == name else ZERO
-        elif known and node in known and known[node][0] in slopes:
-            by, slope = known[node]
-            slopes[node] = _product(slope, slopes[by])
+        elif known and node in known and all(by in slopes for by, _ in known[node]):
+            total = ZERO
+            for by, slope in known[node]:
+                total = _sum(total, _product(slope, slopes[by]))
+            slopes[node] = total
         else:
             slopes[node] = _RULES[node.op](node, *(slopes[each] for each in node.args))
     return slopes[expression]

@@ -138,7 +138,13 @@ class UpdateFormula(_Formula):
         return id(self.parameter), moments, self.settings
 
     def __post_init__(self) -> None:
-        known = {"w", "g", *self.settings, *(name for name, _ in self.moments)}
+        names = [*self.settings, *(name for name, _ in self.moments)]
+        if len({"w", "g", *names}) < len(names) + 2:
+            raise ValueError(
+                f"the settings and moments of an update need names of their own beside w and g, got "
+                f"{', '.join(map(repr, names))}."
+            )
+        known = {"w", "g", *names}
         unknown = variables(self.parameter, *(new for _, new in self.moments)) - known
         if unknown:
             raise ValueError(

@@ -226,10 +226,10 @@ class Backend(Protocol[A]):
     ) -> None:
         """One step of an optimizer: every parameter w and its moments become what the formula says.
 
-        Inside `decay_ranges` its g is the gradient plus c w, elsewhere the gradient. values, gradients (P,);
-        moments (M, P), a row for each of the formula's; settings (S + 1,), the formula's and at last c, on
-        the device so that a schedule needs no new recording; decay_ranges are ascending [start, stop).
-        Gradients are left as they are.
+        Inside `decay_ranges` its g is the gradient plus c w where c is not 0, elsewhere the gradient.
+        values, gradients (P,); moments (M, P), a row for each of the formula's; settings (S + 1,), the
+        formula's and at last c, on the device so that a schedule needs no new recording; decay_ranges are
+        ascending [start, stop). Gradients are left as they are.
         """
 
     # Replay.

@@ -27,7 +27,7 @@ from .tracing import (
     derived_slope,
     free_name,
     letting_nan_through,
-    remember_slope,
+    remember_slopes,
     traced,
 )
 
@@ -155,7 +155,7 @@ class Activation:
     def of(self, z: Expression) -> Expression:
         """Return f(z) as a part of another formula."""
         value = of.substitute(self.formula.value, {Z: z})
-        remember_slope(value, z, of.substitute(self.formula.slope, {Y: value, Z: z}))
+        remember_slopes(value, (z, of.substitute(self.formula.slope, {Y: value, Z: z})))
         return value
 
     def __call__(self, z: Operand) -> Expression:

@@ -34,6 +34,7 @@ from .tracing import (
     collecting_slopes,
     free_name,
     letting_nan_through,
+    remember_slopes,
     traced,
 )
 
@@ -226,7 +227,11 @@ class Loss:
 
     def of(self, y: Expression, t: Expression) -> Expression:
         """Return l(y, t) as a part of another formula."""
-        return substitute(self.formula.term, {Y: y, T: t})
+        places, formula = {Y: y, T: t}, self.formula
+        term = substitute(formula.term, places)
+        by_target = derivative(formula.term, "t")
+        remember_slopes(term, (y, substitute(formula.slope, places)), (t, substitute(by_target, places)))
+        return term
 
     def __call__(self, y: Operand, t: Operand) -> Expression:
         """Return l(y, t) as a part of another formula."""

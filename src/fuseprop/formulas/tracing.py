@@ -37,17 +37,22 @@ LONGEST_TEXT = 200
 """How many characters the text of a formula of one's own may have."""
 
 STEP = 1e-6
-"""Of central differences: their error is some 1e-10 of a formula's third derivative, and of its rounding."""
+"""Of differences, times the point's own size where that is above 1."""
 
-ROUGH = 1e-4
+ROUGH = 1e-3
 """By how much of itself a slope may differ from central differences, beside what these lose by rounding."""
+
+CANCELLED = 1e-12
+"""How much a slope may lose where it cancels, such as sigmoid(z) - 1: a share of the largest one."""
 
 TINY = float(np.finfo(np.float64).tiny)
 
 _BESIDE = (0.0013, 0.017, 0.19, 0.53, 0.97, 1.3, 2.1, 3.7, 5.3, 7.9, 13.1, 29.3, 71.7)
 
-POINTS = np.array(sorted([*(-x for x in _BESIDE), 0.0013 / 7, *_BESIDE]))
-"""Where a slope is compared: both signs, and none at the whole numbers and halves where kinks tend to be."""
+_AT = (0.0, 0.5, 1.0, 2.0, 3.0, 6.0)
+
+POINTS = np.array(sorted({*_BESIDE, *_AT, *(-x for x in (*_BESIDE, *_AT))}))
+"""Where a slope is compared: on both sides of 0, at the numbers where kinks tend to be and beside them."""
 
 TARGETS = (-31.0, -7.3, -1.93, -1.0, -0.41, 0.0, 0.37, 1.0, 2.59, 6.1, 53.0)
 """The targets for which the slope of a loss is compared, those that it takes and those at its ends."""
@@ -168,9 +173,9 @@ def derived_slope(value: Expression, known: Slopes) -> Expression:
 
 
 @contextmanager
-def collecting_slopes() -> Iterator[dict[Expression, tuple[Expression, Expression]]]:
-    """Collect the slopes of the activations that a function puts into its formula, for `derivative`."""
-    collected: dict[Expression, tuple[Expression, Expression]] = {}
+def collecting_slopes() -> Iterator[Slopes]:
+    """Collect the slopes of what a function puts into its formula, for `derivative`."""
+    collected: dict[Expression, Sequence[tuple[Expression, Expression]]] = {}
     token = _COLLECTED.set(collected)
     try:
         yield collected
@@ -178,14 +183,14 @@ def collecting_slopes() -> Iterator[dict[Expression, tuple[Expression, Expressio
         _COLLECTED.reset(token)
 
 
-def remember_slope(expression: Expression, by: Expression, slope: Expression) -> None:
-    """Tell the formula that is being traced that d expression / d by is `slope`."""
+def remember_slopes(expression: Expression, *slopes: tuple[Expression, Expression]) -> None:
+    """Tell the formula that is being traced what an expression is a function of, and its slope by each."""
     collected = _COLLECTED.get()
-    if collected is not None and expression.args:
-        collected[expression] = by, slope
+    if collected is not None and all(expression is not by for by, _ in slopes):
+        collected[expression] = slopes
 
 
-_COLLECTED: ContextVar[dict[Expression, tuple[Expression, Expression]] | None] = ContextVar(
+_COLLECTED: ContextVar[dict[Expression, Sequence[tuple[Expression, Expression]]] | None] = ContextVar(
     "slopes of the formula that is traced", default=None
 )
 
@@ -271,15 +276,20 @@ def _check_slope(
     Return whether the slope is other than 0 anywhere. What is not finite is passed over.
     """
     with np.errstate(all="ignore"):
-        step = STEP * np.maximum(1, np.abs(points))
-        here, above, below = (
-            np.broadcast_to(np.asarray(value(at), np.float64), points.shape)
-            for at in (points, points + step, points - step)
-        )
-        right, left = (above - here) / step, (here - below) / step
+        here = np.broadcast_to(np.asarray(value(points), np.float64), points.shape)
         got = np.broadcast_to(np.asarray(slope(points), np.float64), points.shape)
-        rounding = 16 * np.finfo(np.float64).eps * np.maximum(np.abs(above), np.abs(below)) / step
-        allowed = ROUGH * np.maximum(np.abs(left), np.abs(right)) + rounding + TINY / STEP
+
+        def differences(step: Any) -> tuple[Any, Any, Any]:
+            above, below = (np.asarray(value(at), np.float64) for at in (points + step, points - step))
+            rounding = 16 * np.finfo(np.float64).eps * np.maximum(np.abs(above), np.abs(below)) / step
+            return (here - below) / step, (above - here) / step, rounding + TINY / step
+
+        step = STEP * np.maximum(1, np.abs(points))
+        left, right, rounding = differences(step)
+        far_left, far_right, _ = differences(4 * step)  # by how much they change tells how far off they are
+        bend = 2 * np.maximum(np.abs(far_left - left), np.abs(far_right - right))
+        allowed = ROUGH * np.maximum(np.abs(left), np.abs(right)) + bend + rounding
+        allowed = allowed + CANCELLED * np.max(np.abs(got[np.isfinite(got)]), initial=0.0)
         finite = np.isfinite(left) & np.isfinite(right)
         fits = (got >= np.minimum(left, right) - allowed) & (got <= np.maximum(left, right) + allowed)
         wrong = finite & ~fits
