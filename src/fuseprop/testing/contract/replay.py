@@ -37,6 +37,12 @@ ROWS, BATCH = 42, 8
 HOW = list(product(CONDITIONS, UPDATE_CASES))
 """Every condition of a step with every update."""
 
+SHAPES = [[5, 4, 6, 2], [300, 5, 1030, 2], [5, 7, 1], [5, 1]]
+"""Layers few and many, wide and narrow, as sizes of networks."""
+
+LARGE = [64, 1030, 2]
+"""More than 2^16 parameters: an update may take as many in parts. One loss does, for the time it takes."""
+
 DIVISIONS = [[5], [1, 1, 3], [2, 3], [4, 0, 1]]
 """Five steps, divided in several ways among calls of a replay."""
 
@@ -79,9 +85,7 @@ class ReplayContract:
         called, replayed = (self._training(backend, loss, activation, *how) for _ in range(2))
         self._assert_same_steps(called, replayed)
 
-    @pytest.mark.parametrize(
-        ("loss", "sizes"), in_turn(LOSS_CASES, [[5, 4, 6, 2], [300, 1030, 2], [5, 7, 1], [5, 1]], 2)
-    )
+    @pytest.mark.parametrize(("loss", "sizes"), [*in_turn(LOSS_CASES, SHAPES, 2), (SOFTMAX, LARGE)])
     def test_whatever_the_shape(self, backend: AnyBackend, loss: str, sizes: list[int]) -> None:
         """A backend may choose another way for another shape."""
         if LOSS_CASES[loss].takes_labels:
