@@ -170,7 +170,7 @@ def test_deep_formulas_and_formulas_that_share_their_parts_are_computed(depth, d
             z = 0.5 * (z * z) + 0.1
         return z
 
-    x = np.random.default_rng(0).normal(size=(5, 3)).astype(dtype)
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (5, 3)).astype(dtype)
     backend = NumpyBackend(dtype)
     for name, function in (("chain", chain), ("shared", shared)):
         formula = Activation(name, function).formula
