@@ -44,7 +44,8 @@ class Forks:
         order |= {name: None if path is None else str(path) for name, path in streams(stdout, stderr)}
         print(json.dumps(order), file=self._process.stdin, flush=True)
         what, number = self._hear()
-        assert what == "pid"
+        while what != "pid":  # what an earlier child told when nobody listened any more
+            what, number = self._hear()
         return int(number)
 
     def marks(self):

@@ -17,8 +17,9 @@ Slopes: TypeAlias = Mapping[Expression, Sequence[tuple[Expression, Expression]]]
 def derivative(expression: Expression, name: str, known: Slopes | None = None) -> Expression:
     """Return d expression / d variable, the others held fixed.
 
-    At a kink, where there is none, it is the slope on one side: that of b in maximum(a, b) at a = b, and of
-    the branch taken by `where`; 0 for `abs`, as sign(0) = 0.
+    At a kink, where there is none, it is the mean of those on both sides for `abs`, `maximum` and `minimum`,
+    so that kinks which cancel leave the right slope: max(z, 0) + log(1 + e^-|z|) is smooth. For `where` it is
+    the slope of the branch that is taken.
 
     With `known`, the derivative of what has a sigmoid in it has y (1 - y), and not the slope of each of its
     operations.
@@ -91,6 +92,17 @@ def _chosen(condition: Expression, a: Expression, b: Expression) -> Expression:
     return a if a is b else where(condition, a, b)
 
 
+def _of_the_larger(a: Expression, b: Expression, da: Expression, db: Expression) -> Expression:
+    """Return da where a > b, db where b > a, and their mean where a = b."""
+    if da is db:
+        return da
+    if da.op == db.op == "number":  # shorter, and NaN goes through by itself
+        half = 0.5 * (_value(da) - _value(db))
+        return _sum(_product(number(half), sign(_difference(a, b))), number(_value(db) + half))
+    mean = _product(number(0.5), _sum(da, db))
+    return where(a > b, da, where(b > a, db, mean))
+
+
 def _nothing(node: Expression, *slopes: Expression) -> Expression:  # noqa: ARG001
     return ZERO
 
@@ -115,8 +127,8 @@ _RULES: dict[str, Callable[..., Expression]] = {
     "sin": lambda node, da: _product(da, cos(node.args[0])),
     "cos": lambda node, da: _minus(_product(da, sin(node.args[0]))),
     "sign": _nothing,
-    "maximum": lambda node, da, db: _chosen(node.args[0] > node.args[1], da, db),
-    "minimum": lambda node, da, db: _chosen(node.args[1] > node.args[0], da, db),
+    "maximum": lambda node, da, db: _of_the_larger(node.args[0], node.args[1], da, db),
+    "minimum": lambda node, da, db: _of_the_larger(node.args[0], node.args[1], db, da),
     "greater": _nothing,
     "greater_equal": _nothing,
     "equal": _nothing,
