@@ -84,8 +84,8 @@ LEAVES = frozenset({"number", "variable", "tiny"})
 MAX_OPERATIONS = 200
 """The most parts of one formula: operations, numbers and variables. gelu has 14, its slope some 30."""
 
-MAX_SLOPE = 8 * MAX_OPERATIONS
-"""The most parts of a slope. A derivative has up to four for each of what it is the slope of."""
+MAX_SLOPE = 10 * MAX_OPERATIONS
+"""The most parts of a slope. A derivative has up to six for each of what it is the slope of."""
 
 MAX_TEXT = 1000
 """How many characters of a formula's text are written out; three points stand for a part that is longer."""
