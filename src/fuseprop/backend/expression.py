@@ -308,6 +308,11 @@ def number(value: float) -> Expression:
     return _node("number", (), as_float)
 
 
+def as_expression(operand: Operand) -> Expression:
+    """Return an expression itself, and a number as one. Raises as `number`."""
+    return operand if isinstance(operand, Expression) else number(operand)
+
+
 def tiny() -> Expression:
     """Return the smallest normal number of the dtype: 1.2e-38 in float32, 2.2e-308 in float64."""
     return _node("tiny")
@@ -315,7 +320,7 @@ def tiny() -> Expression:
 
 def apply(op: str, *operands: Operand) -> Expression:
     """Return an operation of `OPERATIONS` on expressions and numbers. Raises as `number`."""
-    return _node(op, tuple(each if isinstance(each, Expression) else number(each) for each in operands))
+    return _node(op, tuple(map(as_expression, operands)))
 
 
 def exp(x: Operand) -> Expression:

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..backend import expression as of
-from ..backend.expression import Expression, Operand, number
+from ..backend.expression import Expression, Operand, as_expression
 from ..backend.formula import ActivationFormula, Y, Z
-from ..checks.quoting import quoted
-from .families import Family, Parameter, member_named
+from .families import Family, Parameter, member_given
+from .named import NamedFormula
 from .tracing import (
     check_activation_formula,
     check_name,
@@ -34,7 +34,7 @@ from .tracing import (
 Float = NDArray[np.float64]
 
 
-class Activation:
+class Activation(NamedFormula):
     """y = f(z), elementwise: a formula of one's own.
 
     ``Activation("swish", lambda z: z * sigmoid(z))`` is an activation for `Dense`, `mlp` and the estimators,
@@ -70,7 +70,7 @@ class Activation:
         Whether it is a member of a family in `ACTIVATIONS`.
     """
 
-    is_built_in = False
+    KIND = "activation"
 
     def __init__(
         self,
@@ -143,48 +143,26 @@ class Activation:
         return ActivationFormula(value, slope, fast)
 
     @property
-    def text(self) -> str:
-        """The formula as a person writes it."""
-        return self.given_text or str(self.formula.value)
+    def _expression(self) -> Expression:
+        return self.formula.value
 
     @property
     def threshold(self) -> float:
         """The output above which a unit says "yes"."""
         return (self.low + self.high) / 2
 
-    def of(self, z: Expression) -> Expression:
+    def of(self, z: Operand) -> Expression:
         """Return f(z) as a part of another formula."""
+        z = as_expression(z)
         value = of.substitute(self.formula.value, {Z: z})
         remember_slopes(value, (z, of.substitute(self.formula.slope, {Y: value, Z: z})))
         return value
 
-    def __call__(self, z: Operand) -> Expression:
-        """Return f(z) as a part of another formula."""
-        return self.of(z if isinstance(z, Expression) else number(z))
-
-    def __str__(self) -> str:
-        return self.name
-
-    def __repr__(self) -> str:
-        return f"<activation {self.name}: {self.text}>"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Activation):
-            return NotImplemented
-        return self is other or self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
+    __call__ = of
 
     @property
     def _key(self) -> tuple[Any, ...]:
         return self.name, self.formula, self.low, self.high
-
-    def __copy__(self) -> Activation:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Activation:
-        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.is_built_in:
@@ -206,25 +184,14 @@ def as_activation(activation: object) -> Activation:
     """
     if isinstance(activation, Activation):
         return activation
-    if isinstance(activation, Family) and ACTIVATIONS.get(activation.name) is activation:
-        return activation.member()  # type: ignore[no-any-return]
     if isinstance(activation, str) and activation == "step":
         raise ValueError(
             'activation "step" cannot be trained by gradient descent: its slope is 0 everywhere, so that no '
             "weight in front of it has a gradient. Use fuseprop.Perceptron, which learns by the perceptron "
             'rule, or "sigmoid".'
         )
-    if isinstance(activation, Expression):
-        raise TypeError(
-            f"activation must be a name or an Activation, got the formula {activation} of numbers: a "
-            f"built-in formula without parameters takes none."
-        )
-    if callable(activation):
-        raise TypeError(
-            f"activation must be a name or an Activation, got {quoted(activation)}. Make one of a function "
-            f'of z: Activation("mine", lambda z: z * sigmoid(z)), from fuseprop.formulas.'
-        )
-    return member_named("activation", activation, ACTIVATIONS)
+    made = 'z: Activation("mine", lambda z: z * sigmoid(z))'
+    return member_given("activation", activation, ACTIVATIONS, kind="an Activation", made=made)
 
 
 def activate(activation: object, z: ArrayLike) -> Float:

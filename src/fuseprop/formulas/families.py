@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ..backend.expression import Expression
-from ..backend.expression import number as as_number
 from ..checks.choices import choose
 from ..checks.quoting import quoted
 from ..checks.settings import is_finite_number
@@ -145,8 +144,7 @@ class Family(Generic[Member]):
         if len(values) - wanted > len(self.parameters):
             raise TypeError(f"{self.name} {self._takes}, got {self._shown(values[wanted:], named)}.")
         member: Any = self.member(*values[wanted:], **named)
-        operands = [v if isinstance(v, Expression) else as_number(v) for v in values[:wanted]]
-        return member.of(*operands)
+        return member.of(*values[:wanted])
 
     @property
     def _takes(self) -> str:
@@ -230,3 +228,26 @@ def member_named(what: str, text: object, families: Mapping[str, Family[Member]]
         return family.member(*values, **named)
     except TypeError as error:
         raise ValueError(f"{what} {quoted(text)}: {error}") from None
+
+
+def member_given(
+    what: str, given: object, families: Mapping[str, Family[Member]], *, kind: str, made: str
+) -> Member:
+    """Return the formula that is given as a family or by its name: see `member_named`.
+
+    Raises TypeError for formulas of numbers and for functions; `kind` and `made` say what is expected, and
+    how one is made of a function.
+    """
+    if isinstance(given, Family) and families.get(given.name) is given:
+        return given.member()  # type: ignore[no-any-return]
+    if isinstance(given, Expression):
+        raise TypeError(
+            f"{what} must be a name or {kind}, got the formula {given} of numbers: a built-in formula "
+            f"without parameters takes none."
+        )
+    if callable(given):
+        raise TypeError(
+            f"{what} must be a name or {kind}, got {quoted(given)}. Make one of a function of {made}, "
+            f"from fuseprop.formulas."
+        )
+    return member_named(what, given, families)

@@ -76,8 +76,6 @@ def loss_kept(data: object) -> AnyLoss:
     entries = _entries("loss", data, {"name": str, "term": list, "slope": list}, _OF_LOSS)
     term, slope = from_data(entries["term"], {"y", "t"}), from_data(entries["slope"], {"y", "t"}, MAX_SLOPE)
     options = {name: entries[name] for name in _OF_LOSS if name in entries}
-    if isinstance(options.get("coding"), list):
-        options["coding"] = tuple(options["coding"])
     return Loss.of_formula(entries["name"], LossFormula(term, slope), **options)
 
 

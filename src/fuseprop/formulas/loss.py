@@ -18,14 +18,15 @@ from ..backend.derivative import derivative
 from ..backend.expression import (
     Expression,
     Operand,
-    number,
+    as_expression,
     substitute,
 )
 from ..backend.formula import LossFormula, T, Y
 from ..checks.choices import choose
 from ..checks.quoting import quoted
 from ..checks.settings import is_finite_number
-from .families import Family, Parameter, member_named
+from .families import Family, Parameter, member_given
+from .named import NamedFormula
 from .tracing import (
     check_is_squared,
     check_loss_formula,
@@ -44,7 +45,7 @@ OPTIONS = ("link", "low", "high", "coding", "mean", "metric", "constant")
 """What a loss has beside its name and its formula."""
 
 
-class Loss:
+class Loss(NamedFormula):
     """A loss that is a sum over outputs: a formula of one's own.
 
     ``Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))`` is a loss for `Network` and the
@@ -92,7 +93,7 @@ class Loss:
         Whether it is a member of a family in `LOSSES`.
     """
 
-    is_built_in = False
+    KIND = "loss"
     takes_labels: ClassVar[bool] = False
 
     # Where nothing else is said; `OPTIONS` has their names.
@@ -217,26 +218,23 @@ class Loss:
         return LossFormula(term, slope)
 
     @property
-    def text(self) -> str:
-        """The formula of one output as a person writes it."""
-        return self.given_text or str(self.formula.term)
+    def _expression(self) -> Expression:
+        return self.formula.term
 
     def factor(self, outputs: int) -> float:
         """Return what the sum over k outputs is multiplied by: 1, or 1/k for a mean."""
         return 1.0 / outputs if self.mean else 1.0
 
-    def of(self, y: Expression, t: Expression) -> Expression:
+    def of(self, y: Operand, t: Operand) -> Expression:
         """Return l(y, t) as a part of another formula."""
+        y, t = as_expression(y), as_expression(t)
         places, formula = {Y: y, T: t}, self.formula
         term = substitute(formula.term, places)
         by_target = derivative(formula.term, "t")
         remember_slopes(term, (y, substitute(formula.slope, places)), (t, substitute(by_target, places)))
         return term
 
-    def __call__(self, y: Operand, t: Operand) -> Expression:
-        """Return l(y, t) as a part of another formula."""
-        y, t = (each if isinstance(each, Expression) else number(each) for each in (y, t))
-        return self.of(y, t)
+    __call__ = of
 
     def apply(
         self,
@@ -254,20 +252,6 @@ class Loss:
             output, target, row_weights, self.formula, factor, losses=losses, gradient=gradient
         )
 
-    def __str__(self) -> str:
-        return self.name
-
-    def __repr__(self) -> str:
-        return f"<loss {self.name}: {self.text}>"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Loss):
-            return NotImplemented
-        return self is other or self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
     @property
     def options(self) -> dict[str, Any]:
         """All that a loss has beside its name and formula, by the names of its parameters."""
@@ -276,12 +260,6 @@ class Loss:
     @property
     def _key(self) -> tuple[Any, ...]:
         return self.name, self.formula, *self.options.values()
-
-    def __copy__(self) -> Loss:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Loss:
-        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.is_built_in:
@@ -293,20 +271,21 @@ def _loss_of_formula(name: str, formula: LossFormula, options: dict[str, Any]) -
     return Loss.of_formula(name, formula, **options)
 
 
-class SoftmaxCrossEntropy:
+class SoftmaxCrossEntropy(NamedFormula):
     """E = -1/n sum_i log p_i,label, p = softmax(z): exactly one of k exclusive classes."""
 
-    name: ClassVar[str] = "softmax_cross_entropy"
+    KIND = "loss"
+    name = "softmax_cross_entropy"
     link: ClassVar[Link] = "softmax"
     takes_labels: ClassVar[bool] = True
     low: ClassVar[float] = 0.0
     high: ClassVar[float] = inf
     coding: ClassVar[None] = None
     metric: ClassVar[str] = "accuracy"
-    text: ClassVar[str] = "-log p_label, p = softmax(z)"
-    is_built_in: ClassVar[bool] = True
+    given_text = "-log p_label, p = softmax(z)"
+    is_built_in = True
 
-    def of(self, y: Expression, t: Expression) -> Expression:
+    def of(self, y: Operand, t: Operand) -> Expression:
         """Raise TypeError: it is a loss of a whole row, whose outputs depend on each other."""
         raise TypeError(
             f"{self.name} is a loss of all outputs of a row together, and cannot be a part of a formula of "
@@ -326,17 +305,9 @@ class SoftmaxCrossEntropy:
         """See `Loss.apply`."""
         backend.softmax_cross_entropy(output, target, row_weights, losses=losses, gradient=gradient)
 
-    def __str__(self) -> str:
-        return self.name
-
-    def __repr__(self) -> str:
-        return f"<loss {self.name}: {self.text}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SoftmaxCrossEntropy) or NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.name)
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return (self.name,)
 
 
 AnyLoss: TypeAlias = Loss | SoftmaxCrossEntropy
@@ -349,19 +320,8 @@ def as_loss(loss: object) -> AnyLoss:
     """Return a loss from its name or as an object. Raises ValueError for an unknown name."""
     if isinstance(loss, Loss | SoftmaxCrossEntropy):
         return loss
-    if isinstance(loss, Family) and LOSSES.get(loss.name) is loss:
-        return loss.member()  # type: ignore[no-any-return]
-    if isinstance(loss, Expression):
-        raise TypeError(
-            f"loss must be a name or a Loss, got the formula {loss} of numbers: a built-in formula "
-            f"without parameters takes none."
-        )
-    if callable(loss):
-        raise TypeError(
-            f"loss must be a name or a Loss, got {quoted(loss)}. Make one of a function of the output and "
-            f'the target: Loss("mine", lambda y, t: (y - t) ** 2), from fuseprop.formulas.'
-        )
-    return member_named("loss", loss, LOSSES)
+    made = 'the output and the target: Loss("mine", lambda y, t: (y - t) ** 2)'
+    return member_given("loss", loss, LOSSES, kind="a Loss", made=made)
 
 
 def loss_family(
@@ -394,8 +354,7 @@ def loss_family(
 
 def softmax_family() -> Family[AnyLoss]:
     """Add softmax cross-entropy, whose family has no parameters."""
-    family: Family[AnyLoss] = Family(
-        SoftmaxCrossEntropy.name, SoftmaxCrossEntropy.text, lambda *_: SoftmaxCrossEntropy(), {}, ("y", "t")
-    )
+    loss = SoftmaxCrossEntropy()
+    family: Family[AnyLoss] = Family(loss.name, loss.text, lambda *_: loss, {}, ("y", "t"))
     LOSSES[family.name] = family
     return family

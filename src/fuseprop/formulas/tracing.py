@@ -202,7 +202,7 @@ def check_activation_formula(name: str, formula: ActivationFormula, low: object,
             f"low and high of the activation {quoted(name)} must be numbers, low below high, got "
             f"{quoted(low)} and {quoted(high)}."
         )
-    check_numbers(f"the activation {quoted(name)}", formula.value, formula.slope)
+    _check_numbers(f"the activation {quoted(name)}", formula.value, formula.slope)
 
     def value(z: Any) -> Any:
         return evaluate(formula.value, {"z": z})
@@ -218,7 +218,7 @@ def check_activation_formula(name: str, formula: ActivationFormula, low: object,
 
 def check_loss_formula(name: str, formula: LossFormula, low: float, high: float) -> None:
     """Raise ValueError unless the slope is the slope and not 0 everywhere, for targets from low to high."""
-    check_numbers(f"the loss {quoted(name)}", formula.term, formula.slope)
+    _check_numbers(f"the loss {quoted(name)}", formula.term, formula.slope)
     ends = [end for end in (low, high) if isfinite(end)]
     near = [end + sign * step for end in ends for sign in (-1, 1) for step in (0.0, 0.37, 1.0, 17.0)]
     middle = [sum(ends) / 2] if len(ends) == 2 else []
@@ -254,7 +254,7 @@ def check_is_squared(name: str, formula: LossFormula) -> None:
         )
 
 
-def check_numbers(what: str, *expressions: Expression) -> None:
+def _check_numbers(what: str, *expressions: Expression) -> None:
     """Raise ValueError for numbers that float32 cannot hold, and for a slope that no file would keep."""
     for node in in_order(expressions):
         if node.op == "number":
@@ -294,11 +294,9 @@ def _check_slope(
         fits = (got >= np.minimum(left, right) - allowed) & (got <= np.maximum(left, right) + allowed)
         wrong = finite & ~fits
     if np.isnan(here).all():
+        advice = " If targets must lie in an interval, give it: low=..., high=...." if name == "y" else ""
         raise ValueError(
-            f"{what} is not a number at any {name} from {points[0]:g} to {points[-1]:g}. If targets must lie "
-            f"in an interval, give it: low=..., high=...."
-            if name == "y"
-            else f"{what} is not a number at any {name} from {points[0]:g} to {points[-1]:g}."
+            f"{what} is not a number at any {name} from {points[0]:g} to {points[-1]:g}.{advice}"
         )
     if wrong.any():
         place = int(np.argmax(wrong))
