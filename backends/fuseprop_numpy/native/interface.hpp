@@ -1,0 +1,110 @@
+// What the library is told of a step, and what it offers: plain C, called through ctypes.
+//
+// The structs stand in fuseprop_numpy/compiled/interface.py once more, field by field; a test compares them.
+#pragma once
+
+#include <cstdint>
+
+#define FUSEPROP_API extern "C" __attribute__((visibility("default")))
+
+namespace fuseprop {
+
+// A formula: one of the table of its kind, or a program of the interpreter. Its numbers are those that stand in
+// the formula, in their order; they are `float` or `double`, as the step.
+struct Formula {
+  int64_t kernel;        // its place in the table of its kind, or -1: then `code` is run
+  const void* constants; // numbers
+  int64_t constant_count;
+  const int32_t* code;   // see interpreter.hpp
+  int64_t code_length;
+};
+
+// What a step gathers: rows of `source` (row-major, of `width` elements), at order[cursor], order[cursor + 1], ...;
+// without an order rows 0, 1, 2, ... . Nothing is gathered where `source` is null.
+struct Gather {
+  const void* source;
+  const int64_t* order;
+  const int64_t* cursor;
+  int64_t width;
+};
+
+struct LayerSpec {
+  int64_t inputs, outputs; // K, N
+  int64_t offset;          // where its block (K + 1, N), weights and then the bias, starts in the flat buffers
+  int64_t decays;          // whether weight decay goes over its weights
+  Formula value, slope;    // y = f(z); f', of y or of z
+  int64_t is_identity;     // f(z) = z: neither is computed
+  int64_t slope_of_sum;    // f' is of z
+  int64_t drops;           // whether dropout follows
+  double rate;             // the share that is dropped
+  uint32_t seed;
+};
+
+// What is done by one thread, before a step or after it.
+enum Task : int64_t { TAKE_ROWS, PUT_ROWS, ADVANCE, SUM_SQUARES, COPY };
+struct Chore {
+  int64_t task;
+  int64_t rows, bytes;  // rows of that many bytes each; of SUM_SQUARES, `rows` numbers; of ADVANCE, by `rows`
+  const void* source;
+  const int64_t* order; // of TAKE_ROWS
+  int64_t* cursor;      // of TAKE_ROWS, PUT_ROWS and ADVANCE
+  void* out;
+};
+
+enum LossKind : int64_t { LOSS_OF_ROWS, SOFTMAX_CROSS_ENTROPY };
+enum HitKind : int64_t { NO_HITS, ARGMAX_EQUALS, THRESHOLD_EQUALS };
+
+struct StepSpec {
+  int64_t rows; // M
+  int64_t layer_count;
+  const LayerSpec* layers;
+  // the flat buffers: (P,), (P,), (moment_count, P)
+  void* values;
+  void* gradients;
+  void* moments;
+  int64_t parameter_count, moment_count;
+  // rows
+  Gather x, target, labels, row_weights; // target: (n, k) numbers, or (n,) int64 for exclusive classes
+  const int64_t* dropout_step;           // (1,), or null
+  // loss and hits
+  int64_t loss_kind;
+  Formula loss;
+  double factor;
+  void* losses; // (M,)
+  int64_t hit_kind;
+  double score_threshold, target_threshold;
+  void* hits;       // (M,), or null
+  void* outputs;    // (M, N of the last layer), or null: the last outputs, for a chore that reads them
+  // update
+  Formula update;
+  const void* settings; // (S + 1,)
+  int64_t setting_count; // S
+  int64_t clips;
+  double limit; // of the gradients' norm
+  void* norm;   // (1,)
+  // what else reads
+  int64_t stores_values;    // after each step, not only after the last one of a run
+  int64_t stores_gradients; // so too
+  int64_t before_count, after_count;
+  const Chore *before, *after;
+};
+
+// Parts of a run.
+enum Part : int64_t { FIRST = 1, LAST = 2 };
+
+} // namespace fuseprop
+
+// Returns a step, or null where memory does not suffice. `spec` and what it points to but for arrays of numbers and
+// cursors is copied.
+FUSEPROP_API void* fuseprop_new_float(const fuseprop::StepSpec* spec);
+FUSEPROP_API void* fuseprop_new_double(const fuseprop::StepSpec* spec);
+// Takes that many steps. The first part of a run reads values and moments, the last one writes them back. Returns 0.
+FUSEPROP_API int64_t fuseprop_run(void* step, int64_t times, int64_t part);
+// Writes values and moments back, after a run whose last part did not come.
+FUSEPROP_API void fuseprop_store(void* step);
+FUSEPROP_API void fuseprop_free(void* step);
+// The multiplications and additions of a step.
+FUSEPROP_API double fuseprop_operations(const void* step);
+// Threads: how many a step may take at most; see pool.hpp.
+FUSEPROP_API int fuseprop_get_num_threads();
+FUSEPROP_API void fuseprop_set_num_threads(int threads);
