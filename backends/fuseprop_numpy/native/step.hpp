@@ -1,0 +1,73 @@
+// A step: its layers with their arrays, the rows that it gathers, what its units of work are.
+#pragma once
+
+#include "elementwise.hpp"
+#include "layout.hpp"
+#include "memory.hpp"
+
+namespace fuseprop {
+
+// Bytes of a chunk that is gone over many times: it stays in the second-level cache. 256 to 640 KiB make no difference.
+constexpr long CHUNK = 384 << 10;
+
+template <class T> struct Layer {
+  LayerSpec spec;
+  long K, N;
+  int lanes;       // of a block of outputs
+  long blocks;     // of outputs
+  long size;       // of `weights`: blocks (K + 1) lanes
+  T* weights;      // [block][K + 1][lanes]
+  T* gradients;    // so too; where updates stand apart, else null
+  T* last_moments; // [moment][K + 1][lanes]: those of the last block where it is not full, else null
+  T* sums;         // [panel][room(N)][row lanes]: z, where the slope is of it, else null
+  T* outputs;      // so too: f(z)
+  T* dropped;      // so too: what dropout leaves of them; `outputs` where none is
+  T* deltas;       // so too: dL/d outputs, then dL/dz
+  T* turned;       // [block][panels row lanes][lanes]: dL/dz
+  // where the caller's blocks (K + 1, N) are
+  T* own_values;
+  T* own_gradients;
+  T* own_moments;
+};
+
+// A range of panels, which one thread takes from the gathered rows to all deltas.
+struct Run {
+  long begin, end;
+};
+
+// Parts [first, last) of the rows of blocks [begin, end): their gradient, and their update.
+struct ParameterTile {
+  int layer;
+  long first, last, begin, end;
+};
+
+template <class T> struct Step {
+  Memory memory;
+  StepSpec spec;
+  long M, panels;
+  int lanes; // of a panel
+  Layer<T>* layers;
+  int layer_count;
+  T* inputs;      // [panel][room(K)][lanes]
+  T* targets;     // [panel][k][lanes], or null
+  T* labels;      // [panel][lanes], as numbers, or null
+  T* row_weights; // [panel][lanes], 0 beyond the last row
+  T* row_losses;  // [panel][lanes]
+  double operations;
+  // units of work, and what they add up to
+  int members; // threads that find work
+  Run* runs;
+  long run_count;
+  ParameterTile* tiles;
+  long tile_count;
+  T* squares; // of the gradients, for each NORM_ROWS rows of a layer's
+  long square_count;
+  T clip_scale;
+  // this run
+  bool stores_values, stores_moments, stores_gradients;
+
+  const T* rows_into(int layer) const { return layer ? layers[layer - 1].dropped : inputs; }
+  Layer<T>& top() { return layers[layer_count - 1]; }
+};
+
+} // namespace fuseprop
