@@ -1,8 +1,8 @@
 """How many threads compiled steps take: the number to begin with, and threadpoolctl, which changes it.
 
 The threads are those of the library (native/pool.hpp). A process begins with as many as FUSEPROP_NUM_THREADS
-says, or else OMP_NUM_THREADS, or else with one for each core that it may use, whose hyperthreads count once, but
-no more than its cgroups leave it time for.
+says, or else OMP_NUM_THREADS, or else with one for each core that it may use, whose hyperthreads count once,
+but no more than its cgroups leave it time for.
 """
 
 from __future__ import annotations
