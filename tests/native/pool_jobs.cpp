@@ -1,4 +1,5 @@
-// Jobs for the threads of pool.cpp. POOL_RACES makes a program of them: callers side by side and a limit that changes.
+// Jobs for the threads of pool.cpp. POOL_RACES makes a program of them: callers side by side, and a limit that
+// changes.
 #include "pool_hooks.hpp"
 
 #include "interface.hpp"

@@ -1,8 +1,8 @@
 // The threads of the process, and a job that any of them may join.
 //
 // One atomic word, `offer`, holds the job's number and how many more may join. A thread joins by taking one place
-// off; the caller takes off what is left once its own work is done, and waits for those who joined. So a thread that
-// comes late finds no place and nobody waits for it, and what a job is may be read only by who has joined.
+// off; the caller takes off what is left once its own work is done, and waits for those who joined. So a thread
+// that comes late finds no place and nobody waits for it, and what a job is may be read only by who has joined.
 //
 // pthreads and atomics alone: nothing here needs a C++ library. A pool is never freed, and its threads never end:
 // they hold up no exit, for they are detached.
@@ -195,7 +195,7 @@ void Thread::send(const Cores* where) {
 #endif
 }
 
-// The cores that this thread may use, but for the one it is on if there are others; returns whether they are known.
+// The cores that this thread may use, but for the one it is on if there are others; returns whether it is known.
 bool other_cores(Cores* cores) {
 #if defined(__linux__)
   const int here = sched_getcpu();
@@ -208,8 +208,8 @@ bool other_cores(Cores* cores) {
 #endif
 }
 
-// Those who are awake come by themselves. The others may run where the caller may, but for the core that it is on: a
-// thread that is woken there, as many would be, waits for milliseconds until the caller is interrupted.
+// Those who are awake come by themselves. The others may run where the caller may, but for the core that it is on:
+// a thread that is woken there, as many would be, waits for milliseconds until the caller is interrupted.
 void Pool::wake(int needed) {
   int missing = needed - (count - sleeping.load());
   if (missing <= 0) return;
@@ -319,5 +319,6 @@ int fuseprop_get_num_threads() { return fuseprop::thread_limit(); }
 
 void fuseprop_set_num_threads(int threads) {
   using fuseprop::MOST_THREADS;
-  fuseprop::limit.store(threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads, std::memory_order_relaxed);
+  const int taken = threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads;
+  fuseprop::limit.store(taken, std::memory_order_relaxed);
 }
