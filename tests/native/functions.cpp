@@ -98,7 +98,8 @@ template <class Wide, class T> void compare(T x, T found, Wide right, Errors<T>&
     for (int64_t first = 0; first < count; first += 1024) {                                                         \
       const int64_t some = count - first < 1024 ? count - first : 1024;                                             \
       name##_##T(x + first, out, some, 0);                                                                          \
-      for (int64_t i = 0; i < some; i++) compare<Wide, T>(x[first + i], out[i], function((Wide)x[first + i]), *errors); \
+      for (int64_t i = 0; i < some; i++)                                                                            \
+        compare<Wide, T>(x[first + i], out[i], function((Wide)x[first + i]), *errors);                              \
     }                                                                                                               \
   }
 

@@ -41,7 +41,7 @@ def compiler():
 
 
 def for_this_machine():
-    """Return the flags for the instructions that it has; without FMA each is a call, but the bits are the same."""
+    """Return the flags for what it has; without the instruction FMA is a call, which gives the same bits."""
     try:
         has = " avx2 " in Path("/proc/cpuinfo").read_text() and " fma " in Path("/proc/cpuinfo").read_text()
     except OSError:
