@@ -4,7 +4,8 @@
     python tests/derived.py --check    # only says it, and exits with 1
 
 Derived are the tables of formulas in README.md, the structs in fuseprop_cupy/kernels/formulas.cuh and
-fuseprop_numpy/native/formulas.hpp, and tests/core/public_names.txt. `tests/core/test_derived.py` checks that nothing is stale.
+fuseprop_numpy/native/formulas.hpp, and tests/core/public_names.txt. `tests/core/test_derived.py` checks that
+nothing is stale.
 """
 
 import argparse

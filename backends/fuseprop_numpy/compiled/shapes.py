@@ -7,6 +7,7 @@ names what it has.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -42,8 +43,8 @@ HEADER = """\
 // fuseprop_numpy/compiled/shapes.py, not by hand.
 //
 // A shape is a formula with a hole c[i] in place of each number. Value is y = f(z); Slope is f' of a point x,
-// which is y or z; Loss is an output's term and its slope; Update changes w and the moments m by the gradient g and
-// the settings s.
+// which is y or z; Loss is an output's term and its slope; Update changes w and the moments m by the gradient
+// g and the settings s.
 #pragma once
 
 #include "functions.hpp"
@@ -184,6 +185,10 @@ def _shape(
     return Shape(kind, body, tuple(numbers))
 
 
+LACKING = ("sin", "cos")
+"""The operations that native/functions.hpp does not have: formulas with them have no struct."""
+
+
 def header(formulas: Iterable[tuple[str, ActivationFormula | LossFormula | UpdateFormula]]) -> str:
     """Return the text of native/formulas.hpp for formulas with their names, such as ("leaky_relu", ...).
 
@@ -194,7 +199,7 @@ def header(formulas: Iterable[tuple[str, ActivationFormula | LossFormula | Updat
     for name, formula in formulas:
         for shape in _shapes(formula):
             table = tables[shape.kind]
-            if shape.key not in table:
+            if shape.key not in table and not _is_lacking(shape):
                 camel = "".join(part.capitalize() for part in name.split("_")) + shape.kind
                 free = next(each for i in range(1, 100) if (each := camel + str(i)[i < 2 :]) not in structs)
                 table[shape.key] = free
@@ -232,3 +237,7 @@ def _shapes(formula: ActivationFormula | LossFormula | UpdateFormula) -> list[Sh
     if isinstance(formula, ActivationFormula):
         return [value_shape(formula), slope_shape(formula)]
     return [loss_shape(formula) if isinstance(formula, LossFormula) else update_shape(formula)]
+
+
+def _is_lacking(shape: Shape) -> bool:
+    return any(re.search(rf"\b{name}\(", shape.body) for name in LACKING)

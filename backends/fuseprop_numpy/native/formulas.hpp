@@ -2,8 +2,8 @@
 // fuseprop_numpy/compiled/shapes.py, not by hand.
 //
 // A shape is a formula with a hole c[i] in place of each number. Value is y = f(z); Slope is f' of a point x,
-// which is y or z; Loss is an output's term and its slope; Update changes w and the moments m by the gradient g and
-// the settings s.
+// which is y or z; Loss is an output's term and its slope; Update changes w and the moments m by the gradient
+// g and the settings s.
 #pragma once
 
 #include "functions.hpp"
