@@ -101,14 +101,19 @@ def kernels() -> str:
 
 
 def native() -> str:
-    """Return the text of native/formulas.hpp, of every formula, families with two sets of numbers."""
+    """Return the text of native/formulas.hpp."""
     from fuseprop_numpy.compiled.shapes import header
 
+    return header(native_formulas())
+
+
+def native_formulas():
+    """Return every formula with its name, those of families with two sets of numbers."""
     from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
 
     families = [*ACTIVATIONS.values(), *(each for each in LOSSES.values() if not each().takes_labels)]
     made = [(family.name, member.formula) for family in families for member in members(family)]
-    return header([*made, *UPDATES.items()])
+    return [*made, *UPDATES.items()]
 
 
 def members(family):

@@ -159,7 +159,7 @@ def _written_straight(
     straight: dict[Expression, str] = {}
     for name, node in results.items():
         old = variable(name)
-        is_read_later = last.get(old, -1) > place.get(node, -1) or old in results.values()
+        is_read_later = last.get(old, -1) > place.get(node, -1) or old in set(results.values())
         if node in place and node not in straight and not is_read_later:
             straight[node] = name
     return straight
