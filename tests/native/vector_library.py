@@ -129,9 +129,9 @@ class Library:
 
     def through(self, formula, gradient, point, kernels=None):
         """Return gradient f'(point)."""
-        made = Guarded(gradient)
+        made, points = Guarded(gradient), Guarded(point)
         _, encoded = encode_activation(formula, point.dtype, kernels or self.kernels)
-        self._call("through", point.dtype, encoded, made.pointer, Guarded(point).pointer, ctypes.c_long(point.size))
+        self._call("through", point.dtype, encoded, made.pointer, points.pointer, ctypes.c_long(point.size))
         return made.checked()
 
     def loss(self, formula, factor, output, target, weights, kernels=None):
@@ -148,10 +148,21 @@ class Library:
     def update(self, formula, w, g, moments, settings, kernels=None, *, decays=False, between=0):
         """Return the new w and moments of rows (n, columns), `between` numbers apart, by settings and decay."""
         wide = [_spread(each, between) for each in (w, g, *moments)]
-        values, gradients, together = Guarded(wide[0]), Guarded(wide[1]), Guarded(np.array([*wide[2:], wide[0]]))
+        values, gradients, together = (
+            Guarded(wide[0]),
+            Guarded(wide[1]),
+            Guarded(np.array([*wide[2:], wide[0]])),
+        )
         stride = w.shape[1] + between
         tile = TileStruct(
-            *w.shape, values.pointer, stride, gradients.pointer, stride, together.pointer, stride, wide[0].size
+            *w.shape,
+            values.pointer,
+            stride,
+            gradients.pointer,
+            stride,
+            together.pointer,
+            stride,
+            wide[0].size,
         )
         encoded = encode_update(formula, w.dtype, kernels or self.kernels)
         numbers = Guarded(settings)
