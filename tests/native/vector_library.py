@@ -17,7 +17,7 @@ from fuseprop.backend.expression import apply
 
 sys.path.append(str(Path(__file__).parents[1] / "formulas"))
 
-from drawn import compiler, draw, equal, points  # noqa: E402
+from drawn import compiler, draw, equal, points
 
 __all__ = ["compiler", "draw", "equal", "points"]  # of drawn formulas, beside what is here
 
@@ -37,8 +37,8 @@ using namespace fuseprop;
   extern "C" void through_##T(const Formula* f, T* gradient, const T* point, long count) { \\
     through<T>(*f, gradient, point, count); \\
   } \\
-  extern "C" void loss_##T(const Formula* f, double factor, const T* output, const T* target, const T* weights, \\
-                           long k, long lanes, T* losses, T* gradient) { \\
+  extern "C" void loss_##T(const Formula* f, double factor, const T* output, const T* target, \\
+                           const T* weights, long k, long lanes, T* losses, T* gradient) { \\
     loss_of_rows<T>(*f, T(factor), output, target, weights, k, lanes, losses, gradient); \\
   } \\
   extern "C" void update_##T(const Formula* f, const Tile<T>* tile, const T* settings, long setting_count, \\
@@ -146,7 +146,7 @@ class Library:
         return losses.checked(), gradient.checked()
 
     def update(self, formula, w, g, moments, settings, kernels=None, *, decays=False, between=0):
-        """Return the new w and moments of rows (n, columns), `between` numbers apart, by settings and decay."""
+        """Return the new w and moments of rows (n, columns), `between` numbers apart."""
         wide = [_spread(each, between) for each in (w, g, *moments)]
         values, gradients, together = (
             Guarded(wide[0]),

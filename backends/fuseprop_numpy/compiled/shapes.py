@@ -199,7 +199,7 @@ def header(formulas: Iterable[tuple[str, ActivationFormula | LossFormula | Updat
     for name, formula in formulas:
         for shape in _shapes(formula):
             table = tables[shape.kind]
-            if shape.key not in table and not _is_lacking(shape):
+            if shape.key not in table and not is_lacking(shape):
                 camel = "".join(part.capitalize() for part in name.split("_")) + shape.kind
                 free = next(each for i in range(1, 100) if (each := camel + str(i)[i < 2 :]) not in structs)
                 table[shape.key] = free
@@ -239,5 +239,6 @@ def _shapes(formula: ActivationFormula | LossFormula | UpdateFormula) -> list[Sh
     return [loss_shape(formula) if isinstance(formula, LossFormula) else update_shape(formula)]
 
 
-def _is_lacking(shape: Shape) -> bool:
+def is_lacking(shape: Shape) -> bool:
+    """Whether a shape needs what native/functions.hpp does not have."""
     return any(re.search(rf"\b{name}\(", shape.body) for name in LACKING)
