@@ -86,7 +86,12 @@ BY_HAND = {
 }
 """By file, what is added at its end."""
 
-DERIVED = ["README.md", "backends/fuseprop_cupy/kernels/formulas.cuh", "tests/core/public_names.txt"]
+DERIVED = [
+    "README.md",
+    "backends/fuseprop_cupy/kernels/formulas.cuh",
+    "backends/fuseprop_numpy/native/formulas.hpp",
+    "tests/core/public_names.txt",
+]
 
 TESTS = {
     "tests/core/test_contract.py": {
@@ -98,6 +103,11 @@ TESTS = {
     "tests/formulas/test_families.py": {"snake": ["family", "pickled"], "cauchy": ["family", "pickled"]},
     "tests/formulas/test_kept_formulas.py": {"snake": ["kept_by_name"], "cauchy": ["kept_by_name"]},
     "tests/formulas/test_formula_values.py": {"snake": ["nan"], "cauchy": ["nan"]},
+    "tests/native/test_vector_formulas.py": {
+        "snake": ["has_its_struct"],
+        "cauchy": ["has_its_struct"],
+        "adagrad": ["has_its_struct"],
+    },
     "tests/formulas/test_derivatives.py": {"snake": ["derivatives"], "cauchy": ["derivatives"]},
 }
 """By file, the tests that each of the new names must have taken part in."""
@@ -184,7 +194,10 @@ def test_one_command_writes_the_rest(renewed):
         "Cauchy",
         "Adagrad",
     ]
-    names = (renewed / DERIVED[2]).read_text()
+    native = (renewed / DERIVED[2]).read_text()
+    found = re.findall(r"struct (Snake\w+|Cauchy\w+|Adagrad\w+) \{", native)
+    assert found == ["CauchyLoss", "AdagradUpdate"]  # vectors have no sin: NumPy computes snake
+    names = (renewed / DERIVED[3]).read_text()
     assert "fuseprop.optimizers.Adagrad(learning_rate=0.1, epsilon=1e-06" in names
     assert "fuseprop.Dense(activation=): " in names
     assert "snake" in names.partition("fuseprop.Dense(activation=): ")[2].partition("\n")[0]
