@@ -69,13 +69,13 @@ class NotBuilt(Exception):
     ----------
     why : str
         The reason.
-    can_be : bool
-        Whether a compiler that works would help.
+    can_be_helped : bool
+        Whether a compiler that works would do, and is wanted.
     """
 
-    def __init__(self, why: str, can_be: bool = True) -> None:
+    def __init__(self, why: str, can_be_helped: bool = True) -> None:
         super().__init__(why)
-        self.can_be = can_be
+        self.can_be_helped = can_be_helped
 
 
 class Record(NamedTuple):
@@ -87,8 +87,8 @@ class Record(NamedTuple):
         Names of files.
     why : str
         Why there are none.
-    can_be_built : bool
-        Whether a compiler that works would help.
+    can_be_helped : bool
+        Whether a compiler that works would do, and is wanted.
     compiler : str
         The compiler and its version.
     stamp : str
@@ -97,7 +97,7 @@ class Record(NamedTuple):
 
     libraries: list[str]
     why: str = ""
-    can_be_built: bool = True
+    can_be_helped: bool = True
     compiler: str = ""
     stamp: str = ""
 
@@ -153,10 +153,10 @@ def target() -> tuple[str, str]:
     name = sysconfig.get_platform()
     system, _, machine = name.partition("-")
     if system != "linux":
-        raise NotBuilt(f"steps are compiled on Linux alone, and this is {name}", can_be=False)
+        raise NotBuilt(f"steps are compiled on Linux alone, and this is {name}", can_be_helped=False)
     if machine not in BUILDS or sys.maxsize < 1 << 32:
         bits = " with a Python of 32 bits" if machine in BUILDS else ""
-        raise NotBuilt(f"steps are not compiled for {machine}{bits}", can_be=False)
+        raise NotBuilt(f"steps are not compiled for {machine}{bits}", can_be_helped=False)
     return machine, re.sub(r"[-.]", "_", name)
 
 
@@ -238,7 +238,7 @@ def _run(command: list[str], folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, env=english, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return done.stdout
-    lines = done.stderr.splitlines()
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("collect2: ")]
     telling = [*(line for line in lines if "error" in line), *lines, f"exit status {done.returncode}"]
     raise NotBuilt(f"{command[0]} failed: {telling[0].strip()} ({OLDEST})")
 
@@ -259,7 +259,7 @@ def build_or_say_why(folder: Path, wish: str, sources: Path = HERE) -> tuple[lis
     """
     try:
         if wish == "off":
-            raise NotBuilt("FUSEPROP_NATIVE was off")
+            raise NotBuilt("FUSEPROP_NATIVE was off", can_be_helped=False)
         if wish not in ("", "require"):
             sys.exit(f'fuseprop: FUSEPROP_NATIVE is "require", "off" or empty, not {wish!r}.')
         return build(folder, sources)
@@ -268,8 +268,8 @@ def build_or_say_why(folder: Path, wish: str, sources: Path = HERE) -> tuple[lis
             sys.exit(f"fuseprop: FUSEPROP_NATIVE=require, but training steps cannot be compiled: {error}.")
         for old in folder.glob("fuseprop_*.so"):
             old.unlink()
-        can_be = error.can_be if isinstance(error, NotBuilt) else True
-        return [Record([], why=str(error), can_be_built=can_be).write(folder)], ""
+        can_be_helped = not isinstance(error, NotBuilt) or error.can_be_helped
+        return [Record([], why=str(error), can_be_helped=can_be_helped).write(folder)], ""
 
 
 class NativeBuild(BuildHookInterface):  # type: ignore[type-arg, unused-ignore]
