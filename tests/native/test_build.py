@@ -332,7 +332,7 @@ def test_no_library_needs_that_of_cpp(hook, stub, tmp_path):
     [
         ({"CXX": "/nonexistent"}, "no C++ compiler was found (/nonexistent)"),
         ({"CXX": "'"}, "CXX, CXXFLAGS or LDFLAGS cannot be read: No closing quotation"),
-        ({"CXX": "false"}, "false failed: exit status 1 (GCC 11 and Clang 12 are the oldest that can)"),
+        ({"CXX": "false"}, "false failed: exit status 1"),
         ({"CXXFLAGS": "-no-such-flag"}, "-no-such-flag"),
         ({"CXXFLAGS": "-include nowhere.hpp"}, "nowhere.hpp"),
         ({"LDFLAGS": "-lnowhere"}, "cannot find -lnowhere"),
@@ -351,6 +351,19 @@ def test_what_fails_is_kept_in_one_line(hook, stub, built, monkeypatch, environm
     found = compiled_finding()
     assert why in found.found
     assert (found.ok, found.fix) == (False, diagnosis._how_to_compile())
+
+
+def test_a_compiler_that_is_too_old_is_told_so(hook, stub, monkeypatch, tmp_path):
+    compiler = tmp_path / "old"
+    flag = "error: bad value ('x86-64-v3') for '-march=' switch"
+    compiler.write_text(
+        f'#!/bin/sh\ncase "$*" in *--version*) echo old;; *) echo "{flag}" >&2; exit 1;; esac\n'
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    hook.build_or_say_why(stub, "", stub)
+    why = json.loads((stub / "build.json").read_text())["why"]
+    assert why == f"{compiler} failed: {flag} (GCC 11 and Clang 12 are the oldest that can)"
 
 
 def test_a_mistake_in_the_sources_is_kept_too(hook, stub):

@@ -240,7 +240,8 @@ def _run(command: list[str], folder: Path) -> str:
         return done.stdout
     lines = [line for line in done.stderr.splitlines() if not line.startswith("collect2: ")]
     telling = [*(line for line in lines if "error" in line), *lines, f"exit status {done.returncode}"]
-    raise NotBuilt(f"{command[0]} failed: {telling[0].strip()} ({OLDEST})")
+    too_old = f" ({OLDEST})" if re.search("-march=|-std=", telling[0]) else ""
+    raise NotBuilt(f"{command[0]} failed: {telling[0].strip()}{too_old}")
 
 
 def _recorded(folder: Path) -> Record | None:
