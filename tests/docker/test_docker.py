@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import tomllib
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,20 @@ def instructions(path):
     return [tuple(line.split(None, 1)) for line in lines]
 
 
+def stages(path):
+    """The instructions of each stage, the one that is the image last."""
+    found = []
+    for name, arguments in instructions(path):
+        if name == "FROM":
+            found.append([])
+        found[-1].append((name, arguments))
+    return found
+
+
 def copied(path):
     """Every source that a file copies out of the repository."""
     for name, arguments in instructions(path):
-        if name == "COPY":
+        if name == "COPY" and not arguments.startswith("--from="):
             *sources, _ = arguments.split()
             yield from sources
 
@@ -45,6 +56,10 @@ def installs(path, **arguments):
             yield [word for word in words[words.index("install") + 1 :] if word != "--no-cache-dir"]
 
 
+WHEEL = "$(echo /wheels/*.whl)"
+"""How the image names what its first stage made."""
+
+
 def lay_out(path, folder):
     """Copy what the file copies, as the build would."""
     for source in copied(path):
@@ -53,6 +68,54 @@ def lay_out(path, folder):
         else:
             shutil.copy(ROOT / source, folder / source)
     return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """What the first stage makes: its own pip line, over its own files."""
+    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        reason = "no C++ compiler. Type: apt-get install g++"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("image")
+    stage = stages(DOCKER / "cpu.Dockerfile")[0]
+    (line,) = (line for name, line in stage if name == "RUN" and "pip wheel" in line)
+    arguments = dict(a.split("=", 1) for name, a in stage if name == "ARG")
+    assert arguments == {"FUSEPROP_NATIVE": "require"}
+    words = [str(folder / "wheels") if word == "/wheels" else word for word in shlex.split(line)]
+    assert words[:4] == ["python", "-m", "pip", "wheel"]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "FUSEPROP"))}
+    pip = [sys.executable, *words[1:4], "--quiet", "--disable-pip-version-check", *words[4:]]
+    subprocess.run(pip, cwd=lay_out(DOCKER / "cpu.Dockerfile", folder), env=clean | arguments, check=True)
+    (path,) = (folder / "wheels").iterdir()
+    return path
+
+
+def test_both_images_are_made_of_the_same_wheel():
+    first, second = (stages(path)[0] for path in FILES)
+    assert first == second
+    assert first[0] == ("FROM", "python:3.12-slim AS wheel")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
+def test_the_image_has_the_wheel_and_no_compiler(path):
+    before, image = stages(path)
+    assert any("install -y --no-install-recommends g++" in line for name, line in before if name == "RUN")
+    assert [line for name, line in image if name == "COPY"] == ["--from=wheel /wheels /wheels"]
+    assert image[0] == ("FROM", "python:3.12-slim")
+    assert not any("apt-get" in line for _, line in image)
+
+
+def test_the_wheel_is_compiled(wheel):
+    assert "-py3-none-linux_" in wheel.name
+    with zipfile.ZipFile(wheel) as archive:
+        assert any(name.endswith(".so") for name in archive.namelist())
+
+
+def test_what_was_compiled_here_stays_out_of_the_image():
+    """Another C library may be there."""
+    assert {"**/native/*.so", "**/native/build.json"} <= set((ROOT / ".dockerignore").read_text().split())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
@@ -70,16 +133,16 @@ def test_nothing_runs_as_root(path):
     assert dict(instructions(path))["USER"] != "root"
 
 
-def test_the_cpu_image_installs_and_trains(tmp_path):
-    """Its own pip line in a fresh environment, over its own files, then the command."""
+def test_the_cpu_image_installs_and_trains(tmp_path, wheel):
+    """Its own pip line in a fresh environment, with the wheel of its first stage, then the command."""
     path = DOCKER / "cpu.Dockerfile"
-    source = lay_out(path, tmp_path)
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=True)
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
     for requirements in installs(path):
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
-        subprocess.run(pip, cwd=source, check=True)
+        named = [word.replace(WHEEL, str(wheel)) for word in requirements]
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *named]
+        subprocess.run(pip, check=True)
     entry = re.findall(r'"([^"]+)"', dict(instructions(path))["ENTRYPOINT"])
     command = [python.with_name(entry[0]), "train", "iris", "--epochs", "2", "--quiet", "--json"]
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "FUSEPROP"))}
@@ -89,14 +152,13 @@ def test_the_cpu_image_installs_and_trains(tmp_path):
 
 
 @pytest.mark.parametrize("cuda", ["cuda12", "cuda13"])
-def test_the_cuda_image_resolves(tmp_path, cuda):
+def test_the_cuda_image_resolves(tmp_path, cuda, wheel):
     """Its pip line resolves for each CUDA; what it would install is CuPy and the three libraries it needs."""
-    path = DOCKER / "cuda.Dockerfile"
-    source = lay_out(path, tmp_path)
-    for requirements in installs(path, CUDA=cuda):
+    for requirements in installs(DOCKER / "cuda.Dockerfile", CUDA=cuda):
+        named = [word.replace(WHEEL, str(wheel)) for word in requirements]
         pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
         pip += ["--disable-pip-version-check", "--report", str(tmp_path / "report.json")]
-        done = subprocess.run([*pip, *requirements], cwd=source, capture_output=True, text=True, check=False)
+        done = subprocess.run([*pip, *named], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         report = (tmp_path / "report.json").read_text()
         names = set(re.findall(r'"name": "((?:nvidia|cupy)[^"]*)"', report))
@@ -113,8 +175,8 @@ def test_the_first_hour_in_a_container():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     name, extra = build.split("=")
     assert extra in project["optional-dependencies"]
-    assert list(installs(DOCKER / "cuda.Dockerfile", **{name: extra})) == [[f".[{extra},cuda13]"]]
-    assert list(installs(DOCKER / "cuda.Dockerfile")) == [[".[sklearn,cuda13]"]]
+    assert list(installs(DOCKER / "cuda.Dockerfile", **{name: extra})) == [[f"{WHEEL}[{extra},cuda13]"]]
+    assert list(installs(DOCKER / "cuda.Dockerfile")) == [[f"{WHEEL}[sklearn,cuda13]"]]
     (module,) = re.findall(r"--entrypoint python fuseprop:test -m (\S+)", text)
     assert (ROOT / (module.replace(".", "/") + ".py")).is_file()
     assert f"python -m {module}" in (ROOT / "tests" / "README.md").read_text()
