@@ -1,10 +1,8 @@
-"""The structs and functions of native/interface.hpp, field by field; a test compares them."""
+"""The structs and numbers of native/interface.hpp, field by field; a test compares them."""
 
 from __future__ import annotations
 
-import ctypes
-from ctypes import POINTER, Structure, c_double, c_int, c_int64, c_uint32, c_void_p
-from typing import Any
+from ctypes import POINTER, Structure, c_double, c_int64, c_uint32, c_void_p
 
 TAKE_ROWS, PUT_ROWS, ADVANCE, SUM_SQUARES, COPY = range(5)
 """Tasks of a chore."""
@@ -116,23 +114,3 @@ class StepSpec(Structure):
 
 
 STRUCTS = {struct.__name__: struct for struct in (Formula, Gather, LayerSpec, Chore, StepSpec)}
-
-FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
-    "fuseprop_new_float": (c_void_p, [POINTER(StepSpec)]),
-    "fuseprop_new_double": (c_void_p, [POINTER(StepSpec)]),
-    "fuseprop_run": (c_int64, [c_void_p, c_int64, c_int64]),
-    "fuseprop_store": (None, [c_void_p]),
-    "fuseprop_free": (None, [c_void_p]),
-    "fuseprop_operations": (c_double, [c_void_p]),
-    "fuseprop_get_num_threads": (c_int, []),
-    "fuseprop_set_num_threads": (None, [c_int]),
-}
-"""By name, what each function of the library returns and takes."""
-
-
-def declare(library: ctypes.CDLL) -> ctypes.CDLL:
-    """Tell ctypes what the library's functions return and take; return the library."""
-    for name, (returned, taken) in FUNCTIONS.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = returned, taken
-    return library

@@ -351,6 +351,8 @@ class _Recognition:
         out = calls.numbers(of["out"], (n,), "the array of hits")
         if found.operation == "argmax_equals":
             labels = calls.integers(of["labels"], (n,), "the array of labels")
+            if target.ndim == 1 and not calls.same(target, labels):
+                raise UnknownStepError("hits are counted by other labels than those of the loss.")
             return Hits(found.operation, out), labels, [found]
         if target.ndim != 2 or not calls.same(target, of["target"]):
             raise UnknownStepError("hits are counted by other targets than those of the loss.")
