@@ -1,6 +1,6 @@
 """`fuseprop.backend.Backend` on NumPy: in place, `out` everywhere, nothing allocated in a step.
 
-Called one by one, operations are those of `operations`. A training step is replayed by a library (`compiled`);
+Called one by one, operations are those of `operations`. A training step is replayed by a library, `compiled`;
 any other program, or where there is no library, by `replay`, `feature_major` for small networks, or `shared`
 for wide batches.
 """

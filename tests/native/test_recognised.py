@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.compiled.recognise import recognise
+from fuseprop_numpy.compiled.resting import keeps_zeros
 from fuseprop_numpy.compiled.step import UnknownStepError
 from steps import KINDS, SOFTMAX, conflicts, epoch_of, kind, shuffled, take
 
-from fuseprop.backend import Access, Call, Program, replay_by_calling
-from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
+from fuseprop.backend import Access, Call, Program, UpdateFormula, replay_by_calling, variable
+from fuseprop.backend.formula import G, W
+from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES, exp, tanh, where
 from fuseprop.formulas.activations import relu
 from fuseprop.testing.contract.formulas import ACTIVATION_CASES, LOSS_CASES, UPDATE_CASES, all_in_turn
+
+RATE, V = variable("rate"), variable("v")
 
 DTYPE = np.dtype("float64")
 
@@ -80,7 +84,12 @@ def assert_takes(program, backend, steps=2):
 def test_every_formula_is_recognised(loss, activation, how):
     update, condition = how
     training = epoch_of(loss=loss, activation=activation, update=update, **condition)
-    step = recognised(training.program(training.batches[0]))
+    program = training.program(training.batches[0])
+    if update == "drawn":  # no optimizer: it moves what has no gradient
+        with pytest.raises(UnknownStepError, match="numbers of 0"):
+            recognised(program)
+        return
+    step = recognised(program)
     assert [layer.activation for layer in step.layers[:-1]] == [ACTIVATION_CASES[activation].formula] * 2
     assert step.update == UPDATE_CASES[update]
     assert (step.loss is None) == (loss == SOFTMAX)
@@ -173,6 +182,35 @@ def test_every_call_is_done_once():
             continue
         assert call.operation in ("put_rows", "advance", "sum_squares", "take_rows")
         assert_takes(other, training.backend, 1)
+
+
+def test_an_update_that_moves_zeros_is_a_step_where_there_are_none_between_the_layers():
+    """The flat parameters are filled up to multiples of 64."""
+    training = epoch_of(update="drawn", sizes=[7, 8, 64])
+    found = assert_takes(training.program(training.batches[0]), training.backend)
+    assert found.values.size == 8 * 8 + 9 * 64
+
+
+@pytest.mark.parametrize(
+    ("new", "keeps"),
+    [
+        (W - G, True),
+        (W - RATE, False),
+        (W - RATE * tanh(G), True),
+        (W * RATE - G / (RATE + 1), True),
+        (W - exp(G), False),
+        (W + where(W > 0, G, -RATE), False),
+        (W + where(RATE > 0, G, abs(V)), True),
+        (W - (RATE - RATE), True),
+    ],
+    ids=str,
+)
+def test_updates_that_keep_zeros(new, keeps):
+    assert keeps_zeros(UpdateFormula(new, (("v", RATE * V + G),), ("rate",))) is keeps
+
+
+def test_updates_that_are_built_in_keep_zeros():
+    assert all(map(keeps_zeros, UPDATES.values()))
 
 
 # What is no step

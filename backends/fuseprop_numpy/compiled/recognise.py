@@ -16,6 +16,7 @@ from fuseprop.backend import ActivationFormula, HostArray, LossFormula, Program,
 
 from .calls import HITS, LOSSES, Calls, Found
 from .placing import Parts, place
+from .resting import keeps_zeros
 from .step import Clip, Dropped, Gathered, Hits, Layer, TrainingStep, UnknownStepError
 
 Kind = TypeVar("Kind")
@@ -72,6 +73,9 @@ class _Recognition:
             update.arguments["settings"], (len(formula.settings) + 1,), "the array of settings"
         )
         layers = self._layers(passed, values, update.arguments["decay_ranges"])
+        inside = sum((layer.inputs + 1) * layer.outputs for layer in layers)
+        if inside < size and not keeps_zeros(formula):
+            raise UnknownStepError("the update changes numbers of 0 that have gradients of 0.")
 
         row_weights = calls.numbers(of["row_weights"], (n,), "the array of row weights")
         losses = calls.numbers(of["losses"], (n,), "the array of losses")
