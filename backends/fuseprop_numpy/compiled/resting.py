@@ -1,7 +1,7 @@
 """Whether an update leaves alone what no layer has: numbers between layers, 0 like their gradients.
 
-The flat parameters have a gap behind each layer. Calls update the gaps as all else; a step in the library goes
-over layers alone, which is the same as long as zeros stay zeros.
+The flat parameters have a gap behind each layer. Calls update the gaps as all else; a step in the library
+goes over layers alone, which is the same as long as zeros stay zeros.
 """
 
 from __future__ import annotations
