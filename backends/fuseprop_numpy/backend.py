@@ -1,20 +1,27 @@
 """`fuseprop.backend.Backend` on NumPy: in place, `out` everywhere, nothing allocated in a step.
 
-Called one by one, operations are those of `operations`; a compiled program is replayed by `replay`,
-`feature_major` for small networks, or `shared` for wide batches.
+Called one by one, operations are those of `operations`. A training step is replayed by a library, `compiled`;
+any other program, or where there is no library, by `replay`, `feature_major` for small networks, or `shared`
+for wide batches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from fuseprop.backend import Backend, BackendUnavailable, HostArray, Program, Runner
+from fuseprop.backend import Backend, BackendUnavailable, HostArray, Program, Runner, replay_by_calling
 
+from .compiled.formulas import CannotCompute
+from .compiled.library import NotCompiled, library
+from .compiled.recognise import recognise
+from .compiled.runner import CompiledStep, kernels_of
+from .compiled.specification import Specification
+from .compiled.step import UnknownStepError
 from .feature_major import prebound
 from .operations.arrays import ArrayOperations
 from .operations.dense import DenseOperations
@@ -35,31 +42,90 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         The dtype of values, gradients and losses.
     device : "cpu"
         The only device; another one raises BackendUnavailable.
+    replay : "compiled" | "calls" | "eager", optional
+        How a compiled program runs: a training step as a whole, by a library of machine code; as prebound
+        calls of NumPy; or call by call as it was recorded. A program that is no such step runs as "calls". By
+        default "compiled" where there is a library, else "calls"; where there is none, "compiled" raises
+        BackendUnavailable with the reason.
+
+    Attributes
+    ----------
+    replay : str
+        What was chosen.
+    not_compiled : str or None
+        Why a program was not compiled although `replay` is "compiled"; None if all were.
     """
 
     name = "numpy"
     protocol_version = 2
     device = "cpu"
 
-    def __init__(self, dtype: str = "float32", device: str = "cpu") -> None:
+    def __init__(
+        self,
+        dtype: str = "float32",
+        device: str = "cpu",
+        replay: Literal["compiled", "calls", "eager"] | None = None,
+    ) -> None:
         if dtype not in ("float32", "float64"):
             raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}.')
         if device != "cpu":
             raise BackendUnavailable(f'The numpy backend computes on "cpu" only, {device!r} was asked for.')
+        if replay not in ("compiled", "calls", "eager", None):
+            raise ValueError(f'replay must be "compiled", "calls" or "eager", got {replay!r}.')
         super().__init__(np.dtype(dtype))
-        # Cut for threads: those whose products stay within one of them. A program that is gone needs none.
+        self._library = _functions(required=replay == "compiled") if replay in ("compiled", None) else None
+        self.replay = replay or ("calls" if self._library is None else "compiled")
+        self.not_compiled: str | None = None
+        # Compiled, or cut for threads: their products have threads of their own, whatever BLAS has.
+        self._compiled: WeakValueDictionary[int, Program] = WeakValueDictionary()
         self._shared: WeakValueDictionary[int, Program] = WeakValueDictionary()
 
     def compile(self, program: Program) -> Runner:
+        if self.replay == "eager":
+            return replay_by_calling(self, program)
+        if self._library is not None:
+            try:
+                run = CompiledStep(self._library, recognise(program, self.dtype), self.dtype).run
+            except (UnknownStepError, CannotCompute) as error:
+                self.not_compiled = str(error)
+            else:
+                self._compiled[id(program)] = program
+                return run
         parts = shared_parts(program)
         if parts is not None:
             self._shared[id(program)] = program
         return flushing((prebound(self, program) if parts is None else Shared(self, program, parts)).run)
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
-        small = max(map(multiplications, programs), default=0) < ENOUGH
-        alone = small or any(self._shared.get(id(program)) is program for program in programs)
+        by_calls = [program for program in programs if self._compiled.get(id(program)) is not program]
+        if programs and not by_calls:
+            return nullcontext()
+        small = max(map(multiplications, by_calls), default=0) < ENOUGH
+        alone = small or any(self._shared.get(id(program)) is program for program in by_calls)
         return ONE_THREAD.hold() if alone else nullcontext()
+
+    def why_not_compiled(self, program: Program) -> str | None:
+        """Return why a program does not run as a compiled step; None where it does."""
+        if self.replay != "compiled":
+            return f"steps run as {self.replay}"
+        try:
+            Specification(recognise(program, self.dtype), self.dtype, kernels_of(self._library))
+        except (UnknownStepError, CannotCompute) as error:
+            return str(error)
+        return None
+
+
+def _functions(*, required: bool) -> Any:
+    """Return the functions of the library; None, or BackendUnavailable, where there is none."""
+    try:
+        return library().functions
+    except NotCompiled as why:
+        if required:
+            raise BackendUnavailable(
+                f'replay="compiled" needs the library of compiled steps, and there is none: {why}. '
+                f"Type: fuseprop doctor"
+            ) from None
+        return None
 
 
 if TYPE_CHECKING:

@@ -1,4 +1,5 @@
-"""Training steps compiled to machine code: the C++ of `native`, called through ctypes.
+"""A training step as one call of a library: what it is told, and how a recorded step is recognised as such.
 
-`library` finds and loads what was built, `hashes` tells whether it is of these sources.
+`recognise` finds out of a program's calls what the step is (`step`), `placing` proves that nothing is lost by
+that; `specification` says it in the structs of `interface`, and `runner` runs it.
 """

@@ -41,12 +41,12 @@ class Batch:
 
     @property
     def scratch(self) -> list[Array]:
-        """Arrays that no later step reads; a replay keeps what dropout leaves, although none reads it."""
+        """Arrays that no later step reads."""
         return [
             *(self.x, self.target, self.labels, self.losses, self.hits),
             *self.outputs,
             *self.gradients,
-            *(sums for sums in self.sums if sums is not None),
+            *(array for array in (*self.dropped, *self.sums) if array is not None),
         ]
 
 

@@ -1,0 +1,73 @@
+"""A step in the library: made once, run as often as asked, freed when nobody has it any more."""
+
+from __future__ import annotations
+
+import weakref
+from ctypes import byref, c_char_p
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .formulas import Kernels
+from .interface import FIRST, LAST
+from .positions import Positions
+from .specification import Specification
+from .step import TrainingStep
+
+OPERATIONS = 1e9
+"""As many are done between two looks at whether Ctrl-C was pressed: a fifth of a second at most."""
+
+BESIDE = 5000
+"""Operations that would take as long as what a step does beside them."""
+
+
+class CompiledStep:
+    """A training step of a program; `run` takes it.
+
+    Raises CannotCompute for a formula that the library cannot compute, and MemoryError where there is no room
+    for the step's weights and activations.
+    """
+
+    def __init__(self, library: Any, step: TrainingStep, dtype: np.dtype[Any]) -> None:
+        self._specification = Specification(step, dtype, kernels_of(library))
+        self._positions = Positions(step)
+        new = library.fuseprop_new_float if dtype == np.float32 else library.fuseprop_new_double
+        self._step = new(byref(self._specification.struct))
+        if not self._step:
+            raise MemoryError(
+                f"there is no room for a step of {step.rows:,} rows and {step.values.size:,} parameters."
+            )
+        weakref.finalize(self, library.fuseprop_free, self._step).atexit = False
+        self._run, self._store = library.fuseprop_run, library.fuseprop_store
+        self._at_once = max(1, int(OPERATIONS / (library.fuseprop_operations(self._step) + BESIDE)))
+
+    def run(self, times: int) -> None:
+        """Take that many steps.
+
+        Where an exception such as Ctrl-C ends that early, parameters and moments are those after the steps
+        that were taken.
+        """
+        times = int(times)
+        if times <= 0:
+            return
+        self._positions.check(times)
+        if times <= self._at_once:
+            self._run(self._step, times, FIRST | LAST)
+            return
+        part = FIRST
+        try:
+            while times > self._at_once:
+                self._run(self._step, self._at_once, part)
+                times, part = times - self._at_once, 0
+            self._run(self._step, times, LAST)
+        except BaseException:
+            self._store(self._step)
+            raise
+
+
+@cache
+def kernels_of(library: Any) -> Kernels:
+    """Return what a library computes."""
+    library.fuseprop_kernels.restype = c_char_p
+    return Kernels.of(library.fuseprop_kernels().decode())

@@ -1,0 +1,179 @@
+"""The NumPy backend replays programs in three ways, and meets the contract of replay in each."""
+
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from fuseprop_numpy import NumpyBackend
+from fuseprop_numpy.compiled.library import NotCompiled, library
+from fuseprop_numpy.compiled.recognise import recognise
+from fuseprop_numpy.compiled.runner import CompiledStep
+from steps import BATCH, KINDS, kind
+
+from fuseprop.backend import BackendUnavailable
+from fuseprop.testing.contract.replay import ReplayContract
+
+try:
+    WHY = "" if library() else ""
+except NotCompiled as why:
+    WHY = str(why)
+
+needs_library = pytest.mark.skipif(bool(WHY), reason=f"steps are not compiled here: {WHY}")
+
+
+@pytest.fixture
+def backend(request):
+    replay, dtype = request.param
+    return NumpyBackend(dtype, replay=replay)
+
+
+WAYS = [
+    pytest.param((replay, dtype), id=f"{replay}-{dtype}", marks=needs_library if replay == "compiled" else ())
+    for replay in ("compiled", "calls", "eager")
+    for dtype in ("float32", "float64")
+]
+
+
+@pytest.mark.parametrize("backend", WAYS, indirect=True)
+class TestReplays(ReplayContract):
+    pass
+
+
+def arrays_of(program):
+    arrays = [array for call in program.calls for array in (*call.reads, *call.writes)]
+    return {id(array): array for array in arrays}
+
+
+@needs_library
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_step_is_compiled_and_is_the_step(name, dtype):
+    """All arrays that somebody may read are within 10 eps for each step."""
+    left = []
+    for replay in ("compiled", "eager"):
+        training = kind(name, replay=replay, dtype=dtype)
+        program = training.program(training.batches[0], gradients_are_read=True)
+        if replay == "compiled":
+            assert training.backend.why_not_compiled(program) is None
+        if training.examples.x is None:
+            training.batches[0].x[...] = np.random.default_rng(5).normal(size=training.batches[0].x.shape)
+        training.backend.compile(program)(2)
+        assert training.backend.not_compiled is None
+        regions, scratch = program.memory.regions, 0
+        for array in program.scratch:
+            scratch |= regions[id(array)]
+        left.append(
+            [array for call in program.calls for array in call.writes if regions[id(array)] & ~scratch]
+        )
+    for ours, theirs in zip(*left, strict=True):
+        bound = 20 * np.finfo(dtype).eps * np.maximum(1, np.abs(theirs).max(initial=0))
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
+
+
+def test_other_names_are_refused():
+    with pytest.raises(ValueError, match='"compiled", "calls" or "eager"'):
+        NumpyBackend(replay="captured")
+
+
+def test_without_a_library_calls_are_what_runs(monkeypatch):
+    def none():
+        raise NotCompiled("there is no compiler")
+
+    monkeypatch.setattr("fuseprop_numpy.backend.library", none)
+    assert NumpyBackend().replay == "calls"
+    with pytest.raises(BackendUnavailable, match="there is no compiler"):
+        NumpyBackend(replay="compiled")
+
+
+@needs_library
+def test_what_is_no_step_runs_as_calls_and_says_why():
+    training = kind("plain", replay="compiled")
+    backend, program = training.backend, training.program(training.batches[0])
+    assert backend.replay == "compiled"
+    backend.compile(program)
+    assert backend.not_compiled is None
+    other = type(program)(program.calls[:3])
+    assert "update" in backend.why_not_compiled(other)
+    backend.compile(other)(1)
+    assert backend.not_compiled == backend.why_not_compiled(other)
+    assert "calls" in kind("plain").backend.why_not_compiled(program)
+
+
+@needs_library
+@pytest.mark.parametrize("times", [3, 100])
+def test_nothing_beyond_an_array_is_read_or_written(times):
+    training = kind("plain", replay="compiled")
+    run = training.backend.compile(training.program(training.batches[0]))
+    before = training.stack.parameters.values.copy()
+    with pytest.raises(IndexError, match="beyond the rows"):
+        run(times)
+    np.testing.assert_array_equal(training.stack.parameters.values, before)
+    run(0)
+    run(2)
+    assert training.state.cursor[0] == 2 * BATCH
+
+
+class Interrupting:
+    """A library that is pressed Ctrl-C in after some parts of a run."""
+
+    def __init__(self, functions, after):
+        self._functions, self._after = functions, after
+
+    def __getattr__(self, name):
+        return getattr(self._functions, name)
+
+    def fuseprop_operations(self, step):
+        return 1e9  # one step at a time
+
+    def fuseprop_run(self, step, times, part):
+        self._functions.fuseprop_run(step, times, part)
+        self._after -= times
+        if not self._after:
+            raise KeyboardInterrupt
+
+
+@needs_library
+def test_an_interrupted_run_leaves_the_steps_that_were_taken():
+    trainings = [kind("everything", replay="compiled") for _ in range(2)]
+    runs = []
+    for training, functions in zip(
+        trainings, (Interrupting(library().functions, 1), library().functions), strict=True
+    ):
+        step = recognise(training.program(training.batches[0]), training.backend.dtype)
+        runs.append(CompiledStep(functions, step, training.backend.dtype).run)
+    with pytest.raises(KeyboardInterrupt):
+        runs[0](2)
+    runs[1](1)
+    for arrays in zip(*([t.stack.parameters.values, *t.optimizer.moments] for t in trainings), strict=True):
+        np.testing.assert_array_equal(*arrays)
+
+
+@needs_library
+def test_ctrl_c_comes_through_soon():
+    """A long replay ends within half a second: the position is set back again and again meanwhile."""
+    training = kind("plain", replay="compiled")
+    program = training.program(training.batches[0])
+    program = type(program)(tuple(c for c in program.calls if c.operation != "advance"), program.scratch)
+    run = training.backend.compile(program)
+    started = time.perf_counter()
+    threading.Timer(0.2, signal.raise_signal, (signal.SIGINT,)).start()
+    with pytest.raises(KeyboardInterrupt):
+        run(10**9)
+    assert time.perf_counter() - started < 0.7
+
+
+@needs_library
+def test_no_memory_is_an_error(monkeypatch):
+    class Full:
+        def __getattr__(self, name):
+            return getattr(library().functions, name)
+
+        def fuseprop_new_double(self, spec):
+            return None
+
+    training = kind("plain")
+    step = recognise(training.program(training.batches[0]), np.dtype("float64"))
+    with pytest.raises(MemoryError, match="8 rows"):
+        CompiledStep(Full(), step, np.dtype("float64"))
