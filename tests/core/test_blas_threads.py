@@ -5,6 +5,7 @@ from threading import Barrier
 
 import numpy as np
 import pytest
+from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.threads import blas_limit
 from fuseprop_numpy.threads.blas_limit import ONE_THREAD, multiplications
 from threadpoolctl import ThreadpoolController, threadpool_limits
@@ -34,7 +35,7 @@ def two_threads():
 
 
 def fit(callback):
-    network = Network(mlp([6, 8, 3]), "softmax_cross_entropy", seed=0, device="cpu")
+    network = Network(mlp([6, 8, 3]), "softmax_cross_entropy", seed=0, backend=NumpyBackend(replay="calls"))
     network.fit(X, LABELS, MomentumSGD(), epochs=2, callbacks=[OnEpochEnd(callback)])
 
 
@@ -72,7 +73,9 @@ def test_the_last_to_leave_sets_back():
                 together.wait()
             seen.setdefault(name, []).append(blas_threads())
 
-        network = Network(mlp([6, 8, 3]), "softmax_cross_entropy", seed=0, device="cpu")
+        network = Network(
+            mlp([6, 8, 3]), "softmax_cross_entropy", seed=0, backend=NumpyBackend(replay="calls")
+        )
         network.fit(X, LABELS, MomentumSGD(), epochs=1 + epochs_after, callbacks=[OnEpochEnd(callback)])
 
     with ThreadPoolExecutor(2) as pool:

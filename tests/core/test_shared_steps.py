@@ -4,12 +4,13 @@ import threading
 
 import numpy as np
 import pytest
+from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy import shared as module
 from fuseprop_numpy.parts import CannotCutError, cut, more_like
 from fuseprop_numpy.replay.compile import CompiledProgram
 from fuseprop_numpy.shared import Shared, shared_parts, side_by_side
 
-from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
+from fuseprop import Adam, MomentumSGD, Network, mlp
 from fuseprop.backend import Call, Program
 from fuseprop.layers.targets import encode_targets
 from fuseprop.training.epoch import Epoch
@@ -26,7 +27,7 @@ def training_of(
     activation="tanh",
     **options,
 ):
-    backend = load_backend("cpu", "float64")
+    backend = NumpyBackend("float64", replay="calls")
     network = Network(mlp(sizes, activation, **options), loss, seed=0, backend=backend)
     rng = np.random.default_rng(0)
     X, labels = rng.normal(size=(ROWS, sizes[0])), rng.integers(0, sizes[-1], ROWS)
@@ -101,7 +102,8 @@ def test_fit_shares(monkeypatch):
     X, labels = rng.normal(size=(ROWS, 6)), rng.integers(0, 3, ROWS)
 
     def weights():
-        network = Network(mlp([6, 24, 3]), "softmax_cross_entropy", seed=0, dtype="float64", device="cpu")
+        backend = NumpyBackend("float64", replay="calls")
+        network = Network(mlp([6, 24, 3]), "softmax_cross_entropy", seed=0, backend=backend)
         network.fit(X, labels, epochs=3, batch_size=BATCH)
         return network.weights()
 

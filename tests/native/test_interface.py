@@ -74,9 +74,8 @@ def test_offsets_are_the_compilers(tmp_path):
             for field, _ in struct._fields_
         ]
     source, program = tmp_path / "offsets.cpp", tmp_path / "offsets"
-    source.write_text(
-        f'#include "{HEADER}"\n#include <cstddef>\n#include <cstdio>\nint main() {{\n{chr(10).join(lines)}\n}}\n'
-    )
+    included = "".join(f"#include {each}\n" for each in (f'"{HEADER}"', "<cstddef>", "<cstdio>"))
+    source.write_text(included + "int main() {\n" + "\n".join(lines) + "\n}\n")
     subprocess.run(["g++", "-std=c++17", "-Wno-invalid-offsetof", source, "-o", program], check=True)
     printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout
     found = {name: int(number) for name, number in map(str.split, printed.splitlines())}

@@ -15,8 +15,9 @@ from steps import BATCH, KINDS, kind
 from fuseprop.backend import BackendUnavailable
 from fuseprop.testing.contract.replay import ReplayContract
 
+WHY = ""
 try:
-    WHY = "" if library() else ""
+    library()
 except NotCompiled as why:
     WHY = str(why)
 
