@@ -3,8 +3,9 @@
     python tests/derived.py            # rewrites what is stale, and says what that was
     python tests/derived.py --check    # only says it, and exits with 1
 
-Derived are the tables of formulas in README.md, the structs in fuseprop_cupy/kernels/formulas.cuh, and
-tests/core/public_names.txt. `tests/core/test_derived.py` checks that nothing is stale.
+Derived are the tables of formulas in README.md, the structs in fuseprop_cupy/kernels/formulas.cuh and
+fuseprop_numpy/native/formulas.hpp, and tests/core/public_names.txt. `tests/core/test_derived.py` checks that
+nothing is stale.
 """
 
 import argparse
@@ -99,6 +100,29 @@ def kernels() -> str:
     )
 
 
+def native() -> str:
+    """Return the text of native/formulas.hpp, of every formula, families with two sets of numbers."""
+    from fuseprop_numpy.compiled.shapes import header
+
+    from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
+
+    families = [*ACTIVATIONS.values(), *(each for each in LOSSES.values() if not each().takes_labels)]
+    made = [(family.name, member.formula) for family in families for member in members(family)]
+    return header([*made, *UPDATES.items()])
+
+
+def members(family):
+    """Return a family's member with its defaults, and one with numbers that stand nowhere else."""
+    others = {}
+    for i, (name, parameter) in enumerate(family.parameters.items()):
+        others[name] = next(
+            each
+            for each in (0.71 * parameter.default + 0.137 + i / 100, 0.83 * parameter.default)
+            if parameter.least <= each < parameter.below and each > parameter.above
+        )
+    return [family(), family(**others)] if others else [family()]
+
+
 def public_names() -> str:
     """Return the text of public_names.txt."""
     sys.path.insert(0, str(ROOT / "tests" / "core"))
@@ -110,6 +134,7 @@ def public_names() -> str:
 DERIVED: dict[str, Callable[[], str]] = {
     "README.md": readme,
     "backends/fuseprop_cupy/kernels/formulas.cuh": kernels,
+    "backends/fuseprop_numpy/native/formulas.hpp": native,
     "tests/core/public_names.txt": public_names,
 }
 """By file, what returns its text."""

@@ -105,6 +105,9 @@ FUSEPROP_API void fuseprop_store(void* step);
 FUSEPROP_API void fuseprop_free(void* step);
 // The multiplications and additions of a step.
 FUSEPROP_API double fuseprop_operations(const void* step);
+// The shapes of formulas by table, and the interpreter's operations, each by the name that Python knows it by: a line
+// each, in the order of their numbers.
+FUSEPROP_API const char* fuseprop_kernels();
 // Threads: how many a step may take at most; see pool.hpp.
 FUSEPROP_API int fuseprop_get_num_threads();
 FUSEPROP_API void fuseprop_set_num_threads(int threads);

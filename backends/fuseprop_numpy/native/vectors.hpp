@@ -99,4 +99,7 @@ template <class V> FUSEPROP_INLINE V fnma(V a, V b, V c) { return fma<V>(-a, b, 
 // a where the comparison held, else b.
 template <class V> FUSEPROP_INLINE V choose(Integers<V> held, V a, V b) { return held ? a : b; }
 
+// 1 where the comparison held, else 0.
+template <class V> FUSEPROP_INLINE V truth(Integers<V> held) { return choose<V>(held, broadcast<V>(1), V{}); }
+
 } // namespace fuseprop

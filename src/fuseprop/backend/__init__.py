@@ -6,9 +6,9 @@
 from ..installing import how_to_install
 from .aliasing import Memory, Place, Span, overlaps, span
 from .array import INTEGER, A, Array, HostArray, Shape
-from .cpp import statements
+from .cpp import Dialect, statements
 from .errors import BackendUnavailable, OutOfMemory
-from .expression import COMPARISONS, Expression, evaluate, in_order, number, variable, variables
+from .expression import COMPARISONS, Expression, evaluate, in_order, number, substitute, variable, variables
 from .finding import Finding
 from .formula import IDENTITY, ActivationFormula, LossFormula, UpdateFormula
 from .program import Access, Call, Program, Runner, replay_by_calling, touches
@@ -26,6 +26,7 @@ __all__ = [
     "Backend",
     "BackendUnavailable",
     "Call",
+    "Dialect",
     "Expression",
     "Finding",
     "HostArray",
@@ -46,6 +47,7 @@ __all__ = [
     "replay_by_calling",
     "span",
     "statements",
+    "substitute",
     "touches",
     "variable",
     "variables",
