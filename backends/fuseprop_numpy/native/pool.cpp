@@ -16,6 +16,7 @@
 #include <initializer_list>
 #include <new>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 
@@ -79,30 +80,51 @@ template <class Holds> bool spin(Holds holds) {
   return holds();
 }
 
+// Where a thread may run.
+#if defined(__linux__)
+using Cores = cpu_set_t;
+#else
+struct Cores {};
+#endif
+
+struct Pool;
+
+struct Thread {
+  Pool* pool;
+  pthread_t handle;
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_cond_t wake_up = PTHREAD_COND_INITIALIZER;
+  bool sleeps = false; // under the mutex
+  Cores cores{};       // where it was last sent to; of who has taken the pool
+
+  void sleep(uint64_t last);
+  bool wake(const Cores* cores);
+  void send(const Cores* cores);
+};
+
 struct Pool {
   alignas(64) std::atomic<uint64_t> offer{uint64_t(FUSEPROP_FIRST_JOB) << PLACE_BITS}; // number, places
-  alignas(64) std::atomic<int> done{0};          // how many who joined have returned
-  alignas(64) std::atomic<bool> taken{false};    // by a caller
+  alignas(64) std::atomic<int> done{0};       // how many who joined have returned
+  alignas(64) std::atomic<bool> taken{false}; // by a caller
   std::atomic<bool> caller_sleeps{false};
-  std::atomic<int> sleeping{0};                  // threads that were not woken since
+  std::atomic<int> sleeping{0};
   // of the job on offer
   Work work = nullptr;
   void* of = nullptr;
   uint64_t arithmetic = 0;
   // of who has taken the pool
-  int threads = 0;
+  int count = 0;
   int jobs_until_retry = 0;
-  // under the mutex
-  int woken = 0; // threads that may wake up
+  Thread* threads[MOST_THREADS];
+
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-  pthread_cond_t wake_up = PTHREAD_COND_INITIALIZER, all_done = PTHREAD_COND_INITIALIZER;
+  pthread_cond_t all_done = PTHREAD_COND_INITIALIZER;
 
   void grow(int wanted);
   bool start_thread();
   void wake(int needed);
-  void wait_for(int joined);
   bool join(uint64_t& last);
-  void sleep(uint64_t last);
+  void wait_for(int joined);
 };
 
 // Whether there is a place in a job that this thread has not had yet.
@@ -117,44 +139,13 @@ bool Pool::join(uint64_t& last) {
   last = seen >> PLACE_BITS;
   set_arithmetic(arithmetic);
   work(of);
-  done.fetch_add(1); // the last that is known of this job: its caller may be gone
+  done.fetch_add(1); // from here on the job may be gone
   if (caller_sleeps.load()) {
     pthread_mutex_lock(&mutex);
     pthread_cond_signal(&all_done);
     pthread_mutex_unlock(&mutex);
   }
   return true;
-}
-
-// `sleeping` is raised before the offer is looked at, and who makes an offer looks at `sleeping` after it: one of
-// the two sees the other.
-void Pool::sleep(uint64_t last) {
-  pthread_mutex_lock(&mutex);
-  sleeping.fetch_add(1);
-  if (invites(offer.load(), last)) {
-    sleeping.fetch_sub(1);
-  } else {
-    while (!woken) pthread_cond_wait(&wake_up, &mutex);
-    woken--;
-  }
-  pthread_mutex_unlock(&mutex);
-}
-
-// Those who are awake come by themselves.
-void Pool::wake(int needed) {
-  if (needed <= threads - sleeping.load()) return;
-  pthread_mutex_lock(&mutex);
-  const int asleep = sleeping.load(), missing = needed - (threads - asleep);
-  if (missing > 0) {
-    sleeping.fetch_sub(missing);
-    woken += missing;
-  }
-  pthread_mutex_unlock(&mutex);
-  if (missing > 0 && missing == asleep) {
-    pthread_cond_broadcast(&wake_up);
-  } else {
-    for (int i = 0; i < missing; i++) pthread_cond_signal(&wake_up);
-  }
 }
 
 void Pool::wait_for(int joined) {
@@ -167,38 +158,104 @@ void Pool::wait_for(int joined) {
   pthread_mutex_unlock(&mutex);
 }
 
+// `sleeping` is raised before the offer is looked at, and who makes an offer looks at `sleeping` after it: one of
+// the two sees the other.
+void Thread::sleep(uint64_t last) {
+  pthread_mutex_lock(&mutex);
+  sleeps = true;
+  pool->sleeping.fetch_add(1);
+  if (invites(pool->offer.load(), last)) {
+    pool->sleeping.fetch_sub(1);
+    sleeps = false;
+  }
+  while (sleeps) pthread_cond_wait(&wake_up, &mutex);
+  pthread_mutex_unlock(&mutex);
+}
+
+// Wakes the thread if it sleeps, on these cores if any are told; returns whether it slept.
+bool Thread::wake(const Cores* where) {
+  pthread_mutex_lock(&mutex);
+  const bool slept = sleeps;
+  if (slept) {
+    sleeps = false;
+    pool->sleeping.fetch_sub(1);
+    if (where) send(where);
+  }
+  pthread_mutex_unlock(&mutex);
+  if (slept) pthread_cond_signal(&wake_up);
+  return slept;
+}
+
+void Thread::send(const Cores* where) {
+#if defined(__linux__)
+  if (CPU_EQUAL(where, &cores)) return; // setting it takes 10 us
+  if (!pthread_setaffinity_np(handle, sizeof *where, where)) cores = *where;
+#else
+  (void)where;
+#endif
+}
+
+// The cores that this thread may use, but for the one it is on if there are others; returns whether they are known.
+bool other_cores(Cores* cores) {
+#if defined(__linux__)
+  const int here = sched_getcpu();
+  if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof *cores, cores)) return false;
+  if (CPU_COUNT(cores) > 1) CPU_CLR(here, cores);
+  return true;
+#else
+  (void)cores;
+  return false;
+#endif
+}
+
+// Those who are awake come by themselves. The others may run where the caller may, but for the core that it is on: a
+// thread that is woken there, as many would be, waits for milliseconds until the caller is interrupted.
+void Pool::wake(int needed) {
+  int missing = needed - (count - sleeping.load());
+  if (missing <= 0) return;
+  Cores cores;
+  const Cores* const where = other_cores(&cores) ? &cores : nullptr;
+  for (int i = 0; i < count && missing > 0; i++) missing -= threads[i]->wake(where);
+}
+
 void* live(void* of) {
-  Pool& pool = *static_cast<Pool*>(of);
+  Thread& thread = *static_cast<Thread*>(of);
   for (uint64_t last = ~uint64_t(0);;) { // no job has this number
-    if (!spin([&] { return pool.join(last); })) pool.sleep(last);
+    if (!spin([&] { return thread.pool->join(last); })) thread.sleep(last);
   }
 }
 
 // Signals are for the threads that were there before, but for those that a thread brings upon itself.
 bool Pool::start_thread() {
+  void* const memory = std::malloc(sizeof(Thread));
+  if (!memory) return false;
+  Thread* const thread = new (memory) Thread;
+  thread->pool = this;
   sigset_t blocked, before;
   sigfillset(&blocked);
   for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) sigdelset(&blocked, own);
-  pthread_attr_t attributes;
-  if (pthread_attr_init(&attributes)) return false;
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_sigmask(SIG_SETMASK, &blocked, &before);
-  pthread_t thread;
-  const bool started = FUSEPROP_CREATE_THREAD(&thread, &attributes, live, this) == 0;
+  const bool started = FUSEPROP_CREATE_THREAD(&thread->handle, nullptr, live, thread) == 0;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
+  if (!started) {
+    std::free(memory);
+    return false;
+  }
+  pthread_detach(thread->handle);
 #if defined(__linux__)
-  if (started) pthread_setname_np(thread, "fuseprop");
+  pthread_setname_np(thread->handle, "fuseprop");
 #endif
-  return started;
+  threads[count++] = thread;
+  return true;
 }
 
 // Where the system gives no more threads, a job does with those that there are.
 void Pool::grow(int wanted) {
-  if (threads >= wanted) return;
+  if (count >= wanted) return;
   if (jobs_until_retry > 0 && jobs_until_retry--) return;
-  while (threads < wanted && start_thread()) threads++;
-  if (threads < wanted) jobs_until_retry = JOBS_UNTIL_RETRY;
+  while (count < wanted && start_thread()) {
+  }
+  if (count < wanted) jobs_until_retry = JOBS_UNTIL_RETRY;
 }
 
 std::atomic<int> limit{1};
@@ -242,7 +299,7 @@ void together(int members, Work work, void* of) {
     return;
   }
   pool->grow(members - 1);
-  const int others = members - 1 < pool->threads ? members - 1 : pool->threads;
+  const int others = members - 1 < pool->count ? members - 1 : pool->count;
   pool->work = work;
   pool->of = of;
   pool->arithmetic = arithmetic();
