@@ -1,0 +1,83 @@
+"""Mistakes for the engine's sources, each with what must find it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DRIVER = "driver"  # hashes, or the comparison with plain doubles
+ADDRESS = "address"  # AddressSanitizer and UndefinedBehaviorSanitizer
+THREAD = "thread"  # ThreadSanitizer
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Text replaced in a file, and who finds it."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    found_by: str
+
+
+MISTAKES = (
+    Mistake(
+        "a stored row too long",
+        "parameters.hpp",
+        "copy_rows(layer.own_values + r0 * layer.N + n, layer.N, layer.weights + n * K1 + r0 * NB, NB, r1 - r0, columns);",
+        "copy_rows(layer.own_values + r0 * layer.N + n, layer.N, layer.weights + n * K1 + r0 * NB, NB, r1 - r0, columns + 1);",
+        ADDRESS,
+    ),
+    Mistake(
+        "a gathered row reaches on",
+        "rows.hpp",
+        "if (k + N > width) k = width - N; // the last block reaches back",
+        "",
+        ADDRESS,
+    ),
+    Mistake(
+        "a phase ends one unit early",
+        "schedule.hpp",
+        "if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == units) {",
+        "if (done.fetch_add(1, std::memory_order_acq_rel) + 2 == units || units == 1) {",
+        THREAD,
+    ),
+    Mistake(
+        "units done are counted without order",
+        "schedule.hpp",
+        "done.fetch_add(1, std::memory_order_acq_rel)",
+        "done.fetch_add(1, std::memory_order_relaxed)",
+        THREAD,
+    ),
+    Mistake(
+        "a sum divided by the number of threads",
+        "parameters.hpp",
+        "for (long i = 0; i < step.square_count; i++) sum = sum + step.squares[i];",
+        "T parts[8] = {};\n"
+        "  for (long i = 0; i < step.square_count; i++)\n"
+        "    parts[i * step.members / step.square_count] += step.squares[i];\n"
+        "  for (int i = 0; i < step.members; i++) sum = sum + parts[i];",
+        DRIVER,
+    ),
+    Mistake(
+        "a wrong stride",
+        "parameters.hpp",
+        "tile.moment_distance = full ? spec.parameter_count : K1 * NB;",
+        "tile.moment_distance = full ? spec.parameter_count : (K1 - 1) * NB;",
+        DRIVER,
+    ),
+    Mistake(
+        "a lost NaN",
+        "rows.hpp",
+        "const auto better = (score > best) | ((score != score) & (best == best));",
+        "const auto better = score > best;",
+        DRIVER,
+    ),
+    Mistake(
+        "a stale moment",
+        "parameters.hpp",
+        "if (step.stores_moments && !full)",
+        "if (step.stores_moments && !full && block)",
+        DRIVER,
+    ),
+)
