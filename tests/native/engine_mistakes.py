@@ -24,8 +24,8 @@ MISTAKES = (
     Mistake(
         "a stored row too long",
         "parameters.hpp",
-        "copy_rows(layer.own_values + r0 * layer.N + n, layer.N, layer.weights + n * K1 + r0 * NB, NB, r1 - r0, columns);",
-        "copy_rows(layer.own_values + r0 * layer.N + n, layer.N, layer.weights + n * K1 + r0 * NB, NB, r1 - r0, columns + 1);",
+        "layer.weights + n * K1 + r0 * NB, NB, r1 - r0, columns);",
+        "layer.weights + n * K1 + r0 * NB, NB, r1 - r0, columns + 1);",
         ADDRESS,
     ),
     Mistake(

@@ -105,7 +105,7 @@ inline std::vector<Network> networks(bool all) {
       {"smallest", {2, 8, 1}, 4, {"sigmoid", "sigmoid"}, "squares", "momentum", IN_PLACE, THRESHOLD_EQUALS},
       {"one-layer", {5, 1}, 1, {"identity"}, "user", "plain"},
       {"classes", {33, 47, 19, 3}, 77, {"tanh", "sigmoid", "identity"}, "softmax", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0.0625, 0, true},
-      {"clipped", {70, 33, 9}, 45, {"relu", "identity"}, "squares", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0.03125, 0.25, true, true},
+      {"clipped", {300, 33, 9}, 45, {"relu", "identity"}, "squares", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0.03125, 0.25, true, true},
       {"within", {19, 24, 5}, 24, {"tanh", "sigmoid"}, "logistic", "nesterov", SENT, THRESHOLD_EQUALS, {}, 0.03125, 1e6, false, true},
       {"dropping", {21, 40, 17, 6}, 50, {"gelu", "tanh", "identity"}, "softmax", "adam", GATHERED, ARGMAX_EQUALS, {0.25, 0.5}, 0.03125, 0, true, true},
       {"deep", {7, 9, 16, 11, 8, 23, 4}, 37, {"user", "silu", "leaky", "tanh", "identity", "silu"}, "huber", "user", SENT, THRESHOLD_EQUALS, {0, 0.25, 0, 0.125, 0.5}, 0.03125, 0, true, true, NOTHING, 0.5},

@@ -29,7 +29,11 @@ ARGUMENTS = ("--dtype", "float")
 
 
 class Programs:
-    """Programs of one way; what a mistake does not touch is compiled once."""
+    """Programs of each way.
+
+    What a mistake does not touch is compiled once, and the driver without sanitizers: they watch the memory that
+    it hands out all the same.
+    """
 
     def __init__(self, folder):
         self.folder = folder
@@ -37,19 +41,23 @@ class Programs:
 
     def built(self, way_name, mistake=None):
         way = WAYS[way_name]
-        name = f"{way_name}-{mistake.name.replace(' ', '-') if mistake else 'as it is'}"
+        name = f"{way_name}-{mistake.name.replace(' ', '-') if mistake else 'as-it-is'}"
         own = {mistake.file: [(mistake.old, mistake.new)]} if mistake else {}
         sources = write_sources(self.folder / name, merged(own, SMALL, FLOAT_ONLY))
-        objects = []
-        for unit in (*UNITS, DRIVER_SOURCE):
-            path = sources / unit  # the driver's path is absolute
-            if not mistake or path.name == "engine.cpp":
-                made = compiled(path, sources, sources / f"{path.name}.o", way)
-                self.objects.setdefault((way_name, path.name), made)
-            objects.append(
-                made if not mistake or path.name == "engine.cpp" else self.objects[way_name, path.name]
-            )
+        objects = [self.object(DRIVER_SOURCE, WAYS[DRIVER], sources)]
+        for unit in UNITS:
+            if mistake and unit == "engine.cpp":
+                objects.append(compiled(sources / unit, sources, sources / "engine.o", way))
+            else:
+                objects.append(self.object(sources / unit, way, sources))
         return linked(sources / "driver", objects, way)
+
+    def object(self, path, way, sources):
+        key = (way.name, path.name)
+        if key not in self.objects:
+            out = self.folder / f"{way.name}-{path.name}.o"
+            self.objects[key] = compiled(path, sources, out, way)
+        return self.objects[key]
 
 
 @pytest.fixture(scope="module")
