@@ -52,11 +52,13 @@ MISTAKES = (
     Mistake(
         "a sum divided by the number of threads",
         "parameters.hpp",
-        "for (long i = 0; i < step.square_count; i++) sum = sum + step.squares[i];",
-        "T parts[8] = {};\n"
-        "  for (long i = 0; i < step.square_count; i++)\n"
-        "    parts[i * step.members / step.square_count] += step.squares[i];\n"
-        "  for (int i = 0; i < step.members; i++) sum = sum + parts[i];",
+        "step.squares[unit] = squares.total();",
+        "Squares<T> parts[2];\n"
+        "  for (long r = r0; r < r1; r++)\n"
+        "    for (long b = 0; b < layer.blocks; b++)\n"
+        "      parts[(r - r0) * step.members >= r1 - r0 && step.members > 1]\n"
+        "          .add(layer.gradients + (b * K1 + r) * NB, int(least(NB, layer.N - b * NB)), b * NB % 32);\n"
+        "  step.squares[unit] = parts[0].total() + parts[1].total();",
         DRIVER,
     ),
     Mistake(

@@ -3,8 +3,8 @@
     python tests/native/engine_mutants.py [--file rows.hpp] [--listed] [--jobs 2] [--sample 4]
 
 A mutant meets the driver: its hashes, which are those of the engine as it is, and its comparison with plain
-doubles. It is built for vectors of 128 bits and floats, which compiles soonest, and if it survives that, under
-AddressSanitizer and UndefinedBehaviorSanitizer, for wider vectors and under ThreadSanitizer. One that survives
+doubles. It is built for vectors of 128 bits and floats, which compiles soonest; if it survives that, under
+AddressSanitizer and UBSan, for wider vectors and under ThreadSanitizer. One that survives
 all must stand in equivalent.toml with the reason why it does what the original does. The exit status is 1 if
 one does not, or if an entry there names a mutant that is killed or no longer made.
 """

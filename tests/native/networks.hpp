@@ -10,7 +10,7 @@ namespace driver {
 
 // Where a step's rows come from.
 enum Rows { GATHERED, SENT, IN_PLACE }; // by an order; into a buffer, by a chore; the same ones in every step
-enum Odd { NOTHING, NANS, INFINITIES, DENORMALS };
+enum Odd { NOTHING, NANS, INFINITIES, DENORMALS, NAN_BIAS }; // NAN_BIAS: one of the last layer's
 
 struct Network {
   std::string name;
@@ -85,7 +85,9 @@ template <class T> struct Start {
       settings.push_back(T(network.decay));
       setting_order.push_back(i);
     }
-    if (network.odd != NOTHING) {
+    if (network.odd == NAN_BIAS)
+      values[values.size() - size_t(k / 2) - 1] = std::numeric_limits<T>::quiet_NaN();
+    else if (network.odd != NOTHING) {
       const T odd = network.odd == NANS         ? std::numeric_limits<T>::quiet_NaN()
                     : network.odd == INFINITIES ? std::numeric_limits<T>::infinity()
                                                 : std::numeric_limits<T>::denorm_min() * 37;
@@ -110,6 +112,7 @@ inline std::vector<Network> networks(bool all) {
       {"dropping", {21, 40, 17, 6}, 50, {"gelu", "tanh", "identity"}, "softmax", "adam", GATHERED, ARGMAX_EQUALS, {0.25, 0.5}, 0.03125, 0, true, true},
       {"deep", {7, 9, 16, 11, 8, 23, 4}, 37, {"user", "silu", "leaky", "tanh", "identity", "silu"}, "huber", "user", SENT, THRESHOLD_EQUALS, {0, 0.25, 0, 0.125, 0.5}, 0.03125, 0, true, true, NOTHING, 0.5},
       {"nan", {11, 18, 10}, 29, {"relu", "identity"}, "softmax", "adam", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, NANS},
+      {"nan-score", {11, 18, 5}, 29, {"tanh", "identity"}, "squares", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, NAN_BIAS},
       {"infinite", {11, 18, 10}, 29, {"tanh", "user"}, "squares", "momentum", GATHERED, THRESHOLD_EQUALS, {}, 0, 1, false, true, INFINITIES},
       {"denormal", {9, 13, 5}, 22, {"sigmoid", "identity"}, "softmax", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, DENORMALS},
   };

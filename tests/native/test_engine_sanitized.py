@@ -31,8 +31,8 @@ ARGUMENTS = ("--dtype", "float")
 class Programs:
     """Programs of each way.
 
-    What a mistake does not touch is compiled once, and the driver without sanitizers: they watch the memory that
-    it hands out all the same.
+    What a mistake does not touch is compiled once, and the driver without sanitizers: they watch the memory
+    that it hands out all the same.
     """
 
     def __init__(self, folder):
