@@ -55,9 +55,9 @@ MISTAKES = (
         "step.squares[unit] = squares.total();",
         "Squares<T> parts[2];\n"
         "  for (long r = r0; r < r1; r++)\n"
-        "    for (long b = 0; b < layer.blocks; b++)\n"
+        "    for (long b = 0, n = 0; b < layer.blocks; b++, n += NB)\n"
         "      parts[(r - r0) * step.members >= r1 - r0 && step.members > 1]\n"
-        "          .add(layer.gradients + (b * K1 + r) * NB, int(least(NB, layer.N - b * NB)), b * NB % 32);\n"
+        "          .add(layer.gradients + (b * K1 + r) * NB, int(least(NB, layer.N - n)), n % 32);\n"
         "  step.squares[unit] = parts[0].total() + parts[1].total();",
         DRIVER,
     ),
