@@ -1,0 +1,346 @@
+// Takes steps of many networks with the engine, without Python, and prints one hash of all that comes of each.
+//
+//     driver [--all] [--dtype float|double] [--threads 1,2,3,8] [--only NETWORK] [--worst]
+//
+// Every network meets every number of threads and every division into runs, and two callers at once; all must leave the
+// same bits, and what plain doubles make of it but for rounding (reference.hpp). What does not is told, and the exit
+// status is 1. `--worst` tells the largest error of each network, in units of the dtype's rounding.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <pthread.h>
+
+#include "elementwise.hpp"
+#include "reference.hpp"
+
+using namespace driver;
+using namespace fuseprop;
+
+static int complaints = 0;
+
+// Largest errors, in units of rounding of a result's largest number.
+static constexpr double MOST_ERROR = 64;
+
+template <class T> Formula formula(const Told& told, std::vector<std::vector<T>>& keep) {
+  keep.emplace_back(told.numbers.begin(), told.numbers.end());
+  return {told.kernel, keep.back().data(), int64_t(keep.back().size()), told.code.data(), int64_t(told.code.size())};
+}
+
+// Some runs of a step, and what is done between them: times, part; no times: the step is stored.
+using Division = std::vector<std::pair<long, int64_t>>;
+
+static std::vector<Division> divisions(long steps) {
+  std::vector<Division> made = {{{steps, FIRST | LAST}}};
+  Division ones;
+  for (long i = 0; i < steps; i++) ones.push_back({1, int64_t(i == 0 ? FIRST : 0) | int64_t(i == steps - 1 ? LAST : 0)});
+  made.push_back(ones);
+  made.push_back({{steps - 1, FIRST | LAST}, {1, FIRST | LAST}});
+  made.push_back({{1, FIRST}, {1, 0}, {0, 0}, {steps - 2, FIRST | LAST}});
+  return made;
+}
+
+// A network with arrays of its own, and the engine's step over them.
+template <class T> class Driven {
+public:
+  Driven(const Network& network, uint64_t seed)
+      : network_(network), rule_(update_rule(network.update)), start_(network, seed, rule_) {
+    keep_.reserve(64);
+    const std::vector<long>& sizes = network.sizes;
+    const long count = long(sizes.size()) - 1, M = network.rows, k = sizes.back(), P = long(start_.values.size());
+    const long S = long(rule_.settings.size());
+    values_ = start_.values, moments_ = start_.moments;
+    gradients_.resize(P), losses_.resize(M), settings_.resize(S + 1);
+    every_loss_.resize(M * network.steps);
+    if (network.hits) hits_.resize(M), every_hit_.resize(M * network.steps);
+    if (network.limit > 0) norms_.resize(network.steps);
+    if (network.watched)
+      outputs_.resize(M * k), every_output_.resize(M * k * network.steps), every_value_.resize(P * network.steps),
+          every_gradient_.resize(P * network.steps), squares_.resize(network.steps);
+    for (long i = 0; i < count; i++) {
+      const Activation& f = activation(network.activations[i]);
+      LayerSpec layer{};
+      layer.inputs = sizes[i], layer.outputs = sizes[i + 1], layer.offset = start_.offsets[i], layer.decays = decays(i);
+      layer.value = formula(f.value, keep_), layer.slope = formula(f.slope, keep_);
+      layer.is_identity = f.is_identity, layer.slope_of_sum = f.of_sum;
+      layer.rate = i < long(network.drops.size()) ? network.drops[i] : 0;
+      layer.drops = layer.rate != 0, layer.seed = dropout_seed(i);
+      layers_.push_back(layer);
+    }
+    StepSpec spec{};
+    spec.rows = M, spec.layer_count = count, spec.layers = layers_.data();
+    spec.values = values_.data(), spec.gradients = gradients_.data(), spec.moments = moments_.data();
+    spec.parameter_count = P, spec.moment_count = rule_.moments;
+    const int64_t* const order = network.from == GATHERED ? start_.order.data() : nullptr;
+    const auto gathered = [&](auto& all, auto& sent, long width) {
+      const void* source = all.data();
+      if (network.from == SENT) {
+        sent.resize(M * width), source = sent.data();
+        before_.push_back({TAKE_ROWS, M, int64_t(width * sizeof(all[0])), all.data(), start_.order.data(), &row_, sent.data()});
+      }
+      return Gather{source, order, order ? &row_ : nullptr, width};
+    };
+    spec.x = gathered(start_.x, sent_x_, sizes[0]);
+    if (network.loss != "softmax") spec.target = gathered(start_.target, sent_target_, k);
+    if (network.loss == "softmax" || network.hits == ARGMAX_EQUALS) spec.labels = gathered(start_.labels, sent_labels_, 1);
+    if (network.weighted)
+      spec.row_weights = gathered(start_.row_weights, sent_weights_, 1);
+    else
+      spec.row_weights = {start_.row_weights.data(), nullptr, nullptr, 1};
+    before_.push_back({TAKE_ROWS, 1, int64_t((S + 1) * sizeof(T)), start_.settings.data(), start_.setting_order.data(), &step_, settings_.data()});
+    spec.dropout_step = &dropout_step_;
+    spec.loss_kind = network.loss == "softmax" ? SOFTMAX_CROSS_ENTROPY : LOSS_OF_ROWS;
+    if (spec.loss_kind == LOSS_OF_ROWS) spec.loss = formula(loss(network.loss).told, keep_);
+    spec.factor = network.loss_factor, spec.losses = losses_.data();
+    spec.hit_kind = network.hits, spec.hits = network.hits ? hits_.data() : nullptr;
+    spec.score_threshold = SCORE_THRESHOLD, spec.target_threshold = TARGET_THRESHOLD;
+    spec.outputs = network.watched ? outputs_.data() : nullptr;
+    spec.update = formula(rule_.told, keep_), spec.settings = settings_.data(), spec.setting_count = S;
+    spec.clips = network.limit > 0, spec.limit = network.limit, spec.norm = &norm_;
+    spec.stores_values = spec.stores_gradients = network.watched;
+    const auto put = [&](long rows, long width, const void* from, int64_t* cursor, std::vector<T>& to) {
+      if (!to.empty()) after_.push_back({PUT_ROWS, rows, int64_t(width * sizeof(T)), from, nullptr, cursor, to.data()});
+    };
+    put(M, 1, losses_.data(), &put_row_, every_loss_);
+    put(M, 1, hits_.data(), &put_row_, every_hit_);
+    put(M, k, outputs_.data(), &put_row_, every_output_);
+    put(1, P, values_.data(), &step_, every_value_);
+    put(1, P, gradients_.data(), &step_, every_gradient_);
+    put(1, 1, &norm_, &step_, norms_);
+    if (network.watched) after_.push_back({SUM_SQUARES, P, 0, values_.data(), nullptr, nullptr, &square_});
+    if (network.watched) after_.push_back({COPY, 1, sizeof(T), &square_, nullptr, nullptr, &copied_});
+    put(1, 1, &copied_, &step_, squares_);
+    after_.push_back({ADVANCE, M, 0, nullptr, nullptr, &row_, nullptr});
+    after_.push_back({ADVANCE, M, 0, nullptr, nullptr, &put_row_, nullptr});
+    for (int64_t* cursor : {&step_, &dropout_step_}) after_.push_back({ADVANCE, 1, 0, nullptr, nullptr, cursor, nullptr});
+    spec.before_count = int64_t(before_.size()), spec.before = before_.data();
+    spec.after_count = int64_t(after_.size()), spec.after = after_.data();
+    engine_ = sizeof(T) == 4 ? fuseprop_new_float(&spec) : fuseprop_new_double(&spec);
+    if (!engine_) std::abort();
+    // The step has copied all but arrays and cursors.
+    const double operations = fuseprop_operations(engine_);
+    double counted = 0;
+    for (long i = 0; i < count; i++) counted += 2.0 * double(M * sizes[i] * sizes[i + 1]) * (i ? 3 : 2);
+    if (operations != counted) std::printf("%s: %g operations, not %g\n", network.name.c_str(), operations, counted), complaints++;
+    layers_.clear(), layers_.shrink_to_fit(), before_.clear(), before_.shrink_to_fit(), after_.clear(), after_.shrink_to_fit();
+    keep_.clear();
+  }
+  ~Driven() { fuseprop_free(engine_); }
+  Driven(const Driven&) = delete;
+
+  void run(const Division& division) {
+    for (const auto& [times, part] : division) {
+      if (times)
+        fuseprop_run(engine_, times, part);
+      else
+        fuseprop_store(engine_);
+    }
+    fuseprop_run(engine_, 0, FIRST | LAST); // does nothing
+  }
+
+  const Start<T>& start() const { return start_; }
+
+  std::vector<Result> results() const {
+    std::vector<Result> made;
+    const auto add = [&](const char* name, const std::vector<T>& all) { made.push_back({name, {all.begin(), all.end()}}); };
+    add("values", values_), add("moments", moments_), add("gradients", gradients_), add("losses", every_loss_), add("hits", every_hit_);
+    if (network_.limit > 0) add("norms", norms_);
+    if (network_.watched)
+      add("outputs", every_output_), add("values of every step", every_value_), add("gradients of every step", every_gradient_),
+          add("sums of squares", squares_);
+    return made;
+  }
+
+private:
+  const Network& network_;
+  const Update& rule_;
+  const Start<T> start_;
+  std::vector<std::vector<T>> keep_;
+  std::vector<LayerSpec> layers_;
+  std::vector<Chore> before_, after_;
+  std::vector<T> values_, moments_, gradients_, losses_, hits_, outputs_, settings_, norms_, squares_;
+  std::vector<T> every_loss_, every_hit_, every_output_, every_value_, every_gradient_, sent_x_, sent_target_, sent_weights_;
+  std::vector<int64_t> sent_labels_;
+  int64_t row_ = 0, put_row_ = 0, step_ = 0, dropout_step_ = FIRST_DROPOUT_STEP;
+  T norm_ = 0, square_ = 0, copied_ = 0;
+  void* engine_;
+};
+
+static uint64_t hash(const std::vector<Result>& results) {
+  uint64_t made = 0xcbf29ce484222325u;
+  for (const Result& result : results)
+    for (const double number : result.numbers) {
+      uint64_t bits = 0x7ff8000000000000u; // of every NaN
+      if (number == number) std::memcpy(&bits, &number, sizeof bits);
+      made = (made ^ bits) * 0x100000001b3u;
+      made ^= made >> 29;
+    }
+  return made;
+}
+
+// The largest error in units of `unit` of each result's largest number; what is odd in one is to be so in the other.
+static double compare(const char* name, const std::vector<Result>& found, const std::vector<Result>& wanted, double unit) {
+  double worst = 0;
+  for (size_t r = 0; r < wanted.size(); r++) {
+    const std::vector<double>&a = found[r].numbers, &b = wanted[r].numbers;
+    if (a.size() != b.size() || found[r].name != wanted[r].name) std::abort();
+    double scale = 0;
+    for (const double number : b)
+      if (std::isfinite(number)) scale = std::fmax(scale, std::fabs(number));
+    long wrong = 0, first = -1;
+    double most = 0;
+    for (size_t i = 0; i < a.size(); i++) {
+      if (wanted[r].name == "hits" && b[i] == -1) continue;
+      const bool odd = !std::isfinite(a[i]) || !std::isfinite(b[i]);
+      const double error = odd ? 0 : std::fabs(a[i] - b[i]) / (scale * unit + 1e-37);
+      most = std::fmax(most, error);
+      if (odd ? !(a[i] == b[i] || (a[i] != a[i] && b[i] != b[i])) : error > MOST_ERROR) {
+        if (!wrong++) first = long(i);
+      }
+    }
+    if (wrong) {
+      std::printf("%s: %s: %ld of %zu wrong, the first at %ld: %.9g, not %.9g; error %.3g\n", name, wanted[r].name.c_str(), wrong,
+                  a.size(), first, a[first], b[first], most);
+      complaints++;
+    }
+    worst = std::fmax(worst, most);
+  }
+  return worst;
+}
+
+template <class T> struct Caller {
+  Driven<T>* driven;
+  const Division* division;
+  static void* call(void* of) {
+    Caller& caller = *static_cast<Caller*>(of);
+    caller.driven->run(*caller.division);
+    return nullptr;
+  }
+};
+
+template <class T> void drive(const Network& network, uint64_t seed, const std::vector<int>& threads, bool tells_worst) {
+  const std::string dtype = sizeof(T) == 4 ? "float" : "double", name = network.name + " " + dtype;
+  uint64_t first = 0;
+  const std::vector<Division> all = divisions(network.steps);
+  bool begun = false;
+  const auto same = [&](const std::vector<Result>& results, int count, const char* how) {
+    const uint64_t made = hash(results);
+    if (made != first) std::printf("%s: other bits with %d threads, %s\n", name.c_str(), count, how), complaints++;
+  };
+  for (const int count : threads) {
+    fuseprop_set_num_threads(count);
+    for (size_t d = 0; d < all.size(); d++) {
+      Driven<T> driven(network, seed);
+      driven.run(all[d]);
+      const std::vector<Result> results = driven.results();
+      if (!begun) {
+        begun = true, first = hash(results);
+        const double worst = compare(name.c_str(), results, expected(network, driven.start()), std::numeric_limits<T>::epsilon());
+        if (tells_worst) std::printf("%s: error %.3g\n", name.c_str(), worst);
+      }
+      same(results, count, ("division " + std::to_string(d)).c_str());
+    }
+    if (count == 3) { // two callers at once
+      Driven<T> one(network, seed), other(network, seed);
+      Caller<T> calls[2] = {{&one, &all[0]}, {&other, &all[1]}};
+      pthread_t beside;
+      pthread_create(&beside, nullptr, Caller<T>::call, &calls[1]);
+      Caller<T>::call(&calls[0]);
+      pthread_join(beside, nullptr);
+      same(one.results(), count, "beside another caller");
+      same(other.results(), count, "as another caller");
+    }
+  }
+  std::printf("%s %016llx\n", name.c_str(), static_cast<unsigned long long>(first));
+}
+
+// Each operation of the interpreter by itself, over counts that do not fill a vector or a tile, and nothing beyond them.
+template <class T> void drive_operations() {
+  struct Case {
+    Operation operation;
+    int operands;
+    double (*of)(double p, double q);
+  };
+  static const Case ALL[] = {
+      {Operation::copy, 1, [](double p, double) { return p; }},
+      {Operation::add, 2, [](double p, double q) { return p + q; }},
+      {Operation::subtract, 2, [](double p, double q) { return p - q; }},
+      {Operation::multiply, 2, [](double p, double q) { return p * q; }},
+      {Operation::divide, 2, [](double p, double q) { return p / q; }},
+      {Operation::negative, 1, [](double p, double) { return -p; }},
+      {Operation::abs, 1, [](double p, double) { return std::fabs(p); }},
+      {Operation::exp, 1, [](double p, double) { return std::exp(p); }},
+      {Operation::expm1, 1, [](double p, double) { return std::expm1(p); }},
+      {Operation::log, 1, [](double p, double) { return std::log(p); }},
+      {Operation::log1p, 1, [](double p, double) { return std::log1p(p); }},
+      {Operation::sqrt, 1, [](double p, double) { return std::sqrt(p); }},
+      {Operation::tanh, 1, [](double p, double) { return std::tanh(p); }},
+      {Operation::sign, 1, [](double p, double) { return signed_one(p); }},
+      {Operation::maximum, 2, larger},
+      {Operation::minimum, 2, smaller},
+      {Operation::greater, 2, [](double p, double q) { return double(p > q); }},
+      {Operation::greater_equal, 2, [](double p, double q) { return double(p >= q); }},
+      {Operation::equal, 2, [](double p, double q) { return double(p == q); }},
+      {Operation::where_greater, 4, [](double p, double q) { return p > q ? 0.25 : p; }},
+      {Operation::where_greater_equal, 4, [](double p, double q) { return p >= q ? 0.25 : p; }},
+      {Operation::where_equal, 4, [](double p, double q) { return p == q ? 0.25 : p; }},
+  };
+  const double SOME[] = {0.5, 1.5, -0.75, 3, 0, -0.0, 1, -1, 0.001, NAN, INFINITY, -INFINITY, 20, -20, 2, 0.625, -3};
+  std::vector<Result> made;
+  for (const Case& one : ALL)
+    for (const long count : {8L, 24L, 264L, 1000L}) {
+      // z = operation(z, number): given is z; numbers 1, 2
+      Told told{-1, {0.5, 0.25}, {1, 0, 0, op(one.operation), 0, 0}};
+      if (one.operands > 1) told.code.push_back(1);
+      if (one.operands > 2) told.code.insert(told.code.end(), {2, 0});
+      std::vector<std::vector<T>> keep;
+      keep.reserve(1);
+      const Formula f = formula<T>(told, keep);
+      std::vector<T> values(count + 8);
+      Result found{"operation " + std::to_string(int(one.operation)), {}}, wanted = found;
+      for (long i = 0; i < count + 8; i++) {
+        values[i] = T(SOME[i % 17]);
+        wanted.numbers.push_back(i < count ? double(T(one.of(values[i], 0.5))) : double(values[i]));
+      }
+      activate<T>(f, values.data(), count);
+      found.numbers.assign(values.begin(), values.end());
+      // number by number: a large one hides no other
+      for (size_t i = 0; i < values.size(); i++)
+        compare("operations", {{found.name, {found.numbers[i]}}}, {{wanted.name, {wanted.numbers[i]}}}, std::numeric_limits<T>::epsilon());
+      made.push_back(found);
+    }
+  std::printf("operations %s %016llx\n", sizeof(T) == 4 ? "float" : "double", static_cast<unsigned long long>(hash(made)));
+}
+
+int main(int count, char** arguments) {
+  bool all = false, tells_worst = false;
+  std::string dtype, only;
+  std::vector<int> threads = {1, 2, 3, 8};
+  for (int i = 1; i < count; i++) {
+    const std::string argument = arguments[i];
+    if (argument == "--all")
+      all = true;
+    else if (argument == "--worst")
+      tells_worst = true;
+    else if (argument == "--dtype" && i + 1 < count)
+      dtype = arguments[++i];
+    else if (argument == "--only" && i + 1 < count)
+      only = arguments[++i];
+    else if (argument == "--threads" && i + 1 < count) {
+      threads.clear();
+      for (char* at = arguments[++i]; *at; at += *at == ',') threads.push_back(int(std::strtol(at, &at, 10)));
+    } else
+      return std::fprintf(stderr, "driver: %s?\n", arguments[i]), 2;
+  }
+  if (only.empty() && dtype != "double") drive_operations<float>();
+  if (only.empty() && dtype != "float") drive_operations<double>();
+  uint64_t seed = 1;
+  for (const Network& network : networks(all)) {
+    seed++;
+    if (!only.empty() && only != network.name) continue;
+    if (dtype != "double") drive<float>(network, seed, threads, tells_worst);
+    if (dtype != "float") drive<double>(network, seed, threads, tells_worst);
+    std::fflush(stdout);
+  }
+  return complaints != 0;
+}

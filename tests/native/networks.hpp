@@ -1,0 +1,154 @@
+// The networks of the driver: what each is, and the numbers it begins with, made from its seed.
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include "told.hpp"
+
+namespace driver {
+
+// Where a step's rows come from.
+enum Rows { GATHERED, SENT, IN_PLACE }; // by an order; into a buffer, by a chore; the same ones in every step
+enum Odd { NOTHING, NANS, INFINITIES, DENORMALS, NAN_BIAS }; // NAN_BIAS: one of the last layer's
+
+struct Network {
+  std::string name;
+  std::vector<long> sizes;
+  long rows;
+  std::vector<std::string> activations; // of the layers, the last one's last; those before repeat
+  std::string loss;                     // "softmax", or of rows
+  std::string update = "momentum";
+  Rows from = GATHERED;
+  fuseprop::HitKind hits = fuseprop::NO_HITS;
+  std::vector<double> drops = {}; // rates of the layers; 0 where none follows
+  double decay = 0, limit = 0;    // limit: of the gradients' norm, 0 where they are not clipped
+  bool weighted = false;          // each row by a weight of its own, gathered as the rows
+  bool watched = false;           // outputs are kept, and values, gradients and sums of squares after every step
+  Odd odd = NOTHING;
+  double loss_factor = 1;
+  long steps = 4;
+};
+
+// Numbers from a seed, the same on every machine.
+class Numbers {
+public:
+  explicit Numbers(uint64_t seed) : state(seed * 0x9e3779b97f4a7c15u + 1) {}
+  uint64_t whole(uint64_t below) { return (next() >> 11) % below; }
+  double between(double low, double high) { return low + (high - low) * double(next() >> 11) / 9007199254740992.0; }
+
+private:
+  uint64_t state;
+  uint64_t next() {
+    uint64_t x = state += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+  }
+};
+
+// All that a network begins with, as T.
+template <class T> struct Start {
+  long count;                  // rows in all
+  std::vector<long> offsets;   // of the layers' blocks
+  std::vector<T> x, target, row_weights, values, moments, settings;
+  std::vector<int64_t> labels, order, setting_order;
+
+  Start(const Network& network, uint64_t seed, const Update& update) {
+    Numbers numbers(seed);
+    const std::vector<long>& sizes = network.sizes;
+    const long layers = long(sizes.size()) - 1, k = sizes.back(), width = sizes[0], M = network.rows;
+    count = M * network.steps + 3;
+    long parameters = 0;
+    for (long i = 0; i < layers; i++) {
+      offsets.push_back(parameters);
+      const double most = std::sqrt(3.0 / double(sizes[i]));
+      for (long j = 0; j < (sizes[i] + 1) * sizes[i + 1]; j++) values.push_back(T(numbers.between(-most, most)));
+      parameters = long(values.size());
+    }
+    for (int m = 0; m < update.moments; m++)
+      for (long j = 0; j < parameters; j++)
+        moments.push_back(T(m && update.squares ? numbers.between(0, 0.01) : numbers.between(-0.01, 0.01)));
+    for (long i = 0; i < count * width; i++) x.push_back(T(numbers.between(-1.5, 1.5)));
+    for (long i = 0; i < count; i++) {
+      labels.push_back(int64_t(numbers.whole(uint64_t(k))));
+      // of classes where hits tell them; else numbers on both sides of 0.5, some in [0, 1]
+      for (long j = 0; j < k; j++)
+        target.push_back(network.hits == fuseprop::ARGMAX_EQUALS ? T(labels.back() == j) : T(numbers.between(-0.25, 1.25)));
+      row_weights.push_back(T(network.weighted ? numbers.between(0, 2.0 / double(M)) : 1 / double(M)));
+      order.push_back(i);
+    }
+    for (long i = count - 1; i > 0; i--) std::swap(order[i], order[numbers.whole(uint64_t(i + 1))]);
+    // Settings of their own for every step, as a schedule has them; they end with the decay.
+    for (long i = 0; i < network.steps; i++) {
+      for (size_t s = 0; s < update.settings.size(); s++) settings.push_back(T(update.settings[s] * (s ? 1 : 1 - 0.125 * double(i))));
+      settings.push_back(T(network.decay));
+      setting_order.push_back(i);
+    }
+    if (network.odd == NAN_BIAS)
+      values[values.size() - size_t(k / 2) - 1] = std::numeric_limits<T>::quiet_NaN();
+    else if (network.odd != NOTHING) {
+      const T odd = network.odd == NANS         ? std::numeric_limits<T>::quiet_NaN()
+                    : network.odd == INFINITIES ? std::numeric_limits<T>::infinity()
+                                                : std::numeric_limits<T>::denorm_min() * 37;
+      // A row of the last step, and with denormals of every step; in between finite numbers
+      for (long step = network.odd == DENORMALS ? 0 : network.steps - 1; step < network.steps; step++)
+        for (long j = 0; j < width; j += 2) x[order[step * M + M / 2] * width + j] = j % 4 ? -odd : odd;
+      if (network.odd == DENORMALS)
+        for (T& moment : moments) moment = odd;
+    }
+  }
+};
+
+inline std::vector<Network> networks(bool all) {
+  using fuseprop::ARGMAX_EQUALS;
+  using fuseprop::THRESHOLD_EQUALS;
+  std::vector<Network> made = {
+      {"smallest", {2, 8, 1}, 4, {"sigmoid", "sigmoid"}, "squares", "momentum", IN_PLACE, THRESHOLD_EQUALS},
+      {"one-layer", {5, 1}, 1, {"identity"}, "user", "plain"},
+      {"classes", {33, 47, 19, 3}, 77, {"tanh", "sigmoid", "identity"}, "softmax", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0.0625, 0, true},
+      {"clipped", {300, 33, 9}, 45, {"relu", "identity"}, "squares", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0.03125, 0.25, true, true},
+      {"within", {19, 24, 5}, 24, {"tanh", "sigmoid"}, "logistic", "nesterov", SENT, THRESHOLD_EQUALS, {}, 0.03125, 1e6, false, true},
+      {"dropping", {21, 40, 17, 6}, 50, {"gelu", "tanh", "identity"}, "softmax", "adam", GATHERED, ARGMAX_EQUALS, {0.25, 0.5}, 0.03125, 0, true, true},
+      {"deep", {7, 9, 16, 11, 8, 23, 4}, 37, {"user", "silu", "leaky", "tanh", "identity", "silu"}, "huber", "user", SENT, THRESHOLD_EQUALS, {0, 0.25, 0, 0.125, 0.5}, 0.03125, 0, true, true, NOTHING, 0.5},
+      {"nan", {11, 18, 10}, 29, {"relu", "identity"}, "softmax", "adam", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, NANS},
+      {"nan-score", {11, 18, 5}, 29, {"tanh", "identity"}, "squares", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, NAN_BIAS},
+      {"infinite", {11, 18, 10}, 29, {"tanh", "user"}, "squares", "momentum", GATHERED, THRESHOLD_EQUALS, {}, 0, 1, false, true, INFINITIES},
+      {"denormal", {9, 13, 5}, 22, {"sigmoid", "identity"}, "softmax", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, DENORMALS},
+  };
+  if (!all) return made;
+  // Shapes drawn, and everything else with them.
+  Numbers numbers(18);
+  const char* const kinds[] = {"sigmoid", "tanh", "relu", "leaky", "gelu", "silu", "user", "identity"};
+  const char* const losses[] = {"softmax", "squares", "logistic", "huber", "user"};
+  const char* const updates[] = {"momentum", "nesterov", "adam", "plain", "user"};
+  for (int i = 0; i < 40; i++) {
+    Network one;
+    one.name = "drawn-" + std::to_string(i);
+    const long layers = 1 + long(numbers.whole(6)), most = layers > 3 ? 60 : 200;
+    for (long j = 0; j <= layers; j++) one.sizes.push_back(1 + long(numbers.whole(uint64_t(j == layers ? 40 : most))));
+    one.rows = 1 + long(numbers.whole(uint64_t(most)));
+    one.loss = losses[numbers.whole(5)];
+    for (long j = 0; j < layers; j++) one.activations.push_back(kinds[numbers.whole(8)]);
+    if (one.loss == "softmax" || one.loss == "logistic") one.activations.back() = "identity";
+    one.update = updates[numbers.whole(5)];
+    one.from = Rows(numbers.whole(3));
+    one.hits = one.loss == "softmax" ? ARGMAX_EQUALS : fuseprop::HitKind(numbers.whole(3));
+    for (long j = 0; j + 1 < layers; j++) one.drops.push_back(numbers.whole(3) ? 0 : numbers.between(0, 0.75));
+    one.decay = numbers.whole(2) ? 0.03125 : 0;
+    one.limit = numbers.whole(2) ? numbers.between(0.01, 1) : 0;
+    one.weighted = numbers.whole(2), one.watched = numbers.whole(2);
+    one.loss_factor = one.loss == "softmax" ? 1 : 1 / double(one.sizes.back());
+    one.steps = 3;
+    made.push_back(one);
+  }
+  return made;
+}
+
+// Whether the weights of that layer decay.
+inline bool decays(long layer) { return layer % 3 != 1; }
+inline uint32_t dropout_seed(long layer) { return 0x9e3779b9u * uint32_t(layer + 1); }
+constexpr long FIRST_DROPOUT_STEP = 5;
+constexpr double SCORE_THRESHOLD = 0.375, TARGET_THRESHOLD = 0.5;
+
+} // namespace driver
