@@ -11,6 +11,7 @@ import numpy as np
 from fuseprop.backend import BackendUnavailable, Finding, how_to_install
 
 from .compiled.library import REBUILD, VARIABLE, NotCompiled, library
+from .compiled.threads import VARIABLE as NUMBER_VARIABLE
 
 PACKAGES = {
     "apt-get": "apt-get install g++",
@@ -57,7 +58,8 @@ def _compiled() -> Finding:
         found = f"none: {why}; equal bits on one machine, with one number of threads"
         return Finding(what, found, ok=not why.can_be_helped, fix=_how_to_compile())
     except BackendUnavailable as error:
-        return Finding(what, str(error).rstrip("."), ok=False, fix=f"unset {VARIABLE}")
+        wrong = VARIABLE if VARIABLE in str(error) else NUMBER_VARIABLE
+        return Finding(what, str(error).rstrip("."), ok=False, fix=f"unset {wrong}")
     threads = loaded.functions.fuseprop_get_num_threads()
     found = f"{loaded.build}, {threads} threads; equal bits with any number of threads, on any processor"
     if loaded.is_stale:

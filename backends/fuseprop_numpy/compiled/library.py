@@ -18,6 +18,7 @@ from typing import Any
 from fuseprop.backend import BackendUnavailable
 
 from .hashes import interface_hash, source_hash
+from .threads import begin
 
 FOLDER = Path(__file__).resolve().parents[1] / "native"
 """Where the libraries lie; in a clone, beside their sources."""
@@ -37,6 +38,7 @@ P = ctypes.c_void_p
 FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "fuseprop_source_hash": (ctypes.c_char_p, []),
     "fuseprop_interface_hash": (ctypes.c_char_p, []),
+    "fuseprop_kernels": (ctypes.c_char_p, []),
     "fuseprop_new_float": (P, [P]),
     "fuseprop_new_double": (P, [P]),
     "fuseprop_run": (ctypes.c_int64, [P, ctypes.c_int64, ctypes.c_int64]),
@@ -90,7 +92,8 @@ class Library:
 def library() -> Library:
     """Return the library that this process runs; raise NotCompiled where there is none.
 
-    A build that FUSEPROP_ISA names and that cannot be had is refused by BackendUnavailable.
+    A build that FUSEPROP_ISA names and that cannot be had is refused by BackendUnavailable, and so is a
+    FUSEPROP_NUM_THREADS that is no number of threads.
     """
     found = _chosen()
     if isinstance(found, NotCompiled):
@@ -132,14 +135,16 @@ def runnable() -> list[str]:
 def _chosen() -> Library | NotCompiled:
     asked = os.environ.get(VARIABLE, "")
     try:
-        if asked:
-            return _named(asked)
         builds = runnable()
-        if not builds:
+        if not asked and not builds:
             return _why_none()
-        found = load(builds[0])
+        found = _named(asked) if asked else load(builds[0])
     except NotCompiled as why:
         return why
+    try:
+        begin(found.functions)
+    except ValueError as error:
+        raise BackendUnavailable(str(error)) from None
     if found.is_stale:
         warnings.warn(
             f"The sources of compiled steps have changed since these were built. Type: {REBUILD}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from ctypes import byref, c_char_p
+from ctypes import byref
 from functools import cache
 from typing import Any
 
@@ -69,5 +69,4 @@ class CompiledStep:
 @cache
 def kernels_of(library: Any) -> Kernels:
     """Return what a library computes."""
-    library.fuseprop_kernels.restype = c_char_p
     return Kernels.of(library.fuseprop_kernels().decode())

@@ -30,13 +30,17 @@ public:
   void run(long times, long part) {
     if (times <= 0) return;
     this->times = times, first = part & FIRST, last = part & LAST;
+    open = !last;
     members = int(least(thread_limit(), step.members));
     chores(step.spec.before, step.spec.before_count);
     begin_step(0);
     schedule.run(*this, first + times * phases, members);
   }
 
-  void store() { unpack(step); }
+  void store() {
+    if (open) unpack(step);
+    open = false;
+  }
 
   // Phases: the parameters are packed, in the first part of a run; then those of each step.
   long units(long phase) const {
@@ -87,6 +91,7 @@ private:
   int members;
   long first;
   bool last;
+  bool open = false; // values and moments are ours, the caller's are old
 
   // Whether the caller's arrays are written to: nobody sees the gradients of a step that another one follows.
   void begin_step(long number) {

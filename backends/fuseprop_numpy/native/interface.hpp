@@ -64,7 +64,7 @@ struct StepSpec {
   void* moments;
   int64_t parameter_count, moment_count;
   // rows
-  Gather x, target, labels, row_weights; // target: (n, k) numbers, or (n,) int64 for exclusive classes
+  Gather x, target, labels, row_weights; // target: (n, k) numbers, or null for exclusive classes; labels: (n,) int64
   const int64_t* dropout_step;           // (1,), or null
   // loss and hits
   int64_t loss_kind;
@@ -100,7 +100,7 @@ FUSEPROP_API void* fuseprop_new_float(const fuseprop::StepSpec* spec);
 FUSEPROP_API void* fuseprop_new_double(const fuseprop::StepSpec* spec);
 // Takes that many steps. The first part of a run reads values and moments, the last one writes them back. Returns 0.
 FUSEPROP_API int64_t fuseprop_run(void* step, int64_t times, int64_t part);
-// Writes values and moments back, after a run whose last part did not come.
+// Writes values and moments back, after a run whose last part did not come; else does nothing.
 FUSEPROP_API void fuseprop_store(void* step);
 FUSEPROP_API void fuseprop_free(void* step);
 // The multiplications and additions of a step.
