@@ -137,7 +137,7 @@ REPLAYS = {"replay", "not_captured", "not_compiled", "why_not_compiled"}
 
 
 def test_signatures_of_all_backends_are_the_protocols(backend):
-    """The contract checks each method; here: nothing is public beyond the protocol, `OPTIONAL` and `REPLAYS`."""
+    """The contract checks each method; here: public are the protocol, `OPTIONAL` and `REPLAYS`."""
     protocol = {name for name, _ in inspect.getmembers(Backend) if not name.startswith("_")}
     public = {name for name in dir(backend) if not name.startswith("_")}
     assert public - set(OPTIONAL) - REPLAYS == protocol
