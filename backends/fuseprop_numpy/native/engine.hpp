@@ -14,6 +14,10 @@ constexpr long PANELS_OF_A_RUN = 4;
 constexpr double OPERATIONS_OF_A_TILE = 1e6;
 constexpr int TILES_A_THREAD = 16;
 
+// Arrays of so many bytes together are near without being asked for: asking is an eighth of the instructions of a step
+// of 64-32-10.
+constexpr size_t FETCHED = 256 << 10;
+
 inline void copy_formula(Memory& memory, Formula& formula, size_t number) {
   formula.constants = memory.copy(static_cast<const char*>(formula.constants), formula.constant_count * number);
   formula.code = memory.copy(formula.code, formula.code_length);
@@ -122,6 +126,9 @@ private:
       layer.K = layer.spec.inputs, layer.N = layer.spec.outputs;
       layer.lanes = lanes_for<T>(layer.N), layer.blocks = pieces(layer.N, layer.lanes);
       layer.size = layer.blocks * layer.lanes * (layer.K + 1);
+      layer.forward_chunk = chunk_of((layer.K + 1) * step.lanes);
+      layer.back_chunk = chunk_of(layer.N * step.lanes);
+      layer.gradient_chunk = chunk_of(all * layer.lanes);
       copy_formula(memory, layer.spec.value, sizeof(T));
       copy_formula(memory, layer.spec.slope, sizeof(T));
       layer.own_values = static_cast<T*>(spec.values) + layer.spec.offset;
@@ -139,6 +146,7 @@ private:
       ones(layer.dropped, layer.N);
       step.operations += 2.0 * step.M * layer.K * layer.N * (i ? 3 : 2);
     }
+    step.fetches = memory.bytes() > FETCHED;
     step.inputs = memory.take<T>(room(step.layers[0].K) * all);
     if (spec.target.source) step.targets = memory.take<T>(step.top().N * all);
     if (spec.labels.source) step.labels = memory.take<T>(all);
@@ -147,6 +155,9 @@ private:
     ones(step.inputs, step.layers[0].K);
     return true;
   }
+
+  // How many pieces of so many numbers are a chunk.
+  static long chunk_of(long numbers) { return greatest(1, CHUNK / (numbers * long(sizeof(T)))); }
 
   // The feature that is always 1.
   void ones(T* panels, long features) {
@@ -183,8 +194,7 @@ private:
     const Layer<T>& layer = step.layers[number];
     long parts = 0;
     with_lanes<T>(layer.lanes, [&](auto lanes) { parts = pieces(layer.K + 1, TILE_ROWS<T, decltype(lanes)::value>); });
-    const long all = step.panels * step.lanes;
-    const long group = step.members == 1 ? layer.blocks : greatest(1, CHUNK / (all * layer.lanes * long(sizeof(T))));
+    const long group = step.members == 1 ? layer.blocks : layer.gradient_chunk;
     const double grain = greatest(long(OPERATIONS_OF_A_TILE), long(step.operations / 3 / (TILES_A_THREAD * step.members)));
     for (long b = 0; b < layer.blocks; b += group) {
       const long end = least(b + group, layer.blocks);

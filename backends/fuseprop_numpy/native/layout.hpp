@@ -22,6 +22,10 @@ template <class T> inline int lanes_for(long count) {
 
 inline long pieces(long whole, long most) { return (whole + most - 1) / most; }
 
+// Where part `part` of `parts` begins, which differ by 1 at most. One part is what small layers have: a division takes as
+// long as their product.
+inline long part_of(long whole, long part, long parts) { return parts == 1 ? whole * part : whole * part / parts; }
+
 inline long least(long a, long b) { return a < b ? a : b; }
 inline long greatest(long a, long b) { return a > b ? a : b; }
 

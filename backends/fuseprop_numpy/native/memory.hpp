@@ -27,6 +27,7 @@ public:
       return nullptr;
     }
     std::memset(static_cast<void*>(block), 0, bytes);
+    given += bytes;
     block->next = blocks;
     blocks = block;
     return reinterpret_cast<T*>(reinterpret_cast<char*>(block) + HEAD);
@@ -36,6 +37,8 @@ public:
     if (to && count) std::memcpy(static_cast<void*>(to), from, count * sizeof(T));
     return to;
   }
+  // Of all blocks.
+  size_t bytes() const { return given; }
   bool failed = false;
 
 private:
@@ -44,6 +47,7 @@ private:
     Block* next;
   };
   Block* blocks = nullptr;
+  size_t given = 0;
 };
 
 } // namespace fuseprop

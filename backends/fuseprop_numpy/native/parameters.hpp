@@ -92,12 +92,12 @@ template <class T, int LANES, int NB> static void take_gradient(Step<T>& step, c
   const Layer<T>& layer = step.layers[tile.layer];
   const T* inputs = step.rows_into(tile.layer);
   const long K1 = layer.K + 1, features = room(layer.K), parts = pieces(K1, TILE_ROWS<T, NB>);
-  const long all = step.panels * LANES, group = greatest(1, CHUNK / (all * NB * long(sizeof(T))));
+  const long all = step.panels * LANES, group = layer.gradient_chunk;
   for (long g = tile.begin; g < tile.end; g += group)
     for (long q = tile.first; q < tile.last; q++) {
-      const long r0 = K1 * q / parts, r1 = K1 * (q + 1) / parts;
+      const long r0 = part_of(K1, q, parts), r1 = part_of(K1, q + 1, parts);
       for (long b = g; b < least(g + group, tile.end); b++) {
-        fetch(layer, r0, r1, b, step.spec);
+        if (step.fetches) fetch(layer, r0, r1, b, step.spec);
         alignas(64) T own[TILE_ROWS<T, NB> * NB];
         T* made = layer.gradients ? layer.gradients + (b * K1 + r0) * NB : own;
         const long columns = least(NB, layer.N - b * NB);
@@ -174,7 +174,7 @@ template <class T> static void take_update(Step<T>& step, const ParameterTile& t
   const long K1 = layer.K + 1;
   long parts = 0;
   with_lanes<T>(NB, [&](auto block) { parts = pieces(K1, TILE_ROWS<T, decltype(block)::value>); });
-  const long r0 = K1 * tile.first / parts, r1 = K1 * tile.last / parts;
+  const long r0 = part_of(K1, tile.first, parts), r1 = part_of(K1, tile.last, parts);
   for (long b = tile.begin; b < tile.end; b++) {
     T* gradients = layer.gradients + (b * K1 + r0) * NB;
     if (step.clip_scale != T(1))

@@ -9,7 +9,12 @@
 
 namespace fuseprop {
 
-inline long row_at(const Gather& gather, long i) { return gather.order ? gather.order[*gather.cursor + i] : i; }
+// Which row of the source comes i-th.
+struct RowNumbers {
+  const int64_t* at;
+  explicit RowNumbers(const Gather& gather) : at(gather.order ? gather.order + *gather.cursor : nullptr) {}
+  long operator[](long i) const { return at ? at[i] : i; }
+};
 
 // Panels [begin, end) of M rows, one row's `width` numbers along the features.
 template <class T, int LANES>
@@ -18,13 +23,14 @@ static void gather_rows(const Gather& gather, long M, long begin, long end, long
   constexpr int N = LENGTH<V>;
   const T* source = static_cast<const T*>(gather.source);
   const long width = gather.width;
+  const RowNumbers numbers(gather);
   for (long p = begin; p < end; p++) {
     T* panel = panels + p * features * LANES;
     const long rows = least(LANES, M - p * LANES);
     for (long first = 0; first < rows; first += N) {
       if (first + N <= rows && width >= N) {
         const T* from[N];
-        for (int i = 0; i < N; i++) from[i] = source + row_at(gather, p * LANES + first + i) * width;
+        for (int i = 0; i < N; i++) from[i] = source + numbers[p * LANES + first + i] * width;
         for (long k = 0; k < width; k += N) {
           if (k + N > width) k = width - N; // the last block reaches back
           V block[N];
@@ -36,7 +42,7 @@ static void gather_rows(const Gather& gather, long M, long begin, long end, long
         }
       } else
         for (long i = first; i < least(first + N, rows); i++) {
-          const T* from = source + row_at(gather, p * LANES + i) * width;
+          const T* from = source + numbers[p * LANES + i] * width;
           for (long k = 0; k < width; k++) panel[k * LANES + i] = from[k];
         }
     }
@@ -46,7 +52,8 @@ static void gather_rows(const Gather& gather, long M, long begin, long end, long
 // One number a row.
 template <class T, class S> static void gather_numbers(const Gather& gather, long M, long begin, long end, T* out) {
   const S* source = static_cast<const S*>(gather.source);
-  for (long i = begin; i < least(end, M); i++) out[i] = static_cast<T>(source[row_at(gather, i)]);
+  const RowNumbers numbers(gather);
+  for (long i = begin; i < least(end, M); i++) out[i] = static_cast<T>(source[numbers[i]]);
 }
 
 template <class T, int LANES> static void gather(Step<T>& step, long begin, long end) {
@@ -62,16 +69,17 @@ template <class T, int LANES, int NB> static void forward(Step<T>& step, int num
   const long K1 = layer.K + 1, in = room(layer.K) * LANES, out = room(layer.N) * LANES;
   const T* inputs = step.rows_into(number);
   T* made = layer.sums ? layer.sums : layer.outputs;
-  const long chunk = greatest(1, CHUNK / (K1 * LANES * long(sizeof(T))));
+  const long chunk = layer.forward_chunk;
   for (long first = begin; first < end; first += chunk)
     for (long n = 0; n < layer.N; n += NB) {
       const long outputs = least(NB, layer.N - n), parts = pieces(outputs, TILE_ROWS<T, LANES>);
       for (long s = 0; s < parts; s++) {
-        const long r0 = outputs * s / parts, r1 = outputs * (s + 1) / parts, count = (r1 - r0) * LANES;
+        const long r0 = part_of(outputs, s, parts), r1 = part_of(outputs, s + 1, parts), count = (r1 - r0) * LANES;
         const T* weights = layer.weights + n * K1 + r0;
         for (long p = first; p < least(first + chunk, end); p++) {
           const long at = p * out + (n + r0) * LANES;
-          for (long i = 0; i < count; i += 64 / sizeof(T)) __builtin_prefetch(made + at + i, 1);
+          if (step.fetches)
+            for (long i = 0; i < count; i += 64 / sizeof(T)) __builtin_prefetch(made + at + i, 1);
           product<T, LANES, 1, NB>(int(r1 - r0), {weights, 0, K1}, K1, inputs + p * in, made + at, least(LANES, step.M - p * LANES));
           if (layer.sums) std::memcpy(layer.outputs + at, layer.sums + at, count * sizeof(T));
           if (!layer.spec.is_identity) activate<T>(layer.spec.value, layer.outputs + at, count);
@@ -87,14 +95,15 @@ template <class T, int LANES, int NB> static void forward(Step<T>& step, int num
 template <class T, int LANES, int NB> static void back(Step<T>& step, int number, long begin, long end) {
   const Layer<T>&layer = step.layers[number], &below = step.layers[number - 1];
   const long K1 = layer.K + 1, in = room(layer.N) * LANES, out = room(layer.K) * LANES;
-  const long chunk = greatest(1, CHUNK / (layer.N * LANES * long(sizeof(T)))), parts = pieces(layer.K, TILE_ROWS<T, LANES>);
+  const long chunk = layer.back_chunk, parts = pieces(layer.K, TILE_ROWS<T, LANES>);
   const T* point = below.spec.slope_of_sum ? below.sums : below.outputs;
   for (long first = begin; first < end; first += chunk)
     for (long s = 0; s < parts; s++) {
-      const long r0 = layer.K * s / parts, r1 = layer.K * (s + 1) / parts, count = (r1 - r0) * LANES;
+      const long r0 = part_of(layer.K, s, parts), r1 = part_of(layer.K, s + 1, parts), count = (r1 - r0) * LANES;
       for (long p = first; p < least(first + chunk, end); p++) {
         const long at = p * out + r0 * LANES;
-        for (long i = 0; i < count; i += 64 / sizeof(T)) __builtin_prefetch(point + at + i), __builtin_prefetch(below.deltas + at + i, 1);
+        if (step.fetches)
+          for (long i = 0; i < count; i += 64 / sizeof(T)) __builtin_prefetch(point + at + i), __builtin_prefetch(below.deltas + at + i, 1);
         product<T, LANES, NB, 1>(int(r1 - r0), {layer.weights + r0 * NB, K1 * NB, NB}, layer.N, layer.deltas + p * in, below.deltas + at, least(LANES, step.M - p * LANES));
         if (!below.spec.is_identity && !below.spec.drops) through<T>(below.spec.slope, below.deltas + at, point + at, count);
       }

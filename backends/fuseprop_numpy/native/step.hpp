@@ -16,6 +16,8 @@ template <class T> struct Layer {
   int lanes;       // of a block of outputs
   long blocks;     // of outputs
   long size;       // of `weights`: blocks (K + 1) lanes
+  // panels whose inputs, or deltas, are a chunk, and blocks whose turned deltas are
+  long forward_chunk, back_chunk, gradient_chunk;
   T* weights;      // [block][K + 1][lanes]
   T* gradients;    // so too; where updates stand apart, else null
   T* last_moments; // [moment][K + 1][lanes]: those of the last block where it is not full, else null
@@ -54,6 +56,7 @@ template <class T> struct Step {
   T* row_weights; // [panel][lanes], 0 beyond the last row
   T* row_losses;  // [panel][lanes]
   double operations;
+  bool fetches; // whether arrays are so large that they are asked for before they are needed
   // units of work, and what they add up to
   int members; // threads that find work
   Run* runs;
