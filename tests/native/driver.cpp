@@ -281,6 +281,30 @@ template <class T> void drive_operations() {
       {Operation::greater, 2, [](double p, double q) { return double(p > q); }},
       {Operation::greater_equal, 2, [](double p, double q) { return double(p >= q); }},
       {Operation::equal, 2, [](double p, double q) { return double(p == q); }},
+      {Operation::add_add, 3, [](double p, double q) { return (p + q) + p; }},
+      {Operation::add_subtract, 3, [](double p, double q) { return (p + q) - p; }},
+      {Operation::add_from, 3, [](double p, double q) { return p - (p + q); }},
+      {Operation::add_multiply, 3, [](double p, double q) { return (p + q) * p; }},
+      {Operation::add_divide, 3, [](double p, double q) { return (p + q) / p; }},
+      {Operation::add_into, 3, [](double p, double q) { return p / (p + q); }},
+      {Operation::subtract_add, 3, [](double p, double q) { return (p - q) + p; }},
+      {Operation::subtract_subtract, 3, [](double p, double q) { return (p - q) - p; }},
+      {Operation::subtract_from, 3, [](double p, double q) { return p - (p - q); }},
+      {Operation::subtract_multiply, 3, [](double p, double q) { return (p - q) * p; }},
+      {Operation::subtract_divide, 3, [](double p, double q) { return (p - q) / p; }},
+      {Operation::subtract_into, 3, [](double p, double q) { return p / (p - q); }},
+      {Operation::multiply_add, 3, [](double p, double q) { return (p * q) + p; }},
+      {Operation::multiply_subtract, 3, [](double p, double q) { return (p * q) - p; }},
+      {Operation::multiply_from, 3, [](double p, double q) { return p - (p * q); }},
+      {Operation::multiply_multiply, 3, [](double p, double q) { return (p * q) * p; }},
+      {Operation::multiply_divide, 3, [](double p, double q) { return (p * q) / p; }},
+      {Operation::multiply_into, 3, [](double p, double q) { return p / (p * q); }},
+      {Operation::divide_add, 3, [](double p, double q) { return (p / q) + p; }},
+      {Operation::divide_subtract, 3, [](double p, double q) { return (p / q) - p; }},
+      {Operation::divide_from, 3, [](double p, double q) { return p - (p / q); }},
+      {Operation::divide_multiply, 3, [](double p, double q) { return (p / q) * p; }},
+      {Operation::divide_divide, 3, [](double p, double q) { return (p / q) / p; }},
+      {Operation::divide_into, 3, [](double p, double q) { return p / (p / q); }},
       {Operation::where_greater, 4, [](double p, double q) { return p > q ? 0.25 : p; }},
       {Operation::where_greater_equal, 4, [](double p, double q) { return p >= q ? 0.25 : p; }},
       {Operation::where_equal, 4, [](double p, double q) { return p == q ? 0.25 : p; }},
@@ -290,9 +314,10 @@ template <class T> void drive_operations() {
   for (const Case& one : ALL)
     for (const long count : {8L, 24L, 264L, 1000L}) {
       // z = operation(z, number): given is z; numbers 1, 2
-      Told told{-1, {0.5, 0.25}, {1, 0, 0, op(one.operation), 0, 0}};
+      Told told{-1, {0.5, 0.25}, {1, 0, 0, 0, 0, op(one.operation), 0, 0}};
       if (one.operands > 1) told.code.push_back(1);
-      if (one.operands > 2) told.code.insert(told.code.end(), {2, 0});
+      if (one.operands > 3) told.code.push_back(2);
+      if (one.operands > 2) told.code.push_back(0);
       std::vector<std::vector<T>> keep;
       keep.reserve(1);
       const Formula f = formula<T>(told, keep);

@@ -392,6 +392,6 @@ def test_a_library_that_was_built_of_other_formulas_interprets():
     kernels = Kernels.of("Value 0123456789ab\nOperation add tanh multiply subtract\n")
     assert kernels.tables == {"Value": {"0123456789ab": 0}, "Slope": {}, "Loss": {}, "Update": {}}
     value, slope = encode_activation(as_activation("tanh").formula, np.dtype("float32"), kernels)
-    assert (value.kernel, value.code.tolist()) == (-1, [1, 0, 0, 1, 0, 0])  # z = tanh(z)
+    assert (value.kernel, value.code.tolist()) == (-1, [1, 0, 0, 0, 0, 1, 0, 0])  # z = tanh(z)
     # two arrays, no settings, a register (3) beside the number 1 (2)
-    assert slope.code.tolist() == [2, 0, 1, 2, 3, 1, 1, 3, 3, 2, 3, 2, 0, 0, 3]
+    assert slope.code.tolist() == [2, 0, 1, 0, 0, 2, 3, 1, 1, 3, 3, 2, 3, 2, 0, 0, 3]

@@ -88,12 +88,12 @@ inline const Activation& activation(const std::string& name) {
        [](double z, double) { return sigmoid(z) + z * sigmoid(z) * (1 - sigmoid(z)); }},
       // 0.75 tanh(z) + (log1p(z) where z > 0, else expm1(z)): given are z; numbers 1, 2; registers 3, 4, 5
       {"user", {-1, {0.75, 0},
-                {1, 0, 3, op(Operation::tanh), 3, 0, op(Operation::multiply), 3, 3, 1, op(Operation::maximum), 4, 0, 2,
+                {1, 0, 3, 0, 0, op(Operation::tanh), 3, 0, op(Operation::multiply), 3, 3, 1, op(Operation::maximum), 4, 0, 2,
                  op(Operation::log1p), 4, 4, op(Operation::minimum), 5, 0, 2, op(Operation::expm1), 5, 5,
                  op(Operation::where_greater), 4, 0, 2, 4, 5, op(Operation::add), 0, 3, 4}},
        // given are the gradient and z; numbers 2, 3, 4; registers 5, 6, 7
        {-1, {0.75, 1, 0},
-        {2, 0, 3, op(Operation::tanh), 5, 1, op(Operation::multiply), 5, 5, 5, op(Operation::subtract), 5, 3, 5,
+        {2, 0, 3, 0, 0, op(Operation::tanh), 5, 1, op(Operation::multiply), 5, 5, 5, op(Operation::subtract), 5, 3, 5,
          op(Operation::multiply), 5, 5, 2, op(Operation::maximum), 6, 1, 4, op(Operation::add), 6, 6, 3,
          op(Operation::divide), 6, 3, 6, op(Operation::minimum), 7, 1, 4, op(Operation::exp), 7, 7,
          op(Operation::where_greater), 6, 1, 4, 6, 7, op(Operation::add), 5, 5, 6, op(Operation::multiply), 0, 0, 5}},
@@ -124,7 +124,7 @@ inline const Loss& loss(const std::string& name) {
        [](double y, double t) { return smaller(larger(y - t, -0.75), 0.75); }},
       // sqrt(1 + (y - t)^2) - 1: given are y, t, the term and its slope; number 4; registers 5, 6
       {"user", {-1, {1},
-                {4, 0, 2, op(Operation::subtract), 5, 0, 1, op(Operation::multiply), 6, 5, 5, op(Operation::add), 6, 6, 4,
+                {4, 0, 2, 0, 0, op(Operation::subtract), 5, 0, 1, op(Operation::multiply), 6, 5, 5, op(Operation::add), 6, 6, 4,
                  op(Operation::sqrt), 6, 6, op(Operation::divide), 3, 5, 6, op(Operation::subtract), 2, 6, 4}},
        [](double y, double t) { return std::sqrt(1 + (y - t) * (y - t)) - 1; },
        [](double y, double t) { return (y - t) / std::sqrt(1 + (y - t) * (y - t)); }},
@@ -151,15 +151,15 @@ inline const Update& update_rule(const std::string& name) {
          w -= s[0] * m[0] / (std::sqrt(m[1]) + s[3]);
        }},
       // without moments: w - s0 g
-      {"plain", {-1, {}, {2, 1, 1, op(Operation::multiply), 3, 2, 1, op(Operation::subtract), 0, 0, 3}}, 0, {0.25}, false,
+      {"plain", {-1, {}, {2, 1, 1, 0, 0, op(Operation::multiply), 3, 2, 1, op(Operation::subtract), 0, 0, 3}}, 0, {0.25}, false,
        [](double& w, double g, double*, const double* s) { w -= s[0] * g; }},
       // m0 = s1 m0 + (1 - s1) g, m1 = max(s1 m1, |g|), w - s0 m0 / (m1 + 1/16): given are w, g, m0, m1; settings 4, 5;
-      // numbers 6, 7; register 8
+      // numbers 6, 7; made is 8, 1 - s1; register 9
       {"user", {-1, {0.0625, 1},
-                {4, 2, 1, op(Operation::multiply), 2, 2, 5, op(Operation::subtract), 8, 7, 5, op(Operation::multiply), 8, 8,
-                 1, op(Operation::add), 2, 2, 8, op(Operation::abs), 8, 1, op(Operation::multiply), 3, 3, 5,
-                 op(Operation::maximum), 3, 3, 8, op(Operation::add), 8, 3, 6, op(Operation::divide), 8, 2, 8,
-                 op(Operation::multiply), 8, 8, 4, op(Operation::subtract), 0, 0, 8}},
+                {4, 2, 1, 1, 4, op(Operation::subtract), 8, 7, 5, op(Operation::multiply), 9, 8, 1,
+                 op(Operation::multiply_add), 2, 2, 5, 9, op(Operation::abs), 9, 1, op(Operation::multiply), 3, 3, 5,
+                 op(Operation::maximum), 3, 3, 9, op(Operation::multiply), 9, 2, 4, op(Operation::add_into), 9, 3, 6, 9,
+                 op(Operation::subtract), 0, 0, 9}},
        2, {0.0625, 0.875}, true,
        [](double& w, double g, double* m, const double* s) {
          m[0] = s[1] * m[0] + (1 - s[1]) * g;

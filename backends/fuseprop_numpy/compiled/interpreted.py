@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -50,19 +51,24 @@ def assembled(
         The names of variables that are one number for all.
     """
     order = _computed(results.values())
-    place = {node: i for i, node in enumerate(order)}
-    last = {operand: i for i, node in enumerate(order) for operand in _operands(node)}
+    numeric = _of_numbers_alone(order, settings)
+    todo = _paired([node for node in order if node not in numeric], results, operations)
+    place = {node: i for i, node in enumerate(todo)}
+    last = {operand: i for i, (_, operands) in enumerate(todo.values()) for operand in operands}
     straight = _written_straight(results, place, last)
     late = {name: node for name, node in results.items() if straight.get(node) != name}
     late = {name: node for name, node in late.items() if node is not variable(name)}
-    last |= dict.fromkeys(late.values(), len(order))
+    last |= dict.fromkeys(late.values(), len(todo))
 
     constants = _Constants(dtype)
     at: dict[Expression, int] = {variable(name): i for i, name in enumerate([*given, *settings])}
-    for leaf in (*(each for node in order for each in _operands(node)), *late.values()):
+    read = (*(each for node in numeric for each in _operands(node)), *last)
+    for leaf in read:
         if leaf.op in ("number", "tiny"):
             at[leaf] = len(given) + len(settings) + constants.place(leaf)
-    registers = _Registers(len(given) + len(settings) + len(constants.values))
+    first_made = len(given) + len(settings) + len(constants.values)
+    at |= {node: first_made + i for i, node in enumerate(numeric)}
+    registers = _Registers(first_made + len(numeric))
     code: list[int] = []
 
     def emit(name: str, to: int, *operands: int) -> None:
@@ -70,13 +76,16 @@ def assembled(
             raise CannotCompute(f"the library has no {name}")
         code.extend((operations[name], to, *operands))
 
-    for i, node in enumerate(order):
-        read = [at[each] for each in _operands(node)]
-        for each in {*_operands(node)}:
+    for node in numeric:
+        emit(_name(node), at[node], *(at[each] for each in _operands(node)))
+    length = len(code)
+    for i, (node, (name, operands)) in enumerate(todo.items()):
+        places = [at[each] for each in operands]
+        for each in {*operands}:
             if last[each] == i:
                 registers.release(at[each])
         at[node] = at[variable(straight[node])] if node in straight else registers.take()
-        emit(_name(node), at[node], *read)
+        emit(name, at[node], *places)
     for name, node in late.items():  # all that is read, before anything is written over it
         if node.op == "variable":
             at[_at_the_end(name)] = registers.take()
@@ -84,14 +93,15 @@ def assembled(
     for name, node in late.items():
         emit("copy", at[variable(name)], at[_at_the_end(name) if node.op == "variable" else node])
 
+    numbers = len(settings) + len(constants.values) + len(numeric)
     for what, needed, most in (
         ("moments", len(given), MOST_GIVEN),
-        ("numbers", len(settings) + len(constants.values), MOST_NUMBERS),
+        ("numbers", numbers, MOST_NUMBERS),
         ("numbers at a time to remember", registers.most, MOST_REGISTERS),
     ):
         if needed > most:
             raise CannotCompute(f"it has {needed} {what}; the library's interpreter has room for {most}")
-    header = len(given), len(settings), registers.most
+    header = len(given), len(settings), registers.most, len(numeric), length
     return Program(np.array(constants.values, dtype), np.array([*header, *code], np.int32))
 
 
@@ -150,6 +160,47 @@ def _computed(results: Iterable[Expression]) -> list[Expression]:
         if node in needed:
             needed.update(_operands(node))
     return [node for node in order if node in needed and node.args]
+
+
+def _of_numbers_alone(order: Sequence[Expression], settings: Sequence[str]) -> dict[Expression, None]:
+    """Return the operations on numbers and settings, such as 1 - b1: they are done once for all elements."""
+    known = {variable(name) for name in settings}
+    found: dict[Expression, None] = {}
+    for node in order:
+        if all(each in known or each in found or each.op in ("number", "tiny") for each in _operands(node)):
+            found[node] = None
+    return found
+
+
+AFTER = {
+    "add": ("add", "add"),
+    "subtract": ("subtract", "from"),
+    "multiply": ("multiply", "multiply"),
+    "divide": ("divide", "into"),
+}
+"""How the interpreter calls the second operation of a pair whose first one is on its left, and on its right."""
+
+
+def _paired(
+    order: Sequence[Expression], results: Mapping[str, Expression], operations: Container[str]
+) -> dict[Expression, tuple[str, tuple[Expression, ...]]]:
+    """Return by operation how the interpreter calls it, and what it reads.
+
+    One whose result is the operand of one other alone is done together with that.
+    """
+    uses = Counter([*results.values(), *(each for node in order for each in _operands(node))])
+    todo = {node: (_name(node), _operands(node)) for node in order}
+    for node in reversed(order):
+        if node not in todo or node.op not in AFTER:
+            continue
+        for side in (0, 1):
+            first, other = node.args[side], node.args[1 - side]
+            name = f"{first.op}_{AFTER[node.op][side]}"
+            if first in todo and uses[first] == 1 and name in operations:
+                todo[node] = name, (*first.args, other)
+                del todo[first]
+                break
+    return todo
 
 
 def _written_straight(

@@ -61,12 +61,12 @@ template <class T> void interpreted_slope(const Formula& formula, T* gradient, c
 
 template <class T, class... Shapes> ValueRun<T> value_of(const Formula& formula, Table<Shapes...>) {
   static constexpr ValueRun<T> TABLE[] = {value<T, Shapes>...};
-  return formula.kernel < 0 ? interpreted_value<T> : TABLE[formula.kernel];
+  return is_interpreted(formula) ? interpreted_value<T> : TABLE[formula.kernel];
 }
 
 template <class T, class... Shapes> SlopeRun<T> slope_of(const Formula& formula, Table<Shapes...>) {
   static constexpr SlopeRun<T> TABLE[] = {slope<T, Shapes>...};
-  return formula.kernel < 0 ? interpreted_slope<T> : TABLE[formula.kernel];
+  return is_interpreted(formula) ? interpreted_slope<T> : TABLE[formula.kernel];
 }
 
 // Losses
@@ -137,7 +137,7 @@ void interpreted_loss(const Formula& formula, T factor, const T* output, const T
 
 template <class T, class... Shapes> LossRun<T> loss_of(const Formula& formula, Table<Shapes...>) {
   static constexpr LossRun<T> TABLE[] = {loss<T, Shapes>...};
-  return formula.kernel < 0 ? interpreted_loss<T> : TABLE[formula.kernel];
+  return is_interpreted(formula) ? interpreted_loss<T> : TABLE[formula.kernel];
 }
 
 // Updates
@@ -173,58 +173,58 @@ void update_by(const Formula& formula, const Tile<T>& tile, const T* settings, b
   update_in<Widest<T>, Shape>(formula, tile, settings, decays);
 }
 
-// Rows are taken together into a tile, in which `given` are w, g and the moments.
+// Copies `count` numbers, a multiple of 8.
+template <class T> FUSEPROP_INLINE void copy_eights(T* to, const T* from, long count) {
+  for (long i = 0; i < count; i += 8) store(to + i, load<Vec<T, 8>>(from + i));
+}
+
+// Given are w, g and the moments. Rows that lie one behind the other are taken where they are, others together in a
+// room of their own.
 template <class T>
 void interpreted_update(const Formula& formula, const Tile<T>& tile, const T* settings, bool decays) {
   using V = Vec<T, 8>;
+  struct Rows {
+    T* first;
+    long stride;
+  } arrays[MOST_GIVEN];
+  arrays[0] = {tile.values, tile.values_stride};
+  arrays[1] = {const_cast<T*>(tile.gradients), tile.gradients_stride}; // only read
   const int given = formula.code[0];
+  for (int j = 2; j < given; j++) arrays[j] = {tile.moments + (j - 2) * tile.moment_distance, tile.moments_stride};
   const V decay = broadcast<V>(settings[formula.code[1]]);
   Interpreter<T> interpreter(formula, settings);
   alignas(64) T room[MOST_GIVEN][TILE<T>];
-  for (int i = 0; i < given; i++) interpreter.give(i, room[i]);
-  long filled = 0, first_row = 0, first_column = 0;
-  const auto each = [&](auto what) { // what(array of the tile, place in the room, how many)
-    long row = first_row, column = first_column;
-    for (long i = 0; i < filled; column = 0, row++) {
-      long count = tile.columns - column;
-      if (count > filled - i) count = filled - i;
-      what(row, column, i, count);
-      i += count;
+  for (long column = 0; column < tile.columns; column += TILE<T>) {
+    const long width = tile.columns - column < TILE<T> ? tile.columns - column : TILE<T>, most = TILE<T> / width;
+    for (long first = 0; first < tile.rows; first += most) {
+      const long rows = tile.rows - first < most ? tile.rows - first : most, count = rows * width;
+      const long whole = fills_vectors<T>(count) ? count : count + 8;
+      T* taken[MOST_GIVEN];
+      for (int j = 0; j < given; j++) {
+        const long stride = arrays[j].stride;
+        T* const from = arrays[j].first + first * stride + column;
+        const bool decays_here = decays && j == 1;
+        taken[j] = stride == width && whole == count && !decays_here ? from : room[j];
+        interpreter.give(j, taken[j]);
+        if (taken[j] == from) continue;
+        for (long i = 0; i < rows; i++) copy_eights(room[j] + i * width, from + i * stride, width);
+        if (decays_here)
+          for (long i = 0; i < count; i += 8)
+            store(room[j] + i, decay * load<V>(taken[0] + i) + load<V>(room[j] + i));
+        if (whole != count) store(room[j] + count, V{});
+      }
+      interpreter.run(whole);
+      for (int j = 0; j < given; j++)
+        if (taken[j] == room[j] && j != 1)
+          for (long i = 0; i < rows; i++)
+            copy_eights(arrays[j].first + (first + i) * arrays[j].stride + column, room[j] + i * width, width);
     }
-  };
-  const long all = tile.rows * tile.columns;
-  for (long done = 0; done < all; done += filled) {
-    filled = all - done < TILE<T> ? all - done : TILE<T>;
-    first_row = done / tile.columns, first_column = done % tile.columns;
-    each([&](long row, long column, long at, long count) {
-      const T* const from = tile.values + row * tile.values_stride + column;
-      std::memcpy(room[0] + at, from, count * sizeof(T));
-      std::memcpy(room[1] + at, tile.gradients + row * tile.gradients_stride + column, count * sizeof(T));
-      for (int j = 2; j < given; j++)
-        std::memcpy(room[j] + at, tile.moments + row * tile.moments_stride + (j - 2) * tile.moment_distance + column,
-                    count * sizeof(T));
-    });
-    if (decays)
-      for (long i = 0; i < filled; i += 8)
-        store(room[1] + i, decay * load<V>(room[0] + i) + load<V>(room[1] + i));
-    long whole = filled;
-    if (!fills_vectors<T>(filled)) {
-      for (int j = 0; j < given; j++) store(room[j] + filled, V{});
-      whole += 8;
-    }
-    interpreter.run(whole);
-    each([&](long row, long column, long at, long count) {
-      std::memcpy(tile.values + row * tile.values_stride + column, room[0] + at, count * sizeof(T));
-      for (int j = 2; j < given; j++)
-        std::memcpy(tile.moments + row * tile.moments_stride + (j - 2) * tile.moment_distance + column, room[j] + at,
-                    count * sizeof(T));
-    });
   }
 }
 
 template <class T, class... Shapes> UpdateRun<T> update_of(const Formula& formula, Table<Shapes...>) {
   static constexpr UpdateRun<T> TABLE[] = {update_by<T, Shapes>...};
-  return formula.kernel < 0 ? interpreted_update<T> : TABLE[formula.kernel];
+  return is_interpreted(formula) ? interpreted_update<T> : TABLE[formula.kernel];
 }
 
 } // namespace

@@ -9,6 +9,10 @@
 
 namespace fuseprop {
 
+// The most numbers that the interpreter takes at a time. A call for fewer costs as much to begin.
+template <class T> constexpr long TILE = 2048 / sizeof(T);
+inline bool is_interpreted(const Formula& formula) { return formula.kernel < 0; }
+
 // z -> f(z), in place.
 template <class T> void activate(const Formula& formula, T* values, long count);
 

@@ -93,15 +93,21 @@ template <class T, int LANES, int NB> static void take_gradient(Step<T>& step, c
   const T* inputs = step.rows_into(tile.layer);
   const long K1 = layer.K + 1, features = room(layer.K), parts = pieces(K1, TILE_ROWS<T, NB>);
   const long all = step.panels * LANES, group = layer.gradient_chunk;
+  // Parts that an interpreted update takes together.
+  constexpr long PART = TILE_ROWS<T, NB> * NB, MOST = TILE<T> < 2 * PART ? 1 : TILE<T> / PART;
+  const long together = is_interpreted(step.spec.update) ? MOST : 1;
   for (long g = tile.begin; g < tile.end; g += group)
-    for (long q = tile.first; q < tile.last; q++) {
-      const long r0 = part_of(K1, q, parts), r1 = part_of(K1, q + 1, parts);
+    for (long q = tile.first; q < tile.last; q += together) {
+      const long last = least(q + together, tile.last), r0 = part_of(K1, q, parts), r1 = part_of(K1, last, parts);
       for (long b = g; b < least(g + group, tile.end); b++) {
         if (step.fetches) fetch(layer, r0, r1, b, step.spec);
-        alignas(64) T own[TILE_ROWS<T, NB> * NB];
+        alignas(64) T own[MOST * PART];
         T* made = layer.gradients ? layer.gradients + (b * K1 + r0) * NB : own;
         const long columns = least(NB, layer.N - b * NB);
-        product<T, NB, LANES, 1>(int(r1 - r0), {inputs + r0 * LANES, features * LANES, LANES}, step.M, layer.turned + b * all * NB, made, columns);
+        for (long part = q; part < last; part++) {
+          const long r = part_of(K1, part, parts), rows = part_of(K1, part + 1, parts) - r;
+          product<T, NB, LANES, 1>(int(rows), {inputs + r * LANES, features * LANES, LANES}, step.M, layer.turned + b * all * NB, made + (r - r0) * NB, columns);
+        }
         if (!layer.gradients) learn(step, layer, r0, r1, b, made);
       }
     }

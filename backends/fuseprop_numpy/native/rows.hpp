@@ -70,7 +70,8 @@ template <class T, int LANES, int NB> static void forward(Step<T>& step, int num
   const T* inputs = step.rows_into(number);
   T* made = layer.sums ? layer.sums : layer.outputs;
   const long chunk = layer.forward_chunk;
-  for (long first = begin; first < end; first += chunk)
+  const bool late = is_interpreted(layer.spec.value); // a tile would be short
+  for (long first = begin; first < end; first += chunk) {
     for (long n = 0; n < layer.N; n += NB) {
       const long outputs = least(NB, layer.N - n), parts = pieces(outputs, TILE_ROWS<T, LANES>);
       for (long s = 0; s < parts; s++) {
@@ -82,10 +83,14 @@ template <class T, int LANES, int NB> static void forward(Step<T>& step, int num
             for (long i = 0; i < count; i += 64 / sizeof(T)) __builtin_prefetch(made + at + i, 1);
           product<T, LANES, 1, NB>(int(r1 - r0), {weights, 0, K1}, K1, inputs + p * in, made + at, least(LANES, step.M - p * LANES));
           if (layer.sums) std::memcpy(layer.outputs + at, layer.sums + at, count * sizeof(T));
-          if (!layer.spec.is_identity) activate<T>(layer.spec.value, layer.outputs + at, count);
+          if (!layer.spec.is_identity && !late) activate<T>(layer.spec.value, layer.outputs + at, count);
         }
       }
     }
+    if (!layer.spec.is_identity && late)
+      for (long p = first; p < least(first + chunk, end); p++)
+        activate<T>(layer.spec.value, layer.outputs + p * out, layer.N * LANES);
+  }
   if (layer.spec.drops)
     for (long p = begin; p < end; p++)
       drop<T, LANES>(Mask(layer.spec, *step.spec.dropout_step), p * LANES, layer.N, layer.outputs + p * out, layer.dropped + p * out);
@@ -97,7 +102,8 @@ template <class T, int LANES, int NB> static void back(Step<T>& step, int number
   const long K1 = layer.K + 1, in = room(layer.N) * LANES, out = room(layer.K) * LANES;
   const long chunk = layer.back_chunk, parts = pieces(layer.K, TILE_ROWS<T, LANES>);
   const T* point = below.spec.slope_of_sum ? below.sums : below.outputs;
-  for (long first = begin; first < end; first += chunk)
+  const bool late = below.spec.drops || is_interpreted(below.spec.slope);
+  for (long first = begin; first < end; first += chunk) {
     for (long s = 0; s < parts; s++) {
       const long r0 = part_of(layer.K, s, parts), r1 = part_of(layer.K, s + 1, parts), count = (r1 - r0) * LANES;
       for (long p = first; p < least(first + chunk, end); p++) {
@@ -105,15 +111,16 @@ template <class T, int LANES, int NB> static void back(Step<T>& step, int number
         if (step.fetches)
           for (long i = 0; i < count; i += 64 / sizeof(T)) __builtin_prefetch(point + at + i), __builtin_prefetch(below.deltas + at + i, 1);
         product<T, LANES, NB, 1>(int(r1 - r0), {layer.weights + r0 * NB, K1 * NB, NB}, layer.N, layer.deltas + p * in, below.deltas + at, least(LANES, step.M - p * LANES));
-        if (!below.spec.is_identity && !below.spec.drops) through<T>(below.spec.slope, below.deltas + at, point + at, count);
+        if (!below.spec.is_identity && !late) through<T>(below.spec.slope, below.deltas + at, point + at, count);
       }
     }
-  if (below.spec.drops)
-    for (long p = begin; p < end; p++) {
-      T* deltas = below.deltas + p * out;
-      drop<T, LANES>(Mask(below.spec, *step.spec.dropout_step), p * LANES, layer.K, deltas, deltas);
-      if (!below.spec.is_identity) through<T>(below.spec.slope, deltas, point + p * out, layer.K * LANES);
-    }
+    if (late)
+      for (long p = first; p < least(first + chunk, end); p++) {
+        T* deltas = below.deltas + p * out;
+        if (below.spec.drops) drop<T, LANES>(Mask(below.spec, *step.spec.dropout_step), p * LANES, layer.K, deltas, deltas);
+        if (!below.spec.is_identity) through<T>(below.spec.slope, deltas, point + p * out, layer.K * LANES);
+      }
+  }
 }
 
 template <class T, int LANES, int NB> static void turn(Step<T>& step, int number, long begin, long end) {
