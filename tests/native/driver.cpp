@@ -273,6 +273,8 @@ template <class T> void drive_operations() {
       {Operation::expm1, 1, [](double p, double) { return std::expm1(p); }},
       {Operation::log, 1, [](double p, double) { return std::log(p); }},
       {Operation::log1p, 1, [](double p, double) { return std::log1p(p); }},
+      {Operation::sin, 1, [](double p, double) { return std::sin(p); }},
+      {Operation::cos, 1, [](double p, double) { return std::cos(p); }},
       {Operation::sqrt, 1, [](double p, double) { return std::sqrt(p); }},
       {Operation::tanh, 1, [](double p, double) { return std::tanh(p); }},
       {Operation::sign, 1, [](double p, double) { return signed_one(p); }},

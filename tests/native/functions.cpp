@@ -1,6 +1,6 @@
 // Each function of functions.hpp over arrays, and how far it is from the C library's in a wider type; for
 // native_functions.py. Counts of numbers are multiples of 16.
-#include "functions.hpp"
+#include "trigonometry.hpp"
 
 #include <math.h>
 
@@ -105,9 +105,9 @@ template <class Wide, class T> void compare(T x, T found, Wide right, Errors<T>&
 
 #define IN_BOTH(name) COMPUTED(name, float) COMPUTED(name, double)
 IN_BOTH(exp) IN_BOTH(expm1) IN_BOTH(log) IN_BOTH(log1p) IN_BOTH(tanh) IN_BOTH(sigmoid)
-IN_BOTH(sqrt) IN_BOTH(abs) IN_BOTH(sign)
+IN_BOTH(sqrt) IN_BOTH(abs) IN_BOTH(sign) IN_BOTH(sin) IN_BOTH(cos)
 OF_TWO(maximum, float) OF_TWO(maximum, double) OF_TWO(minimum, float) OF_TWO(minimum, double)
 
 #define WITH_THE_LIBRARY(name) COMPARED(name, float, double, ::name) COMPARED(name, double, long double, ::name##l)
 WITH_THE_LIBRARY(exp) WITH_THE_LIBRARY(expm1) WITH_THE_LIBRARY(log) WITH_THE_LIBRARY(log1p) WITH_THE_LIBRARY(tanh)
-WITH_THE_LIBRARY(sigmoid) WITH_THE_LIBRARY(sqrt)
+WITH_THE_LIBRARY(sigmoid) WITH_THE_LIBRARY(sqrt) WITH_THE_LIBRARY(sin) WITH_THE_LIBRARY(cos)

@@ -20,7 +20,17 @@ WARNINGS = (
     "-Wno-psabi",
 )  # of how vectors that no function passes would be passed
 
-BOUNDS = {"exp": 2, "expm1": 2, "log": 2, "log1p": 2, "tanh": 2, "sigmoid": 4, "sqrt": 0.5}
+BOUNDS = {
+    "exp": 2,
+    "expm1": 2,
+    "log": 2,
+    "log1p": 2,
+    "tanh": 2,
+    "sin": 1,
+    "cos": 1,
+    "sigmoid": 4,
+    "sqrt": 0.5,
+}
 """Units of the last place by which a function may be off where its result is no denormal."""
 
 FUNCTIONS = (*BOUNDS, "abs", "sign")

@@ -35,6 +35,7 @@ def numbers(dtype, count):
         rng.uniform(*largest, count),
         np.exp(rng.uniform(-40, 0, count)) * rng.choice([-1, 1], count),
         1 + rng.normal(0, 1e-3, count),
+        np.pi / 2 * rng.integers(-(2**50), 2**50, count) / 2.0 ** rng.integers(0, 51, count),
     ]
     return np.concatenate([*(each.astype(dtype) for each in drawn), special(dtype)])
 
@@ -51,6 +52,17 @@ def special(dtype):
         0.3,
     ]
     edges += [0.5, 0.55, 0.75, 1, 1.5, 2, 9, 10, 17, 19, 20, 40, 88, 89, 104, 709, 710, 745, 746, kind.max]
+    edges += [
+        np.pi / 4,
+        np.pi / 2,
+        np.pi,
+        11,
+        22,
+        52174,
+        1e22,
+        2.0**40,
+        6381956970095103 * 2.0**797 if dtype == np.float64 else 1e30,
+    ]
     edges += [np.log(2) * each for each in (0.5, 1, 1.5, 127.5, 128, 1023.5, 1024)]
     around = np.array(edges, dtype)
     with np.errstate(all="ignore"):
@@ -76,7 +88,7 @@ def test_exact(native, name, dtype):
     assert errors.denormal <= 1, errors.denormal_at
 
 
-@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh", "sqrt"])
+@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh", "sin", "cos", "sqrt"])
 def test_near_what_numpy_has(native, name):
     x = numbers(np.float32, 1 << 14)
     with np.errstate(all="ignore"):
@@ -108,6 +120,8 @@ EXACT = {
     "log": [(1, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-INF, NAN), (-1, NAN), (-1e-3, NAN)],
     "log1p": [(0.0, 0.0), (-0.0, -0.0), (-1, -INF), (INF, INF), (-INF, NAN), (-1.5, NAN)],
     "tanh": [(0.0, 0.0), (-0.0, -0.0), (INF, 1), (-INF, -1), (1e30, 1), (-50, -1)],
+    "sin": [(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN)],
+    "cos": [(0.0, 1), (-0.0, 1), (INF, NAN), (-INF, NAN)],
     "sigmoid": [(0.0, 0.5), (-0.0, 0.5), (INF, 1), (-INF, 0.0), (1e4, 1), (-1e4, 0.0)],
     "sqrt": [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-1, NAN), (4, 2)],
     "abs": [(-0.0, 0.0), (-INF, INF), (-3, 3)],

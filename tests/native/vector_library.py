@@ -190,7 +190,7 @@ class Library:
 
             return computed
 
-        ours = ("exp", "expm1", "log", "log1p", "tanh")
+        ours = ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos")
         # Of 0 and -0 maximum and minimum take the second one.
         exact = {
             "maximum": lambda a, b: np.where((a > b) | (a != a), a, b),

@@ -178,7 +178,7 @@ AFTER = {
     "multiply": ("multiply", "multiply"),
     "divide": ("divide", "into"),
 }
-"""How the interpreter calls the second operation of a pair whose first one is on its left, and on its right."""
+"""How the interpreter calls the second operation of a pair whose first one is left, and right, of it."""
 
 
 def _paired(

@@ -7,7 +7,6 @@ names what it has.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,7 +46,7 @@ HEADER = """\
 // g and the settings s.
 #pragma once
 
-#include "functions.hpp"
+#include "trigonometry.hpp"
 
 namespace fuseprop {
 
@@ -185,10 +184,6 @@ def _shape(
     return Shape(kind, body, tuple(numbers))
 
 
-LACKING = ("sin", "cos")
-"""The operations that native/functions.hpp does not have: formulas with them have no struct."""
-
-
 def header(formulas: Iterable[tuple[str, ActivationFormula | LossFormula | UpdateFormula]]) -> str:
     """Return the text of native/formulas.hpp for formulas with their names, such as ("leaky_relu", ...).
 
@@ -199,7 +194,7 @@ def header(formulas: Iterable[tuple[str, ActivationFormula | LossFormula | Updat
     for name, formula in formulas:
         for shape in _shapes(formula):
             table = tables[shape.kind]
-            if shape.key not in table and not is_lacking(shape):
+            if shape.key not in table:
                 camel = "".join(part.capitalize() for part in name.split("_")) + shape.kind
                 free = next(each for i in range(1, 100) if (each := camel + str(i)[i < 2 :]) not in structs)
                 table[shape.key] = free
@@ -237,8 +232,3 @@ def _shapes(formula: ActivationFormula | LossFormula | UpdateFormula) -> list[Sh
     if isinstance(formula, ActivationFormula):
         return [value_shape(formula), slope_shape(formula)]
     return [loss_shape(formula) if isinstance(formula, LossFormula) else update_shape(formula)]
-
-
-def is_lacking(shape: Shape) -> bool:
-    """Whether a shape needs what native/functions.hpp does not have."""
-    return any(re.search(rf"\b{name}\(", shape.body) for name in LACKING)

@@ -6,7 +6,7 @@
 // g and the settings s.
 #pragma once
 
-#include "functions.hpp"
+#include "trigonometry.hpp"
 
 namespace fuseprop {
 

@@ -13,7 +13,7 @@
 // Where denormals are flushed, one that goes in counts as 0, and one that would come out is 0.
 //
 // The polynomials are minimax: found by Remez's algorithm in 60 digits, then each coefficient rounded by itself.
-// sin and cos are not here: a correct reduction of large arguments takes a table of 1100 bits of 2 / pi.
+// sin and cos are in trigonometry.hpp.
 #pragma once
 
 #include "vectors.hpp"

@@ -11,7 +11,7 @@
 #pragma once
 
 #include "elementwise.hpp"
-#include "functions.hpp"
+#include "trigonometry.hpp"
 
 namespace fuseprop {
 
@@ -24,8 +24,8 @@ constexpr int MOST_GIVEN = 8, MOST_NUMBERS = 128, MOST_REGISTERS = 32;
 
 // By operation its number of operands. where_greater(a, b, x, y) is x where a > b, else y.
 #define FUSEPROP_OPERATIONS(X) \
-  X(copy) X(add) X(subtract) X(multiply) X(divide) X(negative) X(abs) X(exp) X(expm1) X(log) X(log1p) X(sqrt) \
-  X(tanh) X(sign) X(maximum) X(minimum) X(greater) X(greater_equal) X(equal) X(where_greater) \
+  X(copy) X(add) X(subtract) X(multiply) X(divide) X(negative) X(abs) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) \
+  X(sqrt) X(tanh) X(sign) X(maximum) X(minimum) X(greater) X(greater_equal) X(equal) X(where_greater) \
   X(where_greater_equal) X(where_equal) FUSEPROP_PAIRS(X, add) FUSEPROP_PAIRS(X, subtract) \
   FUSEPROP_PAIRS(X, multiply) FUSEPROP_PAIRS(X, divide)
 
@@ -123,6 +123,8 @@ private:
         FUSEPROP_ONE(expm1, fuseprop::expm1(p))
         FUSEPROP_ONE(log, fuseprop::log(p))
         FUSEPROP_ONE(log1p, fuseprop::log1p(p))
+        FUSEPROP_ONE(sin, fuseprop::sin(p))
+        FUSEPROP_ONE(cos, fuseprop::cos(p))
         FUSEPROP_ONE(sqrt, fuseprop::sqrt(p))
         FUSEPROP_ONE(tanh, fuseprop::tanh(p))
         FUSEPROP_ONE(sign, fuseprop::sign(p))
