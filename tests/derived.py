@@ -3,7 +3,7 @@
     python tests/derived.py            # rewrites what is stale, and says what that was
     python tests/derived.py --check    # only says it, and exits with 1
 
-Derived are the tables of formulas in README.md, the structs in fuseprop_cupy/kernels/formulas.cuh and
+Derived are the tables of formulas in README.md, that of compiled steps in backends/README.md, the structs in fuseprop_cupy/kernels/formulas.cuh and
 fuseprop_numpy/native/formulas.hpp, and tests/core/public_names.txt. `tests/core/test_derived.py` checks that
 nothing is stale.
 """
@@ -24,13 +24,22 @@ SLOPES = {"y": "y", "z": "z, which is kept", None: "constant"}
 
 def readme() -> str:
     """Return README.md with its tables of formulas."""
-    text = (ROOT / "README.md").read_text()
+    return with_tables("README.md", activations(), losses(), updates())
+
+
+def backends() -> str:
+    """Return backends/README.md with its table of what compiled steps are."""
+    return with_tables("backends/README.md", compiled())
+
+
+def with_tables(name: str, *tables: str) -> str:
+    """Return a page with these tables between its marks."""
+    text = (ROOT / name).read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise SystemExit(f"README.md must hold the lines {BEGIN!r} and {END!r}.")
-    tables = "\n\n".join((activations(), losses(), updates()))
-    return f"{before}{begin}\n\n{tables}\n\n{end}{after}"
+        raise SystemExit(f"{name} must hold the lines {BEGIN!r} and {END!r}.")
+    return "\n\n".join((f"{before}{begin}", *tables, f"{end}{after}"))
 
 
 def activations() -> str:
@@ -70,6 +79,34 @@ def updates() -> str:
         parts = [f"{name}' = {moment}" for name, moment in formula.moments]
         rows.append((f"`{name}`", "; ".join([*parts, f"w' = {substitute(formula.parameter, new)}"])))
     return table(("update", "of a weight w with gradient g, at learning rate a"), rows)
+
+
+def compiled() -> str:
+    """Return the table of what runs as a compiled step; tests/native/test_replays.py goes through it."""
+    from fuseprop_numpy.compiled.interpreted import MOST_NUMBERS, MOST_REGISTERS
+
+    from fuseprop.backend.expression import OPERATIONS
+    from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
+
+    sys.path.insert(0, str(ROOT / "tests" / "native"))
+    from steps import KINDS
+
+    def names(all_of) -> str:
+        return ", ".join(f"`{name}`" for name in all_of)
+
+    rows = [
+        ("dtypes", "float32 and float64", ""),
+        ("activations", names(family().name for family in ACTIVATIONS.values()), ""),
+        ("losses", names(family().name for family in LOSSES.values()), ""),
+        ("updates", names(UPDATES), "one that moves a weight whose gradient and moments are 0"),
+        (
+            "operations of a formula of one's own",
+            names(OPERATIONS),
+            f"more than {MOST_NUMBERS} numbers, or {MOST_REGISTERS} to remember at a time",
+        ),
+        ("steps", ", ".join(KINDS), "programs that are no training step, such as layers alone"),
+    ]
+    return table(("", "compiled", "by calls"), rows)
 
 
 def interval(low: float, high: float) -> str:
@@ -138,6 +175,7 @@ def public_names() -> str:
 
 DERIVED: dict[str, Callable[[], str]] = {
     "README.md": readme,
+    "backends/README.md": backends,
     "backends/fuseprop_cupy/kernels/formulas.cuh": kernels,
     "backends/fuseprop_numpy/native/formulas.hpp": native,
     "tests/core/public_names.txt": public_names,

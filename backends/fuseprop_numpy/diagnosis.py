@@ -10,6 +10,7 @@ import numpy as np
 
 from fuseprop.backend import BackendUnavailable, Finding, how_to_install
 
+from .compiled.interpreted import MOST_NUMBERS, MOST_REGISTERS
 from .compiled.library import REBUILD, VARIABLE, NotCompiled, library
 from .compiled.threads import VARIABLE as NUMBER_VARIABLE
 
@@ -61,7 +62,10 @@ def _compiled() -> Finding:
         wrong = VARIABLE if VARIABLE in str(error) else NUMBER_VARIABLE
         return Finding(what, str(error).rstrip("."), ok=False, fix=f"unset {wrong}")
     threads = loaded.functions.fuseprop_get_num_threads()
-    found = f"{loaded.build}, {threads} threads; equal bits with any number of threads, on any processor"
+    found = (
+        f"{loaded.build}, {threads} threads; equal bits with any number of threads, on any processor; "
+        f"by calls: formulas of more than {MOST_NUMBERS} numbers or {MOST_REGISTERS} to remember at a time"
+    )
     if loaded.is_stale:
         return Finding(what, f"{found}; older than the sources beside them", ok=False, fix=REBUILD)
     return Finding(what, found)

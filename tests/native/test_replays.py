@@ -3,16 +3,21 @@
 import signal
 import threading
 import time
+from itertools import product
 
 import numpy as np
 import pytest
 from fuseprop_numpy import NumpyBackend
+from fuseprop_numpy.compiled.formulas import encode_activation
 from fuseprop_numpy.compiled.library import NotCompiled, library
 from fuseprop_numpy.compiled.recognise import recognise
-from fuseprop_numpy.compiled.runner import CompiledStep
-from steps import BATCH, KINDS, kind
+from fuseprop_numpy.compiled.runner import CompiledStep, kernels_of
+from fuseprop_numpy.compiled.specification import Specification
+from steps import BATCH, KINDS, epoch_of, kind
 
-from fuseprop.backend import BackendUnavailable
+from fuseprop.backend import ActivationFormula, BackendUnavailable, variable
+from fuseprop.backend.expression import COMPARISONS, OPERATIONS, apply, where
+from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
 from fuseprop.testing.contract.replay import ReplayContract
 
 WHY = ""
@@ -71,6 +76,36 @@ def test_every_kind_of_step_is_compiled_and_is_the_step(name, dtype):
     for ours, theirs in zip(*left, strict=True):
         bound = 20 * np.finfo(dtype).eps * np.maximum(1, np.abs(theirs).max(initial=0))
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
+
+
+@needs_library
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", [family().name for family in LOSSES.values()])
+def test_no_combination_of_what_is_built_in_runs_by_calls_or_is_interpreted(loss, dtype):
+    kernels = kernels_of(library().functions)
+    for activation, update in product((family().name for family in ACTIVATIONS.values()), UPDATES):
+        training = epoch_of(loss=loss, activation=activation, update=update, dtype=dtype, replay="compiled")
+        for batch in training.batches:
+            program = training.program(batch)
+            assert training.backend.why_not_compiled(program) is None
+            step = recognise(program, training.backend.dtype)
+            told = Specification(step, training.backend.dtype, kernels).struct
+            formulas = [told.update, *([] if step.loss is None else [told.loss])]
+            for layer in told.layers[: told.layer_count]:
+                formulas += [layer.value, layer.slope]
+            assert all(formula.kernel >= 0 for formula in formulas), (activation, update)
+
+
+@needs_library
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_formula_of_any_operation_is_compiled(dtype):
+    """One of one's own has no struct: it is interpreted."""
+    z, kernels = variable("z"), kernels_of(library().functions)
+    formulas = [apply(name, z, *[2] * (of.arity - 1)) for name, of in OPERATIONS.items() if name != "where"]
+    formulas += [where(apply(name, z, 2), z, 1) for name in COMPARISONS]
+    for formula in formulas:
+        value, _ = encode_activation(ActivationFormula(1 + formula, formula), np.dtype(dtype), kernels)
+        assert value.kernel == -1
 
 
 def test_other_names_are_refused():
