@@ -98,7 +98,7 @@ def compiled() -> str:
         ("dtypes", "float32 and float64", ""),
         ("activations", names(family().name for family in ACTIVATIONS.values()), ""),
         ("losses", names(family().name for family in LOSSES.values()), ""),
-        ("updates", names(UPDATES), "one that moves a weight whose gradient and moments are 0"),
+        ("updates", names(UPDATES), "one that moves numbers of 0 whose gradients and moments are 0"),
         (
             "operations of a formula of one's own",
             names(OPERATIONS),

@@ -422,7 +422,8 @@ def test_the_fastest_that_runs_is_loaded(built):
     found = compiled_finding()
     assert found.ok
     assert found.found == (
-        f"{loaded.build}, 2 threads; equal bits with any number of threads, on any processor"
+        f"{loaded.build}, 2 threads; equal bits with any number of threads, on any processor; "
+        "by calls: formulas of more than 128 numbers or 32 to remember at a time"
     )
 
 
