@@ -1,13 +1,14 @@
-// sin and cos of any vector of float or double, computed in doubles. Largest errors found, in units of the last place:
-// see functions.hpp. NaN of infinity and of NaN.
+// sin and cos of any vector of float or double, computed in doubles. NaN of infinity and of NaN. Largest errors found,
+// in units of the last place; float: every eighth of all numbers, double: 10 million that were drawn.
+//
+//             sin   cos
+//     float   0.50  0.50
+//     double  0.82  0.80
 #pragma once
 
 #include "functions.hpp"
 
 namespace fuseprop {
-
-// As many doubles as V has numbers.
-template <class V> using Doubles = Vec<double, LENGTH<V>>;
 
 // x = n pi/2 + rest + little, |rest| <= pi/4 and a little; the last two bits of `whole` are those of n.
 template <class W> struct Turned {
@@ -98,26 +99,35 @@ template <class W> FUSEPROP_INLINE Turned<W> turn(W x) {
 }
 
 // sin x where `more` is 0, and where it is 1, sin(x + pi/2).
-template <class V> FUSEPROP_INLINE V wave(V x, uint64_t more) {
-  using W = Doubles<V>;
+template <class W> FUSEPROP_INLINE W wave_of_doubles(W x, uint64_t more) {
   // (sin(r) / r - 1) / r^2 and (cos(r) - 1 + r^2 / 2) / r^4 of r^2, for |r| <= pi/4: off by less than 3.7e-18 of sin.
-  static constexpr double SIN[] = {-0.1666666666666663,  0.008333333333322005,   -0.00019841269829495652,
+  static constexpr double SIN[] = {-0.1666666666666663,   0.008333333333322005,   -0.00019841269829495652,
                                    2.755731358766045e-06, -2.505074231292331e-08, 1.5895904970586426e-10};
   static constexpr double COS[] = {0.041666666666666595,   -0.0013888888888872895, 2.4801587288748156e-05,
                                    -2.755731414861744e-07, 2.087569657207771e-09,  -1.1358310476311698e-11};
-  W wide;
-  if constexpr (sizeof(Element<V>) == 8) wide = x;
-  else wide = __builtin_convertvector(x, W);
-  const Turned<W> turned = turn<W>(wide);
+  const Turned<W> turned = turn<W>(x);
   const W r = turned.rest, square = r * r, half = square * 0.5, one = 1 - half;
   const W sine = r + fma<W>(r * square, polynomial(SIN, square), turned.little * one);
   const W cosine = one + (((1 - one) - half) + fma<W>(square * square, polynomial(COS, square), -(r * turned.little)));
   const Unsigned<W> n = turned.whole + more;
-  const W made = choose<W>((Integers<W>)((n & 1) != 0), cosine, sine);
+  const W made = choose<W>((Integers<W>)(n << 63) < Integers<W>{}, cosine, sine); // n is odd
   const W signed_one = (W)(unsigned_bits<W>(made) ^ (n >> 1 << 63));
-  const W y = choose<W>(abs<W>(wide) < INFINITY_OF<W>, signed_one, wide - wide);
-  if constexpr (sizeof(Element<V>) == 8) return y;
-  else return __builtin_convertvector(y, V);
+  return choose<W>(abs<W>(x) < INFINITY_OF<W>, signed_one, x - x);
+}
+
+// Floats in doubles, as many at a time as a vector has.
+template <class V> FUSEPROP_INLINE V wave(V x, uint64_t more) {
+  constexpr int COUNT = LENGTH<V>, PART = COUNT < WIDTH<double> ? COUNT : WIDTH<double>;
+  if constexpr (sizeof(Element<V>) == 8) return wave_of_doubles<V>(x, more);
+  else {
+    using Few = Vec<float, PART>;
+    Few parts[COUNT / PART];
+    std::memcpy(parts, &x, sizeof x);
+    for (Few& each : parts)
+      each = __builtin_convertvector(wave_of_doubles(__builtin_convertvector(each, Vec<double, PART>), more), Few);
+    std::memcpy(&x, parts, sizeof x);
+    return x;
+  }
 }
 
 template <class V> FUSEPROP_INLINE V sin(V x) { return choose<V>(x == V{}, x, wave<V>(x, 0)); }
