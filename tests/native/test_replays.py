@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 from fuseprop_numpy import NumpyBackend
-from fuseprop_numpy.compiled.formulas import encode_activation
+from fuseprop_numpy.compiled.formulas import Kernels, encode_activation
 from fuseprop_numpy.compiled.library import NotCompiled, library
 from fuseprop_numpy.compiled.recognise import recognise
 from fuseprop_numpy.compiled.runner import CompiledStep, kernels_of
@@ -94,6 +94,29 @@ def test_no_combination_of_what_is_built_in_runs_by_calls_or_is_interpreted(loss
             for layer in told.layers[: told.layer_count]:
                 formulas += [layer.value, layer.slope]
             assert all(formula.kernel >= 0 for formula in formulas), (activation, update)
+
+
+@needs_library
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [[3, 40, 17, 3], [70, 9, 8, 2]], ids=str)
+@pytest.mark.parametrize("update", UPDATES)
+def test_interpreted_steps_have_the_bits_of_the_others(monkeypatch, update, sizes, dtype):
+    left = []
+    for interprets in (False, True):
+        if interprets:
+            known = kernels_of(library().functions).operations
+            monkeypatch.setattr(
+                "fuseprop_numpy.compiled.runner.kernels_of", lambda _, known=known: Kernels(operations=known)
+            )
+        training = epoch_of(
+            loss="log_cosh", activation="gelu", update=update, sizes=sizes, dtype=dtype, replay="compiled",
+            decays=True, dropout=[0.0, 0.3], weighted=True,
+        )  # fmt: skip
+        training.backend.compile(training.program(training.batches[0]))(2)
+        assert training.backend.not_compiled is None
+        left.append((training.stack.parameters.values.copy(), training.state.losses.copy()))
+    for ours, theirs in zip(*left, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @needs_library
