@@ -9,6 +9,7 @@ from click.testing import CliRunner
 import benchmarks.compare
 from benchmarks.compare import compare, main
 from benchmarks.footprint import footprint
+from benchmarks.machine import describe
 from benchmarks.networks import CASES
 from benchmarks.report import BEGIN, END, generate, newest, section
 
@@ -50,7 +51,7 @@ def result():
     ],
 )
 def test_a_trial_replaces_no_result(tmp_path, monkeypatch, arguments, folder):
-    made = {"machine": benchmarks.compare.describe(), "date": "2030-01-01", "minutes": 0.0}
+    made = {"machine": describe(), "date": "2030-01-01", "minutes": 0.0}
     monkeypatch.setattr(benchmarks.compare, "compare", lambda *_, **__: made)
     monkeypatch.setattr(benchmarks.compare, "RESULTS", tmp_path / "results")
     monkeypatch.chdir(tmp_path)
