@@ -8,7 +8,7 @@ the estimators. Today's benchmarks drive both, so that the commit may have other
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,6 +73,7 @@ def compare_checkouts(
     minutes: float,
     pause: float,
     say: Callable[[str], None],
+    machine: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure, and return the raw figures of every row; raises CannotRun."""
     start = time.monotonic()
@@ -109,7 +110,7 @@ def compare_checkouts(
         "format": FORMAT,
         "date": today(),
         "device": device,
-        "machine": describe(),
+        "machine": describe() if machine is None else machine,
         "old": {"commit": old.commit},
         "new": {"commit": new.commit, "changed": list(new.changed)},
         "rounds": rounds,
@@ -169,12 +170,18 @@ def _pairs(title: str, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             "old": old["times"],
             "new": new["times"],
             "failed": [name for name, row in both if {"refused", "error"} & row.keys()],
+            **({"replay": replayed} if (replayed := _replayed(both)) else {}),
             **(
                 {"not_compared": "; ".join(f"{name}: {reason}" for name, reason in why.items())}
                 if why
                 else {}
             ),
         }
+
+
+def _replayed(both: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, str]:
+    """Return how the steps of old and new are replayed, of those that tell."""
+    return {name: row["replay"] for name, row in both if "replay" in row}
 
 
 def change(row: dict[str, Any]) -> Interval | None:
@@ -233,6 +240,9 @@ def told(result: dict[str, Any]) -> Iterator[str]:
             f"{found.low:.3f} to {found.high:.3f} | {rounds}{few} |"
         )
     yield ""
+    replayed = {f"{name}: {how}" for row in result["rows"] for name, how in row.get("replay", {}).items()}
+    if replayed:
+        yield f"Steps are replayed as: {'; '.join(sorted(replayed))}."
     if failing := broken(result):
         yield f"Only the new checkout fails: {'; '.join(failing)}."
     if open_ := undecided(result):

@@ -1,4 +1,4 @@
-"""Where the time of a replayed step goes on NumPy, call by call.
+"""Where the time of a step goes that is replayed as calls of NumPy, call by call.
 
 ``python -m benchmarks.calls 64-32-10-b32`` prints it as JSON. Every call of the step is timed by itself, in
 the order of the step, again and again; what reading the clock costs is taken off. The sum is more than the
@@ -16,9 +16,8 @@ from typing import Any
 
 import click
 import numpy as np
+from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.plans import BoundCall
-
-from fuseprop.backend.registry import load_backend
 
 from .networks import CASES
 from .problem import make_problem
@@ -41,7 +40,7 @@ def main(network: str) -> None:
 
 def calls(network: str, seconds: float = SECONDS) -> dict[str, Any]:
     """Return {"network", "calls": [{"call", "shapes", "seconds"}, ...]} of a step, in its order."""
-    stepper = Stepper(make_problem(CASES[network], "sigmoid"), load_backend("cpu"))
+    stepper = Stepper(make_problem(CASES[network], "sigmoid"), NumpyBackend(replay="calls"))
     steps: list[BoundCall] = stepper.prebound()
     times: list[list[float]] = [[] for _ in steps]
     rounds, end = 0, perf_counter() + seconds

@@ -6,14 +6,18 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .interruptions import held
+
+NATIVE = Path("backends", "fuseprop_numpy", "native")
+"""Where a checkout's compiled steps and their sources are."""
 
 
 class NoSuchCommit(ValueError):
@@ -40,7 +44,8 @@ class Checkout:
 def side_by_side(commit: str, root: Path) -> Iterator[tuple[Checkout, Checkout]]:
     """Yield old and new; the folder goes, however this ends. Raises NoSuchCommit.
 
-    Both are copies: what happens to the working tree meanwhile changes nothing.
+    Both are copies: what happens to the working tree meanwhile changes nothing. Those that have compiled
+    steps get them built: no commit holds them.
     """
     old = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}").strip()
     folder = tempfile.TemporaryDirectory(prefix="fuseprop-against-")
@@ -49,22 +54,41 @@ def side_by_side(commit: str, root: Path) -> Iterator[tuple[Checkout, Checkout]]
         archive = subprocess.run(["git", "archive", old], cwd=root, capture_output=True, check=True).stdout
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(there / "old", filter="data")
-        yield Checkout(there / "old", old), _copy(root, there / "new")
+        new = _copy(root, there / "new")
+        for folder_of in (there / "old", there / "new"):
+            _build(folder_of)
+        yield Checkout(there / "old", old), new
     finally:
         with held():
             folder.cleanup()
 
 
 def _copy(root: Path, folder: Path) -> Checkout:
-    """Copy every file of a working tree that git does not ignore."""
-    for name in _names(_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")):
+    """Copy every file of a working tree that git does not ignore, and what it has built."""
+    names = _names(_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"))
+    built = [*(root / NATIVE).glob("*.so"), *(root / NATIVE).glob("build.json")]
+    _copy_files(root, folder, [*names, *(str(path.relative_to(root)) for path in built)])
+    changed = _names(_git(root, "diff", "-z", "--name-only", "--no-renames", "HEAD"))
+    changed += _names(_git(root, "ls-files", "-z", "--others", "--exclude-standard"))
+    return Checkout(folder, _git(root, "rev-parse", "HEAD").strip(), tuple(sorted(changed)))
+
+
+def _copy_files(root: Path, folder: Path, names: Iterable[str]) -> None:
+    for name in names:
         source, target = root / name, folder / name
         if source.is_file():  # one that was removed is still listed
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
-    changed = _names(_git(root, "diff", "-z", "--name-only", "--no-renames", "HEAD"))
-    changed += _names(_git(root, "ls-files", "-z", "--others", "--exclude-standard"))
-    return Checkout(folder, _git(root, "rev-parse", "HEAD").strip(), tuple(sorted(changed)))
+
+
+def _build(checkout: Path) -> None:
+    """Build a checkout's compiled steps, where it has any; where that fails it has none that are older."""
+    builder = checkout / NATIVE / "build.py"
+    if not builder.exists():
+        return
+    if subprocess.run([sys.executable, builder], cwd=checkout, capture_output=True, check=False).returncode:
+        for library in builder.parent.glob("*.so"):
+            library.unlink()
 
 
 def _names(listed: str) -> list[str]:

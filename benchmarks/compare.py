@@ -34,11 +34,12 @@ from .calls import EXAMINED, examine
 from .checkouts import NoSuchCommit, side_by_side
 from .footprint import footprint
 from .interruptions import as_interruptions
-from .machine import describe, save, slug, today
-from .networks import ACTIVATIONS, CASES, Case
+from .machine import save, slug, today
+from .networks import ACTIVATIONS, ALL_CASES, CASES, FULL_BATCH, Case
 from .outlets import Positive, ready, say
 from .peers import PEERS
 from .sets import SETS, measure_all
+from .threads import TooMany, limited, machine
 from .turns import ROOT, SETTLE
 
 RESULTS = Path(__file__).parent / "results"
@@ -52,10 +53,10 @@ FORMAT = 2
 QUICK_ROUNDS, QUICK_FLOPS = 3, 1e8
 
 
-LIMITS = {"cpu": {"sets": SETS, "minutes": 20.0}, "cuda": {"sets": 1, "minutes": 7.5}}
+LIMITS = {"cpu": {"sets": SETS, "minutes": 25.0}, "cuda": {"sets": 1, "minutes": 7.5}}
 """By device, where the command line says nothing. A GPU's peers compile for minutes, once for each set."""
 
-AGAINST = {"sets": 2, "minutes": 10.0}
+AGAINST = {"sets": 2, "minutes": 15.0}
 """With --against, on every device."""
 
 
@@ -82,14 +83,19 @@ def _of(limit: str) -> str:
     type=Positive(),
     help=f"Fewer rounds on wide networks, to end then. [default: {_of('minutes')}]",
 )
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Of every library, on as many cores. [default: what each takes by itself]",
+)
 @click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds, small networks: a trial, not a result.")
-@click.option("--network", "networks", multiple=True, type=click.Choice(list(CASES)), help="Only these.")
+@click.option("--network", "networks", multiple=True, type=click.Choice(list(ALL_CASES)), help="Only these.")
 @click.option("--activation", "activations", multiple=True, type=click.Choice(ACTIVATIONS))
 @click.option(
     "--peer", "peers", multiple=True, help="Only these, and fuseprop: " + ", ".join(PEERS[1:]) + "."
 )
 @click.option(
-    "--against", metavar="COMMIT", help="Compare with this commit of ours alone (2 sets, 10 minutes)."
+    "--against", metavar="COMMIT", help="Compare with this commit of ours alone (2 sets, 15 minutes)."
 )
 @click.option("--footprint/--no-footprint", "sizes", default=True, help="Memory and start-up (CPU only).")
 @click.option(
@@ -102,6 +108,7 @@ def main(
     rounds: int,
     sets: int | None,
     minutes: float | None,
+    threads: int | None,
     quick: bool,
     networks: tuple[str, ...],
     activations: tuple[str, ...],
@@ -112,11 +119,13 @@ def main(
 ) -> None:
     """Parse the command line."""
     limits = LIMITS[_kind(device)] | ({} if against is None else AGAINST)
-    cases = [case for case in CASES.values() if not networks or case.id in networks]
+    cases = [ALL_CASES[name] for name in networks]
     if not networks:
+        # Epochs of one step are for what two versions of ours do: a peer's step knows no epochs.
+        cases = list(CASES.values() if against is None else {**FULL_BATCH, **CASES}.values())
         cases = [case for case in cases if not (case.gpu_only and device == "cpu")]
         cases = [case for case in cases if not quick or case.step_flops < QUICK_FLOPS]
-    trial = bool(quick or networks or activations or peers)
+    trial = bool(quick or networks or peers or (activations and set(activations) != set(ACTIVATIONS)))
     if against is not None:
         if peers:
             raise click.UsageError("--against compares two checkouts of fuseprop; it takes no --peer.")
@@ -129,6 +138,7 @@ def main(
             rounds=ROUNDS_OF_AN_INTERVAL if quick else rounds,
             sets=1 if quick else sets or int(limits["sets"]),
             minutes=minutes or limits["minutes"],
+            threads=threads,
             output=output or (RESULTS / TRIALS if trial else RESULTS / "against"),
         )
         return
@@ -145,6 +155,7 @@ def main(
         rounds=QUICK_ROUNDS if quick else rounds,
         sets=1 if quick else sets or int(limits["sets"]),
         minutes=minutes or limits["minutes"],
+        threads=threads,
         sizes=sizes and device == "cpu",
         keep=lambda result: save(result, unfinished),
     )
@@ -164,13 +175,15 @@ def compare_with(
     sets: int,
     minutes: float,
     output: Path,
-    pause: float = SETTLE,
+    threads: int | None = None,
+    pause: float | None = None,
 ) -> None:
     """Compare the working tree with a commit, say what came of it, and exit with what `exit_status` says."""
     ready(output, "--output")
     start = time.monotonic()
     try:
-        with as_interruptions(), side_by_side(commit, ROOT) as (old, new):
+        described = machine(threads)
+        with as_interruptions(), side_by_side(commit, ROOT) as (old, new), limited(threads):
             say(f"old: {old.title}\nnew: {new.title}")
             result = compare_checkouts(
                 old,
@@ -182,9 +195,12 @@ def compare_with(
                 rounds=rounds,
                 sets=sets,
                 minutes=minutes,
-                pause=pause,
+                pause=SETTLE[device.partition(":")[0]] if pause is None else pause,
                 say=partial(_say, start),
+                machine=described,
             )
+    except TooMany as error:
+        raise click.UsageError(f"--threads {threads}: {error}") from error
     except NoSuchCommit as error:
         raise click.UsageError(f"--against {commit}: {error}") from error
     except CannotRun as error:
@@ -205,12 +221,14 @@ def compare(
     rounds: int,
     sets: int = SETS,
     minutes: float = 20.0,
+    threads: int | None = None,
     sizes: bool = True,
-    pause: float = SETTLE,
+    pause: float | None = None,
     keep: Callable[[dict[str, Any]], object] | None = None,
 ) -> dict[str, Any]:
     """Measure, and return everything that the report needs; `keep` is given what there is at each network."""
     start = time.monotonic()
+    pause = SETTLE[device.partition(":")[0]] if pause is None else pause
     result: dict[str, Any] = {
         "format": FORMAT,
         "date": today(),
@@ -218,7 +236,7 @@ def compare(
         "precision": "strict float32",
         "rounds": rounds,
         "sets": sets,
-        "machine": describe(),
+        "machine": _described(threads),
         "peers": [],
         "networks": [
             {"network": case.id, "activation": activation, "rows": []}
@@ -228,9 +246,8 @@ def compare(
         "footprint": [],
         "calls": [],
     }
-    for module in modules if sizes else ():
-        _say(start, f"memory and start-up: {module.rpartition('.')[2]}")
-        result["footprint"].append({"peer": module.rpartition(".")[2], **footprint(module)})
+    if why := result["machine"]["compiled"].get("why"):
+        _say(start, f"our steps are not compiled: {why}")
 
     def begin(network: str) -> None:
         _say(start, network)
@@ -238,21 +255,25 @@ def compare(
             keep(result)
 
     end = start + 60 * minutes
-    for number in range(sets):
-        _say(start, f"processes, set {number + 1} of {sets}")
-        now, left = time.monotonic(), sets - number
-        result["peers"] = measure_all(
-            result["networks"],
-            device,
-            modules,
-            rounds=rounds // sets + (number < rounds % sets),
-            seconds=(end - now) / left,
-            pause=pause,
-            say=begin,
-        )
-    for network in EXAMINED if sizes else ():
-        _say(start, f"{network} call by call")
-        result["calls"].append(examine(network))
+    with limited(threads):
+        for module in modules if sizes else ():
+            _say(start, f"memory and start-up: {module.rpartition('.')[2]}")
+            result["footprint"].append({"peer": module.rpartition(".")[2], **footprint(module)})
+        for number in range(sets):
+            _say(start, f"processes, set {number + 1} of {sets}")
+            now, left = time.monotonic(), sets - number
+            result["peers"] = measure_all(
+                result["networks"],
+                device,
+                modules,
+                rounds=rounds // sets + (number < rounds % sets),
+                seconds=(end - now) / left,
+                pause=pause,
+                say=begin,
+            )
+        for network in EXAMINED if sizes else ():
+            _say(start, f"{network} call by call")
+            result["calls"].append(examine(network))
     result["minutes"] = round((time.monotonic() - start) / 60, 2)
     return result
 
@@ -264,6 +285,14 @@ def _kind(device: str) -> str:
     except (BackendUnavailable, ValueError) as error:
         raise click.UsageError(f"--device {device}: {error}") from error
     return device.partition(":")[0]
+
+
+def _described(threads: int | None) -> dict[str, Any]:
+    """Return the machine; more threads than it has cores end the command."""
+    try:
+        return machine(threads)
+    except TooMany as error:
+        raise click.UsageError(f"--threads {threads}: {error}") from error
 
 
 def _module(name: str) -> str:

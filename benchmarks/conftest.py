@@ -43,7 +43,7 @@ def timed(benchmark: Any, backend: Any) -> Any:
     The call is made once before, so that kernels are compiled and caches full, and the device is waited for
     inside what is timed. `extra_info` receives, of one call: samples, flops and bytes, and each of them a
     second; peak_memory, the bytes of arrays from the test's start to the end of the warm-up; on a GPU
-    device_time, the seconds between two events around the call.
+    device_time, the seconds between two events around the call; of the backend, replay, such as "compiled".
     """
     memory = PeakMemory(backend)
 
@@ -56,6 +56,8 @@ def timed(benchmark: Any, backend: Any) -> Any:
 
         call_and_wait()
         info = {"dtype": str(backend.dtype), "device": backend.device, "peak_memory": memory.stop()}
+        if hasattr(backend, "replay"):
+            info["replay"] = backend.replay
         counts = {name: n for name, n in (("samples", samples), ("flops", flops), ("bytes", moved)) if n}
         benchmark.group = group
         benchmark.extra_info.update(info | counts)

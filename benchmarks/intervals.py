@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
-from statistics import median
+from statistics import median, quantiles
 
 TIE = 0.05
 """Ratios closer to 1 than this say nothing about which one is faster."""
@@ -57,3 +57,11 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interva
 def ratio(others: Sequence[float], ours: Sequence[float]) -> Interval:
     """Return the interval of other / ours, round by round: above 1 where ours is faster."""
     return interval([other / own for other, own in zip(others, ours, strict=True)])
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """Return the first and the third quartile: how far apart single rounds lie."""
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = quantiles(values, n=4, method="inclusive")
+    return low, high

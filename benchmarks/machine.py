@@ -14,6 +14,8 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 THREAD_SETTINGS = (
+    "FUSEPROP_NUM_THREADS",
+    "FUSEPROP_ISA",
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -21,6 +23,9 @@ THREAD_SETTINGS = (
     "OMP_WAIT_POLICY",
     "XLA_FLAGS",
 )
+
+
+CPU_KEYS = ("model name", "cpu family", "model")
 
 
 def describe() -> dict[str, Any]:
@@ -33,15 +38,23 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "blas": _blas(),
+        "compiled": _compiled(),
         "settings": {name: os.environ[name] for name in THREAD_SETTINGS if name in os.environ},
         "gpu": _gpu(),
     }
 
 
 def slug(machine: dict[str, Any]) -> str:
-    """Return the machine's part of a result's file name, such as "amd-epyc-2-cores"."""
+    """Return the machine's part of a result's file name, such as "amd-epyc-2-cores", or "...-1-thread"."""
     name = machine["gpu"].get("name") or f"{machine['cpu']} {machine['cores']} cores"
+    if "threads" in machine:
+        name += f" {said(machine['threads'])}"
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def said(threads: int) -> str:
+    """Return "1 thread", "2 threads"."""
+    return f"{threads} thread{'s' if threads != 1 else ''}"
 
 
 def today() -> str:
@@ -65,11 +78,15 @@ def save(record: dict[str, Any], folder: Path, name: str | None = None) -> Path:
 
 
 def _cpu() -> str:
+    """Return what the processor calls itself; its family and model too where that names no model."""
     info = Path("/proc/cpuinfo")
     if info.exists():
-        found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
-        if found:
-            return found[1].strip()
+        text = info.read_text()
+        lines = (re.search(rf"^{key}\s*:\s*(.+)$", text, re.MULTILINE) for key in CPU_KEYS)
+        name, family, model = (found[1].strip() if found else "" for found in lines)
+        if name:
+            which = f" (family {family}, model {model})" if family and model else ""
+            return name if re.search(r"\d", name) else name + which
     return platform.processor() or platform.machine()
 
 
@@ -83,6 +100,21 @@ def _memory() -> float | None:
 def _blas() -> list[dict[str, Any]]:
     keys = ("internal_api", "version", "architecture", "num_threads")
     return [{key: pool.get(key) for key in keys} for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def _compiled() -> dict[str, Any]:
+    """Return "build" and "threads" of our compiled steps, or "why" there are none."""
+    try:
+        from fuseprop_numpy.compiled.library import NotCompiled, library
+    except ImportError:  # an older fuseprop
+        return {}
+    from fuseprop.backend import BackendUnavailable
+
+    try:
+        loaded = library()
+    except (NotCompiled, BackendUnavailable) as why:
+        return {"why": str(why)}
+    return {"build": loaded.build, "threads": loaded.functions.fuseprop_get_num_threads()}
 
 
 def _gpu() -> dict[str, Any]:
@@ -104,3 +136,7 @@ def _gpu() -> dict[str, Any]:
     except Exception:
         # CuPy reports a missing driver, library or device in its own many types.
         return {}
+
+
+if __name__ == "__main__":
+    print(json.dumps(describe()))  # noqa: T201 (for the process that asks)

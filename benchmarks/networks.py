@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network and its batch: layer sizes from inputs to outputs, and rows a batch."""
+    """A network and its batch: layer sizes from inputs to outputs, and rows a batch.
+
+    batches: in an epoch, where that is not to be as many as one call may hold.
+    """
 
     id: str
     sizes: tuple[int, ...]
     batch: int
     gpu_only: bool = False
+    batches: int | None = None
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
@@ -73,5 +77,13 @@ CASES = {
     )
 }
 """By id: layer sizes, then "b" and the rows of a batch. 1024x4 means four matrices of 1024 x 1024."""
+
+FULL_BATCH = {
+    f"{name}-full": replace(CASES[name], id=f"{name}-full", batches=1)
+    for name in ("2-8-1-b4", "64-32-10-b32", "784-128-10-b128", "784-512-512-10-b128")
+}
+"""Those whose epochs are one step: what comes once an epoch, or once a replay, comes at every step."""
+
+ALL_CASES = CASES | FULL_BATCH
 
 ACTIVATIONS = ("sigmoid", "relu")

@@ -1,4 +1,4 @@
-"""How much a step on NumPy loses as a plain list of calls, against the form that it takes by default.
+"""How much calls of NumPy lose as a plain list, against the form that a step of replay="calls" takes.
 
 ``python -m benchmarks.plain_list`` times both in turns in the same processes: every network, sigmoid and
 ReLU, with one BLAS thread and with two. It writes results/plain_list/MACHINE-DATE.json, from which
@@ -36,13 +36,14 @@ THREADS = (1, 2)
 ROUNDS = 20
 """In all sets together."""
 
-TITLE = "### What a step loses as a plain list of calls"
+TITLE = "### What calls of NumPy lose as a plain list"
 
 LEGEND = """\
-The time of a step that is replayed as the plain list of its calls over that of the form which fuseprop takes
-by default, in the same processes and rounds: the median and its 99% interval. Above 1 the default form is
-faster. "Feature-major": examples along columns, bias and weights in one product. "Folded": the learning rate
-in the row weights. "Shared": the batch divided among threads. The plain list has none of that."""
+Where steps are not compiled, or `NumpyBackend(replay="calls")` is asked for: the time of a step that is
+replayed as the plain list of its calls over that of the form which it takes by default, in the same processes
+and rounds: the median and its 99% interval. Above 1 the default form is faster. "Feature-major": examples
+along columns, bias and weights in one product. "Folded": the learning rate in the row weights. "Shared": the
+batch divided among threads. The plain list has none of that."""
 
 
 def row(case: str, activation: str, threads: int) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def compare(
                     rounds=rounds // sets + (turn < rounds % sets),
                     block=BLOCK["cpu"],
                     seconds=(end - time.monotonic()) / left,  # what one leaves, the next ones have
-                    pause=SETTLE,
+                    pause=SETTLE["cpu"],
                     references=references.setdefault((each["network"], each["activation"]), {}),
                 )
                 each["rows"] = joined(each["rows"], found)

@@ -18,7 +18,10 @@ SCAN = 64
 step with 16, 3.9 with 64)."""
 
 FIT_EPOCHS = 10
-"""Epochs in one call of those who are asked to fit."""
+"""Epochs in one call of those who are asked to fit; SCAN times as many where an epoch is one step."""
+
+FIT_ROWS = 4096
+"""Rows of an epoch that is fitted, at least: with 2-8-1 those are 1024 steps. The bare step has no epochs."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ class Problem:
     @property
     def fit_epochs(self) -> int:
         """Epochs that one call of `fit` is timed with."""
-        return max(1, min(FIT_EPOCHS, int(self.scale.fit_flops / (self.batches * self.case.step_flops))))
+        most = int(self.scale.fit_flops / (self.batches * self.case.step_flops))
+        return max(1, min(FIT_EPOCHS if self.batches > 1 else FIT_EPOCHS * SCAN, most))
 
     @property
     def binary(self) -> bool:
@@ -90,21 +94,32 @@ def scans(problem: Problem) -> bool:
     return SCAN * problem.case.step_flops <= problem.scale.scan_flops
 
 
-def batches_of(case: Case, scale: Scale) -> int:
-    """Batches in an epoch: a power of two up to SCAN, as many as the scale allows; at least 2."""
+def batches_of(case: Case, scale: Scale, *, fitted: bool = False) -> int:
+    """Batches in an epoch: a power of two up to SCAN, as many as the scale allows; at least 2.
+
+    An epoch that is `fitted` has FIT_ROWS at least. What the case itself says goes before.
+    """
+    if case.batches is not None:
+        return case.batches
     batch_bytes = 4 * case.sizes[0] * case.batch
     batches = SCAN
     while batches > 2 and (
         batches * batch_bytes > scale.data_bytes or batches * case.step_flops > scale.scan_flops
     ):
         batches //= 2
-    return batches
+    return max(batches, -(-FIT_ROWS // case.batch)) if fitted else batches
 
 
-def make_problem(case: Case, activation: str, *, in_order: bool = False, device: str = "cpu") -> Problem:
-    """Draw a problem for a device; `in_order` takes the rows as they stand, and never shuffles them."""
+def make_problem(
+    case: Case, activation: str, *, in_order: bool = False, fitted: bool = False, device: str = "cpu"
+) -> Problem:
+    """Draw a problem for a device; `in_order` takes the rows as they stand, and never shuffles them.
+
+    `fitted` is for loops over whole epochs that are timed: see `batches_of`.
+    """
     rng, scale = np.random.default_rng(0), SCALES[device.partition(":")[0]]
-    rows, (inputs, outputs) = batches_of(case, scale) * case.batch, (case.sizes[0], case.sizes[-1])
+    batches = batches_of(case, scale, fitted=fitted)
+    rows, (inputs, outputs) = batches * case.batch, (case.sizes[0], case.sizes[-1])
     X = rng.standard_normal((rows, inputs), dtype=np.float32)
     labels = rng.integers(0, max(2, outputs), rows)
     order = rng.permutation(rows)

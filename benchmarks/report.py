@@ -17,9 +17,10 @@ import click
 
 from . import plain_list
 from .compare import FORMAT
+from .machine import said
 from .plots import plots
 from .rows import Network
-from .tables import about, apart, calls, comparison, floors, footprints
+from .tables import about, apart, best_peers, calls, comparison, fits_over_steps, floors, footprints
 from .without_a_gpu import without_a_gpu
 
 HERE = Path(__file__).parent
@@ -86,6 +87,8 @@ def newest(results: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def section(name: str, result: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Return one machine's Markdown, and its plots by file name."""
     where = f"{result['machine']['gpu'].get('name') or result['machine']['cpu']}, {result['date']}"
+    if "threads" in result["machine"]:
+        where += f", {said(result['machine']['threads'])}"
     parts, drawings = [f"## {where}", about(result)], {}
     for activation in dict.fromkeys(network["activation"] for network in result["networks"]):
         networks = [Network(raw) for raw in result["networks"] if raw["activation"] == activation]
@@ -93,8 +96,10 @@ def section(name: str, result: dict[str, Any]) -> tuple[str, dict[str, str]]:
         drawings |= {f"{name}-{activation}-{plot}.svg": svg for plot, svg in drawn.items()}
         parts += [
             f"Hidden units: {activation}.",
+            best_peers(networks),
             comparison(networks, "step"),
             comparison(networks, "fit"),
+            fits_over_steps(networks),
             floors(networks),
             apart(networks),
             "\n".join(f"![{plot}](plots/{name}-{activation}-{plot}.svg)" for plot in drawn),

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from .intervals import Interval, interval, ratio
-from .networks import CASES, Case
+from .networks import ALL_CASES, Case
 
 OURS = "fuseprop"
 
@@ -22,7 +22,7 @@ class Network:
     @property
     def case(self) -> Case:
         """Sizes and batch."""
-        return CASES[self.raw["network"]]
+        return ALL_CASES[self.raw["network"]]
 
     @property
     def label(self) -> str:
@@ -33,6 +33,16 @@ class Network:
     def row(self, name: str, table: str) -> dict[str, Any] | None:
         """Return one form's row, measured or not."""
         return next((r for r in self.raw["rows"] if r["name"] == name and r["table"] == table), None)
+
+    def peers(self, table: str) -> list[str]:
+        """Return the forms of a table that are not ours in any way."""
+        return [r["name"] for r in self.raw["rows"] if r["table"] == table and r.get("peer") != OURS]
+
+    def best_peer(self, table: str) -> str | None:
+        """Return the peer's form that is the fastest beside ours; None where nobody's counts, or ours not."""
+        ratios = {name: self.against_ours(name, table) for name in self.peers(table)}
+        found = {name: ratio.middle for name, ratio in ratios.items() if ratio is not None}
+        return min(found, key=lambda name: found[name], default=None)
 
     def names(self, table: str) -> list[str]:
         """Return the forms of a table, ours first."""
@@ -55,6 +65,11 @@ class Network:
         """Return that form's time over ours, round by round."""
         theirs, ours = self.times(name, table), self.times(OURS, table)
         return ratio(theirs, ours) if theirs and ours else None
+
+    def fit_over_step(self, name: str) -> Interval | None:
+        """Return a step's time in a form of `fit`, over that of our bare step, round by round."""
+        fitted, step = self.times(name, "fit"), self.times(OURS, "step")
+        return ratio(fitted, step) if fitted and step else None
 
     @cached_property
     def floor_parts(self) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,8 @@ from math import floor, log10
 from statistics import median
 from typing import Any
 
-from .intervals import Interval
+from .intervals import Interval, quartiles
+from .machine import said
 from .rows import OURS, Network, why_not
 
 TITLES = {
@@ -77,6 +78,49 @@ def comparison(networks: list[Network], kind: str) -> str:
     return "\n\n".join([f"### {TITLES[kind]}", table(header, rows), *filter(lambda r: r != ".", remarks)])
 
 
+def best_peers(networks: list[Network]) -> str:
+    """Return for each network who is the fastest beside ours, in both tables; nothing without peers."""
+    rows = [
+        [network.label, *(cell for kind in TITLES for cell in _best_cells(network, kind))]
+        for network in networks
+    ]
+    if all(row[1:] == [*NOBODY, *NOBODY] for row in rows):
+        return ""
+    header = ["network, batch"]
+    for kind in ("bare step", "as users call it"):
+        header += [f"{kind}: the best peer", f"its time / {OURS}'s", "quartiles"]
+    return f"### The best peer's time over {OURS}'s\n\n{table(header, rows)}"
+
+
+NOBODY = ["-", "-", "-"]
+
+
+def _best_cells(network: Network, kind: str) -> list[str]:
+    name = network.best_peer(kind)
+    if name is None:
+        return NOBODY
+    pairs = zip(network.times(name, kind), network.times(OURS, kind), strict=True)
+    low, high = quartiles([theirs / ours for theirs, ours in pairs])
+    return [name, ratio_cell(network.against_ours(name, kind)), f"{number(low)} to {number(high)}"]
+
+
+def fits_over_steps(networks: list[Network]) -> str:
+    """Return what `fit` takes beside the bare step, for all forms of ours; nothing without both."""
+    names = list(
+        dict.fromkeys(name for n in networks for name in n.names("fit") if name not in n.peers("fit"))
+    )
+    rows = []
+    for network in networks:
+        ratios = [network.fit_over_step(name) for name in names]
+        if any(ratios):
+            row = network.row(OURS, "fit") or {}
+            rows.append([network.label, f"{row.get('epoch', '-')}", *map(ratio_cell, ratios)])
+    if not rows:
+        return ""
+    header = ["network, batch", "steps an epoch", *names]
+    return f"### `fit`: a step's time over that of {OURS}'s bare step\n\n{table(header, rows)}"
+
+
 def floors(networks: list[Network]) -> str:
     """Return the table of floors: what they are made of, and everybody's bare step over them."""
     names = list(dict.fromkeys(name for n in networks for name in n.names("step")))
@@ -126,7 +170,7 @@ def apart(networks: list[Network]) -> str:
 
 def calls(one: dict[str, Any], network: Network | None) -> str:
     """Return where the time of one step goes, call by call, and what of it the floor does not hold."""
-    title = f"### {one['network']}: where our time goes, call by call"
+    title = f"### {one['network']}: where the time of our step as calls goes, call by call"
     if "error" in one:
         return f"{title}\n\nNot measured: {one['error']}."
     total = sum(call["seconds"] for call in one["calls"])
@@ -186,11 +230,30 @@ def about(result: dict[str, Any]) -> str:
     lines = [
         f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}.",
         f"{blas}.",
+        *_compiled(machine.get("compiled", {})),
+        *([f"Everybody has {said(machine['threads'])}."] if "threads" in machine else []),
         *([f"{gpu['name']}, driver {gpu['driver']}, CUDA {gpu['cuda']}, CuPy {gpu['cupy']}."] if gpu else []),
         f"{', '.join(present)}. Settings: {', '.join(settings) or 'those of each library'}.",
         f"{result['precision']}, up to {result['rounds']} rounds in {result['sets']} sets of processes, "
         f"{result['minutes']} minutes.",
         f"Absent: {', '.join(absent) or 'nobody'}.",
-        f"Again: `{COMMANDS[result['device'].partition(':')[0]]}`.",
+        f"Again: `{COMMANDS[result['device'].partition(':')[0]]}{_options(result)}`.",
     ]
     return "  \n".join(lines)
+
+
+def _compiled(compiled: dict[str, Any]) -> list[str]:
+    """Return a line on our compiled steps; none for a record that does not know them."""
+    if "build" in compiled:
+        return [f"{OURS}'s steps are compiled: {compiled['build']}, with up to {said(compiled['threads'])}."]
+    return [f"{OURS}'s steps are not compiled: {compiled['why']}."] if compiled else []
+
+
+def _options(result: dict[str, Any]) -> str:
+    """Return what the command was given."""
+    threads = result["machine"].get("threads")
+    activations = list(dict.fromkeys(network["activation"] for network in result["networks"]))
+    options = [] if threads is None else [f"--threads {threads}"]
+    if len(activations) > 1:
+        options += [f"--activation {activation}" for activation in activations]
+    return "".join(f" {option}" for option in options)

@@ -1,7 +1,7 @@
 """Processes that take turns: each peer in its own, round robin, the order reversed every round.
 
 Idle threads of one library (OpenBLAS, libgomp) go on spinning for up to 26 ms and take a core from the next:
-hence processes of their own, and a pause before each one's turn.
+hence processes of their own, and a pause before each one's turn: see `SETTLE`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from .shortening import shortened
 
 ROOT = Path(__file__).parents[1]
 
-SETTLE = 0.05
-"""Seconds of rest before a turn."""
+SETTLE = {"cpu": 0.25, "cuda": 0.05}
+"""Seconds of rest before a turn. With two threads something of NumPy's process outlasts 50 ms, and whoever
+comes after it is slow every other round. On a GPU hosts have one thread, and the time is short."""
 
 CLOCKS = {"host", "device"}
 """What else is told of a step on a GPU, in seconds: see `Stopwatch`."""
@@ -122,7 +123,7 @@ def measure(
     rounds: int,
     block: float,
     seconds: float,
-    pause: float = SETTLE,
+    pause: float,
     references: dict[str, float] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure every form of every peer on one network.

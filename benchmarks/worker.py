@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from .gate import Gate
-from .networks import CASES
+from .networks import ALL_CASES
 from .peers import Form, Running
 from .problem import Problem, make_problem
 from .shortening import shortened
@@ -45,10 +45,11 @@ class Worker:
         """Set a form up and pass it through the gate: {"skipped": why}, or {"gate": verdict or None}.
 
         `reference` is the gate's, where another verdict has told it already. What the form says about itself
-        stands beside the verdict.
+        stands beside the verdict, and of a loop over epochs, how many steps one has.
         """
         chosen = self.forms[form]
-        problem = _problem(case, activation, self.device, in_order=False)
+        fitted = chosen.table == "fit"
+        problem = _problem(case, activation, self.device, fitted=fitted)
         why_not = chosen.fits(problem)
         if why_not is not None:
             return {"skipped": why_not}
@@ -56,16 +57,16 @@ class Worker:
         verdict = None
         if chosen.table in ("step", "fit"):
             # A loop's own order cannot be foreseen: the gate has it take the rows in order.
-            in_order = chosen.table == "fit"
-            gate = _gate(case, activation, self.device, reference, in_order=in_order)
+            gate = _gate(case, activation, self.device, reference, in_order=fitted)
             examined = running
-            if in_order:
+            if fitted:
                 examined = chosen.build(_problem(case, activation, self.device, in_order=True))
             assert examined.weights is not None
             examined.run(gate.steps)
             verdict = gate.verdict(examined.weights())
         self.running[form] = running
-        return {"gate": verdict, **running.about()}
+        epoch = {"epoch": problem.batches} if fitted else {}
+        return {"gate": verdict, **epoch, **running.about()}
 
     def build_estimator(self, table: str, solver: str, dtype: str) -> dict[str, Any]:
         """Set up a fit of an estimator on a table as the form "estimator": {"epochs": that it takes}."""
@@ -115,8 +116,10 @@ class Worker:
 
 
 @cache
-def _problem(case: str, activation: str, device: str, *, in_order: bool) -> Problem:
-    return make_problem(CASES[case], activation, in_order=in_order, device=device)
+def _problem(
+    case: str, activation: str, device: str, *, in_order: bool = False, fitted: bool = False
+) -> Problem:
+    return make_problem(ALL_CASES[case], activation, in_order=in_order, fitted=fitted, device=device)
 
 
 @cache

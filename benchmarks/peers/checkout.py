@@ -17,6 +17,7 @@ from typing import Any
 
 import fuseprop
 
+from ..machine import said
 from ..problem import LEARNING_RATE, MOMENTUM, Problem
 from . import Form, Running
 
@@ -65,7 +66,21 @@ def _step(device: str, problem: Problem) -> Running:
     package.__path__ = [str(_checkout() / "benchmarks")]
     sys.modules.setdefault(ITS_BENCHMARKS, package)
     stepper = importlib.import_module(f"{ITS_BENCHMARKS}.stepper").Stepper(problem, _open(device))
-    return Running(stepper.run, stepper.network.weights)
+    return Running(stepper.run, stepper.network.weights, about=partial(_replayed, stepper.backend))
+
+
+def _replayed(backend: Any) -> dict[str, Any]:
+    """Return how steps are replayed, where the checkout can tell: "compiled, x86_64_v3, 2 threads"."""
+    replay = getattr(backend, "replay", None)
+    if replay is None:
+        return {}
+    why = getattr(backend, "not_compiled", None)
+    if why is not None:
+        return {"replay": f"calls, not compiled: {why}"}
+    if replay != "compiled":
+        return {"replay": replay}
+    loaded = importlib.import_module("fuseprop_numpy.compiled.library").library()
+    return {"replay": f"compiled, {loaded.build}, {said(loaded.functions.fuseprop_get_num_threads())}"}
 
 
 def _fit(device: str, problem: Problem) -> Running:

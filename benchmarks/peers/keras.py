@@ -15,6 +15,10 @@ from . import Form, Running
 
 NAME, MODULE, DISTRIBUTIONS = "Keras", "keras", ("keras", "jax")
 
+MOST_STEPS = 2048
+"""In one call of `fit`, but for one epoch: what comes before the first no longer shows, and ten epochs of a
+thousand steps would take seconds."""
+
 
 def forms(device: str) -> list[Form]:
     """Return a step and `fit`; only on the CPU."""
@@ -65,6 +69,7 @@ def _step(problem: Problem) -> Running:
 
 def _fit(problem: Problem) -> Running:
     model, targets = _model(problem), problem.targets
+    epochs = min(problem.fit_epochs, max(1, MOST_STEPS // problem.batches))
 
     def run(steps: int) -> None:
         model.fit(
@@ -76,4 +81,4 @@ def _fit(problem: Problem) -> Running:
             verbose=0,
         )
 
-    return Running(run, lambda: _weights(model), problem.fit_epochs * problem.batches)
+    return Running(run, lambda: _weights(model), epochs * problem.batches)

@@ -1,4 +1,4 @@
-"""fuseprop's step on NumPy in the form that it takes by default, and as a plain list of prebound calls.
+"""fuseprop's step as calls of NumPy, in the form that replay="calls" takes by default, and as a plain list.
 
 The plain list has the calls of `CompiledProgram` and nothing of `feature_major`, `layout`, `folding`,
 `shared` and `parts`.
@@ -45,17 +45,17 @@ def forms(device: str) -> list[Form]:
 
 
 def _by_default(problem: Problem) -> Running:
-    stepper = Stepper(problem, NumpyBackend())
+    stepper = Stepper(problem, NumpyBackend(replay="calls"))
     return Running(stepper.run, stepper.network.weights, about=lambda: {"form": form(stepper)})
 
 
 def _plainly(problem: Problem) -> Running:
-    stepper = Stepper(problem, PlainListBackend())
+    stepper = Stepper(problem, PlainListBackend(replay="calls"))
     return Running(stepper.run, stepper.network.weights)
 
 
 def form(stepper: Stepper) -> str:
-    """Return in which form a step is replayed by default: "feature-major, folded", "shared", ..."""
+    """Return in which form a step is replayed as calls: "feature-major, folded", "shared", ..."""
     backend: Any = stepper.backend
     program = stepper.record()
     if shared_parts(program) is not None:

@@ -13,10 +13,11 @@ from click.testing import CliRunner
 
 import benchmarks.compare
 from benchmarks.against import QUICK_FITS, _estimator, _pairs, change, exit_status, slower, told
-from benchmarks.checkouts import NoSuchCommit, side_by_side
+from benchmarks.checkouts import NATIVE, NoSuchCommit, _build, side_by_side
 from benchmarks.compare import main
 from benchmarks.peers.checkout import VARIABLE
 from benchmarks.turns import Peer
+from fuseprop.backend.registry import load_backend
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +83,37 @@ def test_a_planted_slowdown_is_found(repository, tmp_path, monkeypatch):
     assert {"cpu", "cores", "blas"} <= record["machine"].keys()
     step, fit = record["rows"]
     assert step["what"] == "step 2-8-1-b4 sigmoid"
+    if load_backend("cpu").replay == "compiled":
+        assert step["replay"]["new"].startswith("compiled, ")
+        assert f"Steps are replayed as: new: {step['replay']['new']}." in done.stdout
     assert len(fit["old"]) == len(fit["new"]) == 8
+
+
+@pytest.mark.parametrize(("options", "epochs_of_one"), [([], 4), (["--quick"], 3)])
+def test_epochs_of_one_step_are_among_the_networks(monkeypatch, options, epochs_of_one):
+    asked = []
+    monkeypatch.setattr(
+        benchmarks.compare, "compare_with", lambda commit, device, cases, *_, **__: asked.extend(cases)
+    )
+    done = CliRunner().invoke(main, ["--against=HEAD", *options])
+    assert done.exit_code == 0, done.output
+    assert sum(case.batches == 1 for case in asked) == epochs_of_one
+    assert "64-64-10-b128" in [case.id for case in asked]
+
+
+def test_what_a_checkout_compiles_is_built_and_where_that_fails_nothing_older_stays(tmp_path):
+    native = tmp_path / NATIVE
+    native.mkdir(parents=True)
+    library = native / "fuseprop_engine_x.so"
+    _build(tmp_path)  # there is nothing to build
+    (native / "build.py").write_text("from pathlib import Path; Path(__file__).with_name('built').touch()")
+    library.touch()
+    _build(tmp_path)
+    assert (native / "built").exists()
+    assert library.exists()
+    (native / "build.py").write_text("raise SystemExit(1)")
+    _build(tmp_path)
+    assert not library.exists()
 
 
 def test_estimators_of_the_old_package_are_fitted_by_the_new_benchmarks(repository):

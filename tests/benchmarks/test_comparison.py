@@ -3,14 +3,22 @@
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import fuseprop_numpy.backend
 import pytest
 from click.testing import CliRunner
+from fuseprop_numpy.compiled.library import NotCompiled
+from fuseprop_numpy.compiled.step import UnknownStepError
 
 import benchmarks.compare
 from benchmarks.compare import compare, main
 from benchmarks.footprint import footprint
+from benchmarks.machine import describe
 from benchmarks.networks import CASES
+from benchmarks.peers import fuseprop as ours
+from benchmarks.problem import make_problem
 from benchmarks.report import BEGIN, END, generate, newest, section
+from benchmarks.threads import machine
+from fuseprop.backend.registry import load_backend
 
 HERE = Path(__file__).parent
 
@@ -42,6 +50,7 @@ def result():
     ("arguments", "folder"),
     [
         ([], "results"),
+        (["--activation", "sigmoid", "--activation", "relu"], "results"),
         (["--quick"], "results/trials"),
         (["--network", "2-8-1-b4"], "results/trials"),
         (["--peer", "textbook"], "results/trials"),
@@ -50,7 +59,7 @@ def result():
     ],
 )
 def test_a_trial_replaces_no_result(tmp_path, monkeypatch, arguments, folder):
-    made = {"machine": benchmarks.compare.describe(), "date": "2030-01-01", "minutes": 0.0}
+    made = {"machine": describe(), "date": "2030-01-01", "minutes": 0.0}
     monkeypatch.setattr(benchmarks.compare, "compare", lambda *_, **__: made)
     monkeypatch.setattr(benchmarks.compare, "RESULTS", tmp_path / "results")
     monkeypatch.chdir(tmp_path)
@@ -84,6 +93,56 @@ def test_the_others_are_measured_in_every_round(result):
                 assert min(row["times"]) > 0
 
 
+def test_ours_is_compiled_and_says_so_and_calls_stand_beside_it(result):
+    library = pytest.importorskip("fuseprop_numpy.compiled.library")
+    if not library.runnable():
+        pytest.skip("steps are not compiled here")
+    for network, epoch in ((0, 1024), (1, 128)):
+        found = rows(result, network)
+        for table in ("step", "fit"):
+            row = found["fuseprop", table]
+            assert (row["replay"], row["build"]) == ("compiled", library.library().build)
+            assert row["threads"] >= 1
+            assert found["fuseprop calls", table]["replay"] == "calls"
+            assert "build" not in found["fuseprop calls", table]
+        assert {row["epoch"] for (_, table), row in found.items() if table == "fit" and row["times"]} == {
+            epoch
+        }
+        assert found["fuseprop", "step"]["note"].startswith("compiled: ")
+    assert result["machine"]["compiled"]["build"] == library.library().build
+
+
+def test_a_step_that_is_not_compiled_although_others_are_fails(monkeypatch):
+    if load_backend("cpu").replay != "compiled":
+        pytest.skip("steps are not compiled here")
+
+    def recognise(program, dtype):
+        raise UnknownStepError("planted")
+
+    monkeypatch.setattr(fuseprop_numpy.backend, "recognise", recognise)
+    problem = make_problem(CASES["2-8-1-b4"], "sigmoid")
+    for form in ours.forms("cpu"):
+        if form.name == "fuseprop calls":
+            form.build(problem).run(problem.batches)
+            continue
+        with pytest.raises(RuntimeError, match="not compiled: planted"):
+            form.build(problem).run(problem.batches)
+
+
+def test_where_nothing_is_compiled_calls_are_what_there_is(monkeypatch):
+    def library():
+        raise NotCompiled("no compiler")
+
+    monkeypatch.setattr(fuseprop_numpy.backend, "library", library)
+    monkeypatch.setattr(ours, "library", library)
+    monkeypatch.setattr(fuseprop_numpy.compiled.library, "library", library)
+    forms = ours.forms("cpu")
+    assert [form.name for form in forms] == ["fuseprop", "fuseprop", "fuseprop with accuracy"]
+    about = forms[0].build(make_problem(CASES["2-8-1-b4"], "sigmoid")).about()
+    assert about == {"replay": "calls", "note": "calls of NumPy: nothing is compiled here, no compiler"}
+    assert machine(None)["compiled"] == {"why": "no compiler"}
+
+
 def test_who_is_absent_and_who_dies_is_said(result):
     absent = [peer for peer in result["peers"] if peer["absent"]]
     assert [peer["name"] for peer in absent] == ["absent"]
@@ -98,6 +157,8 @@ def test_the_report_says_all_of_it(result):
     assert "absent (No module named 'a_library_that_nobody_has')" in text
     assert "failed: ended with 3" in text
     assert "textbook NumPy" in text
+    assert "its time / fuseprop's" in text
+    assert "| 2-8-1, 4 | 1024 | " in text
     assert set(drawings) == {f"machine-sigmoid-{plot}.svg" for plot in ("time", "ratio", "floor")}
     for svg in drawings.values():
         words = " ".join(ElementTree.fromstring(svg).itertext())
@@ -108,7 +169,7 @@ def test_the_report_says_all_of_it(result):
 def test_footprint_of_ours():
     figures = footprint("benchmarks.peers.fuseprop", repeats=1)
     assert figures["installed"] > 100_000
-    assert figures["installed_with_dependencies"] > 50 * figures["installed"]  # NumPy
+    assert figures["installed_with_dependencies"] > 15 * figures["installed"]  # NumPy
     assert figures["peak_memory"] > 10 << 20
     assert figures["ready"] > figures["import"] > 0
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import textbook
 from benchmarks.gate import Gate, gate_steps
-from benchmarks.networks import CASES, Case
+from benchmarks.networks import CASES, FULL_BATCH, Case
 from benchmarks.problem import (
     LEARNING_RATE,
     MOMENTUM,
@@ -86,6 +86,25 @@ def test_every_network_can_be_scanned_or_has_fewer_gate_steps():
             assert SCAN % batches == 0
             assert gate_steps(problem) in ((SCAN,) if scans(problem) else (2, 8))
             assert gate_steps(problem) % batches == 0, f"{device}: loops take whole epochs"
+
+
+def test_epochs_that_are_fitted_have_rows_enough():
+    rows = {name: len(make_problem(CASES[name], "sigmoid", fitted=True).X) for name in SMALL}
+    assert rows == {"2-8-1-b4": 4096, "64-32-10-b32": 4096, "64-64-10-b128": 8192}
+    assert make_problem(CASES["2-8-1-b4"], "sigmoid").batches == 64
+    assert make_problem(CASES["2-8-1-b4"], "sigmoid", fitted=True).fit_epochs == 10
+
+
+@pytest.mark.parametrize("name", ["2-8-1-b4-full", "64-32-10-b32-full"])
+def test_an_epoch_of_one_step_passes(name):
+    """And many are fitted in one call."""
+    problem = make_problem(FULL_BATCH[name], "sigmoid", fitted=True)
+    assert problem.batches == 1
+    assert problem.fit_epochs == 640
+    stepper, gate = Stepper(problem, load_backend("cpu")), Gate(problem)
+    stepper.run(gate.steps)
+    verdict = gate.verdict(stepper.network.weights())
+    assert verdict["passed"], verdict
 
 
 def test_work_of_a_step_by_hand():

@@ -228,6 +228,7 @@ def test_ours_is_shown_in_every_way_that_a_backend_offers():
     ]
     assert list(ways) == ["fused", "eager"]
     assert slower_ways(One, "cpu") == {}
+    assert list(slower_ways(Three, "cpu")) == ["calls"]
 
 
 class Compiling(Answering):

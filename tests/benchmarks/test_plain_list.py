@@ -26,7 +26,7 @@ def test_both_forms_train_alike(activation):
 
 
 def test_a_plain_list_folds_nothing_and_shares_nothing():
-    stepper = Stepper(make_problem(CASES["2-8-1-b4"], "sigmoid"), PlainListBackend())
+    stepper = Stepper(make_problem(CASES["2-8-1-b4"], "sigmoid"), PlainListBackend(replay="calls"))
     assert type(stepper.backend).compile is PlainListBackend.compile
     before = stepper.network.weights()[0][0].copy()
     stepper.run(3)

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import estimators
+from fuseprop.backend.registry import load_backend
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,6 +57,7 @@ def test_what_the_json_holds(tmp_path):
     assert one["name"] == "test_training_step[numpy-float32-64-32-10-b32-sigmoid]"
     info = one["extra_info"]
     assert info["samples"] == 32
+    assert info["replay"] == load_backend("cpu").replay
     assert info["flops"] == 2 * 32 * (2 * 64 * 32 + 3 * 32 * 10)
     assert info["bytes"] == 4 * (32 * (2 * 64 + 5 * 32 + 2 * 10) + 5 * (65 * 32 + 33 * 10))
     assert info["samples_per_second"] == pytest.approx(32 / one["stats"]["median"], rel=1e-12)
