@@ -108,6 +108,11 @@ inline std::vector<Network> networks(bool all) {
       {"one-layer", {5, 1}, 1, {"identity"}, "user", "plain"},
       {"classes", {33, 47, 19, 3}, 77, {"tanh", "sigmoid", "identity"}, "softmax", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0.0625, 0, true},
       {"clipped", {300, 33, 9}, 45, {"relu", "identity"}, "squares", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0.03125, 0.25, true, true},
+      // Sums of squares whose rounding shows in the norm, though a root halves it: one behind the other, and of many units.
+      // Row 64 of the first and row 128 of the second begin a unit with nothing but the biases.
+      {"clipped-64", {64, 1}, 70, {"identity"}, "squares", "momentum", GATHERED, THRESHOLD_EQUALS, {}, 0, 0.125, true, true, NOTHING, 1, 8},
+      {"clipped-128", {128, 1}, 70, {"tanh"}, "squares", "nesterov", GATHERED, THRESHOLD_EQUALS, {}, 0.03125, 0.125, true, false, NOTHING, 1, 8},
+      {"clipped-2000", {2000, 1}, 35, {"identity"}, "squares", "momentum", SENT, THRESHOLD_EQUALS, {}, 0, 0.5, false, false, NOTHING, 1, 8},
       {"within", {19, 24, 5}, 24, {"tanh", "sigmoid"}, "logistic", "nesterov", SENT, THRESHOLD_EQUALS, {}, 0.03125, 1e6, false, true},
       {"dropping", {21, 40, 17, 6}, 50, {"gelu", "tanh", "identity"}, "softmax", "adam", GATHERED, ARGMAX_EQUALS, {0.25, 0.5}, 0.03125, 0, true, true},
       {"deep", {7, 9, 16, 11, 8, 23, 4}, 37, {"user", "silu", "leaky", "tanh", "identity", "silu"}, "huber", "user", SENT, THRESHOLD_EQUALS, {0, 0.25, 0, 0.125, 0.5}, 0.03125, 0, true, true, NOTHING, 0.5},
