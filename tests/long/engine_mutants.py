@@ -2,8 +2,8 @@
 
     python tests/long/engine_mutants.py --record FILE [--file rows.hpp] [--listed] [--jobs 1] [--seconds 600]
 
-What is changed, and which checks there are, says tests/native/engine_mutants.py. With --seconds as many mutants
-of each file are taken as fit, and the record says how many were not.
+What is changed, and which checks there are, says tests/native/engine_mutants.py. With --seconds as many
+mutants of each file are taken as fit, and the record says how many there are.
 """
 
 import argparse

@@ -4,10 +4,10 @@
 
 A mutant meets the driver: its hashes, which are those of the engine as it is, and its comparison with plain
 doubles. It is built for vectors of 128 bits and floats, which compiles soonest; if it survives that, under
-AddressSanitizer and UBSan, for wider vectors and under ThreadSanitizer. One that survives
-all must stand in equivalent.toml with the reason why it does what the original does. The exit status is 1 if
-one does not, or if an entry there names a mutant that is killed or no longer made. Where time does not suffice
-for all, as many of each file are taken as fit, drawn by their hash.
+AddressSanitizer and UBSan, for wider vectors and under ThreadSanitizer. One that survives all must stand in
+equivalent.toml with the reason why it does what the original does. The exit status is 1 if one does not, or
+if an entry there names a mutant that is killed or no longer made. Where time does not suffice for all, as
+many of each file are taken as fit, drawn by their hash.
 """
 
 import argparse
@@ -127,7 +127,8 @@ class Examiner:
 def examine(files=FILES, *, listed=False, jobs=None, seconds=None):
     """Make the mutants of these files and run all checks of each; return {mutant: outcome} and complaints.
 
-    `listed` takes those alone that equivalent.toml lists. After `seconds` none is begun; an outcome is then None.
+    `listed` takes those alone that equivalent.toml lists. After `seconds` none is begun, and its outcome is
+    None.
     """
     reasons = {
         (file, key): reason
