@@ -10,7 +10,8 @@ namespace driver {
 
 // Where a step's rows come from.
 enum Rows { GATHERED, SENT, IN_PLACE }; // by an order; into a buffer, by a chore; the same ones in every step
-enum Odd { NOTHING, NANS, INFINITIES, DENORMALS, NAN_BIAS }; // NAN_BIAS: one of the last layer's
+// NAN_BIAS: one of the last layer's; INFINITE_WEIGHT: the first, which makes NaN of rows that are not there alone
+enum Odd { NOTHING, NANS, INFINITIES, DENORMALS, NAN_BIAS, INFINITE_WEIGHT };
 
 struct Network {
   std::string name;
@@ -87,6 +88,8 @@ template <class T> struct Start {
     }
     if (network.odd == NAN_BIAS)
       values[values.size() - size_t(k / 2) - 1] = std::numeric_limits<T>::quiet_NaN();
+    else if (network.odd == INFINITE_WEIGHT)
+      values[0] = std::numeric_limits<T>::infinity();
     else if (network.odd != NOTHING) {
       const T odd = network.odd == NANS         ? std::numeric_limits<T>::quiet_NaN()
                     : network.odd == INFINITIES ? std::numeric_limits<T>::infinity()
@@ -119,6 +122,7 @@ inline std::vector<Network> networks(bool all) {
       {"nan", {11, 18, 10}, 29, {"relu", "identity"}, "softmax", "adam", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, NANS},
       {"nan-score", {11, 18, 5}, 29, {"tanh", "identity"}, "squares", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, NAN_BIAS},
       {"infinite", {11, 18, 10}, 29, {"tanh", "user"}, "squares", "momentum", GATHERED, THRESHOLD_EQUALS, {}, 0, 1, false, true, INFINITIES},
+      {"infinite-weight", {6, 10, 3}, 13, {"tanh", "identity"}, "squares", "momentum", GATHERED, fuseprop::NO_HITS, {}, 0, 0, false, true, INFINITE_WEIGHT},
       {"denormal", {9, 13, 5}, 22, {"sigmoid", "identity"}, "softmax", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, DENORMALS},
   };
   if (!all) return made;

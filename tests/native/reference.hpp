@@ -135,7 +135,7 @@ template <class T> std::vector<Result> expected(const Network& network, const St
     for (long layer = 0; layer < layers; layer++)
       for (long j = 0; j < (sizes[layer] + 1) * sizes[layer + 1]; j++) {
         const long at = start.offsets[layer] + j;
-        const bool decaying = decays(layer) && j < sizes[layer] * sizes[layer + 1];
+        const bool decaying = settings.back() != 0 && decays(layer) && j < sizes[layer] * sizes[layer + 1];
         double own[2] = {};
         for (int m = 0; m < rule.moments; m++) own[m] = moments[m * P + at];
         rule.step(w[at], gradient[at] + (decaying ? settings.back() * w[at] : 0), own, settings.data());
