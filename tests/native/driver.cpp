@@ -4,7 +4,8 @@
 //
 // Every network meets every number of threads and every division into runs, and two callers at once; all must leave the
 // same bits, and what plain doubles make of it but for rounding (reference.hpp). What does not is told, and the exit
-// status is 1. `--once` takes the first number of threads and one division alone, for the hashes. `--worst` tells the largest error of each network, in units of the dtype's rounding.
+// status is 1. `--once` takes the first number of threads and one division alone, for the hashes. `--worst` tells the
+// largest error of each network, in units of the dtype's rounding.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
