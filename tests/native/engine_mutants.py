@@ -4,10 +4,10 @@
 
 A mutant meets the driver: its hashes, which are those of the engine as it is, and its comparison with plain
 doubles. It is built for vectors of 128 bits and floats, which compiles soonest; if it survives that, under
-AddressSanitizer and UBSan, for wider vectors and under ThreadSanitizer. One that survives all must stand in
-equivalent.toml with the reason why it does what the original does. The exit status is 1 if one does not, or
-if an entry there names a mutant that is killed or no longer made. Where time does not suffice for all, as
-many of each file are taken as fit, drawn by their hash.
+AddressSanitizer and UBSan, for vectors of 256 and 512 bits, and under ThreadSanitizer. One that survives all
+must stand in equivalent.toml with the reason why it does what the original does. The exit status is 1 if one
+does not, or if an entry there names a mutant that is killed or no longer made. Where time does not suffice for
+all, as many of each file are taken as fit, drawn by their hash.
 """
 
 import argparse
@@ -62,6 +62,7 @@ WAYS = (
     Way("the address sanitizer", (*NARROW, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")),
     Way("the driver with wider vectors", (V3, "-O1")),
     Way("the thread sanitizer", (*NARROW, "-fsanitize=thread")),
+    Way("the driver with vectors in halves", (V3, "-O0", "-DFUSEPROP_BITS=512")),
 )
 SURVIVES, NOT_COMPILED = "survives", "does not compile"
 
@@ -116,7 +117,7 @@ class Examiner:
                 except AssertionError:
                     return NOT_COMPILED
                 try:
-                    done = run(program, *ARGUMENTS, timeout=30)
+                    done = run(program, *ARGUMENTS, timeout=60)
                 except subprocess.TimeoutExpired:
                     return f"never ends in {way.name}"
                 if done.returncode or done.stderr or done.stdout != self.expected[way]:
