@@ -1,10 +1,11 @@
 // Takes steps of many networks with the engine, without Python, and prints one hash of all that comes of each.
 //
-//     driver [--all] [--dtype float|double] [--threads 1,2,3,8] [--only NETWORK] [--worst]
+//     driver [--all] [--dtype float|double] [--threads 1,2,3,8] [--only NETWORK] [--once] [--worst]
 //
 // Every network meets every number of threads and every division into runs, and two callers at once; all must leave the
 // same bits, and what plain doubles make of it but for rounding (reference.hpp). What does not is told, and the exit
-// status is 1. `--worst` tells the largest error of each network, in units of the dtype's rounding.
+// status is 1. `--once` takes the first number of threads and one division alone, for the hashes. `--worst` tells the
+// largest error of each network, in units of the dtype's rounding.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -218,7 +219,7 @@ template <class T> struct Caller {
   }
 };
 
-template <class T> void drive(const Network& network, uint64_t seed, const std::vector<int>& threads, bool tells_worst) {
+template <class T> void drive(const Network& network, uint64_t seed, const std::vector<int>& threads, bool once, bool tells_worst) {
   const std::string dtype = sizeof(T) == 4 ? "float" : "double", name = network.name + " " + dtype;
   uint64_t first = 0;
   const std::vector<Division> all = divisions(network.steps);
@@ -229,7 +230,7 @@ template <class T> void drive(const Network& network, uint64_t seed, const std::
   };
   for (const int count : threads) {
     fuseprop_set_num_threads(count);
-    for (size_t d = 0; d < all.size(); d++) {
+    for (size_t d = 0; d < (once ? 1 : all.size()); d++) {
       Driven<T> driven(network, seed);
       driven.run(all[d]);
       const std::vector<Result> results = driven.results();
@@ -240,6 +241,7 @@ template <class T> void drive(const Network& network, uint64_t seed, const std::
       }
       same(results, count, ("division " + std::to_string(d)).c_str());
     }
+    if (once) break;
     if (count == 3) { // two callers at once
       Driven<T> one(network, seed), other(network, seed);
       Caller<T> calls[2] = {{&one, &all[0]}, {&other, &all[1]}};
@@ -336,17 +338,30 @@ template <class T> void drive_operations() {
         compare("operations", {{found.name, {found.numbers[i]}}}, {{wanted.name, {wanted.numbers[i]}}}, std::numeric_limits<T>::epsilon());
       made.push_back(found);
     }
+  // The first of each table, which no layer asks for: an identity is left out.
+  std::vector<T> gradient(24), point(24);
+  for (long i = 0; i < 24; i++) gradient[i] = T(i), point[i] = T(i) - 12;
+  std::vector<T> same = gradient;
+  activate<T>({value_place<IdentityValue>(), nullptr, 0, nullptr, 0}, same.data(), 24);
+  Told one;
+  one.kernel = slope_place<IdentitySlope>(), one.numbers = {1};
+  std::vector<std::vector<T>> keep;
+  keep.reserve(1);
+  through<T>(formula<T>(one, keep), same.data(), point.data(), 24);
+  if (same != gradient) std::printf("an identity changes numbers\n"), complaints++;
   std::printf("operations %s %016llx\n", sizeof(T) == 4 ? "float" : "double", static_cast<unsigned long long>(hash(made)));
 }
 
 int main(int count, char** arguments) {
-  bool all = false, tells_worst = false;
+  bool all = false, once = false, tells_worst = false;
   std::string dtype, only;
   std::vector<int> threads = {1, 2, 3, 8};
   for (int i = 1; i < count; i++) {
     const std::string argument = arguments[i];
     if (argument == "--all")
       all = true;
+    else if (argument == "--once")
+      once = true;
     else if (argument == "--worst")
       tells_worst = true;
     else if (argument == "--dtype" && i + 1 < count)
@@ -365,8 +380,8 @@ int main(int count, char** arguments) {
   for (const Network& network : networks(all)) {
     seed++;
     if (!only.empty() && only != network.name) continue;
-    if (dtype != "double") drive<float>(network, seed, threads, tells_worst);
-    if (dtype != "float") drive<double>(network, seed, threads, tells_worst);
+    if (dtype != "double") drive<float>(network, seed, threads, once, tells_worst);
+    if (dtype != "float") drive<double>(network, seed, threads, once, tells_worst);
     std::fflush(stdout);
   }
   return complaints != 0;

@@ -62,6 +62,17 @@ MISTAKES = (
         DRIVER,
     ),
     Mistake(
+        "the sum of the units' sums divided by the number of threads",
+        "parameters.hpp",
+        "sum = sum + step.squares[i];",
+        "if (i * step.members % step.square_count < step.members) sum = sum + step.squares[i];\n"
+        "  T rest = 0;\n"
+        "  for (long i = 0; i < step.square_count; i++)\n"
+        "    if (i * step.members % step.square_count >= step.members) rest = rest + step.squares[i];\n"
+        "  sum = sum + rest;",
+        DRIVER,
+    ),
+    Mistake(
         "a wrong stride",
         "parameters.hpp",
         "tile.moment_distance = full ? spec.parameter_count : K1 * NB;",

@@ -1,20 +1,23 @@
 """Change the engine one small thing at a time, and report which changes no check notices.
 
-    python tests/native/engine_mutants.py [--file rows.hpp] [--listed] [--jobs 2] [--sample 4]
+    python tests/native/engine_mutants.py [--file rows.hpp] [--listed] [--jobs 2] [--seconds 600]
 
 A mutant meets the driver: its hashes, which are those of the engine as it is, and its comparison with plain
 doubles. It is built for vectors of 128 bits and floats, which compiles soonest; if it survives that, under
-AddressSanitizer and UBSan, for wider vectors and under ThreadSanitizer. One that survives
-all must stand in equivalent.toml with the reason why it does what the original does. The exit status is 1 if
-one does not, or if an entry there names a mutant that is killed or no longer made.
+AddressSanitizer and UBSan, for vectors of 256 and 512 bits, and under ThreadSanitizer. One that survives all
+must stand in equivalent.toml with the reason why it does what the original does. The exit status is 1 if one
+does not, or if an entry there names a mutant that is killed or no longer made. Where time does not suffice for
+all, as many of each file are taken as fit, drawn by their hash.
 """
 
 import argparse
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +40,7 @@ from engine_programs import (
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "cuda"))
 
-from mutations import mutants  # noqa: E402
+import mutations  # noqa: E402
 
 # The file of each kind that is compiled for a change.
 UNIT_OF = {
@@ -59,8 +62,23 @@ WAYS = (
     Way("the address sanitizer", (*NARROW, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")),
     Way("the driver with wider vectors", (V3, "-O1")),
     Way("the thread sanitizer", (*NARROW, "-fsanitize=thread")),
+    Way("the driver with vectors in halves", (V3, "-O0", "-DFUSEPROP_BITS=512")),
 )
 SURVIVES, NOT_COMPILED = "survives", "does not compile"
+
+
+def mutants(file, text):
+    """Return all mutants of a file but for those of prefetches, on which no result depends."""
+    return [m for m in mutations.mutants(file, text) if "__builtin_prefetch" not in m.key]
+
+
+def drawn(made):
+    """Return mutants in an order drawn by their hash, those of all files by turns."""
+    by_file = {}
+    for mutant in sorted(made, key=lambda m: hashlib.sha256(m.key.encode()).digest()):
+        by_file.setdefault(mutant.file, []).append(mutant)
+    turns = [(turn, file) for file, own in by_file.items() for turn in range(len(own))]
+    return [by_file[file][turn] for turn, file in sorted(turns)]
 
 
 class Examiner:
@@ -99,7 +117,7 @@ class Examiner:
                 except AssertionError:
                     return NOT_COMPILED
                 try:
-                    done = run(program, *ARGUMENTS, timeout=30)
+                    done = run(program, *ARGUMENTS, timeout=60)
                 except subprocess.TimeoutExpired:
                     return f"never ends in {way.name}"
                 if done.returncode or done.stderr or done.stdout != self.expected[way]:
@@ -107,10 +125,11 @@ class Examiner:
         return SURVIVES
 
 
-def examine(files=FILES, *, listed=False, jobs=None, sample=1):
+def examine(files=FILES, *, listed=False, jobs=None, seconds=None):
     """Make the mutants of these files and run all checks of each; return {mutant: outcome} and complaints.
 
-    `listed` takes those alone that equivalent.toml lists, `sample` every that many-th.
+    `listed` takes those alone that equivalent.toml lists. After `seconds` none is begun, and its outcome is
+    None.
     """
     reasons = {
         (file, key): reason
@@ -120,18 +139,25 @@ def examine(files=FILES, *, listed=False, jobs=None, sample=1):
     }
     with tempfile.TemporaryDirectory() as folder:
         examiner = Examiner(Path(folder) / "mutants")
-        made = [m for file in files for m in mutants(file, (examiner.sources / file).read_text())]
-        made = [m for m in made if (m.file, m.key) in reasons] if listed else made[::sample]
+        made = drawn([m for file in files for m in mutants(file, (examiner.sources / file).read_text())])
+        if listed:
+            made = [m for m in made if (m.file, m.key) in reasons]
+        end = float("inf") if seconds is None else time.monotonic() + seconds
+
+        def outcome(mutant):
+            return examiner.outcome(mutant) if time.monotonic() < end else None
+
         found = {}
         with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-            for mutant, what in zip(made, pool.map(examiner.outcome, made), strict=True):
+            for mutant, what in zip(made, pool.map(outcome, made), strict=True):
                 found[mutant] = what
                 if what == SURVIVES and (mutant.file, mutant.key) not in reasons:
                     print(f"survives: {mutant.file}: {mutant.key}", file=sys.stderr)
                 print(f"{len(found)} of {len(made)}", end="\r", file=sys.stderr, flush=True)
         print(file=sys.stderr)
-    survivors = {(m.file, m.key) for m, what in found.items() if what == SURVIVES}
-    stale = reasons.keys() - survivors if sample == 1 else set()
+    by_key = {(m.file, m.key): what for m, what in found.items()}
+    survivors = {key for key, what in by_key.items() if what == SURVIVES}
+    stale = {key for key in reasons if by_key.get(key, "no longer made") not in (SURVIVES, None)}
     return found, [
         *(f"survives without a reason: {file}: {key}" for file, key in sorted(survivors - reasons.keys())),
         *(f"stale in equivalent.toml: {file}: {key}" for file, key in sorted(stale)),
@@ -144,15 +170,15 @@ def main():
     parser.add_argument("--file", choices=FILES, action="append", help="default: all")
     parser.add_argument("--listed", action="store_true", help="only those that equivalent.toml lists")
     parser.add_argument("--jobs", type=int, help="default: one a core")
-    parser.add_argument("--sample", type=int, default=1, help="every that many-th alone")
+    parser.add_argument("--seconds", type=float, help="begin none after so long, default: take all")
     options = parser.parse_args()
     try:
         found, complaints = examine(
-            options.file or FILES, listed=options.listed, jobs=options.jobs, sample=options.sample
+            options.file or FILES, listed=options.listed, jobs=options.jobs, seconds=options.seconds
         )
     except RuntimeError as error:
         sys.exit(str(error))
-    for what, count in Counter(found.values()).most_common():
+    for what, count in Counter(what or "not taken" for what in found.values()).most_common():
         print(f"{count:5} {what}")
     print(*complaints, sep="\n")
     sys.exit(bool(complaints))

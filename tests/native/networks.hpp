@@ -10,7 +10,8 @@ namespace driver {
 
 // Where a step's rows come from.
 enum Rows { GATHERED, SENT, IN_PLACE }; // by an order; into a buffer, by a chore; the same ones in every step
-enum Odd { NOTHING, NANS, INFINITIES, DENORMALS, NAN_BIAS }; // NAN_BIAS: one of the last layer's
+// NAN_BIAS: one of the last layer's; INFINITE_WEIGHT: the first, which makes NaN of rows that are not there alone
+enum Odd { NOTHING, NANS, INFINITIES, DENORMALS, NAN_BIAS, INFINITE_WEIGHT };
 
 struct Network {
   std::string name;
@@ -87,6 +88,8 @@ template <class T> struct Start {
     }
     if (network.odd == NAN_BIAS)
       values[values.size() - size_t(k / 2) - 1] = std::numeric_limits<T>::quiet_NaN();
+    else if (network.odd == INFINITE_WEIGHT)
+      values[0] = std::numeric_limits<T>::infinity();
     else if (network.odd != NOTHING) {
       const T odd = network.odd == NANS         ? std::numeric_limits<T>::quiet_NaN()
                     : network.odd == INFINITIES ? std::numeric_limits<T>::infinity()
@@ -108,12 +111,18 @@ inline std::vector<Network> networks(bool all) {
       {"one-layer", {5, 1}, 1, {"identity"}, "user", "plain"},
       {"classes", {33, 47, 19, 3}, 77, {"tanh", "sigmoid", "identity"}, "softmax", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0.0625, 0, true},
       {"clipped", {300, 33, 9}, 45, {"relu", "identity"}, "squares", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0.03125, 0.25, true, true},
+      // Sums of squares whose rounding shows in the norm, though a root halves it: one behind the other, and of many units.
+      // Row 64 of the first and row 128 of the second begin a unit with nothing but the biases.
+      {"clipped-64", {64, 1}, 70, {"identity"}, "squares", "momentum", GATHERED, THRESHOLD_EQUALS, {}, 0, 0.125, true, true, NOTHING, 1, 8},
+      {"clipped-128", {128, 1}, 70, {"tanh"}, "squares", "nesterov", GATHERED, THRESHOLD_EQUALS, {}, 0.03125, 0.125, true, false, NOTHING, 1, 8},
+      {"clipped-2000", {2000, 1}, 35, {"identity"}, "squares", "momentum", SENT, THRESHOLD_EQUALS, {}, 0, 0.5, false, false, NOTHING, 1, 8},
       {"within", {19, 24, 5}, 24, {"tanh", "sigmoid"}, "logistic", "nesterov", SENT, THRESHOLD_EQUALS, {}, 0.03125, 1e6, false, true},
       {"dropping", {21, 40, 17, 6}, 50, {"gelu", "tanh", "identity"}, "softmax", "adam", GATHERED, ARGMAX_EQUALS, {0.25, 0.5}, 0.03125, 0, true, true},
       {"deep", {7, 9, 16, 11, 8, 23, 4}, 37, {"user", "silu", "leaky", "tanh", "identity", "silu"}, "huber", "user", SENT, THRESHOLD_EQUALS, {0, 0.25, 0, 0.125, 0.5}, 0.03125, 0, true, true, NOTHING, 0.5},
       {"nan", {11, 18, 10}, 29, {"relu", "identity"}, "softmax", "adam", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, NANS},
       {"nan-score", {11, 18, 5}, 29, {"tanh", "identity"}, "squares", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, NAN_BIAS},
       {"infinite", {11, 18, 10}, 29, {"tanh", "user"}, "squares", "momentum", GATHERED, THRESHOLD_EQUALS, {}, 0, 1, false, true, INFINITIES},
+      {"infinite-weight", {6, 10, 3}, 13, {"tanh", "identity"}, "squares", "momentum", GATHERED, fuseprop::NO_HITS, {}, 0, 0, false, true, INFINITE_WEIGHT},
       {"denormal", {9, 13, 5}, 22, {"sigmoid", "identity"}, "softmax", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, DENORMALS},
   };
   if (!all) return made;

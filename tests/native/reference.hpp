@@ -27,6 +27,13 @@ template <class T> long row_of(const Network& network, const Start<T>& start, lo
 
 using Matrix = std::vector<double>;
 
+// Added up more exactly than by the engine: of thousands of doubles one after the other the last digits are lost.
+inline double square_sum(const Matrix& numbers) {
+  long double sum = 0;
+  for (const double number : numbers) sum += static_cast<long double>(number) * number;
+  return double(sum);
+}
+
 template <class T> std::vector<Result> expected(const Network& network, const Start<T>& start) {
   const std::vector<long>& sizes = network.sizes;
   const long layers = long(sizes.size()) - 1, M = network.rows, k = sizes.back(), P = long(start.values.size());
@@ -119,9 +126,7 @@ template <class T> std::vector<Result> expected(const Network& network, const St
       delta = below;
     }
     // clipping, then the update; the decay is no part of what is clipped
-    double sum = 0;
-    for (const double g : gradient) sum += g * g;
-    const double norm = std::sqrt(sum);
+    const double norm = std::sqrt(square_sum(gradient));
     norms.push_back(norm);
     if (network.limit > 0 && norm > network.limit && std::isfinite(norm))
       for (double& g : gradient) g *= network.limit / norm;
@@ -130,15 +135,13 @@ template <class T> std::vector<Result> expected(const Network& network, const St
     for (long layer = 0; layer < layers; layer++)
       for (long j = 0; j < (sizes[layer] + 1) * sizes[layer + 1]; j++) {
         const long at = start.offsets[layer] + j;
-        const bool decaying = decays(layer) && j < sizes[layer] * sizes[layer + 1];
+        const bool decaying = settings.back() != 0 && decays(layer) && j < sizes[layer] * sizes[layer + 1];
         double own[2] = {};
         for (int m = 0; m < rule.moments; m++) own[m] = moments[m * P + at];
         rule.step(w[at], gradient[at] + (decaying ? settings.back() * w[at] : 0), own, settings.data());
         for (int m = 0; m < rule.moments; m++) moments[m * P + at] = own[m];
       }
-    sum = 0;
-    for (const double v : w) sum += v * v;
-    squares.push_back(sum);
+    squares.push_back(square_sum(w));
     every_value.insert(every_value.end(), w.begin(), w.end());
     every_gradient.insert(every_gradient.end(), gradient.begin(), gradient.end());
   }

@@ -38,23 +38,25 @@ def expected(driver, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("bits", "flags", "changes"),
+    ("bits", "flags", "changes", "how"),
     [
-        (128, ("-O1", V3), SMALL),
-        (256, ("-O1", V3), SMALL),
-        (512, ("-O0", V3), merged(SMALL, FLOAT_ONLY)),  # in halves, which takes the compiler long
-        (512, ("-O1", V4), SMALL),
+        (128, ("-O1", V3), SMALL, ("--all", "--threads", "1,3")),
+        # as it is shipped, doubles come in such vectors too
+        (256, ("-O1", V3), merged(SMALL, FLOAT_ONLY), ("--all", "--threads", "1,3", "--dtype", "float")),
+        # in halves, which takes the compiler and the program long: those drawn are left to .ci/long
+        (512, ("-O0", V3), merged(SMALL, FLOAT_ONLY), ("--threads", "2", "--dtype", "float")),
+        (512, ("-O1", V4), SMALL, ("--all", "--threads", "1,3")),
     ],
     ids=["128", "256", "512 in halves", "512"],
 )
-def test_bits_are_equal_whatever_the_vectors(bits, flags, changes, driver, expected, tmp_path):
+def test_bits_are_equal_whatever_the_vectors(bits, flags, changes, how, driver, expected, tmp_path):
     if not runs(flags[-1]):
         pytest.skip("this processor has no such vectors")
+    if (bits, flags[-1]) == (512, V3) and runs(V4):
+        pytest.skip("this processor has such vectors whole")
     way = Way(str(bits), (*flags, f"-DFUSEPROP_BITS={bits}"))
     program = build(tmp_path / "built", way, changes, driver=driver)
-    found = hashes(
-        program, "--all", "--threads", "1,3", *(["--dtype", "float"] if "engine.cpp" in changes else [])
-    )
+    found = hashes(program, *how)
     assert found == {name: made for name, made in expected.items() if name in found}
 
 
