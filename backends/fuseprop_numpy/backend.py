@@ -7,7 +7,7 @@ for wide batches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
@@ -21,7 +21,7 @@ from .compiled.library import NotCompiled, library
 from .compiled.recognise import recognise
 from .compiled.runner import CompiledStep, kernels_of
 from .compiled.specification import Specification
-from .compiled.step import UnknownStepError
+from .compiled.step import TrainingStep, UnknownStepError
 from .feature_major import prebound
 from .operations.arrays import ArrayOperations
 from .operations.dense import DenseOperations
@@ -52,6 +52,8 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
     ----------
     replay : str
         What was chosen.
+    replays : tuple of str
+        What there is to choose from.
     not_compiled : str or None
         Why a program was not compiled although `replay` is "compiled"; None if all were.
     """
@@ -59,6 +61,7 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
     name = "numpy"
     protocol_version = 2
     device = "cpu"
+    replays = ("compiled", "calls", "eager")
 
     def __init__(
         self,
@@ -70,7 +73,7 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
             raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}.')
         if device != "cpu":
             raise BackendUnavailable(f'The numpy backend computes on "cpu" only, {device!r} was asked for.')
-        if replay not in ("compiled", "calls", "eager", None):
+        if replay is not None and replay not in self.replays:
             raise ValueError(f'replay must be "compiled", "calls" or "eager", got {replay!r}.')
         super().__init__(np.dtype(dtype))
         self._library = _functions(required=replay == "compiled") if replay in ("compiled", None) else None
@@ -78,6 +81,7 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         self.not_compiled: str | None = None
         # Compiled, or cut for threads: their products have threads of their own, whatever BLAS has.
         self._compiled: WeakValueDictionary[int, Program] = WeakValueDictionary()
+        self._steps: WeakValueDictionary[Hashable, CompiledStep] = WeakValueDictionary()
         self._shared: WeakValueDictionary[int, Program] = WeakValueDictionary()
 
     def compile(self, program: Program) -> Runner:
@@ -85,7 +89,7 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
             return replay_by_calling(self, program)
         if self._library is not None:
             try:
-                run = CompiledStep(self._library, recognise(program, self.dtype), self.dtype).run
+                run = self._step(recognise(program, self.dtype)).run
             except (UnknownStepError, CannotCompute) as error:
                 self.not_compiled = str(error)
             else:
@@ -95,6 +99,14 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         if parts is not None:
             self._shared[id(program)] = program
         return flushing((prebound(self, program) if parts is None else Shared(self, program, parts)).run)
+
+    def _step(self, step: TrainingStep) -> CompiledStep:
+        """Compile a step, or return the one that it is: programs may differ in who reads gradients alone."""
+        key = step.key()
+        found = self._steps.get(key)
+        if found is None:
+            found = self._steps[key] = CompiledStep(self._library, step, self.dtype)
+        return found
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
         by_calls = [program for program in programs if self._compiled.get(id(program)) is not program]

@@ -60,6 +60,7 @@ def same(a, b):
             np.testing.assert_array_equal(array, expected)
 
 
+@pytest.mark.replays
 @pytest.mark.parametrize("decay", [0.0, 0.05])
 @pytest.mark.parametrize("betas", [(0.9, 0.999), (0.0, 0.5), (0.5, 0.99)])
 def test_200_steps_by_the_book(backend64, betas, decay):
@@ -82,6 +83,7 @@ def test_the_first_step_is_as_long_as_it_should_be(backend):
     np.testing.assert_allclose(backend.to_host(parameters.values), -0.01, rtol=16 * eps)
 
 
+@pytest.mark.replays
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_scikit_learn_divides_its_alpha_by_the_rows_of_a_batch(backend64, solver):
     made = Network(mlp([3, 5, 1], "tanh"), LOSS, seed=0, backend=backend64)
@@ -124,6 +126,7 @@ def test_equal_decays_for_each_step_are_one_decay_for_all(backend, rule):
     assert_weights(each.weights(), one.weights(), 100 * np.finfo(backend.dtype).eps)
 
 
+@pytest.mark.replays
 def test_decays_may_change_between_epochs(backend64):
     made = network(backend64)
     optimizer = MomentumSGD(0.05, 0.5, weight_decay=np.zeros(BATCHES))
@@ -165,6 +168,7 @@ def test_moments_go_on_from_fit_to_fit(backend):
     same(twice, once)
 
 
+@pytest.mark.replays
 def test_replayed_steps_are_the_steps(backend64):
     replayed, called = network(backend64), network(backend64)
     learn(replayed, Adam(0.01), epochs=4)
@@ -246,6 +250,7 @@ def test_an_interrupted_epoch_counts_the_steps_taken(backend):
     assert_weights(interrupted.weights(), by_hand.weights(), 1e-12 if backend.dtype == np.float64 else 1e-5)
 
 
+@pytest.mark.replays
 def test_clipping(backend64):
     clipped, free = network(backend64), network(backend64)
     clipped.train_step(X, T, Adam(0.01, clip_norm=1e-3))

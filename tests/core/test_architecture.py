@@ -132,7 +132,7 @@ print(*sorted(name for name in new - set(sys.stdlib_module_names) if name not in
     assert done.stdout.strip() == ""
 
 
-REPLAYS = {"replay", "not_captured", "not_compiled", "why_not_compiled"}
+REPLAYS = {"replay", "replays", "not_captured", "not_compiled", "why_not_compiled"}
 """How a backend replays programs, and why not in its best way."""
 
 

@@ -99,6 +99,7 @@ def test_every_step_draws_another_mask(backend):
     assert int(backend.to_host(made.stack.dropout.step)[0]) == 6 + 2 * 4 + 1
 
 
+@pytest.mark.replays
 def test_replayed_steps_are_the_steps(backend64):
     replayed, called = network(backend64), network(backend64)
     optimizer = MomentumSGD(0.1)

@@ -5,12 +5,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from fuseprop import Dense, Network, gradcheck, load_backend
+from fuseprop import Dense, MomentumSGD, Network, gradcheck, load_backend, mlp
 from fuseprop.backend import evaluate
 from fuseprop.formulas import Loss
 from fuseprop.formulas.activations import tanh
+from fuseprop.layers.targets import encode_targets
 from fuseprop.testing.contract.formulas import ACTIVATION_CASES, LOSS_CASES, in_turn
 from fuseprop.testing.contract.parity import Host
+from fuseprop.training.epoch import Epoch
+from fuseprop.training.rows import Rows
 
 PAIRS = [
     *in_turn(ACTIVATION_CASES, list(LOSS_CASES), 2),
@@ -95,6 +98,49 @@ def test_gradcheck(backend64, activation, loss, weighted, sizes, rows, seed):
     for (w, b), (w_before, b_before) in zip(network.weights(), before, strict=True):
         np.testing.assert_array_equal(w, w_before)
         np.testing.assert_array_equal(b, b_before)
+
+
+@pytest.mark.replays
+@pytest.mark.parametrize(("activation", "loss", "weighted"), dict.fromkeys(CASES))
+def test_the_gradient_of_a_replayed_step(backend64, activation, loss, weighted):
+    """It is the slope of the loss in three directions, and what a pass back leaves."""
+    chosen, hidden = LOSS_CASES[loss], ACTIVATION_CASES[activation]
+    last = hidden if chosen.link == "identity" else "identity"
+    network = Network(mlp([4, 5, 6, 3], hidden, output_activation=last), chosen, seed=1, backend=backend64)
+    if activation == "exponential":
+        network.set_weights([(0.3 * w, b) for w, b in network.weights()])
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        X = 0.5 * rng.normal(size=(7, 4))
+        values = None if chosen.takes_labels else Host(backend64, seed).targets(chosen, 7, 3)
+        target = rng.integers(0, 3, 7) if values is None else values
+        if is_smooth_at(network, X, target):
+            break
+    else:
+        raise AssertionError("no rows were found at which the loss is smooth")
+    weights = rng.uniform(0.1, 2.0, 7) if weighted else None
+    stack, optimizer = network.stack, MomentumSGD(0.1)
+    data = Rows(X, encode_targets(target, stack.loss, network.layers[-1], 7), weights)
+    training = Epoch(backend64, stack, None, optimizer, data, batch_size=7)
+    optimizer.prepare(stack.parameters, 1)
+    training.send(np.arange(7))
+    start, values = backend64.to_host(stack.parameters.values), stack.parameters.values
+    backend64.compile(training.program(training.batches[0], gradients_are_read=True))(1)
+    found = backend64.to_host(stack.parameters.gradients)
+
+    def loss_at(place):
+        backend64.from_host(place, out=values)
+        network.forward(X)
+        return network.backward(target, weights)
+
+    loss_at(start)
+    expected = backend64.to_host(stack.parameters.gradients)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14 * max(1, np.abs(expected).max()))
+    h, size = 1e-5, np.linalg.norm(found)
+    for _ in range(3):
+        direction = rng.normal(size=found.shape) * (expected != 0)
+        slope = (loss_at(start + h * direction) - loss_at(start - h * direction)) / (2 * h)
+        assert abs(slope - found @ direction) < 1e-6 * max(1, size)
 
 
 def test_a_wrong_gradient_is_found(monkeypatch):

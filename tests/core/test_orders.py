@@ -150,6 +150,7 @@ def test_the_next_order_is_on_its_way_before_the_host_waits(backend, monkeypatch
     assert events == [*sent, *2 * [*of_an_epoch, *sent, "read"], *of_an_epoch, "read"]
 
 
+@pytest.mark.replays
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
 def test_epochs_together_are_epochs_one_by_one(backend, weighted, shuffle):
@@ -257,6 +258,7 @@ def test_steps_are_counted_where_an_epoch_is_interrupted(backend):
     assert optimizer.steps == 10
 
 
+@pytest.mark.replays
 def test_training_goes_on_after_it_was_stopped(backend):
     whole, stopped = classifier(backend), classifier(backend)
     fit(whole, epochs=5)
@@ -278,6 +280,7 @@ def test_a_callback_may_draw_too(backend):
     assert weights_of(together) == weights_of(apart)
 
 
+@pytest.mark.replays
 @pytest.mark.parametrize("weighted", [True, False])
 def test_an_explosion_is_looked_for_in_its_own_epoch(backend, weighted):
     """The error of a first epoch is the same whether another order was on the device already or not."""

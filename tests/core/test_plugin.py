@@ -181,3 +181,63 @@ class TestIt:
         assert backend == "mine"
 """)
     run("-q").assert_outcomes(passed=1)
+
+
+REPLAYS = """
+import pytest
+
+@pytest.mark.replays
+def test_marked(backend64):
+    assert backend64.replay == "calls"
+
+def test_unmarked(backend64):
+    pass
+"""
+CALLS_ALONE = """
+from fuseprop.backend import BackendUnavailable
+from fuseprop_numpy import NumpyBackend
+
+start = NumpyBackend.__init__
+
+def some(self, dtype="float32", device="cpu", replay=None):
+    if replay == "compiled":
+        raise BackendUnavailable("nothing was built")
+    start(self, dtype, device, replay)
+
+NumpyBackend.__init__ = some
+"""
+
+
+def test_every_way_in_which_a_backend_replays(pytester, run):
+    """Where a test asks for them."""
+    pytester.makepyfile(REPLAYS)
+    result = run("-v", "--strict-markers", "--backends=numpy")
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*test_marked?numpy-float64-compiled? FAILED*",
+            "*test_marked?numpy-float64-calls? PASSED*",
+            "*test_marked?numpy-float64-eager? FAILED*",
+            "*test_unmarked?numpy-float64? PASSED*",
+        ]
+    )
+
+
+def test_a_way_that_cannot_be_had_is_skipped_with_the_reason(pytester, run):
+    """Also where the backend is named: it can be used."""
+    pytester.makeconftest(CALLS_ALONE)
+    pytester.makepyfile(REPLAYS.replace("def test_unm", "@pytest.mark.replays\ndef test_unm"))
+    result = run("-rs", "--backends=numpy", "-k", "compiled or calls")
+    result.assert_outcomes(passed=2, skipped=1, deselected=result.parseoutcomes()["deselected"])
+    result.stdout.fnmatch_lines(
+        [
+            "*'numpy' cannot be used with replay='compiled', and one of its 2 tests *: nothing was built",
+            "SKIPPED*",
+        ]
+    )
+
+
+def test_without_a_list_a_backend_is_tested_as_it_is(pytester, run):
+    pytester.makeconftest("from fuseprop_numpy import NumpyBackend\n\nNumpyBackend.replays = ()\n")
+    pytester.makepyfile(REPLAYS.replace('replay == "calls"', "dtype"))
+    run("--backends=numpy").assert_outcomes(passed=2)

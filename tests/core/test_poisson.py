@@ -39,6 +39,7 @@ def test_counts_are_learned(backend):
     assert history.train_metric[-1] > 0.3 > history.train_metric[0]
 
 
+@pytest.mark.replays
 def test_weights_move_as_scikit_learns(backend64):
     made = network(backend64)
     starts = made.weights()

@@ -86,6 +86,7 @@ def test_r2_of_the_history_and_of_evaluate(backend):
         assert network.evaluate(X, t, w)["r2"] == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.replays
 def test_a_row_of_weight_zero_is_not_there(backend64, classes):
     X, y = classes
     keep = np.arange(len(y)) % 2 == 0
@@ -118,6 +119,7 @@ def test_same_seed_same_bits_other_seed_other_weights(backend, classes, seed):
     assert train(seed) != train(seed + 1)
 
 
+@pytest.mark.replays
 def test_momentum_goes_on_from_one_fit_to_the_next(backend64, classes):
     whole, halves = classifier(backend64), classifier(backend64)
     whole.fit(*classes, MomentumSGD(0.1, 0.9), epochs=4, shuffle=False)

@@ -43,6 +43,7 @@ def assert_weights(network, expected):
         np.testing.assert_allclose(b, expected_b, rtol=0, atol=1e-10)
 
 
+@pytest.mark.replays
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("activation", "loss"), dict.fromkeys(PAIRS))
@@ -71,6 +72,7 @@ def test_against_the_textbook(backend64, loss, activation, weighted, nesterov):
         np.testing.assert_allclose(history.train_loss[-1], np.average(losses[-5:], weights=sizes), atol=1e-10)
 
 
+@pytest.mark.replays
 @pytest.mark.parametrize("output", ["sigmoid", "tanh"])
 def test_squared_error_on_an_activated_output(backend64, output):
     """A sigmoid or tanh output with a squared loss, step by step through train_step."""
@@ -87,6 +89,7 @@ def test_squared_error_on_an_activated_output(backend64, output):
     np.testing.assert_allclose(seen, losses, atol=1e-10)
 
 
+@pytest.mark.replays
 def test_one_row_at_a_time_and_all_rows_at_once(backend64):
     """Any batch size, from one row to more than there are."""
     X, target = data("mean_squared_error", rows=40)
@@ -114,6 +117,7 @@ def sklearn_from(estimator_class, start, **parameters):
     return FromHere(solver="sgd", learning_rate="constant", shuffle=False, tol=0, **parameters)
 
 
+@pytest.mark.replays
 @pytest.mark.parametrize("task", ["classes", "labels", "values"])
 @pytest.mark.parametrize("alpha", [0.0, 0.1])
 @pytest.mark.parametrize("weighted", [False, True])

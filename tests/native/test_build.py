@@ -31,6 +31,7 @@ FUSEPROP_API void fuseprop_store(void*) {}
 FUSEPROP_API void fuseprop_free(void*) {}
 FUSEPROP_API double fuseprop_operations(const void*) { return 0; }
 FUSEPROP_API const char* fuseprop_kernels() { return ""; }
+FUSEPROP_API int64_t fuseprop_bytes(const void*) { return 0; }
 FUSEPROP_API int fuseprop_get_num_threads() { return threads; }
 FUSEPROP_API void fuseprop_set_num_threads(int now) { threads = now; }
 """

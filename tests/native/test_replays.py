@@ -1,4 +1,4 @@
-"""The NumPy backend replays programs in three ways, and meets the contract of replay in each."""
+"""The NumPy backend replays programs in three ways: which one runs, how it ends, and what it says."""
 
 import signal
 import threading
@@ -18,7 +18,6 @@ from steps import BATCH, KINDS, epoch_of, kind
 from fuseprop.backend import ActivationFormula, BackendUnavailable, variable
 from fuseprop.backend.expression import COMPARISONS, OPERATIONS, apply, where
 from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
-from fuseprop.testing.contract.replay import ReplayContract
 
 WHY = ""
 try:
@@ -27,29 +26,6 @@ except NotCompiled as why:
     WHY = str(why)
 
 needs_library = pytest.mark.skipif(bool(WHY), reason=f"steps are not compiled here: {WHY}")
-
-
-@pytest.fixture
-def backend(request):
-    replay, dtype = request.param
-    return NumpyBackend(dtype, replay=replay)
-
-
-WAYS = [
-    pytest.param((replay, dtype), id=f"{replay}-{dtype}", marks=needs_library if replay == "compiled" else ())
-    for replay in ("compiled", "calls", "eager")
-    for dtype in ("float32", "float64")
-]
-
-
-@pytest.mark.parametrize("backend", WAYS, indirect=True)
-class TestReplays(ReplayContract):
-    pass
-
-
-def arrays_of(program):
-    arrays = [array for call in program.calls for array in (*call.reads, *call.writes)]
-    return {id(array): array for array in arrays}
 
 
 @needs_library
@@ -236,3 +212,15 @@ def test_no_memory_is_an_error(monkeypatch):
     step = recognise(training.program(training.batches[0]), np.dtype("float64"))
     with pytest.raises(MemoryError, match="8 rows"):
         CompiledStep(Full(), step, np.dtype("float64"))
+
+
+@needs_library
+def test_who_reads_gradients_makes_no_other_step():
+    """A run leaves them in the end whoever reads them; another batch, or another network, is another step."""
+    training, other = kind("plain", replay="compiled"), kind("plain", replay="compiled")
+    backend, (full, _, partial) = training.backend, training.batches
+    run = backend.compile(training.program(full))
+    assert backend.compile(training.program(full, gradients_are_read=True)) == run
+    assert backend.compile(training.program(partial)) != run
+    assert backend.compile(other.program(other.batches[0])) != run
+    assert other.backend.compile(training.program(full)) != run

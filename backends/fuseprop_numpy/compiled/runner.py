@@ -27,6 +27,11 @@ class CompiledStep:
 
     Raises CannotCompute for a formula that the library cannot compute, and MemoryError where there is no room
     for the step's weights and activations.
+
+    Attributes
+    ----------
+    bytes : int
+        The memory that the library holds for it.
     """
 
     def __init__(self, library: Any, step: TrainingStep, dtype: np.dtype[Any]) -> None:
@@ -36,9 +41,11 @@ class CompiledStep:
         self._step = new(byref(self._specification.struct))
         if not self._step:
             raise MemoryError(
-                f"there is no room for a step of {step.rows:,} rows and {step.values.size:,} parameters."
+                f"there is no room for a step of {step.rows:,} rows and {step.values.size:,} parameters. "
+                f"Take a smaller batch_size."
             )
         weakref.finalize(self, library.fuseprop_free, self._step).atexit = False
+        self.bytes: int = library.fuseprop_bytes(self._step)
         self._run, self._store = library.fuseprop_run, library.fuseprop_store
         self._at_once = max(1, int(OPERATIONS / (library.fuseprop_operations(self._step) + BESIDE)))
 

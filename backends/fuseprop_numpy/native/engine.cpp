@@ -67,3 +67,9 @@ double fuseprop_operations(const void* step) {
   with_engine(const_cast<void*>(step), [&](auto& engine) { made = engine.operations(); });
   return made;
 }
+
+int64_t fuseprop_bytes(const void* step) {
+  int64_t taken = 0;
+  with_engine(const_cast<void*>(step), [&](auto& engine) { taken = engine.bytes(); });
+  return taken;
+}

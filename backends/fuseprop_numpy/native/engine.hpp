@@ -30,6 +30,7 @@ public:
   bool failed;
 
   double operations() const { return step.operations; }
+  long bytes() const { return long(sizeof(Engine) + step.memory.taken); }
 
   void run(long times, long part) {
     if (times <= 0) return;

@@ -105,6 +105,8 @@ FUSEPROP_API void fuseprop_store(void* step);
 FUSEPROP_API void fuseprop_free(void* step);
 // The multiplications and additions of a step.
 FUSEPROP_API double fuseprop_operations(const void* step);
+// The bytes of memory that a step has of its own.
+FUSEPROP_API int64_t fuseprop_bytes(const void* step);
 // The shapes of formulas by table, and the interpreter's operations, each by the name that Python knows it by: a line
 // each, in the order of their numbers.
 FUSEPROP_API const char* fuseprop_kernels();

@@ -6,7 +6,8 @@
 
 namespace fuseprop {
 
-// Gives zeroed blocks at cache lines, and frees all of them; `failed` after a block could not be had.
+// Gives zeroed blocks at cache lines, and frees all of them; `failed` after a block could not be had. `taken` counts
+// their bytes.
 class Memory {
 public:
   Memory() = default;
@@ -26,6 +27,7 @@ public:
       failed = true;
       return nullptr;
     }
+    taken += bytes;
     std::memset(static_cast<void*>(block), 0, bytes);
     given += bytes;
     block->next = blocks;
@@ -40,6 +42,7 @@ public:
   // Of all blocks.
   size_t bytes() const { return given; }
   bool failed = false;
+  size_t taken = 0;
 
 private:
   static constexpr size_t HEAD = 64;

@@ -124,6 +124,14 @@ def _log_once(text: str) -> None:
     logging.getLogger("fuseprop").info(text)
 
 
+def backend_class(name: str) -> type[AnyBackend] | None:
+    """Return the class that a backend is registered with; None where it cannot be imported."""
+    try:
+        return cast(type[AnyBackend], _installed()[name].load())
+    except ImportError:
+        return None
+
+
 def _open(device: str, dtype: str) -> AnyBackend:
     kind, _, rest = device.partition(":")
     name = BACKEND_OF.get(kind, kind)

@@ -8,6 +8,9 @@ Load it by ``addopts = ["-p", "fuseprop.testing"]`` in the pytest configuration.
   cannot be used, one of its tests stands for all: it is skipped with the reason, or fails with it if the
   backend is named or the environment variable ``REQUIRE_GPU`` is 1. The others are deselected, and a line
   under the collection says how many they are;
+* the marker ``replays``: a test that has it runs in every way in which the backend replays programs. They are
+  what its class lists as `replays`, and its constructor takes as ``replay``; a class without such a list is
+  tested as it is. A way that cannot be had here is skipped with the reason, also where the backend is named;
 * the marker ``gpu`` on tests of the CUDA backend: ``pytest -m gpu``;
 * `BackendContract`: what every backend must do. ``class TestMine(BackendContract): pass`` runs all of it.
 """
@@ -22,7 +25,7 @@ from typing import NamedTuple, NoReturn
 import pytest
 
 from fuseprop.backend import AnyBackend, BackendUnavailable
-from fuseprop.backend.registry import BACKEND_OF, installed_backends, load_backend
+from fuseprop.backend.registry import BACKEND_OF, backend_class, installed_backends, load_backend
 from fuseprop.checks.choices import suggestion
 
 pytest.register_assert_rewrite("fuseprop.testing.contract")
@@ -40,10 +43,14 @@ class Wanted(NamedTuple):
 
     name: str
     dtype: str
+    replay: str | None = None
 
 
 UNUSABLE = pytest.StashKey[str]()
 """Why a backend cannot be used, in the stash of the test that stands for all of its tests."""
+
+MUST = pytest.StashKey[bool]()
+"""Whether that is a failure."""
 
 LEFT_OUT = pytest.StashKey[list[str]]()
 """A sentence for each backend that cannot be used, in the stash of the configuration."""
@@ -59,8 +66,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the marker, and refuse names in ``--backends`` that no installed backend has."""
+    """Add the markers, and refuse names in ``--backends`` that no installed backend has."""
     config.addinivalue_line("markers", "gpu: runs on an NVIDIA GPU")
+    config.addinivalue_line("markers", "replays: runs in every way in which the backend replays programs")
     installed = installed_backends()
     for name in _named(config):
         kind = name.partition(":")[0]
@@ -78,15 +86,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for mark in metafunc.definition.iter_markers("parametrize")
         for name in (mark.args[0].split(",") if isinstance(mark.args[0], str) else mark.args[0])
     }
+    in_every_way = metafunc.definition.get_closest_marker("replays") is not None
     for fixture, dtypes in (("backend", DTYPES), ("backend64", ("float64",))):
         if fixture in metafunc.fixturenames and fixture not in chosen:
             names = _named(metafunc.config) or installed_backends()
             metafunc.parametrize(
                 fixture,
                 [
-                    pytest.param(Wanted(name, dtype), id=f"{name}-{dtype}", marks=_marks(name))
+                    pytest.param(wanted, id="-".join(filter(None, wanted)), marks=_marks(name))
                     for name in names
                     for dtype in dtypes
+                    for wanted in _ways(name, dtype, in_every_way)
                 ],
                 indirect=True,
             )
@@ -95,17 +105,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests of backends that cannot be used, but for one of each, which says why."""
-    unusable: dict[tuple[str, str], list[pytest.Item]] = {}
+    unusable: dict[tuple[Wanted, str], list[pytest.Item]] = {}
     for item in items:
         for wanted in _wanted(item):
             why = _why_not(wanted)
             if why is not None:
-                unusable.setdefault((wanted.name, why), []).append(item)
+                unusable.setdefault((wanted._replace(dtype=""), why), []).append(item)
                 break
-    config.stash[LEFT_OUT] = [_left_out(name, why, len(tests)) for (name, why), tests in unusable.items()]
+    config.stash[LEFT_OUT] = [_left_out(wanted, why, len(tests)) for (wanted, why), tests in unusable.items()]
     others: set[pytest.Item] = set()
-    for (name, why), (first, *rest) in unusable.items():
-        first.stash[UNUSABLE] = _failure(name, why) if _required(config) else why
+    for (wanted, why), (first, *rest) in unusable.items():
+        first.stash[UNUSABLE] = _said(config, wanted, why)
+        first.stash[MUST] = _required(config, wanted)
         others.update(rest)
     if others:
         config.hook.pytest_deselected(items=[item for item in items if item in others])
@@ -122,7 +133,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip or fail a test that stands for a backend that cannot be used, before any fixture is set up."""
     why = item.stash.get(UNUSABLE, None)
     if why is not None:
-        _skip_or_fail(item.config, why)
+        _skip_or_fail(why, must=item.stash[MUST])
 
 
 @pytest.fixture
@@ -138,27 +149,49 @@ def backend64(request: pytest.FixtureRequest) -> AnyBackend:
 
 
 def _open(request: pytest.FixtureRequest) -> AnyBackend:
-    name, dtype = request.param
+    wanted = Wanted(*request.param)
     try:
-        return load_backend(name, dtype)
+        return _load(wanted)
     except BackendUnavailable as error:  # the test chose it, or it can be used no longer
-        required = _required(request.config)
-        return _skip_or_fail(request.config, _failure(name, str(error)) if required else str(error))
+        config = request.config
+        return _skip_or_fail(_said(config, wanted, str(error)), must=_required(config, wanted))
 
 
-def _skip_or_fail(config: pytest.Config, why: str) -> NoReturn:
-    if _required(config):
+def _load(wanted: Wanted) -> AnyBackend:
+    """Return a new backend object, which replays as it is wanted to."""
+    backend = load_backend(wanted.name, wanted.dtype)
+    if wanted.replay is None:
+        return backend
+    options = {"device": backend.device, "replay": wanted.replay}
+    return type(backend)(dtype=wanted.dtype, **options)  # type: ignore[call-arg]
+
+
+def _ways(name: str, dtype: str, in_every_way: bool) -> Iterator[Wanted]:
+    """Yield a backend in a dtype, once or for each way in which it replays."""
+    kind = name.partition(":")[0]
+    replays = getattr(backend_class(BACKEND_OF.get(kind, kind)), "replays", ()) if in_every_way else ()
+    for replay in replays or (None,):
+        yield Wanted(name, dtype, replay)
+
+
+def _skip_or_fail(why: str, *, must: bool) -> NoReturn:
+    if must:
         pytest.fail(why, pytrace=False)
     pytest.skip(why)
 
 
-def _failure(name: str, why: str) -> str:
-    return f"backend {name!r} was asked for and cannot be used: {why}"
+def _said(config: pytest.Config, wanted: Wanted, why: str) -> str:
+    return (
+        f"backend {wanted.name!r} was asked for and cannot be used: {why}"
+        if _required(config, wanted)
+        else why
+    )
 
 
-def _left_out(name: str, why: str, tests: int) -> str:
+def _left_out(wanted: Wanted, why: str, tests: int) -> str:
     others = f", and one of its {tests} tests stands for all" if tests > 1 else ""
-    return f"backend {name!r} cannot be used{others}: {why}"
+    used = "used" if wanted.replay is None else f"used with replay={wanted.replay!r}"
+    return f"backend {wanted.name!r} cannot be {used}{others}: {why}"
 
 
 def _wanted(item: pytest.Item) -> Iterator[Wanted]:
@@ -172,15 +205,15 @@ def _wanted(item: pytest.Item) -> Iterator[Wanted]:
 def _why_not(wanted: Wanted) -> str | None:
     """Return why a backend cannot be used, None where it can."""
     try:
-        load_backend(*wanted)
+        _load(wanted)
     except BackendUnavailable as error:
         return str(error)
     return None
 
 
-def _required(config: pytest.Config) -> bool:
-    """Whether a backend that cannot be used is a failure."""
-    return bool(_named(config)) or os.environ.get("REQUIRE_GPU") == "1"
+def _required(config: pytest.Config, wanted: Wanted) -> bool:
+    """Whether it is a failure that a backend cannot be used; another way to replay may be missing."""
+    return wanted.replay is None and (bool(_named(config)) or os.environ.get("REQUIRE_GPU") == "1")
 
 
 def _named(config: pytest.Config) -> list[str]:

@@ -229,8 +229,16 @@ class CompiledEpoch:
     def of(
         cls, backend: AnyBackend, programs: Sequence[tuple[Program, int]], cursor: Array, batch_size: int
     ) -> CompiledEpoch:
-        """Compile programs, each given with the number of steps in a row that it takes."""
-        runs = [(backend.compile(program), times) for program, times in programs]
+        """Compile programs, each given with the number of steps in a row that it takes.
+
+        Where a backend has one replay for two of them in a row, it takes the steps of both at once.
+        """
+        runs: list[tuple[Runner, int]] = []
+        for program, times in programs:
+            replay = backend.compile(program)
+            if runs and runs[-1][0] == replay:
+                times += runs.pop()[1]
+            runs.append((replay, times))
         return cls(backend, [program for program, _ in programs], runs, cursor, batch_size)
 
     def take(

@@ -74,6 +74,7 @@ class OptimizerOf(FlatOptimizer):
 class ReplayContract:
     """Steps that are recorded, compiled and replayed, beside the same steps call by call."""
 
+    @pytest.mark.replays
     @pytest.mark.parametrize(("loss", "activation", "how"), all_in_turn(LOSS_CASES, ACTIVATION_CASES, HOW))
     def test_a_replayed_step_is_the_step(
         self, backend: AnyBackend, loss: str, activation: str, how: tuple[str, str]
@@ -85,6 +86,7 @@ class ReplayContract:
         called, replayed = (self._training(backend, loss, activation, *how) for _ in range(2))
         self._assert_same_steps(called, replayed)
 
+    @pytest.mark.replays
     @pytest.mark.parametrize(("loss", "sizes"), [*in_turn(LOSS_CASES, SHAPES, 2), (SOFTMAX, LARGE)])
     def test_whatever_the_shape(self, backend: AnyBackend, loss: str, sizes: list[int]) -> None:
         """A backend may choose another way for another shape."""
@@ -93,6 +95,7 @@ class ReplayContract:
         training = [self._training(backend, loss, "tanh", "weighted", "momentum", sizes) for _ in range(2)]
         self._assert_same_steps(*training)
 
+    @pytest.mark.replays
     @pytest.mark.parametrize("activation", ACTIVATION_CASES)
     def test_nan_goes_through_a_step(self, backend: AnyBackend, activation: str) -> None:
         """One NaN in an input is in its row's loss and in every weight after it, called and replayed."""
@@ -111,6 +114,7 @@ class ReplayContract:
             for start, stop in training.stack.parameters.ranges:
                 assert np.isnan(values[start:stop]).all()
 
+    @pytest.mark.replays
     @pytest.mark.parametrize("condition", CONDITIONS)
     def test_gradients_that_are_read_are_there(self, backend: AnyBackend, condition: str) -> None:
         """Gradients that are not declared scratch are left as the calls leave them."""
@@ -119,6 +123,7 @@ class ReplayContract:
         )
         self._assert_same_steps(called, replayed, gradients_are_read=True)
 
+    @pytest.mark.replays
     def test_a_replay_sees_what_the_arrays_hold(self, backend: AnyBackend) -> None:
         """Another order, other settings and another place in the epoch need no new compilation."""
         training = self._training(backend, SOFTMAX, "tanh", "plain", "momentum")
@@ -147,6 +152,7 @@ class ReplayContract:
         replay(1)
         np.testing.assert_array_equal(backend.to_host(training.state.cursor), [2 * BATCH])
 
+    @pytest.mark.replays
     @pytest.mark.parametrize("condition", CONDITIONS)
     @pytest.mark.parametrize("rule", UPDATE_CASES)
     def test_how_often_at_once_makes_no_difference(
@@ -170,6 +176,7 @@ class ReplayContract:
                 np.testing.assert_array_equal(ours, bits)
                 assert_parity(ours, reference, backend.dtype)
 
+    @pytest.mark.replays
     def test_a_replay_draws_new_masks(self, backend: AnyBackend) -> None:
         """Masks follow the step on the device, within a replay and from one to the next."""
         host = Host(backend)
@@ -198,6 +205,7 @@ class ReplayContract:
                 assert all((called != 0).any(axis=None) and (called != other).any() for other in seen[1:])
                 seen.pop(0)
 
+    @pytest.mark.replays
     def test_calls_keep_their_order(self, backend: AnyBackend) -> None:
         """A call reads what calls before it wrote, and not what later ones write; with two cursors too."""
         host = Host(backend)

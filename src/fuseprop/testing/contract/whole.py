@@ -21,6 +21,7 @@ from fuseprop.testing.contract.parity import Host, assert_parity
 class WholeContract:
     """Whole networks."""
 
+    @pytest.mark.replays
     @pytest.mark.parametrize(
         ("loss", "activation"),
         [*in_turn(LOSS_CASES, list(ACTIVATION_CASES), 1)]
@@ -52,6 +53,7 @@ class WholeContract:
         assert_parity(curve, numpy_curve, backend.dtype)
         _assert_learned_the_same(ours, numpy, X)
 
+    @pytest.mark.replays
     def test_adam_and_dropout_agree_with_numpy(self, backend: AnyBackend) -> None:
         """Moments, masks and settings by the step: three epochs, with a partial batch."""
         rng = np.random.default_rng(1)
@@ -67,6 +69,7 @@ class WholeContract:
         ours, numpy = train(backend), train(load_backend("cpu", backend.dtype.name))
         _assert_learned_the_same(ours, numpy, X)
 
+    @pytest.mark.replays
     def test_same_seed_same_bits(self, backend: AnyBackend) -> None:
         """Training twice from one seed gives identical weights."""
         rng = np.random.default_rng(2)
