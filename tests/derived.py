@@ -3,9 +3,9 @@
     python tests/derived.py            # rewrites what is stale, and says what that was
     python tests/derived.py --check    # only says it, and exits with 1
 
-Derived are the tables of formulas in README.md, that of compiled steps in backends/README.md, the structs in fuseprop_cupy/kernels/formulas.cuh and
-fuseprop_numpy/native/formulas.hpp, and tests/core/public_names.txt. `tests/core/test_derived.py` checks that
-nothing is stale.
+Derived are the tables of formulas in README.md, that of compiled steps in backends/README.md, the structs in
+fuseprop_cupy/kernels/formulas.cuh and fuseprop_numpy/native/formulas.hpp, and tests/core/public_names.txt.
+`tests/core/test_derived.py` checks that nothing is stale.
 """
 
 import argparse
