@@ -6,8 +6,8 @@ A mutant meets the driver: its hashes, which are those of the engine as it is, a
 doubles. It is built for vectors of 128 bits and floats, which compiles soonest; if it survives that, under
 AddressSanitizer and UBSan, for vectors of 256 and 512 bits, and under ThreadSanitizer. One that survives all
 must stand in equivalent.toml with the reason why it does what the original does. The exit status is 1 if one
-does not, or if an entry there names a mutant that is killed or no longer made. Where time does not suffice for
-all, as many of each file are taken as fit, drawn by their hash.
+does not, or if an entry there names a mutant that is killed or no longer made. Where time does not suffice
+for all, as many of each file are taken as fit, drawn by their hash.
 """
 
 import argparse
