@@ -56,14 +56,15 @@ def _compiled() -> Finding:
             warnings.simplefilter("ignore", RuntimeWarning)  # a finding below says it
             loaded = library()
     except NotCompiled as why:
-        found = f"none: {why}; equal bits on one machine, with one number of threads"
+        found = f"none: {why}; steps leave equal bits on one machine, with one number of threads"
         return Finding(what, found, ok=not why.can_be_helped, fix=_how_to_compile())
     except BackendUnavailable as error:
         wrong = VARIABLE if VARIABLE in str(error) else NUMBER_VARIABLE
         return Finding(what, str(error).rstrip("."), ok=False, fix=f"unset {wrong}")
     threads = loaded.functions.fuseprop_get_num_threads()
     found = (
-        f"{loaded.build}, {threads} threads; equal bits with any number of threads, on any processor; "
+        f"{loaded.build}, {threads} threads; "
+        f"steps leave equal bits with any number of threads, on any processor; "
         f"by calls: formulas of more than {MOST_NUMBERS} numbers or {MOST_REGISTERS} to remember at a time"
     )
     if loaded.is_stale:

@@ -103,14 +103,21 @@ class Plan:
         return slots
 
     def run(self, given: Iterable[HostArray], shape: Shape, room: Room) -> None:
-        """Compute, for a formula whose numbers are all constants."""
-        slots = self.slots(self.constants, given, shape, room)
+        """Compute, for a formula that is given no numbers."""
+        numbers = self.numbers(room, ()) if self.scalars else self.constants
+        for function, pick in self.before:
+            function(*pick(numbers))
+        slots = self.slots(numbers, given, shape, room)
         for function, pick in self.steps:
             function(*pick(slots))
 
     def calls(self, given: Iterable[HostArray], shape: Shape, room: Room) -> list[BoundCall]:
         """Return the same as prebound calls."""
-        return prebound(self.steps, self.slots(self.constants, given, shape, room))
+        numbers = self.numbers(room, ())
+        return [
+            *prebound(self.before, numbers),
+            *prebound(self.steps, self.slots(numbers, given, shape, room)),
+        ]
 
 
 def prebound(steps: Iterable[Step], slots: Slots) -> list[BoundCall]:

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.formulas import (
     WIDE,
     activation_plan,
@@ -30,6 +31,7 @@ from fuseprop.backend.expression import (
     exp,
     expm1,
     log,
+    log1p,
     maximum,
     number,
     sign,
@@ -410,7 +412,7 @@ def test_what_an_update_takes_of_the_gradient():
 
 
 def trained(layers, loss, target, optimizer, *, replayed, dtype="float64"):
-    backend = load_backend("cpu", dtype)
+    backend = NumpyBackend(dtype, replay="calls")
     network = Network(layers, loss, seed=0, backend=backend)
     X = np.random.default_rng(0).normal(size=(len(target), layers[0].inputs))
     rows = Rows(X, encode_targets(target, network.stack.loss, layers[-1], len(X)), None)
@@ -436,6 +438,11 @@ def trained(layers, loss, target, optimizer, *, replayed, dtype="float64"):
 
 SWISH = Activation("swish", lambda z: z * sigmoid(z))
 BENT = Activation("bent", lambda z: where(z > 0, z, 0.1 * expm1(z)), lambda y: where(y > 0, 1, y + 0.1))
+ONE_IS_LESS = log1p(number(1)) >= log1p(number(0.3))
+DECIDED = Activation("decided", lambda z: z + where(ONE_IS_LESS, 0.0, exp(z)))
+DECIDED_LOSS = Loss("decided", lambda y, t: (y - t) ** 2 * where(ONE_IS_LESS, sqrt(number(2)), 1.0))
+"""Their numbers decide, and are no constants."""
+
 ASYMMETRIC = Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))
 
 
@@ -450,6 +457,7 @@ ASYMMETRIC = Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))
         ("gelu", "log_cosh"),
         ("elu", "quantile(0.9)"),
         ("leaky_relu(0.2)", "hinge"),
+        (DECIDED, DECIDED_LOSS),
     ],
     ids=str,
 )

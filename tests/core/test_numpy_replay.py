@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.feature_major import FeatureMajor
 from fuseprop_numpy.folding import folding
 from fuseprop_numpy.layout import Layout
 
-from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
+from fuseprop import Adam, MomentumSGD, Network, mlp
 from fuseprop.backend import INTEGER, Call, Program, UpdateFormula, variable
 from fuseprop.backend.formula import G, W
 from fuseprop.layers.targets import encode_targets
@@ -20,7 +21,7 @@ BATCH = 8
 
 
 def training_of(sizes=(5, 7, 3), optimizer=None, activation="tanh"):
-    backend = load_backend("cpu", "float64")
+    backend = NumpyBackend("float64", replay="calls")
     network = Network(mlp(sizes, activation), "softmax_cross_entropy", seed=0, backend=backend)
     rng = np.random.default_rng(0)
     X, labels = rng.normal(size=(2 * BATCH, sizes[0])), rng.integers(0, sizes[-1], 2 * BATCH)

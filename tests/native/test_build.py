@@ -293,7 +293,7 @@ def test_flags_from_outside_are_honoured(hook, stub, monkeypatch):
     monkeypatch.setenv("CXXFLAGS", "-DWANTED=7")
     hook.build(stub, stub)
     monkeypatch.setattr(loading, "FOLDER", stub)
-    assert loading.library().functions.fuseprop_get_num_threads() == 7
+    assert loading.load(loading.runnable()[0]).functions.fuseprop_get_num_threads() == 7
 
 
 def test_only_what_changed_is_built_again(hook, built, monkeypatch, tmp_path):
@@ -424,7 +424,7 @@ def test_the_fastest_that_runs_is_loaded(built):
     found = compiled_finding()
     assert found.ok
     assert found.found == (
-        f"{loaded.build}, 2 threads; equal bits with any number of threads, on any processor; "
+        f"{loaded.build}, 2 threads; steps leave equal bits with any number of threads, on any processor; "
         "by calls: formulas of more than 128 numbers or 32 to remember at a time"
     )
 

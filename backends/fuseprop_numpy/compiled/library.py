@@ -141,6 +141,11 @@ def _chosen() -> Library | NotCompiled:
             return _why_none()
         found = _named(asked) if asked else load(builds[0])
     except NotCompiled as why:
+        warnings.warn(
+            f"Training steps are not compiled, but run as calls of NumPy: {why}.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
         return why
     try:
         begin(found.functions)
@@ -182,7 +187,8 @@ def _why_none() -> NotCompiled:
         return NotCompiled(f"this processor runs none of {', '.join(there)}{needs}", can_be_helped=False)
     try:
         record = json.loads((FOLDER / "build.json").read_text())
-        return NotCompiled(str(record["why"]), bool(record["can_be_helped"]))
+        why = str(record["why"]) or "what was built is gone"
+        return NotCompiled(why, bool(record["can_be_helped"]))
     except (OSError, ValueError, KeyError, TypeError):
         return NotCompiled("nothing was built")
 
