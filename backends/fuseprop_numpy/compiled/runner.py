@@ -16,7 +16,7 @@ from .specification import Specification
 from .step import TrainingStep
 
 OPERATIONS = 1e9
-"""As many are done between two looks at whether Ctrl-C was pressed, in a fifth of a second at most; or one step."""
+"""As many are done between two looks at whether Ctrl-C was pressed, in a fifth of a second; or one step."""
 
 BESIDE = 5000
 """Operations that would take as long as what a step does beside them."""
