@@ -89,7 +89,7 @@ def compiled() -> str:
     from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
 
     sys.path.insert(0, str(ROOT / "tests" / "native"))
-    from steps import KINDS
+    from kinds_of_steps import KINDS
 
     def names(all_of) -> str:
         return ", ".join(f"`{name}`" for name in all_of)

@@ -88,6 +88,7 @@ BY_HAND = {
 
 DERIVED = [
     "README.md",
+    "backends/README.md",
     "backends/fuseprop_cupy/kernels/formulas.cuh",
     "backends/fuseprop_numpy/native/formulas.hpp",
     "tests/core/public_names.txt",

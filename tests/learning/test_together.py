@@ -92,7 +92,7 @@ def test_an_epoch_is_told_to_all_before_an_error_ends_training(fit):
 def test_what_ended_training_stays_what_is_raised():
     log = []
     with pytest.raises(DivergenceError) as caught:
-        network([Told(log, "a", end=OSError(28, "full")), Told(log, "b")], optimizer=MomentumSGD(1e30))
+        network([Told(log, "a", end=OSError(28, "full")), Told(log, "b")], optimizer=MomentumSGD(1e38))
     assert log[-2:] == ["a end", "b end"]
     assert caught.value.__notes__ == ["Told raised OSError too: [Errno 28] full"]
 

@@ -9,7 +9,7 @@ from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.compiled.recognise import recognise
 from fuseprop_numpy.compiled.resting import keeps_zeros
 from fuseprop_numpy.compiled.step import UnknownStepError
-from steps import KINDS, SOFTMAX, conflicts, epoch_of, kind, shuffled, take
+from kinds_of_steps import KINDS, SOFTMAX, conflicts, epoch_of, kind, shuffled, take
 
 from fuseprop.backend import Access, Call, Program, UpdateFormula, replay_by_calling, variable
 from fuseprop.backend.formula import G, W

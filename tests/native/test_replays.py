@@ -13,7 +13,7 @@ from fuseprop_numpy.compiled.library import NotCompiled, library
 from fuseprop_numpy.compiled.recognise import recognise
 from fuseprop_numpy.compiled.runner import CompiledStep, kernels_of
 from fuseprop_numpy.compiled.specification import Specification
-from steps import BATCH, KINDS, epoch_of, kind
+from kinds_of_steps import BATCH, KINDS, epoch_of, kind
 
 from fuseprop.backend import ActivationFormula, BackendUnavailable, variable
 from fuseprop.backend.expression import COMPARISONS, OPERATIONS, apply, where

@@ -118,7 +118,7 @@ def test_as_threadpoolctl_limits_them():
         with threadpool_limits(number):
             found.add(trained("everything", "float32"))
             ours = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "fuseprop"]
-            assert ours == [number]
+            assert set(ours) == {number}  # other tests of a process load builds of their own
     assert len(found) == 1
 
 

@@ -84,7 +84,8 @@ class ReplayContract:
         Every loss comes with every activation, and each of them with every condition and update.
         """
         called, replayed = (self._training(backend, loss, activation, *how) for _ in range(2))
-        self._assert_same_steps(called, replayed)
+        is_drawn = activation.startswith("drawn") or loss.startswith("drawn")
+        self._assert_same_steps(called, replayed, eps=100 if is_drawn else 10)
 
     @pytest.mark.replays
     @pytest.mark.parametrize(("loss", "sizes"), [*in_turn(LOSS_CASES, SHAPES, 2), (SOFTMAX, LARGE)])
@@ -233,8 +234,12 @@ class ReplayContract:
             expected = values[order[2 * turn : 2 * turn + 3]].reshape(6)[:3]
             np.testing.assert_array_equal(backend.to_host(out)[3 * turn : 3 * turn + 3], expected)
 
-    def _assert_same_steps(self, called: Epoch, replayed: Epoch, *, gradients_are_read: bool = False) -> None:
-        """Compare steps by calls with replayed ones, from the same bits.
+    def _assert_same_steps(
+        self, called: Epoch, replayed: Epoch, *, gradients_are_read: bool = False, eps: float = 10
+    ) -> None:
+        """Compare steps by calls with replayed ones, from the same bits, within `eps` times eps for each.
+
+        Formulas that are drawn multiply rounding: two right results of a step were 34 eps apart.
 
         A replay may take its very first step in another way than those that follow: after that one, two steps
         of a full batch, or one of the partial batch, are taken at once.
@@ -249,10 +254,10 @@ class ReplayContract:
                 self._restore(replayed, start)
                 replay(times)
                 for actual, reference in zip(self._traces(replayed), expected[times - 1], strict=True):
-                    self._assert_close(backend, actual, reference, times)
+                    self._assert_close(backend, actual, reference, times * eps)
             if gradients_are_read:
                 gradients = [training.stack.parameters.gradients for training in (replayed, called)]
-                self._assert_close(backend, gradients[0], backend.to_host(gradients[1]), steps)
+                self._assert_close(backend, gradients[0], backend.to_host(gradients[1]), steps * eps)
 
     @classmethod
     def _called(
@@ -316,8 +321,8 @@ class ReplayContract:
         return [parameters.values, *moments, epoch.losses, epoch.hits]
 
     @staticmethod
-    def _assert_close(backend: AnyBackend, actual: Array, expected: NDArray[Any], steps: int) -> None:
+    def _assert_close(backend: AnyBackend, actual: Array, expected: NDArray[Any], allowed: float) -> None:
         eps = float(np.finfo(backend.dtype).eps)
         a, b = (array.astype(np.float64) for array in (backend.to_host(actual), expected))
         difference = np.max(np.abs(a - b) / np.maximum(1.0, np.abs(b))) / eps
-        assert difference <= 10 * steps, f"{difference:.3g} eps apart, {10 * steps} are allowed"
+        assert difference <= allowed, f"{difference:.3g} eps apart, {allowed:g} are allowed"
