@@ -1,5 +1,6 @@
 """Callbacks that raise: the others are told all the same, and no error is lost."""
 
+import numpy as np
 import pytest
 
 from fuseprop import DivergenceError, MLPClassifier, MomentumSGD, Network, Perceptron, mlp  # noqa: F401
@@ -91,8 +92,11 @@ def test_an_epoch_is_told_to_all_before_an_error_ends_training(fit):
 
 def test_what_ended_training_stays_what_is_raised():
     log = []
+    made = Network(mlp([2, 4, 1], "tanh"), "sigmoid_cross_entropy", seed=0, device="cpu")
+    callbacks = [Told(log, "a", end=OSError(28, "full")), Told(log, "b")]
+    rows = np.multiply(X, 1e6)  # steps of 3e38 make weights whose sums overflow, in whatever order
     with pytest.raises(DivergenceError) as caught:
-        network([Told(log, "a", end=OSError(28, "full")), Told(log, "b")], optimizer=MomentumSGD(1e38))
+        made.fit(rows, Y, MomentumSGD(3e38), epochs=2, batch_size=1, callbacks=callbacks)
     assert log[-2:] == ["a end", "b end"]
     assert caught.value.__notes__ == ["Told raised OSError too: [Errno 28] full"]
 
