@@ -7,7 +7,7 @@ for wide batches.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
@@ -17,9 +17,10 @@ import numpy as np
 from fuseprop.backend import Backend, BackendUnavailable, HostArray, Program, Runner, replay_by_calling
 
 from .compiled.formulas import CannotCompute
+from .compiled.forward import recognise_forward
 from .compiled.library import NotCompiled, library
 from .compiled.recognise import recognise
-from .compiled.runner import CompiledStep, kernels_of
+from .compiled.runner import CompiledForward, CompiledStep, kernels_of
 from .compiled.specification import Specification
 from .compiled.step import TrainingStep, UnknownStepError
 from .feature_major import prebound
@@ -99,6 +100,16 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         if parts is not None:
             self._shared[id(program)] = program
         return flushing((prebound(self, program) if parts is None else Shared(self, program, parts)).run)
+
+    def by_rows(self, program: Program, arrays: Sequence[HostArray]) -> Callable[..., None] | None:
+        """Return what does a forward pass for any number of rows; None where there is no library for it."""
+        if self._library is None:
+            return None
+        try:
+            return CompiledForward(self._library, recognise_forward(program, arrays, self.dtype), self.dtype)
+        except (UnknownStepError, CannotCompute) as error:
+            self.not_compiled = str(error)
+            return None
 
     def _step(self, step: TrainingStep) -> CompiledStep:
         """Compile a step, or return the one that it is: programs may differ in who reads gradients alone."""

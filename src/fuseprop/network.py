@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,7 +25,7 @@ from .layers.stack import build_stack, check_chain, check_link, load_weights
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer, check_optimizer
 from .training.epoch import Epoch
-from .training.evaluation import Evaluation, decide, evaluate, predict_rows
+from .training.evaluation import Evaluation, Predictor, decide, evaluate
 from .training.loop import Training
 from .training.observers import Norms, SumOfSquares
 from .training.orders import Orders, shuffled, unchanged
@@ -96,6 +96,10 @@ class Network:
         self.backend = load_backend(device, dtype) if backend is None else backend
         self.stack = build_stack(self.backend, layers, chosen, self.rng)
         self._passes = Passes(self.backend, self.stack)
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return Predictor(self.backend, self.stack)
 
     @property
     def layers(self) -> Sequence[Dense]:
@@ -318,7 +322,7 @@ class Network:
     def _predict(self, X: object) -> HostArray:
         host = check_inputs(self.stack, X)
         with np.errstate(over="ignore", invalid="ignore"):
-            predictions = predict_rows(self.backend, self.stack, host)
+            predictions = self._predictor(host)
         warn_of_overflow(predictions)
         return predictions
 

@@ -142,13 +142,18 @@ def take(step, backend):
     elif step.hits is not None:
         thresholds = step.hits.score_threshold, step.hits.target_threshold
         backend.threshold_equals(outputs[-1], target, *thresholds, out=step.hits.out)
-    if step.outputs is not None:
-        step.outputs[...] = outputs[-1]
     for i in reversed(range(len(step.layers))):
         layer = step.layers[i]
         of_weights, of_bias = block(step.gradients, layer)
         point = sums[i] if layer.activation.slope_of == "z" else outputs[i]
         backend.activation_backward(gradient, point, layer.activation, out=gradient, bias_gradient=of_bias)
+        for kept, made in (
+            (layer.kept_sums, sums[i]),
+            (layer.kept_outputs, outputs[i]),
+            (layer.kept_deltas, gradient),
+        ):
+            if kept is not None:
+                kept[...] = made
         backend.matmul(taken[i].T, gradient, out=of_weights)
         below = empty(taken[i].shape)
         backend.matmul(gradient, block(step.values, layer)[0].T, out=below)
@@ -160,9 +165,10 @@ def take(step, backend):
     ranges = [
         (layer.offset, layer.offset + layer.inputs * layer.outputs) for layer in step.layers if layer.decays
     ]
-    backend.update(
-        step.values, step.gradients, step.moments, step.settings, step.update, decay_ranges=sorted(ranges)
-    )
+    if step.update is not None:
+        backend.update(
+            step.values, step.gradients, step.moments, step.settings, step.update, decay_ranges=sorted(ranges)
+        )
     do(step.after)
 
 

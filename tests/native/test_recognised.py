@@ -254,16 +254,6 @@ def gradient_read_before_it_is_clipped(t, p):
     return inserted(p, index(p, "clip_norm"), *call)
 
 
-def hidden_outputs_read(t, p):
-    out = t.backend.zeros(t.batches[0].outputs[0].shape)
-    return inserted(p, None, "copy", (t.batches[0].outputs[0],), {"out": out})
-
-
-def hidden_gradients_read(t, p):
-    out = t.backend.zeros(t.batches[0].gradients[0].shape)
-    return inserted(p, None, "copy", (t.batches[0].gradients[0],), {"out": out})
-
-
 def another_product(t, p):
     out = t.backend.zeros((5, 3))
     return inserted(p, None, "matmul", (t.backend.zeros((5, 2)), t.backend.zeros((2, 3))), {"out": out})
@@ -428,13 +418,11 @@ def a_list(t, p):
 
 
 DEVIATIONS = {
-    no_update: "update of the parameters is computed by no calls",
+    no_update: "clip_norm is there once more",
     gradient_read_before_it_is_clipped: "in the midst",
-    hidden_outputs_read: "copy reads the outputs of a hidden layer",
-    hidden_gradients_read: "copy reads the gradients of outputs",
     another_product: "matmul",
     parameters_changed_beside: "copy writes to the parameters",
-    softmax_beside: "softmax is no part",
+    softmax_beside: "softmax is there once more",
     an_operation_of_ones_own: "mine is no part",
     bias_elsewhere: "no block",
     no_bias: "a bias is NoneType",
@@ -462,7 +450,7 @@ DEVIATIONS = {
     two_updates: "2 calls",
     two_losses: "2 calls",
     shared_memory: "share memory|computed by",
-    weights_taken_twice: "no block|share parameters",
+    weights_taken_twice: "no block|share parameters|by a layer's input",
     gradient_of_another_input: "by a layer's input is computed by no calls",
     clipped_elsewhere: "the clipped gradient",
     an_argument_of_ones_own: "other arguments",
@@ -479,28 +467,43 @@ def test_whatever_else_is_refused(deviate):
         recognised(deviate(training, program))
 
 
-@pytest.mark.parametrize("name", ["outputs", "gradients", "dropped", "sums"])
-def test_what_is_to_be_kept_is(name):
-    """An array that is computed on the way may be left out only if it is scratch."""
+KEPT = {"outputs": "kept_outputs", "gradients": "kept_deltas", "sums": "kept_sums"}
+"""By what a batch calls them, what a step calls the arrays of layers that it can keep."""
+
+
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("read", [False, True], ids=["kept", "read"])
+def test_what_is_asked_for_is_kept(name, read):
+    """An array that is computed on the way is left where calls leave it, if anybody asks for it."""
     training = kind("everything", activation="gelu")
-    program = training.program(training.batches[0])
-    for array in getattr(training.batches[0], name):
+    program, batch = training.program(training.batches[0]), training.batches[0]
+    asked_before = recognised(program).layers
+    for i, array in enumerate(getattr(batch, name)):
         if array is None:
             continue
-        kept = without(program, array)
-        if array is training.batches[0].outputs[-1]:
-            assert recognised(kept).outputs is array
-        else:
-            with pytest.raises(UnknownStepError, match="are to be kept"):
-                recognised(kept)
+        out = training.backend.zeros(array.shape)
+        asked = inserted(program, None, "copy", (array,), {"out": out}) if read else without(program, array)
+        found = assert_takes(asked, training.backend)
+        assert getattr(found.layers[i], KEPT[name]) is array
+        assert [layer.kept_deltas for layer in asked_before] == [None] * len(asked_before)
 
 
-def test_the_last_outputs_are_written_where_they_are_to_be_kept():
-    training = kind("plain")
+def test_what_dropout_leaves_is_not_kept():
+    training = kind("everything")
     program = training.program(training.batches[0])
-    assert recognised(program).outputs is None
-    kept = without(program, training.batches[0].outputs[-1])
-    assert assert_takes(kept, training.backend).outputs is training.batches[0].outputs[-1]
+    with pytest.raises(UnknownStepError, match="are to be kept"):
+        recognised(without(program, training.batches[0].dropped[0]))
+
+
+@pytest.mark.parametrize("name", ["plain", "weighted", "dropout", "one layer", "twenty layers"])
+def test_a_step_may_learn_nothing(name):
+    """Without an update the gradients are the result."""
+    training = kind(name)
+    batch = training.batches[0]
+    program = no_update(training, training.program(batch, gradients_are_read=True))
+    found = assert_takes(program, training.backend)
+    assert found.update is None
+    assert found.gradients.size >= training.stack.parameters.count
 
 
 @pytest.mark.parametrize("name", ["x", "labels"])

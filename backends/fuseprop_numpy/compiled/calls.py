@@ -29,12 +29,13 @@ KNOWN = frozenset(
         "dropout",
         "clip_norm",
         "update",
+        "softmax",
         *LOSSES,
         *HITS,
         *TASKS,
     )
 )
-"""The operations that a step may be made of."""
+"""The operations that a step or a forward pass may be made of."""
 
 
 @dataclass(eq=False)

@@ -13,6 +13,12 @@ LOSS_OF_ROWS, SOFTMAX_CROSS_ENTROPY = range(2)
 NO_HITS, ARGMAX_EQUALS, THRESHOLD_EQUALS = range(3)
 """Kinds of hits."""
 
+NO_LINK, SOFTMAX, FORMULA = range(3)
+"""What the last outputs of a forward pass go through."""
+
+TRAINING, GRADIENT, FORWARD = range(3)
+"""Kinds of steps."""
+
 FIRST, LAST = 1, 2
 """Parts of a run."""
 
@@ -55,6 +61,9 @@ class LayerSpec(Structure):
         ("drops", c_int64),
         ("rate", c_double),
         ("seed", c_uint32),
+        ("kept_sums", c_void_p),
+        ("kept_outputs", c_void_p),
+        ("kept_deltas", c_void_p),
     ]
 
 
@@ -73,9 +82,10 @@ class Chore(Structure):
 
 
 class StepSpec(Structure):
-    """A training step."""
+    """A training step, one that learns nothing, or a forward pass."""
 
     _fields_ = [
+        ("kind", c_int64),
         ("rows", c_int64),
         ("layer_count", c_int64),
         ("layers", POINTER(LayerSpec)),
@@ -97,6 +107,8 @@ class StepSpec(Structure):
         ("score_threshold", c_double),
         ("target_threshold", c_double),
         ("hits", c_void_p),
+        ("link_kind", c_int64),
+        ("link", Formula),
         ("outputs", c_void_p),
         ("update", Formula),
         ("settings", c_void_p),

@@ -27,7 +27,7 @@ class Parts:
 
     Attributes
     ----------
-    written : list of (what, memory, whether it is kept only if it is read)
+    written : list of (what, memory)
         What a step writes.
     inside : list of (what, memory)
         What it computes and does not write.
@@ -37,14 +37,14 @@ class Parts:
         From where each array of rows comes.
     """
 
-    written: list[tuple[str, int, bool]] = field(default_factory=list)
+    written: list[tuple[str, int]] = field(default_factory=list)
     inside: list[tuple[str, int]] = field(default_factory=list)
     outside: list[tuple[str, int]] = field(default_factory=list)
     gathered: list[tuple[HostArray, Gathered]] = field(default_factory=list)
 
-    def write(self, what: str, memory: int, *, kept_if_read: bool = False) -> None:
+    def write(self, what: str, memory: int) -> None:
         """Add what a step writes."""
-        self.written.append((what, memory, kept_if_read))
+        self.written.append((what, memory))
 
     def intermediate(self, what: str, memory: int) -> None:
         """Add what a step computes and does not write."""
@@ -63,7 +63,6 @@ class Placed:
     after: Sequence[Task]
     reads_values: bool
     reads_gradients: bool
-    reads_outputs: bool
 
 
 def place(
@@ -74,7 +73,6 @@ def place(
     values: int,
     gradients: int,
     moments: int,
-    outputs: int,
 ) -> Placed:
     """Return where the calls go that are not the step's own, `core`, given in the step's order.
 
@@ -95,14 +93,13 @@ def place(
         [Task(each.operation, dict(each.arguments)) for each in after],
         reads_values=bool(seen & values),
         reads_gradients=bool(seen & gradients),
-        reads_outputs=bool(outputs & (seen | ~calls.scratch)),
     )
 
 
 def _check_memory(calls: Calls, parts: Parts) -> None:
     """Raise UnknownStepError where parts of the step share memory, or something is lost."""
     taken = 0
-    for what, memory in (*((what, memory) for what, memory, _ in parts.written), *parts.inside):
+    for what, memory in (*parts.written, *parts.inside):
         if taken & memory:
             raise UnknownStepError(f"{what} share memory with something else that the step computes.")
         taken |= memory
@@ -123,7 +120,7 @@ def _check_task(calls: Calls, task: Found, parts: Parts, moments: int) -> None:
             raise UnknownStepError(f"{task.operation} reads {what}.")
         if task.writes & memory:
             raise UnknownStepError(f"{task.operation} writes to {what}.")
-    for what, memory, _ in parts.written:
+    for what, memory in parts.written:
         if task.writes & memory:
             raise UnknownStepError(f"{task.operation} writes to {what}.")
     if task.reads & moments:

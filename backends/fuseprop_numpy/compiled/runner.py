@@ -1,7 +1,8 @@
-"""A step in the library: made once, run as often as asked, freed when nobody has it any more."""
+"""A step or a forward pass in the library: made once, run as often as asked, freed when nobody has it."""
 
 from __future__ import annotations
 
+import threading
 import weakref
 from ctypes import byref
 from functools import cache
@@ -9,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from fuseprop.backend import HostArray
+
 from .formulas import Kernels
+from .forward import ROLES, ForwardPass
 from .interface import FIRST, LAST
 from .positions import Positions
 from .specification import Specification
@@ -71,6 +75,51 @@ class CompiledStep:
         except BaseException:
             self._store(self._step)
             raise
+
+
+class CompiledForward:
+    """A forward pass of a program; calling it takes any number of rows.
+
+    Raises as `CompiledStep`.
+    """
+
+    def __init__(self, library: Any, forward: ForwardPass, dtype: np.dtype[Any]) -> None:
+        self._specification = Specification(forward, dtype, kernels_of(library))
+        new = library.fuseprop_new_float if dtype == np.float32 else library.fuseprop_new_double
+        self._pass = new(byref(self._specification.struct))
+        if not self._pass:
+            raise MemoryError(f"there is no room for a network of {forward.values.size:,} parameters.")
+        weakref.finalize(self, library.fuseprop_free, self._pass).atexit = False
+        self._call = library.fuseprop_forward
+        self._places = [ROLES.index(role) for role in forward.given]
+        self._kinds = [(each.dtype, each.shape[1:]) for each in forward.like]
+        self._at_once = max(1, int(OPERATIONS / (library.fuseprop_operations(self._pass) + BESIDE)))
+        self._alone = threading.Lock()
+
+    def __call__(self, *arrays: HostArray) -> None:
+        """Do for all rows of these arrays what the program does for those of its own.
+
+        Raises ValueError for arrays of other kinds than the program's, or not equally many rows.
+        """
+        rows = len(arrays[0])
+        addresses: list[int | None] = [None] * len(ROLES)
+        strides = [0] * len(ROLES)
+        for place, array, (dtype, shape) in zip(self._places, arrays, self._kinds, strict=True):
+            if array.dtype != dtype or array.shape != (rows, *shape) or not array.flags.c_contiguous:
+                raise ValueError(
+                    f"expected rows of {dtype} {shape}, {rows:,} of them, one after the other in memory, "
+                    f"got {array.dtype} {array.shape}."
+                )
+            addresses[place], strides[place] = array.ctypes.data, array.nbytes // rows if rows else 0
+        with self._alone:
+            for start in range(0, rows, self._at_once):
+                count = min(self._at_once, rows - start)
+                at = (
+                    None if address is None else address + start * stride
+                    for address, stride in zip(addresses, strides, strict=True)
+                )
+                if self._call(self._pass, count, *at):
+                    raise MemoryError("there is no room for the weights and activations of a forward pass.")
 
 
 @cache

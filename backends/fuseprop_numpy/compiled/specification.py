@@ -12,7 +12,8 @@ from fuseprop.backend import HostArray
 
 from . import interface
 from .formulas import Encoded, Kernels, encode_activation, encode_loss, encode_update
-from .step import Gathered, Layer, Task, TrainingStep
+from .forward import ForwardPass, Role
+from .step import Gathered, Hits, Layer, Task, TrainingStep
 
 TASKS = {
     "take_rows": interface.TAKE_ROWS,
@@ -29,7 +30,7 @@ HITS = {
 
 
 class Specification:
-    """A step in the terms of a library that has these kernels.
+    """A step, or a forward pass, in the terms of a library that has these kernels.
 
     Attributes
     ----------
@@ -39,21 +40,22 @@ class Specification:
     Raises CannotCompute for a formula that the library cannot compute.
     """
 
-    def __init__(self, step: TrainingStep, dtype: np.dtype[Any], kernels: Kernels) -> None:
+    def __init__(self, step: TrainingStep | ForwardPass, dtype: np.dtype[Any], kernels: Kernels) -> None:
         self._dtype, self._kernels = dtype, kernels
         self._held: list[Any] = [step]
-        self.struct = self._step(step)
+        self.struct = self._forward(step) if isinstance(step, ForwardPass) else self._step(step)
 
     def _step(self, step: TrainingStep) -> interface.StepSpec:
         clip, hits = step.clip, step.hits
         struct = interface.StepSpec(
+            kind=interface.TRAINING if step.update is not None else interface.GRADIENT,
             rows=step.rows,
             layer_count=len(step.layers),
             values=address(step.values),
             gradients=address(step.gradients),
             moments=address(step.moments),
             parameter_count=step.values.size,
-            moment_count=len(step.moments),
+            moment_count=0 if step.moments is None else len(step.moments),
             x=_gather(step.x),
             target=_gather(None if step.loss is None else step.target),
             labels=_gather(step.target if step.loss is None else step.labels),
@@ -62,14 +64,9 @@ class Specification:
             loss_kind=interface.SOFTMAX_CROSS_ENTROPY if step.loss is None else interface.LOSS_OF_ROWS,
             factor=step.factor,
             losses=address(step.losses),
-            hit_kind=interface.NO_HITS if hits is None else HITS[hits.operation],
-            score_threshold=0.0 if hits is None else hits.score_threshold,
-            target_threshold=0.0 if hits is None else hits.target_threshold,
             hits=None if hits is None else address(hits.out),
-            outputs=address(step.outputs),
-            update=self._formula(encode_update(step.update, self._dtype, self._kernels)),
             settings=address(step.settings),
-            setting_count=step.settings.size - 1,
+            setting_count=0 if step.settings is None else step.settings.size - 1,
             clips=clip is not None,
             limit=0.0 if clip is None else clip.limit,
             norm=None if clip is None else address(clip.norm),
@@ -77,12 +74,42 @@ class Specification:
             stores_gradients=step.reads_gradients,
             before_count=len(step.before),
             after_count=len(step.after),
+            **_hits(hits),
         )
         struct.layers = self._array(interface.LayerSpec, [self._layer(layer) for layer in step.layers])
+        if step.update is not None:
+            struct.update = self._formula(encode_update(step.update, self._dtype, self._kernels))
         if step.loss is not None:
             struct.loss = self._formula(encode_loss(step.loss, self._dtype, self._kernels))
         struct.before = self._array(interface.Chore, [_chore(task) for task in step.before])
         struct.after = self._array(interface.Chore, [_chore(task) for task in step.after])
+        return struct
+
+    def _forward(self, forward: ForwardPass) -> interface.StepSpec:
+        roles: dict[Role, HostArray] = dict(zip(forward.given, forward.like, strict=True))
+        by_label = forward.loss is None and "losses" in roles
+        struct = interface.StepSpec(
+            kind=interface.FORWARD,
+            layer_count=len(forward.layers),
+            values=address(forward.values),
+            x=_rows(roles["x"]),
+            target=_rows(roles.get("target")),
+            labels=_rows(roles.get("labels")),
+            loss_kind=interface.SOFTMAX_CROSS_ENTROPY if by_label else interface.LOSS_OF_ROWS,
+            factor=forward.factor,
+            losses=address(roles.get("losses")),
+            hits=address(roles.get("hits")),
+            outputs=address(roles.get("outputs")),
+            **_hits(forward.hits),
+        )
+        struct.layers = self._array(interface.LayerSpec, [self._layer(layer) for layer in forward.layers])
+        if forward.loss is not None:
+            struct.loss = self._formula(encode_loss(forward.loss, self._dtype, self._kernels))
+        if forward.link == "softmax":
+            struct.link_kind = interface.SOFTMAX
+        elif forward.link is not None:
+            value, _ = encode_activation(forward.link, self._dtype, self._kernels)
+            struct.link_kind, struct.link = interface.FORMULA, self._formula(value)
         return struct
 
     def _layer(self, layer: Layer) -> interface.LayerSpec:
@@ -100,6 +127,9 @@ class Specification:
             drops=drops is not None,
             rate=0.0 if drops is None else drops.rate,
             seed=0 if drops is None else drops.seed,
+            kept_sums=address(layer.kept_sums),
+            kept_outputs=address(layer.kept_outputs),
+            kept_deltas=address(layer.kept_deltas),
         )
 
     def _formula(self, encoded: Encoded) -> interface.Formula:
@@ -122,6 +152,23 @@ class Specification:
 def address(array: HostArray | None) -> int | None:
     """Return where an array is; None for none."""
     return None if array is None else array.ctypes.data
+
+
+def _hits(hits: Hits | None) -> dict[str, Any]:
+    if hits is None:
+        return {"hit_kind": interface.NO_HITS}
+    return {
+        "hit_kind": HITS[hits.operation],
+        "score_threshold": hits.score_threshold,
+        "target_threshold": hits.target_threshold,
+    }
+
+
+def _rows(array: HostArray | None) -> interface.Gather:
+    """Return rows that come one after the other."""
+    if array is None:
+        return interface.Gather()
+    return interface.Gather(source=address(array), width=array[0].size)
 
 
 def _gather(gathered: Gathered | None) -> interface.Gather:

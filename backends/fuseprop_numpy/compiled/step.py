@@ -45,6 +45,8 @@ class Layer:
         Whether weight decay goes over its weights.
     activation : ActivationFormula
     drops : Dropped, optional
+    kept_sums, kept_outputs, kept_deltas : (n, outputs), optional
+        Where z, f(z) and dL/dz go, if anyone asks for them.
     """
 
     inputs: int
@@ -53,6 +55,9 @@ class Layer:
     decays: bool
     activation: ActivationFormula
     drops: Dropped | None
+    kept_sums: HostArray | None = None
+    kept_outputs: HostArray | None = None
+    kept_deltas: HostArray | None = None
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,10 @@ class TrainingStep:
     ----------
     rows : int
     layers : sequence of Layer
-    values, gradients, moments, settings : array
-        Those of the update.
-    update : UpdateFormula
+    values, gradients : array
+        The flat buffers.
+    moments, settings, update : optional
+        Those of the update; None for a step that learns nothing.
     clip : Clip, optional
     x, target, labels, row_weights : Gathered
         `labels` where hits are counted by them.
@@ -102,20 +108,20 @@ class TrainingStep:
     hits : Hits, optional
     dropout_step : (1,), optional
         The number of the step, where a layer drops.
-    outputs : (n, k), optional
-        Where the last outputs go, if anyone reads them.
     reads_values, reads_gradients : bool
         Whether one of the tasks does.
     before, after : sequence of Task
+    held : sequence of array
+        The layers' own arrays, which must live as long as the flat buffers are used.
     """
 
     rows: int
     layers: Sequence[Layer]
     values: HostArray
     gradients: HostArray
-    moments: HostArray
-    settings: HostArray
-    update: UpdateFormula
+    moments: HostArray | None
+    settings: HostArray | None
+    update: UpdateFormula | None
     clip: Clip | None
     x: Gathered
     target: Gathered
@@ -126,11 +132,16 @@ class TrainingStep:
     losses: HostArray
     hits: Hits | None
     dropout_step: HostArray | None
-    outputs: HostArray | None
     reads_values: bool
     reads_gradients: bool
     before: Sequence[Task]
     after: Sequence[Task]
+    held: Sequence[HostArray] = ()
+
+    @property
+    def outputs(self) -> HostArray | None:
+        """Where the last outputs go, if anyone asks for them."""
+        return self.layers[-1].kept_outputs
 
     def key(self) -> Hashable:
         """Return what two steps have in common that are one: formulas and numbers, and where arrays are.

@@ -1,60 +1,69 @@
 // The functions of interface.hpp.
 #include "engine.hpp"
+#include "inference.hpp"
 
 #include <new>
 
 namespace fuseprop {
 
-// A step in either dtype.
+// A step, or a forward pass, in either dtype.
 struct Handle {
   void* engine;
-  bool is_double;
+  bool is_double, is_forward;
 };
 
-template <class T> static void* make(const StepSpec* spec, bool is_double) {
-  void* room = std::aligned_alloc(64, (sizeof(Engine<T>) + 63) / 64 * 64);
+template <class E, class... Arguments> static void* make(bool is_double, bool is_forward, const Arguments&... arguments) {
+  void* room = std::aligned_alloc(64, (sizeof(E) + 63) / 64 * 64);
   Handle* handle = static_cast<Handle*>(std::malloc(sizeof(Handle)));
   if (!room || !handle) {
     std::free(room), std::free(handle);
     return nullptr;
   }
-  Engine<T>* engine = ::new (room) Engine<T>(*spec, thread_limit());
+  E* engine = ::new (room) E(arguments...);
   if (engine->failed) {
-    engine->~Engine<T>();
+    engine->~E();
     std::free(room), std::free(handle);
     return nullptr;
   }
-  *handle = {engine, is_double};
+  *handle = {engine, is_double, is_forward};
   return handle;
 }
 
-template <class F> static void with_engine(void* step, F f) {
-  Handle* handle = static_cast<Handle*>(step);
-  if (handle->is_double)
-    f(*static_cast<Engine<double>*>(handle->engine));
-  else
-    f(*static_cast<Engine<float>*>(handle->engine));
+template <class T> static void* make(const StepSpec& spec, bool is_double) {
+  return spec.kind == FORWARD ? make<Inference<T>>(is_double, true, spec) : make<Engine<T>>(is_double, false, spec, thread_limit());
+}
+
+template <template <class> class E, class F> static auto with(const Handle* handle, F f) {
+  return handle->is_double ? f(*static_cast<E<double>*>(handle->engine)) : f(*static_cast<E<float>*>(handle->engine));
+}
+template <class F> static auto with_any(const void* step, F f) {
+  const Handle* handle = static_cast<const Handle*>(step);
+  return handle->is_forward ? with<Inference>(handle, f) : with<Engine>(handle, f);
 }
 
 } // namespace fuseprop
 
 using namespace fuseprop;
 
-void* fuseprop_new_float(const StepSpec* spec) { return make<float>(spec, false); }
-void* fuseprop_new_double(const StepSpec* spec) { return make<double>(spec, true); }
+void* fuseprop_new_float(const StepSpec* spec) { return make<float>(*spec, false); }
+void* fuseprop_new_double(const StepSpec* spec) { return make<double>(*spec, true); }
 
 int64_t fuseprop_run(void* step, int64_t times, int64_t part) {
-  with_engine(step, [=](auto& engine) { engine.run(times, part); });
+  with<Engine>(static_cast<Handle*>(step), [=](auto& engine) { engine.run(times, part); });
   return 0;
 }
 
 void fuseprop_store(void* step) {
-  with_engine(step, [](auto& engine) { engine.store(); });
+  with<Engine>(static_cast<Handle*>(step), [](auto& engine) { engine.store(); });
+}
+
+int64_t fuseprop_forward(void* step, int64_t rows, const void* x, const void* target, const int64_t* labels, void* outputs, void* losses, void* hits) {
+  return with<Inference>(static_cast<Handle*>(step), [=](auto& inference) { return inference.run({rows, x, target, labels, outputs, losses, hits}) ? 0 : -1; });
 }
 
 void fuseprop_free(void* step) {
   if (!step) return;
-  with_engine(step, [](auto& engine) {
+  with_any(step, [](auto& engine) {
     using E = std::remove_reference_t<decltype(engine)>;
     engine.~E();
     std::free(&engine);
@@ -63,13 +72,9 @@ void fuseprop_free(void* step) {
 }
 
 double fuseprop_operations(const void* step) {
-  double made = 0;
-  with_engine(const_cast<void*>(step), [&](auto& engine) { made = engine.operations(); });
-  return made;
+  return with_any(step, [](auto& engine) { return engine.operations(); });
 }
 
 int64_t fuseprop_bytes(const void* step) {
-  int64_t taken = 0;
-  with_engine(const_cast<void*>(step), [&](auto& engine) { taken = engine.bytes(); });
-  return taken;
+  return with_any(step, [](auto& engine) { return int64_t(engine.bytes()); });
 }

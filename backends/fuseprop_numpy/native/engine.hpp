@@ -7,21 +7,13 @@
 
 namespace fuseprop {
 
-// Below this many operations a thread more costs more than it saves.
-constexpr double OPERATIONS_A_THREAD = 1e7;
-// Panels of a unit of rows, and operations of a unit of parameters, at least: what a thread takes at a time.
-constexpr long PANELS_OF_A_RUN = 4;
+// Operations of a unit of parameters, at least.
 constexpr double OPERATIONS_OF_A_TILE = 1e6;
 constexpr int TILES_A_THREAD = 16;
 
 // Arrays of so many bytes together are near without being asked for: asking is an eighth of the instructions of a step
 // of 64-32-10.
 constexpr size_t FETCHED = 256 << 10;
-
-inline void copy_formula(Memory& memory, Formula& formula, size_t number) {
-  formula.constants = memory.copy(static_cast<const char*>(formula.constants), formula.constant_count * number);
-  formula.code = memory.copy(formula.code, formula.code_length);
-}
 
 template <class T> class Engine {
 public:
@@ -35,7 +27,7 @@ public:
   void run(long times, long part) {
     if (times <= 0) return;
     this->times = times, first = part & FIRST, last = part & LAST;
-    open = !last;
+    open = !last && step.spec.kind == TRAINING;
     members = int(least(thread_limit(), step.members));
     chores(step.spec.before, step.spec.before_count);
     begin_step(0);
@@ -123,28 +115,20 @@ private:
     step.operations = 0;
     for (int i = 0; i < step.layer_count; i++) {
       Layer<T>& layer = step.layers[i];
-      layer.spec = given.layers[i];
-      layer.K = layer.spec.inputs, layer.N = layer.spec.outputs;
-      layer.lanes = lanes_for<T>(layer.N), layer.blocks = pieces(layer.N, layer.lanes);
-      layer.size = layer.blocks * layer.lanes * (layer.K + 1);
-      layer.forward_chunk = chunk_of((layer.K + 1) * step.lanes);
-      layer.back_chunk = chunk_of(layer.N * step.lanes);
-      layer.gradient_chunk = chunk_of(all * layer.lanes);
-      copy_formula(memory, layer.spec.value, sizeof(T));
-      copy_formula(memory, layer.spec.slope, sizeof(T));
-      layer.own_values = static_cast<T*>(spec.values) + layer.spec.offset;
-      layer.own_gradients = static_cast<T*>(spec.gradients) + layer.spec.offset;
-      layer.own_moments = static_cast<T*>(spec.moments) + layer.spec.offset;
+      describe_layer(memory, layer, given, i);
+      layer.forward_chunk = chunk_of<T>((layer.K + 1) * step.lanes);
+      layer.back_chunk = chunk_of<T>(layer.N * step.lanes);
+      layer.gradient_chunk = chunk_of<T>(all * layer.lanes);
       layer.weights = memory.take<T>(layer.size);
       if (spec.clips) layer.gradients = memory.take<T>(layer.size);
       if (layer.N % layer.lanes && spec.moment_count) layer.last_moments = memory.take<T>(spec.moment_count * (layer.K + 1) * layer.lanes);
       const long panels = room(layer.N) * all;
       layer.outputs = memory.take<T>(panels), layer.deltas = memory.take<T>(panels);
-      if (layer.spec.slope_of_sum) layer.sums = memory.take<T>(panels);
+      if (layer.spec.slope_of_sum || layer.spec.kept_sums) layer.sums = memory.take<T>(panels);
       layer.dropped = layer.spec.drops ? memory.take<T>(panels) : layer.outputs;
       layer.turned = memory.take<T>(layer.blocks * layer.lanes * all);
       if (memory.failed) return false;
-      ones(layer.dropped, layer.N);
+      ones(layer.dropped, step.panels, step.lanes, layer.N);
       step.operations += 2.0 * step.M * layer.K * layer.N * (i ? 3 : 2);
     }
     step.fetches = memory.bytes() > FETCHED;
@@ -153,17 +137,8 @@ private:
     if (spec.labels.source) step.labels = memory.take<T>(all);
     step.row_weights = memory.take<T>(all), step.row_losses = memory.take<T>(all);
     if (memory.failed) return false;
-    ones(step.inputs, step.layers[0].K);
+    ones(step.inputs, step.panels, step.lanes, step.layers[0].K);
     return true;
-  }
-
-  // How many pieces of so many numbers are a chunk.
-  static long chunk_of(long numbers) { return greatest(1, CHUNK / (numbers * long(sizeof(T)))); }
-
-  // The feature that is always 1.
-  void ones(T* panels, long features) {
-    for (long p = 0; p < step.panels; p++)
-      for (int i = 0; i < step.lanes; i++) panels[(p * room(features) + features) * step.lanes + i] = T(1);
   }
 
   bool divide(int threads) {

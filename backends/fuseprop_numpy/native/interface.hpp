@@ -38,6 +38,8 @@ struct LayerSpec {
   int64_t drops;           // whether dropout follows
   double rate;             // the share that is dropped
   uint32_t seed;
+  // (M, N) each, or null where nobody reads them: z, f(z), dL/dz
+  void *kept_sums, *kept_outputs, *kept_deltas;
 };
 
 // What is done by one thread, before a step or after it.
@@ -53,9 +55,14 @@ struct Chore {
 
 enum LossKind : int64_t { LOSS_OF_ROWS, SOFTMAX_CROSS_ENTROPY };
 enum HitKind : int64_t { NO_HITS, ARGMAX_EQUALS, THRESHOLD_EQUALS };
+enum LinkKind : int64_t { NO_LINK, SOFTMAX, FORMULA };
+enum Kind : int64_t { TRAINING, GRADIENT, FORWARD };
 
+// A training step; with GRADIENT one that does not learn, whose gradients are the result. With FORWARD there is nothing
+// of the way back, and the rows are given with each call.
 struct StepSpec {
-  int64_t rows; // M
+  int64_t kind;
+  int64_t rows; // M; of FORWARD 0
   int64_t layer_count;
   const LayerSpec* layers;
   // the flat buffers: (P,), (P,), (moment_count, P)
@@ -70,11 +77,13 @@ struct StepSpec {
   int64_t loss_kind;
   Formula loss;
   double factor;
-  void* losses; // (M,)
+  void* losses; // (M,), or null where nothing asks for them
   int64_t hit_kind;
   double score_threshold, target_threshold;
   void* hits;       // (M,), or null
-  void* outputs;    // (M, N of the last layer), or null: the last outputs, for a chore that reads them
+  int64_t link_kind; // of FORWARD: what the last outputs go through before they are told
+  Formula link;
+  void* outputs; // of FORWARD: (M, N of the last layer), or null where nobody reads the last outputs
   // update
   Formula update;
   const void* settings; // (S + 1,)
@@ -103,6 +112,10 @@ FUSEPROP_API int64_t fuseprop_run(void* step, int64_t times, int64_t part);
 // Writes values and moments back, after a run whose last part did not come; else does nothing.
 FUSEPROP_API void fuseprop_store(void* step);
 FUSEPROP_API void fuseprop_free(void* step);
+// Takes rows (row-major, of the step's number type) forward with the present values. `target` holds (rows, k) numbers and
+// `labels` (rows,); `outputs`, `losses` and `hits` are written, but for those that the step was not told of. One call at
+// a time. Returns 0.
+FUSEPROP_API int64_t fuseprop_forward(void* step, int64_t rows, const void* x, const void* target, const int64_t* labels, void* outputs, void* losses, void* hits);
 // The multiplications and additions of a step.
 FUSEPROP_API double fuseprop_operations(const void* step);
 // The bytes of memory that a step has of its own.

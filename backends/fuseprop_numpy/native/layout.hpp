@@ -39,6 +39,7 @@ template <class T, int LANES> struct Lanes {
   static constexpr int GROUP = N * NV;
   typedef Vec<T, N> V;
 };
+template <class T, int LANES> using Some = typename Lanes<T, LANES>::V;
 
 // Calls f with LANES as a constant.
 template <int L> struct LanesIs {

@@ -108,7 +108,11 @@ template <class T, int LANES, int NB> static void take_gradient(Step<T>& step, c
           const long r = part_of(K1, part, parts), rows = part_of(K1, part + 1, parts) - r;
           product<T, NB, LANES, 1>(int(rows), {inputs + r * LANES, features * LANES, LANES}, step.M, layer.turned + b * all * NB, made + (r - r0) * NB, columns);
         }
-        if (!layer.gradients) learn(step, layer, r0, r1, b, made);
+        if (layer.gradients) continue;
+        if (step.spec.kind == TRAINING)
+          learn(step, layer, r0, r1, b, made);
+        else
+          copy_rows(layer.own_gradients + r0 * layer.N + b * NB, layer.N, made, NB, r1 - r0, columns);
       }
     }
 }

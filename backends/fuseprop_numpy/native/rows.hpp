@@ -19,7 +19,7 @@ struct RowNumbers {
 // Panels [begin, end) of M rows, one row's `width` numbers along the features.
 template <class T, int LANES>
 static void gather_rows(const Gather& gather, long M, long begin, long end, long features, T* panels) {
-  using V = Vec<T, WIDTH<T> < LANES ? WIDTH<T> : LANES>;
+  using V = Some<T, LANES>;
   constexpr int N = LENGTH<V>;
   const T* source = static_cast<const T*>(gather.source);
   const long width = gather.width;
@@ -56,12 +56,12 @@ template <class T, class S> static void gather_numbers(const Gather& gather, lon
   for (long i = begin; i < least(end, M); i++) out[i] = static_cast<T>(source[numbers[i]]);
 }
 
-template <class T, int LANES> static void gather(Step<T>& step, long begin, long end) {
+// What the outputs are compared with.
+template <class T, int LANES> static void gather_answers(Step<T>& step, long begin, long end) {
   const StepSpec& spec = step.spec;
-  gather_rows<T, LANES>(spec.x, step.M, begin, end, room(step.layers[0].K), step.inputs);
   if (step.targets) gather_rows<T, LANES>(spec.target, step.M, begin, end, step.top().N, step.targets);
   if (step.labels) gather_numbers<T, int64_t>(spec.labels, step.M, begin * LANES, end * LANES, step.labels);
-  gather_numbers<T, T>(spec.row_weights, step.M, begin * LANES, end * LANES, step.row_weights);
+  if (spec.row_weights.source) gather_numbers<T, T>(spec.row_weights, step.M, begin * LANES, end * LANES, step.row_weights);
 }
 
 template <class T, int LANES, int NB> static void forward(Step<T>& step, int number, long begin, long end) {
@@ -142,14 +142,19 @@ template <class T, int LANES, int NB> static void turn(Step<T>& step, int number
       }
 }
 
+template <class T, int LANES> FUSEPROP_INLINE Some<T, LANES> largest(const T* logits, long k) {
+  using V = Some<T, LANES>;
+  V top = load<V>(logits);
+  for (long j = 1; j < k; j++) top = maximum<V>(top, load<V>(logits + j * LANES));
+  return top;
+}
+
 // log(sum_j e^z_j) - z_label, and weight (softmax(z) - onehot(label)): shifted by the largest logit, nothing overflows.
 template <class T, int LANES>
 static void softmax_cross_entropy(const T* logits, const T* labels, const T* weights, long k, T* losses, T* gradient) {
-  using V = Vec<T, WIDTH<T> < LANES ? WIDTH<T> : LANES>;
+  using V = Some<T, LANES>;
   for (int i = 0; i < LANES; i += LENGTH<V>) {
-    const V label = load<V>(labels + i), weight = load<V>(weights + i);
-    V top = load<V>(logits + i);
-    for (long j = 1; j < k; j++) top = maximum<V>(top, load<V>(logits + j * LANES + i));
+    const V label = load<V>(labels + i), weight = load<V>(weights + i), top = largest<T, LANES>(logits + i, k);
     V sum = V{}, picked = V{};
     for (long j = 0; j < k; j++) {
       const V shifted = load<V>(logits + j * LANES + i) - top, e = exp<V>(shifted);
@@ -167,9 +172,24 @@ static void softmax_cross_entropy(const T* logits, const T* labels, const T* wei
   }
 }
 
+// e^z_j / sum_j e^z_j.
+template <class T, int LANES> static void softmax(const T* logits, long k, T* out) {
+  using V = Some<T, LANES>;
+  for (int i = 0; i < LANES; i += LENGTH<V>) {
+    const V top = largest<T, LANES>(logits + i, k);
+    V sum = V{};
+    for (long j = 0; j < k; j++) {
+      const V e = exp<V>(load<V>(logits + j * LANES + i) - top);
+      sum = sum + e;
+      store<V>(out + j * LANES + i, e);
+    }
+    for (long j = 0; j < k; j++) store<V>(out + j * LANES + i, load<V>(out + j * LANES + i) / sum);
+  }
+}
+
 // 1 where the first largest score stands at the label; NaN is larger than all.
 template <class T, int LANES> static void argmax_equals(const T* scores, const T* labels, long k, T* hits) {
-  using V = Vec<T, WIDTH<T> < LANES ? WIDTH<T> : LANES>;
+  using V = Some<T, LANES>;
   for (int i = 0; i < LANES; i += LENGTH<V>) {
     V best = load<V>(scores + i), place = V{};
     for (long j = 1; j < k; j++) {
@@ -185,7 +205,7 @@ template <class T, int LANES> static void argmax_equals(const T* scores, const T
 // 1 where each score is on the same side of its threshold as the target is of its own.
 template <class T, int LANES>
 static void threshold_equals(const T* scores, const T* targets, long k, T of_scores, T of_targets, T* hits) {
-  using V = Vec<T, WIDTH<T> < LANES ? WIDTH<T> : LANES>;
+  using V = Some<T, LANES>;
   for (int i = 0; i < LANES; i += LENGTH<V>) {
     Integers<V> equal = V{} == V{};
     for (long j = 0; j < k; j++) {
@@ -197,6 +217,20 @@ static void threshold_equals(const T* scores, const T* targets, long k, T of_sco
   }
 }
 
+// A panel as the caller's rows.
+template <class T, int LANES> static void to_rows(const T* panel, long rows, long features, T* to) {
+  for (long i = 0; i < rows; i++)
+    for (long j = 0; j < features; j++) to[i * features + j] = panel[j * LANES + i];
+}
+
+// What the caller asked to see of panels of a layer.
+template <class T, int LANES> static void keep(const Step<T>& step, const T* panels, long features, long begin, long end, void* kept) {
+  if (!kept) return;
+  for (long p = begin; p < end; p++)
+    to_rows<T, LANES>(panels + p * room(features) * LANES, least(LANES, step.M - p * LANES), features, static_cast<T*>(kept) + p * LANES * features);
+}
+
+// Losses and hits of panels, the last outputs, and of what goes back the last deltas.
 template <class T, int LANES> static void tell(Step<T>& step, long begin, long end) {
   const StepSpec& spec = step.spec;
   Layer<T>& top = step.top();
@@ -208,12 +242,15 @@ template <class T, int LANES> static void tell(Step<T>& step, long begin, long e
     const T* weights = step.row_weights + p * LANES;
     T *losses = step.row_losses + p * LANES, *deltas = top.deltas + p * size;
     const long rows = least(LANES, step.M - p * LANES);
-    if (spec.loss_kind == SOFTMAX_CROSS_ENTROPY)
-      softmax_cross_entropy<T, LANES>(outputs, labels, weights, k, losses, deltas);
-    else
-      loss_of_rows<T>(spec.loss, T(spec.factor), outputs, targets, weights, k, LANES, losses, deltas);
-    std::memcpy(static_cast<T*>(spec.losses) + p * LANES, losses, rows * sizeof(T));
-    if (!top.spec.is_identity) through<T>(top.spec.slope, deltas, top.spec.slope_of_sum ? top.sums + p * size : outputs, k * LANES);
+    if (spec.losses) {
+      if (spec.loss_kind == SOFTMAX_CROSS_ENTROPY)
+        softmax_cross_entropy<T, LANES>(outputs, labels, weights, k, losses, deltas);
+      else
+        loss_of_rows<T>(spec.loss, T(spec.factor), outputs, targets, weights, k, LANES, losses, deltas);
+      std::memcpy(static_cast<T*>(spec.losses) + p * LANES, losses, rows * sizeof(T));
+    }
+    if (spec.kind != FORWARD && !top.spec.is_identity)
+      through<T>(top.spec.slope, deltas, top.spec.slope_of_sum ? top.sums + p * size : outputs, k * LANES);
     if (spec.hit_kind != NO_HITS) {
       T hits[LANES];
       if (spec.hit_kind == ARGMAX_EQUALS)
@@ -222,25 +259,44 @@ template <class T, int LANES> static void tell(Step<T>& step, long begin, long e
         threshold_equals<T, LANES>(outputs, targets, k, T(spec.score_threshold), T(spec.target_threshold), hits);
       std::memcpy(static_cast<T*>(spec.hits) + p * LANES, hits, rows * sizeof(T));
     }
-    if (spec.outputs)
-      for (long i = 0; i < rows; i++)
-        for (long j = 0; j < k; j++) static_cast<T*>(spec.outputs)[(p * LANES + i) * k + j] = outputs[j * LANES + i];
+    if (spec.outputs) {
+      const T* told = outputs;
+      if (spec.link_kind == SOFTMAX)
+        softmax<T, LANES>(outputs, k, deltas), told = deltas;
+      else if (spec.link_kind == FORMULA) {
+        std::memcpy(deltas, outputs, k * LANES * sizeof(T));
+        activate<T>(spec.link, deltas, k * LANES), told = deltas;
+      }
+      to_rows<T, LANES>(told, rows, k, static_cast<T*>(spec.outputs) + p * LANES * k);
+    }
   }
+}
+
+// Panels of rows to the last outputs, and what is told of them.
+template <class T, int LANES> static void go_forward(Step<T>& step, long begin, long end) {
+  gather_rows<T, LANES>(step.spec.x, step.M, begin, end, room(step.layers[0].K), step.inputs);
+  gather_answers<T, LANES>(step, begin, end);
+  for (int i = 0; i < step.layer_count; i++)
+    with_lanes<T>(step.layers[i].lanes, [&](auto block) { forward<T, LANES, decltype(block)::value>(step, i, begin, end); });
+  tell<T, LANES>(step, begin, end);
 }
 
 template <class T> static void take_run(Step<T>& step, const Run& run) {
   with_lanes<T>(step.lanes, [&](auto lanes) {
     constexpr int LANES = decltype(lanes)::value;
-    gather<T, LANES>(step, run.begin, run.end);
-    for (int i = 0; i < step.layer_count; i++)
-      with_lanes<T>(step.layers[i].lanes, [&](auto block) { forward<T, LANES, decltype(block)::value>(step, i, run.begin, run.end); });
-    tell<T, LANES>(step, run.begin, run.end);
+    go_forward<T, LANES>(step, run.begin, run.end);
     for (int i = step.layer_count - 1; i >= 0; i--)
       with_lanes<T>(step.layers[i].lanes, [&](auto block) {
         constexpr int NB = decltype(block)::value;
         turn<T, LANES, NB>(step, i, run.begin, run.end);
         if (i) back<T, LANES, NB>(step, i, run.begin, run.end);
       });
+    for (int i = 0; i < step.layer_count; i++) {
+      const Layer<T>& layer = step.layers[i];
+      keep<T, LANES>(step, layer.sums, layer.N, run.begin, run.end, layer.spec.kept_sums);
+      keep<T, LANES>(step, layer.outputs, layer.N, run.begin, run.end, layer.spec.kept_outputs);
+      keep<T, LANES>(step, layer.deltas, layer.N, run.begin, run.end, layer.spec.kept_deltas);
+    }
   });
 }
 

@@ -9,6 +9,13 @@ namespace fuseprop {
 
 // Bytes of a chunk that is gone over many times: it stays in the second-level cache. 256 to 640 KiB make no difference.
 constexpr long CHUNK = 384 << 10;
+// How many pieces of so many numbers are a chunk.
+template <class T> long chunk_of(long numbers) { return greatest(1, CHUNK / (numbers * long(sizeof(T)))); }
+
+// Below this many operations a thread more costs more than it saves.
+constexpr double OPERATIONS_A_THREAD = 1e7;
+// Panels of a unit of rows, which a thread takes at a time.
+constexpr long PANELS_OF_A_RUN = 4;
 
 template <class T> struct Layer {
   LayerSpec spec;
@@ -21,7 +28,7 @@ template <class T> struct Layer {
   T* weights;      // [block][K + 1][lanes]
   T* gradients;    // so too; where updates stand apart, else null
   T* last_moments; // [moment][K + 1][lanes]: those of the last block where it is not full, else null
-  T* sums;         // [panel][room(N)][row lanes]: z, where the slope is of it, else null
+  T* sums;         // [panel][room(N)][row lanes]: z, where the slope is of it or it is kept, else null
   T* outputs;      // so too: f(z)
   T* dropped;      // so too: what dropout leaves of them; `outputs` where none is
   T* deltas;       // so too: dL/d outputs, then dL/dz
@@ -72,5 +79,29 @@ template <class T> struct Step {
   const T* rows_into(int layer) const { return layer ? layers[layer - 1].dropped : inputs; }
   Layer<T>& top() { return layers[layer_count - 1]; }
 };
+
+inline void copy_formula(Memory& memory, Formula& formula, size_t number) {
+  formula.constants = memory.copy(static_cast<const char*>(formula.constants), formula.constant_count * number);
+  formula.code = memory.copy(formula.code, formula.code_length);
+}
+
+// What is told of a layer; it has no arrays of its own yet.
+template <class T> void describe_layer(Memory& memory, Layer<T>& layer, const StepSpec& spec, int number) {
+  layer.spec = spec.layers[number];
+  layer.K = layer.spec.inputs, layer.N = layer.spec.outputs;
+  layer.lanes = lanes_for<T>(layer.N), layer.blocks = pieces(layer.N, layer.lanes);
+  layer.size = layer.blocks * layer.lanes * (layer.K + 1);
+  copy_formula(memory, layer.spec.value, sizeof(T));
+  copy_formula(memory, layer.spec.slope, sizeof(T));
+  layer.own_values = static_cast<T*>(spec.values) + layer.spec.offset;
+  layer.own_gradients = static_cast<T*>(spec.gradients) + layer.spec.offset;
+  layer.own_moments = static_cast<T*>(spec.moments) + layer.spec.offset;
+}
+
+// The feature that is always 1.
+template <class T> void ones(T* panels, long count, int lanes, long features) {
+  for (long p = 0; p < count; p++)
+    for (int i = 0; i < lanes; i++) panels[(p * room(features) + features) * lanes + i] = T(1);
+}
 
 } // namespace fuseprop

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from .errors import BackendUnavailable
+from .program import Program
 from .protocol import Backend
+
+ByRows: TypeAlias = Callable[[Program, Sequence[Any]], Callable[..., None] | None]
 
 VERSION = 2
 """Of the protocol. It grows when backends have to change; backends/README.md says what changed."""
@@ -13,7 +17,7 @@ VERSION = 2
 REQUIRED = tuple(sorted(name for name in vars(Backend) if not name.startswith("_")))
 """The members of `Backend`."""
 
-OPTIONAL: dict[str, Any] = {"protocol_version": 1, "chunk_bytes": 4 << 20}
+OPTIONAL: dict[str, Any] = {"protocol_version": 1, "chunk_bytes": 4 << 20, "by_rows": None}
 """What a backend may have beside them, and what counts where it does not.
 
 protocol_version : int
@@ -22,6 +26,11 @@ chunk_bytes : int
     As much memory as the buffers of a chunk may take where rows are evaluated or predicted. From 2 to 12 MiB
     it made no difference on a CPU (5 networks from 4-16-3 to 784-512-512-10, NumPy, AMD EPYC); with less than
     0.5 MiB the calls took longer than the arithmetic.
+by_rows : method
+    ``by_rows(program, arrays)`` takes a program that computes each row from itself alone, and those of its
+    arrays that hold rows. It returns a function of as many arrays, contiguous and alike but for how many rows
+    they have, which does for all of their rows what the program does for its own; or None where it cannot.
+    The numbers of a row must not depend on the rows beside it. Several threads may call the function.
 """
 
 
@@ -41,13 +50,18 @@ def check_backend(backend: object) -> None:
     if isinstance(backend, type) or len(missing) > len(REQUIRED) // 2:
         got = f"the class {kind}" if isinstance(backend, type) else f"{backend!r:.100}"
         raise TypeError(f"backend must be a backend object (device= takes names), got {got}.")
-    for name in OPTIONAL:
+    for name in ("protocol_version", "chunk_bytes"):
         value = option(backend, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < (name == "chunk_bytes"):
             raise BackendUnavailable(
                 f"the backend {kind} says {name}={value!r:.60}, where a whole number is expected, such as "
                 f"{OPTIONAL[name]}."
             )
+    by_rows = option(backend, "by_rows")
+    if not (by_rows is None or callable(by_rows)):
+        raise BackendUnavailable(
+            f"the backend {kind} says by_rows={by_rows!r:.60}, where a method is expected."
+        )
     if version != VERSION:
         whose = "fuseprop" if version > VERSION else f"{kind}, or move it on as backends/README.md says"
         raise BackendUnavailable(

@@ -13,7 +13,7 @@ from ..backend import AnyBackend, HostArray
 from ..callbacks.history import History
 from ..checks.warning import warn_user
 from ..layers.stack import Stack
-from ..training.forward import Forward
+from ..training.gradient import Gradient
 from ..training.rows import Rows
 from .monitoring import Monitor
 from .reported import Reported
@@ -34,34 +34,17 @@ class Objective:
         if not total:
             raise ValueError("the sample weights add up to 0, and nothing can be divided by that.")
         self._shares, self._decay = weights / total, alpha / total
-        examples = rows.upload(backend)
-        self._targets, self._target = rows.targets, examples.target
-        self._forward = Forward(backend, stack, examples.features.at(rows.numbers, n), n, backward=True)
+        self._targets = rows.targets
+        self._gradient = Gradient(backend, stack, rows, self._shares)
         self._reported = Reported.of(stack)
 
     def __call__(self, values: HostArray) -> tuple[float, HostArray]:
         """Return f and its gradient (P,)."""
-        backend, stack, parameters = self._backend, self._stack, self._stack.parameters
-        backend.from_host(values, out=parameters.values)
-        gradient, losses, logits = np.zeros(len(values)), [], []
+        parameters = self._stack.parameters
+        self._backend.from_host(values, out=parameters.values)
         with np.errstate(all="ignore"):
-            for rows, batch, x, output in self._forward.chunks():
-                backend.from_host(self._shares[rows], out=batch.row_weights)
-                stack.loss.apply(
-                    backend,
-                    output,
-                    self._target[rows],
-                    batch.row_weights,
-                    losses=batch.losses,
-                    gradient=batch.gradients[-1],
-                )
-                stack.backward(backend, x, batch.outputs, batch.gradients, sums=batch.sums)
-                gradient += backend.to_host(parameters.gradients)
-                losses.append(backend.to_host(batch.losses))
-                logits.append(backend.to_host(output))
-        reported = self._reported.losses(
-            np.concatenate(losses).astype(np.float64), np.concatenate(logits), self._targets.values
-        )
+            gradient, losses, outputs = self._gradient()
+        reported = self._reported.losses(losses.astype(np.float64), outputs, self._targets.values)
         penalty = 0.0
         for start, stop in parameters.weight_ranges:
             gradient[start:stop] += self._decay * values[start:stop]

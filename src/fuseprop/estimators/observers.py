@@ -9,7 +9,7 @@ from ..callbacks.history import History
 from ..layers.stack import Stack
 from ..metrics import make_metric, weighted_mean
 from ..training.features import Features
-from ..training.forward import Forward
+from ..training.forward import ForwardPass, fetched
 from ..training.observers import Observer
 from ..training.rows import Rows
 from ..training.step import Batch
@@ -114,7 +114,8 @@ class HeldOut(Observer):
         values = self._targets.values
         self._target = backend.from_host(values, dtype=INTEGER if stack.loss.takes_labels else None)
         self._count = len(rows)
-        self._forward = Forward(backend, stack, features.at(rows.numbers, self._count), self._count)
+        self._fetch = features.at(rows.numbers, self._count)
+        self._forward = ForwardPass(backend, stack, gives="outputs", loss=True)
         self.size = self._count * (1 + stack.layers[-1].outputs)
 
     def place(self, part: Array) -> None:
@@ -124,15 +125,9 @@ class HeldOut(Observer):
 
     def measure(self) -> None:
         """Compute losses and outputs of all rows, without waiting for the device."""
-        for rows, batch, _, output in self._forward.chunks():
-            self._backend.copy(output, out=self._outputs[rows])
-            self._stack.loss.apply(
-                self._backend,
-                output,
-                self._target[rows],
-                batch.row_weights,
-                losses=self._losses[rows],
-                gradient=batch.gradients[-1],
+        for rows, x in fetched(self._backend, self._stack, self._fetch, self._count):
+            self._forward(
+                x, target=self._target[rows], outputs=self._outputs[rows], losses=self._losses[rows]
             )
 
     def read(self, part: HostArray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from ..data.tasks import Task
 from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..layers.dense import Dense
 from ..network import Network
-from ..training.evaluation import predict_rows
+from ..training.evaluation import Predictor
 from .configuration import Configuration, activations_in, seen_entries, seen_in, standardizer_in
 from .files import ModelFileError, read_model, task_in_file, write_model
 
@@ -85,6 +86,10 @@ class Model:
     seen: Seen | None = None
     named: bool = True
 
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return Predictor(self.network.backend, self.network.stack)
+
     def predict(self, table: Any) -> Predictions:
         """Return predictions for n rows.
 
@@ -95,7 +100,7 @@ class Model:
         table = self._with_features(table)
         network, X = self.network, self.encode_inputs(table)
         with np.errstate(over="ignore", invalid="ignore"):
-            outputs = predict_rows(network.backend, network.stack, X)
+            outputs = self._predictor(X)
         _require_finite(outputs, table)
         loss = network.stack.loss
         values = self.task.decide(outputs, loss)

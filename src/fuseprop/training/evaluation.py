@@ -8,13 +8,11 @@ import numpy as np
 
 from ..backend import AnyBackend, Array, HostArray
 from ..callbacks.history import History
-from ..formulas.activation import ACTIVATIONS
-from ..formulas.loss import AnyLoss
 from ..layers.stack import Stack
 from ..layers.targets import coding_of
 from ..metrics import make_metric, weighted_mean
 from .features import from_device, from_host, is_sparse
-from .forward import Forward
+from .forward import ForwardPass, fetched
 from .observers import Observer
 from .rows import Rows
 
@@ -41,8 +39,7 @@ class Evaluation(Observer):
         self._backend, self._stack, self._weights = backend, stack, rows.weights
         self.metric = make_metric(metric, stack.loss, stack.layers[-1], rows.targets, rows.weights)
         self._examples = rows.upload(backend)
-        assert self._examples.x is not None
-        self._forward = Forward(backend, stack, from_device(self._examples.x), len(rows))
+        self._forward = ForwardPass(backend, stack, loss=True, metric=self.metric)
         self.size = 2 * len(rows)
         self.loss = self.score = np.nan
 
@@ -53,19 +50,15 @@ class Evaluation(Observer):
 
     def measure(self) -> None:
         """Compute losses and hits of all rows, without waiting for the device."""
-        backend, examples = self._backend, self._examples
-        for rows, batch, _, output in self._forward.chunks():
-            target = examples.target[rows]
-            labels = batch.labels if examples.labels is None else examples.labels[rows]
-            self._stack.loss.apply(
-                backend,
-                output,
-                target,
-                batch.row_weights,
-                losses=self._losses[rows],
-                gradient=batch.gradients[-1],
-            )
-            self.metric.record(backend, output, target, labels, hits=self._hits[rows])
+        examples = self._examples
+        assert examples.x is not None
+        self._forward(
+            examples.x,
+            target=examples.target,
+            labels=examples.labels,
+            losses=self._losses,
+            hits=self._hits,
+        )
 
     def read(self, part: HostArray) -> None:
         """Take the mean loss and the metric from losses and hits."""
@@ -89,27 +82,41 @@ def evaluate(backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) 
     return {"loss": evaluation.loss, evaluation.metric.name: evaluation.score}
 
 
-def predict_rows(backend: AnyBackend, stack: Stack, X: Any) -> HostArray:
-    """Return predictions (N, k): the last layer's outputs, through the loss's link.
+class Predictor:
+    """The predictions of a stack, for any number of rows.
 
-    X (N, d) is a host array or a sparse matrix, whose rows are sent chunk by chunk, or an array of the
-    backend's own.
+    One of these may be called from several threads; what it computes with, it makes once.
     """
-    is_on_host = isinstance(X, np.ndarray) or is_sparse(X)
-    fetch = from_host(backend, X) if is_on_host else from_device(X)
-    predictions = np.empty((X.shape[0], stack.layers[-1].outputs), backend.dtype)
-    for rows, _, _, output in Forward(backend, stack, fetch, X.shape[0]).chunks():
-        apply_link(backend, stack.loss, output)
-        predictions[rows] = backend.to_host(output)
-    return predictions
+
+    def __init__(self, backend: AnyBackend, stack: Stack) -> None:
+        self._backend, self._stack = backend, stack
+        self._forward = ForwardPass(backend, stack, gives="predictions")
+
+    def __call__(self, X: Any) -> HostArray:
+        """Return predictions (N, k): the last layer's outputs, through the loss's link.
+
+        X (N, d) is a host array or a sparse matrix, whose rows are sent chunk by chunk, or an array of the
+        backend's own.
+        """
+        backend, n, k = self._backend, X.shape[0], self._stack.layers[-1].outputs
+        predictions = np.empty((n, k), backend.dtype)
+        in_place = isinstance(self._stack.parameters.values, np.ndarray)
+        is_array = isinstance(X, np.ndarray)
+        if in_place and is_array and X.dtype == backend.dtype and X.flags.c_contiguous:
+            self._forward(X, outputs=predictions)
+            return predictions
+        fetch = from_host(backend, X) if is_array or is_sparse(X) else from_device(X)
+        for rows, x in fetched(backend, self._stack, fetch, n):
+            outputs = predictions[rows] if in_place else backend.empty((x.shape[0], k))
+            self._forward(x, outputs=outputs)
+            if not in_place:
+                predictions[rows] = backend.to_host(outputs)
+        return predictions
 
 
-def apply_link(backend: AnyBackend, loss: AnyLoss, output: Array) -> None:
-    """Turn the last layer's output (n, k) into predictions, in place."""
-    if loss.link == "softmax":
-        backend.softmax(output, out=output)
-    elif loss.link != "identity":
-        backend.bias_activation(output, None, ACTIVATIONS[loss.link]().formula, out=output)
+def predict_rows(backend: AnyBackend, stack: Stack, X: Any) -> HostArray:
+    """Return predictions (N, k) once: see `Predictor`."""
+    return Predictor(backend, stack)(X)
 
 
 def decide(stack: Stack, predictions: HostArray) -> HostArray:
