@@ -14,7 +14,15 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from fuseprop.backend import Backend, BackendUnavailable, HostArray, Program, Runner, replay_by_calling
+from fuseprop.backend import (
+    OPERATIONS,
+    Backend,
+    BackendUnavailable,
+    HostArray,
+    Program,
+    Runner,
+    replay_by_calling,
+)
 
 from .compiled.formulas import CannotCompute
 from .compiled.forward import recognise_forward
@@ -77,8 +85,16 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         if replay is not None and replay not in self.replays:
             raise ValueError(f'replay must be "compiled", "calls" or "eager", got {replay!r}.')
         super().__init__(np.dtype(dtype))
-        self._library = _functions(required=replay == "compiled") if replay in ("compiled", None) else None
+        own = self._own_operations()
+        if own and replay == "compiled":
+            raise ValueError(
+                f'replay="compiled" takes steps as a whole and would never call the {", ".join(own)} of '
+                f'{type(self).__name__}. Leave replay out, or give "eager".'
+            )
+        wanted = replay in ("compiled", None) and not own
+        self._library = _functions(required=replay == "compiled") if wanted else None
         self.replay = replay or ("calls" if self._library is None else "compiled")
+        self.by_rows = None if self._library is None else self._by_rows
         self.not_compiled: str | None = None
         # Compiled, or cut for threads: their products have threads of their own, whatever BLAS has.
         self._compiled: WeakValueDictionary[int, Program] = WeakValueDictionary()
@@ -101,10 +117,12 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
             self._shared[id(program)] = program
         return flushing((prebound(self, program) if parts is None else Shared(self, program, parts)).run)
 
-    def by_rows(self, program: Program, arrays: Sequence[HostArray]) -> Callable[..., None] | None:
-        """Return what does a forward pass for any number of rows; None where there is no library for it."""
-        if self._library is None:
-            return None
+    def _own_operations(self) -> list[str]:
+        """Return the operations that a subclass computes in its own way."""
+        return [name for name in OWN if getattr(type(self), name) is not OWN[name]]
+
+    def _by_rows(self, program: Program, arrays: Sequence[HostArray]) -> Callable[..., None] | None:
+        """Return what does a forward pass for any number of rows; None for what is none: see `OPTIONAL`."""
         try:
             return CompiledForward(self._library, recognise_forward(program, arrays, self.dtype), self.dtype)
         except (UnknownStepError, CannotCompute) as error:
@@ -136,6 +154,10 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         except (UnknownStepError, CannotCompute) as error:
             return str(error)
         return None
+
+
+OWN = {name: getattr(NumpyBackend, name) for name in OPERATIONS}
+"""The operations of the protocol, as they are here."""
 
 
 def _functions(*, required: bool) -> Any:

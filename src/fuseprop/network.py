@@ -161,9 +161,10 @@ class Network:
         return self._passes.forward(check_inputs(self.stack, X), dropout=dropout)
 
     def backward(self, target: object, sample_weight: object = None) -> float:
-        """Backpropagate the loss of the last `forward`; return the loss, leave the `gradients`.
+        """Backpropagate the loss of the rows of the last `forward`; return the loss, leave the `gradients`.
 
-        The loss is the weighted mean over rows, sum_i w_i loss_i / sum_i w_i.
+        The loss is the weighted mean over rows, sum_i w_i loss_i / sum_i w_i, and that of the weights as they
+        are now: a `set_weights` in between counts.
         Raises RuntimeError without a `forward` before.
         """
         return self._passes.backward(target, sample_weight)
@@ -173,11 +174,7 @@ class Network:
     ) -> float:
         """Learn from these rows once; return their loss before the step."""
         check_optimizer(optimizer)
-        self.forward(X, dropout=True)
-        loss = self.backward(target, sample_weight)
-        optimizer.prepare(self.stack.parameters, 1)  # binds it to this network, once all is checked
-        self._passes.update(optimizer)
-        return loss
+        return self._passes.learn(check_inputs(self.stack, X), target, sample_weight, optimizer)
 
     def trace(self, X: object, target: object, sample_weight: object = None) -> Trace:
         """Return every z, a, delta, dW and db of one pass forward and backward, and the loss.

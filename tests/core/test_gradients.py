@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from fuseprop_numpy import NumpyBackend
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from fuseprop import Dense, MomentumSGD, Network, gradcheck, load_backend, mlp
+from fuseprop import Dense, MomentumSGD, Network, gradcheck, mlp
 from fuseprop.backend import evaluate
 from fuseprop.formulas import Loss
 from fuseprop.formulas.activations import tanh
@@ -145,7 +146,7 @@ def test_the_gradient_of_a_replayed_step(backend64, activation, loss, weighted):
 
 def test_a_wrong_gradient_is_found(monkeypatch):
     """The check can fail: with sigmoid's slope taken from the wrong side it does."""
-    backend = load_backend("cpu", "float64")
+    backend = NumpyBackend("float64", replay="calls")
     network = Network([Dense(3, 4, "sigmoid"), Dense(4, 2)], "half_squared_error", seed=0, backend=backend)
     rng = np.random.default_rng(0)
     X, target = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))

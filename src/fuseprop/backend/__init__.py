@@ -11,13 +11,14 @@ from .errors import BackendUnavailable, OutOfMemory
 from .expression import COMPARISONS, Expression, evaluate, in_order, number, substitute, variable, variables
 from .finding import Finding
 from .formula import IDENTITY, ActivationFormula, LossFormula, UpdateFormula
-from .program import Access, Call, Program, Runner, replay_by_calling, touches
+from .program import OPERATIONS, Access, Call, Program, Runner, replay_by_calling, touches
 from .protocol import AnyBackend, Backend
 
 __all__ = [
     "COMPARISONS",
     "IDENTITY",
     "INTEGER",
+    "OPERATIONS",
     "A",
     "Access",
     "ActivationFormula",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -134,9 +134,8 @@ class Trace:
 def trace_pass(backend: AnyBackend, stack: Stack, batch: Batch, loss: float) -> Trace:
     """Return the trace of a pass from the buffers of its `batch`; `loss` is the loss that it returned.
 
-    Two things are computed again, into arrays of their own, because a pass overwrites them: z, by each layer
-    with the identity in place of its activation, and dL/da of the last layer, by the loss. What is too large
-    for the dtype is inf here as in the pass.
+    dL/da of the last layer is computed again, by the loss: a pass overwrites it. What is too large for
+    the dtype is inf here as in the pass.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         return _traced(backend, stack, batch, loss)
@@ -146,8 +145,8 @@ def _traced(backend: AnyBackend, stack: Stack, batch: Batch, loss: float) -> Tra
     x, layers, parameters = batch.x, [], stack.parameters
     weights, gradients = parameters.unpack(parameters.values), parameters.unpack(parameters.gradients)
     for i, layer in enumerate(stack.layers):
-        z = backend.empty(batch.outputs[i].shape)
-        replace(layer, activation="identity").forward(backend, parameters.layers[i], x, output=z)
+        z = batch.sums[i]
+        assert z is not None
         layers.append(
             LayerTrace(
                 layer.function,

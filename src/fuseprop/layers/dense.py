@@ -135,10 +135,11 @@ class Dense:
             dL/db = sum of delta over the rows      dL/dW = x^T delta      dL/dx = delta W^T
 
         gradient (n, m) holds dL/d output and is overwritten by delta; input_gradient (n, d) receives dL/dx,
-        or is None for the first layer, whose inputs need no gradient. `sums` holds z where `keeps_sums`.
+        or is None for the first layer, whose inputs need no gradient. `sums` holds z; it is needed where
+        `keeps_sums`.
         """
         delta = gradient
-        point = output if sums is None else sums
+        point = sums if self.keeps_sums and sums is not None else output
         backend.activation_backward(
             gradient, point, self.function.formula, out=delta, bias_gradient=p.bias_gradient
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..layers.parameters import Parameters
 from ..schedules import Schedule, rate_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """What an optimizer keeps on the device.
 
@@ -118,6 +118,16 @@ class FlatOptimizer:
             self.formula,
             decay_ranges=parameters.weight_ranges,
         )
+
+    @property
+    def key(self) -> Hashable:
+        """What the calls of `update` depend on, once prepared: while this is equal, they are the same.
+
+        None where a subclass has an `update` of its own.
+        """
+        if self._state is None or type(self).update is not FlatOptimizer.update:
+            return None
+        return self._state, self.formula, self.clip_norm, self._state.settings.table
 
     def reset(self) -> None:
         """Set the moments and `steps` to 0; see `Optimizer.reset`."""
@@ -245,6 +255,11 @@ class StepSettings:
         self._table: Array | None = None
         self._positions: Array | None = None
         self._cursor = backend.zeros((1,), INTEGER)
+
+    @property
+    def table(self) -> int | None:
+        """The `id` of the table; None where one row is read by all steps."""
+        return None if self._table is None else id(self._table)
 
     def upload(self, numbers: HostArray) -> None:
         """Send (columns,) for all steps, or (steps, columns) for each, in the backend's dtype.

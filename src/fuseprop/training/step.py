@@ -20,7 +20,7 @@ class Batch:
     x (n, d), target (n, k) or (n,) labels, labels (n,), row_weights, losses and hits (n,). outputs and
     gradients hold (n, m) for each layer: its activated output, and dL/d output in the backward pass. dropped
     holds (n, m), the output after dropout, for the layers with a dropout rate, None for the others; sums
-    holds (n, m), the weighted sums, for the layers whose slope needs them.
+    holds (n, m), the weighted sums, for the layers whose slope needs them, or for all.
     """
 
     x: Array
@@ -60,6 +60,8 @@ class Buffers:
         Whether all layers have gradient buffers; otherwise the last one alone, for the loss.
     dropout : bool
         Whether the layers with a dropout rate have buffers for their outputs after dropout.
+    all_sums : bool
+        Whether all layers have buffers for their weighted sums; otherwise those whose slope needs them.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Buffers:
         *,
         backward: bool = True,
         dropout: bool = False,
+        all_sums: bool = False,
     ) -> None:
         self.capacity = capacity
         self._backend = backend
@@ -90,7 +93,7 @@ class Buffers:
             for layer in stack.layers
         ]
         self._sums = [
-            backend.empty((capacity, layer.outputs)) if backward and layer.keeps_sums else None
+            backend.empty((capacity, layer.outputs)) if all_sums or (backward and layer.keeps_sums) else None
             for layer in stack.layers
         ]
         self._batches: dict[int, Batch] = {}
