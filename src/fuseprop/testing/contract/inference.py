@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fuseprop import Network, mlp
 from fuseprop.backend import INTEGER, AnyBackend
+from fuseprop.backend.seam import option
 from fuseprop.testing.contract.parity import SHAPES, Host, assert_parity, softmax64
 
 
@@ -46,3 +48,30 @@ class InferenceContract:
         backend.threshold_equals(device_scores, device_target, 0.0, 0.5, out=out)
         expected = ((scores > 0) == (target > 0.5)).all(axis=1)
         np.testing.assert_array_equal(backend.to_host(out), expected)
+
+    @pytest.mark.parametrize("rows", [1, 7, 40, 300])
+    @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "sigmoid_cross_entropy", "half_squared_error"])
+    def test_rows_are_answered_alike_in_any_number(self, backend: AnyBackend, loss: str, rows: int) -> None:
+        """Predictions and scores are those of float64; with `by_rows`, to the bit whatever is beside them."""
+        sizes = [6, 9, 3]
+        network = Network(mlp(sizes, "tanh"), loss, seed=0, backend=backend)
+        X = Host(backend).normal(rows, 6)
+        predictions = network.predict(X)
+        (w1, b1), (w2, b2) = ((w.astype(np.float64), b.astype(np.float64)) for w, b in network.weights())
+        z = np.tanh(X.astype(np.float64) @ w1 + b1) @ w2 + b2
+        chosen = np.eye(3)[z.argmax(axis=1)]
+        match loss:
+            case "softmax_cross_entropy":
+                expected = softmax64(z)
+                losses = -np.log((expected * chosen).sum(axis=1))
+            case "sigmoid_cross_entropy":
+                expected = 1 / (1 + np.exp(-z))
+                losses = -np.log(np.where(chosen == 1, expected, 1 - expected)).sum(axis=1)
+            case _:
+                expected, losses = z, 0.5 * ((z - chosen) ** 2).sum(axis=1)
+        assert_parity(predictions, expected, backend.dtype)
+        if option(backend, "by_rows") is not None:
+            for start, stop in ((0, 1), (rows // 2, rows), (rows - 1, rows)):
+                np.testing.assert_array_equal(network.predict(X[start:stop]), predictions[start:stop])
+        scores = network.evaluate(X, z.argmax(axis=1))
+        assert_parity(np.array([scores["loss"]]), np.array([losses.mean()]), backend.dtype)
