@@ -1,24 +1,35 @@
 """Perceptron: one unit with a step, which learns from its mistakes and nothing else.
 
-It runs on every backend through the operations that networks use, none of its own: the step is the slope of
-ReLU, and t - y, which is -1, 0 or 1, the negative gradient of the absolute error |y - t|.
+It is trained as a network of one layer on the absolute error |y - t|, one row a step. The gradient by the
+output is then y - t, which is -1, 0 or 1. With a slope of 1 in place of the step's own, which is 0, gradient
+descent is the perceptron rule.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .backend import IDENTITY, INTEGER, AnyBackend, HostArray
+from .backend import INTEGER, AnyBackend, HostArray
+from .backend.expression import where
 from .backend.registry import load_backend
 from .backend.seam import check_backend
 from .checks.arrays import as_host, as_rows, check_finite, check_range
 from .checks.quoting import counted
 from .checks.settings import as_generator, is_finite_number, positive_integer
 from .checks.warning import warn_user
-from .formulas.activation import as_activation
+from .formulas.activation import Activation
 from .formulas.loss import as_loss
+from .layers.dense import Dense
 from .layers.parameters import Parameters
+from .layers.stack import Stack
+from .layers.targets import Targets
 from .optimizers import MomentumSGD
+from .training.epoch import Epoch
+from .training.evaluation import predict_rows
+from .training.rows import Rows
+
+STEP = Activation.built_in("step", lambda z: where(z > 0, 1, 0), lambda _: 1)
+"""1 above 0, else 0, with the slope that the perceptron rule takes for it."""
 
 
 class NotSeparable(UserWarning):
@@ -75,7 +86,7 @@ class Perceptron:
         self.backend = load_backend(device, dtype) if backend is None else backend
         self.converged: bool | None = None
         self.mistakes: list[int] = []
-        self._weights: HostArray | None = None
+        self._stack: Stack | None = None
 
     def fit(self, X: object, target: object) -> bool:
         """Learn from rows (N, d) with targets (N,), 0 or 1, from zero weights; return whether it converged.
@@ -87,13 +98,11 @@ class Perceptron:
         rows = as_rows(X)
         check_range("X", rows, self.backend.dtype)
         answers = _as_answers(target, len(rows))
-        mistakes: list[int] = []
-        with np.errstate(over="ignore", invalid="ignore"):
-            learning = _Learning(self.backend, rows, answers, self.learning_rate)
-            while len(mistakes) < self.epochs and (not mistakes or mistakes[-1]):
-                mistakes.append(learning.run_epoch(self.rng.permutation(len(rows))))
-        weights = learning.weights()
-        self._weights, self.mistakes, self.converged = weights, mistakes, mistakes[-1] == 0
+        backend, d = self.backend, rows.shape[1]
+        layer = Dense(d, 1, STEP)
+        stack = Stack([layer], as_loss("mean_absolute_error"), Parameters(backend, [(d, 1)]))
+        mistakes = self._learn(stack, Rows(rows, Targets(answers, None), None))
+        self._stack, self.mistakes, self.converged = stack, mistakes, mistakes[-1] == 0
         if not self.converged:
             when = "its only epoch" if self.epochs == 1 else f"the last of {self.epochs} epochs"
             warn_user(
@@ -104,23 +113,43 @@ class Perceptron:
             )
         return self.converged
 
+    def _learn(self, stack: Stack, rows: Rows) -> list[int]:
+        """Go through the rows until nothing is wrong; return how many answers were wrong in each epoch."""
+        optimizer = MomentumSGD(self.learning_rate, momentum=0.0)
+        epoch = Epoch(self.backend, stack, "loss", optimizer, rows, batch_size=1, gradients_are_read=True)
+        compiled = epoch.compile(watched=False)
+        mistakes: list[int] = []
+        with np.errstate(over="ignore", invalid="ignore"), self.backend.session(compiled.programs):
+            while len(mistakes) < self.epochs and (not mistakes or mistakes[-1]):
+                order = self.rng.permutation(len(rows))
+                epoch.send(order)
+                epoch.take(compiled, order)
+                losses = epoch.read(order, epoch.sums).losses
+                if not stack.parameters.are_finite():
+                    raise OverflowError(
+                        f"the perceptron's weights became too large for {self.backend.dtype}. Standardize X, "
+                        f"or take a smaller learning rate, which changes no answer."
+                    )
+                mistakes.append(int(losses.sum()))
+        return mistakes
+
     def weights(self) -> tuple[HostArray, float]:
         """Return the weights (d,) and the bias."""
-        if self._weights is None:
-            raise RuntimeError("this perceptron has no weights yet: call fit(X, target) first.")
-        return self._weights[:-1].copy(), float(self._weights[-1])
+        parameters = self._learned().parameters
+        [(weights, bias)] = parameters.unpack(parameters.values)
+        return weights[:, 0], float(bias[0])
 
     def predict(self, X: object) -> HostArray:
         """Return 0 or 1 for each of the rows (n, d), as integers (n,)."""
-        weights, bias = self.weights()
-        rows = as_rows(X, len(weights))
+        stack = self._learned()
+        rows = as_rows(X, stack.layers[0].inputs)
         check_range("X", rows, self.backend.dtype)
-        backend = self.backend
-        x, z = backend.from_host(rows), backend.empty((len(rows), 1))
-        block = backend.from_host(weights.reshape(-1, 1))
-        backend.matmul(x, block, out=z)
-        backend.bias_activation(z, backend.from_host(np.array([bias])), IDENTITY, out=z)
-        return (backend.to_host(z)[:, 0] > 0).astype(INTEGER)
+        return (predict_rows(self.backend, stack, rows)[:, 0] > 0).astype(INTEGER)
+
+    def _learned(self) -> Stack:
+        if self._stack is None:
+            raise RuntimeError("this perceptron has no weights yet: call fit(X, target) first.")
+        return self._stack
 
     def boundary(self) -> str:
         """Return where the answer changes: for two features the line ``x2 = slope x1 + intercept``."""
@@ -136,65 +165,6 @@ class Perceptron:
         return f"0 = {bias:.4g} {terms}"
 
 
-class _Learning:
-    """One `fit`: its arrays on the device, and the perceptron rule for one row at a time."""
-
-    def __init__(self, backend: AnyBackend, rows: HostArray, target: HostArray, learning_rate: float) -> None:
-        n, d = rows.shape
-        self.backend, self.rows = backend, n
-        self.parameters = Parameters(backend, [(d, 1)])
-        start, stop = self.parameters.ranges[0]
-        self.block = self.parameters.values[start:stop].reshape((d + 1, 1))
-        self.block_gradient = self.parameters.gradients[start:stop].reshape((d + 1, 1))
-        self.optimizer = MomentumSGD(learning_rate, momentum=0.0)
-        self.optimizer.prepare(self.parameters, 1)
-        self.examples = backend.from_host(np.column_stack([rows, np.ones(n)]))
-        self.targets = backend.from_host(target.reshape(-1, 1))
-        self.order, self.cursor = backend.zeros((n,), INTEGER), backend.zeros((1,), INTEGER)
-        self.losses = backend.zeros((n,))
-        self.x, self.t = backend.empty((1, d + 1)), backend.empty((1, 1))
-        self.z, self.y, self.error = backend.empty((1, 1)), backend.empty((1, 1)), backend.empty((1, 1))
-        self.loss, self.sum = backend.empty((1,)), backend.empty((1,))
-        self.one = backend.from_host(np.ones((1, 1)))
-        self.relu, self.wrong = as_activation("relu").formula, as_loss("mean_absolute_error")
-
-    def run_epoch(self, order: HostArray) -> int:
-        """Go through the rows once; return how many answers were wrong.
-
-        Raises OverflowError where the weights are no longer finite.
-        """
-        self.backend.from_host(order, out=self.order)
-        self.backend.from_host(np.zeros(1, INTEGER), out=self.cursor)
-        for _ in range(self.rows):
-            self.learn()
-        if not self.parameters.are_finite():
-            raise OverflowError(
-                f"the perceptron's weights became too large for {self.backend.dtype}. Standardize X, or take "
-                f"a smaller learning rate, which changes no answer."
-            )
-        return int(self.backend.to_host(self.losses).sum())
-
-    def learn(self) -> None:
-        """W = W + a (t - y) x, for the row at the cursor."""
-        backend = self.backend
-        backend.take_rows(self.examples, self.order, self.cursor, out=self.x)
-        backend.take_rows(self.targets, self.order, self.cursor, out=self.t)
-        backend.matmul(self.x, self.block, out=self.z)
-        # step(z), 1 where z > 0 and 0 elsewhere, is the slope of ReLU, which backends take from its output.
-        backend.bias_activation(self.z, None, self.relu, out=self.z)
-        backend.activation_backward(self.one, self.z, self.relu, out=self.y, bias_gradient=self.sum)
-        one = self.one.reshape((1,))
-        self.wrong.apply(backend, self.y, self.t, one, losses=self.loss, gradient=self.error)
-        backend.matmul(self.x.T, self.error, out=self.block_gradient)
-        self.optimizer.update(backend, self.parameters)
-        backend.put_rows(self.loss, self.cursor, out=self.losses)
-        backend.advance(self.cursor, 1)
-
-    def weights(self) -> HostArray:
-        """Return weights and bias, (d + 1,)."""
-        return self.backend.to_host(self.block)[:, 0]
-
-
 def _as_answers(target: object, rows: int) -> HostArray:
     array = as_host("target", target)
     if array.shape == (rows, 1):
@@ -208,7 +178,7 @@ def _as_answers(target: object, rows: int) -> HostArray:
             f"a perceptron answers 0 or 1, but target holds {array[wrong][0]:g}. Code the two classes as 0 "
             f"and 1, such as (target == name).astype(int)."
         )
-    return array.astype(np.float64)
+    return array.astype(np.float64).reshape(-1, 1)
 
 
 def _signed(number: float) -> str:

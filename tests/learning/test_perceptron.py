@@ -50,23 +50,44 @@ def test_xor_is_named(backend):
     assert min(learner.mistakes) > 0
 
 
+def ruled(X, target, rate, *, epochs, seed):
+    """Return weights with the bias below them, and mistakes, by w = w + a (t - y) (x, 1) row by row."""
+    order_rng, w, mistakes = np.random.default_rng(seed), np.zeros(X.shape[1] + 1), []
+    for _ in range(epochs):
+        mistakes.append(0)
+        for i in order_rng.permutation(len(X)):
+            x = np.append(X[i], 1.0)
+            error = target[i] - (x @ w > 0)
+            w += rate * error * x
+            mistakes[-1] += abs(error)
+    return w, mistakes
+
+
 def test_the_rule_itself(backend64):
-    """w = w + a (t - y) (x, 1), row by row, from zero: against the rule written out."""
+    """From zero, against the rule written out."""
     rng = np.random.default_rng(3)
     X, target = rng.normal(size=(20, 3)), rng.integers(0, 2, 20)
     learner = Perceptron(0.3, epochs=4, seed=9, backend=backend64)
     with pytest.warns(NotSeparable):
         learner.fit(X, target)
-    order_rng, w, mistakes = np.random.default_rng(9), np.zeros(4), []
-    for _ in range(4):
-        mistakes.append(0)
-        for i in order_rng.permutation(20):
-            x = np.append(X[i], 1.0)
-            error = target[i] - (x @ w > 0)
-            w += 0.3 * error * x
-            mistakes[-1] += abs(error)
+    w, mistakes = ruled(X, target, 0.3, epochs=4, seed=9)
     weights, bias = learner.weights()
     np.testing.assert_allclose([*weights, bias], w, atol=1e-12)
+    assert learner.mistakes == mistakes
+
+
+@pytest.mark.parametrize("d", [1, 3, 40])
+def test_whole_numbers_follow_the_rule_to_the_bit(backend, d):
+    """Their sums are exact, whatever the order in which a backend adds."""
+    rng = np.random.default_rng(d)
+    X, target = rng.integers(-9, 10, (30, d)), np.arange(30) % 2
+    X[1] = X[0]  # of which one is a 0 and the other a 1
+    learner = Perceptron(0.5, epochs=6, seed=4, backend=backend)
+    with pytest.warns(NotSeparable):
+        learner.fit(X, target)
+    w, mistakes = ruled(X, target, 0.5, epochs=6, seed=4)
+    weights, bias = learner.weights()
+    np.testing.assert_array_equal([*weights, bias], w)
     assert learner.mistakes == mistakes
 
 

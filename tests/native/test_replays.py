@@ -15,6 +15,7 @@ from fuseprop_numpy.compiled.runner import CompiledStep, kernels_of
 from fuseprop_numpy.compiled.specification import Specification
 from kinds_of_steps import BATCH, KINDS, epoch_of, kind
 
+from fuseprop import Perceptron
 from fuseprop.backend import ActivationFormula, BackendUnavailable, variable
 from fuseprop.backend.expression import COMPARISONS, OPERATIONS, apply, where
 from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
@@ -52,6 +53,14 @@ def test_every_kind_of_step_is_compiled_and_is_the_step(name, dtype):
     for ours, theirs in zip(*left, strict=True):
         bound = 20 * np.finfo(dtype).eps * np.maximum(1, np.abs(theirs).max(initial=0))
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
+
+
+@needs_library
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_perceptron_learns_by_compiled_steps(dtype):
+    backend = NumpyBackend(dtype, replay="compiled")
+    assert Perceptron(seed=0, backend=backend).fit([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1])
+    assert backend.not_compiled is None
 
 
 @needs_library
