@@ -7,7 +7,7 @@ for wide batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
@@ -30,7 +30,7 @@ from .compiled.library import NotCompiled, library
 from .compiled.recognise import recognise
 from .compiled.runner import CompiledForward, CompiledStep, kernels_of
 from .compiled.specification import Specification
-from .compiled.step import TrainingStep, UnknownStepError
+from .compiled.step import UnknownStepError
 from .feature_major import prebound
 from .operations.arrays import ArrayOperations
 from .operations.dense import DenseOperations
@@ -98,7 +98,6 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         self.not_compiled: str | None = None
         # Compiled, or cut for threads: their products have threads of their own, whatever BLAS has.
         self._compiled: WeakValueDictionary[int, Program] = WeakValueDictionary()
-        self._steps: WeakValueDictionary[Hashable, CompiledStep] = WeakValueDictionary()
         self._shared: WeakValueDictionary[int, Program] = WeakValueDictionary()
 
     def compile(self, program: Program) -> Runner:
@@ -106,7 +105,7 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
             return replay_by_calling(self, program)
         if self._library is not None:
             try:
-                run = self._step(recognise(program, self.dtype)).run
+                run = CompiledStep(self._library, recognise(program, self.dtype), self.dtype).run
             except (UnknownStepError, CannotCompute) as error:
                 self.not_compiled = str(error)
             else:
@@ -128,14 +127,6 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         except (UnknownStepError, CannotCompute) as error:
             self.not_compiled = str(error)
             return None
-
-    def _step(self, step: TrainingStep) -> CompiledStep:
-        """Compile a step, or return the one that it is: programs may differ in who reads gradients alone."""
-        key = step.key()
-        found = self._steps.get(key)
-        if found is None:
-            found = self._steps[key] = CompiledStep(self._library, step, self.dtype)
-        return found
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
         by_calls = [program for program in programs if self._compiled.get(id(program)) is not program]

@@ -116,8 +116,8 @@ class Perceptron:
     def _learn(self, stack: Stack, rows: Rows) -> list[int]:
         """Go through the rows until nothing is wrong; return how many answers were wrong in each epoch."""
         optimizer = MomentumSGD(self.learning_rate, momentum=0.0)
-        epoch = Epoch(self.backend, stack, "loss", optimizer, rows, batch_size=1, gradients_are_read=True)
-        compiled = epoch.compile(watched=False)
+        epoch = Epoch(self.backend, stack, "loss", optimizer, rows, batch_size=1)
+        compiled = epoch.compile()
         mistakes: list[int] = []
         with np.errstate(over="ignore", invalid="ignore"), self.backend.session(compiled.programs):
             while len(mistakes) < self.epochs and (not mistakes or mistakes[-1]):

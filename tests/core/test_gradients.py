@@ -126,7 +126,7 @@ def test_the_gradient_of_a_replayed_step(backend64, activation, loss, weighted):
     optimizer.prepare(stack.parameters, 1)
     training.send(np.arange(7))
     start, values = backend64.to_host(stack.parameters.values), stack.parameters.values
-    backend64.compile(training.program(training.batches[0], gradients_are_read=True))(1)
+    backend64.compile(training.program(training.batches[0]))(1)
     found = backend64.to_host(stack.parameters.gradients)
 
     def loss_at(place):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fuseprop import MomentumSGD, load_backend
-from fuseprop.backend import INTEGER, Program
+from fuseprop.backend import INTEGER
 from fuseprop.training.epoch import CompiledEpoch
 
 BATCH, ROWS = 4, 14
@@ -72,14 +72,3 @@ def test_an_interruption_after_the_last_step_counts_them_all():
         epoch.compiled.take(epoch.optimizer, after=stop)
     assert np.array_equal(epoch.cursor, [ROWS])
     assert epoch.optimizer.steps == 4
-
-
-def test_programs_that_have_one_replay_are_one_call():
-    """Next to each other alone: what comes between keeps its place."""
-    backend = load_backend("numpy")
-    ours, theirs = (Program(()) for _ in range(2))
-    replays = {id(ours): print, id(theirs): repr}
-    backend.compile = lambda program: replays[id(program)]
-    compiled = CompiledEpoch.of(backend, [(ours, 3), (ours, 1), (theirs, 2), (ours, 1)], None, BATCH)
-    assert compiled.runs == [(print, 4), (repr, 2), (print, 1)]
-    assert compiled.programs == [ours, ours, theirs, ours]

@@ -43,7 +43,7 @@ def training_of(
 
 def learn(training, make):
     for batch in training.batches:
-        make(training.backend, training.program(batch, gradients_are_read=True))(1)
+        make(training.backend, training.program(batch))(1)
     parameters, epoch = training.stack.parameters, training.state
     return [parameters.values, parameters.gradients, epoch.losses, epoch.hits, epoch.cursor]
 

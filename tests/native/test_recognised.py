@@ -101,16 +101,15 @@ def test_the_table_is_of_all_that_is_built_in():
     assert UPDATES.keys() <= UPDATE_CASES.keys()
 
 
-@pytest.mark.parametrize("gradients_are_read", [False, True], ids=["", "read"])
 @pytest.mark.parametrize("number", [0, -1], ids=["full", "partial"])
 @pytest.mark.parametrize("loss", [SOFTMAX, "mean_squared_error"])
 @pytest.mark.parametrize("name", KINDS)
-def test_what_is_recognised_is_the_step(name, loss, number, gradients_are_read):
+def test_what_is_recognised_is_the_step(name, loss, number):
     training = kind(name, loss=loss, activation="gelu" if loss == SOFTMAX else "sigmoid")
     batch = training.batches[number]
     if training.examples.x is None:
         batch.x[...] = np.random.default_rng(5).normal(size=batch.x.shape)
-    program = training.program(batch, gradients_are_read=gradients_are_read)
+    program = training.program(batch)
     step = assert_takes(program, training.backend, 1 if number else 2)
     assert step.rows == batch.rows
     assert (step.x.order is None) == (training.examples.x is None)

@@ -37,7 +37,7 @@ def test_every_kind_of_step_is_compiled_and_is_the_step(name, dtype):
     left = []
     for replay in ("compiled", "eager"):
         training = kind(name, replay=replay, dtype=dtype)
-        program = training.program(training.batches[0], gradients_are_read=True)
+        program = training.program(training.batches[0])
         if replay == "compiled":
             assert training.backend.why_not_compiled(program) is None
         if training.examples.x is None:
@@ -221,15 +221,3 @@ def test_no_memory_is_an_error(monkeypatch):
     step = recognise(training.program(training.batches[0]), np.dtype("float64"))
     with pytest.raises(MemoryError, match="8 rows"):
         CompiledStep(Full(), step, np.dtype("float64"))
-
-
-@needs_library
-def test_who_reads_gradients_makes_no_other_step():
-    """A run leaves them in the end whoever reads them; another batch, or another network, is another step."""
-    training, other = kind("plain", replay="compiled"), kind("plain", replay="compiled")
-    backend, (full, _, partial) = training.backend, training.batches
-    run = backend.compile(training.program(full))
-    assert backend.compile(training.program(full, gradients_are_read=True)) == run
-    assert backend.compile(training.program(partial)) != run
-    assert backend.compile(other.program(other.batches[0])) != run
-    assert other.backend.compile(training.program(full)) != run

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from fuseprop.backend import ActivationFormula, HostArray, LossFormula, UpdateFormula
 
@@ -142,26 +140,3 @@ class TrainingStep:
     def outputs(self) -> HostArray | None:
         """Where the last outputs go, if anyone asks for them."""
         return self.layers[-1].kept_outputs
-
-    def key(self) -> Hashable:
-        """Return what two steps have in common that are one: formulas and numbers, and where arrays are.
-
-        It tells steps apart while their arrays are there.
-        """
-        return _key(self)
-
-
-PARTS = (Gathered, Dropped, Layer, Hits, Clip, Task, TrainingStep)
-
-
-def _key(value: Any) -> Hashable:
-    if isinstance(value, np.ndarray):
-        return value.ctypes.data, value.shape, value.strides, value.dtype.str
-    if isinstance(value, PARTS):
-        return tuple(_key(getattr(value, each.name)) for each in fields(value))
-    if isinstance(value, dict):
-        return tuple((name, _key(value[name])) for name in sorted(value))
-    if isinstance(value, list | tuple):
-        return tuple(map(_key, value))
-    found: Hashable = value
-    return found

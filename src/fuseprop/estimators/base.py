@@ -254,8 +254,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         rules = StochasticRules(
             self, stack, rows, batch_size, validation, first=first, incremental=incremental
         )
-        # With gradients kept, equal batches are one program. A second one took 2.4 ms a call to record and
-        # compile: without kept gradients, nine short trainings took 0.88 to 1.62 times as long.
         epoch = Epoch(
             backend,
             stack,
@@ -265,7 +263,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             batch_size=batch_size,
             examples=examples,
             observers=rules.observers,
-            gradients_are_read=True,
         )
         history.metric = epoch.metric.name
         orders = Orders(

@@ -60,9 +60,6 @@ class Epoch:
     examples : Examples, optional
         The rows on the device; uploaded here by default.
     observers : sequence of Observer
-    gradients_are_read : bool
-        Whether the flat gradients hold each step's gradient after it. By default only after the last step:
-        a replay may leave anything there after the others.
 
     Attributes
     ----------
@@ -86,14 +83,12 @@ class Epoch:
         batch_size: int,
         examples: Examples | None = None,
         observers: Sequence[Observer] = (),
-        gradients_are_read: bool = False,
     ) -> None:
         self.backend, self.stack, self.optimizer = backend, stack, optimizer
         self.metric = make_metric(metric, stack.loss, stack.layers[-1], rows.own_targets, rows.own_weights)
         self.examples = rows.upload(backend) if examples is None else examples
         self.weights = rows.weights
         self.observers = observers
-        self._gradients_are_read = gradients_are_read
 
         n = len(rows)
         self._ends = list(accumulate([n, n, *(observer.size for observer in observers)], initial=0))
@@ -139,29 +134,17 @@ class Epoch:
             shares = np.divide(weights, sums_of_rows, out=np.zeros_like(weights), where=sums_of_rows != 0)
             backend.from_host(shares, out=state.row_weights)
 
-    def compile(self, *, watched: bool) -> CompiledEpoch:
-        """Record and compile the steps; where they are `watched`, each leaves its gradients to be read.
-
-        The last step has a program of its own where it has fewer rows, or leaves gradients that the others
-        need not leave.
-        """
-        others_are_read = watched or self._gradients_are_read
-        *others, last = self.batches
-        if others_are_read and others and last is others[0]:
-            programs = [(self.program(last, gradients_are_read=True), len(self.batches))]
-        else:
-            programs = [(self.program(last, gradients_are_read=True), 1)]
-            if others:
-                program = self.program(others[0], gradients_are_read=others_are_read)
-                programs.insert(0, (program, len(others)))
+    def compile(self) -> CompiledEpoch:
+        """Record and compile the steps: one program, and one more for a last batch of fewer rows."""
+        first, last, steps = self.batches[0], self.batches[-1], len(self.batches)
+        programs = [(self.program(first), steps if last is first else steps - 1)]
+        if last is not first:
+            programs.append((self.program(last), 1))
         return CompiledEpoch.of(self.backend, programs, self.state.cursor, self.batch_size)
 
-    def program(self, batch: Batch, *, gradients_are_read: bool = False) -> Program:
-        """Record the step of a batch; the optimizer must be prepared.
-
-        Unless `gradients_are_read` after the step, a replay may leave anything in the flat gradients.
-        """
-        scratch = batch.scratch if gradients_are_read else [*batch.scratch, self.stack.parameters.gradients]
+    def program(self, batch: Batch) -> Program:
+        """Record the step of a batch; the optimizer must be prepared."""
+        scratch = batch.scratch
         if self.examples.x is None:  # the host writes each batch's rows before its step
             scratch = [array for array in scratch if array is not batch.x]
 
@@ -229,16 +212,8 @@ class CompiledEpoch:
     def of(
         cls, backend: AnyBackend, programs: Sequence[tuple[Program, int]], cursor: Array, batch_size: int
     ) -> CompiledEpoch:
-        """Compile programs, each given with the number of steps in a row that it takes.
-
-        Where a backend has one replay for two of them in a row, it takes the steps of both at once.
-        """
-        runs: list[tuple[Runner, int]] = []
-        for program, times in programs:
-            replay = backend.compile(program)
-            if runs and runs[-1][0] == replay:
-                times += runs.pop()[1]
-            runs.append((replay, times))
+        """Compile programs, each given with the number of steps in a row that it takes."""
+        runs = [(backend.compile(program), times) for program, times in programs]
         return cls(backend, [program for program, _ in programs], runs, cursor, batch_size)
 
     def take(

@@ -37,7 +37,7 @@ class Training:
         rules have settled the weights and `end` was called on the callbacks.
         """
         notify = together.batch_notifier(history)
-        compiled = self.epoch.compile(watched=notify is not None)
+        compiled = self.epoch.compile()
         self.rules.start()
         # `Epoch` has prepared the optimizer, and only callbacks and weighted batches can change its numbers.
         prepared = not together.callbacks and self.epoch.weights is None

@@ -118,11 +118,11 @@ class ReplayContract:
     @pytest.mark.replays
     @pytest.mark.parametrize("condition", CONDITIONS)
     def test_gradients_that_are_read_are_there(self, backend: AnyBackend, condition: str) -> None:
-        """Gradients that are not declared scratch are left as the calls leave them."""
+        """The gradients of the last step are left as the calls leave them."""
         called, replayed = (
             self._training(backend, SOFTMAX, "sigmoid", condition, "momentum") for _ in range(2)
         )
-        self._assert_same_steps(called, replayed, gradients_are_read=True)
+        self._assert_same_steps(called, replayed, with_gradients=True)
 
     @pytest.mark.replays
     def test_a_replay_sees_what_the_arrays_hold(self, backend: AnyBackend) -> None:
@@ -235,7 +235,7 @@ class ReplayContract:
             np.testing.assert_array_equal(backend.to_host(out)[3 * turn : 3 * turn + 3], expected)
 
     def _assert_same_steps(
-        self, called: Epoch, replayed: Epoch, *, gradients_are_read: bool = False, eps: float = 10
+        self, called: Epoch, replayed: Epoch, *, with_gradients: bool = False, eps: float = 10
     ) -> None:
         """Compare steps by calls with replayed ones, from the same bits, within `eps` times eps for each.
 
@@ -248,14 +248,14 @@ class ReplayContract:
         start = backend.to_host(called.stack.parameters.values)
         for number, steps in ((0, 2), (-1, 1)):
             expected = self._called(called, number, steps, start)
-            program = replayed.program(replayed.batches[number], gradients_are_read=gradients_are_read)
+            program = replayed.program(replayed.batches[number])
             replay = backend.compile(program)
             for times in (1, steps):
                 self._restore(replayed, start)
                 replay(times)
                 for actual, reference in zip(self._traces(replayed), expected[times - 1], strict=True):
                     self._assert_close(backend, actual, reference, times * eps)
-            if gradients_are_read:
+            if with_gradients:
                 gradients = [training.stack.parameters.gradients for training in (replayed, called)]
                 self._assert_close(backend, gradients[0], backend.to_host(gradients[1]), steps * eps)
 
