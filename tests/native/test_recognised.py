@@ -499,7 +499,7 @@ def test_a_step_may_learn_nothing(name):
     """Without an update the gradients are the result."""
     training = kind(name)
     batch = training.batches[0]
-    program = no_update(training, training.program(batch, gradients_are_read=True))
+    program = no_update(training, training.program(batch))
     found = assert_takes(program, training.backend)
     assert found.update is None
     assert found.gradients.size >= training.stack.parameters.count

@@ -154,19 +154,16 @@ def _checked(array: Any, dtype: np.dtype[Any], shape: Shape, what: str) -> HostA
 def _by_name(call: Call) -> dict[str, Any]:
     if call.operation not in KNOWN or call.access is not None:
         raise UnknownStepError(f"{call.operation} is no part of a training step.")
-    names = _parameters(call.operation)
+    names, required = _parameters(call.operation)
     given = {**dict(zip(names, call.operands, strict=False)), **call.options}
-    if len(call.operands) > len(names) or not _required(call.operation) <= given.keys() <= set(names):
+    if len(call.operands) > len(names) or not required <= given.keys() <= names.keys():
         raise UnknownStepError(f"{call.operation} has other arguments than the protocol's.")
     return given
 
 
 @cache
-def _parameters(operation: str) -> tuple[str, ...]:
-    return tuple(inspect.signature(getattr(Backend, operation)).parameters)[1:]
-
-
-@cache
-def _required(operation: str) -> frozenset[str]:
-    parameters = inspect.signature(getattr(Backend, operation)).parameters.values()
-    return frozenset(each.name for each in parameters if each.default is each.empty) - {"self"}
+def _parameters(operation: str) -> tuple[dict[str, None], frozenset[str]]:
+    """Return the names of an operation's parameters in their order, and those that have no default."""
+    _, *parameters = inspect.signature(getattr(Backend, operation)).parameters.values()
+    required = frozenset(each.name for each in parameters if each.default is each.empty)
+    return {each.name: None for each in parameters}, required

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ NO_CODE = np.zeros(0, np.int32)
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A formula for a library; its arrays must live as long as what points to them.
+    """A formula for a library; its arrays must live as long as what points to them, and stay as they are.
 
     Attributes
     ----------
@@ -46,14 +47,14 @@ class Encoded:
     constants: HostArray
     code: HostArray
 
-    @property
+    @cached_property
     def fields(self) -> tuple[int, int, int, int, int]:
         """What the struct `Formula` of native/interface.hpp holds, in its order."""
         constants, code = self.constants, self.code
         return self.kernel, constants.ctypes.data, constants.size, code.ctypes.data, code.size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kernels:
     """What a library computes, as it says itself: so one that is stale is never taken for another.
 
@@ -76,6 +77,7 @@ class Kernels:
         return cls({kind: numbered.get(kind, {}) for kind in TABLES}, numbered.get("Operation", {}))
 
 
+@lru_cache(1000)
 def encode_activation(
     formula: ActivationFormula, dtype: np.dtype[Any], kernels: Kernels
 ) -> tuple[Encoded, Encoded]:
@@ -87,12 +89,14 @@ def encode_activation(
     )
 
 
+@lru_cache(1000)
 def encode_loss(formula: LossFormula, dtype: np.dtype[Any], kernels: Kernels) -> Encoded:
     """Return a loss for a library. Raises CannotCompute."""
     results = {"term": formula.term, "slope": formula.slope}
     return _encoded(loss_shape(formula), dtype, kernels, results, ["y", "t", "term", "slope"])
 
 
+@lru_cache(1000)
 def encode_update(formula: UpdateFormula, dtype: np.dtype[Any], kernels: Kernels) -> Encoded:
     """Return an update for a library. Raises CannotCompute."""
     named = with_names(formula, "m{}", "s{}")

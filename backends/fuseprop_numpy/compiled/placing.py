@@ -12,7 +12,8 @@ compute what they compute in their own. Beyond that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fuseprop.backend import HostArray
@@ -160,19 +161,7 @@ def _sides(calls: Calls, tasks: Sequence[Found]) -> tuple[list[Found], list[Foun
     Before are those whose results the step sees, or that see what it overwrites; the same through other
     tasks. All others are after.
     """
-    own = set(tasks)
-    before, after = set[Found](), set[Found]()
-    for i in reversed(range(len(calls.all))):
-        call = calls.all[i]
-        if call in own and any(
-            (later not in own or later in before) and call.conflicts(later) for later in calls.all[i + 1 :]
-        ):
-            before.add(call)
-    for i, call in enumerate(calls.all):
-        if call in own and any(
-            (earlier not in own or earlier in after) and earlier.conflicts(call) for earlier in calls.all[:i]
-        ):
-            after.add(call)
+    before, after = _tied(tasks, reversed(calls.all)), _tied(tasks, calls.all)
     between = before & after
     if between:
         task = next(call for call in tasks if call in between)
@@ -180,15 +169,34 @@ def _sides(calls: Calls, tasks: Sequence[Found]) -> tuple[list[Found], list[Foun
     return [call for call in tasks if call in before], [call for call in tasks if call not in before]
 
 
+def _tied(tasks: Iterable[Found], program: Iterable[Found]) -> set[Found]:
+    """Return the tasks that are tied to calls of the step which they follow, by themselves or through others.
+
+    Followed backwards, a program says which tasks are tied to what comes after them.
+    """
+    own, tied = set(tasks), set[Found]()
+    reads = writes = 0  # of the step's calls so far, and of the tasks that are tied to them
+    for call in program:
+        if call in own:
+            if not (call.writes & (reads | writes) or call.reads & writes):
+                continue
+            tied.add(call)
+        reads, writes = reads | call.reads, writes | call.writes
+    return tied
+
+
 def _check_order(program: Sequence[Found], taken: Sequence[Found]) -> None:
     """Raise UnknownStepError unless the calls, in the order in which they are taken, see the same numbers."""
     positions = {call: position for position, call in enumerate(taken)}
     if len(positions) != len(program) or len(taken) != len(program):
         raise UnknownStepError("not every call is taken once.")
-    for i, earlier in enumerate(program):
-        position = positions[earlier]
-        for later in program[i + 1 :]:
-            if positions[later] < position and earlier.conflicts(later):
+    passed: list[int] = []  # the positions of the calls so far, in ascending order
+    for later in program:
+        place = bisect(passed, positions[later])
+        for position in passed[place:]:
+            earlier = taken[position]
+            if earlier.conflicts(later):
                 raise UnknownStepError(
                     f"{later.operation} comes after {earlier.operation}, whose numbers it changes."
                 )
+        passed.insert(place, positions[later])

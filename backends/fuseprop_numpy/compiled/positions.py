@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fuseprop.backend import HostArray
+from fuseprop.backend import HostArray, span
 
 from .step import Gathered, TrainingStep
 
@@ -17,7 +17,7 @@ class Positions:
         self._cursors: dict[int, HostArray] = {}
         rooms: dict[int, list[tuple[int, int]]] = {}
         for cursor, rows, limit in _moves(step):
-            key = cursor.ctypes.data
+            key = span(cursor).start
             self._cursors.setdefault(key, cursor)
             moved = self._strides.setdefault(key, 0)
             if limit is None:

@@ -6,6 +6,8 @@ goes over layers alone, which is the same as long as zeros stay zeros.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fuseprop.backend import Expression, UpdateFormula, in_order
 
 KEEPING_ZERO = frozenset(
@@ -27,6 +29,7 @@ KEEPING_ZERO = frozenset(
 """Operations that give 0 where all operands are 0."""
 
 
+@lru_cache(1000)
 def keeps_zeros(formula: UpdateFormula) -> bool:
     """Whether a parameter of 0 with a gradient and moments of 0 keeps all of them, whatever the settings.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import HostArray
+from fuseprop.backend import HostArray, span
 
 from . import interface
 from .formulas import Encoded, Kernels, encode_activation, encode_loss, encode_update
@@ -134,14 +134,7 @@ class Specification:
 
     def _formula(self, encoded: Encoded) -> interface.Formula:
         self._held.append(encoded)
-        constants, code = encoded.constants, encoded.code
-        return interface.Formula(
-            kernel=encoded.kernel,
-            constants=address(constants),
-            constant_count=constants.size,
-            code=address(code),
-            code_length=code.size,
-        )
+        return interface.Formula(*encoded.fields)
 
     def _array(self, kind: type[Any], structs: Sequence[Any]) -> Any:
         array = (kind * len(structs))(*structs)
@@ -150,8 +143,8 @@ class Specification:
 
 
 def address(array: HostArray | None) -> int | None:
-    """Return where an array is; None for none."""
-    return None if array is None else array.ctypes.data
+    """Return where an array that lies in memory row after row is; None for none."""
+    return None if array is None else span(array).start or array.ctypes.data  # an empty one spans nothing
 
 
 def _hits(hits: Hits | None) -> dict[str, Any]:
