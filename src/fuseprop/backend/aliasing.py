@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
@@ -49,19 +47,17 @@ class Memory:
     """
 
     def __init__(self, arrays: Iterable[Any]) -> None:
-        known = {key: _where(array) for key, array in {id(array): array for array in arrays}.items()}
+        distinct = {id(array): array for array in arrays}
+        known = {key: _where(array) for key, array in distinct.items()}
         borders = {address for each in known.values() for address in each.span}
         above = {address: 1 << i for i, address in enumerate(sorted(borders))}  # the region that begins there
-        self.places: dict[int, Place] = {}
-        self.regions: dict[int, int] = {}
-        for key, each in known.items():
-            start, stop = each.span
-            self.places[key] = each.place
-            self.regions[key] = above[stop] - above[start]
+        self.places: dict[int, Place] = {key: each.place for key, each in known.items()}
+        self.regions: dict[int, int] = {
+            key: above[each.span.stop] - above[each.span.start] for key, each in known.items()
+        }
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(NamedTuple):
     alive: Any  # a weak reference
     span: Span
     place: Place
@@ -88,12 +84,15 @@ def overlaps(array: Any, others: Iterable[Any]) -> bool:
 def _where(array: Any) -> _Known:
     key = id(array)
     known = _known.get(key)
-    if known is None or known.alive() is not array:
-        address, strides = _memory(array)
-        known = _Known(None, _span(array, address, strides), (address, tuple(array.shape)))
-        with suppress(TypeError):  # a class without weak references is asked again each time
-            known.alive = weakref.ref(array, lambda _: _known.pop(key, None))
-            _known[key] = known
+    if known is not None and known.alive() is array:
+        return known
+    address, strides = _memory(array)
+    span, place = _span(array, address, strides), (address, tuple(array.shape))
+    try:
+        alive = weakref.ref(array, lambda _: _known.pop(key, None))
+    except TypeError:  # a class without weak references is asked again each time
+        return _Known(None, span, place)
+    known = _known[key] = _Known(alive, span, place)
     return known
 
 
