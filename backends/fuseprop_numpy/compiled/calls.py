@@ -101,8 +101,9 @@ class Calls:
 
     def same(self, array: Any, other: Any) -> bool:
         """Whether another array is the same as one that is contiguous."""
-        alike = self._places[id(array)] == self.place(other)
-        return alike and array.dtype == other.dtype and bool(other.flags.c_contiguous)
+        if self._places[id(array)] != self._places.get(id(other)):
+            return False
+        return array.dtype == other.dtype and bool(other.flags.c_contiguous)
 
     def is_transposed(self, array: Any, of: HostArray) -> bool:
         """Whether an array is the transpose of another."""
