@@ -7,6 +7,9 @@ descent is the perceptron rule.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
 from .backend import INTEGER, AnyBackend, HostArray
@@ -25,7 +28,7 @@ from .layers.stack import Stack
 from .layers.targets import Targets
 from .optimizers import MomentumSGD
 from .training.epoch import Epoch
-from .training.evaluation import predict_rows
+from .training.evaluation import Predictor
 from .training.rows import Rows
 
 STEP = Activation.built_in("step", lambda z: where(z > 0, 1, 0), lambda _: 1)
@@ -86,7 +89,7 @@ class Perceptron:
         self.backend = load_backend(device, dtype) if backend is None else backend
         self.converged: bool | None = None
         self.mistakes: list[int] = []
-        self._stack: Stack | None = None
+        self._learned: _Learned | None = None
 
     def fit(self, X: object, target: object) -> bool:
         """Learn from rows (N, d) with targets (N,), 0 or 1, from zero weights; return whether it converged.
@@ -98,11 +101,11 @@ class Perceptron:
         rows = as_rows(X)
         check_range("X", rows, self.backend.dtype)
         answers = _as_answers(target, len(rows))
-        backend, d = self.backend, rows.shape[1]
-        layer = Dense(d, 1, STEP)
-        stack = Stack([layer], as_loss("mean_absolute_error"), Parameters(backend, [(d, 1)]))
+        d = rows.shape[1]
+        parameters = Parameters(self.backend, [(d, 1)])
+        stack = Stack([Dense(d, 1, STEP)], as_loss("mean_absolute_error"), parameters)
         mistakes = self._learn(stack, Rows(rows, Targets(answers, None), None))
-        self._stack, self.mistakes, self.converged = stack, mistakes, mistakes[-1] == 0
+        self._learned, self.mistakes, self.converged = _Learned(stack), mistakes, mistakes[-1] == 0
         if not self.converged:
             when = "its only epoch" if self.epochs == 1 else f"the last of {self.epochs} epochs"
             warn_user(
@@ -135,21 +138,23 @@ class Perceptron:
 
     def weights(self) -> tuple[HostArray, float]:
         """Return the weights (d,) and the bias."""
-        parameters = self._learned().parameters
+        parameters = self._found().stack.parameters
         [(weights, bias)] = parameters.unpack(parameters.values)
         return weights[:, 0], float(bias[0])
 
     def predict(self, X: object) -> HostArray:
         """Return 0 or 1 for each of the rows (n, d), as integers (n,)."""
-        stack = self._learned()
-        rows = as_rows(X, stack.layers[0].inputs)
+        found = self._found()
+        rows = as_rows(X, found.stack.layers[0].inputs)
         check_range("X", rows, self.backend.dtype)
-        return (predict_rows(self.backend, stack, rows)[:, 0] > 0).astype(INTEGER)
+        with np.errstate(over="ignore", invalid="ignore"):
+            answers = found.predictor(rows)
+        return (answers[:, 0] > 0).astype(INTEGER)
 
-    def _learned(self) -> Stack:
-        if self._stack is None:
+    def _found(self) -> _Learned:
+        if self._learned is None:
             raise RuntimeError("this perceptron has no weights yet: call fit(X, target) first.")
-        return self._stack
+        return self._learned
 
     def boundary(self) -> str:
         """Return where the answer changes: for two features the line ``x2 = slope x1 + intercept``."""
@@ -163,6 +168,17 @@ class Perceptron:
             return f"x1 = {0.0 - bias / weights[0]:.4g}"
         terms = " ".join(f"{_signed(w)} x{i}" for i, w in enumerate(weights, 1))
         return f"0 = {bias:.4g} {terms}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """What a `fit` has learned, and what predicts by it, which is made when it is first asked for."""
+
+    stack: Stack
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        return Predictor(self.stack.parameters.backend, self.stack)
 
 
 def _as_answers(target: object, rows: int) -> HostArray:
