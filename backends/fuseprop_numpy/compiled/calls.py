@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -86,6 +87,9 @@ class Calls:
             for call in program.calls
         ]
         self.left = list(self.all)
+        self._left_of: dict[str, list[Found]] = defaultdict(list)  # by operation
+        for found in self.all:
+            self._left_of[found.operation].append(found)
         self.scratch = self.memory(*program.scratch)
 
     def memory(self, *arrays: Any) -> int:
@@ -115,9 +119,8 @@ class Calls:
         """Return the calls left of an operation that have these arrays as these arguments."""
         return [
             found
-            for found in self.left
-            if found.operation == operation
-            and all(self.same(array, found.arguments.get(name)) for name, array in arrays.items())
+            for found in self._left_of[operation]
+            if all(self.same(array, found.arguments.get(name)) for name, array in arrays.items())
         ]
 
     def take(self, what: str, found: list[Found]) -> Found:
@@ -125,6 +128,7 @@ class Calls:
         if len(found) != 1:
             raise UnknownStepError(f"{what} is computed by {len(found) or 'no'} calls instead of one.")
         self.left.remove(found[0])
+        self._left_of[found[0].operation].remove(found[0])
         return found[0]
 
     def numbers(self, array: Any, shape: Shape, what: str) -> HostArray:
@@ -147,7 +151,8 @@ def _checked(array: Any, dtype: np.dtype[Any], shape: Shape, what: str) -> HostA
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
         kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
         raise UnknownStepError(f"{what} is {kind} instead of {dtype} {shape}.")
-    if not (array.flags.c_contiguous and array.flags.aligned) or array.dtype.hasobject:
+    flags = array.flags
+    if not (flags.c_contiguous and flags.aligned) or dtype.hasobject:
         raise UnknownStepError(f"{what} does not lie in memory row after row.")
     return array
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from fuseprop.backend import ActivationFormula, HostArray, LossFormula
+from fuseprop.backend import ActivationFormula, HostArray, LossFormula, span
 
 from .calls import HITS, LOSSES, Calls, Found
 from .placing import Parts
@@ -285,8 +285,8 @@ def spanned(arrays: Sequence[HostArray]) -> HostArray:
 
 
 def _address(array: HostArray) -> int:
-    address: int = array.ctypes.data
-    return address
+    """Return where an array begins that has elements, row after row."""
+    return span(array).start
 
 
 def formula_of(given: Any, kind: type[Kind]) -> Kind:

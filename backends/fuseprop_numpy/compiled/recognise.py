@@ -106,7 +106,7 @@ class _Recognition(Finder):
         return TrainingStep(
             rows=len(loss.logits),
             layers=[
-                replace(layer, **kept.get(id(arrays), {}))
+                replace(layer, **kept[id(arrays)]) if id(arrays) in kept else layer
                 for layer, arrays in zip(layers, passed, strict=True)
             ],
             values=flat,
