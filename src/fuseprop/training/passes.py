@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,13 @@ class Passes:
         self._rooms: dict[int, Room] = {}
         self._room: Room | None = None
         self._dropped: Places = None
-        self._forward = ForwardPass(backend, stack, gives="outputs")
         # Where rows are taken as a whole, every way to compute a pass has the same numbers; elsewhere a pass
         # that is made once is not worth compiling.
         self._compiles = option(backend, "by_rows") is not None
+
+    @cached_property
+    def _forward(self) -> ForwardPass:
+        return ForwardPass(self._backend, self._stack, gives="outputs")
 
     @property
     def batch(self) -> Batch:
