@@ -166,8 +166,14 @@ def take(step, backend):
         (layer.offset, layer.offset + layer.inputs * layer.outputs) for layer in step.layers if layer.decays
     ]
     if step.update is not None:
+        update = step.update
         backend.update(
-            step.values, step.gradients, step.moments, step.settings, step.update, decay_ranges=sorted(ranges)
+            step.values,
+            step.gradients,
+            update.moments,
+            update.settings,
+            update.formula,
+            decay_ranges=sorted(ranges),
         )
     do(step.after)
 

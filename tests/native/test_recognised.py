@@ -91,7 +91,7 @@ def test_every_formula_is_recognised(loss, activation, how):
         return
     step = recognised(program)
     assert [layer.activation for layer in step.layers[:-1]] == [ACTIVATION_CASES[activation].formula] * 2
-    assert step.update == UPDATE_CASES[update]
+    assert step.update.formula == UPDATE_CASES[update]
     assert (step.loss is None) == (loss == SOFTMAX)
 
 

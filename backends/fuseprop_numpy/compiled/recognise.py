@@ -6,6 +6,7 @@ step or after it: see `placing`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +15,10 @@ import numpy as np
 from fuseprop.backend import HostArray, Program, UpdateFormula
 
 from .calls import Calls, Found
-from .finding import Finder, Passed, formula_of, spanned
+from .finding import Finder, Judged, Passed, formula_of, spanned
 from .placing import place
 from .resting import keeps_zeros
-from .step import Clip, TrainingStep, UnknownStepError
+from .step import Clip, Hits, Layer, TrainingStep, UnknownStepError, Update
 
 
 def recognise(program: Program, dtype: np.dtype[Any]) -> TrainingStep:
@@ -30,90 +31,57 @@ def recognise(program: Program, dtype: np.dtype[Any]) -> TrainingStep:
 
 
 @dataclass(frozen=True)
-class _Learned:
-    """The update of a step."""
+class _Flat:
+    """The flat buffers of parameters and gradients, and the memory of all that is in them."""
 
-    call: Found
     values: HostArray
     gradients: HostArray
-    moments: HostArray
-    settings: HostArray
-    formula: UpdateFormula
+    of_values: int
+    of_gradients: int
+
+
+Pairs = Sequence[tuple[HostArray, HostArray]]
+"""Two arrays of each layer: weights and bias, or their gradients."""
 
 
 class _Recognition(Finder):
     def step(self) -> TrainingStep:
-        calls, parts = self.calls, self.parts
-        update = self._update()
+        calls = self.calls
+        updating = [each for each in calls.left if each.operation == "update"]
+        if updating:
+            calls.take("the update of the parameters", updating)
         loss = self.judged()
         if loss is None:
             raise UnknownStepError("the loss is computed by no calls instead of one.")
         passed, forward = self.forward(loss.logits)
-        gradients_of, backward = self._backward(passed, loss.gradient)
-        if update is None:
-            flat = spanned([array for layer in passed for array in (layer.weights, layer.bias)])
-            gradients = spanned([array for pair in gradients_of for array in pair])
-        else:
-            flat, gradients = update.values, update.gradients
-        layers = self.layers(passed, flat, () if update is None else update.call.arguments["decay_ranges"])
-        inside = sum((layer.inputs + 1) * layer.outputs for layer in layers)
-        if update is not None and inside < flat.size and not keeps_zeros(update.formula):
-            raise UnknownStepError("the update changes numbers of 0 that have gradients of 0.")
+        gradients, backward = self._backward(passed, loss.gradient)
         hits, labels, counting = self.hits(loss.logits, loss.target)
-        for layer, pair in zip(layers, gradients_of, strict=True):
-            if self.offset(gradients, *pair) != layer.offset:
-                raise UnknownStepError("the gradients do not lie as the parameters do.")
-        clip, clipping = (None, []) if update is None else self._clip(update.gradients)
-
-        if update is None:
-            values = calls.memory(*(array for layer in passed for array in (layer.weights, layer.bias)))
-            of_gradients = calls.memory(*(array for pair in gradients_of for array in pair))
-            moments = 0
-            parts.read("the parameters", values)
-        else:
-            values, of_gradients = calls.memory(update.values), calls.memory(update.gradients)
-            moments = calls.memory(update.moments)
-            parts.write("the parameters", values)
-            if update.moments.size:
-                parts.write("the moments", moments)
-            parts.read("the settings", calls.memory(update.settings))
-        parts.write("the gradients", of_gradients)
-        parts.write("the losses", calls.memory(loss.losses))
-        if hits is not None:
-            parts.write("the hits", calls.memory(hits.out))
-        if clip is not None:
-            parts.write("the norm", calls.memory(clip.norm))
-
+        update = self._update(updating[0]) if updating else None
+        parameters = [(layer.weights, layer.bias) for layer in passed]
+        flat = self._flat(parameters, gradients, updating)
+        layers = self._layers(passed, gradients, flat, updating)
+        clip, clipping = self._clip(flat.gradients) if updating else (None, [])
+        self._declare(flat, update, loss, hits, clip)
         gathers: list[Found] = []
-        x, target, labels_of_rows, row_weights = (
-            None if array is None else self.gathered(array, what, gathers)
-            for array, what in (
-                (passed[0].x, "the inputs"),
-                (loss.target, "the targets"),
-                (labels, "the labels"),
-                (loss.row_weights, "the row weights"),
-            )
-        )
-        assert x is not None
-        assert target is not None
-        assert row_weights is not None
-        if self.dropout_step is not None:
-            parts.read("the number of the step", calls.memory(self.dropout_step))
+        x = self.gathered(passed[0].x, "the inputs", gathers)
+        target = self.gathered(loss.target, "the targets", gathers)
+        labels_of_rows = None if labels is None else self.gathered(labels, "the labels", gathers)
+        row_weights = self.gathered(loss.row_weights, "the row weights", gathers)
         kept = self.kept()
-        updating = [] if update is None else [update.call]
         core = [*gathers, *forward, loss.call, *counting, *backward, *clipping, *updating]
-        placed = place(calls, core, parts, values=values, gradients=of_gradients, moments=moments)
+        moments = 0 if update is None else calls.memory(update.moments)
+        placed = place(
+            calls, core, self.parts, values=flat.of_values, gradients=flat.of_gradients, moments=moments
+        )
         return TrainingStep(
             rows=len(loss.logits),
             layers=[
                 replace(layer, **kept[id(arrays)]) if id(arrays) in kept else layer
                 for layer, arrays in zip(layers, passed, strict=True)
             ],
-            values=flat,
-            gradients=gradients,
-            moments=None if update is None else update.moments,
-            settings=None if update is None else update.settings,
-            update=None if update is None else update.formula,
+            values=flat.values,
+            gradients=flat.gradients,
+            update=update,
             clip=clip,
             x=x,
             target=target,
@@ -128,35 +96,66 @@ class _Recognition(Finder):
             reads_gradients=placed.reads_gradients,
             before=placed.before,
             after=placed.after,
-            held=[array for layer in passed for array in (layer.weights, layer.bias)]
-            + [array for pair in gradients_of for array in pair],
+            held=[array for pair in (*parameters, *gradients) for array in pair],
         )
 
-    def _update(self) -> _Learned | None:
-        """Return the update; None for a step that learns nothing."""
-        calls = self.calls
-        found = [each for each in calls.left if each.operation == "update"]
-        if not found:
-            return None
-        call = calls.take("the update of the parameters", found)
-        of = call.arguments
-        values = of["values"]
-        size = values.size
+    def _update(self, call: Found) -> Update:
+        of, calls = call.arguments, self.calls
+        size = of["values"].size
+        calls.numbers(of["values"], (size,), "the array of all parameters")
+        calls.numbers(of["gradients"], (size,), "the array of all gradients")
         formula = formula_of(of["formula"], UpdateFormula)
-        return _Learned(
-            call,
-            calls.numbers(values, (size,), "the array of all parameters"),
-            calls.numbers(of["gradients"], (size,), "the array of all gradients"),
+        return Update(
+            formula,
             calls.numbers(of["moments"], (len(formula.moments), size), "the array of all moments"),
             calls.numbers(of["settings"], (len(formula.settings) + 1,), "the array of settings"),
-            formula,
         )
+
+    def _flat(self, parameters: Pairs, gradients: Pairs, updating: Sequence[Found]) -> _Flat:
+        """Return the buffers of the update; without one, the memory that the layers' own arrays span."""
+        if updating:
+            values, of = updating[0].arguments["values"], updating[0].arguments["gradients"]
+            return _Flat(values, of, self.calls.memory(values), self.calls.memory(of))
+        own, made = ([array for pair in pairs for array in pair] for pairs in (parameters, gradients))
+        return _Flat(spanned(own), spanned(made), self.calls.memory(*own), self.calls.memory(*made))
+
+    def _layers(
+        self, passed: Sequence[Passed], gradients: Pairs, flat: _Flat, updating: Sequence[Found]
+    ) -> list[Layer]:
+        """Return the layers by their places in both buffers."""
+        layers = self.layers(passed, flat.values, updating[0].arguments["decay_ranges"] if updating else ())
+        for layer, pair in zip(layers, gradients, strict=True):
+            if self.offset(flat.gradients, *pair) != layer.offset:
+                raise UnknownStepError("the gradients do not lie as the parameters do.")
+        inside = sum((layer.inputs + 1) * layer.outputs for layer in layers)
+        if updating and inside < flat.values.size and not keeps_zeros(updating[0].arguments["formula"]):
+            raise UnknownStepError("the update changes numbers of 0 that have gradients of 0.")
+        return layers
+
+    def _declare(
+        self, flat: _Flat, update: Update | None, loss: Judged, hits: Hits | None, clip: Clip | None
+    ) -> None:
+        """Add to the parts what a step reads and writes beside rows and layers."""
+        parts, memory = self.parts, self.calls.memory
+        if update is None:
+            parts.read("the parameters", flat.of_values)
+        else:
+            parts.write("the parameters", flat.of_values)
+            if update.moments.size:
+                parts.write("the moments", memory(update.moments))
+            parts.read("the settings", memory(update.settings))
+        parts.write("the gradients", flat.of_gradients)
+        parts.write("the losses", memory(loss.losses))
+        if hits is not None:
+            parts.write("the hits", memory(hits.out))
+        if clip is not None:
+            parts.write("the norm", memory(clip.norm))
+        if self.dropout_step is not None:
+            parts.read("the number of the step", memory(self.dropout_step))
 
     # Backward
 
-    def _backward(
-        self, passed: list[Passed], gradient: HostArray
-    ) -> tuple[list[tuple[HostArray, HostArray]], list[Found]]:
+    def _backward(self, passed: list[Passed], gradient: HostArray) -> tuple[Pairs, list[Found]]:
         """Return the gradients of each layer's weights and bias, and the calls from the last outputs' on."""
         calls, parts = self.calls, self.parts
         gradients: list[tuple[HostArray, HostArray]] = []

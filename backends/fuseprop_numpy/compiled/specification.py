@@ -53,9 +53,7 @@ class Specification:
             layer_count=len(step.layers),
             values=address(step.values),
             gradients=address(step.gradients),
-            moments=address(step.moments),
             parameter_count=step.values.size,
-            moment_count=0 if step.moments is None else len(step.moments),
             x=_gather(step.x),
             target=_gather(None if step.loss is None else step.target),
             labels=_gather(step.target if step.loss is None else step.labels),
@@ -65,8 +63,6 @@ class Specification:
             factor=step.factor,
             losses=address(step.losses),
             hits=None if hits is None else address(hits.out),
-            settings=address(step.settings),
-            setting_count=0 if step.settings is None else step.settings.size - 1,
             clips=clip is not None,
             limit=0.0 if clip is None else clip.limit,
             norm=None if clip is None else address(clip.norm),
@@ -78,7 +74,10 @@ class Specification:
         )
         struct.layers = self._array(interface.LayerSpec, [self._layer(layer) for layer in step.layers])
         if step.update is not None:
-            struct.update = self._formula(encode_update(step.update, self._dtype, self._kernels))
+            moments, settings = step.update.moments, step.update.settings
+            struct.moments, struct.moment_count = address(moments), len(moments)
+            struct.settings, struct.setting_count = address(settings), settings.size - 1
+            struct.update = self._formula(encode_update(step.update.formula, self._dtype, self._kernels))
         if step.loss is not None:
             struct.loss = self._formula(encode_loss(step.loss, self._dtype, self._kernels))
         struct.before = self._array(interface.Chore, [_chore(task) for task in step.before])

@@ -77,6 +77,15 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Update:
+    """What the optimizer does: its formula, and its moments (M, P) and settings (S + 1,)."""
+
+    formula: UpdateFormula
+    moments: HostArray
+    settings: HostArray
+
+
+@dataclass(frozen=True)
 class Task:
     """What is done before or after a step: an operation of the protocol, with its arguments by name."""
 
@@ -94,8 +103,8 @@ class TrainingStep:
     layers : sequence of Layer
     values, gradients : array
         The flat buffers.
-    moments, settings, update : optional
-        Those of the update; None for a step that learns nothing.
+    update : Update, optional
+        None for a step that learns nothing.
     clip : Clip, optional
     x, target, labels, row_weights : Gathered
         `labels` where hits are counted by them.
@@ -117,9 +126,7 @@ class TrainingStep:
     layers: Sequence[Layer]
     values: HostArray
     gradients: HostArray
-    moments: HostArray | None
-    settings: HostArray | None
-    update: UpdateFormula | None
+    update: Update | None
     clip: Clip | None
     x: Gathered
     target: Gathered
