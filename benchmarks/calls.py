@@ -17,7 +17,7 @@ from typing import Any
 import click
 import numpy as np
 from fuseprop_numpy import NumpyBackend
-from fuseprop_numpy.plans import BoundCall
+from fuseprop_numpy.replay import bound_calls
 
 from .networks import CASES
 from .problem import make_problem
@@ -40,8 +40,9 @@ def main(network: str) -> None:
 
 def calls(network: str, seconds: float = SECONDS) -> dict[str, Any]:
     """Return {"network", "calls": [{"call", "shapes", "seconds"}, ...]} of a step, in its order."""
-    stepper = Stepper(make_problem(CASES[network], "sigmoid"), NumpyBackend(replay="calls"))
-    steps: list[BoundCall] = stepper.prebound()
+    backend = NumpyBackend(replay="calls")
+    stepper = Stepper(make_problem(CASES[network], "sigmoid"), backend)
+    steps = bound_calls(backend, stepper.record())
     times: list[list[float]] = [[] for _ in steps]
     rounds, end = 0, perf_counter() + seconds
     while rounds < WARM_UP or perf_counter() < end:

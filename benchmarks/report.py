@@ -15,7 +15,6 @@ from typing import Any
 
 import click
 
-from . import plain_list
 from .compare import FORMAT
 from .machine import said
 from .plots import plots
@@ -58,7 +57,7 @@ def generate(results: Path, readme: Path) -> dict[Path, str]:
         measured.append(result)
         files |= {readme.parent / "plots" / file: svg for file, svg in drawings.items()}
     told = [LEGEND, *sections] if sections else ["No figures have been recorded yet."]
-    body = "\n\n".join(filter(None, [*told, plain_list.section(results), without_a_gpu(results, measured)]))
+    body = "\n\n".join(filter(None, [*told, without_a_gpu(results, measured)]))
     before, begin, rest = _read(readme).partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

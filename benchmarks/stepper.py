@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
-from fuseprop_numpy import NumpyBackend
-from fuseprop_numpy.feature_major import prebound
-from fuseprop_numpy.plans import BoundCall
 
 from fuseprop import MomentumSGD, Network, mlp
 from fuseprop.backend import INTEGER, AnyBackend, Program, Runner
@@ -68,11 +64,6 @@ class Stepper:
     def compile(self) -> Runner:
         """Record a step and return what replays it."""
         return self.backend.compile(self.record())
-
-    def prebound(self) -> Sequence[BoundCall]:
-        """Return the calls that a replay on NumPy makes."""
-        assert isinstance(self.backend, NumpyBackend)
-        return prebound(self.backend, self.record()).bound
 
     def record(self) -> Program:
         """Return a step as a program."""

@@ -1,8 +1,8 @@
 """The NumPy backend of fuseprop: the CPU, and the readable reference for every other backend.
 
-`operations` are the formulas, as called and as prebound calls; `replay` compiles a program to these. Small
-programs run feature-major (`layout`, `feature_major`), the learning rate may be folded into the row weights
-(`folding`), and wide batches are divided among `threads` (`parts`, `shared`).
+Training steps run in a library: `native/` has its sources, `compiled` hands steps to it. Where there is none,
+and for programs that are no step, `replay` makes the NumPy calls of `operations` again and again; `formulas`
+and `plans` tell those of a formula. `threads` holds how the process and its threads are set meanwhile.
 """
 
 from .backend import NumpyBackend

@@ -1,8 +1,7 @@
 """`fuseprop.backend.Backend` on NumPy: in place, `out` everywhere, nothing allocated in a step.
 
 Called one by one, operations are those of `operations`. A training step is replayed by a library, `compiled`;
-any other program, or where there is no library, by `replay`, `feature_major` for small networks, or `shared`
-for wide batches.
+any other program, or where there is no library, as the calls of its operations, `replay`.
 """
 
 from __future__ import annotations
@@ -31,18 +30,13 @@ from .compiled.recognise import recognise
 from .compiled.runner import CompiledForward, CompiledStep, kernels_of
 from .compiled.specification import Specification
 from .compiled.step import UnknownStepError
-from .feature_major import prebound
-from .operations.arrays import ArrayOperations
-from .operations.dense import DenseOperations
-from .operations.row_reductions import ReductionOperations
-from .operations.rows import RowOperations
-from .operations.updates import UpdateOperations
-from .shared import Shared, shared_parts
+from .operations import NumpyOperations
+from .replay import replay_calls
 from .threads.blas_limit import ENOUGH, ONE_THREAD, multiplications
 from .threads.denormals import flushing
 
 
-class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOperations, UpdateOperations):
+class NumpyBackend(NumpyOperations):
     """Arrays are `numpy.ndarray`, on the CPU.
 
     Parameters
@@ -52,9 +46,9 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
     device : "cpu"
         The only device; another one raises BackendUnavailable.
     replay : "compiled" | "calls" | "eager", optional
-        How a compiled program runs: a training step as a whole, by a library of machine code; as prebound
-        calls of NumPy; or call by call as it was recorded. A program that is no such step runs as "calls". By
-        default "compiled" where there is a library, else "calls"; where there is none, "compiled" raises
+        How a compiled program runs: a training step as a whole, by a library of machine code; as calls of
+        NumPy, bound once; or call by call as it was recorded. A program that is no such step runs as "calls".
+        By default "compiled" where there is a library, else "calls"; where there is none, "compiled" raises
         BackendUnavailable with the reason.
 
     Attributes
@@ -96,9 +90,8 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
         self.replay = replay or ("calls" if self._library is None else "compiled")
         self.by_rows = None if self._library is None else self._by_rows
         self.not_compiled: str | None = None
-        # Compiled, or cut for threads: their products have threads of their own, whatever BLAS has.
+        # Their products have threads of their own, whatever BLAS has.
         self._compiled: WeakValueDictionary[int, Program] = WeakValueDictionary()
-        self._shared: WeakValueDictionary[int, Program] = WeakValueDictionary()
 
     def compile(self, program: Program) -> Runner:
         if self.replay == "eager":
@@ -111,10 +104,7 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
             else:
                 self._compiled[id(program)] = program
                 return run
-        parts = shared_parts(program)
-        if parts is not None:
-            self._shared[id(program)] = program
-        return flushing((prebound(self, program) if parts is None else Shared(self, program, parts)).run)
+        return flushing(replay_calls(self, program))
 
     def _own_operations(self) -> list[str]:
         """Return the operations that a subclass computes in its own way."""
@@ -130,11 +120,9 @@ class NumpyBackend(ArrayOperations, RowOperations, DenseOperations, ReductionOpe
 
     def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
         by_calls = [program for program in programs if self._compiled.get(id(program)) is not program]
-        if programs and not by_calls:
-            return nullcontext()
-        small = max(map(multiplications, by_calls), default=0) < ENOUGH
-        alone = small or any(self._shared.get(id(program)) is program for program in by_calls)
-        return ONE_THREAD.hold() if alone else nullcontext()
+        if by_calls and max(map(multiplications, by_calls)) < ENOUGH:
+            return ONE_THREAD.hold()
+        return nullcontext()
 
     def why_not_compiled(self, program: Program) -> str | None:
         """Return why a program does not run as a compiled step; None where it does."""

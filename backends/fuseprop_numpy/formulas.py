@@ -25,7 +25,7 @@ from fuseprop.backend import (
     variables,
 )
 
-from .plans import Instructions, Named, Plan, Value
+from .plans import Instructions, Plan, Value
 
 KEPT = 1000
 """Plans that are kept for the next call, of each sort."""
@@ -46,20 +46,27 @@ Z, W, G = variable("z"), variable("w"), variable("g")
 GRADIENT, DECAY = variable("gradient"), variable("weight decay")
 ONE = number(1.0)
 
-LARGER, SMALLER, ROW_PRODUCTS = Named(np.maximum, "out"), Named(np.minimum, "out"), Named(np.vecdot, "out")
-"""NumPy deprecates a third operand by position for the first two, and np.vecdot has no place for one."""
 
-REPLACE = Named(np.copyto, "where")
-"""``REPLACE(out, values, mask)``: out = values where the mask holds. Cheap where it hardly ever does: 3.2 us
-at 128 x 128, against 95 with a random mask."""
+def larger(a: HostArray, b: HostArray, out: HostArray) -> None:
+    """Write the maxima; NumPy deprecates a third operand by position for these two."""
+    np.maximum(a, b, out=out)
 
-BY_NAME = {"maximum": LARGER, "minimum": SMALLER}
+
+def smaller(a: HostArray, b: HostArray, out: HostArray) -> None:
+    """Write the minima."""
+    np.minimum(a, b, out=out)
+
+
+def replace(out: HostArray, values: HostArray, mask: HostArray) -> None:
+    """Write values where a mask holds.
+
+    Cheap where it hardly ever does: 3.2 us at 128 x 128, against 95 with a random mask.
+    """
+    np.copyto(out, values, where=mask)
+
+
+BY_NAME = {"maximum": larger, "minimum": smaller}
 """What computes these operations; all others are the functions of NumPy that have their names."""
-
-
-def sum_rows(values: HostArray, out: HostArray) -> None:
-    """Write the sums of rows."""
-    np.add.reduce(values, axis=1, out=out)
 
 
 def is_wide(array: HostArray) -> bool:
@@ -81,81 +88,27 @@ def slope_plan(slope: Expression, dtype: np.dtype[Any], wide: bool) -> Plan:
     return lower({"out": GRADIENT * slope}, dtype, given=given, aliases={"out": ("gradient",)}, wide=wide)
 
 
-def split(expression: Expression) -> tuple[float, Expression]:
-    """Return a formula as a constant factor, and what it multiplies."""
-    if expression.op == "negative":
-        factor, rest = split(expression.args[0])
-        return -factor, rest
-    if expression.op == "multiply":
-        for constant, other in (expression.args, expression.args[::-1]):
-            if constant.op == "number" and other.op != "number":
-                assert isinstance(constant.value, float)
-                factor, rest = split(other)
-                return constant.value * factor, rest
-    return 1.0, expression
+@lru_cache(KEPT)
+def loss_plan(term: Expression, slope: Expression, dtype: np.dtype[Any], wide: bool) -> Plan:
+    """Return terms = l(y, t) and gradient = dl/dy over (y, t, terms, gradient)."""
+    given = ("y", "t", "terms", "gradient")
+    return lower({"terms": term, "gradient": slope}, dtype, given=given, wide=wide)
 
 
 @lru_cache(KEPT)
-def loss_plan(
-    term: Expression, slope: Expression, dtype: np.dtype[Any], sums: str, wide: bool
-) -> tuple[Plan, float, float]:
-    """Return what leaves the sums of a term's rows and its slope, and by what each is still to be multiplied.
-
-    Over (y, t, losses, gradient, ones). With the `sums` of "a column", losses are of the shape (n, 1); with
-    those of "ones", they are products with `ones` (k,), which cost less than sums: 1.4 us against 5.1 at
-    128 x 10; "eager" does without.
-    """
-    term_factor, term = split(term)
-    slope_factor, slope = split(slope)
-    given = ("y", "t", "losses", "gradient", "ones")
-    lowering = _Lowering(Instructions(dtype, (), given, {}), (term, slope), wide=wide)
-    results = {}
-    if sums == "a column":
-        results["losses"] = lowering.number(term)
-    else:
-        lowering.sum_rows(term, with_ones=sums == "ones")
-    results["gradient"] = lowering.number(slope)
-    return lowering.instructions.plan(results), term_factor, slope_factor
-
-
-@lru_cache(KEPT)
-def rate_of(formula: UpdateFormula) -> str | None:
-    """Return the setting whose product with g is all that an update takes of g, such as a learning rate."""
-    taken = variable("taken")
-    for name in formula.settings:
-        rest = formula.replacing(_products(name, taken))
-        left = variables(*rest.results.values())
-        if str(taken.value) in left and str(G.value) not in left:
-            return name
-    return None
-
-
-def _products(rate: str, instead: Expression) -> dict[Expression, Expression]:
-    return {variable(rate) * G: instead, G * variable(rate): instead}
-
-
-@lru_cache(KEPT)
-def update_plan(
-    formula: UpdateFormula, dtype: np.dtype[Any], decays: bool, wide: bool, folded: str | None = None
-) -> Plan:
-    """Return an update over (w, moments ..., g); its numbers are the settings, at last the weight decay.
-
-    With `folded`, gradients come multiplied by this setting.
-    """
-    settings, decay = formula.settings, DECAY
-    if folded is not None:
-        formula, decay = formula.replacing(_products(folded, G)), DECAY * variable(folded)
+def update_plan(formula: UpdateFormula, dtype: np.dtype[Any], decays: bool, wide: bool) -> Plan:
+    """Return an update over (w, moments ..., g); its numbers are the settings, at last the weight decay."""
+    numbers = *formula.settings, str(DECAY.value)
     if decays:
-        formula = formula.with_gradient(decay * W + G)
+        formula = formula.with_gradient(DECAY * W + G)
     names = ["w", *(name for name, _ in formula.moments)]
     return lower(
         formula.results,
         dtype,
-        numbers=(*settings, str(DECAY.value)),
+        numbers=numbers,
         given=(*names, "g"),
         aliases={name: (name,) for name in names},
         wide=wide,
-        title=f"update with {decays=}",
     )
 
 
@@ -167,7 +120,6 @@ def lower(
     numbers: Sequence[str] = (),
     aliases: Mapping[str, Sequence[str]] | None = None,
     wide: bool = False,
-    title: str = "",
 ) -> Plan:
     """Return the plan that computes formulas.
 
@@ -184,12 +136,10 @@ def lower(
         By the name of an array that is written, those that it may be the same as.
     wide : bool
         Whether the arrays are so large that an element costs more than a call; see `WIDE`.
-    title : str
-        It tells numbers that this plan computes from those of another one, which run by turns.
     """
     lowering = _Lowering(Instructions(dtype, numbers, given, aliases or {}), results.values(), wide=wide)
     values = {name: lowering.number(each) for name, each in results.items()}
-    return lowering.instructions.plan(values, title)
+    return lowering.instructions.plan(values)
 
 
 class _Lowering:
@@ -231,22 +181,6 @@ class _Lowering:
         if node not in self._values:
             self._values[node] = self._lowered(node)
         return self._values[node]
-
-    def sum_rows(self, term: Expression, *, with_ones: bool) -> None:
-        """Append losses = the sums of a term's rows."""
-        add = self.instructions.add
-        if term.op == "multiply":
-            factors = [self.number(each) for each in term.args]
-            if not any(each.is_number for each in factors):
-                add(ROW_PRODUCTS, *factors, into="losses")
-                return
-        values = self.number(term)
-        if values.is_number:
-            values = self.instructions.copy(values)
-        if with_ones:
-            add(np.dot, values, self._given["ones"], into="losses")
-        else:
-            add(sum_rows, values, into="losses")
 
     def _lowered(self, node: Expression) -> Value:
         if node.op == "variable":
@@ -302,11 +236,11 @@ class _Lowering:
         x, y = condition.args
         if condition.op == "equal" and x is y:  # where x is no number, which hardly happens
             mask = self.instructions.add(np.not_equal, self.number(x), self.number(x), kind="mask")
-            return self._overwritten(a, mask, self.number(b), REPLACE)
+            return self._overwritten(a, mask, self.number(b), replace)
         mask = self.value(condition)
         if mask.is_number or not self._wide:
             taken = self.number(a)
-            return self._overwritten(b, mask, taken, REPLACE if mask.is_number else np.putmask)
+            return self._overwritten(b, mask, taken, replace if mask.is_number else np.putmask)
         bits, first, second = self._as_bits(mask), self.number(a), self.number(b)
         add = self.instructions.add
         if self._has_no_bits(b):

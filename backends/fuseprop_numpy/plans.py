@@ -2,14 +2,14 @@
 
 `Instructions` collects the calls of a formula, each with the values that it computes with, and gives every
 value a slot: an output's own, or that of a temporary array, which is free again after the value's last use.
-A `Plan` is bound to arrays, and then run, or handed out as prebound calls.
+A `Plan` gives the calls on arrays that it is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from math import inf
 from operator import itemgetter
 from typing import Any, Literal, Protocol, TypeAlias
@@ -29,9 +29,8 @@ Step: TypeAlias = tuple[Callable[..., Any], Callable[[Slots], tuple[HostArray, .
 Kind: TypeAlias = Literal["float", "mask", "bits"]
 """Of an array: floats, truth values, or unsigned integers as wide as a float."""
 
-FIRST = "spread"
-"""The temporary array that a formula takes first: the one in which a bias or row weights are spread."""
-
+FIRST = "float 0"
+"""The name of the temporary array that a plan takes first, and in which a bias or row weights are spread."""
 
 APART = frozenset({np.sign})
 """What is slow in place: 30 us against 15 at 128 x 128 (measured)."""
@@ -44,37 +43,20 @@ class Room(Protocol):
 
 
 @dataclass(frozen=True)
-class Named:
-    """A function whose last argument goes by name; called with all of them by position."""
-
-    function: Callable[..., Any]
-    name: str
-
-    def __call__(self, *arguments: HostArray) -> None:
-        self.function(*arguments[:-1], **{self.name: arguments[-1]})
-
-    def prebound(self, arguments: Sequence[HostArray]) -> Callable[[], Any]:
-        """Return the function with these arguments."""
-        return partial(self.function, *arguments[:-1], **{self.name: arguments[-1]})
-
-
-@dataclass(frozen=True)
 class Plan:
     """Calls over slots: numbers of no dimensions first, then what is given, temporary arrays, views.
 
     Attributes
     ----------
     constants : list of array ()
-        The first of the numbers.
+        The first of the numbers; those that are given come next.
     scalars : list of (name, dtype)
-        The last of the numbers, which `before` computes from those that are given in between.
+        The last of the numbers, which the plan computes.
     temporaries : list of (name, dtype)
     viewed : list of int
         Slots of which a view as unsigned integers follows.
     bits : numpy.dtype
         Those integers.
-    before : list of Step
-        The calls on numbers alone, before those of `steps`.
     steps : list of Step
     """
 
@@ -83,53 +65,19 @@ class Plan:
     temporaries: list[tuple[str, Any]]
     viewed: list[int]
     bits: np.dtype[Any]
-    before: list[Step]
     steps: list[Step]
 
-    def numbers(self, room: Room, given: Iterable[HostArray]) -> Slots:
-        """Return the slots of all numbers: those given, and those that are computed."""
-        numbers = [*self.constants, *given]
-        for name, dtype in self.scalars:
-            numbers.append(room(name, (), dtype))
-        return numbers
-
-    def slots(self, numbers: Slots, given: Iterable[HostArray], shape: Shape, room: Room) -> Slots:
-        """Return all slots: these numbers and arrays, and temporary ones of a shape."""
-        slots = [*numbers, *given]
-        for name, dtype in self.temporaries:
-            slots.append(room(name, shape, dtype))
-        for slot in self.viewed:
-            slots.append(slots[slot].view(self.bits))
-        return slots
-
-    def run(self, given: Iterable[HostArray], shape: Shape, room: Room) -> None:
-        """Compute, for a formula that is given no numbers."""
-        numbers = self.numbers(room, ()) if self.scalars else self.constants
-        for function, pick in self.before:
-            function(*pick(numbers))
-        slots = self.slots(numbers, given, shape, room)
+    def calls(
+        self, given: Iterable[HostArray], shape: Shape, room: Room, numbers: Iterable[HostArray] = ()
+    ) -> Iterator[BoundCall]:
+        """Give the calls on these arrays of a shape and these numbers of none."""
+        slots = [*self.constants, *numbers]
+        slots += [room(name, (), dtype) for name, dtype in self.scalars]
+        slots += given
+        slots += [room(name, shape, dtype) for name, dtype in self.temporaries]
+        slots += [slots[slot].view(self.bits) for slot in self.viewed]
         for function, pick in self.steps:
-            function(*pick(slots))
-
-    def calls(self, given: Iterable[HostArray], shape: Shape, room: Room) -> list[BoundCall]:
-        """Return the same as prebound calls."""
-        numbers = self.numbers(room, ())
-        return [
-            *prebound(self.before, numbers),
-            *prebound(self.steps, self.slots(numbers, given, shape, room)),
-        ]
-
-
-def prebound(steps: Iterable[Step], slots: Slots) -> list[BoundCall]:
-    """Return steps as functions with their arguments."""
-    calls: list[BoundCall] = []
-    for function, pick in steps:
-        arguments = pick(slots)
-        if isinstance(function, Named):
-            calls.append((function.prebound(arguments), ()))
-        else:
-            calls.append((function, arguments))
-    return calls
+            yield function, pick(slots)
 
 
 @dataclass(eq=False)
@@ -166,8 +114,6 @@ class Instruction:
         Where what it writes stands among its arguments: "last", "first", or "in place" of the first operand.
     as_bits : bool
         Whether floats are taken as unsigned integers.
-    into : str, optional
-        The given array that it writes, which is no value of a formula, such as the sums of its rows.
     """
 
     result: Value
@@ -175,7 +121,6 @@ class Instruction:
     operands: tuple[Value, ...]
     order: Literal["last", "first", "in place"] = "last"
     as_bits: bool = False
-    into: str | None = None
 
 
 @dataclass
@@ -218,9 +163,9 @@ class Instructions:
         """Append a copy to an array, or to a number."""
         return self.add(np.copyto, value, kind=kind, is_number=is_number, order="first")
 
-    def plan(self, results: Mapping[str, Value], title: str = "") -> Plan:
-        """Return the plan that leaves each result in the array of that name; see `lower` for `title`."""
-        return _Placing(self, results).plan(title)
+    def plan(self, results: Mapping[str, Value]) -> Plan:
+        """Return the plan that leaves each result in the array of that name."""
+        return _Placing(self, results).plan()
 
 
 class _Placing:
@@ -275,8 +220,7 @@ class _Placing:
             goals[value if computed and value not in goals else copies.copy(value)] = output
         return copies.calls, goals
 
-    def plan(self, title: str) -> Plan:
-        before: list[Step] = []
+    def plan(self) -> Plan:
         steps: list[Step] = []
         views: dict[int, int] = {}  # by position among the views, once all temporary arrays are known
         made: list[tuple[Instruction, list[int]]] = []
@@ -287,7 +231,7 @@ class _Placing:
                 self._places[call.result] = out
                 self._held[out] = call.result
             else:
-                out = self._slots[call.into] if call.into is not None else self._room(call, at)
+                out = self._room(call, at)
             made.append((call, [*places, out] if call.order == "last" else [out, *places]))
         moves = [
             [self._slots[output], self._places[value]]
@@ -298,18 +242,17 @@ class _Placing:
         for call, places in made:
             if call.as_bits:
                 places = [self._viewed(place, views, beyond) for place in places]
-            (before if call.result.is_number else steps).append((call.function, itemgetter(*places)))
+            steps.append((call.function, itemgetter(*places)))
         steps += [(np.copyto, itemgetter(*places)) for places in moves]
-        counts = dict.fromkeys(("float", "mask", "bits"), 0)
+        counts: Counter[Kind] = Counter()
         temporaries: list[tuple[str, Any]] = []
         for kind in self._kinds:
-            name = kind if kind != "float" else "part" if counts[kind] else FIRST
-            temporaries.append((name + (f" {counts[kind]}" if counts[kind] else ""), self._dtype_of(kind)))
+            temporaries.append((f"{kind} {counts[kind]}", self._dtype_of(kind)))
             counts[kind] += 1
         dtypes = [self._dtype_of(each.kind) for each in self._scalars]
-        scalars: list[tuple[str, Any]] = [(f"{title} {i} {dtype}", dtype) for i, dtype in enumerate(dtypes)]
+        scalars: list[tuple[str, Any]] = [(f"number {i} {dtype}", dtype) for i, dtype in enumerate(dtypes)]
         constants = [each.constant for each in self._constants if each.constant is not None]
-        return Plan(constants, scalars, temporaries, list(views), self._bits, before, steps)
+        return Plan(constants, scalars, temporaries, list(views), self._bits, steps)
 
     def _dtype_of(self, kind: Kind) -> np.dtype[Any]:
         return {"float": self._dtype, "mask": np.dtype(np.bool_), "bits": self._bits}[kind]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from fuseprop_numpy.shared import side_by_side
 from fuseprop_numpy.threads import denormals
 from fuseprop_numpy.threads.denormals import flushing
 
@@ -36,14 +35,6 @@ def test_it_is_put_back_after_an_error():
     with pytest.raises(KeyboardInterrupt):
         flushing(fails)()
     assert (DENORMAL * np.float32(0.5)).all()
-
-
-@needs_flushing
-def test_in_every_thread_that_shares_a_step():
-    here, there = [], []
-    flushing(lambda: side_by_side([halves(here), halves(there)]))()
-    assert not here[0].any()
-    assert not there[0].any()
 
 
 @needs_flushing

@@ -11,18 +11,15 @@ from fuseprop_numpy.formulas import (
     activation_plan,
     loss_plan,
     lower,
-    rate_of,
     slope_plan,
-    split,
     update_plan,
 )
-from fuseprop_numpy.operations.dense import DenseCalls
-from fuseprop_numpy.operations.row_reductions import ReductionCalls
+from fuseprop_numpy.operations import NumpyOperations
+from fuseprop_numpy.operations.calls import bound, make
 from fuseprop_numpy.operations.scratch import Scratch
-from fuseprop_numpy.operations.updates import UpdateCalls
 
 from fuseprop import Adam, MomentumSGD, Network, load_backend, mlp
-from fuseprop.backend import Call, LossFormula, Program, UpdateFormula, evaluate, variable
+from fuseprop.backend import Call, LossFormula, Program, evaluate, variable
 from fuseprop.backend.expression import (
     COMPARISONS,
     OPERATIONS,
@@ -155,7 +152,7 @@ def test_drawn_formulas_are_what_they_say(dtype, wide):
         results = {"first": first, "second": second}
         plan = lower(results, dtype, given=(*names, *results), wide=wide)
         with np.errstate(all="ignore"):
-            plan.run((*arrays, *outs), arrays[0].shape, room())
+            make(plan.calls((*arrays, *outs), arrays[0].shape, room()))
         for out, expression in zip(outs, results.values(), strict=True):
             assert_same(out, reference(expression, given, dtype))
         for array, before in zip(arrays, given.values(), strict=True):
@@ -163,9 +160,8 @@ def test_drawn_formulas_are_what_they_say(dtype, wide):
 
 
 @pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize("prebound", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_an_output_may_be_what_it_aliases(dtype, prebound, wide):
+def test_an_output_may_be_what_it_aliases(dtype, wide):
     rng = np.random.default_rng(2)
     for _ in range(80):
         expression = drawn(rng, ["x", "y"], rng.integers(1, 12))
@@ -173,11 +169,7 @@ def test_an_output_may_be_what_it_aliases(dtype, prebound, wide):
         plan = lower({"out": expression}, dtype, given=("x", "y", "out"), aliases={"out": ["x"]}, wide=wide)
         x, y = (each.copy() for each in given.values())
         with np.errstate(all="ignore"):
-            if prebound:
-                for function, arguments in plan.calls((x, y, x), x.shape, room()):
-                    function(*arguments)
-            else:
-                plan.run((x, y, x), x.shape, room())
+            make(plan.calls((x, y, x), x.shape, room()))
         assert_same(x, reference(expression, given, dtype))
         assert_same(y, given["y"])
 
@@ -185,7 +177,7 @@ def test_an_output_may_be_what_it_aliases(dtype, prebound, wide):
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_updates_in_place_with_numbers(dtype, wide):
-    """Every array is read and written; what is made of numbers alone is computed once, before."""
+    """Every array is read and written; numbers are of no dimensions, and so is what is made of them alone."""
     rng = np.random.default_rng(3)
     for _ in range(80):
         names = ["w", "m", "g", "a", "b"]
@@ -203,9 +195,7 @@ def test_updates_in_place_with_numbers(dtype, wide):
         )
         arrays = [each.copy() for each in given.values()]
         with np.errstate(all="ignore"):
-            slots = plan.slots(plan.numbers(room(), numbers.values()), arrays, arrays[0].shape, room())
-            for function, pick in (*plan.before, *plan.steps):
-                function(*pick(slots))
+            make(plan.calls(arrays, arrays[0].shape, room(), numbers.values()))
         for array, expression in zip(arrays, (*results.values(), G), strict=True):
             assert_same(array, reference(expression, {**given, **numbers}, dtype))
 
@@ -215,7 +205,7 @@ def test_outputs_may_change_places():
         plan = lower(results, DTYPES[1], given=("w", "m"), aliases={"w": ("w",), "m": ("m",)})
         w, m = np.array([1.0, 2.0]), np.array([3.0, 4.0])
         expected = [reference(each, {"w": w.copy(), "m": m.copy()}, DTYPES[1]) for each in results.values()]
-        plan.run((w, m), w.shape, room())
+        make(plan.calls((w, m), w.shape, room()))
         assert_same([w, m], expected)
 
 
@@ -230,7 +220,8 @@ def test_numbers_alone_are_computed_in_float64():
         (number(2.0) > 1, 1.0),
     ):
         out = np.zeros(3)
-        lower({"out": expression}, DTYPES[1], given=("x", "out")).run((np.full(3, 5.0), out), (3,), room())
+        plan = lower({"out": expression}, DTYPES[1], given=("x", "out"))
+        make(plan.calls((np.full(3, 5.0), out), (3,), room()))
         assert_same(out, [expected] * 3)
 
 
@@ -242,7 +233,7 @@ def test_a_chosen_branch_may_be_used_elsewhere():
         chosen = where(x > 0, 1.0, where(number(1.0) > 0, e, x))
         plan = lower({"out": chosen + e}, DTYPES[1], given=("x", "out"), wide=wide)
         values, out = np.array([-1.0, 2.0]), np.zeros(2)
-        plan.run((values, out), (2,), room())
+        make(plan.calls((values, out), (2,), room()))
         assert_same(out, reference(chosen + e, {"x": values}, DTYPES[1]))
 
 
@@ -256,7 +247,7 @@ def formulas_with_their_plans():
         for name, family in LOSSES.items():
             formula = getattr(family(), "formula", None)
             if formula is not None:
-                yield name, loss_plan(formula.term, formula.slope, dtype, "a column", wide)[0], 0, 5, dtype
+                yield name, loss_plan(formula.term, formula.slope, dtype, wide), 0, 4, dtype
         for name, formula in UPDATES.items():
             plan = update_plan(formula, dtype, True, wide)
             yield name, plan, len(formula.settings) + 1, len(formula.moments) + 2, dtype
@@ -266,14 +257,13 @@ def test_formulas_allocate_nothing():
     shape = 300, 20
     for title, plan, numbers, given, dtype in formulas_with_their_plans():
         scratch = Scratch(dtype)
-        known = plan.numbers(scratch.array, [np.array(0.1, dtype) for _ in range(numbers)])
-        slots = plan.slots(known, [np.full(shape, 0.5, dtype) for _ in range(given)], shape, scratch.array)
-        calls = [(function, pick(slots)) for function, pick in (*plan.before, *plan.steps)]
+        known = [np.array(0.1, dtype) for _ in range(numbers)]
+        arrays = [np.full(shape, 0.5, dtype) for _ in range(given)]
+        calls = list(plan.calls(arrays, shape, scratch.array, known))
         for measured in (False, True):
             if measured:
                 tracemalloc.start()
-            for function, arguments in calls:
-                function(*arguments)
+            make(calls)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < LIMIT, title
@@ -288,62 +278,54 @@ def arrays(*shapes):
     return [np.ones(shape, np.float32) for shape in shapes]
 
 
-def calls_of_activation(name):
-    z, bias, out = arrays((N, K), (K,), (N, K))
-    formula = as_activation(name).formula
-    calls = DenseCalls(DTYPES[0])
-    forward = list(calls._bias_activation(z, bias, formula, out=z))
-    back = list(calls._activation_backward(z, out, formula, out=z, bias_gradient=bias))
-    return len(forward), len(back)
-
-
-def calls_of_loss(name, k):
-    y, t, weights, losses, gradient = arrays((N, k), (N, k), (N,), (N,), (N, k))
-    loss = as_loss(name)
-    calls = ReductionCalls(DTYPES[0])
-    made = calls._loss_of_rows(y, t, weights, loss.formula, loss.factor(k), losses=losses, gradient=gradient)
-    return len(list(made))
-
-
-def calls_of_update(formula, monkeypatch, ranges=()):
-    """Return the calls of a step without decay and of one with it, counted where they are bound together."""
-    counted = []
-    monkeypatch.setattr("fuseprop_numpy.operations.updates.once", lambda calls: counted.append(len(calls)))
-    values, gradients = arrays((8,), (8,))
-    moments = np.ones((len(formula.moments), 8), np.float32)
-    settings = np.ones(len(formula.settings) + 1, np.float32)
-    list(UpdateCalls(DTYPES[0])._update(values, gradients, moments, settings, formula, decay_ranges=ranges))
-    return tuple(counted)
+def count(operation, *operands, **options):
+    return len(bound(NumpyOperations(DTYPES[0]), Call(operation, operands, options)))
 
 
 @pytest.mark.parametrize(
     ("name", "forward", "back"),
-    [("identity", 2, 1), ("sigmoid", 6, 4), ("tanh", 3, 4), ("relu", 3, 3), ("exponential", 3, 2)],
+    [("identity", 2, 1), ("sigmoid", 9, 4), ("tanh", 3, 4), ("relu", 3, 3), ("exponential", 3, 2)],
 )
 def test_activations_in_as_few_calls_as_by_hand(name, forward, back):
     """Bias spread and added, the activation; the slope, the product and the column sums."""
-    assert calls_of_activation(name) == (forward, back)
+    z, bias, out = arrays((N, K), (K,), (N, K))
+    formula = as_activation(name).formula
+    assert count("bias_activation", z, bias, formula, out=z) == forward
+    assert count("activation_backward", z, out, formula, out=z, bias_gradient=bias) == back
 
 
 @pytest.mark.parametrize(
     ("name", "column", "wider"),
     [
-        ("half_squared_error", 4, 5),  # the factors 1/2 and 2 cancel
-        ("mean_squared_error", 4, 6),  # by 2 at one column, else by 1/k and 2/k
-        ("mean_absolute_error", 4, 8),
-        ("sigmoid_cross_entropy", 13, 15),
-        ("half_poisson_deviance", 16, 18),
+        ("half_squared_error", 6, 6),
+        ("mean_squared_error", 6, 8),  # by 1/k
+        ("mean_absolute_error", 6, 8),
+        ("sigmoid_cross_entropy", 15, 15),
+        ("half_poisson_deviance", 18, 18),
     ],
 )
 def test_losses_in_as_few_calls_as_by_hand(name, column, wider):
-    assert (calls_of_loss(name, 1), calls_of_loss(name, K)) == (column, wider)
+    loss, counted = as_loss(name), []
+    for k in (1, K):
+        y, t, weights, losses, gradient = arrays((N, k), (N, k), (N,), (N,), (N, k))
+        operands = y, t, weights, loss.formula, loss.factor(k)
+        counted.append(count("loss_of_rows", *operands, losses=losses, gradient=gradient))
+    assert counted == [column, wider]
 
 
 @pytest.mark.parametrize(
     ("formula", "plain", "decaying"), [(MOMENTUM, 4, 6), (NESTEROV, 6, 8), (ADAM, 14, 16)], ids=UPDATES
 )
-def test_updates_in_as_few_calls_as_by_hand(formula, plain, decaying, monkeypatch):
-    assert calls_of_update(formula, monkeypatch, [(0, 8)]) == (plain, decaying)
+def test_updates_in_as_few_calls_as_by_hand(formula, plain, decaying):
+    """Without decay and with it: which of both is known when it runs, and may change."""
+    values, gradients = arrays((8,), (8,))
+    moments = np.ones((len(formula.moments), 8), np.float32)
+    settings = np.ones(len(formula.settings) + 1, np.float32)
+    operands = values, gradients, moments, settings, formula
+    call = Call("update", operands, {"decay_ranges": [(0, 8)]})
+    ((_, (decay, *calls)),) = bound(NumpyOperations(DTYPES[0]), call)
+    assert np.may_share_memory(decay, settings[-1:])
+    assert [len(each) for each in calls] == [decaying, plain]
 
 
 def test_where_takes_one_call_or_selects_bits():
@@ -365,7 +347,7 @@ def test_signs_are_written_apart_and_copied():
     plan = lower({"out": sign(2.0 * x)}, DTYPES[0], given=("x", "out"))
     for wide in (False, True):
         values, out = np.array([-2.0, 0.0], np.float32), np.zeros(2, np.float32)
-        calls = plan.calls((values, out), (2,), room())
+        calls = list(plan.calls((values, out), (2,), room()))
         assert [function for function, _ in calls] == [np.multiply, np.sign]
         operand, result = calls[1][1]
         assert operand is not result
@@ -383,29 +365,8 @@ def test_zeros_with_a_sign_keep_it():
     for wide, zero in product((False, True), (0.0, -0.0)):
         out = np.ones(2, np.float32)
         plan = lower({"out": where(x > 0, x, zero)}, DTYPES[0], given=("x", "out"), wide=wide)
-        plan.run((values, out), (2,), room())
+        make(plan.calls((values, out), (2,), room()))
         assert np.signbit(out[0]) == np.signbit(zero)
-
-
-def test_constant_factors_are_split_off():
-    e = Y - T
-    assert split(0.5 * (2.0 * e)) == (1.0, e)
-    assert split(-(e * 3.0)) == (-3.0, e)
-    assert split(e * e) == (1.0, e * e)
-    assert split(number(2.0)) == (1.0, number(2.0))
-
-
-# Folding
-
-
-def test_what_an_update_takes_of_the_gradient():
-    rate, v = variable("rate"), variable("v")
-    by_another_name = UpdateFormula(W - v, (("v", 0.5 * v + G * rate),), ("mu", "rate"))
-    twice = UpdateFormula(W - rate * G + 0.1 * G, (), ("rate",))
-    bent = UpdateFormula(W - tanh(rate * G), (), ("rate",))
-    without = UpdateFormula(W - rate, (), ("rate",))
-    formulas = MOMENTUM, NESTEROV, ADAM, by_another_name, twice, bent, without
-    assert [rate_of(each) for each in formulas] == ["a", "a", None, "rate", None, "rate", None]
 
 
 # All together

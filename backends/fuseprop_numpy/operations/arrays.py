@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from fuseprop.backend import HostArray, Shape
 
-from ..plans import BoundCall
-from .calls import BoundCalls
 from .scratch import Operations
 
 
@@ -45,10 +42,3 @@ class ArrayOperations(Operations):
 
     def synchronize(self) -> None:
         return None
-
-
-class ArrayCalls(BoundCalls):
-    """Copies as prebound calls."""
-
-    def _copy(self, source: HostArray, *, out: HostArray) -> Iterable[BoundCall]:
-        yield np.copyto, (out, source)

@@ -1,77 +1,60 @@
-"""Prebound calls, the arrays that they share, and how they are made."""
+"""What an operation is: calls of NumPy, which it makes, and which a replay binds to be made again.
+
+Arguments are positional, which is the cheapest call in Python, and numbers that meet an array are arrays of
+no dimensions: a ufunc takes 438 ns with one and 616 ns with a NumPy scalar (measured, 32 x 32 float32).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import numpy as np
+from fuseprop.backend import Call, HostArray
 
-from fuseprop.backend import HostArray, Runner
-
-from ..folding import Folding
 from ..plans import BoundCall
+from .scratch import Operations
+
+Family = TypeVar("Family", bound=Operations)
+P = ParamSpec("P")
 
 
-def once(calls: Sequence[BoundCall]) -> Callable[[], None]:
-    """Return a function that makes the calls, in order."""
-    fixed = tuple(calls)
+def operation(
+    calls: Callable[Concatenate[Family, P], Iterable[BoundCall]],
+) -> Callable[Concatenate[Family, P], None]:
+    """Turn a method that gives calls into one that makes them, in order.
 
-    def run() -> None:
-        for function, arguments in fixed:
-            function(*arguments)
-
-    return run
-
-
-def runner(calls: Sequence[BoundCall]) -> Runner:
-    """Return a function ``run(times)`` that makes the calls, in order, that many times."""
-    fixed = tuple(calls)
-
-    def run(times: int) -> None:
-        for _ in range(times):
-            for function, arguments in fixed:
-                function(*arguments)
-
-    return run
-
-
-class BoundCalls:
-    """A list of prebound calls under construction, and the arrays that they compute with.
-
-    Each family of operations is a subclass: a method `_matmul`, `_update`, ... gives the calls of one.
-
-    Attributes
-    ----------
-    bound : list of BoundCall
-    folding : Folding, or None
-        How the learning rate of the update is already in the gradients; None if it is not.
+    Which calls it gives must not depend on what arrays hold: a replay makes those of the first time.
     """
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.bound: list[BoundCall] = []
-        self.folding: Folding | None = None
-        self._dtype = dtype
-        self._scratch: dict[Any, HostArray] = {}
+    @wraps(calls)
+    def perform(self: Family, /, *operands: P.args, **options: P.kwargs) -> None:
+        make(calls(self, *operands, **options))
 
-    def keep(self, hits: HostArray, out: HostArray) -> Sequence[BoundCall]:
-        """Return the call out = hits, from truth values to 1 and 0."""
-        return [(np.copyto, (out, hits))]
+    return perform
 
-    def temporary(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> HostArray:
-        """Return the temporary array of that name and shape, which one operation after the other may use."""
-        key = name, shape
-        if key not in self._scratch:
-            self._scratch[key] = np.empty(shape, dtype or self._dtype)
-        return self._scratch[key]
 
-    def number(self, x: float) -> HostArray:
-        """Return a number as an array of no dimensions."""
-        return np.array(x, self._dtype)
+def make(calls: Iterable[BoundCall]) -> None:
+    """Make calls, in order."""
+    for function, arguments in calls:
+        function(*arguments)
 
-    def ones(self, n: int) -> HostArray:
-        """Return n ones; a product with them is a sum."""
-        key = "ones", n
-        if key not in self._scratch:
-            self._scratch[key] = np.ones(n, self._dtype)
-        return self._scratch[key]
+
+def either(number: HostArray, calls: Iterable[BoundCall], others: Iterable[BoundCall]) -> None:
+    """Make calls unless a number is 0, and others where it is."""
+    make(calls if number else others)
+
+
+def bound(operations: Operations, call: Call) -> list[BoundCall]:
+    """Return the calls of an operation; a method that is no `operation` is one call of itself."""
+    method = getattr(operations, call.operation)
+    calls = getattr(method, "__wrapped__", None)
+    if calls is None:
+        return [(partial(method, *call.operands, **call.options), ())]
+    made: Iterable[BoundCall] = calls(operations, *call.operands, **call.options)
+    return [(function, tuple(map(_lasting, arguments))) for function, arguments in made]
+
+
+def _lasting(argument: Any) -> Any:
+    """Return an argument, with calls among them as a list that can be gone through again."""
+    return list(argument) if isinstance(argument, Iterator) else argument

@@ -25,16 +25,11 @@ def mix(x: int) -> int:
     return x ^ x >> 16
 
 
-def set_keys(seed: int, step: int, keys: tuple[HostArray, HostArray]) -> None:
-    """Write a and b of a step, each an array of no dimensions."""
-    a = mix(seed ^ mix(step & ALL))
-    keys[0][...] = a
-    keys[1][...] = mix(a ^ seed)
-
-
-def new_keys() -> tuple[HostArray, HostArray]:
-    """Return room for a and b."""
-    return np.zeros((), np.uint32), np.zeros((), np.uint32)
+def set_keys(seed: int, step: HostArray, a: HostArray, b: HostArray) -> None:
+    """Write a and b of a step (1,), each an array of no dimensions."""
+    first = mix(seed ^ mix(int(step[0]) & ALL))
+    a[...] = first
+    b[...] = mix(first ^ seed)
 
 
 def threshold(rate: float) -> HostArray:
@@ -67,10 +62,9 @@ def drop_calls(
 
 
 def hash_calls(
-    numbers: HostArray, keys: tuple[HostArray, HostArray], h: HostArray, shifted: HostArray
+    numbers: HostArray, a: HostArray, b: HostArray, h: HostArray, shifted: HostArray
 ) -> list[BoundCall]:
     """Return the calls that hash the elements' numbers into h; `shifted` is scratch; all uint32 (size,)."""
-    a, b = keys
     calls: list[BoundCall] = [(np.bitwise_xor, (numbers, a, h))]
     for i, shift in enumerate(SHIFTS):
         calls.append((np.right_shift, (h, shift, shifted)))

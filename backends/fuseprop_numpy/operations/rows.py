@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fuseprop.backend import HostArray
 
 from .scratch import Operations
@@ -13,12 +11,12 @@ class RowOperations(Operations):
     """The position in the epoch."""
 
     def take_rows(self, source: HostArray, order: HostArray, cursor: HostArray, *, out: HostArray) -> None:
-        start = int(cursor[0])
-        # mode="clip" lets NumPy write into out directly: 46 us against 65 at 128 x 784 (measured).
-        np.take(source, order[start : start + len(out)], axis=0, out=out, mode="clip")
+        start = cursor.item()
+        # "clip" lets NumPy write into out directly: 46 us against 65 at 128 x 784 (measured).
+        source.take(order[start : start + len(out)], 0, out, "clip")
 
     def put_rows(self, values: HostArray, cursor: HostArray, *, out: HostArray) -> None:
-        start = int(cursor[0])
+        start = cursor.item()
         out[start : start + len(values)] = values
 
     def advance(self, cursor: HostArray, by: int) -> None:

@@ -39,12 +39,6 @@ class Scratch(threading.local):
             self._cut[name, shape] = cut = buffer[:size].reshape(shape)
         return cut
 
-    def spread(self, values: HostArray, shape: Shape) -> HostArray:
-        """Return a row or a column repeated to a shape."""
-        spread = self.array("spread", shape)
-        np.copyto(spread, values)
-        return spread
-
     def ones(self, n: int) -> HostArray:
         """Return n ones; they are only read."""
         ones = self._buffers.get("ones")
@@ -85,20 +79,6 @@ class Operations:
         self.dtype = dtype
         self._scratch = Scratch(dtype)
 
-    def _shifted_exponentials(
-        self,
-        logits: HostArray,
-        out: HostArray,
-        *,
-        picked: HostArray | None = None,
-        at_label: HostArray | None = None,
-    ) -> HostArray:
-        """out = e^(z - max z) and its row sums; on the way, picked = (z - max z) at the labels."""
-        total = self._scratch.array("total", (len(logits),))
-        np.maximum.reduce(logits, axis=1, out=total)
-        np.subtract(logits, self._scratch.spread(total[:, None], out.shape), out=out)
-        if picked is not None and at_label is not None:
-            np.take(out.reshape(-1), at_label, out=picked, mode="clip")
-        np.exp(out, out=out)
-        np.add.reduce(out, axis=1, out=total)
-        return total
+    def _number(self, x: float) -> HostArray:
+        """Return a number as an array of no dimensions."""
+        return np.array(x, self.dtype)

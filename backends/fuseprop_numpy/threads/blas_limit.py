@@ -43,24 +43,15 @@ class SharedLimit:
         self.holders = 0
         self._lock = threading.Lock()
         self._limit: Any = None
-        self._threads = 1
-
-    def outside(self) -> int:
-        """Return how many threads BLAS has while the limit is not held."""
-        with self._lock:
-            if self.holders:
-                return self._threads
-            return max((library["num_threads"] for library in _blas().info()), default=1)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold the limit within a ``with`` block."""
-        threads, held = self.outside(), False
+        held = False
         try:  # from the first change on: Ctrl-C may come at any line
             with self._lock:
                 self.holders, held = self.holders + 1, True
                 if self.holders == 1:
-                    self._threads = threads
                     self._limit = _blas().limit(limits=1)
                     share_control()
             yield

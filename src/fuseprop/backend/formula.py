@@ -47,20 +47,15 @@ class ActivationFormula(_Formula):
         f(z), of the variable z.
     slope : Expression
         f', of the output y or of z, not of both; see `slope_of`.
-    fast : Expression, optional
-        f(z) in a form that is cheaper on a CPU, and right within 1 eps of 1 rather than in every digit. A
-        replay may take it instead.
     """
 
     value: Expression
     slope: Expression
-    fast: Expression | None = None
 
     def __post_init__(self) -> None:
         for what, expression, allowed in (
             ("value", self.value, [{"z"}]),
             ("slope", self.slope, [{"y"}, {"z"}]),
-            ("fast", self.value if self.fast is None else self.fast, [{"z"}]),
         ):
             if not any(variables(expression) <= names for names in allowed):
                 raise ValueError(
@@ -70,7 +65,7 @@ class ActivationFormula(_Formula):
 
     @property
     def _key(self) -> tuple[Any, ...]:
-        return id(self.value), id(self.slope), id(self.fast)
+        return id(self.value), id(self.slope)
 
     @cached_property
     def slope_of(self) -> Literal["y", "z"] | None:
@@ -157,16 +152,12 @@ class UpdateFormula(_Formula):
         return {**dict(self.moments), "w": self.parameter}
 
     def with_gradient(self, gradient: Expression) -> UpdateFormula:
-        """Return the formula with an expression in place of g, such as g + c w for weight decay."""
-        return self.replacing({G: gradient})
+        """Return the formula with an expression in place of g, such as g + c w for weight decay.
 
-    def replacing(self, instead: dict[Expression, Expression]) -> UpdateFormula:
-        """Return the formula with some parts of all its expressions replaced, over the same variables.
-
-        What replaces them may have further variables: they join the settings.
+        It may have further variables, such as c: they join the settings.
         """
-        parameter = substitute(self.parameter, instead)
-        moments = tuple((name, substitute(new, instead)) for name, new in self.moments)
+        parameter = substitute(self.parameter, {G: gradient})
+        moments = tuple((name, substitute(new, {G: gradient})) for name, new in self.moments)
         known = {"w", "g", *self.settings, *(name for name, _ in moments)}
         more = variables(parameter, *(new for _, new in moments)) - known
         return UpdateFormula(parameter, moments, (*self.settings, *sorted(more)))

@@ -92,13 +92,12 @@ class Activation(NamedFormula):
         value: Callable[[Expression], Operand],
         slope: Callable[[Expression], Operand] | None,
         *,
-        fast: Callable[[Expression], Operand] | None = None,
         low: float = 0.0,
         high: float = 1.0,
         text: str | None = None,
     ) -> None:
         self.name, self.low, self.high = name, low, high
-        self._value, self._slope, self._fast, self.given_text = value, slope, fast, text
+        self._value, self._slope, self.given_text = value, slope, text
 
     def _check(self) -> None:
         check_text("activation", self.name, self.given_text)
@@ -139,8 +138,7 @@ class Activation(NamedFormula):
             if self._slope is None
             else traced("slope of the activation", self.name, self._slope, Y)
         )
-        fast = None if self._fast is None else traced("activation", self.name, self._fast, Z)
-        return ActivationFormula(value, slope, fast)
+        return ActivationFormula(value, slope)
 
     @property
     def _expression(self) -> Expression:
