@@ -4,14 +4,18 @@ import asyncio
 import os
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Barrier
 
 import joblib
 import numpy as np
 import pytest
+from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.compiled.library import NotCompiled, library
+from fuseprop_numpy.threads.blas_limit import ONE_THREAD
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from fuseprop import MomentumSGD, Network, mlp
@@ -131,6 +135,42 @@ def test_limits_are_restored_after_a_failure_and_ctrl_c():
             trained(0, [Fails(KeyboardInterrupt())])
         assert FUNCTIONS.fuseprop_get_num_threads() == 2
     assert threadpool_info() == before
+
+
+def test_the_limit_of_calls_is_restored_after_ctrl_c_in_a_training_within_a_training_of_each_thread():
+    """Those hold BLAS at one thread."""
+    X, labels = rows()
+    at_once = Barrier(4, timeout=60)
+
+    class Trains:
+        def __init__(self, depth):
+            self.depth = depth
+
+        def start(self, epochs, history):
+            pass
+
+        def epoch_end(self, history):
+            if self.depth:
+                fit(self.depth - 1)
+                raise RuntimeError("on purpose")
+            at_once.wait()
+            raise KeyboardInterrupt
+
+        def end(self, history):
+            pass
+
+    def fit(depth):
+        backend = NumpyBackend(replay="calls")
+        network = Network(mlp([200, 10, 5]), "softmax_cross_entropy", seed=0, backend=backend)
+        network.fit(X, labels, epochs=2, batch_size=BATCH, callbacks=[Trains(depth)])
+
+    before = threadpool_info()
+    with ThreadPoolExecutor(4) as threads, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of trainings that were interrupted
+        errors = [each.exception() for each in [threads.submit(fit, 2) for _ in range(4)]]
+    assert [str(error) for error in errors] == ["on purpose"] * 4
+    assert threadpool_info() == before
+    assert ONE_THREAD.holders == 0
 
 
 LIMITS = """
