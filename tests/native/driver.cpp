@@ -2,15 +2,17 @@
 //
 //     driver [--all] [--dtype float|double] [--threads 1,2,3,8] [--only NETWORK] [--once] [--worst]
 //
-// Every network meets every number of threads and every division into runs, and two callers at once; all must leave the
-// same bits, and what plain doubles make of it but for rounding (reference.hpp). What does not is told, and the exit
+// Every network meets every number of threads and every division into runs, runs that are left and gone on with or ended
+// after any unit, several callers at once, and a number of threads that changes meanwhile; all must leave the same bits, and what plain doubles make of it but for rounding (reference.hpp). What does not is told, and the exit
 // status is 1. `--once` takes the first number of threads and one division alone, for the hashes. `--worst` tells the
 // largest error of each network, in units of the dtype's rounding.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <pthread.h>
+#include <unistd.h>
 
 #include "elementwise.hpp"
 #include "reference.hpp"
@@ -30,6 +32,8 @@ template <class T> Formula formula(const Told& told, std::vector<std::vector<T>>
 
 // Some runs of a step, and what is done between them: times, part; no times: the step is stored.
 using Division = std::vector<std::pair<long, int64_t>>;
+
+static constexpr int64_t FOREVER = int64_t(1) << 60; // nanoseconds until a run is left
 
 static std::vector<Division> divisions(long steps) {
   std::vector<Division> made = {{{steps, FIRST | LAST}}};
@@ -68,8 +72,9 @@ public:
       layer.drops = layer.rate != 0, layer.seed = dropout_seed(i);
       layers_.push_back(layer);
     }
+    if (network.watched) layers_.back().kept_outputs = outputs_.data();
     StepSpec spec{};
-    spec.rows = M, spec.layer_count = count, spec.layers = layers_.data();
+    spec.kind = TRAINING, spec.rows = M, spec.layer_count = count, spec.layers = layers_.data();
     spec.values = values_.data(), spec.gradients = gradients_.data(), spec.moments = moments_.data();
     spec.parameter_count = P, spec.moment_count = rule_.moments;
     const int64_t* const order = network.from == GATHERED ? start_.order.data() : nullptr;
@@ -88,6 +93,7 @@ public:
       spec.row_weights = gathered(start_.row_weights, sent_weights_, 1);
     else
       spec.row_weights = {start_.row_weights.data(), nullptr, nullptr, 1};
+    before_.push_back({ADVANCE, 1, 0, nullptr, nullptr, &dropout_step_, nullptr});
     before_.push_back({TAKE_ROWS, 1, int64_t((S + 1) * sizeof(T)), start_.settings.data(), start_.setting_order.data(), &step_, settings_.data()});
     spec.dropout_step = &dropout_step_;
     spec.loss_kind = network.loss == "softmax" ? SOFTMAX_CROSS_ENTROPY : LOSS_OF_ROWS;
@@ -95,7 +101,6 @@ public:
     spec.factor = network.loss_factor, spec.losses = losses_.data();
     spec.hit_kind = network.hits, spec.hits = network.hits ? hits_.data() : nullptr;
     spec.score_threshold = SCORE_THRESHOLD, spec.target_threshold = TARGET_THRESHOLD;
-    spec.outputs = network.watched ? outputs_.data() : nullptr;
     spec.update = formula(rule_.told, keep_), spec.settings = settings_.data(), spec.setting_count = S;
     spec.clips = network.limit > 0, spec.limit = network.limit, spec.norm = &norm_;
     spec.stores_values = spec.stores_gradients = network.watched;
@@ -113,7 +118,7 @@ public:
     put(1, 1, &copied_, &step_, squares_);
     after_.push_back({ADVANCE, M, 0, nullptr, nullptr, &row_, nullptr});
     after_.push_back({ADVANCE, M, 0, nullptr, nullptr, &put_row_, nullptr});
-    for (int64_t* cursor : {&step_, &dropout_step_}) after_.push_back({ADVANCE, 1, 0, nullptr, nullptr, cursor, nullptr});
+    after_.push_back({ADVANCE, 1, 0, nullptr, nullptr, &step_, nullptr});
     spec.before_count = int64_t(before_.size()), spec.before = before_.data();
     spec.after_count = int64_t(after_.size()), spec.after = after_.data();
     engine_ = sizeof(T) == 4 ? fuseprop_new_float(&spec) : fuseprop_new_double(&spec);
@@ -129,14 +134,25 @@ public:
   ~Driven() { fuseprop_free(engine_); }
   Driven(const Driven&) = delete;
 
-  void run(const Division& division) {
+  void run(const Division& division, int64_t patience = FOREVER) {
     for (const auto& [times, part] : division) {
-      if (times)
-        fuseprop_run(engine_, times, part);
-      else
+      if (!times)
         fuseprop_store(engine_);
+      else if (fuseprop_run(engine_, times, part, patience))
+        while (fuseprop_resume(engine_, patience)) {
+        }
     }
-    fuseprop_run(engine_, 0, FIRST | LAST); // does nothing
+    fuseprop_run(engine_, 0, FIRST | LAST, patience); // does nothing
+  }
+
+  // Each run is ended after so many units, one more than the one before, until the last one takes all that is left.
+  void run_with_ends() {
+    for (long most = 0; step_ < network_.steps; most++) {
+      bool goes_on = fuseprop_run(engine_, network_.steps - step_, FIRST | LAST, 0);
+      for (long i = 0; goes_on && i < most; i++) goes_on = fuseprop_resume(engine_, 0);
+      fuseprop_store(engine_);
+      fuseprop_store(engine_); // does nothing
+    }
   }
 
   const Start<T>& start() const { return start_; }
@@ -162,7 +178,7 @@ private:
   std::vector<T> values_, moments_, gradients_, losses_, hits_, outputs_, settings_, norms_, squares_;
   std::vector<T> every_loss_, every_hit_, every_output_, every_value_, every_gradient_, sent_x_, sent_target_, sent_weights_;
   std::vector<int64_t> sent_labels_;
-  int64_t row_ = 0, put_row_ = 0, step_ = 0, dropout_step_ = FIRST_DROPOUT_STEP;
+  int64_t row_ = 0, put_row_ = 0, step_ = 0, dropout_step_ = FIRST_DROPOUT_STEP - 1;
   T norm_ = 0, square_ = 0, copied_ = 0;
   void* engine_;
 };
@@ -212,9 +228,21 @@ static double compare(const char* name, const std::vector<Result>& found, const 
 template <class T> struct Caller {
   Driven<T>* driven;
   const Division* division;
+  int64_t patience;
   static void* call(void* of) {
     Caller& caller = *static_cast<Caller*>(of);
-    caller.driven->run(*caller.division);
+    caller.driven->run(*caller.division, caller.patience);
+    return nullptr;
+  }
+};
+
+// Changes the number of threads until told to end.
+struct Changing {
+  int most;
+  std::atomic<bool> ends{false};
+  static void* call(void* of) {
+    Changing& changing = *static_cast<Changing*>(of);
+    for (int i = 0; !changing.ends; i++) fuseprop_set_num_threads(1 + i % changing.most), usleep(20);
     return nullptr;
   }
 };
@@ -242,15 +270,30 @@ template <class T> void drive(const Network& network, uint64_t seed, const std::
       same(results, count, ("division " + std::to_string(d)).c_str());
     }
     if (once) break;
-    if (count == 3) { // two callers at once
-      Driven<T> one(network, seed), other(network, seed);
-      Caller<T> calls[2] = {{&one, &all[0]}, {&other, &all[1]}};
+    if (count <= 3) { // a unit, or one of each thread, at a time
+      Driven<T> left(network, seed), ended(network, seed);
+      left.run(all[0], 0);
+      same(left.results(), count, "left after every unit");
+      ended.run_with_ends();
+      same(ended.results(), count, "ended after any unit");
+    }
+    if (count < 3) continue;
+    // Callers at once, as many as threads and more; and in the end none knows how many threads there are.
+    for (const int callers : {2, 5}) {
+      std::vector<std::unique_ptr<Driven<T>>> driven;
+      std::vector<Caller<T>> calls;
+      for (int i = 0; i < callers; i++) driven.push_back(std::make_unique<Driven<T>>(network, seed));
+      for (int i = 0; i < callers; i++) calls.push_back({driven[i].get(), &all[i % all.size()], i % 2 ? FOREVER : 20000});
+      std::vector<pthread_t> threads(callers);
+      Changing changing{count};
       pthread_t beside;
-      pthread_create(&beside, nullptr, Caller<T>::call, &calls[1]);
-      Caller<T>::call(&calls[0]);
-      pthread_join(beside, nullptr);
-      same(one.results(), count, "beside another caller");
-      same(other.results(), count, "as another caller");
+      if (callers > 2) pthread_create(&beside, nullptr, Changing::call, &changing);
+      for (int i = 0; i < callers; i++) pthread_create(&threads[i], nullptr, Caller<T>::call, &calls[i]);
+      for (const pthread_t thread : threads) pthread_join(thread, nullptr);
+      changing.ends = true;
+      if (callers > 2) pthread_join(beside, nullptr);
+      fuseprop_set_num_threads(count);
+      for (int i = 0; i < callers; i++) same(driven[i]->results(), count, ("one of " + std::to_string(callers) + " callers").c_str());
     }
   }
   std::printf("%s %016llx\n", name.c_str(), static_cast<unsigned long long>(first));

@@ -38,8 +38,15 @@ MISTAKES = (
     Mistake(
         "a phase ends one unit early",
         "schedule.hpp",
+        "if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == all) {",
+        "if (done.fetch_add(1, std::memory_order_acq_rel) + 2 == all || all == 1) {",
+        THREAD,
+    ),
+    Mistake(
+        "the units of a phase are asked for when it may be over",
+        "schedule.hpp",
+        "if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == all) {",
         "if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == units) {",
-        "if (done.fetch_add(1, std::memory_order_acq_rel) + 2 == units || units == 1) {",
         THREAD,
     ),
     Mistake(
@@ -77,6 +84,27 @@ MISTAKES = (
         "parameters.hpp",
         "tile.moment_distance = full ? spec.parameter_count : K1 * NB;",
         "tile.moment_distance = full ? spec.parameter_count : (K1 - 1) * NB;",
+        DRIVER,
+    ),
+    Mistake(
+        "a step whose update has begun is forgotten",
+        "engine.hpp",
+        "(phase - first) % phases >= first_update;",
+        "(phase - first) % phases > first_update;",
+        DRIVER,
+    ),
+    Mistake(
+        "a step that is forgotten has moved a position",
+        "engine.hpp",
+        "if (chore->task == ADVANCE) *chore->cursor -= chore->rows;",
+        "if (chore->task == PUT_ROWS) *chore->cursor -= chore->rows;",
+        DRIVER,
+    ),
+    Mistake(
+        "weights that were not read yet are written back",
+        "engine.hpp",
+        "if (phase >= first && step.spec.kind == TRAINING) unpack(step);",
+        "if (step.spec.kind == TRAINING) unpack(step);",
         DRIVER,
     ),
     Mistake(

@@ -28,15 +28,19 @@ Changes = Mapping[str, Sequence[tuple[str, str]]]
 # Units of work so small, and chunks so short, that the driver's networks have many of each.
 SMALL: Changes = {
     "engine.hpp": [
-        ("OPERATIONS_A_THREAD = 1e7", "OPERATIONS_A_THREAD = 1"),
         ("OPERATIONS_OF_A_TILE = 1e6", "OPERATIONS_OF_A_TILE = 1e3"),
-        ("PANELS_OF_A_RUN = 4", "PANELS_OF_A_RUN = 2"),
+        ("OPERATIONS_OF_A_LOOK = 1e6", "OPERATIONS_OF_A_LOOK = 1"),
+        ("OPERATIONS_OF_A_LONG_STEP = 1e10", "OPERATIONS_OF_A_LONG_STEP = 2e5"),
     ],
-    "step.hpp": [("CHUNK = 384 << 10", "CHUNK = 4 << 10")],
+    "step.hpp": [
+        ("OPERATIONS_A_THREAD = 1e7", "OPERATIONS_A_THREAD = 1"),
+        ("PANELS_OF_A_RUN = 4", "PANELS_OF_A_RUN = 2"),
+        ("CHUNK = 384 << 10", "CHUNK = 4 << 10"),
+    ],
 }
 # Half of what is to be compiled: nothing asks for doubles then.
 FLOAT_ONLY: Changes = {
-    "engine.cpp": [("Engine<double>", "Engine<float>"), ("make<double>", "make<float>")],
+    "engine.cpp": [("E<double>", "E<float>"), ("make<double>", "make<float>")],
 }
 
 

@@ -17,6 +17,7 @@
 #include <immintrin.h>
 #endif
 
+using fuseprop::Helper;
 using fuseprop::together;
 
 namespace {
@@ -36,7 +37,7 @@ struct Units {
   int* taken; // (count,): plain numbers, which only the one who took the unit may write
 };
 
-void take(void* of) {
+void take(void* of, Helper*) {
   Units& units = *static_cast<Units*>(of);
   for (int unit; (unit = units.next.fetch_add(1)) < units.count;) {
     units.taken[unit]++;
@@ -56,10 +57,42 @@ struct Meeting {
   std::atomic<int> there{0};
 };
 
-void meet(void* of) {
+void meet(void* of, Helper*) {
   Meeting& meeting = *static_cast<Meeting*>(of);
   meeting.there++;
   while (meeting.there.load() < meeting.members && seconds() < meeting.until) sched_yield();
+}
+
+// A job that goes on until told to end.
+struct Lasting {
+  int members;
+  std::atomic<int> helping{0};
+  std::atomic<bool>* ends;
+};
+
+void last(void* of, Helper* helps) {
+  Lasting& lasting = *static_cast<Lasting*>(of);
+  if (helps) lasting.helping++;
+  while (!*lasting.ends && !fuseprop::leaves(helps)) sched_yield();
+  if (helps) lasting.helping--;
+}
+
+void* call_lasting(void* of) {
+  Lasting& lasting = *static_cast<Lasting*>(of);
+  together(lasting.members, last, &lasting);
+  return nullptr;
+}
+
+// Whether so many help each job at a time, within so many seconds.
+bool come(const Lasting* jobs, int count, const int* helping, double patience) {
+  const double until = seconds() + patience;
+  for (;;) {
+    int as_wanted = 0;
+    for (int i = 0; i < count; i++) as_wanted += jobs[i].helping == helping[i];
+    if (as_wanted == count) return true;
+    if (seconds() > until) return false;
+    usleep(200);
+  }
 }
 
 struct Sums {
@@ -67,7 +100,7 @@ struct Sums {
   double until;
 };
 
-void flush(void* of) {
+void flush(void* of, Helper*) {
   Sums& sums = *static_cast<Sums*>(of);
   volatile float tiny = 1e-40f;
   if (tiny * 1.0f == 0) sums.flushed++;
@@ -104,6 +137,30 @@ FUSEPROP_API int members_at_once(int members, double patience) {
   Meeting meeting{members, seconds() + patience, {0}};
   together(members, meet, &meeting);
   return meeting.there;
+}
+
+// Begins jobs one after the other, all with so many members, each of them when those before it are helped by as many as
+// `helping` (callers, callers) says, row by row; then changes the number of threads, after which as many help as `then`
+// (callers,) says. Returns at which of these nobody came or went: -1 if all was as said.
+FUSEPROP_API int job_with_other_helpers(int callers, int members, const int* helping, int threads, const int* then, double patience) {
+  constexpr int MOST = 16;
+  std::atomic<bool> ends{false};
+  Lasting jobs[MOST];
+  pthread_t handles[MOST];
+  int wrong = -1, begun = 0;
+  while (begun < callers && wrong < 0) {
+    jobs[begun].members = members, jobs[begun].ends = &ends;
+    pthread_create(&handles[begun], nullptr, call_lasting, &jobs[begun]);
+    if (!come(jobs, begun + 1, helping + begun * callers, patience)) wrong = begun;
+    begun++;
+  }
+  if (wrong < 0) {
+    fuseprop_set_num_threads(threads);
+    if (!come(jobs, callers, then, patience)) wrong = callers;
+  }
+  ends = true;
+  for (int i = 0; i < begun; i++) pthread_join(handles[i], nullptr);
+  return wrong;
 }
 
 // Returns how many of two threads take denormal numbers for zero, as the caller is told to or not to.

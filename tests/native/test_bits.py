@@ -42,7 +42,7 @@ def expected(driver, tmp_path_factory):
     [
         (128, ("-O1", V3), SMALL, ("--all", "--threads", "1,3")),
         # as it is shipped, doubles come in such vectors too
-        (256, ("-O1", V3), merged(SMALL, FLOAT_ONLY), ("--all", "--threads", "1,3", "--dtype", "float")),
+        (256, ("-O1", V3), merged(SMALL, FLOAT_ONLY), ("--all", "--threads", "1,4,16", "--dtype", "float")),
         # in halves, which takes the compiler and the program long: those drawn are left to .ci/long
         (512, ("-O0", V3), merged(SMALL, FLOAT_ONLY), ("--threads", "2", "--dtype", "float")),
         (512, ("-O1", V4), SMALL, ("--all", "--threads", "1,3")),

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from ctypes import CDLL, c_double
+from ctypes import CDLL, c_double, c_int
 from pathlib import Path
 
 import fuseprop_numpy
@@ -101,6 +101,26 @@ def test_the_limit_is_from_1_to_1024(pool):
     for number, taken in [(-5, 1), (0, 1), (1, 1), (7, 7), (1024, 1024), (1025, 1024), (2**31 - 1, 1024)]:
         pool.fuseprop_set_num_threads(number)
         assert pool.fuseprop_get_num_threads() == taken
+
+
+@pytest.mark.parametrize(
+    ("threads", "members", "helping", "then", "helping_then"),
+    [
+        (4, 4, [[3]], 2, [1]),  # a lower limit holds at once
+        (4, 4, [[3]], 1, [0]),
+        (4, 3, [[2]], 3, [2]),  # and changes nothing that it allows
+        (8, 3, [[2, 0], [2, 2]], 8, [2, 2]),  # jobs at once
+        (8, 8, [[7, 0], [3, 3]], 4, [1, 1]),  # who has more than its share gives
+        (8, 3, [[2, 0, 0], [2, 2, 0], [2, 2, 1]], 2, [0, 0, 0]),
+        (2, 2, [[1, 0, 0], [0, 0, 0], [0, 0, 0]], 2, [0, 0, 0]),  # more callers than threads
+    ],
+)
+def test_callers_share_the_threads(pool, threads, members, helping, then, helping_then):
+    """So many help each of the jobs, when one after the other begins, and when the limit changes."""
+    pool.fuseprop_set_num_threads(threads)
+    rows = (c_int * (len(helping) ** 2))(*(number for row in helping for number in row))
+    last = (c_int * len(helping))(*helping_then)
+    assert pool.job_with_other_helpers(len(helping), members, rows, then, last, c_double(PATIENCE)) == -1
 
 
 def test_a_job_within_a_job_is_done_by_who_calls(pool):
@@ -337,7 +357,7 @@ def test_no_library_of_cpp_is_needed(path):
 
 
 MISTAKES = {
-    "the caller does not wait": ("pool->wait_for(others - int(left));", "(void)left;"),
+    "the caller does not wait": ("job->wait_for(others - int(left));", "(void)left;"),
     "who joins does not see what the job is": (
         "seen - 1, std::memory_order_acquire",
         "seen - 1, std::memory_order_relaxed",

@@ -131,6 +131,15 @@ def test_at_any_size_of_a_batch(batch_size, threads):
     assert len(set(found)) == 1
 
 
+def test_with_more_threads_than_panels_of_rows(threads):
+    """Panels are of fewer rows then."""
+    found = set()
+    for number in (1, 4, 16):
+        threads(number)
+        found.add(trained("everything", "float32", sizes=[200, 2000, 10], batch_size=64, epochs=1))
+    assert len(found) == 1
+
+
 def test_other_starts_rows_and_orders_give_other_bits():
     """The comparison can fail."""
     assert trained("plain", "float32") != trained("plain", "float32", shuffle=False)

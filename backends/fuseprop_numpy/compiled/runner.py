@@ -19,11 +19,14 @@ from .positions import Positions
 from .specification import Specification
 from .step import TrainingStep
 
+PATIENCE = 50_000_000
+"""Nanoseconds that the library takes steps for until Python looks whether Ctrl-C was pressed."""
+
 OPERATIONS = 1e9
-"""As many are done between two looks at whether Ctrl-C was pressed, in a fifth of a second; or one step."""
+"""As many of a forward pass are done between two such looks."""
 
 BESIDE = 5000
-"""Operations that would take as long as what a step does beside them."""
+"""Operations that would take as long as what a row does beside them."""
 
 
 class CompiledStep:
@@ -50,28 +53,26 @@ class CompiledStep:
             )
         weakref.finalize(self, library.fuseprop_free, self._step).atexit = False
         self.bytes: int = library.fuseprop_bytes(self._step)
-        self._run, self._store = library.fuseprop_run, library.fuseprop_store
-        self._at_once = max(1, int(OPERATIONS / (library.fuseprop_operations(self._step) + BESIDE)))
+        self._run, self._resume, self._store = (
+            library.fuseprop_run,
+            library.fuseprop_resume,
+            library.fuseprop_store,
+        )
 
     def run(self, times: int) -> None:
         """Take that many steps.
 
-        Where an exception such as Ctrl-C ends that early, parameters and moments are those after the steps
-        that were taken.
+        Where an exception such as Ctrl-C ends that early, parameters and moments are those after a whole
+        number of steps: one whose update has begun is finished, an earlier one is as if it had never begun.
         """
         times = int(times)
         if times <= 0:
             return
         self._positions.check(times)
-        if times <= self._at_once:
-            self._run(self._step, times, FIRST | LAST)
-            return
-        part = FIRST
         try:
-            while times > self._at_once:
-                self._run(self._step, self._at_once, part)
-                times, part = times - self._at_once, 0
-            self._run(self._step, times, LAST)
+            goes_on = self._run(self._step, times, FIRST | LAST, PATIENCE)
+            while goes_on:  # between two calls Python sees signals
+                goes_on = self._resume(self._step, PATIENCE)
         except BaseException:
             self._store(self._step)
             raise

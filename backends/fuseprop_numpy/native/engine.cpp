@@ -30,7 +30,7 @@ template <class E, class... Arguments> static void* make(bool is_double, bool is
 }
 
 template <class T> static void* make(const StepSpec& spec, bool is_double) {
-  return spec.kind == FORWARD ? make<Inference<T>>(is_double, true, spec) : make<Engine<T>>(is_double, false, spec, thread_limit());
+  return spec.kind == FORWARD ? make<Inference<T>>(is_double, true, spec) : make<Engine<T>>(is_double, false, spec);
 }
 
 template <template <class> class E, class F> static auto with(const Handle* handle, F f) {
@@ -48,9 +48,12 @@ using namespace fuseprop;
 void* fuseprop_new_float(const StepSpec* spec) { return make<float>(*spec, false); }
 void* fuseprop_new_double(const StepSpec* spec) { return make<double>(*spec, true); }
 
-int64_t fuseprop_run(void* step, int64_t times, int64_t part) {
-  with<Engine>(static_cast<Handle*>(step), [=](auto& engine) { engine.run(times, part); });
-  return 0;
+int64_t fuseprop_run(void* step, int64_t times, int64_t part, int64_t patience) {
+  return !with<Engine>(static_cast<Handle*>(step), [=](auto& engine) { return engine.run(times, part, patience); });
+}
+
+int64_t fuseprop_resume(void* step, int64_t patience) {
+  return !with<Engine>(static_cast<Handle*>(step), [=](auto& engine) { return engine.resume(patience); });
 }
 
 void fuseprop_store(void* step) {

@@ -10,6 +10,14 @@ namespace fuseprop {
 // Operations of a unit of parameters, at least.
 constexpr double OPERATIONS_OF_A_TILE = 1e6;
 constexpr int TILES_A_THREAD = 16;
+// Of any unit, at most, where it can be divided: a run is left between two units.
+constexpr double OPERATIONS_OF_A_UNIT = 1e9;
+
+// Between two looks at the clock; and what takes as long as all that a step does beside its operations.
+constexpr double OPERATIONS_OF_A_LOOK = 1e6, OPERATIONS_BESIDE = 5e3;
+// A step that is longer knows all gradients before its first update, so that it can be forgotten until then: what is
+// left takes a moment. Another one is finished.
+constexpr double OPERATIONS_OF_A_LONG_STEP = 1e10;
 
 // Arrays of so many bytes together are near without being asked for: asking is an eighth of the instructions of a step
 // of 64-32-10.
@@ -17,66 +25,75 @@ constexpr size_t FETCHED = 256 << 10;
 
 template <class T> class Engine {
 public:
-  explicit Engine(const StepSpec& spec, int threads) { failed = !describe(spec) || !divide(threads) || step.memory.failed; }
+  explicit Engine(const StepSpec& spec) { failed = !describe(spec) || !divide(thread_limit()) || step.memory.failed; }
 
   bool failed;
 
   double operations() const { return step.operations; }
   long bytes() const { return long(sizeof(Engine) + step.memory.taken); }
 
-  void run(long times, long part) {
-    if (times <= 0) return;
+  // Begins a run and goes on with it for so many nanoseconds; returns whether it is over.
+  bool run(long times, long part, int64_t patience) {
+    if (times <= 0) return true;
     this->times = times, first = part & FIRST, last = part & LAST;
-    open = !last && step.spec.kind == TRAINING;
-    members = int(least(thread_limit(), step.members));
+    open = true;
+    divide(thread_limit());
     chores(step.spec.before, step.spec.before_count);
     begin_step(0);
-    schedule.run(*this, first + times * phases, members);
+    schedule.begin(*this, first + times * phases);
+    return resume(patience);
   }
 
+  bool resume(int64_t patience) {
+    const bool over = schedule.run(step.members, patience, looks);
+    if (over && last) open = false;
+    return over;
+  }
+
+  // Ends a run that is not over, or whose last part did not come.
   void store() {
-    if (open) unpack(step);
+    if (!open) return;
     open = false;
+    const long phase = schedule.phase(), taken = phase < first ? 0 : (phase - first) / phases;
+    const bool is_over = taken == times, updates = !is_over && phase >= first && (phase - first) % phases >= first_update;
+    if (updates) {
+      times = taken + 1;
+      schedule.cut(first + times * phases);
+      schedule.finish(step.members);
+    } else if (!is_over)
+      forget(step.spec.before, step.spec.before_count);
+    if (phase >= first && step.spec.kind == TRAINING) unpack(step);
   }
 
   // Phases: the parameters are packed, in the first part of a run; then those of each step.
   long units(long phase) const {
-    if (first && phase == 0) return members;
-    switch ((phase - first) % phases) {
-    case 0:
-      return step.run_count;
-    case 2:
-      return step.square_count;
-    default:
-      return step.tile_count;
-    }
+    if (first && phase == 0) return step.members;
+    const long of_step = (phase - first) % phases;
+    return of_step == 0 ? step.run_count : of_step == 2 && step.spec.clips ? step.square_count : step.tile_count;
   }
   void unit(long phase, long number) {
     if (first && phase == 0) {
-      pack(step, number, members);
+      pack(step, number, step.members);
       return;
     }
-    switch ((phase - first) % phases) {
-    case 0:
-      take_run(step, step.runs[number]);
-      break;
-    case 1:
+    const long of_step = (phase - first) % phases;
+    if (of_step == 0)
+      take_run(step, step.run(number));
+    else if (of_step == 1)
       take_tile(step, step.tiles[number]);
-      break;
-    case 2:
+    else if (of_step == 2 && step.spec.clips)
       take_squares(step, number);
-      break;
-    default:
+    else
       take_update(step, step.tiles[number]);
-    }
   }
   void after(long phase) {
     if (first && phase == 0) return;
     const long taken = (phase - first) / phases, of_step = (phase - first) % phases;
-    if (of_step == 2) settle_norm(step);
+    if (of_step == 2 && step.spec.clips) settle_norm(step);
     if (of_step < phases - 1) return;
     chores(step.spec.after, step.spec.after_count);
     if (taken + 1 == times) return;
+    if (thread_limit() != threads) divide(thread_limit());
     chores(step.spec.before, step.spec.before_count);
     begin_step(taken + 1);
   }
@@ -84,11 +101,14 @@ public:
 private:
   Step<T> step{};
   Schedule<Engine> schedule{};
-  long phases, times;
-  int members;
+  // Phases of a step: rows; gradients; squares, where they are clipped; updates, where they stand apart.
+  long phases, first_update, times;
+  int threads; // that the work is divided for
+  long looks;  // units until the next one
   long first;
   bool last;
   bool open = false; // values and moments are ours, the caller's are old
+  long room_for_tiles = 0;
 
   // Whether the caller's arrays are written to: nobody sees the gradients of a step that another one follows.
   void begin_step(long number) {
@@ -106,13 +126,18 @@ private:
     spec.after = memory.copy(given.after, given.after_count);
     copy_formula(memory, spec.loss, sizeof(T));
     copy_formula(memory, spec.update, sizeof(T));
-    step.M = spec.rows, step.lanes = lanes_for<T>(step.M), step.panels = pieces(step.M, step.lanes);
+    step.M = spec.rows, step.operations = 0;
+    for (int i = 0; i < spec.layer_count; i++)
+      step.operations += 2.0 * step.M * given.layers[i].inputs * given.layers[i].outputs * (i ? 3 : 2);
+    // Panels of one vector instead of two, where there is a thread for each: a step takes 1.3 times the time in all.
+    step.lanes = lanes_for<T>(step.M);
+    const long wanted = least(thread_limit(), long(step.operations / OPERATIONS_A_THREAD));
+    while (step.lanes > greatest(8, WIDTH<T>) && pieces(step.M, step.lanes / 2) <= wanted) step.lanes /= 2;
+    step.panels = pieces(step.M, step.lanes);
     step.layer_count = int(spec.layer_count);
     step.layers = memory.take<Layer<T>>(spec.layer_count);
     if (memory.failed) return false;
-    phases = spec.clips ? 4 : 2;
     const long all = step.panels * step.lanes;
-    step.operations = 0;
     for (int i = 0; i < step.layer_count; i++) {
       Layer<T>& layer = step.layers[i];
       describe_layer(memory, layer, given, i);
@@ -120,7 +145,6 @@ private:
       layer.back_chunk = chunk_of<T>(layer.N * step.lanes);
       layer.gradient_chunk = chunk_of<T>(all * layer.lanes);
       layer.weights = memory.take<T>(layer.size);
-      if (spec.clips) layer.gradients = memory.take<T>(layer.size);
       if (layer.N % layer.lanes && spec.moment_count) layer.last_moments = memory.take<T>(spec.moment_count * (layer.K + 1) * layer.lanes);
       const long panels = room(layer.N) * all;
       layer.outputs = memory.take<T>(panels), layer.deltas = memory.take<T>(panels);
@@ -129,41 +153,47 @@ private:
       layer.turned = memory.take<T>(layer.blocks * layer.lanes * all);
       if (memory.failed) return false;
       ones(layer.dropped, step.panels, step.lanes, layer.N);
-      step.operations += 2.0 * step.M * layer.K * layer.N * (i ? 3 : 2);
     }
     step.fetches = memory.bytes() > FETCHED;
+    const bool learns = spec.kind == TRAINING, apart = spec.clips || (learns && step.operations > OPERATIONS_OF_A_LONG_STEP);
+    phases = 2 + apart + spec.clips, first_update = learns ? phases - 1 : phases, step.clip_scale = 1;
+    for (int i = 0; i < step.layer_count && apart; i++) step.layers[i].gradients = memory.take<T>(step.layers[i].size);
     step.inputs = memory.take<T>(room(step.layers[0].K) * all);
     if (spec.target.source) step.targets = memory.take<T>(step.top().N * all);
     if (spec.labels.source) step.labels = memory.take<T>(all);
+    if (spec.clips) {
+      for (int i = 0; i < step.layer_count; i++) step.square_count += square_units(step.layers[i]);
+      step.squares = memory.take<T>(step.square_count);
+    }
     step.row_weights = memory.take<T>(all), step.row_losses = memory.take<T>(all);
     if (memory.failed) return false;
     ones(step.inputs, step.panels, step.lanes, step.layers[0].K);
     return true;
   }
 
+  // Divides the work for so many threads, as often as their number changes; without memory it is left as it was.
   bool divide(int threads) {
     Memory& memory = step.memory;
+    const int before = step.members;
     step.members = int(greatest(1, least(least(threads, step.panels), long(step.operations / OPERATIONS_A_THREAD))));
-    const long each = greatest(1, least(PANELS_OF_A_RUN, step.panels / step.members));
-    step.run_count = pieces(step.panels, each);
-    step.runs = memory.take<Run>(step.run_count);
-    if (memory.failed) return false;
-    for (long i = 0; i < step.run_count; i++) step.runs[i] = {i * each, least((i + 1) * each, step.panels)};
     long tiles = 0;
-    for (int counted = 0; counted < 2; counted++) {
-      if (counted) {
-        step.tiles = memory.take<ParameterTile>(tiles);
-        if (memory.failed) return false;
+    for (int i = 0; i < step.layer_count; i++) tiles = tiles_of(i, tiles, nullptr);
+    if (tiles > room_for_tiles) {
+      ParameterTile* const more = memory.take<ParameterTile>(tiles);
+      if (!more) {
+        step.members = before;
+        return false;
       }
-      tiles = 0;
-      for (int i = 0; i < step.layer_count; i++) tiles = tiles_of(i, tiles, counted ? step.tiles : nullptr);
+      step.tiles = more, room_for_tiles = tiles;
     }
-    step.tile_count = tiles;
-    if (step.spec.clips) {
-      for (int i = 0; i < step.layer_count; i++) step.square_count += square_units(step.layers[i]);
-      step.squares = memory.take<T>(step.square_count);
-    }
-    return !memory.failed;
+    this->threads = threads;
+    step.tile_count = 0;
+    for (int i = 0; i < step.layer_count; i++) step.tile_count = tiles_of(i, step.tile_count, step.tiles);
+    const long short_of = long(OPERATIONS_OF_A_UNIT * double(step.panels) / (step.operations + 1));
+    step.panels_of_a_run = greatest(1, least(least(PANELS_OF_A_RUN, short_of), step.panels / step.members));
+    step.run_count = pieces(step.panels, step.panels_of_a_run);
+    looks = greatest(1, long(OPERATIONS_OF_A_LOOK * double(step.run_count + step.tile_count) / (step.operations + OPERATIONS_BESIDE)));
+    return true;
   }
 
   long tiles_of(int number, long count, ParameterTile* out) const {
@@ -171,15 +201,22 @@ private:
     long parts = 0;
     with_lanes<T>(layer.lanes, [&](auto lanes) { parts = pieces(layer.K + 1, TILE_ROWS<T, decltype(lanes)::value>); });
     const long group = step.members == 1 ? layer.blocks : layer.gradient_chunk;
-    const double grain = greatest(long(OPERATIONS_OF_A_TILE), long(step.operations / 3 / (TILES_A_THREAD * step.members)));
+    const double share = step.operations / 3 / (TILES_A_THREAD * step.members), wanted = share < OPERATIONS_OF_A_TILE ? OPERATIONS_OF_A_TILE : share;
+    const double grain = step.members == 1 || wanted > OPERATIONS_OF_A_UNIT ? OPERATIONS_OF_A_UNIT : wanted;
     for (long b = 0; b < layer.blocks; b += group) {
       const long end = least(b + group, layer.blocks);
       const double work = 2.0 * step.M * layer.K * (end - b) * layer.lanes;
-      const long cut = step.members == 1 ? 1 : greatest(1, least(parts, long(work / grain + .5)));
+      const long cut = greatest(1, least(parts, long(work / grain + .5)));
       for (long q = 0; q < cut; q++, count++)
         if (out) out[count] = {number, parts * q / cut, parts * (q + 1) / cut, b, end};
     }
     return count;
+  }
+
+  // Undoes what chores before a step have moved.
+  void forget(const Chore* list, long count) {
+    for (const Chore* chore = list; chore < list + count; chore++)
+      if (chore->task == ADVANCE) *chore->cursor -= chore->rows;
   }
 
   void chores(const Chore* list, long count) {

@@ -63,7 +63,8 @@ public:
     members = int(greatest(1, least(least(thread_limit(), MOST_ROOMS), least(long(threads), pieces(given.rows, MOST_LANES<T>)))));
     unit_rows = least(UNIT, pieces(pieces(given.rows, members), MOST_LANES<T>) * MOST_LANES<T>);
     if (!furnish(members) || !make_room_for_weights()) return false;
-    schedule.run(*this, 2, members);
+    schedule.begin(*this, 2);
+    schedule.finish(members);
     return true;
   }
 

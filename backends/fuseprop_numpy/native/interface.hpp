@@ -107,9 +107,12 @@ enum Part : int64_t { FIRST = 1, LAST = 2 };
 // cursors is copied.
 FUSEPROP_API void* fuseprop_new_float(const fuseprop::StepSpec* spec);
 FUSEPROP_API void* fuseprop_new_double(const fuseprop::StepSpec* spec);
-// Takes that many steps. The first part of a run reads values and moments, the last one writes them back. Returns 0.
-FUSEPROP_API int64_t fuseprop_run(void* step, int64_t times, int64_t part);
-// Writes values and moments back, after a run whose last part did not come; else does nothing.
+// Takes that many steps, or what so many nanoseconds are enough for. The first part of a run reads values and moments, the
+// last one writes them back. Returns 0 when all are taken; else fuseprop_resume goes on, as often as it returns 1.
+FUSEPROP_API int64_t fuseprop_run(void* step, int64_t times, int64_t part, int64_t patience);
+FUSEPROP_API int64_t fuseprop_resume(void* step, int64_t patience);
+// Ends a run that is not over, or whose last part did not come, and writes values and moments back; else does nothing. A
+// step that has begun to update them is finished, an earlier one is as if it had never begun.
 FUSEPROP_API void fuseprop_store(void* step);
 FUSEPROP_API void fuseprop_free(void* step);
 // Takes rows (row-major, of the step's number type) forward with the present values. `target` holds (rows, k) numbers and

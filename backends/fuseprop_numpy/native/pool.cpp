@@ -1,6 +1,6 @@
-// The threads of the process, and a job that any of them may join.
+// The threads of the process, and jobs that any of them may join.
 //
-// One atomic word, `offer`, holds the job's number and how many more may join. A thread joins by taking one place
+// One atomic word of a job, `offer`, holds its number and how many more may join. A thread joins by taking one place
 // off; the caller takes off what is left once its own work is done, and waits for those who joined. So a thread
 // that comes late finds no place and nobody waits for it, and what a job is may be read only by who has joined.
 //
@@ -28,17 +28,50 @@
 #endif
 
 namespace fuseprop {
-namespace {
-
-constexpr int MOST_THREADS = 1024;
-constexpr int64_t SPIN_NANOSECONDS = 100 * 1000; // about what it takes to fall asleep and to be woken a few times
-constexpr int LOOKS = 16;                        // between two looks at the clock
-constexpr int JOBS_UNTIL_RETRY = 1024;           // once the system refused a thread
 
 constexpr int PLACE_BITS = 16;
 constexpr uint64_t PLACES = (uint64_t(1) << PLACE_BITS) - 1;
 
-using Work = void (*)(void*);
+using Work = void (*)(void*, Helper*);
+
+// A place for a job: of the caller who has taken it, until all who joined are done.
+struct Job {
+  alignas(64) std::atomic<uint64_t> offer{uint64_t(FUSEPROP_FIRST_JOB) << PLACE_BITS}; // number, places
+  alignas(64) std::atomic<int> done{0};       // how many who joined have returned
+  std::atomic<int> helping{0};                // how many who joined have not
+  alignas(64) std::atomic<bool> taken{false}; // by a caller
+  std::atomic<bool> caller_sleeps{false};
+  // of the job on offer
+  Work work = nullptr;
+  void* of = nullptr;
+  uint64_t arithmetic = 0;
+
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_cond_t all_done = PTHREAD_COND_INITIALIZER;
+
+  bool join(uint64_t& last);
+  void wait_for(int joined);
+};
+
+// A thread that has joined a job.
+struct Helper {
+  Job& job;
+  bool counted = true; // until it leaves
+};
+
+namespace {
+
+constexpr int MOST_THREADS = 1024;
+constexpr int MOST_JOBS = 16; // at once; a caller who finds no place works alone
+constexpr int64_t SPIN_NANOSECONDS = 100 * 1000; // about what it takes to fall asleep and to be woken a few times
+constexpr int LOOKS = 16;                        // between two looks at the clock
+constexpr int JOBS_UNTIL_RETRY = 1024;           // once the system refused a thread
+
+// Of all jobs, also those that are done by their callers alone.
+std::atomic<int> limit{1};
+std::atomic<int> callers{0};
+std::atomic<int> present{0}; // callers, and who helps them
+std::atomic<int> processors{1}; // that the last caller might use
 
 // How this thread rounds, and what it does with denormal numbers: the threads of a job do as its caller does.
 uint64_t arithmetic() {
@@ -62,10 +95,10 @@ void set_arithmetic(uint64_t control) {
 #endif
 }
 
-int64_t nanoseconds() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t(now.tv_sec) * 1000000000 + now.tv_nsec;
+// A caller's part of all threads.
+int share() {
+  const int all = callers.load(std::memory_order_relaxed), most = thread_limit();
+  return all < most ? most / (all < 1 ? 1 : all) : 1;
 }
 
 // Looks until something holds, but not for long; returns whether it holds.
@@ -95,79 +128,54 @@ struct Thread {
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
   pthread_cond_t wake_up = PTHREAD_COND_INITIALIZER;
   bool sleeps = false; // under the mutex
-  Cores cores{};       // where it was last sent to; of who has taken the pool
+  Cores cores{};       // where it was last sent to; under the mutex
 
-  void sleep(uint64_t last);
+  void sleep(const uint64_t* last);
   bool wake(const Cores* cores);
   void send(const Cores* cores);
 };
 
 struct Pool {
-  alignas(64) std::atomic<uint64_t> offer{uint64_t(FUSEPROP_FIRST_JOB) << PLACE_BITS}; // number, places
-  alignas(64) std::atomic<int> done{0};       // how many who joined have returned
-  alignas(64) std::atomic<bool> taken{false}; // by a caller
-  std::atomic<bool> caller_sleeps{false};
-  std::atomic<int> sleeping{0};
-  // of the job on offer
-  Work work = nullptr;
-  void* of = nullptr;
-  uint64_t arithmetic = 0;
-  // of who has taken the pool
-  int count = 0;
-  int jobs_until_retry = 0;
+  Job jobs[MOST_JOBS];
+  alignas(64) std::atomic<int> looking{0}; // threads that are awake and have no job
+  std::atomic<int> count{0};
   Thread* threads[MOST_THREADS];
 
-  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-  pthread_cond_t all_done = PTHREAD_COND_INITIALIZER;
+  pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER;
+  int jobs_until_retry = 0; // of who is growing it
 
+  Job* take();
+  bool join_any(uint64_t* last);
   void grow(int wanted);
   bool start_thread();
   void wake(int needed);
-  bool join(uint64_t& last);
-  void wait_for(int joined);
 };
 
 // Whether there is a place in a job that this thread has not had yet.
 bool invites(uint64_t offer, uint64_t last) { return (offer & PLACES) && offer >> PLACE_BITS != last; }
 
-// Takes part in the job on offer; returns whether there was a place.
-bool Pool::join(uint64_t& last) {
-  uint64_t seen = offer.load(std::memory_order_relaxed);
-  do {
-    if (!invites(seen, last)) return false;
-  } while (!offer.compare_exchange_weak(seen, seen - 1, std::memory_order_acquire, std::memory_order_relaxed));
-  last = seen >> PLACE_BITS;
-  set_arithmetic(arithmetic);
-  work(of);
-  done.fetch_add(1); // from here on the job may be gone
-  if (caller_sleeps.load()) {
-    pthread_mutex_lock(&mutex);
-    pthread_cond_signal(&all_done);
-    pthread_mutex_unlock(&mutex);
-  }
-  return true;
+bool Pool::join_any(uint64_t* last) {
+  for (int i = 0; i < MOST_JOBS; i++)
+    if (invites(jobs[i].offer.load(std::memory_order_relaxed), last[i])) {
+      looking.fetch_sub(1);
+      const bool joined = jobs[i].join(last[i]);
+      looking.fetch_add(1);
+      if (joined) return true;
+    }
+  return false;
 }
 
-void Pool::wait_for(int joined) {
-  const auto all = [&] { return done.load(std::memory_order_acquire) == joined; };
-  if (all() || spin(all)) return;
-  pthread_mutex_lock(&mutex);
-  caller_sleeps.store(true);
-  while (done.load() != joined) pthread_cond_wait(&all_done, &mutex);
-  caller_sleeps.store(false);
-  pthread_mutex_unlock(&mutex);
-}
-
-// `sleeping` is raised before the offer is looked at, and who makes an offer looks at `sleeping` after it: one of
-// the two sees the other.
-void Thread::sleep(uint64_t last) {
+// A thread is no longer `looking` before it looks at the offers for the last time, and who makes an offer looks at
+// `looking` after it: one of the two sees the other.
+void Thread::sleep(const uint64_t* last) {
   pthread_mutex_lock(&mutex);
   sleeps = true;
-  pool->sleeping.fetch_add(1);
-  if (invites(pool->offer.load(), last)) {
-    pool->sleeping.fetch_sub(1);
-    sleeps = false;
-  }
+  pool->looking.fetch_sub(1);
+  for (int i = 0; i < MOST_JOBS && sleeps; i++)
+    if (invites(pool->jobs[i].offer.load(), last[i])) {
+      pool->looking.fetch_add(1);
+      sleeps = false;
+    }
   while (sleeps) pthread_cond_wait(&wake_up, &mutex);
   pthread_mutex_unlock(&mutex);
 }
@@ -178,7 +186,7 @@ bool Thread::wake(const Cores* where) {
   const bool slept = sleeps;
   if (slept) {
     sleeps = false;
-    pool->sleeping.fetch_sub(1);
+    pool->looking.fetch_add(1);
     if (where) send(where);
   }
   pthread_mutex_unlock(&mutex);
@@ -208,20 +216,34 @@ bool other_cores(Cores* cores) {
 #endif
 }
 
+int usable_processors() {
+#if defined(__linux__)
+  cpu_set_t cores;
+  if (!sched_getaffinity(0, sizeof cores, &cores)) return CPU_COUNT(&cores);
+#endif
+  return MOST_THREADS; // not known
+}
+
 // Those who are awake come by themselves. The others may run where the caller may, but for the core that it is on:
 // a thread that is woken there, as many would be, waits for milliseconds until the caller is interrupted.
 void Pool::wake(int needed) {
-  int missing = needed - (count - sleeping.load());
+  int missing = needed - looking.load();
   if (missing <= 0) return;
   Cores cores;
   const Cores* const where = other_cores(&cores) ? &cores : nullptr;
-  for (int i = 0; i < count && missing > 0; i++) missing -= threads[i]->wake(where);
+  const int there = count.load(std::memory_order_acquire);
+  for (int i = 0; i < there && missing > 0; i++) missing -= threads[i]->wake(where);
 }
 
 void* live(void* of) {
   Thread& thread = *static_cast<Thread*>(of);
-  for (uint64_t last = ~uint64_t(0);;) { // no job has this number
-    if (!spin([&] { return thread.pool->join(last); })) thread.sleep(last);
+  uint64_t last[MOST_JOBS]; // that it joined, for each place
+  for (uint64_t& number : last) number = ~uint64_t(0); // no job's
+  const auto join = [&] { return thread.pool->join_any(last); };
+  for (;;) {
+    if (join()) continue;
+    // A thread that spins where callers have all cores would take theirs.
+    if (present.load(std::memory_order_relaxed) >= thread_limit() || !spin(join)) thread.sleep(last);
   }
 }
 
@@ -235,9 +257,11 @@ bool Pool::start_thread() {
   sigfillset(&blocked);
   for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) sigdelset(&blocked, own);
   pthread_sigmask(SIG_SETMASK, &blocked, &before);
+  looking.fetch_add(1);
   const bool started = FUSEPROP_CREATE_THREAD(&thread->handle, nullptr, live, thread) == 0;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!started) {
+    looking.fetch_sub(1);
     std::free(memory);
     return false;
   }
@@ -245,25 +269,41 @@ bool Pool::start_thread() {
 #if defined(__linux__)
   pthread_setname_np(thread->handle, "fuseprop");
 #endif
-  threads[count++] = thread;
+  const int before_it = count.load(std::memory_order_relaxed);
+  threads[before_it] = thread;
+  count.store(before_it + 1, std::memory_order_release);
   return true;
 }
 
 // Where the system gives no more threads, a job does with those that there are.
 void Pool::grow(int wanted) {
-  if (count >= wanted) return;
-  if (jobs_until_retry > 0 && jobs_until_retry--) return;
-  while (count < wanted && start_thread()) {
+  const int most = thread_limit() - 1;
+  if (wanted > most) wanted = most;
+  if (count.load(std::memory_order_relaxed) >= wanted || pthread_mutex_trylock(&growing)) return;
+  if (jobs_until_retry > 0)
+    jobs_until_retry--;
+  else {
+    while (count.load(std::memory_order_relaxed) < wanted && start_thread()) {
+    }
+    if (count.load(std::memory_order_relaxed) < wanted) jobs_until_retry = JOBS_UNTIL_RETRY;
   }
-  if (count < wanted) jobs_until_retry = JOBS_UNTIL_RETRY;
+  pthread_mutex_unlock(&growing);
 }
 
-std::atomic<int> limit{1};
+Job* Pool::take() {
+  for (Job& job : jobs)
+    if (!job.taken.load(std::memory_order_relaxed) && !job.taken.exchange(true, std::memory_order_acquire)) return &job;
+  return nullptr;
+}
+
 std::atomic<Pool*> current{nullptr};
 bool forks_are_seen = false;
 
 // A child has none of the threads, and locks as they were: it begins anew.
-void forget() { current.store(nullptr); }
+void forget() {
+  current.store(nullptr);
+  callers.store(0), present.store(0);
+}
 __attribute__((constructor)) void watch_forks() { forks_are_seen = !pthread_atfork(nullptr, nullptr, forget); }
 
 // Returns the pool, or null where memory does not suffice.
@@ -278,7 +318,44 @@ Pool* pool() {
   return found;
 }
 
+// Counts a caller as long as it lives.
+struct AtWork {
+  AtWork() { callers.fetch_add(1, std::memory_order_relaxed), present.fetch_add(1); }
+  ~AtWork() { callers.fetch_sub(1, std::memory_order_relaxed), present.fetch_sub(1); }
+};
+
 } // namespace
+
+// Takes part in the job on offer; returns whether there was a place.
+bool Job::join(uint64_t& last) {
+  uint64_t seen = offer.load(std::memory_order_relaxed);
+  do {
+    if (!invites(seen, last)) return false;
+  } while (!offer.compare_exchange_weak(seen, seen - 1, std::memory_order_acquire, std::memory_order_relaxed));
+  last = seen >> PLACE_BITS;
+  set_arithmetic(arithmetic);
+  helping.fetch_add(1, std::memory_order_relaxed), present.fetch_add(1);
+  Helper helper{*this};
+  work(of, &helper);
+  if (helper.counted) present.fetch_sub(1), helping.fetch_sub(1, std::memory_order_relaxed);
+  done.fetch_add(1); // from here on the job may be gone
+  if (caller_sleeps.load()) {
+    pthread_mutex_lock(&mutex);
+    pthread_cond_signal(&all_done);
+    pthread_mutex_unlock(&mutex);
+  }
+  return true;
+}
+
+void Job::wait_for(int joined) {
+  const auto all = [&] { return done.load(std::memory_order_acquire) == joined; };
+  if (all() || spin(all)) return;
+  pthread_mutex_lock(&mutex);
+  caller_sleeps.store(true);
+  while (done.load() != joined) pthread_cond_wait(&all_done, &mutex);
+  caller_sleeps.store(false);
+  pthread_mutex_unlock(&mutex);
+}
 
 void relax() {
 #if defined(__x86_64__)
@@ -288,29 +365,53 @@ void relax() {
 #endif
 }
 
+int64_t nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t(now.tv_sec) * 1000000000 + now.tv_nsec;
+}
+
 int thread_limit() { return limit.load(std::memory_order_relaxed); }
 
+bool crowded() { return present.load(std::memory_order_relaxed) > processors.load(std::memory_order_relaxed); }
+
+// No more leave than are too many: each is counted no more when it is told to.
+bool leaves(Helper* helps) {
+  if (!helps) return false;
+  int now = present.load(std::memory_order_relaxed);
+  while (now > thread_limit() && helps->job.helping.load(std::memory_order_relaxed) >= share())
+    if (present.compare_exchange_weak(now, now - 1)) {
+      helps->job.helping.fetch_sub(1, std::memory_order_relaxed);
+      helps->counted = false;
+      return true;
+    }
+  return false;
+}
+
 void together(int members, Work work, void* of) {
-  const int most = thread_limit();
+  const AtWork caller;
+  const int fair = share(), idle = thread_limit() - present.load(std::memory_order_relaxed) + 1, most = fair > idle ? fair : idle;
   if (members > most) members = most;
   Pool* const pool = members > 1 ? fuseprop::pool() : nullptr;
-  if (!pool || pool->taken.exchange(true, std::memory_order_acquire)) {
-    work(of);
+  Job* const job = pool ? pool->take() : nullptr;
+  if (!job) {
+    work(of, nullptr);
     return;
   }
-  pool->grow(members - 1);
-  const int others = members - 1 < pool->count ? members - 1 : pool->count;
-  pool->work = work;
-  pool->of = of;
-  pool->arithmetic = arithmetic();
-  pool->done.store(0, std::memory_order_relaxed);
-  const uint64_t number = (pool->offer.load(std::memory_order_relaxed) >> PLACE_BITS) + 1; // it may wrap
-  pool->offer.store(number << PLACE_BITS | uint64_t(others));
+  pool->grow(members - 1 + present.load(std::memory_order_relaxed) - callers.load(std::memory_order_relaxed));
+  const int there = pool->count.load(std::memory_order_relaxed), others = members - 1 < there ? members - 1 : there;
+  processors.store(usable_processors(), std::memory_order_relaxed);
+  job->work = work;
+  job->of = of;
+  job->arithmetic = arithmetic();
+  job->done.store(0, std::memory_order_relaxed);
+  const uint64_t number = (job->offer.load(std::memory_order_relaxed) >> PLACE_BITS) + 1; // it may wrap
+  job->offer.store(number << PLACE_BITS | uint64_t(others));
   pool->wake(others);
-  work(of);
-  const uint64_t left = pool->offer.fetch_and(~PLACES) & PLACES;
-  pool->wait_for(others - int(left));
-  pool->taken.store(false, std::memory_order_release);
+  work(of, nullptr);
+  const uint64_t left = job->offer.fetch_and(~PLACES) & PLACES;
+  job->wait_for(others - int(left));
+  job->taken.store(false, std::memory_order_release);
 }
 
 } // namespace fuseprop

@@ -66,8 +66,7 @@ template <class T> struct Step {
   bool fetches; // whether arrays are so large that they are asked for before they are needed
   // units of work, and what they add up to
   int members; // threads that find work
-  Run* runs;
-  long run_count;
+  long panels_of_a_run, run_count;
   ParameterTile* tiles;
   long tile_count;
   T* squares; // of the gradients, for each NORM_ROWS rows of a layer's
@@ -76,6 +75,7 @@ template <class T> struct Step {
   // this run
   bool stores_values, stores_moments, stores_gradients;
 
+  Run run(long number) const { return {number * panels_of_a_run, least((number + 1) * panels_of_a_run, panels)}; }
   const T* rows_into(int layer) const { return layer ? layers[layer - 1].dropped : inputs; }
   Layer<T>& top() { return layers[layer_count - 1]; }
 };
