@@ -111,12 +111,12 @@ def test_another_loss_of_a_regressor_is_seen():
 def test_a_call_takes_the_network_of_the_one_before(monkeypatch):
     estimator = fitted()
     estimator.predict(X)
-    [(_, stack)] = kept(estimator)
+    [network] = kept(estimator)
     monkeypatch.setattr(networks.Architecture, "stack", None)
     estimator.coefs_[0][:] = 0.0
     assert len(np.unique(estimator.predict_proba(X), axis=0)) == 1
-    [(_, again)] = kept(estimator)
-    assert again is stack
+    [again] = kept(estimator)
+    assert again is network
 
 
 def test_a_device_that_there_is_not_is_refused_after_one_that_there_is(monkeypatch):
@@ -191,7 +191,7 @@ def test_a_call_that_fails_gives_back_no_network(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("fuseprop.estimators.base.predict_rows", fail)
+        patch.setattr(networks.Predictor, "__call__", fail)
         with pytest.raises(KeyboardInterrupt):
             estimator.predict_proba(X)
     assert not kept(estimator)
@@ -201,9 +201,9 @@ def test_a_call_that_fails_gives_back_no_network(monkeypatch):
 def test_a_network_goes_with_its_estimator():
     estimator = fitted()
     estimator.predict(X)
-    [(_, stack)] = kept(estimator)
-    seen = weakref.ref(stack.parameters)
-    del stack, estimator
+    [network] = kept(estimator)
+    seen = weakref.ref(network.stack.parameters)
+    del network, estimator
     gc.collect()
     assert seen() is None
 
@@ -227,7 +227,7 @@ def test_calls_at_once_have_networks_of_their_own():
     with networks.lent_network(estimator) as one:
         with networks.lent_network(estimator) as other:
             assert other is not one
-            assert other.parameters.values is not one.parameters.values
+            assert other.stack.parameters.values is not one.stack.parameters.values
         with networks.lent_network(estimator) as third:
             assert third is other
     assert len(kept(estimator)) == 2

@@ -22,7 +22,6 @@ from ..layers.dropout import Dropout
 from ..layers.stack import Stack
 from ..layers.targets import Targets
 from ..training.epoch import Epoch
-from ..training.evaluation import predict_rows
 from ..training.features import Features
 from ..training.loop import Training
 from ..training.orders import Orders, unchanged
@@ -280,9 +279,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return outputs (n, k), through the loss's link, on the host; warn where they are not finite."""
         check_is_fitted(self, "coefs_")
         data = check_rows(self, X, reset=False)
-        with np.errstate(all="ignore"), lent_network(self) as stack:
-            backend = stack.parameters.backend
-            predictions = predict_rows(backend, stack, data.on(backend))
+        with np.errstate(all="ignore"), lent_network(self) as network:
+            predictions = network.predict(data.on(network.backend))
         warn_of_overflow(predictions)
         return predictions
 

@@ -16,6 +16,7 @@ from ..layers.dense import Dense
 from ..layers.dropout import Dropout
 from ..layers.parameters import Parameters
 from ..layers.stack import Stack, load_weights
+from ..training.evaluation import Predictor
 from .parameters import hidden_activations
 
 OUTPUT = "identity"
@@ -55,15 +56,38 @@ def network_of(estimator: Any, backend: AnyBackend, dropout: Dropout | None = No
     return stack
 
 
-_IDLE: WeakKeyDictionary[Any, list[tuple[object, Stack]]] = WeakKeyDictionary()
-"""By estimator, the networks that no call is using, each with what it is.
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network that predicts.
+
+    Attributes
+    ----------
+    key : tuple
+        What it is: its device, dtype and architecture.
+    stack : Stack
+    predict : Predictor
+        Returns predictions (n, k) for rows X (n, d).
+    """
+
+    key: tuple[str, Any, Architecture]
+    stack: Stack
+    predict: Predictor
+
+    @property
+    def backend(self) -> AnyBackend:
+        """What it computes with."""
+        return self.stack.parameters.backend
+
+
+_IDLE: WeakKeyDictionary[Any, list[Network]] = WeakKeyDictionary()
+"""By estimator, the networks that no call is using.
 
 They stand beside the estimators, not in them: so pickles and copies do not hold them.
 """
 
 
 @contextmanager
-def lent_network(estimator: Any) -> Iterator[Stack]:
+def lent_network(estimator: Any) -> Iterator[Network]:
     """Lend a network with the estimator's present weights; no other call, in any thread, has it meanwhile.
 
     It is one of an earlier call if that had the same device, dtype and architecture. Its weights are loaded
@@ -76,24 +100,26 @@ def lent_network(estimator: Any) -> Iterator[Stack]:
         idle = _IDLE.setdefault(estimator, [])
     except TypeError:  # a subclass without a hash
         idle = []
-    stack = _taken(idle, key)
-    if stack is None:
-        stack = architecture.stack(backend_on(estimator.device, str(dtype), otherwise="cpu"))
-    _load(estimator, stack)
-    yield stack
-    if stack.parameters.backend.device == "cpu":
-        idle.append((key, stack))
+    network = _taken(idle, key)
+    if network is None:
+        backend = backend_on(estimator.device, str(dtype), otherwise="cpu")
+        stack = architecture.stack(backend)
+        network = Network(key, stack, Predictor(backend, stack))
+    _load(estimator, network.stack)
+    yield network
+    if network.backend.device == "cpu":
+        idle.append(network)
 
 
-def _taken(idle: list[tuple[object, Stack]], key: object) -> Stack | None:
+def _taken(idle: list[Network], key: object) -> Network | None:
     """Take out a network that is what the key says, and forget those that are not."""
     while True:
         try:
-            what, stack = idle.pop()
+            network = idle.pop()
         except IndexError:
             return None
-        if what == key:
-            return stack
+        if network.key == key:
+            return network
 
 
 def _load(estimator: Any, stack: Stack) -> None:
