@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from .estimators import TABLES, pair
+from .estimators import DTYPES, FITS, TABLES, pair
 
 pytestmark = pytest.mark.skipif(
     find_spec("sklearn") is None,  # importing it takes whoever runs other benchmarks seconds
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("library", ["fuseprop", "scikit-learn"])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("table", TABLES)
-def test_fit(benchmark, table, solver, dtype, library):
+def test_fit(benchmark, table, fit, dtype, library):
     """All of it: the checks, the draws, the epochs."""
-    ours, theirs = pair(TABLES[table], dtype, solver)
-    benchmark.group = f"fit {table}, {solver}, {dtype}"
+    ours, theirs = pair(TABLES[table], dtype, fit)
+    benchmark.group = f"fit {table}, {fit}, {dtype}"
     benchmark.extra_info.update({"dtype": dtype, "device": "cpu", "epochs": TABLES[table].epochs})
     benchmark.pedantic(ours if library == "fuseprop" else theirs, rounds=3, warmup_rounds=1)

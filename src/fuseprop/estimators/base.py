@@ -18,14 +18,10 @@ from ..callbacks.history import History
 from ..checks.arrays import warn_of_overflow
 from ..checks.quoting import counted
 from ..checks.warning import warn_user
-from ..formulas.activation import AnyActivation
-from ..layers.dense import Dense
 from ..layers.dropout import Dropout
-from ..layers.parameters import Parameters
-from ..layers.stack import Stack, load_weights
+from ..layers.stack import Stack
 from ..layers.targets import Targets
 from ..training.epoch import Epoch
-from ..training.evaluation import predict_rows
 from ..training.features import Features
 from ..training.loop import Training
 from ..training.orders import Orders, unchanged
@@ -35,15 +31,13 @@ from . import files
 from .checking import Checked, check_rows, seen
 from .lbfgs import fit_lbfgs
 from .monitoring import CallbackSupportMixin, Monitor
+from .networks import OUTPUT, lent_network, network_of
 from .observers import HeldOut
 from .optimizer_state import OptimizerState
 from .parameters import CONSTRAINTS, STOCHASTIC, chosen_activations, hidden_activations, hidden_sizes
 from .rules import StochasticRules
 from .splitting import hold_out
 from .starting import starting_weights
-
-OUTPUT = "identity"
-"""The last layer's activation: the loss applies the link."""
 
 GROWING = ("loss_curve_", "validation_scores_", "_optimizer")
 """Attributes that a later call continues in place; a copy is kept, for a call that fails."""
@@ -73,7 +67,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         try:
             data, backend, rows, held_out = self._prepare(X, y, sample_weight, validation, first, incremental)
-            stack = self._stack(backend, self._dropout(backend))
+            stack = network_of(self, backend, self._dropout(backend))
             monitor = Monitor(self, data.described(), lambda: self._exported(stack), is_fit=not incremental)
         except BaseException:  # bad input, and Ctrl-C
             self._restore(before)
@@ -217,20 +211,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         backend.from_host(np.array([self._optimizer.steps], INTEGER), out=masks.step)
         return masks
 
-    def _stack(self, backend: AnyBackend, dropout: Dropout | None = None) -> Stack:
-        """Return the network with `coefs_` and `intercepts_` as its parameters."""
-        shapes = [coef.shape for coef in self.coefs_]
-        hidden = hidden_activations(self.activation, [m for _, m in shapes[:-1]])
-        rates = [0.0] * len(shapes) if dropout is None else dropout.rates
-        activations: list[AnyActivation] = [*hidden, OUTPUT]
-        layers = [
-            Dense(d, m, activation, dropout=rate)
-            for (d, m), activation, rate in zip(shapes, activations, rates, strict=True)
-        ]
-        parameters = Parameters(backend, shapes)
-        load_weights(parameters, list(zip(self.coefs_, self.intercepts_, strict=True)))
-        return Stack(layers, self._loss(), parameters, dropout)
-
     def _train(
         self,
         backend: AnyBackend,
@@ -299,10 +279,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return outputs (n, k), through the loss's link, on the host; warn where they are not finite."""
         check_is_fitted(self, "coefs_")
         data = check_rows(self, X, reset=False)
-        backend = backend_on(self.device, str(self.coefs_[0].dtype), otherwise="cpu")
-        stack = self._stack(backend)
-        with np.errstate(all="ignore"):
-            predictions = predict_rows(backend, stack, data.on(backend))
+        with np.errstate(all="ignore"), lent_network(self) as network:
+            predictions = network.predict(data.on(network.backend))
         warn_of_overflow(predictions)
         return predictions
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 
 from ..backend import AnyBackend, HostArray
 from ..backend.registry import named_device
+from ..checks.arrays import all_finite
 from ..checks.nonnumeric import check_plain, first_stranger, read_list
 from ..data.seen import Seen
 from .arrays import check_on_device, is_on_device, to_numpy
@@ -96,10 +97,12 @@ def check_rows(
         X = X if read is X or read.dtype.kind == "c" else read.astype(np.float64, copy=False)
     check_plain(names[0], X)
     has_y = not (isinstance(y, str) and y == NOT_ASKED)
+    wanted = FLOATS if estimator.dtype is None else (np.dtype(estimator.dtype).type,)
+    if not (has_y or reset) and sample_weight is None and _passes(estimator, X, wanted):
+        return Checked(X, None, None, X.dtype)
     if has_y:
         y = (plain if estimator._y_is_numeric else plain_classes)(names[1], y)
     sample_weight = plain("sample_weight", sample_weight)
-    wanted = FLOATS if estimator.dtype is None else (np.dtype(estimator.dtype).type,)
     stays = is_on_device(X) and named_device(estimator.device, "cpu") != "cpu"
     # A broadcast zero, which takes no memory, stands for X on a device: here its shape and y are checked.
     host = np.broadcast_to(np.zeros((), wanted[0]), tuple(X.shape)) if stays else to_numpy(X)
@@ -122,6 +125,20 @@ def check_rows(
         dtype = np.dtype(np.float32 if str(X.dtype).endswith("float32") else np.float64)
     weights = None if sample_weight is None else check_weights(sample_weight, host)
     return Checked(X if stays else host, y, weights, dtype)
+
+
+def _passes(estimator: Any, X: Any, wanted: tuple[type, ...]) -> bool:
+    """Whether scikit-learn's checks would return X itself and say nothing, by a look that takes 10 us."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and len(X) > 0
+        and X.shape[1] == getattr(estimator, "n_features_in_", None)
+        and X.dtype.type in wanted
+        and X.dtype.isnative
+        and not hasattr(estimator, "feature_names_in_")
+        and all_finite(X)
+    )
 
 
 def check_weights(sample_weight: Any, X: Any) -> HostArray:

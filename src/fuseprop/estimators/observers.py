@@ -132,7 +132,7 @@ class HeldOut(Observer):
 
     def read(self, part: HostArray) -> None:
         """Keep the outputs, and take the mean loss and the metric from the losses."""
-        losses, outputs = np.split(part, [self._count])
+        losses, outputs = part[: self._count], part[self._count :]
         self.outputs = outputs.reshape(self._count, -1)
         self.score = self._metric.score(losses, np.zeros_like(losses), self._weights)
         losses = self._reported.losses(losses, self.outputs, self._targets.values)

@@ -47,10 +47,15 @@ class Reported:
         if self.bounds is None:
             return losses * self.scale
         if not self.by_output:
-            return np.clip(losses, *self.bounds)
+            return _between(losses, *self.bounds)
         # -log p of the target: log(1 + e^-z) for a label of 1, log(1 + e^z) for one of 0.
         log_losses = np.logaddexp(0.0, np.where(targets, -logits, logits))
-        return np.clip(log_losses, *self.bounds).sum(axis=1)
+        return _between(log_losses, *self.bounds).sum(axis=1)
+
+
+def _between(values: HostArray, low: float, high: float) -> HostArray:
+    """Return values clipped as by `numpy.clip`, which takes three times as long for a few hundred."""
+    return np.minimum(np.maximum(values, low), high)
 
 
 def accuracy(logits: HostArray, targets: Targets, weights: HostArray | None) -> float:

@@ -8,6 +8,7 @@ of these numbers over rows, each with the weights W from before the batch's own 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,8 @@ class StochasticRules:
         self._state: OptimizerState = estimator._optimizer
         self.optimizer = self._state.make(estimator)
         self._starts, self._sizes = batch_bounds(len(rows), batch_size)
+        self._shares = self._sizes / len(rows)
+        self._decays_for: float | None = None  # the alpha that the decay was computed from last
         self._reported = Reported.of(stack)
         backend = stack.parameters.backend
         self._outputs = Outputs(backend, stack, len(rows)) if self._reported.by_output else None
@@ -96,7 +99,11 @@ class StochasticRules:
         """Set the learning rate, and the decay of batches whose weights add up to `sums`."""
         schedule = self._estimator.learning_rate
         self.optimizer.learning_rate = schedule if callable(schedule) else self._state.learning_rate
-        decay = _divided(np.full(len(sums), self._estimator.alpha, np.float64), sums)
+        alpha = self._estimator.alpha
+        if self._rows.weights is None and alpha == self._decays_for:
+            return
+        self._decays_for = alpha
+        decay = _divided(alpha, sums)
         if (decay < 0).any():
             raise ValueError(
                 f"the sample weights of a batch add up to {sums[decay < 0][0]:g}; with alpha above 0 they "
@@ -117,16 +124,16 @@ class StochasticRules:
         losses = self._reported.losses(losses, outputs, targets)
         weighted = losses if results.weights is None else losses * results.weights
         means = _divided(np.add.reduceat(weighted, self._starts, dtype=np.float64), sums)
-        squares = np.zeros_like(sums) if self._squares is None else self._squares.squares
-        penalties = _divided(0.5 * self._estimator.alpha * squares, sums)
-        shares = self._sizes / len(order)
+        penalties: HostArray | float = 0.0
+        if self._squares is not None:
+            penalties = _divided(0.5 * self._estimator.alpha * self._squares.squares, sums)
 
         estimator = self._estimator
         estimator.n_iter_ += 1
         estimator.t_ += len(order)
-        estimator.loss_ = float(np.dot(means + penalties, shares))
+        estimator.loss_ = float(np.dot(means + penalties, self._shares))
         estimator.loss_curve_.append(estimator.loss_)
-        return float(np.dot(means, shares))
+        return float(np.dot(means, self._shares))
 
     def judge(self, history: History) -> None:
         """Count epochs without an improvement, adapt the learning rate, and stop training."""
@@ -138,7 +145,7 @@ class StochasticRules:
             metric = self._score if is_score else self._validation.score
             history.validation_metric.append(metric)
         self._verbose.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
-        if not np.isfinite(history.weight_norms[-1]).all() and not self._stack.parameters.are_finite():
+        if not all(map(isfinite, history.weight_norms[-1])) and not self._stack.parameters.are_finite():
             history.stop_reason = "diverged"
         self._keep_if_best(history)
         history.best_epoch = self._best.epoch
@@ -229,7 +236,7 @@ class StochasticRules:
         warn_user(f"Stochastic Optimizer: {what}", ConvergenceWarning)
 
 
-def _divided(numbers: HostArray, sums: HostArray) -> HostArray:
+def _divided(numbers: HostArray | float, sums: HostArray) -> HostArray:
     """Return numbers / sums, (batches,), and 0 for a batch whose weights add up to 0."""
-    quotients: HostArray = np.divide(numbers, sums, out=np.zeros_like(sums), where=sums != 0)
+    quotients: HostArray = np.divide(numbers, sums, out=np.zeros(len(sums)), where=sums != 0)
     return quotients

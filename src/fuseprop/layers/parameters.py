@@ -109,5 +109,6 @@ class LayerNorms:
 
 def split_norms(squares: HostArray) -> tuple[list[float], list[float]]:
     """Return the gradients' norms and the weights', first layer first, from a host copy of `squares`."""
-    gradients, weights = np.split(np.sqrt(squares.astype(np.float64)), 2)
-    return gradients.tolist(), weights.tolist()
+    norms = np.sqrt(squares.astype(np.float64)).tolist()
+    layers = len(norms) // 2
+    return norms[:layers], norms[layers:]
