@@ -37,7 +37,7 @@ public:
     if (times <= 0) return true;
     this->times = times, first = part & FIRST, last = part & LAST;
     open = true;
-    divide(thread_limit());
+    if (members_for(thread_limit()) != step.members) divide(thread_limit());
     chores(step.spec.before, step.spec.before_count);
     begin_step(0);
     schedule.begin(*this, first + times * phases);
@@ -102,7 +102,7 @@ private:
   Step<T> step{};
   Schedule<Engine> schedule{};
   // Phases of a step: rows; gradients; squares, where they are clipped; updates, where they stand apart.
-  long phases, first_update, times;
+  long phases, first_update, times = 1;
   int threads; // that the work is divided for
   long looks;  // units until the next one
   long first;
@@ -171,11 +171,17 @@ private:
     return true;
   }
 
+  // How many of so many threads find work in this run.
+  int members_for(int threads) const {
+    const double by_run = step.operations * double(times) / OPERATIONS_A_THREAD, by_step = step.operations / OPERATIONS_OF_A_SHARE;
+    return int(greatest(1, least(least(threads, step.panels), long(by_run < by_step ? by_run : by_step))));
+  }
+
   // Divides the work for so many threads, as often as their number changes; without memory it is left as it was.
   bool divide(int threads) {
     Memory& memory = step.memory;
     const int before = step.members;
-    step.members = int(greatest(1, least(least(threads, step.panels), long(step.operations / OPERATIONS_A_THREAD))));
+    step.members = members_for(threads);
     long tiles = 0;
     for (int i = 0; i < step.layer_count; i++) tiles = tiles_of(i, tiles, nullptr);
     if (tiles > room_for_tiles) {

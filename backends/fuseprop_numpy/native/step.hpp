@@ -12,8 +12,10 @@ constexpr long CHUNK = 384 << 10;
 // How many pieces of so many numbers are a chunk.
 template <class T> long chunk_of(long numbers) { return greatest(1, CHUNK / (numbers * long(sizeof(T)))); }
 
-// Below this many operations a thread more costs more than it saves.
+// Of a run, for each thread: with less, waking a thread costs more than it saves.
 constexpr double OPERATIONS_A_THREAD = 1e7;
+// Of a step, for each thread: with less, so does the end of a phase.
+constexpr double OPERATIONS_OF_A_SHARE = 1e6;
 // Panels of a unit of rows, which a thread takes at a time.
 constexpr long PANELS_OF_A_RUN = 4;
 
