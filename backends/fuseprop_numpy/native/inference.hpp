@@ -53,6 +53,7 @@ public:
 
   // Returns whether there was memory enough.
   bool run(const Given& call) {
+    if (call.rows <= 0) return true; // its arrays may be null
     given = call;
     if (given.rows <= FEW) {
       const Flushing flushing;
