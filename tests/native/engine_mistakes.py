@@ -152,7 +152,7 @@ MISTAKES = (
     ),
     Mistake(
         "few rows without a bias",
-        "few.hpp",
+        "inference.hpp",
         "in[i * few_stride<T>(K) + K] = T(1);",
         "in[i * few_stride<T>(K) + K] = T(0);",
         DRIVER,
@@ -244,8 +244,8 @@ MISTAKES = (
     Mistake(
         "weights are those of the first call",
         "inference.hpp",
-        "      pack(shared, number, members);",
-        "      if (members > 1 || !shared.M) pack(shared, number, members), shared.M = 1;",
+        "if (given.renewed) is_packed = false;",
+        "",
         DRIVER,
     ),
     Mistake(

@@ -25,6 +25,9 @@ PATIENCE = 50_000_000
 OPERATIONS = 1e9
 """As many of a forward pass are done between two such looks."""
 
+FULL = 64
+"""So many rows of a forward pass leave no thread with less work than others."""
+
 BESIDE = 5000
 """Operations that would take as long as what a row does beside them."""
 
@@ -94,7 +97,8 @@ class CompiledForward:
         self._call = library.fuseprop_forward
         self._places = [ROLES.index(role) for role in forward.given]
         self._kinds = [(each.dtype, each.shape[1:]) for each in forward.like]
-        self._at_once = max(1, int(OPERATIONS / (library.fuseprop_operations(self._pass) + BESIDE)))
+        rows = OPERATIONS / (library.fuseprop_operations(self._pass) + BESIDE)
+        self._at_once = max(1, int(rows) if rows < FULL / 2 else FULL * round(rows / FULL))
         self._alone = threading.Lock()
 
     def __call__(self, *arrays: HostArray) -> None:
@@ -119,7 +123,7 @@ class CompiledForward:
                     None if address is None else address + start * stride
                     for address, stride in zip(addresses, strides, strict=True)
                 )
-                if self._call(self._pass, count, *at):
+                if self._call(self._pass, count, *at, start == 0):
                     raise MemoryError("there is no room for the weights and activations of a forward pass.")
 
 
