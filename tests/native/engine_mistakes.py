@@ -126,7 +126,7 @@ MISTAKES = (
         "a gradient that is computed alone is taken from another place",
         "parameters.hpp",
         "copy_rows(layer.own_gradients + r0 * layer.N + b * NB, layer.N, made, NB, r1 - r0, columns);",
-        "copy_rows(layer.own_gradients + r0 * layer.N + b * NB, layer.N, made, NB, r1 - r0 - (r0 > 0), columns);",
+        "copy_rows(layer.own_gradients + r0 * layer.N + b * NB, layer.N, made, NB, r1 - r0 - !!r0, columns);",
         DRIVER,
     ),
     Mistake(
@@ -254,6 +254,20 @@ MISTAKES = (
         "ones(step.layers[i].outputs, UNIT / lanes, lanes, step.layers[i].N);",
         "if (lanes == MOST_LANES<T>) ones(step.layers[i].outputs, UNIT / lanes, lanes, step.layers[i].N);",
         WIDE,
+    ),
+    Mistake(
+        "denormal numbers count where rows are few",
+        "inference.hpp",
+        "const Flushing flushing;\n      take_few(*rooms[0]);",
+        "take_few(*rooms[0]);",
+        DRIVER,
+    ),
+    Mistake(
+        "denormal numbers count as zero after a call",
+        "denormals.hpp",
+        "  ~Flushing() { _mm_setcsr(before); }",
+        "  ~Flushing() {}",
+        DRIVER,
     ),
     Mistake(
         "outputs are told before their link",

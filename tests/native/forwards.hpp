@@ -148,6 +148,8 @@ template <class T> void drive_forward(const Forward& forward, uint64_t seed, con
     Asking<T> asking[3];
     for (int i = 0; i < 3; i++) asking[i] = {passings[i].get(), &all};
     asking[0].ask();
+    volatile float tiny = std::numeric_limits<float>::min();
+    if (tiny / 2 == 0) std::printf("%s: denormal numbers count as zero after a call\n", name.c_str()), complaints++;
     if (!(before < after && first.bytes() == after)) std::printf("%s: wrong bytes\n", name.c_str()), complaints++;
     if (count < 3) {
       for (int i = 0; i < 2; i++) passings[i]->halve_weights();

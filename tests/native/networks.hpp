@@ -10,8 +10,9 @@ namespace driver {
 
 // Where a step's rows come from.
 enum Rows { GATHERED, SENT, IN_PLACE }; // by an order; into a buffer, by a chore; the same ones in every step
+// TINY: weights so small that outputs are next to nothing
 // NAN_BIAS: one of the last layer's; INFINITE_WEIGHT: the first, which makes NaN of rows that are not there alone
-enum Odd { NOTHING, NANS, INFINITIES, DENORMALS, NAN_BIAS, INFINITE_WEIGHT };
+enum Odd { NOTHING, NANS, INFINITIES, DENORMALS, TINY, NAN_BIAS, INFINITE_WEIGHT };
 
 struct Network {
   std::string name;
@@ -101,6 +102,8 @@ template <class T> struct Start {
       values[values.size() - size_t(k / 2) - 1] = std::numeric_limits<T>::quiet_NaN();
     else if (network.odd == INFINITE_WEIGHT)
       values[0] = std::numeric_limits<T>::infinity();
+    else if (network.odd == TINY)
+      for (T& value : values) value *= std::numeric_limits<T>::min();
     else if (network.odd != NOTHING) {
       const T odd = network.odd == NANS         ? std::numeric_limits<T>::quiet_NaN()
                     : network.odd == INFINITIES ? std::numeric_limits<T>::infinity()
@@ -198,6 +201,7 @@ inline std::vector<Forward> forwards(bool all) {
   add("forward-infinite", {11, 18, 9}, {"tanh", "user"}, "squares", THRESHOLD_EQUALS, "none", true, INFINITIES);
   add("forward-infinite-weight", {6, 10, 3}, {"tanh", "identity"}, "squares", NO_HITS, "none", true, INFINITE_WEIGHT);
   add("forward-denormal", {9, 13, 5}, {"sigmoid", "identity"}, "none", NO_HITS, "none", true, DENORMALS);
+  add("forward-tiny", {5, 9}, {"identity"}, "none", NO_HITS, "none", true, TINY);
   if (!all) return made;
   Numbers numbers(19);
   const char* const kinds[] = {"sigmoid", "tanh", "relu", "leaky", "gelu", "silu", "user", "identity"};
