@@ -130,13 +130,6 @@ MISTAKES = (
         DRIVER,
     ),
     Mistake(
-        "a gradient of outputs that are not there",
-        "parameters.hpp",
-        "copy_rows(layer.own_gradients + r0 * layer.N + b * NB, layer.N, made, NB, r1 - r0, columns);",
-        "copy_rows(layer.own_gradients + r0 * layer.N + b * NB, layer.N, made, NB, r1 - r0, NB);",
-        ADDRESS,
-    ),
-    Mistake(
         "kept rows reach on",
         "rows.hpp",
         "to_rows<T, LANES>(panels + p * room(features) * LANES, least(LANES, step.M - p * LANES), features,",
@@ -158,39 +151,11 @@ MISTAKES = (
         DRIVER,
     ),
     Mistake(
-        "layers behind the first without a bias where rows are few",
-        "few.hpp",
-        "for (r = 0; r < rows; r++) y[r * y_stride + layer.N] = T(1);",
-        "for (r = 1; r < rows; r++) y[r * y_stride + layer.N] = T(1);",
-        DRIVER,
-    ),
-    Mistake(
         "a row of weights too many is read where it is",
         "few.hpp",
         "const long near = end < 0 ? 0 : least(K1, end / N + 1);",
         "const long near = end < 0 ? 0 : least(K1, end / N + 2);",
         ADDRESS,
-    ),
-    Mistake(
-        "the end of the weights is read where it is",
-        "few.hpp",
-        "const long near = end < 0 ? 0 : least(K1, end / N + 1);",
-        "const long near = K1;",
-        ADDRESS,
-    ),
-    Mistake(
-        "few rows lie as those of another layer",
-        "few.hpp",
-        "y_stride = few_stride<T>(N);\n  for (; n < N; n += W) {",
-        "y_stride = x_stride;\n  for (; n < N; n += W) {",
-        DRIVER,
-    ),
-    Mistake(
-        "the fifth row of few is the fourth",
-        "few.hpp",
-        "for (; r < rows; r++) few_rows<T, 1, FEW_VECTORS>(layer, x + r * x_stride,",
-        "for (; r < rows; r++) few_rows<T, 1, FEW_VECTORS>(layer, x + (r - (r == 4)) * x_stride,",
-        DRIVER,
     ),
     Mistake(
         "the bias of few rows comes first",
@@ -218,13 +183,6 @@ MISTAKES = (
         "inference.hpp",
         "spec.losses = static_cast<T*>(given.losses) + begin;",
         "spec.losses = static_cast<T*>(given.losses);",
-        DRIVER,
-    ),
-    Mistake(
-        "labels are those of the first rows",
-        "inference.hpp",
-        "spec.labels.source = given.labels + begin;",
-        "spec.labels.source = given.labels;",
         DRIVER,
     ),
     Mistake(
