@@ -386,6 +386,7 @@ int main(int count, char** arguments) {
     if (dtype != "float") drive<double>(network, seed, threads, once, tells_worst);
     std::fflush(stdout);
   }
+  seed = 1000;
   for (const Forward& forward : forwards(all)) {
     seed++;
     if (!only.empty() && only != forward.of.name) continue;

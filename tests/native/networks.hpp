@@ -103,7 +103,7 @@ template <class T> struct Start {
     else if (network.odd == INFINITE_WEIGHT)
       values[0] = std::numeric_limits<T>::infinity();
     else if (network.odd == TINY)
-      for (T& value : values) value *= std::numeric_limits<T>::min();
+      for (T& value : values) value *= 8 * std::numeric_limits<T>::min();
     else if (network.odd != NOTHING) {
       const T odd = network.odd == NANS         ? std::numeric_limits<T>::quiet_NaN()
                     : network.odd == INFINITIES ? std::numeric_limits<T>::infinity()
@@ -193,7 +193,7 @@ inline std::vector<Forward> forwards(bool all) {
   add("forward-few-in", {1, 130, 3, 8}, {"tanh", "identity", "user"}, "user", NO_HITS, "user");
   add("forward-link", {9, 64, 16}, {"sigmoid", "identity"}, "none", NO_HITS, "softmax");
   add("forward-judged", {5, 7, 33}, {"user", "tanh"}, "squares", THRESHOLD_EQUALS, "none", false);
-  add("forward-hits", {40, 24, 10}, {"relu", "identity"}, "none", ARGMAX_EQUALS, "none", false);
+  add("forward-hits", {40, 24, 10}, {"relu", "identity"}, "none", ARGMAX_EQUALS, "none");
   add("forward-thresholds", {3, 5}, {"identity"}, "none", THRESHOLD_EQUALS, "tanh");
   add("forward-losses", {129, 4}, {"identity"}, "softmax", NO_HITS, "none", false);
   add("forward-nan", {11, 18, 10}, {"relu", "identity"}, "softmax", ARGMAX_EQUALS, "softmax", true, NANS);
@@ -211,14 +211,13 @@ inline std::vector<Forward> forwards(bool all) {
     const long layers = 1 + long(numbers.whole(4));
     std::vector<long> sizes;
     std::vector<std::string> activations;
-    for (long j = 0; j <= layers; j++) sizes.push_back(1 + long(numbers.whole(j % 2 ? 20 : 70)));
+    for (long j = 0; j <= layers; j++) sizes.push_back((j == layers ? 2 : 1) + long(numbers.whole(j % 2 ? 20 : 70)));
     for (long j = 0; j < layers; j++) activations.push_back(kinds[numbers.whole(8)]);
     const char* const loss = losses[numbers.whole(6)];
     if (loss == losses[0] || loss == losses[2]) activations.back() = "identity";
-    const bool tells = numbers.whole(3);
+    const bool tells = numbers.whole(3) || loss == losses[5]; // hits alone are those of the other dtype too
     const fuseprop::HitKind hits = fuseprop::HitKind(numbers.whole(3));
-    const bool asks = tells || hits != NO_HITS || loss != losses[5];
-    add(("forward-drawn-" + std::to_string(i)).c_str(), sizes, activations, loss, loss == losses[0] && hits ? ARGMAX_EQUALS : hits, tells ? links[numbers.whole(4)] : "none", tells || !asks);
+    add(("forward-drawn-" + std::to_string(i)).c_str(), sizes, activations, loss, loss == losses[0] && hits ? ARGMAX_EQUALS : hits, tells ? links[numbers.whole(4)] : "none", tells);
   }
   return made;
 }
