@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, NoReturn
 
@@ -325,7 +326,7 @@ class Network:
 
     def evaluate(self, X: object, target: object, sample_weight: object = None) -> dict[str, float]:
         """Return the mean loss and the metric over rows, such as ``{"loss": 0.1, "accuracy": 0.97}``."""
-        rows = check_rows(self.stack, X, target, sample_weight)
+        rows = replace(check_rows(self.stack, X, target, sample_weight), shares=True)
         with np.errstate(over="ignore", invalid="ignore"):
             return evaluate(self.backend, self.stack, self.metric, rows)
 

@@ -1,11 +1,12 @@
-// Takes steps of many networks with the engine, without Python, and prints one hash of all that comes of each.
+// Takes steps and forward passes of many networks with the engine, without Python, and prints one hash of all that comes of each.
 //
 //     driver [--all] [--dtype float|double] [--threads 1,2,3,8] [--only NETWORK] [--once] [--worst]
 //
 // Every network meets every number of threads and every division into runs, runs that are left and gone on with or ended
-// after any unit, several callers at once, and a number of threads that changes meanwhile; all must leave the same bits, and what plain doubles make of it but for rounding (reference.hpp). What does not is told, and the exit
-// status is 1. `--once` takes the first number of threads and one division alone, for the hashes. `--worst` tells the
-// largest error of each network, in units of the dtype's rounding.
+// after any unit, several callers at once, and a number of threads that changes meanwhile; all must leave the same
+// bits, and what plain doubles make of it but for rounding (reference.hpp). What does not is told, and the exit status is
+// 1. `--once` takes the first number of threads and one division alone, for the hashes. `--worst` tells the
+// largest error of each network, in units of the dtype's rounding. Forward passes are those of forwards.hpp.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -14,21 +15,12 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "comparing.hpp"
 #include "elementwise.hpp"
-#include "reference.hpp"
+#include "forwards.hpp"
 
 using namespace driver;
 using namespace fuseprop;
-
-static int complaints = 0;
-
-// Largest errors, in units of rounding of a result's largest number.
-static constexpr double MOST_ERROR = 64;
-
-template <class T> Formula formula(const Told& told, std::vector<std::vector<T>>& keep) {
-  keep.emplace_back(told.numbers.begin(), told.numbers.end());
-  return {told.kernel, keep.back().data(), int64_t(keep.back().size()), told.code.data(), int64_t(told.code.size())};
-}
 
 // Some runs of a step, and what is done between them: times, part; no times: the step is stored.
 using Division = std::vector<std::pair<long, int64_t>>;
@@ -59,6 +51,7 @@ public:
     every_loss_.resize(M * network.steps);
     if (network.hits) hits_.resize(M), every_hit_.resize(M * network.steps);
     if (network.limit > 0) norms_.resize(network.steps);
+    if (network.keeps) kept_.resize(3 * count);
     if (network.watched)
       outputs_.resize(M * k), every_output_.resize(M * k * network.steps), every_value_.resize(P * network.steps),
           every_gradient_.resize(P * network.steps), squares_.resize(network.steps);
@@ -70,11 +63,17 @@ public:
       layer.is_identity = f.is_identity, layer.slope_of_sum = f.of_sum;
       layer.rate = i < long(network.drops.size()) ? network.drops[i] : 0;
       layer.drops = layer.rate != 0, layer.seed = dropout_seed(i);
+      if (network.keeps)
+        for (void** kept : {&layer.kept_sums, &layer.kept_outputs, &layer.kept_deltas}) {
+          std::vector<T>& made = kept_[3 * i + (kept == &layer.kept_sums ? 0 : kept == &layer.kept_outputs ? 1 : 2)];
+          made.resize(M * sizes[i + 1]), *kept = made.data();
+        }
+      if (network.watched && i == count - 1) layer.kept_outputs = outputs_.data();
       layers_.push_back(layer);
     }
-    if (network.watched) layers_.back().kept_outputs = outputs_.data();
     StepSpec spec{};
-    spec.kind = TRAINING, spec.rows = M, spec.layer_count = count, spec.layers = layers_.data();
+    spec.kind = learns(network) ? TRAINING : GRADIENT;
+    spec.rows = M, spec.layer_count = count, spec.layers = layers_.data();
     spec.values = values_.data(), spec.gradients = gradients_.data(), spec.moments = moments_.data();
     spec.parameter_count = P, spec.moment_count = rule_.moments;
     const int64_t* const order = network.from == GATHERED ? start_.order.data() : nullptr;
@@ -101,7 +100,7 @@ public:
     spec.factor = network.loss_factor, spec.losses = losses_.data();
     spec.hit_kind = network.hits, spec.hits = network.hits ? hits_.data() : nullptr;
     spec.score_threshold = SCORE_THRESHOLD, spec.target_threshold = TARGET_THRESHOLD;
-    spec.update = formula(rule_.told, keep_), spec.settings = settings_.data(), spec.setting_count = S;
+    if (learns(network)) spec.update = formula(rule_.told, keep_), spec.settings = settings_.data(), spec.setting_count = S;
     spec.clips = network.limit > 0, spec.limit = network.limit, spec.norm = &norm_;
     spec.stores_values = spec.stores_gradients = network.watched;
     const auto put = [&](long rows, long width, const void* from, int64_t* cursor, std::vector<T>& to) {
@@ -165,6 +164,7 @@ public:
     if (network_.watched)
       add("outputs", every_output_), add("values of every step", every_value_), add("gradients of every step", every_gradient_),
           add("sums of squares", squares_);
+    for (size_t i = 0; i < kept_.size(); i++) add(kept_name(long(i)).c_str(), network_.watched && i + 2 == kept_.size() ? outputs_ : kept_[i]);
     return made;
   }
 
@@ -177,53 +177,12 @@ private:
   std::vector<Chore> before_, after_;
   std::vector<T> values_, moments_, gradients_, losses_, hits_, outputs_, settings_, norms_, squares_;
   std::vector<T> every_loss_, every_hit_, every_output_, every_value_, every_gradient_, sent_x_, sent_target_, sent_weights_;
+  std::vector<std::vector<T>> kept_; // of each layer: z, f(z), dL/dz
   std::vector<int64_t> sent_labels_;
   int64_t row_ = 0, put_row_ = 0, step_ = 0, dropout_step_ = FIRST_DROPOUT_STEP - 1;
   T norm_ = 0, square_ = 0, copied_ = 0;
   void* engine_;
 };
-
-static uint64_t hash(const std::vector<Result>& results) {
-  uint64_t made = 0xcbf29ce484222325u;
-  for (const Result& result : results)
-    for (const double number : result.numbers) {
-      uint64_t bits = 0x7ff8000000000000u; // of every NaN
-      if (number == number) std::memcpy(&bits, &number, sizeof bits);
-      made = (made ^ bits) * 0x100000001b3u;
-      made ^= made >> 29;
-    }
-  return made;
-}
-
-// The largest error in units of `unit` of each result's largest number; what is odd in one is to be so in the other.
-static double compare(const char* name, const std::vector<Result>& found, const std::vector<Result>& wanted, double unit) {
-  double worst = 0;
-  for (size_t r = 0; r < wanted.size(); r++) {
-    const std::vector<double>&a = found[r].numbers, &b = wanted[r].numbers;
-    if (a.size() != b.size() || found[r].name != wanted[r].name) std::abort();
-    double scale = 0;
-    for (const double number : b)
-      if (std::isfinite(number)) scale = std::fmax(scale, std::fabs(number));
-    long wrong = 0, first = -1;
-    double most = 0;
-    for (size_t i = 0; i < a.size(); i++) {
-      if (wanted[r].name == "hits" && b[i] == -1) continue;
-      const bool odd = !std::isfinite(a[i]) || !std::isfinite(b[i]);
-      const double error = odd ? 0 : std::fabs(a[i] - b[i]) / (scale * unit + 1e-37);
-      most = std::fmax(most, error);
-      if (odd ? !(a[i] == b[i] || (a[i] != a[i] && b[i] != b[i])) : error > MOST_ERROR) {
-        if (!wrong++) first = long(i);
-      }
-    }
-    if (wrong) {
-      std::printf("%s: %s: %ld of %zu wrong, the first at %ld: %.9g, not %.9g; error %.3g\n", name, wanted[r].name.c_str(), wrong,
-                  a.size(), first, a[first], b[first], most);
-      complaints++;
-    }
-    worst = std::fmax(worst, most);
-  }
-  return worst;
-}
 
 template <class T> struct Caller {
   Driven<T>* driven;
@@ -425,6 +384,14 @@ int main(int count, char** arguments) {
     if (!only.empty() && only != network.name) continue;
     if (dtype != "double") drive<float>(network, seed, threads, once, tells_worst);
     if (dtype != "float") drive<double>(network, seed, threads, once, tells_worst);
+    std::fflush(stdout);
+  }
+  seed = 1000;
+  for (const Forward& forward : forwards(all)) {
+    seed++;
+    if (!only.empty() && only != forward.of.name) continue;
+    if (dtype != "double") drive_forward<float>(forward, seed, threads, once, tells_worst);
+    if (dtype != "float") drive_forward<double>(forward, seed, threads, once, tells_worst);
     std::fflush(stdout);
   }
   return complaints != 0;

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 DRIVER = "driver"  # hashes, or the comparison with plain doubles
 ADDRESS = "address"  # AddressSanitizer and UndefinedBehaviorSanitizer
 THREAD = "thread"  # ThreadSanitizer
+WIDE = "wide"  # the driver, with vectors of more lanes than the least
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,118 @@ MISTAKES = (
         "parameters.hpp",
         "if (step.stores_moments && !full)",
         "if (step.stores_moments && !full && block)",
+        DRIVER,
+    ),
+    Mistake(
+        "a gradient that is computed alone is taken from another place",
+        "parameters.hpp",
+        "copy_rows(layer.own_gradients + r0 * layer.N + b * NB, layer.N, made, NB, r1 - r0, columns);",
+        "copy_rows(layer.own_gradients + r0 * layer.N + b * NB, layer.N, made, NB, r1 - r0 - !!r0, columns);",
+        DRIVER,
+    ),
+    Mistake(
+        "kept rows reach on",
+        "rows.hpp",
+        "to_rows<T, LANES>(panels + p * room(features) * LANES, least(LANES, step.M - p * LANES), features,",
+        "to_rows<T, LANES>(panels + p * room(features) * LANES, LANES, features,",
+        ADDRESS,
+    ),
+    Mistake(
+        "kept sums are outputs",
+        "rows.hpp",
+        "keep<T, LANES>(step, layer.sums, layer.N,",
+        "keep<T, LANES>(step, layer.outputs, layer.N,",
+        DRIVER,
+    ),
+    Mistake(
+        "few rows without a bias",
+        "inference.hpp",
+        "in[i * few_stride<T>(K) + K] = T(1);",
+        "in[i * few_stride<T>(K) + K] = T(0);",
+        DRIVER,
+    ),
+    Mistake(
+        "a row of weights too many is read where it is",
+        "few.hpp",
+        "const long near = end < 0 ? 0 : least(K1, end / N + 1);",
+        "const long near = end < 0 ? 0 : least(K1, end / N + 2);",
+        ADDRESS,
+    ),
+    Mistake(
+        "the bias of few rows comes first",
+        "few.hpp",
+        "for (long k = 0; k < K1; k++) {\n    const T* w",
+        "for (long i = 0; i < K1; i++) {\n    const long k = i ? i - 1 : K1 - 1;\n    const T* w",
+        DRIVER,
+    ),
+    Mistake(
+        "rows of a unit begin one too late",
+        "inference.hpp",
+        "take_rows(*rooms[i], number * unit_rows, least(",
+        "take_rows(*rooms[i], number * unit_rows - (number > 0), least(",
+        DRIVER,
+    ),
+    Mistake(
+        "rows behind the last one are taken",
+        "inference.hpp",
+        "least(unit_rows, given.rows - number * unit_rows));",
+        "unit_rows);",
+        ADDRESS,
+    ),
+    Mistake(
+        "losses are told at the place of the first rows",
+        "inference.hpp",
+        "spec.losses = static_cast<T*>(given.losses) + begin;",
+        "spec.losses = static_cast<T*>(given.losses);",
+        DRIVER,
+    ),
+    Mistake(
+        "a room is anybody's",
+        "inference.hpp",
+        "while (rooms[i]->taken.test_and_set(std::memory_order_acquire)) i = i + 1 == members ? 0 : i + 1;",
+        "",
+        THREAD,
+    ),
+    Mistake(
+        "a room is given back without order",
+        "inference.hpp",
+        "rooms[i]->taken.clear(std::memory_order_release);",
+        "rooms[i]->taken.clear(std::memory_order_relaxed);",
+        THREAD,
+    ),
+    Mistake(
+        "weights are those of the first call",
+        "inference.hpp",
+        "if (given.renewed) is_packed = false;",
+        "",
+        DRIVER,
+    ),
+    Mistake(
+        "the bias of panels is not renewed for other lanes",
+        "inference.hpp",
+        "ones(step.layers[i].outputs, UNIT / lanes, lanes, step.layers[i].N);",
+        "if (lanes == MOST_LANES<T>) ones(step.layers[i].outputs, UNIT / lanes, lanes, step.layers[i].N);",
+        WIDE,
+    ),
+    Mistake(
+        "denormal numbers count where rows are few",
+        "inference.hpp",
+        "const Flushing flushing;\n      take_few(*rooms[0]);",
+        "take_few(*rooms[0]);",
+        DRIVER,
+    ),
+    Mistake(
+        "denormal numbers count as zero after a call",
+        "denormals.hpp",
+        "  ~Flushing() { _mm_setcsr(before); }",
+        "  ~Flushing() {}",
+        DRIVER,
+    ),
+    Mistake(
+        "outputs are told before their link",
+        "rows.hpp",
+        "activate<T>(spec.link, deltas, k * LANES), told = deltas;",
+        "activate<T>(spec.link, deltas, k * LANES);",
         DRIVER,
     ),
 )

@@ -48,6 +48,7 @@ UNIT_OF = {
         (
             *("engine.hpp", "rows.hpp", "parameters.hpp", "products.hpp"),
             *("schedule.hpp", "dropout.hpp", "layout.hpp", "engine.cpp"),
+            *("few.hpp", "inference.hpp"),
         ),
         "engine.cpp",
     ),

@@ -10,8 +10,9 @@ namespace driver {
 
 // Where a step's rows come from.
 enum Rows { GATHERED, SENT, IN_PLACE }; // by an order; into a buffer, by a chore; the same ones in every step
+// TINY: weights so small that outputs are next to nothing
 // NAN_BIAS: one of the last layer's; INFINITE_WEIGHT: the first, which makes NaN of rows that are not there alone
-enum Odd { NOTHING, NANS, INFINITIES, DENORMALS, NAN_BIAS, INFINITE_WEIGHT };
+enum Odd { NOTHING, NANS, INFINITIES, DENORMALS, TINY, NAN_BIAS, INFINITE_WEIGHT };
 
 struct Network {
   std::string name;
@@ -29,6 +30,17 @@ struct Network {
   Odd odd = NOTHING;
   double loss_factor = 1;
   long steps = 4;
+  bool keeps = false; // z, f(z) and dL/dz of each layer
+};
+
+// With the update "none" gradients alone are computed.
+inline bool learns(const Network& network) { return network.update != "none"; }
+
+// A forward pass of a network, of all rows that there are; its loss may be "none".
+struct Forward {
+  Network of;
+  std::string link = "none"; // or "softmax", or an activation
+  bool tells_outputs = true;
 };
 
 // Numbers from a seed, the same on every machine.
@@ -90,6 +102,8 @@ template <class T> struct Start {
       values[values.size() - size_t(k / 2) - 1] = std::numeric_limits<T>::quiet_NaN();
     else if (network.odd == INFINITE_WEIGHT)
       values[0] = std::numeric_limits<T>::infinity();
+    else if (network.odd == TINY)
+      for (T& value : values) value *= 8 * std::numeric_limits<T>::min();
     else if (network.odd != NOTHING) {
       const T odd = network.odd == NANS         ? std::numeric_limits<T>::quiet_NaN()
                     : network.odd == INFINITIES ? std::numeric_limits<T>::infinity()
@@ -125,6 +139,11 @@ inline std::vector<Network> networks(bool all) {
       {"infinite-weight", {6, 10, 3}, 13, {"tanh", "identity"}, "squares", "momentum", GATHERED, fuseprop::NO_HITS, {}, 0, 0, false, true, INFINITE_WEIGHT},
       {"denormal", {9, 13, 5}, 22, {"sigmoid", "identity"}, "softmax", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, DENORMALS},
   };
+  const auto keeping = [&](Network one) { one.keeps = true, made.push_back(one); };
+  keeping({"gradient", {33, 20, 65, 7}, 41, {"tanh", "gelu", "identity"}, "softmax", "none", IN_PLACE, ARGMAX_EQUALS, {}, 0, 0, true});
+  keeping({"gradient-one", {1, 1}, 9, {"sigmoid"}, "squares", "none", SENT, THRESHOLD_EQUALS, {}, 0, 0, false, true});
+  keeping({"gradient-dropping", {17, 31, 9, 3}, 70, {"user", "relu", "leaky"}, "huber", "none", GATHERED, fuseprop::NO_HITS, {0.25, 0.5}, 0, 0, true, true});
+  keeping({"keeping", {8, 15, 32, 2}, 36, {"silu", "tanh", "identity"}, "logistic", "adam", GATHERED, THRESHOLD_EQUALS, {0, 0.25}, 0.03125, 0.5, true, true});
   if (!all) return made;
   // Shapes drawn, and everything else with them.
   Numbers numbers(18);
@@ -149,7 +168,56 @@ inline std::vector<Network> networks(bool all) {
     one.weighted = numbers.whole(2), one.watched = numbers.whole(2);
     one.loss_factor = one.loss == "softmax" ? 1 : 1 / double(one.sizes.back());
     one.steps = 3;
+    if (i % 5 == 4) one.update = "none", one.limit = 0;
+    one.keeps = i % 3 == 1;
     made.push_back(one);
+  }
+  return made;
+}
+
+inline std::vector<Forward> forwards(bool all) {
+  using fuseprop::ARGMAX_EQUALS;
+  using fuseprop::NO_HITS;
+  using fuseprop::THRESHOLD_EQUALS;
+  constexpr long ROWS = 147; // 3 more come
+  std::vector<Forward> made;
+  const auto add = [&](const char* name, std::vector<long> sizes, std::vector<std::string> activations, const char* loss, fuseprop::HitKind hits, const char* link, bool tells = true, Odd odd = NOTHING) {
+    Network one{name, sizes, ROWS, activations, loss, "none", IN_PLACE, hits};
+    one.odd = odd, one.steps = 1, one.loss_factor = loss == std::string("huber") ? 0.5 : 1;
+    made.push_back({one, link, tells});
+  };
+  add("forward-one", {1, 1}, {"identity"}, "none", NO_HITS, "none");
+  add("forward-narrow", {7, 8, 9, 15}, {"tanh", "sigmoid", "identity"}, "softmax", ARGMAX_EQUALS, "softmax");
+  add("forward-odd", {16, 17, 31, 1}, {"relu", "user", "identity"}, "logistic", THRESHOLD_EQUALS, "sigmoid");
+  add("forward-wide", {32, 33, 65, 2}, {"gelu", "silu", "leaky"}, "huber", THRESHOLD_EQUALS, "none");
+  add("forward-few-in", {1, 130, 3, 8}, {"tanh", "identity", "user"}, "user", NO_HITS, "user");
+  add("forward-link", {9, 64, 16}, {"sigmoid", "identity"}, "none", NO_HITS, "softmax");
+  add("forward-judged", {5, 7, 33}, {"user", "tanh"}, "squares", THRESHOLD_EQUALS, "none", false);
+  add("forward-hits", {40, 24, 10}, {"relu", "identity"}, "none", ARGMAX_EQUALS, "none");
+  add("forward-thresholds", {3, 5}, {"identity"}, "none", THRESHOLD_EQUALS, "tanh");
+  add("forward-losses", {129, 4}, {"identity"}, "softmax", NO_HITS, "none", false);
+  add("forward-nan", {11, 18, 10}, {"relu", "identity"}, "softmax", ARGMAX_EQUALS, "softmax", true, NANS);
+  add("forward-nan-score", {11, 18, 5}, {"tanh", "identity"}, "squares", ARGMAX_EQUALS, "none", true, NAN_BIAS);
+  add("forward-infinite", {11, 18, 9}, {"tanh", "user"}, "squares", THRESHOLD_EQUALS, "none", true, INFINITIES);
+  add("forward-infinite-weight", {6, 10, 3}, {"tanh", "identity"}, "squares", NO_HITS, "none", true, INFINITE_WEIGHT);
+  add("forward-denormal", {9, 13, 5}, {"sigmoid", "identity"}, "none", NO_HITS, "none", true, DENORMALS);
+  add("forward-tiny", {5, 9}, {"identity"}, "none", NO_HITS, "none", true, TINY);
+  if (!all) return made;
+  Numbers numbers(19);
+  const char* const kinds[] = {"sigmoid", "tanh", "relu", "leaky", "gelu", "silu", "user", "identity"};
+  const char* const losses[] = {"softmax", "squares", "logistic", "huber", "user", "none"};
+  const char* const links[] = {"none", "softmax", "sigmoid", "user"};
+  for (int i = 0; i < 40; i++) {
+    const long layers = 1 + long(numbers.whole(4));
+    std::vector<long> sizes;
+    std::vector<std::string> activations;
+    for (long j = 0; j <= layers; j++) sizes.push_back((j == layers ? 2 : 1) + long(numbers.whole(j % 2 ? 20 : 70)));
+    for (long j = 0; j < layers; j++) activations.push_back(kinds[numbers.whole(8)]);
+    const char* const loss = losses[numbers.whole(6)];
+    if (loss == losses[0] || loss == losses[2]) activations.back() = "identity";
+    const bool tells = numbers.whole(3) || loss == losses[5]; // hits alone are those of the other dtype too
+    const fuseprop::HitKind hits = fuseprop::HitKind(numbers.whole(3));
+    add(("forward-drawn-" + std::to_string(i)).c_str(), sizes, activations, loss, loss == losses[0] && hits ? ARGMAX_EQUALS : hits, tells ? links[numbers.whole(4)] : "none", tells);
   }
   return made;
 }

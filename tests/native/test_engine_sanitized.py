@@ -1,7 +1,7 @@
 """The engine with its threads under sanitizers, and mistakes that its checks must find."""
 
 import pytest
-from engine_mistakes import ADDRESS, DRIVER, MISTAKES, THREAD
+from engine_mistakes import ADDRESS, DRIVER, MISTAKES, THREAD, WIDE
 from engine_programs import DRIVER as DRIVER_SOURCE
 from engine_programs import (
     FLOAT_ONLY,
@@ -21,6 +21,7 @@ from engine_programs import (
 NARROW = (V3, "-O1", "-DFUSEPROP_BITS=128")  # what compiles soonest
 WAYS = {
     DRIVER: Way("plain", NARROW),
+    WIDE: Way("wide", (V3, "-O1")),
     ADDRESS: Way("address", (*NARROW, "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")),
     THREAD: Way("thread", (*NARROW, "-g1", "-fsanitize=thread")),
 }
@@ -85,9 +86,9 @@ def test_no_sanitizer_finds_anything_and_bits_are_equal(sanitizer, as_it_is):
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 def test_a_mistake_is_found(mistake, programs, as_it_is):
     program = programs.built(mistake.found_by, mistake)
-    if mistake.found_by == DRIVER:
+    if mistake.found_by in (DRIVER, WIDE):
         done = run(program, *ARGUMENTS, timeout=60)
-        assert done.returncode != 0 or done.stdout != run(as_it_is[DRIVER], *ARGUMENTS).stdout
+        assert done.returncode != 0 or done.stdout != run(as_it_is[mistake.found_by], *ARGUMENTS).stdout
         return
     # A phase that ends early may never end, or crash; a sanitizer has told before what it found.
     done = run(program, *ARGUMENTS, timeout=120, TSAN_OPTIONS="halt_on_error=1")

@@ -1,5 +1,7 @@
 """Forward passes by the library: any number of rows, the same bits for each, and what is refused."""
 
+import os
+import signal
 import threading
 import warnings
 
@@ -165,6 +167,96 @@ def test_many_threads_may_ask_one_network():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def compiled_pass(network):
+    """What the library takes the predictions of a network by."""
+    return network._predictor._forward._run
+
+
+@pytest.mark.parametrize("at_once", [3, 64, 100])
+def test_rows_may_come_in_many_calls_of_the_library(at_once, monkeypatch):
+    network = network_of([6, 20, 3])
+    X = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
+    every = network.predict(X)
+    monkeypatch.setattr(compiled_pass(network), "_at_once", at_once)
+    np.testing.assert_array_equal(network.predict(X), every)
+    network.set_weights([(w * 2, b + 1) for w, b in network.weights()])
+    fresh = network_of([6, 20, 3])
+    fresh.set_weights(network.weights())
+    np.testing.assert_array_equal(network.predict(X), fresh.predict(X))
+
+
+def test_an_interrupt_in_the_midst_of_rows_leaves_a_network_that_answers(monkeypatch):
+    network = network_of([6, 20, 3])
+    X = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
+    every, compiled = network.predict(X), compiled_pass(network)
+    call, counts = compiled._call, []
+
+    def interrupted(handle, count, *rest):
+        counts.append(count)
+        call(handle, count, *rest)
+        if len(counts) == 2:
+            raise KeyboardInterrupt
+        return 0
+
+    with monkeypatch.context() as patched:
+        patched.setattr(compiled, "_at_once", 64)
+        patched.setattr(compiled, "_call", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            network.predict(X)
+    assert counts == [64, 64]
+    np.testing.assert_array_equal(network.predict(X), every)
+
+
+def test_a_signals_handler_may_ask_the_network_that_is_asked(monkeypatch):
+    """Its answer, and the one that it came into the midst of, are what they are alone."""
+    network = network_of([6, 20, 3])
+    X = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
+    every, compiled = network.predict(X), compiled_pass(network)
+    call, answers = compiled._call, []
+
+    def handling(*arguments):
+        made = call(*arguments)
+        if not answers:
+            answers.append(None)
+            answers[0] = network.predict(X[50:150])
+        return made
+
+    monkeypatch.setattr(compiled, "_at_once", 64)
+    monkeypatch.setattr(compiled, "_call", handling)
+    np.testing.assert_array_equal(network.predict(X), every)
+    np.testing.assert_array_equal(answers[0], every[50:150])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_answers_though_a_thread_of_its_parent_was_answering(monkeypatch):
+    network = network_of([6, 20, 3])
+    X = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
+    every, compiled = network.predict(X), compiled_pass(network)
+    call, inside, forked = compiled._call, threading.Event(), threading.Event()
+
+    def waiting(*arguments):
+        inside.set()
+        forked.wait()
+        return call(*arguments)
+
+    monkeypatch.setattr(compiled, "_call", waiting)
+    asking = threading.Thread(target=network.predict, args=(X,))
+    asking.start()
+    inside.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, since Python 3.12
+        child = os.fork()
+    if not child:
+        signal.alarm(20)  # ends the child if it waits for a thread that it does not have
+        compiled._call = call
+        os._exit(not np.array_equal(network.predict(X), every))
+    forked.set()
+    asking.join()
+    assert os.waitpid(child, 0)[1] == 0
+    monkeypatch.undo()
+    np.testing.assert_array_equal(network.predict(X), every)
 
 
 def pass_of(backend, network):

@@ -153,6 +153,7 @@ inline const Update& update_rule(const std::string& name) {
       // without moments: w - s0 g
       {"plain", {-1, {}, {2, 1, 1, 0, 0, op(Operation::multiply), 3, 2, 1, op(Operation::subtract), 0, 0, 3}}, 0, {0.25}, false,
        [](double& w, double g, double*, const double* s) { w -= s[0] * g; }},
+      {"none", {}, 0, {}, false, [](double&, double, double*, const double*) {}},
       // m0 = s1 m0 + (1 - s1) g, m1 = max(s1 m1, |g|), w - s0 m0 / (m1 + 1/16): given are w, g, m0, m1; settings 4, 5;
       // numbers 6, 7; made is 8, 1 - s1; register 9
       {"user", {-1, {0.0625, 1},

@@ -46,7 +46,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "fuseprop_store": (None, [P]),
     "fuseprop_free": (None, [P]),
     "fuseprop_operations": (ctypes.c_double, [P]),
-    "fuseprop_forward": (ctypes.c_int64, [P, ctypes.c_int64, P, P, P, P, P, P]),
+    "fuseprop_forward": (ctypes.c_int64, [P, ctypes.c_int64, P, P, P, P, P, P, ctypes.c_int64]),
     "fuseprop_bytes": (ctypes.c_int64, [P]),
     "fuseprop_get_num_threads": (ctypes.c_int, []),
     "fuseprop_set_num_threads": (None, [ctypes.c_int]),

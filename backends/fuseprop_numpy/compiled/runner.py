@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from ctypes import byref
@@ -24,6 +25,9 @@ PATIENCE = 50_000_000
 
 OPERATIONS = 1e9
 """As many of a forward pass are done between two such looks."""
+
+FULL = 64
+"""So many rows of a forward pass leave no thread with less work than others."""
 
 BESIDE = 5000
 """Operations that would take as long as what a row does beside them."""
@@ -81,21 +85,36 @@ class CompiledStep:
 class CompiledForward:
     """A forward pass of a program; calling it takes any number of rows.
 
+    One thread calls it at a time, the others wait. A signal's handler may call it in the midst of a call, and
+    a forked process while another thread of its parent does.
+
     Raises as `CompiledStep`.
     """
 
     def __init__(self, library: Any, forward: ForwardPass, dtype: np.dtype[Any]) -> None:
         self._specification = Specification(forward, dtype, kernels_of(library))
-        new = library.fuseprop_new_float if dtype == np.float32 else library.fuseprop_new_double
-        self._pass = new(byref(self._specification.struct))
-        if not self._pass:
-            raise MemoryError(f"there is no room for a network of {forward.values.size:,} parameters.")
-        weakref.finalize(self, library.fuseprop_free, self._pass).atexit = False
-        self._call = library.fuseprop_forward
+        self._new = library.fuseprop_new_float if dtype == np.float32 else library.fuseprop_new_double
+        self._free, self._call = library.fuseprop_free, library.fuseprop_forward
+        self._size = forward.values.size
+        self._make()
         self._places = [ROLES.index(role) for role in forward.given]
         self._kinds = [(each.dtype, each.shape[1:]) for each in forward.like]
-        self._at_once = max(1, int(OPERATIONS / (library.fuseprop_operations(self._pass) + BESIDE)))
-        self._alone = threading.Lock()
+        rows = OPERATIONS / (library.fuseprop_operations(self._pass) + BESIDE)
+        self._at_once = max(1, int(rows) if rows < FULL / 2 else FULL * round(rows / FULL))
+        self._alone = threading.RLock()
+        PASSES.add(self)
+
+    def _make(self) -> None:
+        self._pass = self._new(byref(self._specification.struct))
+        if not self._pass:
+            raise MemoryError(f"there is no room for a network of {self._size:,} parameters.")
+        self._end = weakref.finalize(self, self._free, self._pass)
+        self._end.atexit = False
+
+    def forget(self) -> None:
+        """Give up the library's part, in whose midst a thread may be that this process does not have."""
+        self._end.detach()
+        self._pass, self._alone = None, threading.RLock()
 
     def __call__(self, *arrays: HostArray) -> None:
         """Do for all rows of these arrays what the program does for those of its own.
@@ -113,14 +132,29 @@ class CompiledForward:
                 )
             addresses[place], strides[place] = array.ctypes.data, array.nbytes // rows if rows else 0
         with self._alone:
+            if not self._pass:
+                self._make()
             for start in range(0, rows, self._at_once):
                 count = min(self._at_once, rows - start)
                 at = (
                     None if address is None else address + start * stride
                     for address, stride in zip(addresses, strides, strict=True)
                 )
-                if self._call(self._pass, count, *at):
+                if self._call(self._pass, count, *at, start == 0):
                     raise MemoryError("there is no room for the weights and activations of a forward pass.")
+
+
+PASSES: weakref.WeakSet[CompiledForward] = weakref.WeakSet()
+"""All that there are."""
+
+
+def _forget_passes() -> None:
+    for each in PASSES:
+        each.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_passes)
 
 
 @cache

@@ -60,8 +60,8 @@ void fuseprop_store(void* step) {
   with<Engine>(static_cast<Handle*>(step), [](auto& engine) { engine.store(); });
 }
 
-int64_t fuseprop_forward(void* step, int64_t rows, const void* x, const void* target, const int64_t* labels, void* outputs, void* losses, void* hits) {
-  return with<Inference>(static_cast<Handle*>(step), [=](auto& inference) { return inference.run({rows, x, target, labels, outputs, losses, hits}) ? 0 : -1; });
+int64_t fuseprop_forward(void* step, int64_t rows, const void* x, const void* target, const int64_t* labels, void* outputs, void* losses, void* hits, int64_t renewed) {
+  return with<Inference>(static_cast<Handle*>(step), [=](auto& inference) { return inference.run({rows, renewed != 0, x, target, labels, outputs, losses, hits}) ? 0 : -1; });
 }
 
 void fuseprop_free(void* step) {

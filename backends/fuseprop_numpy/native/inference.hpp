@@ -16,6 +16,7 @@ namespace fuseprop {
 // The arrays of a call; null where the network was not told of their kind.
 struct Given {
   long rows;
+  bool renewed; // whether the weights may be others than in the call before
   const void *x, *target;
   const int64_t* labels;
   void *outputs, *losses, *hits;
@@ -53,7 +54,9 @@ public:
 
   // Returns whether there was memory enough.
   bool run(const Given& call) {
+    if (call.rows <= 0) return true; // its arrays may be null
     given = call;
+    if (given.renewed) is_packed = false;
     if (given.rows <= FEW) {
       const Flushing flushing;
       take_few(*rooms[0]);
@@ -63,15 +66,17 @@ public:
     members = int(greatest(1, least(least(thread_limit(), MOST_ROOMS), least(long(threads), pieces(given.rows, MOST_LANES<T>)))));
     unit_rows = least(UNIT, pieces(pieces(given.rows, members), MOST_LANES<T>) * MOST_LANES<T>);
     if (!furnish(members) || !make_room_for_weights()) return false;
-    schedule.begin(*this, 2);
+    first = !is_packed;
+    is_packed = true;
+    schedule.begin(*this, 1 + first);
     schedule.finish(members);
     return true;
   }
 
-  // Phases: the weights are packed; then come the rows.
-  long units(long phase) const { return phase ? pieces(given.rows, unit_rows) : members; }
+  // Phases: the weights are packed, where they may be others; then come the rows.
+  long units(long phase) const { return phase == first ? pieces(given.rows, unit_rows) : members; }
   void unit(long phase, long number) {
-    if (phase == 0) {
+    if (phase < first) {
       pack(shared, number, members);
       return;
     }
@@ -95,13 +100,14 @@ private:
 
   Memory memory, packed;
   Step<T> shared{}; // the layers, and their weights once they are packed
+  bool is_packed = false;
   Room** rooms;
   int room_count = 0;
   Schedule<Inference> schedule{};
   // this call
   Given given;
   int members;
-  long unit_rows;
+  long unit_rows, first;
 
   bool make_room_for_weights() {
     for (int i = 0; i < shared.layer_count; i++) {

@@ -117,8 +117,8 @@ FUSEPROP_API void fuseprop_store(void* step);
 FUSEPROP_API void fuseprop_free(void* step);
 // Takes rows (row-major, of the step's number type) forward with the present values. `target` holds (rows, k) numbers and
 // `labels` (rows,); `outputs`, `losses` and `hits` are written, but for those that the step was not told of. One call at
-// a time. Returns 0.
-FUSEPROP_API int64_t fuseprop_forward(void* step, int64_t rows, const void* x, const void* target, const int64_t* labels, void* outputs, void* losses, void* hits);
+// a time. Where `renewed` is 0 the values are those of the call before, and are not packed again. Returns 0.
+FUSEPROP_API int64_t fuseprop_forward(void* step, int64_t rows, const void* x, const void* target, const int64_t* labels, void* outputs, void* losses, void* hits, int64_t renewed);
 // The multiplications and additions of a step.
 FUSEPROP_API double fuseprop_operations(const void* step);
 // The bytes of memory that a step has of its own.

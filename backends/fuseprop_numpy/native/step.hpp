@@ -95,9 +95,8 @@ template <class T> void describe_layer(Memory& memory, Layer<T>& layer, const St
   layer.size = layer.blocks * layer.lanes * (layer.K + 1);
   copy_formula(memory, layer.spec.value, sizeof(T));
   copy_formula(memory, layer.spec.slope, sizeof(T));
-  layer.own_values = static_cast<T*>(spec.values) + layer.spec.offset;
-  layer.own_gradients = static_cast<T*>(spec.gradients) + layer.spec.offset;
-  layer.own_moments = static_cast<T*>(spec.moments) + layer.spec.offset;
+  const auto own = [&](void* flat) { return flat ? static_cast<T*>(flat) + layer.spec.offset : nullptr; };
+  layer.own_values = own(spec.values), layer.own_gradients = own(spec.gradients), layer.own_moments = own(spec.moments);
 }
 
 // The feature that is always 1.
