@@ -14,8 +14,8 @@ template <class T> long chunk_of(long numbers) { return greatest(1, CHUNK / (num
 
 // Of a run, for each thread: with less, waking a thread costs more than it saves.
 constexpr double OPERATIONS_A_THREAD = 1e7;
-// Of a step, for each thread: with less, so does the end of a phase.
-constexpr double OPERATIONS_OF_A_SHARE = 1e6;
+// Of a step, for each thread: with less, a thread whose core is taken in its midst costs more than two threads save.
+constexpr double OPERATIONS_OF_A_SHARE = 2.5e6;
 // Panels of a unit of rows, which a thread takes at a time.
 constexpr long PANELS_OF_A_RUN = 4;
 
