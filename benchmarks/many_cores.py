@@ -77,8 +77,8 @@ def operations(sizes: Sequence[int], rows: int) -> float:
 
 
 def with_work(sizes: Sequence[int], rows: int, threads: int) -> int:
-    """Return how many threads a step has enough operations for."""
-    return max(1, min(threads, int(operations(sizes, rows) / constant("OPERATIONS_A_THREAD"))))
+    """Return how many threads a step has enough operations for, in a run of many steps."""
+    return max(1, min(threads, int(operations(sizes, rows) / constant("OPERATIONS_OF_A_SHARE"))))
 
 
 def rows_phase(sizes: Sequence[int], rows: int, members: int, panels: int) -> Phase:

@@ -34,6 +34,7 @@ SMALL: Changes = {
     ],
     "step.hpp": [
         ("OPERATIONS_A_THREAD = 1e7", "OPERATIONS_A_THREAD = 1"),
+        ("OPERATIONS_OF_A_SHARE = 2.5e6", "OPERATIONS_OF_A_SHARE = 1"),
         ("PANELS_OF_A_RUN = 4", "PANELS_OF_A_RUN = 2"),
         ("CHUNK = 384 << 10", "CHUNK = 4 << 10"),
     ],

@@ -131,7 +131,7 @@ private:
       step.operations += 2.0 * step.M * given.layers[i].inputs * given.layers[i].outputs * (i ? 3 : 2);
     // Panels of one vector instead of two, where there is a thread for each: a step takes 1.3 times the time in all.
     step.lanes = lanes_for<T>(step.M);
-    const long wanted = least(thread_limit(), long(step.operations / OPERATIONS_A_THREAD));
+    const long wanted = least(thread_limit(), long(step.operations / OPERATIONS_OF_A_SHARE));
     while (step.lanes > greatest(8, WIDTH<T>) && pieces(step.M, step.lanes / 2) <= wanted) step.lanes /= 2;
     step.panels = pieces(step.M, step.lanes);
     step.layer_count = int(spec.layer_count);

@@ -57,7 +57,7 @@ def network_of(estimator: Any, backend: AnyBackend, dropout: Dropout | None = No
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class KeptNetwork:
     """A network that predicts.
 
     Attributes
@@ -79,7 +79,7 @@ class Network:
         return self.stack.parameters.backend
 
 
-_IDLE: WeakKeyDictionary[Any, list[Network]] = WeakKeyDictionary()
+_IDLE: WeakKeyDictionary[Any, list[KeptNetwork]] = WeakKeyDictionary()
 """By estimator, the networks that no call is using.
 
 They stand beside the estimators, not in them: so pickles and copies do not hold them.
@@ -87,7 +87,7 @@ They stand beside the estimators, not in them: so pickles and copies do not hold
 
 
 @contextmanager
-def lent_network(estimator: Any) -> Iterator[Network]:
+def lent_network(estimator: Any) -> Iterator[KeptNetwork]:
     """Lend a network with the estimator's present weights; no other call, in any thread, has it meanwhile.
 
     It is one of an earlier call if that had the same device, dtype and architecture. Its weights are loaded
@@ -104,14 +104,14 @@ def lent_network(estimator: Any) -> Iterator[Network]:
     if network is None:
         backend = backend_on(estimator.device, str(dtype), otherwise="cpu")
         stack = architecture.stack(backend)
-        network = Network(key, stack, Predictor(backend, stack))
+        network = KeptNetwork(key, stack, Predictor(backend, stack))
     _load(estimator, network.stack)
     yield network
     if network.backend.device == "cpu":
         idle.append(network)
 
 
-def _taken(idle: list[Network], key: object) -> Network | None:
+def _taken(idle: list[KeptNetwork], key: object) -> KeptNetwork | None:
     """Take out a network that is what the key says, and forget those that are not."""
     while True:
         try:
