@@ -1,6 +1,7 @@
 // The memory of a step: blocks that live as long as it does.
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -15,22 +16,23 @@ public:
   ~Memory() {
     while (blocks) {
       Block* next = blocks->next;
-      std::free(blocks);
+      std::free(blocks->whole);
       blocks = next;
     }
   }
   template <class T> T* take(long count) {
-    // Vectors and prefetches may reach past the last number.
+    // Vectors and prefetches may reach past the last number. Zeros come from the system, page by page when they are
+    // first touched: a gigabyte would take a second to write.
     const size_t bytes = (HEAD + size_t(count) * sizeof(T) + 2 * HEAD - 1) / HEAD * HEAD;
-    Block* block = static_cast<Block*>(std::aligned_alloc(HEAD, bytes));
-    if (!block) {
+    void* const whole = std::calloc(bytes + HEAD, 1);
+    if (!whole) {
       failed = true;
       return nullptr;
     }
     taken += bytes;
-    std::memset(static_cast<void*>(block), 0, bytes);
     given += bytes;
-    block->next = blocks;
+    Block* const block = reinterpret_cast<Block*>((reinterpret_cast<uintptr_t>(whole) + HEAD - 1) / HEAD * HEAD);
+    *block = {blocks, whole};
     blocks = block;
     return reinterpret_cast<T*>(reinterpret_cast<char*>(block) + HEAD);
   }
@@ -48,6 +50,7 @@ private:
   static constexpr size_t HEAD = 64;
   struct Block {
     Block* next;
+    void* whole; // as it was given
   };
   Block* blocks = nullptr;
   size_t given = 0;

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..callbacks import Together
 from ..callbacks.history import History
-from .epoch import CompiledEpoch, Epoch
+from .epoch import Epoch
 from .orders import Orders
 from .rules import Rules
 
@@ -37,15 +37,15 @@ class Training:
         rules have settled the weights and `end` was called on the callbacks.
         """
         notify = together.batch_notifier(history)
-        compiled = self.epoch.compile()
+        steps = _Steps(self.epoch)
         self.rules.start()
         # `Epoch` has prepared the optimizer, and only callbacks and weighted batches can change its numbers.
         prepared = not together.callbacks and self.epoch.weights is None
         try:
             together.start(epochs, history)
-            with self.epoch.backend.session(compiled.programs):
+            with self.epoch.backend.session(steps.compiled.programs):
                 for _ in range(epochs):
-                    self._run_epoch(compiled, history, notify, prepared=prepared)
+                    self._run_epoch(steps, history, notify, prepared=prepared)
                     prepared = False
                     together.epoch_end(history)
                     if history.stop_reason is not None:
@@ -64,7 +64,7 @@ class Training:
 
     def _run_epoch(
         self,
-        compiled: CompiledEpoch,
+        steps: _Steps,
         history: History,
         notify: Callable[[int], None] | None,
         *,
@@ -77,9 +77,10 @@ class Training:
         self.rules.begin_epoch(sums)
         if not prepared:
             epoch.prepare()
+            steps.renew()
         # An overflow that makes the loss infinite or nan is reported once, by the rules.
         with np.errstate(all="ignore"):
-            epoch.take(compiled, order, notify)
+            epoch.take(steps.compiled, order, notify)
             epoch.measure()
             self.orders.send_next()  # a GPU is busy with this epoch while the host draws the next order
             results = epoch.read(order, sums)
@@ -92,3 +93,21 @@ class Training:
         history.seconds.append(perf_counter() - start)
         optimizer.epochs += 1
         self.rules.judge(history)
+
+
+class _Steps:
+    """The compiled steps of an epoch, made anew where a callback has changed what the update does."""
+
+    def __init__(self, epoch: Epoch) -> None:
+        self._epoch = epoch
+        self._key = self._update()
+        self.compiled = epoch.compile()
+
+    def renew(self) -> None:
+        """Compile again where the optimizer's update has become another one: with a clip_norm, say."""
+        key = self._update()
+        if key != self._key:
+            self._key, self.compiled = key, self._epoch.compile()
+
+    def _update(self) -> object:
+        return getattr(self._epoch.optimizer, "key", None)
