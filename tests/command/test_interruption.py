@@ -230,7 +230,7 @@ def test_ctrl_c_ends_a_topic_at_once(monkeypatch, topic):
 
     calls = []
     for kind in (Network, Perceptron):
-        for name in ("fit", "forward"):
+        for name in ("fit", "forward", "train_step"):
             if hasattr(kind, name):
                 method = getattr(kind, name)
 

@@ -39,16 +39,15 @@ class OnDevice:
 @pytest.fixture
 def device(monkeypatch):
     """A device on which the estimators compute when they are told "cuda"."""
-    from fuseprop.estimators import base
+    from fuseprop.estimators import base, networks
 
     load = base.backend_on
-    monkeypatch.setattr(
-        base,
-        "backend_on",
-        lambda name, dtype, **options: (
-            HostRunBackend(dtype) if name == "cuda" else load(name, dtype, **options)
-        ),
-    )
+
+    def found(name, dtype, **options):
+        return HostRunBackend(dtype) if name == "cuda" else load(name, dtype, **options)
+
+    for module in (base, networks):
+        monkeypatch.setattr(module, "backend_on", found)
 
 
 def test_the_next_epochs_order_is_drawn_ahead_with_the_same_results(device):

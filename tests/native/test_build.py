@@ -30,7 +30,7 @@ FUSEPROP_API void* fuseprop_new_double(const fuseprop::StepSpec*) { return nullp
 FUSEPROP_API int64_t fuseprop_run(void*, int64_t, int64_t, int64_t) { return 0; }
 FUSEPROP_API int64_t fuseprop_resume(void*, int64_t) { return 0; }
 FUSEPROP_API int64_t fuseprop_forward(
-    void*, int64_t, const void*, const void*, const int64_t*, void*, void*, void*) { return 0; }
+    void*, int64_t, const void*, const void*, const int64_t*, void*, void*, void*, int64_t) { return 0; }
 FUSEPROP_API void fuseprop_store(void*) {}
 FUSEPROP_API void fuseprop_free(void*) {}
 FUSEPROP_API double fuseprop_operations(const void*) { return 0; }

@@ -116,6 +116,7 @@ class HeldOut(Observer):
         self._count = len(rows)
         self._fetch = features.at(rows.numbers, self._count)
         self._forward = ForwardPass(backend, stack, gives="outputs", loss=True)
+        self._forward.reserve(self._count)
         self.size = self._count * (1 + stack.layers[-1].outputs)
 
     def place(self, part: Array) -> None:

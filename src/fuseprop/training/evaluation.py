@@ -40,6 +40,7 @@ class Evaluation(Observer):
         self.metric = make_metric(metric, stack.loss, stack.layers[-1], rows.targets, rows.weights)
         self._examples = rows.upload(backend)
         self._forward = ForwardPass(backend, stack, loss=True, metric=self.metric)
+        self._forward.reserve(len(rows))
         self.size = 2 * len(rows)
         self.loss = self.score = np.nan
 

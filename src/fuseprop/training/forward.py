@@ -81,6 +81,11 @@ class ForwardPass:
             part = {name: None if array is None else array[rows] for name, array in given.items()}
             self._compute(self._backend, self._batch(rows.stop - rows.start, n), part)
 
+    def reserve(self, rows: int) -> None:
+        """Make the buffers for so many rows now, where there are any: so that memory is known to suffice."""
+        if self._run is None:
+            self._batch(rows_of_a_chunk(self._backend, self._stack, rows), rows)
+
     def _batch(self, rows: int, of: int) -> Batch:
         buffers: Buffers | None = getattr(self._own, "buffers", None)
         if buffers is None or buffers.capacity < rows:
