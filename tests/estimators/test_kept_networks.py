@@ -322,3 +322,45 @@ def test_plain_rows_are_not_checked_twice(monkeypatch):
     estimator.feature_names_in_ = np.array(["a", "b", "c", "d"], object)
     with pytest.raises(TypeError, match="not callable"):
         estimator.predict_proba(X)
+
+
+def no_shapes(model):
+    model.coefs_[0] = model.coefs_[0][:-1]
+
+
+def wider(model):
+    model.coefs_[0] = np.hstack([model.coefs_[0], model.coefs_[0]])
+
+
+def one_missing(model):
+    model.intercepts_ = model.intercepts_[:-1]
+
+
+def lists(model):
+    model.coefs_ = [each.tolist() for each in model.coefs_]
+
+
+def whole_numbers(model):
+    model.coefs_ = [each.astype(int) for each in model.coefs_]
+
+
+def of_two_dtypes(model):
+    model.coefs_[0] = model.coefs_[0].astype(np.float32)
+
+
+def a_bias_as_a_column(model):
+    model.intercepts_[0] = model.intercepts_[0].reshape(-1, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [no_shapes, wider, one_missing, lists, whole_numbers, of_two_dtypes, a_bias_as_a_column],
+    ids=lambda change: change.__name__,
+)
+def test_coefficients_of_no_network_are_told(change):
+    X = np.random.default_rng(0).normal(size=(30, 4))
+    options = {"max_iter": 2, "random_state": 0, "tol": 10, "n_iter_no_change": 1}
+    model = fuseprop.MLPClassifier((5,), **options).fit(X, X[:, 0] > 0)
+    change(model)
+    with pytest.raises(ValueError, match="coefs_ and intercepts_ are those of no network with 4 inputs"):
+        model.predict(X)

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from ..backend import AnyBackend
 from ..backend.registry import backend_on, named_device
+from ..checks.quoting import counted
 from ..formulas.activation import Activation, AnyActivation
 from ..formulas.loss import AnyLoss
 from ..layers.dense import Dense
@@ -93,6 +96,7 @@ def lent_network(estimator: Any) -> Iterator[KeptNetwork]:
     It is one of an earlier call if that had the same device, dtype and architecture. Its weights are loaded
     anyhow, since `coefs_` may have been changed in place. Off the CPU none is kept, for memory is dear there.
     """
+    _check_learned(estimator)
     architecture = Architecture.of(estimator)
     dtype = estimator.coefs_[0].dtype
     key = named_device(estimator.device, "cpu"), dtype, architecture
@@ -109,6 +113,29 @@ def lent_network(estimator: Any) -> Iterator[KeptNetwork]:
     yield network
     if network.backend.device == "cpu":
         idle.append(network)
+
+
+def _check_learned(estimator: Any) -> None:
+    """Raise ValueError where `coefs_` and `intercepts_`, which anyone may replace, are no network's."""
+    coefs, intercepts, inputs = estimator.coefs_, estimator.intercepts_, estimator.n_features_in_
+    arrays = [*coefs, *intercepts]
+    fits = len(coefs) == len(intercepts) > 0 and all(isinstance(each, np.ndarray) for each in arrays)
+    if fits:
+        kinds = {each.dtype for each in arrays}
+        outputs = [bias.shape for bias in intercepts]
+        shapes = list(zip([inputs, *(m for m, *_ in outputs)], [m for m, *_ in outputs], strict=False))
+        fits = kinds <= {np.dtype(np.float32)} or kinds <= {np.dtype(np.float64)}
+        fits = fits and all(len(shape) == 1 for shape in outputs) and [c.shape for c in coefs] == shapes
+    if not fits:
+        got = [
+            f"{each.dtype} {each.shape}" if isinstance(each, np.ndarray) else type(each).__name__
+            for each in arrays
+        ]
+        raise ValueError(
+            f"coefs_ and intercepts_ are those of no network with {counted(inputs, 'input')}: expected "
+            f"arrays (d, m) and (m,) of float32 or of float64, where each m is the next d, got "
+            f"{', '.join(got)}. Set arrays of the shapes that fit left, or fit anew."
+        )
 
 
 def _taken(idle: list[KeptNetwork], key: object) -> KeptNetwork | None:
