@@ -30,7 +30,7 @@ public:
   bool failed;
 
   double operations() const { return step.operations; }
-  long bytes() const { return long(sizeof(Engine) + step.memory.taken); }
+  long bytes() const { return long(sizeof(Engine) + step.memory.bytes()); }
 
   // Begins a run and goes on with it for so many nanoseconds; returns whether it is over.
   bool run(long times, long part, int64_t patience) {

@@ -47,8 +47,8 @@ public:
   // Of a row.
   double operations() const { return shared.operations; }
   long bytes() const {
-    long all = long(sizeof(Inference) + memory.taken + packed.taken);
-    for (int i = 0; i < room_count; i++) all += long(sizeof(Room) + rooms[i]->memory.taken);
+    long all = long(sizeof(Inference) + memory.bytes());
+    for (int i = 0; i < room_count; i++) all += long(sizeof(Room) + rooms[i]->memory.bytes());
     return all;
   }
 
@@ -98,7 +98,7 @@ private:
   static constexpr long UNIT = PANELS_OF_A_RUN * MOST_LANES<T>;
   static constexpr int MOST_ROOMS = 1024;
 
-  Memory memory, packed;
+  Memory memory;
   Step<T> shared{}; // the layers, and their weights once they are packed
   bool is_packed = false;
   Room** rooms;
@@ -112,10 +112,9 @@ private:
   bool make_room_for_weights() {
     for (int i = 0; i < shared.layer_count; i++) {
       Layer<T>& layer = shared.layers[i];
-      if (!layer.weights) layer.weights = packed.template take<T>(layer.size);
+      if (!layer.weights) layer.weights = memory.template take<T>(layer.size);
       if (!layer.weights) return false;
     }
-    packed.failed = false;
     return true;
   }
 

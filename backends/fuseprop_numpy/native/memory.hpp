@@ -7,8 +7,7 @@
 
 namespace fuseprop {
 
-// Gives zeroed blocks at cache lines, and frees all of them; `failed` after a block could not be had. `taken` counts
-// their bytes.
+// Gives zeroed blocks at cache lines, and frees all of them; `failed` after a block could not be had.
 class Memory {
 public:
   Memory() = default;
@@ -30,7 +29,6 @@ public:
       return nullptr;
     }
     taken += bytes;
-    given += bytes;
     Block* const block = reinterpret_cast<Block*>((reinterpret_cast<uintptr_t>(whole) + HEAD - 1) / HEAD * HEAD);
     *block = {blocks, whole};
     blocks = block;
@@ -42,9 +40,8 @@ public:
     return to;
   }
   // Of all blocks.
-  size_t bytes() const { return given; }
+  size_t bytes() const { return taken; }
   bool failed = false;
-  size_t taken = 0;
 
 private:
   static constexpr size_t HEAD = 64;
@@ -53,7 +50,7 @@ private:
     void* whole; // as it was given
   };
   Block* blocks = nullptr;
-  size_t given = 0;
+  size_t taken = 0;
 };
 
 } // namespace fuseprop
