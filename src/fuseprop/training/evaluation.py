@@ -115,11 +115,6 @@ class Predictor:
         return predictions
 
 
-def predict_rows(backend: AnyBackend, stack: Stack, X: Any) -> HostArray:
-    """Return predictions (N, k) once: see `Predictor`."""
-    return Predictor(backend, stack)(X)
-
-
 def decide(stack: Stack, predictions: HostArray) -> HostArray:
     """Return class numbers (n,) for the softmax link, else "yes" or "no" per output (n, k), in its coding."""
     if stack.loss.link == "softmax":

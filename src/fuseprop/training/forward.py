@@ -79,18 +79,18 @@ class ForwardPass:
         n = x.shape[0]
         for rows in chunks(n, rows_of_a_chunk(self._backend, self._stack, n)):
             part = {name: None if array is None else array[rows] for name, array in given.items()}
-            self._compute(self._backend, self._batch(rows.stop - rows.start, n), part)
+            self._compute(self._backend, self._batch(rows.stop - rows.start), part)
 
     def reserve(self, rows: int) -> None:
         """Make the buffers for so many rows now, where there are any: so that memory is known to suffice."""
         if self._run is None:
-            self._batch(rows_of_a_chunk(self._backend, self._stack, rows), rows)
+            self._batch(rows_of_a_chunk(self._backend, self._stack, rows))
 
-    def _batch(self, rows: int, of: int) -> Batch:
+    def _batch(self, rows: int) -> Batch:
+        """Return buffers of so many rows; of the chunks of a call, the first has most."""
         buffers: Buffers | None = getattr(self._own, "buffers", None)
         if buffers is None or buffers.capacity < rows:
-            capacity = rows_of_a_chunk(self._backend, self._stack, of)
-            buffers = self._own.buffers = Buffers(self._backend, self._stack, capacity, backward=False)
+            buffers = self._own.buffers = Buffers(self._backend, self._stack, rows, backward=False)
         return buffers.batch(rows)
 
     def _compute(self, backend: AnyBackend, batch: Batch, given: Mapping[str, Array | None]) -> None:
