@@ -19,6 +19,7 @@ from fuseprop_numpy.threads.blas_limit import ONE_THREAD
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from fuseprop import MomentumSGD, Network, mlp
+from fuseprop.callbacks import OnEpochEnd
 
 try:
     FUNCTIONS = library().functions
@@ -114,25 +115,18 @@ def test_workers_that_begin_anew(alone):
 
 
 def test_limits_are_restored_after_a_failure_and_ctrl_c():
-    class Fails:
-        def __init__(self, error):
-            self.error = error
+    def failing(error):
+        def fail(history):
+            raise error
 
-        def start(self, epochs, history):
-            pass
-
-        def epoch_end(self, history):
-            raise self.error
-
-        def end(self, history):
-            pass
+        return [OnEpochEnd(fail)]
 
     before = threadpool_info()
     with threadpool_limits(2):
         with pytest.raises(RuntimeError, match="on purpose"):
-            trained(0, [Fails(RuntimeError("on purpose"))])
+            trained(0, failing(RuntimeError("on purpose")))
         with pytest.warns(UserWarning, match="interrupted"):
-            trained(0, [Fails(KeyboardInterrupt())])
+            trained(0, failing(KeyboardInterrupt()))
         assert FUNCTIONS.fuseprop_get_num_threads() == 2
     assert threadpool_info() == before
 
@@ -142,27 +136,17 @@ def test_the_limit_of_calls_is_restored_after_ctrl_c_in_a_training_within_a_trai
     X, labels = rows()
     at_once = Barrier(4, timeout=60)
 
-    class Trains:
-        def __init__(self, depth):
-            self.depth = depth
-
-        def start(self, epochs, history):
-            pass
-
-        def epoch_end(self, history):
-            if self.depth:
-                fit(self.depth - 1)
+    def fit(depth):
+        def train_within(history):
+            if depth:
+                fit(depth - 1)
                 raise RuntimeError("on purpose")
             at_once.wait()
             raise KeyboardInterrupt
 
-        def end(self, history):
-            pass
-
-    def fit(depth):
         backend = NumpyBackend(replay="calls")
         network = Network(mlp([200, 10, 5]), "softmax_cross_entropy", seed=0, backend=backend)
-        network.fit(X, labels, epochs=2, batch_size=BATCH, callbacks=[Trains(depth)])
+        network.fit(X, labels, epochs=2, batch_size=BATCH, callbacks=[OnEpochEnd(train_within)])
 
     before = threadpool_info()
     with ThreadPoolExecutor(4) as threads, warnings.catch_warnings():
