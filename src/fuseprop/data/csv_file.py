@@ -21,7 +21,7 @@ from .arrays import stacked
 from .csv_bytes import check_bytes, check_last_quote
 from .csv_cells import ends_blank, explain, header_of, row_at, without_blank_end
 from .errors import DataError, check_columns, listed
-from .table import Table, check_apart
+from .table import Table, check_apart, numbers
 from .target_cells import AUTO, Reading, read_cells
 
 
@@ -114,7 +114,7 @@ def _read(
         codes = cells[:, column_of[name]].astype(np.int64)
         columns.append(read_cells(list(texts[name]), codes, reading, place))
     targets = stacked(columns) if columns else None
-    return Table(X, targets, tuple(features), tuple(target), str(path))
+    return Table(X, targets, numbers(features), tuple(target), str(path))
 
 
 def _numbering(codes: dict[str, int]) -> Callable[[str], float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,38 +13,71 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..checks.quoting import counted, literal
 from .arrays import feature_rows, target_values
+from .column import Column
 from .errors import DataError, check_columns, check_different, listed
 from .frames import Frame, frame_of, name_of
 from .target_cells import AUTO, Reading
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A column of the source that is no feature, and why: "the same in all rows", "it was dropped"."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Table:
     """N rows of d features, with or without t target columns.
 
-    `Table.of` checks arrays or a data frame, and makes one of them.
+    `Table.of` makes one of arrays or a data frame, `load_table` of files.
 
     Attributes
     ----------
     X : (N, d) float64
-        The features.
+        The cells of the features as numbers, of which `columns` say what they mean; nan where a value is
+        missing. An `Encoder` makes a network's inputs of them.
     targets : (N, t) float64 or text, or None
         Numbers, or the names of classes; None in a table of features alone.
-    feature_names, target_names : tuple of str
-        d and t names.
+    columns : tuple of Column
+        The d features.
+    target_names : tuple of str
+        t names.
     source : str
         The file or data set that the rows come from, for messages.
     named : bool
-        Whether the features were given names; False if `feature_names` are x1, x2, ... for columns without
+        Whether the features were given names; False if they are called x1, x2, ... for columns without
         names, which are identified by their order.
+    left_out : tuple of LeftOut
+        The columns of the source that are neither features nor targets, and why.
+    notes : tuple of str
+        What was guessed about the source, in sentences.
+    rows : (N,) int64, or None
+        The rows of the source, counted from 0, where some were left out; None where all are there.
+    without_target : int
+        How many rows were left out because their target is missing.
     """
 
     X: NDArray[np.float64]
     targets: HostArray | None
-    feature_names: tuple[str, ...]
+    columns: tuple[Column, ...]
     target_names: tuple[str, ...]
     source: str = "the table"
     named: bool = True
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    rows: NDArray[np.int64] | None = None
+    without_target: int = 0
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the d features."""
+        return tuple(column.name for column in self.columns)
+
+    def row_number(self, row: int) -> int:
+        """Return the number of a row in the source, counted from 1, for messages."""
+        return row + 1 if self.rows is None else int(self.rows[row]) + 1
 
     @classmethod
     def of(
@@ -101,12 +134,13 @@ class Table:
         named = feature_names is not None
         if targets is None:
             none = _names("target_names", target_names, (), source)
-            return cls(rows, None, features, none, source, named)
+            return cls(rows, None, numbers(features), none, source, named)
         given = _own_names(targets) if target_names is None else target_names
         values = target_values(targets, len(rows), reading, given or ("y",), source)
         t = values.shape[1]
         default = ("y",) if t == 1 else numbered("y", t)
-        return cls(rows, values, features, _names("target_names", given, default, source), source, named)
+        target_names = _names("target_names", given, default, source)
+        return cls(rows, values, numbers(features), target_names, source, named)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -114,7 +148,8 @@ class Table:
     def take(self, rows: HostArray) -> Table:
         """Return the table of the rows with these indices, (n,) integers."""
         targets = None if self.targets is None else self.targets[rows]
-        return replace(self, X=self.X[rows], targets=targets)
+        numbers = None if self.rows is None else self.rows[rows]
+        return replace(self, X=self.X[rows], targets=targets, rows=numbers)
 
     def with_features(self, names: Sequence[str]) -> Table:
         """Return the table with the features `names`, in that order.
@@ -132,11 +167,17 @@ class Table:
             if d != len(names):
                 expected = "1 is" if len(names) == 1 else f"{len(names)} are"
                 raise DataError(f"{self.source} has {counted(d, 'feature')}, but {expected} expected.")
-            return replace(self, feature_names=names, named=True)
+            return replace(self.renamed(names), named=True)
         check_columns(names, self.feature_names, self.source, "features")
         column_of = {name: i for i, name in enumerate(self.feature_names)}
-        columns = [column_of[name] for name in names]
-        return replace(self, X=np.ascontiguousarray(self.X[:, columns]), feature_names=names)
+        places = [column_of[name] for name in names]
+        chosen = tuple(self.columns[place] for place in places)
+        return replace(self, X=np.ascontiguousarray(self.X[:, places]), columns=chosen)
+
+    def renamed(self, names: Sequence[str]) -> Table:
+        """Return the table with other names for its features, in their order."""
+        columns = tuple(replace(column, name=name) for column, name in zip(self.columns, names, strict=True))
+        return replace(self, columns=columns)
 
     def require_targets(self) -> HostArray:
         """Return the targets (N, t); raise DataError if the table has none."""
@@ -149,6 +190,11 @@ class Table:
 def numbered(letter: str, count: int) -> tuple[str, ...]:
     """Return default names of columns, such as x1, x2, ..."""
     return tuple(f"{letter}{i}" for i in range(1, count + 1))
+
+
+def numbers(names: Sequence[str]) -> tuple[Column, ...]:
+    """Return columns of numbers with these names."""
+    return tuple(Column(name) for name in names)
 
 
 def as_names(what: str, names: Any) -> tuple[str, ...] | None:

@@ -208,9 +208,7 @@ class Model:
             source="X",
             **reading.keywords(),
         )
-        return (
-            replace(table, feature_names=numbered("x", table.X.shape[1]), named=False) if by_order else table
-        )
+        return replace(table.renamed(numbered("x", table.X.shape[1])), named=False) if by_order else table
 
     def _warn(self, table: Table) -> None:
         message = "" if self.seen is None else self.seen.warning_for(table, self.feature_names)

@@ -1,0 +1,110 @@
+"""Cells: a column's cells as they came from a file or a data frame, before it is known what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+MISSING = -1
+"""The code of a cell without a text."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Cells as texts.
+
+    Attributes
+    ----------
+    texts : sequence of str
+        The different texts, in the order of their first rows, without space around them. Texts that stand for
+        a missing value, such as "" and NA, are among them.
+    codes : (N,) int32 or int64
+        The position in `texts` of each row's text; -1 where the source says that there is no value (a null).
+    """
+
+    texts: Sequence[str]
+    codes: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Cells as plain numbers, but for a few.
+
+    Attributes
+    ----------
+    values : (N,) float64
+        nan where the value is missing, and in the rows of `others`.
+    others : mapping of int to str
+        The first rows (at most `MOST_OTHERS`) whose texts are neither plain numbers nor missing values, with
+        these texts.
+    count : int
+        How many such rows there are in all.
+
+    A plain number is a text that `spelling.number` reads as a finite number and that `spelling.is_code` does
+    not take for a code (007, or too many digits).
+    """
+
+    values: NDArray[np.float64]
+    others: Mapping[int, str] = field(default_factory=dict)
+    count: int = 0
+
+
+MOST_OTHERS = 100
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Cells of a source that knows they are dates: days (N,) float64 since 1970-01-01, nan where missing."""
+
+    days: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Booleans:
+    """Cells of a source that knows they are False or True: values (N,) float64, 0 or 1, nan where missing."""
+
+    values: NDArray[np.float64]
+
+
+Cells = Texts | Numbers | Dates | Booleans
+
+
+class Source(Protocol):
+    """Where cells come from: a file, or a data frame.
+
+    Attributes
+    ----------
+    name : str
+        The file's path, or words such as "the table".
+    names : tuple of str
+        The names of all columns, different from each other, in order.
+    rows : int
+        N, known once `cells` was read to its end.
+    index_like : tuple of str
+        Columns that are no data by where they stand: the unnamed first column that pandas writes, say.
+    notes : tuple of str
+        What was guessed about the file and is shown before training: the delimiter, the encoding, names that
+        were made.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    rows: int
+    index_like: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> Mapping[str, Cells]:
+        """Return the cells of these columns; those `as_text` as `Texts`, whatever they are.
+
+        Each column may be taken out of the mapping (`pop`) as soon as it is used, which frees its memory.
+        All columns have the same N. Raises DataError with the place for what cannot be read.
+        """
+        ...
+
+    def place(self, row: int) -> str:
+        """Return where a row, counted from 0, stands: "t.csv: row 3 (line 5)"."""
+        ...
