@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -100,6 +100,18 @@ PARTS = (
     ),
 )
 """All parts in their order. Their seconds, and the grace in which each is ended, are eight minutes."""
+
+
+def chosen(names: Sequence[str], record_seconds: float, processes: int) -> list[Part]:
+    """Return the parts of these names, or all, in order; the record has these seconds and processes."""
+    words = (*_RECORD, f"{record_seconds:g}", "--processes", str(processes))
+    full = (*_RECORD, "3600", "--processes", str(processes))
+    return [
+        replace(part, seconds=record_seconds + 4, words=words, full=full) if part.name == "record" else part
+        for part in PARTS
+        if not names or part.name in names
+    ]
+
 
 OPTIONAL = {
     "pytest": "the tests of the record, and its errors of kernels",
@@ -244,18 +256,36 @@ def exit_status(contact: dict[str, Any]) -> int:
 @click.command(help=__doc__)
 @click.option("--full", is_flag=True, help="Give every part the time that it takes.")
 @click.option(
+    "--part",
+    "names",
+    multiple=True,
+    type=click.Choice([part.name for part in PARTS]),
+    help="Only some, in the order of all.",
+)
+@click.option(
+    "--record-seconds", type=click.FloatRange(10), default=180, show_default=True, help="For the record."
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="That share the record's tests, its other parts beside them: for a machine of more cores.",
+)
+@click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),
     default=RESULTS,
     help="Where the record goes, under hardware/, and the folder of this, under first_contact/.",
 )
-def main(full: bool, results: Path) -> None:
+def main(full: bool, names: tuple[str, ...], record_seconds: float, processes: int, results: Path) -> None:
     """Parse the command line."""
     results = results.absolute()
     folder = results / "first_contact" / f"{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
     ready(folder, "--results")
     with as_interruptions():
-        contact = make_contact(folder, results, full=full)
+        parts = chosen(names, record_seconds, processes)
+        contact = make_contact(folder, results, full=full, parts=parts)
     say(page(contact), err=False)
     say(f"{folder / 'page.md'}")
     sys.exit(exit_status(contact))

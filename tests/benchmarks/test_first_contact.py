@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import compare, first_contact, probe_gpu, profile_step, timed
-from benchmarks.first_contact import PARTS, Part, exit_status, make_contact
+from benchmarks.first_contact import PARTS, Part, chosen, exit_status, make_contact
 from benchmarks.first_page import FAILURE, NOTE, SURPRISE, copy_seconds, look, page
 from fuseprop.cli import doctor, train
 
@@ -43,7 +43,7 @@ def test_every_command_line_is_one_that_its_program_takes(part, full, tmp_path):
             text=True,
             check=True,
         )
-        assert done.stdout.split() == [str(tmp_path / "hardware"), "3600.0" if full else "180.0"]
+        assert done.stdout.split() == [str(tmp_path / "hardware"), "3600.0" if full else "180.0", "1"]
         return
     programs = {
         "doctor": doctor,
@@ -57,12 +57,20 @@ def test_every_command_line_is_one_that_its_program_takes(part, full, tmp_path):
     programs[part.name].make_context(part.name, options)
 
 
+def test_parts_are_chosen_and_the_record_has_its_seconds_and_processes():
+    assert [part.name for part in chosen((), 180, 1)] == [part.name for part in PARTS]
+    probe, record = chosen(("probe", "record"), 140, 10)[::-1]
+    assert probe == PARTS[2]
+    assert record.seconds == 144
+    assert record.words[-3:] == ("140", "--processes", "10")
+
+
 RECORD_ONLY = """
 import sys; sys.path.insert(0, "tests/cuda")
 import record_hardware as r
 r.CupyBackend = lambda dtype: None
 r.gpu_facts = lambda: {"gpu": "x"}
-r.make_record = lambda facts, path, seconds: print(path.parent, seconds) or sys.exit()
+r.make_record = lambda facts, path, seconds, processes: print(path.parent, seconds, processes) or sys.exit()
 r.main()
 """
 
@@ -446,7 +454,7 @@ def test_outlets_that_are_full_take_nothing_along(tmp_path):
     script = (
         "import sys; from benchmarks import first_contact\n"
         f"doctor = first_contact.Part('doctor', 60, ('-c', {says(DOCTOR)!r}), (), 'out')\n"
-        "first_contact.make_contact.__kwdefaults__['parts'] = [doctor]\n"
+        "first_contact.PARTS = [doctor]\n"
         "first_contact.main(['--results', sys.argv[1]])"
     )
     with Path("/dev/full").open("w") as full:

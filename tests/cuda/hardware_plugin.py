@@ -9,6 +9,8 @@ happens, so that a pytest that is killed, or that a kernel takes with it, has lo
 * ``{"test": test, "outcome": "passed" | "failed" | "skipped", "seconds": s, "text": why}``;
 * ``{"device": error}`` where the GPU takes no more work of this process, which then ends with DEAD.
 
+With ``--share 2/10`` every tenth is run, from the third on: ten processes with a share each run all.
+
 A test that takes more than ``--most`` seconds, such as one that waits for a kernel which never ends, ends the
 process too. What FILE tells already is not run again: the tests that are left run in the next process.
 """
@@ -49,6 +51,7 @@ LONGEST = 4000
 def pytest_addoption(parser):
     parser.addoption("--results", metavar="FILE", type=Path, help="JSON lines; see hardware_plugin.")
     parser.addoption("--most", metavar="SECONDS", type=float, default=40.0, help="For one test.")
+    parser.addoption("--share", metavar="I/N", default="0/1", help="Every N-th test, from number I on.")
 
 
 def pytest_configure(config):
@@ -131,7 +134,8 @@ class Results:
             missing=[name for name in matter if not any(is_of(module, name) for module in modules)],
             not_collected=self._not_collected,
         )
-        items[:] = [item for item in in_order(items) if item.nodeid not in self._known]
+        first, of = map(int, config.getoption("--share").split("/"))
+        items[:] = [item for item in in_order(items)[first::of] if item.nodeid not in self._known]
 
     def _note(self, kernel):
         if self._test is not None and kernel not in self._launched:

@@ -1,18 +1,25 @@
 """Verify the kernels on this machine's GPU within a time; write benchmarks/results/hardware/*.json.
 
-    python tests/cuda/record_hardware.py [--seconds 600] [--output FOLDER]
+    python tests/cuda/record_hardware.py [--seconds 600] [--processes 1] [--output FOLDER]
 
 Needs a checkout, NumPy, CuPy, nvmath-python for steps that are captured, pytest and the libraries of fuseprop
 itself; no network. fuseprop need not be installed: the code is the checkout's in any case.
 
 The record is written after each part, so that whatever ends it leaves what was found until then. What did not
 fit is recorded as not run. Everything that was said stands in a folder of the record's name beside it.
+
+With ``--processes N`` that many share the tests, and the other parts run beside them, each in all of the
+time, on a machine of some more cores.
+
+Where git does not answer, as in a copy of a checkout without its .git, the environment variable
+FUSEPROP_COMMIT says which commit is recorded.
 """
 
 import argparse
 import datetime
 import json
 import math
+import os
 import re
 import shutil
 import signal
@@ -21,8 +28,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from uuid import uuid4
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("", "src", "backends")]
@@ -34,7 +45,7 @@ from sanitizer import LIBRARY, verdict  # noqa: E402
 from verification import FAILED, PASSED, RESULTS, source_hashes  # noqa: E402
 
 from benchmarks.checkout import compute_sanitizer, environment  # noqa: E402
-from benchmarks.timed import GRACE, Ended, run  # noqa: E402
+from benchmarks.timed import GRACE, Ended, marked, run  # noqa: E402
 from fuseprop import BackendUnavailable  # noqa: E402
 from fuseprop.storage.atomic import write_atomically  # noqa: E402
 
@@ -67,6 +78,11 @@ of all others, and then everything, of which the plugin runs what has not run ye
 
 TOLD = 30
 """Failures whose text stands in the record; the lines beside it have all."""
+
+COMMIT = "FUSEPROP_COMMIT"
+"""The environment variable that names the commit where git does not."""
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 FINISHED = (0, 1, 5)
 """How pytest ends that ran all it had: nothing failed, something did, there was nothing left."""
@@ -110,15 +126,60 @@ class Part(Time):
             self.stopped = self._whole.stopped = True
             return Ended(None, self.taken)
         self._whole.left_running += ended.left
-        return ended
+        return Ended(None, ended.seconds, ended.left) if self._whole.stopped else ended
 
 
-def run_tests(folder, env, part, stages, arguments=SELECTED):
+@dataclass
+class Share:
+    """What one process after the other found of its share of the tests."""
+
+    lines: list
+    crashed: dict
+    processes: int
+    exit: int | None
+    not_collected: list
+    problems: list
+
+
+def run_tests(folder, env, part, stages, arguments=SELECTED, processes=1):
     """Run pytest on one list of files after the other; return what became of each test that was collected.
 
-    Where a test takes the process or the device with it, another process runs those that are left.
+    Each of several processes runs a share of the tests, with one thread for the host's arithmetic. Where a
+    test takes its process or the device with it, another process runs those that are left of the share.
     """
-    results, log = folder / "tests.jsonl", folder / "tests.log"
+    if processes == 1:
+        shares = [run_share(folder / "tests", env, part, stages, arguments)]
+    else:
+        env = {**env, **dict.fromkeys(THREADS, "1")}
+
+        def run_number(i):
+            words = (*arguments, f"--share={i}/{processes}")
+            return run_share(folder / f"tests-{i}", env, part, stages, words)
+
+        with ThreadPoolExecutor(processes) as pool:
+            shares = list(pool.map(run_number, range(processes)))
+    exits = [share.exit for share in shares]
+    found = {
+        "seconds": part.taken,
+        "processes": sum(share.processes for share in shares),
+        "exit": next((status for status in exits if status != 0), 0),
+        "not_collected_in_time": list(
+            dict.fromkeys(file for share in shares for file in share.not_collected)
+        ),
+    }
+    found |= tests_of(
+        [line for share in shares for line in share.lines],
+        {test: why for share in shares for test, why in share.crashed.items()},
+    )
+    problems = [problem for share in shares for problem in share.problems]
+    if problems:
+        found["problem"] = problems[0]
+    return found
+
+
+def run_share(name, env, part, stages, arguments):
+    """Run pytest on the stages, as often as it takes; what it finds and says goes to files of this name."""
+    results, log = name.with_suffix(".jsonl"), name.with_suffix(".log")
     command = [sys.executable, "-u", "-m", "pytest", "-v", "--tb=short", "-p", "no:cacheprovider"]
     command += ["-p", "hardware_plugin", f"--results={results}", "--continue-on-collection-errors"]
     crashed, processes, waiting, problems = {}, 0, list(stages), []
@@ -140,14 +201,10 @@ def run_tests(folder, env, part, stages, arguments=SELECTED):
             waiting.pop(0)
         if ended.overran or not collected:
             break
-    found = {"seconds": part.taken, "processes": processes, "exit": ended.status}
-    found["not_collected_in_time"] = [file for stage in waiting for file in stage]
-    found |= tests_of(lines, crashed)
-    if "collected" not in found:
+    if not any("collected" in line for line in lines):
         problems.append(f"pytest collected nothing: {_tail(log)}")
-    if problems:
-        found["problem"] = problems[0]
-    return found
+    not_collected = [file for stage in waiting for file in stage]
+    return Share(lines, crashed, processes, ended.status, not_collected, problems)
 
 
 def _began(lines):
@@ -295,14 +352,16 @@ def commit():
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
         changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return {"commit": "unknown: not a git checkout"}
+        told = os.environ.get(COMMIT)
+        return {"commit": told, "commit_from": COMMIT} if told else {"commit": "unknown: not a git checkout"}
     return {"commit": head.stdout.strip(), "changed_files": changes.stdout.splitlines()}
 
 
-def make_record(facts, path, seconds):
+def make_record(facts, path, seconds, processes=1):
     """Run all parts in so many seconds, and write the record to `path` after each; return it as it ended.
 
-    An interruption ends the part that runs, whose findings are kept; the others are recorded as not run.
+    More processes than one share the tests, and all parts run at once. An interruption ends what runs, whose
+    findings are kept; the others are recorded as not run.
     """
     whole = Time(seconds - RESERVE)
     folder = path.with_suffix("")
@@ -321,24 +380,52 @@ def make_record(facts, path, seconds):
     write(judged(record), path)
     with tempfile.TemporaryDirectory() as name:
         env = environment(Path(name))
-        for i, part in enumerate(parts):
-            time_of_it = whole.part(SHARES[part] / sum(SHARES[other] for other in parts[i:]))
-            if whole.stopped:
-                break
-            say(f"{part}: {time_of_it.left:.0f} s at most")
-            if part in NEED_PYTEST and find_spec("pytest") is None:
-                record[part] = {"absent": "pytest is not installed."}
-            elif part == "errors":
-                record["errors"] = measure_errors(folder, env, time_of_it)
-            elif part == "tests":
-                record["tests"] = run_tests(folder, env, time_of_it, STAGES)
-            else:
-                program = Path(__file__).with_name("train_tiny.py")
-                record["compute_sanitizer"][part] = sanitize(part, folder, env, program, time_of_it)
+        by_turns = _one_by_one if processes == 1 else _all_at_once
+        for part, found in by_turns(parts, folder, env, whole, processes):
+            (record["compute_sanitizer"] if part in TOOLS else record)[part] = found
             record["unfinished"].remove(part)
             record["left_running"] = whole.left_running
             write(judged(record), path)
     return judged(record)
+
+
+def _one_by_one(parts, folder, env, whole, processes):
+    """Yield each part and what it found. The time is divided among them."""
+    for i, part in enumerate(parts):
+        time_of_it = whole.part(SHARES[part] / sum(SHARES[other] for other in parts[i:]))
+        if whole.stopped:
+            break
+        say(f"{part}: {time_of_it.left:.0f} s at most")
+        yield part, measure(part, folder, env, time_of_it, processes)
+
+
+def _all_at_once(parts, folder, env, whole, processes):
+    """Yield each part and what it found, as each ends. Each has all of the time."""
+    mark = f"FUSEPROP_RECORD_{uuid4().hex}"
+    env = {**env, mark: "1"}
+    say(f"{', '.join(parts)}: {whole.left:.0f} s at most")
+    with ThreadPoolExecutor(len(parts)) as pool:
+        left = {pool.submit(measure, part, folder, env, whole.part(1), processes): part for part in parts}
+        while left:
+            try:
+                for done in as_completed(dict(left)):
+                    yield left.pop(done), done.result()
+            except KeyboardInterrupt:
+                whole.stopped = True
+                for pid in marked(mark):  # a command in another thread hears no signal
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGTERM)
+
+
+def measure(part, folder, env, time_of_it, processes):
+    """Return what one part finds in its time."""
+    if part in NEED_PYTEST and find_spec("pytest") is None:
+        return {"absent": "pytest is not installed."}
+    if part == "errors":
+        return measure_errors(folder, env, time_of_it)
+    if part == "tests":
+        return run_tests(folder, env, time_of_it, STAGES, processes=processes)
+    return sanitize(part, folder, env, Path(__file__).with_name("train_tiny.py"), time_of_it)
 
 
 def write(record, path):
@@ -365,7 +452,15 @@ def main(words=None):
         "--seconds", type=float, default=SECONDS, help="For all of it. [default: %(default)s]"
     )
     parser.add_argument("--output", type=Path, default=RESULTS, help="A folder. [default: %(default)s]")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="That share the tests, beside the rest. [default: %(default)s]",
+    )
     given = parser.parse_args(words)
+    if given.processes < 1:
+        parser.error(f"--processes: expected a number from 1 on, got {given.processes}.")
     if not 2 * RESERVE <= given.seconds < math.inf:
         parser.error(f"--seconds: expected a number from {2 * RESERVE:g} on, got {given.seconds:g}.")
     try:
@@ -376,7 +471,7 @@ def main(words=None):
     facts = gpu_facts()
     path = path_of(facts, given.output)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a record that is ended keeps what was found
-    record = make_record(facts, path, given.seconds)
+    record = make_record(facts, path, given.seconds, given.processes)
     print(f"{record['verdict']}: {path}")
     for sentence in record["because"]:
         print(f"  {sentence}")

@@ -53,7 +53,7 @@ def launch(name):
 def fakes(tmp_path):
     """Write test files, and run them as a record would, in so many seconds."""
 
-    def write_and_run(files, *options, first=(), **more):
+    def write_and_run(files, *options, first=(), processes=1, **more):
         folder = tmp_path / "fakes"
         folder.mkdir(exist_ok=True)
         for name, text in files.items():
@@ -62,7 +62,7 @@ def fakes(tmp_path):
         results.mkdir(exist_ok=True)
         env = {**record_hardware.environment(tmp_path), **more}
         stages = [[str(folder / f"{name}.py")] for name in first]
-        return run_tests(results, env, Time(600).part(1), [*stages, [str(folder)]], options)
+        return run_tests(results, env, Time(600).part(1), [*stages, [str(folder)]], options, processes)
 
     return write_and_run
 
@@ -132,6 +132,22 @@ def test_what_takes_the_process_or_the_device_with_it_does_not_take_the_others(f
     assert found["devices_lost"] == ["cudaErrorIllegalAddress"]
     assert found["kernels"]["advance"]["passed"] == 1
     assert len(found["kernels"]["advance"]["failures"]) == 1
+
+
+def test_processes_share_the_tests_and_go_on_each_after_what_ends_it(fakes, tmp_path):
+    """Of the six, in the order of their names, one takes the first, the third and the fifth."""
+    threads = "def test_6_has_one_thread():\n    assert os.environ['OMP_NUM_THREADS'] == '1'\n"
+    found = fakes({"test_it": FATALITIES + threads}, "--most=3", processes=2)
+    assert (found["collected"], found["passed"], found["failed"], found["not_run"]) == (6, 3, 3, {})
+    assert (found["processes"], found["exit"], found["not_collected_in_time"]) == (5, 0, [])
+    began = [
+        [line["began"].rpartition("::test_")[2][0] for line in lines_of(path) if "began" in line]
+        for path in sorted((tmp_path / "results").glob("tests-?.jsonl"))
+    ]
+    assert began == [["1", "3", "5"], ["2", "4", "6"]]
+    (failed,) = found["kernels"]["softmax<float>"]["failures"]
+    assert failed.endswith("test_1_ends_the_process")
+    assert found["kernels"]["softmax<float>"]["passed"] == 1
 
 
 def test_a_file_that_cannot_be_imported_is_told_and_the_others_run(fakes):
@@ -540,7 +556,7 @@ def parts(monkeypatch):
         note("errors", part, folder.with_suffix(".json"))
         return good()["errors"]
 
-    def tests(folder, env, part, stages):
+    def tests(folder, env, part, stages, processes):
         note("tests", part, folder.with_suffix(".json"))
         return good()["tests"]
 
@@ -574,6 +590,54 @@ def test_the_record_stands_on_the_disk_after_each_part(parts, tmp_path):
     assert records(tmp_path) == [json.loads(path.read_text())] == [record]
     assert unverified(source_hashes(), records(tmp_path)) == []
     assert tmp_path != RESULTS
+
+
+def test_with_several_processes_each_part_has_all_of_the_time(parts, tmp_path):
+    path = tmp_path / "hardware-1.json"
+    record = make_record(FACTS, path, 105, 2)
+    assert (record["verdict"], record["unfinished"]) == (PASSED, [])
+    assert sorted(name for name, _, _ in parts) == sorted(record_hardware.SHARES)
+    assert all(90 < left <= 100 for _, left, _ in parts)
+    assert json.loads(path.read_text()) == record
+
+
+ENDED_WITH_ALL = """
+import os, signal, sys, time
+sys.path.insert(0, "tests/cuda")
+import record_hardware as r
+from pathlib import Path
+
+r.compute_sanitizer = lambda path=None: None
+folder = Path(sys.argv[1])
+
+def waits(folder, env, part):
+    code = f"import os, signal, time; os.kill({os.getpid()}, signal.SIGTERM); time.sleep(600)"
+    part.run([sys.executable, "-c", code], folder / "errors.log", env=env)
+    return {"seconds": part.taken}
+
+r.measure_errors = waits
+r.run_tests = lambda folder, env, part, stages, processes: {"collected": 0}
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+record = r.make_record({"gpu": "x"}, folder / "hardware-1.json", 300, 2)
+assert record["unfinished"] == [] and record["errors"]["seconds"] < 200, record
+"""
+
+
+def test_an_interruption_ends_all_that_runs_at_once(tmp_path):
+    command = [sys.executable, "-c", ENDED_WITH_ALL, tmp_path]
+    subprocess.run(command, cwd=record_hardware.ROOT, check=True, timeout=250)
+    assert [record["unfinished"] for record in records(tmp_path)] == [[]]
+
+
+def test_the_commit_is_gits_or_else_what_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.setenv(record_hardware.COMMIT, "0123abcd")
+    inside = {"commit", "changed_files"}
+    assert record_hardware.commit().keys() == inside or not (record_hardware.ROOT / ".git").exists()
+    monkeypatch.setattr(record_hardware, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert record_hardware.commit() == {"commit": "0123abcd", "commit_from": "FUSEPROP_COMMIT"}
+    monkeypatch.delenv(record_hardware.COMMIT)
+    assert record_hardware.commit() == {"commit": "unknown: not a git checkout"}
 
 
 def test_without_compute_sanitizer_its_time_is_the_others(parts, tmp_path, monkeypatch):
@@ -630,7 +694,7 @@ def test_the_command_ends_with_0_only_where_the_record_passed(
     on_a_gpu, monkeypatch, tmp_path, capsys, verdict, status
 ):
     made = {"verdict": verdict, "because": ["A sentence."] * status}
-    monkeypatch.setattr(record_hardware, "make_record", lambda facts, path, seconds: made | {"s": seconds})
+    monkeypatch.setattr(record_hardware, "make_record", lambda *given: made | {"s": given[2]})
     with pytest.raises(SystemExit) as ended:
         record_hardware.main(["--seconds", "180", "--output", str(tmp_path)])
     assert ended.value.code == status
