@@ -2,16 +2,28 @@
 
 import numpy as np
 import pytest
+from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.threads import denormals
 from fuseprop_numpy.threads.denormals import flushing
 
 from fuseprop import MomentumSGD, Network, mlp
+from fuseprop.testing import BackendContract
 
 DENORMAL = np.full(20, 1e-40, np.float32)
 
 needs_flushing = pytest.mark.skipif(
     denormals._environment() is None, reason="this processor or C library cannot be told to flush"
 )
+
+
+class Flushes(NumpyBackend):
+    """Computes without denormal numbers call by call too, as a GPU does."""
+
+    def activation_backward(self, *operands, **outs):
+        flushing(lambda: super(Flushes, self).activation_backward(*operands, **outs))()
+
+    def loss_of_rows(self, *operands, **outs):
+        flushing(lambda: super(Flushes, self).loss_of_rows(*operands, **outs))()
 
 
 def halves(into):
@@ -51,6 +63,18 @@ def test_velocities_of_dead_units_come_to_rest():
     network.fit(X, labels, optimizer, epochs=20, batch_size=4)
     assert not velocities[:24].any()
     assert velocities.any()
+
+
+@needs_flushing
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh", "softsign"])
+def test_the_contract_takes_slopes_of_a_device_that_flushes(activation):
+    BackendContract().test_slopes_at_the_extremes(Flushes("float32"), activation)
+
+
+@needs_flushing
+@pytest.mark.parametrize("loss", ["quantile", "mean_absolute_error", "hinge", "half_poisson_deviance"])
+def test_the_contract_takes_losses_of_a_device_that_flushes(loss):
+    BackendContract().test_losses_at_the_extremes(Flushes("float32"), loss)
 
 
 def test_elsewhere_it_does_nothing(monkeypatch):

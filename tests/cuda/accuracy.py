@@ -56,7 +56,9 @@ def activation_errors(backend, formula):
     ):
         with np.errstate(over="ignore"):
             reference = np.broadcast_to(evaluate(expression, {"z": exact(at), "y": exact(at)}), z.shape)
-        held = np.abs(reference) < np.finfo(z.dtype).max
+        # A device may take denormal points for 0, where a slope may jump.
+        usual = (at == 0) | (np.abs(at) >= np.finfo(z.dtype).tiny)
+        held = usual & (np.abs(reference) < np.finfo(z.dtype).max)
         found[name] = epsilons(backend.to_host(array)[held], reference[held])
     return found
 

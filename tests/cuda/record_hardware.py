@@ -11,8 +11,8 @@ fit is recorded as not run. Everything that was said stands in a folder of the r
 With ``--processes N`` that many share the tests, and the other parts run beside them, each in all of the
 time, on a machine of some more cores.
 
-Where git does not answer, as in a copy of a checkout without its .git, the environment variable
-FUSEPROP_COMMIT says which commit is recorded.
+Where git cannot say which commit it is, as in a copy of a checkout, the environment variable FUSEPROP_COMMIT
+names it.
 """
 
 import argparse
@@ -346,14 +346,18 @@ def gpu_facts():
 
 
 def commit():
-    """Return the commit, and whether files differ from it."""
+    """Return the commit, and whether files differ from it.
+
+    What the environment says of a copied checkout counts: the history that came with it may be older.
+    """
+    if told := os.environ.get(COMMIT):
+        return {"commit": told, "commit_from": COMMIT}
     git = ["git", "-C", str(ROOT)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
         changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        told = os.environ.get(COMMIT)
-        return {"commit": told, "commit_from": COMMIT} if told else {"commit": "unknown: not a git checkout"}
+        return {"commit": "unknown: not a git checkout"}
     return {"commit": head.stdout.strip(), "changed_files": changes.stdout.splitlines()}
 
 

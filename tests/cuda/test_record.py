@@ -629,14 +629,14 @@ def test_an_interruption_ends_all_that_runs_at_once(tmp_path):
     assert [record["unfinished"] for record in records(tmp_path)] == [[]]
 
 
-def test_the_commit_is_gits_or_else_what_the_environment_says(monkeypatch, tmp_path):
+def test_the_commit_is_what_the_environment_says_or_else_gits(monkeypatch, tmp_path):
     monkeypatch.setenv(record_hardware.COMMIT, "0123abcd")
+    assert record_hardware.commit() == {"commit": "0123abcd", "commit_from": "FUSEPROP_COMMIT"}
+    monkeypatch.delenv(record_hardware.COMMIT)
     inside = {"commit", "changed_files"}
     assert record_hardware.commit().keys() == inside or not (record_hardware.ROOT / ".git").exists()
     monkeypatch.setattr(record_hardware, "ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert record_hardware.commit() == {"commit": "0123abcd", "commit_from": "FUSEPROP_COMMIT"}
-    monkeypatch.delenv(record_hardware.COMMIT)
     assert record_hardware.commit() == {"commit": "unknown: not a git checkout"}
 
 
