@@ -157,7 +157,7 @@ def why_no_number(cell: str) -> str:
     return f"{expected}. Features are numbers: write text as numbers, or leave the column out."
 
 
-_CURRENCY = r"(?:[$\u00a2-\u00a5\u20a0-\u20c0]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|Rs\.?|kr\.?|R\$|US\$))"
+CURRENCY = r"(?:[$\u00a2-\u00a5\u20a0-\u20c0]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|Rs\.?|kr\.?|R\$|US\$))"
 
 _WRAPPED = [
     (
@@ -166,11 +166,11 @@ _WRAPPED = [
     ),
     (re.compile(r"(.*\S)\s*[%\u2030]"), Spelling("a percentage", "Write the number without the sign.")),
     (
-        re.compile(rf"[+-]?{_CURRENCY}\s*(\S.*)"),
+        re.compile(rf"[+-]?{CURRENCY}\s*(\S.*)"),
         Spelling("an amount of money", "Write the number without the currency."),
     ),
     (
-        re.compile(rf"(.*\S)\s*{_CURRENCY}"),
+        re.compile(rf"(.*\S)\s*{CURRENCY}"),
         Spelling("an amount of money", "Write the number without the currency."),
     ),
     (
