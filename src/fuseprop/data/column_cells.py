@@ -11,7 +11,7 @@ from ..checks.quoting import literal
 from .cells import Booleans, Cells, Dates, Texts
 from .column import Column
 from .dates import ISO, days_of
-from .deciding import Different, Place
+from .different import Different, Place
 from .errors import DataError
 from .notations import PLAIN, values_of
 

@@ -12,8 +12,9 @@
 6. date (see `dates`): exactly one format fits every cell. Where several do, as for 03/04/2024, or only one
    with years of two digits does, it is refused: the format must be named.
 7. over 90% of the cells are numbers, of more than `MANY_NUMBERS` or half as many different ones as cells, or
-   over 90% are dates: the others are taken for mistakes, and refused with the first row. So is inf among
-   numbers. Numbers with leading zeros are codes, and no numbers here.
+   over 90% are dates: the others are taken for mistakes, and refused with the first row. So are inf among
+   numbers, and numbers or dates written in several ways (see `mistakes`). Numbers with leading zeros are
+   codes, and no numbers here.
 8. free text: over 4 blanks a text on average, and more texts than half of the cells. Left out.
 9. id: more than 20 cells, and over 90% as many different texts. Left out.
 10. category.
@@ -26,43 +27,46 @@ fit is refused, and the column is never left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from math import isinf
 from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks.quoting import counted, literal, shown
+from ..checks.quoting import counted, literal
 from .cells import Cells, Dates, Numbers, Texts
 from .column import Column
 from .dates import FORMATS, SHORT_YEARS, days_of, formats_of
+from .different import Different, Place
 from .errors import DataError
+from .mistakes import formats_among, mistake, refuse_dates, refuse_numbers
 from .notations import PLAIN, Fit, digits_of, fits_of, values_of
-from .spelling import is_code, is_missing, number, other_spelling
-from .target_cells import MANY_NUMBERS
+from .spelling import is_code, number
 
 BOOLEANS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
 """Pairs of texts for 0 and 1."""
 
-MOSTLY = 0.9
-"""Of the cells: where more are numbers, a text is a mistake; where more texts differ, they are ids."""
+MOST_SPELLINGS = 10
+"""A boolean has at most so many different texts: no, No, NO, yes, ..."""
 
 MOST_BLANKS = 4
+"""Texts with more blanks on average are free text, if most of them differ."""
+
 FEWEST_IDS = 20
-SAMPLE = 500
+MOST_DIFFERENT = 0.9
+"""Texts in more cells than that are ids, if there are more different ones than this share of the cells."""
+
+MOST_DIGITS = 15
+"""float64 holds every whole number of so many digits."""
 
 IS_ID = re.compile(r"(?i:(?:.*[\W_])?(?:id|uuid|guid))|.*[a-z0-9](?:Id|ID)", re.DOTALL)
 """Names of columns whose different whole numbers tell rows apart."""
 
 COUNTS_ROWS = re.compile(
-    r"(?:unnamed.*|index|row(?:[ _]?(?:names?|numbers?|nr|no|num))?|rownames?|obs|)", re.I | re.S
+    r"(?:unnamed.*|index|row(?:[ _]?(?:names?|numbers?|nr|no|num))?|obs|)", re.IGNORECASE | re.DOTALL
 )
 """Names of columns that count rows, where their numbers do."""
-
-Place = Callable[[int], str]
-"""Returns where a row's cell in the column stands: "t.csv: row 3 (line 4), column 'y'"."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Asked:
     notation : str
         The notation of numbers, or the format of dates; "" where it is to be found.
     kept : bool
-        Whether the column is named as a feature, and so never left out.
+        Whether the column is named as a feature, of a kind or not, and so never left out.
     """
 
     kind: str = ""
@@ -91,7 +95,7 @@ RULES = Asked()
 class Found:
     """A feature: its column, the numbers in its cells (N,), nan where missing, and what to tell of it.
 
-    `decimal` is what stands before decimals in texts of another notation: "." or "," or "" for none.
+    `decimal` is what stands before decimals in texts of another notation: "." or ","; "" where nothing tells.
     """
 
     column: Column
@@ -116,54 +120,6 @@ class Undecided:
     different: Different
 
 
-class Different:
-    """The different texts of a column without those that stand for a missing value.
-
-    Attributes
-    ----------
-    texts : list of str, K
-    codes : (N,) integers
-        The position in `texts` of each row's text; -1 where it is missing.
-    cells : int
-        How many cells are not missing.
-    """
-
-    def __init__(self, cells: Texts) -> None:
-        self.texts = list(cells.texts)
-        self.codes = cells.codes
-        # Those for missing values are short, unless they hold invisible characters.
-        missing = [
-            i
-            for i, text in enumerate(self.texts)
-            if (len(text) <= FEWEST_IDS or not text.isascii()) and is_missing(text)
-        ]
-        if missing:
-            there = np.ones(len(self.texts) + 1, dtype=bool)
-            there[[*missing, -1]] = False
-            place = np.where(there, np.cumsum(there) - 1, -1).astype(self.codes.dtype)
-            self.codes = place[self.codes]
-            self.texts = [text for text, kept in zip(self.texts, there, strict=False) if kept]
-        self.cells = int(np.count_nonzero(self.codes >= 0))
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the value (N,) of each row from those of the texts (K,); nan where it is missing."""
-        spread: NDArray[np.float64] = np.append(values, np.nan)[self.codes]
-        return spread
-
-    def first(self, bad: NDArray[np.bool_]) -> tuple[int, str, int]:
-        """Return the first row with one of the texts `bad` (K,), that text, and the number of such rows."""
-        rows = np.flatnonzero(np.append(bad, False)[self.codes])
-        return int(rows[0]), self.texts[self.codes[rows[0]]], len(rows)
-
-    def sample(self) -> list[str]:
-        """Return the texts of at most `SAMPLE` rows, evenly spaced."""
-        codes = self.codes[self.codes >= 0]
-        return [self.texts[code] for code in codes[:: -(-len(codes) // SAMPLE)]]
-
-
 def decide(name: str, cells: Cells, place: Place, asked: Asked = RULES) -> Found | Out | Undecided:
     """Return what a column is by the rules above, or as it was asked for.
 
@@ -172,173 +128,165 @@ def decide(name: str, cells: Cells, place: Place, asked: Asked = RULES) -> Found
     if isinstance(cells, Texts):
         return _of_texts(name, Different(cells), place, asked)
     if isinstance(cells, Numbers):
-        return _of_numbers(name, cells.values, place, asked)
+        return _of_numbers(Column(name), cells.values, place, asked)
     if isinstance(cells, Dates):
-        refuse_kind(name, asked, "date", "dates")
-        return _unless_constant(Found(Column(name, "date"), cells.days), asked)
-    refuse_kind(name, asked, "boolean", "booleans")
-    return _unless_constant(Found(Column(name, "boolean", BOOLEANS[0]), cells.values), asked)
-
-
-def mistakes_in(name: str, cells: Numbers, place: Place) -> None:
-    """Raise DataError if the few texts beside the numbers of a column are mistakes; see the rules 3 and 7."""
-    rows = len(cells.values)
-    others = cells.others
-    if any(is_code(text) or _is_other_notation(text) for text in others.values()):
-        return
-    present = cells.values[~np.isnan(cells.values)]
-    row, text = next(iter(others.items()))
-    all_infinite = len(others) == cells.count and all(_is_infinite(text) for text in others.values())
-    if all_infinite or (
-        rows
-        and len(present) > MOSTLY * (len(present) + cells.count)
-        and len(np.unique(present)) > min(MANY_NUMBERS, (len(present) + cells.count) / 2)
-    ):
-        raise _mistake(name, place(row), text, cells.count, len(present), "a number")
-
-
-def _of_numbers(name: str, values: NDArray[np.float64], place: Place, asked: Asked) -> Found | Out:
-    refuse_kind(name, asked, "number", "numbers")
-    infinite = np.isinf(values)
-    if infinite.any():
-        raise DataError(
-            f"{place(int(np.argmax(infinite)))}: expected a finite number, got inf. {_remedy(name)}"
-        )
-    found = _unless_constant(Found(Column(name), values), asked)
-    if isinstance(found, Found) and not asked.kept and not asked.kind and counts_rows(name, values):
-        return Out("it tells rows apart (an id)")
-    return found
-
-
-def counts_rows(name: str, values: NDArray[np.float64]) -> bool:
-    """Whether numbers (N,) are ids by their column's name: see rule 2."""
-    is_id = IS_ID.fullmatch(name) is not None
-    if not is_id and not COUNTS_ROWS.fullmatch(name):
-        return False
-    # nan differs from itself, so that a missing value makes this false.
-    if not (values == np.floor(values)).all():
-        return False
-    if not is_id and values.max() - values.min() + 1 != len(values):
-        return False
-    return len(np.unique(values)) == len(values)
-
-
-def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Found | Out | Undecided:
-    if not different.texts:
-        return _all_missing(name, asked)
-    if asked.kind == "category":
-        return category(name, different)
-    if asked.kind == "date":
-        return _as_date(name, different, place, asked)
-    fits = [] if asked.notation else fits_of(different.texts)
-    if asked.kind == "number":
-        return _as_number(name, different, fits, place, asked)
-    if len(different) == 1 and different.cells == len(different.codes) and not asked.kept:
-        return Out("it is the same in all rows")
-    if fits and not (fits[0].notation == PLAIN and any(map(is_code, different.texts))):
-        found = number_of(name, different, fits)
-        if isinstance(found, Found) and found.column.notation == "":
-            return _of_numbers(name, found.values, place, asked)
-        return found
-    levels = (
-        {text.lower() for text in different.texts[: 2 * FEWEST_IDS]}
-        if len(different) <= 2 * FEWEST_IDS
-        else {}
-    )
-    for pair in BOOLEANS:
-        if levels and set(levels) <= set(pair):
-            values = np.array([float(pair.index(text.lower())) for text in different.texts])
-            return _unless_constant(Found(Column(name, "boolean", pair), different.spread(values)), asked)
-    formats = formats_of(different.texts)
-    if formats:
-        return _one_date(name, different, formats, place)
-    short = formats_of(different.texts, SHORT_YEARS)
-    if short:
-        row, text, _ = different.first(np.ones(len(different), dtype=bool))
-        raise DataError(
-            f"{place(row)}: {literal(text)} looks like a date whose year has two digits. "
-            f"{_say_date(name, short)}"
-        )
-    _refuse_mistakes(name, different, place)
-    if asked.kept:
-        return category(name, different)
-    blanks = sum(text.count(" ") for text in different.texts)
-    if blanks > MOST_BLANKS * len(different) and len(different) > different.cells / 2:
-        return Out("it is free text")
-    if different.cells > FEWEST_IDS and len(different) > MOSTLY * different.cells:
-        return Out(
-            f"it tells rows apart: {counted(len(different), 'different text')} in {different.cells:,} cells"
-        )
-    return category(name, different)
-
-
-def category(name: str, different: Different) -> Found:
-    """Return a column as a category whose levels are its texts in ascending order."""
-    order = sorted(range(len(different)), key=different.texts.__getitem__)
-    values = np.empty(len(order))
-    values[order] = np.arange(len(order))
-    levels = tuple(different.texts[i] for i in order)
-    return Found(Column(name, "category", levels), different.spread(values))
+        return _of_typed(Column(name, "date"), cells.days, place, asked)
+    return _of_typed(Column(name, "boolean", BOOLEANS[0]), cells.values, place, asked)
 
 
 def number_of(name: str, different: Different, fits: Sequence[Fit], decimal: str = "") -> Found | Undecided:
-    """Return a column of numbers in the notation that its `fits` agree on, or that has a decimal mark."""
+    """Return a column of numbers in the notation that its `fits` agree on, or that has this decimal mark."""
     chosen = [fit for fit in fits if decimal in ("", digits_of(fit.notation).decimal)]
-    plain = bool(chosen) and chosen[0].notation == PLAIN
-    if (not plain and not all(np.array_equal(fit.values, chosen[0].values) for fit in chosen)) or not chosen:
+    if not chosen:
         return Undecided(name, fits, different)
     fit = chosen[0]
-    if fit.notation == PLAIN:
+    if fit.notation == PLAIN:  # by convention, whatever else 1.234 may be
         return Found(Column(name), different.spread(fit.values))
-    text = next((text for text in different.texts if number(text) is None), different.texts[0])
-    value = fit.values[different.texts.index(text)]
-    note = f"{literal(name)}: {literal(text)} is read as {value:.12g}."
+    if not all(np.array_equal(other.values, fit.values) for other in chosen):
+        return Undecided(name, fits, different)
+    i = next((i for i, text in enumerate(different.texts) if number(text) is None), 0)
+    note = f"{literal(name)}: {literal(different.texts[i])} is read as {fit.values[i]:.12g}."
     return Found(Column(name, notation=fit.notation), different.spread(fit.values), note, fit.decimal)
 
 
 def undecided_error(undecided: Undecided, place: Place) -> DataError:
     """Return the error for a column whose notation nothing tells."""
-    fits, name = undecided.fits, undecided.name
-    other = next(fit for fit in fits if not np.array_equal(fit.values, fits[0].values))
-    row, text, _ = undecided.different.first(other.values != fits[0].values)
+    name, one = undecided.name, undecided.fits[0]
+    other = next(fit for fit in undecided.fits if not np.array_equal(fit.values, one.values))
+    row, text, _ = undecided.different.first(other.values != one.values)
     i = undecided.different.texts.index(text)
-    ways = [f"{fit.values[i]:.12g} (--numeric {quote(f'{name}={fit.notation}')})" for fit in (fits[0], other)]
+    ways = [f"{fit.values[i]:.12g} (--numeric {quote(f'{name}={fit.notation}')})" for fit in (one, other)]
     return DataError(
-        f"{place(row)}: {literal(text)} may be read as {' or '.join(ways)}. Say which by that option, or "
-        f"numeric=({literal(f'{name}={fits[0].notation}')},) in Python; or leave the column out: --drop."
+        f"{place(row)}: {literal(text)} may be {' or '.join(ways)}. Say which by that option, or "
+        f"numeric=({literal(f'{name}={one.notation}')},) in Python; or leave the column out: --drop, drop=."
     )
 
 
-def _as_number(
-    name: str, different: Different, fits: Sequence[Fit], place: Place, asked: Asked
-) -> Found | Undecided:
+def _of_typed(column: Column, values: NDArray[np.float64], place: Place, asked: Asked) -> Found | Out:
+    """Return a column whose cells are of its kind by their type, unless they are all missing or the same."""
+    if asked.kind and asked.kind != column.kind:
+        raise DataError(f"{place(0)}: expected a {asked.kind}, but the column's type is {column.kind}.")
+    first = values[0]
+    if np.isnan(first):
+        return _all_missing(place, asked) if np.isnan(values).all() else Found(column, values)
+    if not asked.kept and (values == first).all():
+        return Out("it is the same in all rows")
+    return Found(column, values)
+
+
+def _of_numbers(column: Column, values: NDArray[np.float64], place: Place, asked: Asked) -> Found | Out:
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        raise mistake(column.name, place(row), "inf", int(infinite.sum()), "a finite number")
+    found = _of_typed(column, values, place, asked)
+    if isinstance(found, Found) and not asked.kept and _are_ids(column.name, values):
+        return Out("it tells rows apart (an id)")
+    return found
+
+
+def _are_ids(name: str, values: NDArray[np.float64]) -> bool:
+    """Whether numbers (N,) are ids by their column's name: see rule 2."""
+    is_id = IS_ID.fullmatch(name) is not None
+    if not is_id and not COUNTS_ROWS.fullmatch(name):
+        return False
+    # nan differs from itself, so that a missing value is no whole number.
+    if not (values == np.floor(values)).all():
+        return False
+    counts = values.max() - values.min() + 1 == len(values)
+    return (is_id or bool(counts)) and len(np.unique(values)) == len(values)
+
+
+def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Found | Out | Undecided:
+    texts = different.texts
+    if not texts:
+        return _all_missing(place, asked)
+    if asked.kind == "category":
+        return _category(name, different)
+    if asked.kind == "date":
+        return _as_date(name, different, place, asked)
+    if asked.kind == "number":
+        return _as_number(name, different, place, asked)
+    if len(texts) == 1 and different.cells == len(different.codes) and not asked.kept:
+        return Out("it is the same in all rows")
+    has_codes = any(is_code(text) for text in texts if text[0] in "+-0" or len(text) > MOST_DIGITS)
+    fits = [] if has_codes else fits_of(texts)
+    if fits and fits[0].notation == PLAIN:
+        return _of_numbers(Column(name), different.spread(fits[0].values), place, asked)
+    pair = _boolean_pair(texts)
+    if pair:
+        values = np.array([float(pair.index(text.lower())) for text in texts])
+        return _of_typed(Column(name, "boolean", pair), different.spread(values), place, asked)
+    if fits:
+        return number_of(name, different, fits)
+    formats = formats_of(texts)
+    if formats:
+        return _one_date(name, different, formats, place)
+    short = formats_of(texts, SHORT_YEARS)
+    if short:
+        row, text, _ = different.first(np.ones(len(texts), dtype=bool))
+        raise DataError(
+            f"{place(row)}: {literal(text)} looks like a date whose year has two digits. "
+            f"{_say_date(name, short)}"
+        )
+    if not has_codes:
+        refuse_numbers(name, different, place)
+    refuse_dates(name, different, place)
+    if not asked.kept:
+        blanks = sum(text.count(" ") for text in texts)
+        if blanks > MOST_BLANKS * len(texts) and len(texts) > different.cells / 2:
+            return Out("it is free text")
+        if different.cells > FEWEST_IDS and len(texts) > MOST_DIFFERENT * different.cells:
+            kinds = counted(len(texts), "different text")
+            return Out(f"it tells rows apart (an id): {kinds} in {different.cells:,} cells")
+    return _category(name, different)
+
+
+def _category(name: str, different: Different) -> Found:
+    """Return a column as a category whose levels are its texts in ascending order."""
+    order = sorted(range(len(different)), key=different.texts.__getitem__)
+    codes = np.empty(len(order))
+    codes[order] = np.arange(len(order))
+    levels = tuple(different.texts[i] for i in order)
+    return Found(Column(name, "category", levels), different.spread(codes))
+
+
+def _boolean_pair(texts: Collection[str]) -> tuple[str, str] | None:
+    """Return the pair in `BOOLEANS` that all texts are of, in any case; None if there is none."""
+    if len(texts) > MOST_SPELLINGS:
+        return None
+    lower = {text.lower() for text in texts}
+    return next((pair for pair in BOOLEANS if lower <= set(pair)), None)
+
+
+def _as_number(name: str, different: Different, place: Place, asked: Asked) -> Found | Undecided:
+    """Return a column as the numbers that it was asked to be."""
+    fits = [] if asked.notation else fits_of(different.texts)
     if fits:
         return number_of(name, different, fits)
     notation = asked.notation or PLAIN
     values = values_of(different.texts, notation)
-    bad = np.isnan(values)
-    if bad.any():
-        row, text, rows = different.first(bad)
-        raise _mistake(
-            name, place(row), text, rows, 0, f"a number such as {notation}" if asked.notation else "a number"
-        )
+    wrong = np.isnan(values)
+    if wrong.any():
+        row, text, rows = different.first(wrong)
+        expected = f"a number such as {notation}" if asked.notation else "a number"
+        raise mistake(name, place(row), text, rows, expected, different.cells - rows)
     return Found(Column(name, notation="" if notation == PLAIN else notation), different.spread(values))
 
 
 def _as_date(name: str, different: Different, place: Place, asked: Asked) -> Found:
+    """Return a column as the dates that it was asked to be."""
+    texts = different.texts
     if not asked.notation:
-        formats = formats_of(different.texts) or formats_of(different.texts, SHORT_YEARS)
+        formats = formats_of(texts) or formats_of(texts, SHORT_YEARS)
         if formats:
             return _one_date(name, different, formats, place)
-    form = asked.notation or _commonest_format(different)
-    days = days_of(different.texts, form)
-    bad = np.isnan(days)
-    if bad.any():
-        row, text, rows = different.first(bad)
-        raise DataError(
-            f"{place(row)}: expected a date in the format {form}, got {literal(text)}{_such_rows(rows)}. "
-            f"{_remedy(name)}"
-        )
+    form = asked.notation or next(iter(formats_among(different)), FORMATS[0])
+    days = days_of(texts, form)
+    wrong = np.isnan(days)
+    if wrong.any():
+        row, text, rows = different.first(wrong)
+        raise mistake(name, place(row), text, rows, f"a date in the format {form}", different.cells - rows)
     return Found(Column(name, "date", notation=form), different.spread(days))
 
 
@@ -350,105 +298,22 @@ def _one_date(
         [(form, days)] = formats.items()
         return Found(Column(name, "date", notation=form), different.spread(days))
     one, other = list(formats.values())[:2]
-    row, text, _ = different.first(one != other if (one != other).any() else np.ones(len(one), dtype=bool))
+    apart = one != other
+    row, text, _ = different.first(apart if apart.any() else ~apart)
     raise DataError(f"{place(row)}: {literal(text)} is a date in several formats. {_say_date(name, formats)}")
 
 
-def _say_date(name: str, formats: Sequence[str] | dict[str, NDArray[np.float64]]) -> str:
-    options = [f"--date {quote(f'{name}={form}')}" for form in formats]
+def _say_date(name: str, formats: Collection[str]) -> str:
+    """Return how to say which format a column's dates have."""
+    options = " or ".join(f"--date {quote(f'{name}={form}')}" for form in formats)
     python = literal(f"{name}={next(iter(formats))}")
-    return f"Say which: {' or '.join(options)}; date=({python},) in Python."
-
-
-def _refuse_mistakes(name: str, different: Different, place: Place) -> None:
-    """Raise DataError for a few texts among numbers or dates; see rule 7."""
-    sample = different.sample()
-    if 2 * sum(_looks_like_number(text) for text in sample) > len(sample):
-        wrong = np.array([not _looks_like_number(text) for text in different.texts])
-        is_inf = np.array([_is_infinite(text) for text in different.texts])
-        if not any(is_code(text) for text in different.texts):
-            counts = np.bincount(different.codes[different.codes >= 0], minlength=len(different))
-            numbers = int(counts[~wrong].sum())
-            many = len(different) - wrong.sum() > min(MANY_NUMBERS, different.cells / 2)
-            if wrong.any() and ((numbers > MOSTLY * different.cells and many) or (wrong == is_inf).all()):
-                row, text, rows = different.first(wrong)
-                raise _mistake(name, place(row), text, rows, numbers, "a number")
-    form = _commonest_format(different, sample)
-    if form:
-        wrong = np.isnan(days_of(different.texts, form))
-        row, text, rows = different.first(wrong)
-        if different.cells - rows > MOSTLY * different.cells:
-            raise _mistake(
-                name, place(row), text, rows, different.cells - rows, f"a date in the format {form}"
-            )
-
-
-def _commonest_format(different: Different, sample: Sequence[str] = ()) -> str:
-    """Return the format that fits most of a sample, if it fits over half; else ""."""
-    sample = sample or different.sample()
-    if 2 * sum(bool(_MAY_BE_DATE.match(text)) for text in sample) <= len(sample):
-        return ""
-    shares = {form: float(np.mean(~np.isnan(days_of(sample, form)))) for form in FORMATS}
-    form = max(shares, key=shares.__getitem__)
-    return form if shares[form] > 0.5 else ""
-
-
-_MAY_BE_DATE = re.compile(r"(?=.*[0-9]{4})(?=.*[0-9]\D+[0-9]).{8,48}$", re.ASCII)
-
-
-def _mistake(name: str, place: str, text: str, rows: int, right: int, expected: str) -> DataError:
-    among = f", as in {right:,} other cells" if right else ""
-    if _is_infinite(text):
-        expected = "a finite number"
-    return DataError(
-        f"{place}: expected {expected}{among}, got {literal(text)}{_such_rows(rows)}. {_remedy(name)}"
-    )
-
-
-def _remedy(name: str) -> str:
-    option = quote(shown(name))
     return (
-        f"Correct it, or leave the column out (--drop {option}), or take it for categories "
-        f"(--categorical {option}); in Python drop= and categorical=."
+        f"Say which: {options}; date=({python},) in Python. Or take it for categories: --categorical, "
+        f"categorical= in Python."
     )
 
 
-def _such_rows(rows: int) -> str:
-    return f" ({rows:,} such rows)" if rows > 1 else ""
-
-
-def _looks_like_number(text: str) -> bool:
-    value = number(text)
-    return not isinf(value) if value is not None else other_spelling(text) is not None
-
-
-def _is_other_notation(text: str) -> bool:
-    return other_spelling(text) is not None
-
-
-def _is_infinite(text: str) -> bool:
-    value = number(text)
-    return value is not None and isinf(value)
-
-
-def _unless_constant(found: Found, asked: Asked) -> Found | Out:
-    """Return a feature, unless its cells are all missing or all the same."""
-    values, name = found.values, found.column.name
-    first = values[0]
-    if first != first:  # as in most columns, one comparison tells that it is not constant
-        return _all_missing(name, asked) if np.isnan(values).all() else found
-    if not asked.kept and (values == first).all():
-        return Out("it is the same in all rows")
-    return found
-
-
-def _all_missing(name: str, asked: Asked) -> Out:
-    if asked.kept or asked.kind:
-        raise DataError(f"the column {literal(name)} was named, but all its cells are missing. Leave it out.")
+def _all_missing(place: Place, asked: Asked) -> Out:
+    if asked.kept:
+        raise DataError(f"{place(0)}: the value is missing, as in all rows. Leave the column out.")
     return Out("all its cells are missing")
-
-
-def refuse_kind(name: str, asked: Asked, kind: str, what: str) -> None:
-    """Raise DataError if a column of typed cells was asked to be of another kind."""
-    if asked.kind and asked.kind != kind:
-        raise DataError(f"the column {literal(name)} holds {what}, which cannot be taken for a {asked.kind}.")

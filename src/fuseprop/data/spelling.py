@@ -55,6 +55,8 @@ MISSING = frozenset(
 )
 """Texts for a missing value in spreadsheets, databases, R, C, pandas and UCI's files, in lower case."""
 
+LONGEST_MISSING = max(map(len, MISSING))
+
 EXACT_LIMIT = 2.0**53
 """From here on float64 does not hold every whole number."""
 

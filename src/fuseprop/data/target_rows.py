@@ -59,7 +59,7 @@ def read_targets(
     columns = {name: cells.pop(name) for name in target}
     missing = np.logical_or.reduce([_is_missing(column, reading) for column in columns.values()])
     without, rows = int(missing.sum()), None
-    if without == len(missing):
+    if without and without == len(missing):
         raise DataError(f"{source.name}: the target {literal(target[0])} is missing in all rows.")
     if without:
         rows = np.flatnonzero(~missing)
