@@ -30,10 +30,10 @@ from pathlib import Path
 from ..checks.quoting import shown
 from .csv_file import read_csv
 from .datasets import DATASETS, check_name, load_dataset
-from .errors import DataError, listed
+from .errors import DataError, as_names, listed
 from .npz_file import read_npz
 from .seen import UnlikeTrainingWarning
-from .table import Table, as_names
+from .table import Table
 from .target_cells import AUTO, Reading
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -84,6 +84,8 @@ class Source(Protocol):
         The names of all columns, different from each other, in order.
     rows : int
         N, known once `cells` was read to its end.
+    typed : bool
+        Whether cells have the types of columns, as in a data frame: their numbers were never texts.
     index_like : tuple of str
         Columns that are no data by where they stand: the unnamed first column that pandas writes, say.
     notes : tuple of str
@@ -94,10 +96,11 @@ class Source(Protocol):
     name: str
     names: tuple[str, ...]
     rows: int
+    typed: bool
     index_like: tuple[str, ...]
     notes: tuple[str, ...]
 
-    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> Mapping[str, Cells]:
+    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> MutableMapping[str, Cells]:
         """Return the cells of these columns; those `as_text` as `Texts`, whatever they are.
 
         Each column may be taken out of the mapping (`pop`) as soon as it is used, which frees its memory.

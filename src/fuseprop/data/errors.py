@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from shlex import quote
+from typing import Any
 
 from ..checks.choices import suggestion
-from ..checks.quoting import shown
+from ..checks.quoting import literal, shown
 
 
 class DataError(ValueError):
     """Data that cannot be read or used; the text names the place and says what to do."""
+
+
+def as_names(what: str, names: Any) -> tuple[str, ...] | None:
+    """Return one name or several as a tuple, None as None; raise TypeError for anything else.
+
+    `what` is the parameter's name, for the message.
+    """
+    if names is None or isinstance(names, str):
+        return None if names is None else (names,)
+    if not isinstance(names, Iterable):
+        raise TypeError(f"{what} must be the names of columns, such as ('a', 'b'), got {literal(names)}.")
+    return tuple(str(name) for name in names)
 
 
 def check_columns(wanted: Sequence[str], present: Sequence[str], source: str, what: str) -> None:

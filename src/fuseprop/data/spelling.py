@@ -55,6 +55,8 @@ MISSING = frozenset(
 )
 """Texts for a missing value in spreadsheets, databases, R, C, pandas and UCI's files, in lower case."""
 
+LONGEST_MISSING = max(map(len, MISSING))
+
 EXACT_LIMIT = 2.0**53
 """From here on float64 does not hold every whole number."""
 
@@ -157,7 +159,7 @@ def why_no_number(cell: str) -> str:
     return f"{expected}. Features are numbers: write text as numbers, or leave the column out."
 
 
-_CURRENCY = r"(?:[$\u00a2-\u00a5\u20a0-\u20c0]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|Rs\.?|kr\.?|R\$|US\$))"
+CURRENCY = r"(?:[$\u00a2-\u00a5\u20a0-\u20c0]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|Rs\.?|kr\.?|R\$|US\$))"
 
 _WRAPPED = [
     (
@@ -166,11 +168,11 @@ _WRAPPED = [
     ),
     (re.compile(r"(.*\S)\s*[%\u2030]"), Spelling("a percentage", "Write the number without the sign.")),
     (
-        re.compile(rf"[+-]?{_CURRENCY}\s*(\S.*)"),
+        re.compile(rf"[+-]?{CURRENCY}\s*(\S.*)"),
         Spelling("an amount of money", "Write the number without the currency."),
     ),
     (
-        re.compile(rf"(.*\S)\s*{_CURRENCY}"),
+        re.compile(rf"(.*\S)\s*{CURRENCY}"),
         Spelling("an amount of money", "Write the number without the currency."),
     ),
     (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -14,7 +14,7 @@ from ..backend import HostArray
 from ..checks.quoting import counted, literal
 from .arrays import feature_rows, target_values
 from .column import Column
-from .errors import DataError, check_columns, check_different, listed
+from .errors import DataError, as_names, check_columns, check_different, listed
 from .frames import Frame, frame_of, name_of
 from .target_cells import AUTO, Reading
 
@@ -195,18 +195,6 @@ def numbered(letter: str, count: int) -> tuple[str, ...]:
 def numbers(names: Sequence[str]) -> tuple[Column, ...]:
     """Return columns of numbers with these names."""
     return tuple(Column(name) for name in names)
-
-
-def as_names(what: str, names: Any) -> tuple[str, ...] | None:
-    """Return one name or several as a tuple, None as None; raise TypeError for anything else.
-
-    `what` is the parameter's name, for the message.
-    """
-    if names is None or isinstance(names, str):
-        return None if names is None else (names,)
-    if not isinstance(names, Iterable):
-        raise TypeError(f"{what} must be the names of columns, such as ('a', 'b'), got {literal(names)}.")
-    return tuple(str(name) for name in names)
 
 
 def _names(what: str, given: Sequence[str] | None, default: tuple[str, ...], source: str) -> tuple[str, ...]:

@@ -1,0 +1,195 @@
+"""Assembling: from the cells of a source to a table of features and targets."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+
+from ..checks.quoting import shown
+from .cells import Cells, Numbers, Source
+from .choices import Choices
+from .column import Column
+from .column_cells import is_read_as_text, read_as
+from .deciding import Asked, Out, decide
+from .errors import DataError, check_columns
+from .features import Features, empty_matrix, place_in, refusing
+from .mistakes import refuse_among_numbers
+from .table import LeftOut, Table
+from .target_cells import Reading
+from .target_rows import read_targets, wants_text
+
+FEATURELESS = 12
+"""So many columns are listed, with why they are left out, where no feature is left."""
+
+
+def assemble(
+    source: Source,
+    target: Sequence[str] | None,
+    choices: Choices,
+    reading: Reading,
+    refused: dict[str, str] | None = None,
+) -> Table:
+    """Return the table of a source, whose columns are what the choices or the rules in `deciding` say.
+
+    Parameters
+    ----------
+    source : Source
+    target : sequence of str, optional
+        The target columns; without any, the table has no targets.
+    choices : Choices
+    reading : Reading
+        How the targets are read.
+    refused : dict, optional
+        Takes the columns whose cells are refused, each with the error's text; they are no features then. By
+        default the first of these errors is raised.
+
+    Raises DataError, with the place, for cells that the rules refuse, that do not fit a choice, or that are
+    no targets; for columns that are not there; and if there is no row or no feature.
+    """
+    target = tuple(target or ())
+    asked, left_out = _asked(source, target, choices)
+    as_text = [name for name, one in asked.items() if _is_asked_as_text(one, source)]
+    if wants_text(reading):
+        as_text += target
+    cells = source.cells([*target, *asked], as_text=as_text)
+    for name, column in cells.items():
+        if isinstance(column, Numbers) and column.count and name in asked and not asked[name].kind:
+            with refusing(name, refused):
+                refuse_among_numbers(name, column, place_in(source, name))
+    _read_doubtful_again(source, cells, [name for name in cells if name not in (refused or ())])
+    targets = read_targets(source, cells, target, reading)
+    features = Features(source, targets, asked, choices)
+    for name in asked:
+        column = cells.pop(name)
+        if refused and name in refused:
+            continue
+        with refusing(name, refused):
+            outcome = decide(name, column, place_in(source, name), asked[name])
+            if isinstance(outcome, Out):
+                left_out[name] = outcome.why
+            else:
+                features.add(outcome)
+    features.settle(refused)
+    if not features.columns and not refused:
+        raise _no_feature(source, left_out)
+    return Table(
+        features.matrix(),
+        targets.values,
+        tuple(features.columns),
+        target,
+        source.name,
+        left_out=tuple(LeftOut(name, left_out[name]) for name in source.names if name in left_out),
+        notes=(*source.notes, *targets.notes, *features.notes.values()),
+        rows=targets.rows,
+        without_target=targets.without,
+    )
+
+
+def assemble_as(source: Source, columns: Sequence[Column], target: Sequence[str], reading: Reading) -> Table:
+    """Return the table of a source with these columns, about which nothing is decided any more.
+
+    Texts that are not among a category's levels get codes behind them; the table's own column has these
+    levels too.
+
+    Raises DataError, with the place, for cells that do not fit their column; for columns that are not there.
+    """
+    target = tuple(target)
+    names = [column.name for column in columns]
+    check_columns(target, source.names, source.name, "targets")
+    check_columns(names, source.names, source.name, "features")
+    as_text = [column.name for column in columns if is_read_as_text(column, typed=source.typed)]
+    if wants_text(reading):
+        as_text += target
+    cells = source.cells([*target, *names], as_text=as_text)
+    _read_doubtful_again(source, cells, target)
+    targets = read_targets(source, cells, target, reading)
+    X = empty_matrix(source, targets, len(columns))
+    read = []
+    for j, column in enumerate(columns):
+        own, values = read_as(column, cells.pop(column.name), place_in(source, column.name))
+        X[:, j] = values if targets.rows is None else values[targets.rows]
+        read.append(own)
+    return Table(
+        X,
+        targets.values,
+        tuple(read),
+        target,
+        source.name,
+        notes=(*source.notes, *targets.notes),
+        rows=targets.rows,
+        without_target=targets.without,
+    )
+
+
+def _read_doubtful_again(source: Source, cells: MutableMapping[str, Cells], names: Sequence[str]) -> None:
+    """Put the texts of columns into `cells` that are not all plain numbers, though many are."""
+    doubtful = [name for name in names if isinstance(column := cells[name], Numbers) and column.count]
+    if doubtful:
+        cells.update(source.cells(doubtful, as_text=doubtful))
+
+
+def _asked(
+    source: Source, target: Sequence[str], choices: Choices
+) -> tuple[dict[str, Asked], dict[str, str]]:
+    """Return what is asked of each column to be examined, and why each other one is left out.
+
+    Raises DataError for columns that are not there, and for choices that contradict the target.
+    """
+    names, named = source.names, set(choices.named())
+    check_columns(target, names, source.name, "targets")
+    notations, formats = choices.notations(), choices.formats()
+    for what, wanted in (
+        ("features", choices.features or ()),
+        ("columns", (*choices.drop, *notations, *choices.categorical, *formats)),
+    ):
+        check_columns(wanted, names, source.name, what)
+    for name in target:
+        if name in named or name in choices.drop:
+            raise DataError(
+                f"{source.name}: {shown(name)} is the target, so it cannot be dropped or be a feature. "
+                f"How a target is read is said by --target-as, or target_as= in Python."
+            )
+    out = dict.fromkeys(choices.drop, "it was dropped")
+    index = names[:1] if choices.ignore_index else ()
+    if index and (index[0] in named or index[0] in target):
+        raise DataError(
+            f"{source.name}: {shown(index[0])} cannot be the index and a feature or the target too."
+        )
+    for name in (*source.index_like, *index):
+        if name not in named:
+            out.setdefault(name, "it is the index of the rows")
+    if choices.features is not None:
+        chosen = choices.features
+        out |= {
+            name: "it is not among the features named"
+            for name in names
+            if name not in chosen and name not in out
+        }
+    else:
+        chosen = [name for name in names if name not in out and name not in target]
+    asked = {}
+    for name in chosen:
+        kind, notation = "", ""
+        if name in notations:
+            kind, notation = "number", notations[name]
+        elif name in formats:
+            kind, notation = "date", formats[name]
+        elif name in choices.categorical:
+            kind = "category"
+        asked[name] = Asked(kind, notation, kept=name in named)
+    return asked, {name: why for name, why in out.items() if name not in target}
+
+
+def _is_asked_as_text(asked: Asked, source: Source) -> bool:
+    """Whether the texts of cells that are plain numbers are needed."""
+    if asked.kind == "category":
+        return True
+    return not source.typed and (asked.kind == "date" or bool(asked.notation))
+
+
+def _no_feature(source: Source, left_out: dict[str, str]) -> DataError:
+    reasons = [f"{shown(name)}: {why}" for name, why in left_out.items()]
+    more = f"; and {len(reasons) - FEATURELESS} more" if len(reasons) > FEATURELESS else ""
+    return DataError(
+        f"{source.name} has no column beside the target that is a feature; at least one is needed. "
+        f"{'; '.join(reasons[:FEATURELESS])}{more}."
+    )

@@ -1,0 +1,108 @@
+"""Cells read as a column that is known, about which nothing is decided any more: for a model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..checks.quoting import literal
+from .cells import Booleans, Cells, Dates, Texts
+from .column import Column
+from .dates import ISO, days_of
+from .different import Different, Place
+from .errors import DataError
+from .notations import PLAIN, values_of
+
+
+def is_read_as_text(column: Column, *, typed: bool) -> bool:
+    """Whether a column needs the texts of cells that are plain numbers.
+
+    In another notation 1.234 may be another number. Numbers of a `typed` source never were texts.
+    """
+    return column.kind == "category" or (bool(column.notation) and not typed)
+
+
+def read_as(column: Column, cells: Cells, place: Place) -> tuple[Column, NDArray[np.float64]]:
+    """Return the numbers (N,) in a column's cells, and the column itself.
+
+    A category's column has the levels behind its own that the cells hold. Raises DataError, with the place,
+    for cells that are not of the column's kind.
+    """
+    if isinstance(cells, Texts):
+        different = Different(cells)
+        if column.kind == "category":
+            return _category(column, different)
+        by_text = _values(column, different.texts)
+        bad = np.isnan(by_text)
+        if bad.any():
+            row, text, rows = different.first(bad)
+            raise _unlike(column, place(row), text, rows)
+        return column, different.spread(by_text)
+    if isinstance(cells, Dates):
+        _check_kind(column, cells.days, place, "date", "a date")
+        return column, cells.days
+    values = cells.values
+    if isinstance(cells, Booleans):
+        if column.kind != "number":
+            _check_kind(column, values, place, "boolean", "a boolean")
+        return column, values
+    if cells.count:
+        row, text = next(iter(cells.others.items()))
+        raise _unlike(column, place(row), text, cells.count)
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise _unlike(column, place(int(np.argmax(infinite))), "inf", int(infinite.sum()))
+    if column.kind == "boolean":
+        bad = ~np.isnan(values) & (values != 0) & (values != 1)
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise _unlike(column, place(row), f"{values[row]:g}", int(bad.sum()))
+        return column, values
+    _check_kind(column, values, place, "number", "a number")
+    return column, values
+
+
+def _values(column: Column, texts: list[str]) -> NDArray[np.float64]:
+    """Return what texts (K,) stand for in a column; nan for those that do not belong there."""
+    if column.kind == "number":
+        return values_of(texts, column.notation or PLAIN)
+    if column.kind == "date":
+        if column.notation:
+            return days_of(texts, column.notation)
+        # The column was learned from dates that never were texts.
+        found = [days_of(texts, form) for form in ISO] if texts else [np.empty(0)]
+        return min(found, key=lambda days: int(np.isnan(days).sum()))
+    place = {level: float(i) for i, level in enumerate(column.levels)}
+    return np.array([place.get(text.lower(), np.nan) for text in texts])
+
+
+def _category(column: Column, different: Different) -> tuple[Column, NDArray[np.float64]]:
+    place = {level: i for i, level in enumerate(column.levels)}
+    by_text = np.array([place.setdefault(text, len(place)) for text in different.texts], dtype=np.float64)
+    if len(place) > len(column.levels):
+        column = replace(column, levels=tuple(place))
+    return column, different.spread(by_text)
+
+
+def _check_kind(column: Column, values: NDArray[np.float64], place: Place, kind: str, what: str) -> None:
+    """Raise DataError for cells of another kind than the column's, unless all are missing."""
+    there = ~np.isnan(values)
+    if column.kind != kind and there.any():
+        raise DataError(f"{place(int(np.argmax(there)))}: expected {_EXPECTED[column.kind]}, got {what}.")
+
+
+_EXPECTED = {"number": "a number", "boolean": "a boolean", "category": "a text", "date": "a date"}
+
+
+def _unlike(column: Column, place: str, text: str, rows: int) -> DataError:
+    expected = _EXPECTED[column.kind]
+    if column.kind == "boolean":
+        expected = f"{column.levels[0]} or {column.levels[1]}"
+    elif column.notation:
+        expected += (
+            f" in the format {column.notation}" if column.kind == "date" else f" such as {column.notation}"
+        )
+    many = f" ({rows:,} such rows)" if rows > 1 else ""
+    return DataError(f"{place}: expected {expected}, as in training, got {literal(text)}{many}. Correct it.")

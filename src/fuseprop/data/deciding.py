@@ -1,0 +1,319 @@
+"""What a column is, decided by all its cells. The rules, in order; the first that fits decides:
+
+1. constant: all cells are missing, or the same with none missing. Left out. (One value beside missing cells
+   is a feature: whether it is there is what the column says.)
+2. id: different whole numbers, none missing, in a column whose name says that they tell rows apart (id,
+   user_id, userId), or that count on by one under a name for rows (index, row, Unnamed: 0). Left out.
+3. number: every cell is a plain number; none has leading zeros, or more digits than float64 keeps.
+4. boolean: every cell is one of a pair in `BOOLEANS`, in any case.
+5. number in another notation (see `notations`): one notation fits every cell. Where several do and read
+   other numbers, as for 1,234 alone, the other columns of the file decide (see `assembling`); if they do not,
+   it is refused.
+6. date (see `dates`): exactly one format fits every cell. Where several do, as for 03/04/2024, or only one
+   with years of two digits does, it is refused: the format must be named.
+7. over 90% of the cells are numbers, of more than `MANY_NUMBERS` or half as many different ones as cells, or
+   over 90% are dates: the others are taken for mistakes, and refused with the first row. So are inf among
+   numbers, and numbers or dates written in several ways (see `mistakes`). Numbers with leading zeros are
+   codes, and no numbers here.
+8. free text: over 4 blanks a text on average, and more texts than half of the cells. Left out.
+9. id: more than 20 cells, and over 90% as many different texts. Left out.
+10. category.
+
+Cells that a source gives as dates or booleans are that; rules 1 and 2 come first. Missing values
+(`is_missing`) take no part. What a user says of a column comes before the rules; then a cell that does not
+fit is refused, and the column is never left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from shlex import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..checks.quoting import counted, literal
+from .cells import Cells, Dates, Numbers, Texts
+from .column import Column
+from .dates import FORMATS, SHORT_YEARS, days_of, formats_of
+from .different import Different, Place
+from .errors import DataError
+from .mistakes import formats_among, mistake, refuse_dates, refuse_numbers
+from .notations import PLAIN, Fit, digits_of, fits_of, values_of
+from .spelling import is_code, number
+
+BOOLEANS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
+"""Pairs of texts for 0 and 1."""
+
+MOST_SPELLINGS = 10
+"""A boolean has at most so many different texts: no, No, NO, yes, ..."""
+
+MOST_BLANKS = 4
+"""Texts with more blanks on average are free text, if most of them differ."""
+
+FEWEST_IDS = 20
+MOST_DIFFERENT = 0.9
+"""Texts in more cells than that are ids, if there are more different ones than this share of the cells."""
+
+MOST_DIGITS = 15
+"""float64 holds every whole number of so many digits."""
+
+IS_ID = re.compile(r"(?i:(?:.*[\W_])?(?:id|uuid|guid))|.*[a-z0-9](?:Id|ID)", re.DOTALL)
+"""Names of columns whose different whole numbers tell rows apart."""
+
+COUNTS_ROWS = re.compile(
+    r"(?:unnamed.*|index|row(?:[ _]?(?:names?|numbers?|nr|no|num))?|obs|)", re.IGNORECASE | re.DOTALL
+)
+"""Names of columns that count rows, where their numbers do."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user says of a column.
+
+    Attributes
+    ----------
+    kind : "number" | "category" | "date" | ""
+        "" where the rules decide.
+    notation : str
+        The notation of numbers, or the format of dates; "" where it is to be found.
+    kept : bool
+        Whether the column is named as a feature, of a kind or not, and so never left out.
+    """
+
+    kind: str = ""
+    notation: str = ""
+    kept: bool = False
+
+
+RULES = Asked()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A feature: its column, the numbers in its cells (N,), nan where missing, and what to tell of it.
+
+    `decimal` is what stands before decimals in texts of another notation: "." or ","; "" where nothing tells.
+    """
+
+    column: Column
+    values: NDArray[np.float64]
+    note: str = ""
+    decimal: str = ""
+
+
+@dataclass(frozen=True)
+class Out:
+    """Why a column is left out."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """A column of numbers in a notation that its own cells do not tell: `fits` read other numbers in them."""
+
+    name: str
+    fits: Sequence[Fit]
+    different: Different
+
+
+def decide(name: str, cells: Cells, place: Place, asked: Asked = RULES) -> Found | Out | Undecided:
+    """Return what a column is by the rules above, or as it was asked for.
+
+    Raises DataError, with the place, for cells that are refused.
+    """
+    if isinstance(cells, Texts):
+        return _of_texts(name, Different(cells), place, asked)
+    if isinstance(cells, Numbers):
+        return _of_numbers(Column(name), cells.values, place, asked)
+    if isinstance(cells, Dates):
+        return _of_typed(Column(name, "date"), cells.days, place, asked)
+    return _of_typed(Column(name, "boolean", BOOLEANS[0]), cells.values, place, asked)
+
+
+def number_of(name: str, different: Different, fits: Sequence[Fit], decimal: str = "") -> Found | Undecided:
+    """Return a column of numbers in the notation that its `fits` agree on, or that has this decimal mark."""
+    chosen = [fit for fit in fits if decimal in ("", digits_of(fit.notation).decimal)]
+    if not chosen:
+        return Undecided(name, fits, different)
+    fit = chosen[0]
+    if fit.notation == PLAIN:  # by convention, whatever else 1.234 may be
+        return Found(Column(name), different.spread(fit.values))
+    if not all(np.array_equal(other.values, fit.values) for other in chosen):
+        return Undecided(name, fits, different)
+    i = next((i for i, text in enumerate(different.texts) if number(text) is None), 0)
+    note = f"{literal(name)}: {literal(different.texts[i])} is read as {fit.values[i]:.12g}."
+    return Found(Column(name, notation=fit.notation), different.spread(fit.values), note, fit.decimal)
+
+
+def undecided_error(undecided: Undecided, place: Place) -> DataError:
+    """Return the error for a column whose notation nothing tells."""
+    name, one = undecided.name, undecided.fits[0]
+    other = next(fit for fit in undecided.fits if not np.array_equal(fit.values, one.values))
+    row, text, _ = undecided.different.first(other.values != one.values)
+    i = undecided.different.texts.index(text)
+    ways = [f"{fit.values[i]:.12g} (--numeric {quote(f'{name}={fit.notation}')})" for fit in (one, other)]
+    return DataError(
+        f"{place(row)}: {literal(text)} may be {' or '.join(ways)}. Say which by that option, or "
+        f"numeric=({literal(f'{name}={one.notation}')},) in Python; or leave the column out: --drop, drop=."
+    )
+
+
+def _of_typed(column: Column, values: NDArray[np.float64], place: Place, asked: Asked) -> Found | Out:
+    """Return a column whose cells are of its kind by their type, unless they are all missing or the same."""
+    if asked.kind and asked.kind != column.kind:
+        raise DataError(f"{place(0)}: expected a {asked.kind}, but the column's type is {column.kind}.")
+    first = values[0]
+    if np.isnan(first):
+        return _all_missing(place, asked) if np.isnan(values).all() else Found(column, values)
+    if not asked.kept and (values == first).all():
+        return Out("it is the same in all rows")
+    return Found(column, values)
+
+
+def _of_numbers(column: Column, values: NDArray[np.float64], place: Place, asked: Asked) -> Found | Out:
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        raise mistake(column.name, place(row), "inf", int(infinite.sum()), "a finite number")
+    found = _of_typed(column, values, place, asked)
+    if isinstance(found, Found) and not asked.kept and _are_ids(column.name, values):
+        return Out("it tells rows apart (an id)")
+    return found
+
+
+def _are_ids(name: str, values: NDArray[np.float64]) -> bool:
+    """Whether numbers (N,) are ids by their column's name: see rule 2."""
+    is_id = IS_ID.fullmatch(name) is not None
+    if not is_id and not COUNTS_ROWS.fullmatch(name):
+        return False
+    # nan differs from itself, so that a missing value is no whole number.
+    if not (values == np.floor(values)).all():
+        return False
+    counts = values.max() - values.min() + 1 == len(values)
+    return (is_id or bool(counts)) and len(np.unique(values)) == len(values)
+
+
+def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Found | Out | Undecided:
+    texts = different.texts
+    if not texts:
+        return _all_missing(place, asked)
+    if asked.kind == "category":
+        return _category(name, different)
+    if asked.kind == "date":
+        return _as_date(name, different, place, asked)
+    if asked.kind == "number":
+        return _as_number(name, different, place, asked)
+    if len(texts) == 1 and different.cells == len(different.codes) and not asked.kept:
+        return Out("it is the same in all rows")
+    has_codes = any(is_code(text) for text in texts if text[0] in "+-0" or len(text) > MOST_DIGITS)
+    fits = [] if has_codes else fits_of(texts)
+    if fits and fits[0].notation == PLAIN:
+        return _of_numbers(Column(name), different.spread(fits[0].values), place, asked)
+    pair = _boolean_pair(texts)
+    if pair:
+        values = np.array([float(pair.index(text.lower())) for text in texts])
+        return _of_typed(Column(name, "boolean", pair), different.spread(values), place, asked)
+    if fits:
+        return number_of(name, different, fits)
+    formats = formats_of(texts)
+    if formats:
+        return _one_date(name, different, formats, place)
+    short = formats_of(texts, SHORT_YEARS)
+    if short:
+        row, text, _ = different.first(np.ones(len(texts), dtype=bool))
+        raise DataError(
+            f"{place(row)}: {literal(text)} looks like a date whose year has two digits. "
+            f"{_say_date(name, short)}"
+        )
+    if not has_codes:
+        refuse_numbers(name, different, place)
+    refuse_dates(name, different, place)
+    if not asked.kept:
+        blanks = sum(text.count(" ") for text in texts)
+        if blanks > MOST_BLANKS * len(texts) and len(texts) > different.cells / 2:
+            return Out("it is free text")
+        if different.cells > FEWEST_IDS and len(texts) > MOST_DIFFERENT * different.cells:
+            kinds = counted(len(texts), "different text")
+            return Out(f"it tells rows apart (an id): {kinds} in {different.cells:,} cells")
+    return _category(name, different)
+
+
+def _category(name: str, different: Different) -> Found:
+    """Return a column as a category whose levels are its texts in ascending order."""
+    order = sorted(range(len(different)), key=different.texts.__getitem__)
+    codes = np.empty(len(order))
+    codes[order] = np.arange(len(order))
+    levels = tuple(different.texts[i] for i in order)
+    return Found(Column(name, "category", levels), different.spread(codes))
+
+
+def _boolean_pair(texts: Collection[str]) -> tuple[str, str] | None:
+    """Return the pair in `BOOLEANS` that all texts are of, in any case; None if there is none."""
+    if len(texts) > MOST_SPELLINGS:
+        return None
+    lower = {text.lower() for text in texts}
+    return next((pair for pair in BOOLEANS if lower <= set(pair)), None)
+
+
+def _as_number(name: str, different: Different, place: Place, asked: Asked) -> Found | Undecided:
+    """Return a column as the numbers that it was asked to be."""
+    fits = [] if asked.notation else fits_of(different.texts)
+    if fits:
+        return number_of(name, different, fits)
+    notation = asked.notation or PLAIN
+    values = values_of(different.texts, notation)
+    wrong = np.isnan(values)
+    if wrong.any():
+        row, text, rows = different.first(wrong)
+        expected = f"a number such as {notation}" if asked.notation else "a number"
+        raise mistake(name, place(row), text, rows, expected, different.cells - rows)
+    return Found(Column(name, notation="" if notation == PLAIN else notation), different.spread(values))
+
+
+def _as_date(name: str, different: Different, place: Place, asked: Asked) -> Found:
+    """Return a column as the dates that it was asked to be."""
+    texts = different.texts
+    if not asked.notation:
+        formats = formats_of(texts) or formats_of(texts, SHORT_YEARS)
+        if formats:
+            return _one_date(name, different, formats, place)
+    form = asked.notation or next(iter(formats_among(different)), FORMATS[0])
+    days = days_of(texts, form)
+    wrong = np.isnan(days)
+    if wrong.any():
+        row, text, rows = different.first(wrong)
+        raise mistake(name, place(row), text, rows, f"a date in the format {form}", different.cells - rows)
+    return Found(Column(name, "date", notation=form), different.spread(days))
+
+
+def _one_date(
+    name: str, different: Different, formats: dict[str, NDArray[np.float64]], place: Place
+) -> Found:
+    """Return a column of dates in the only one of `formats`; raise DataError if there are several."""
+    if len(formats) == 1:
+        [(form, days)] = formats.items()
+        return Found(Column(name, "date", notation=form), different.spread(days))
+    one, other = list(formats.values())[:2]
+    apart = one != other
+    row, text, _ = different.first(apart if apart.any() else ~apart)
+    raise DataError(f"{place(row)}: {literal(text)} is a date in several formats. {_say_date(name, formats)}")
+
+
+def _say_date(name: str, formats: Collection[str]) -> str:
+    """Return how to say which format a column's dates have."""
+    options = " or ".join(f"--date {quote(f'{name}={form}')}" for form in formats)
+    python = literal(f"{name}={next(iter(formats))}")
+    return (
+        f"Say which: {options}; date=({python},) in Python. Or take it for categories: --categorical, "
+        f"categorical= in Python."
+    )
+
+
+def _all_missing(place: Place, asked: Asked) -> Out:
+    if asked.kept:
+        raise DataError(f"{place(0)}: the value is missing, as in all rows. Leave the column out.")
+    return Out("all its cells are missing")

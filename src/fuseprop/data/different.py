@@ -1,0 +1,63 @@
+"""The different texts of a column that are no missing values, and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cells import Texts
+from .spelling import LONGEST_MISSING, is_missing
+
+SAMPLE = 500
+
+Place = Callable[[int], str]
+"""Returns where a row's cell in a column stands: "t.csv: row 3 (line 4), column 'y'"."""
+
+
+class Different:
+    """The different texts of a column without those that stand for a missing value.
+
+    Attributes
+    ----------
+    texts : list of str, K
+    codes : (N,) integers
+        The position in `texts` of each row's text; -1 where it is missing.
+    cells : int
+        How many cells are not missing.
+    """
+
+    def __init__(self, cells: Texts) -> None:
+        self.texts = list(cells.texts)
+        self.codes = cells.codes
+        missing = [
+            i
+            for i, text in enumerate(self.texts)
+            if (len(text) <= LONGEST_MISSING or not text.isascii()) and is_missing(text)
+        ]
+        if missing:
+            there = np.ones(len(self.texts) + 1, dtype=bool)
+            there[[*missing, -1]] = False
+            position = np.where(there, np.cumsum(there) - 1, -1).astype(self.codes.dtype)
+            self.codes = position[self.codes]
+            self.texts = [text for text, kept in zip(self.texts, there, strict=False) if kept]
+        self.cells = int(np.count_nonzero(self.codes >= 0))
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the value (N,) of each row from those of the texts (K,); nan where it is missing."""
+        spread: NDArray[np.float64] = np.append(values, np.nan)[self.codes]
+        return spread
+
+    def first(self, chosen: NDArray[np.bool_]) -> tuple[int, str, int]:
+        """Return the first row with one of the texts `chosen` (K,), its text, and the number of such rows."""
+        rows = np.flatnonzero(np.append(chosen, False)[self.codes])
+        return int(rows[0]), self.texts[self.codes[rows[0]]], len(rows)
+
+    def sample(self) -> list[str]:
+        """Return the texts of at most `SAMPLE` rows, evenly spaced."""
+        codes = self.codes[self.codes >= 0]
+        return [self.texts[code] for code in codes[:: -(-len(codes) // SAMPLE)]]

@@ -1,0 +1,117 @@
+"""Mistakes: a few texts among numbers or dates, and numbers or dates written in several ways, are refused."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections.abc import Iterable
+from math import isinf
+from shlex import quote
+
+import numpy as np
+
+from ..checks.quoting import literal, shown
+from .cells import Numbers
+from .dates import FORMATS, LONGEST, days_of
+from .different import Different, Place
+from .errors import DataError
+from .notations import fits_of
+from .spelling import is_code, number, other_spelling
+from .target_cells import MANY_NUMBERS
+
+MOSTLY = 0.9
+"""Where more of the cells are numbers, or dates, a text is a mistake."""
+
+_MAY_BE_DATE = re.compile(rf"(?=.*[0-9]{{4}})(?=.*[0-9]\D+[0-9]).{{8,{LONGEST}}}$", re.ASCII)
+
+
+def refuse_among_numbers(name: str, cells: Numbers, place: Place) -> None:
+    """Raise DataError if the few texts beside the plain numbers of a column are mistakes."""
+    if any(is_code(text) or other_spelling(text) is not None for text in cells.others.values()):
+        return  # the texts of all cells are needed to tell
+    numbers = cells.values[~np.isnan(cells.values)]
+    many = len(numbers) > MOSTLY * (len(numbers) + cells.count) and _are_many(
+        len(np.unique(numbers)), len(numbers) + cells.count
+    )
+    if many or (len(cells.others) == cells.count and _are_infinite(cells.others.values())):
+        row, text = next(iter(cells.others.items()))
+        raise mistake(name, place(row), text, cells.count, "a number", len(numbers))
+
+
+def refuse_numbers(name: str, different: Different, place: Place) -> None:
+    """Raise DataError for a few texts among numbers, and for numbers that are not all in one notation."""
+    sample = different.sample()
+    if 2 * sum(map(_looks_like_number, sample)) < len(sample):
+        return
+    wrong = np.array([not _looks_like_number(text) for text in different.texts])
+    if not wrong.any():
+        # The more texts, the fewer notations fit: find the first text where none is left.
+        texts = different.texts
+        at = bisect(range(2, len(texts)), False, key=lambda count: not fits_of(texts[:count])) + 1
+        row, text, _ = different.first(np.arange(len(texts)) == at)
+        raise DataError(
+            f"{place(row)}: {literal(text)} and {literal(texts[0])} are numbers, but not in one notation. "
+            f"{remedy(name)}"
+        )
+    row, text, rows = different.first(wrong)
+    numbers = different.cells - rows
+    many = numbers > MOSTLY * different.cells and _are_many(int((~wrong).sum()), different.cells)
+    if many or _are_infinite(text for text, one in zip(different.texts, wrong, strict=True) if one):
+        raise mistake(name, place(row), text, rows, "a number", numbers)
+
+
+def refuse_dates(name: str, different: Different, place: Place) -> None:
+    """Raise DataError for a few texts among dates, and for dates that are not all in one format."""
+    forms = formats_among(different)
+    if not forms:
+        return
+    fits = [~np.isnan(days_of(different.texts, form)) for form in forms]
+    no_dates = ~np.logical_or.reduce(fits)
+    if no_dates.any() and different.first(no_dates)[2] >= (1 - MOSTLY) * different.cells:
+        return
+    row, text, rows = different.first(~fits[0])
+    raise mistake(name, place(row), text, rows, f"a date in the format {forms[0]}", different.cells - rows)
+
+
+def formats_among(different: Different) -> list[str]:
+    """Return the formats of dates in a sample, the commonest first; none if they fit less than half of it."""
+    sample = different.sample()
+    if 2 * sum(bool(_MAY_BE_DATE.match(text)) for text in sample) < len(sample):
+        return []
+    fits = {form: ~np.isnan(days_of(sample, form)) for form in FORMATS}
+    if 2 * np.count_nonzero(np.logical_or.reduce([*fits.values()])) < len(sample):
+        return []
+    counts = {form: np.count_nonzero(fitting) for form, fitting in fits.items() if fitting.any()}
+    return sorted(counts, key=lambda form: -counts[form])
+
+
+def mistake(name: str, place: str, text: str, rows: int, expected: str, right: int = 0) -> DataError:
+    """Return the error for a text in `rows` rows, where other texts or `right` cells are as expected."""
+    if _are_infinite([text]):
+        expected = "a finite number"
+    among = f", as in {right:,} other cells" if right else ""
+    many = f" ({rows:,} such rows)" if rows > 1 else ""
+    return DataError(f"{place}: expected {expected}{among}, got {literal(text)}{many}. {remedy(name)}")
+
+
+def remedy(name: str) -> str:
+    """Return what to do about a cell that does not fit its column."""
+    option = quote(shown(name))
+    return (
+        f"Correct it, or leave the column out (--drop {option}), or take it for categories "
+        f"(--categorical {option}); in Python drop= and categorical=."
+    )
+
+
+def _are_many(different: int, cells: int) -> bool:
+    """Whether so many different numbers in so many cells are no classes."""
+    return different > min(MANY_NUMBERS, cells / 2)
+
+
+def _looks_like_number(text: str) -> bool:
+    value = number(text)
+    return other_spelling(text) is not None if value is None else not isinf(value)
+
+
+def _are_infinite(texts: Iterable[str]) -> bool:
+    return all((value := number(text)) is not None and isinf(value) for text in texts)

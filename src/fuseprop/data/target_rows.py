@@ -1,0 +1,122 @@
+"""Targets of a source: which rows have one, and its numbers or classes there."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from shlex import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend import HostArray
+from ..checks.quoting import counted, literal
+from .arrays import stacked
+from .cells import Cells, Dates, Source, Texts
+from .errors import DataError
+from .spelling import is_missing, visible
+from .target_cells import Reading, read_cells
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of the rows that have them.
+
+    Attributes
+    ----------
+    values : (n, t) float64 or text, or None
+        None without target columns.
+    rows : (n,) int64, or None
+        The rows, counted from 0, where some are left out; None where all are there.
+    without : int
+        How many rows are left out because a target is missing.
+    notes : tuple of str
+        What is told of texts that were taken for missing values.
+    """
+
+    values: HostArray | None = None
+    rows: NDArray[np.int64] | None = None
+    without: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def wants_text(reading: Reading) -> bool:
+    """Whether a reading needs the texts of cells that are numbers."""
+    return reading.target_as == "text" or bool(reading.keep_as_class)
+
+
+def read_targets(
+    source: Source, cells: MutableMapping[str, Cells], target: Sequence[str], reading: Reading
+) -> Targets:
+    """Take the target columns out of `cells` and return them, read as by `read_cells`.
+
+    Rows in which a target is missing are left out. Raises DataError for targets that are missing in all rows,
+    for dates, and as `read_cells`.
+    """
+    if not target:
+        return Targets()
+    columns = {name: cells.pop(name) for name in target}
+    missing = np.logical_or.reduce([_is_missing(column, reading) for column in columns.values()])
+    without, rows = int(missing.sum()), None
+    if without and without == len(missing):
+        raise DataError(f"{source.name}: the target {literal(target[0])} is missing in all rows.")
+    if without:
+        rows = np.flatnonzero(~missing)
+    values = [_read(source, name, column, rows, reading) for name, column in columns.items()]
+    notes = [
+        note
+        for name, column in columns.items()
+        if isinstance(column, Texts)
+        for note in _notes(name, column, reading)
+    ]
+    return Targets(stacked(values), rows, without, tuple(notes))
+
+
+def _is_missing(column: Cells, reading: Reading) -> NDArray[np.bool_]:
+    """Return where (N,) there is no target."""
+    if isinstance(column, Texts):
+        missing = [is_missing(text) and text not in reading.keep_as_class for text in column.texts]
+        of_rows: NDArray[np.bool_] = np.array([*missing, True])[column.codes]
+        return of_rows
+    values = column.days if isinstance(column, Dates) else column.values
+    return np.isnan(values)
+
+
+def _read(
+    source: Source, name: str, column: Cells, rows: NDArray[np.int64] | None, reading: Reading
+) -> HostArray:
+    place = partial(_place, source, name, rows)
+    if isinstance(column, Dates):
+        raise DataError(
+            f"{place(0)}: a date is no target. Make a column of numbers of it, such as the days since the "
+            f"first one."
+        )
+    if isinstance(column, Texts):
+        codes = column.codes if rows is None else column.codes[rows]
+        there = np.bincount(codes, minlength=len(column.texts)) > 0
+        texts = [text for text, used in zip(column.texts, there, strict=True) if used]
+        return read_cells(texts, (np.cumsum(there) - 1)[codes], reading, place, typed=source.typed)
+    values = column.values if rows is None else column.values[rows]
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise DataError(f"{place(int(np.argmax(infinite)))}: expected a finite number, got inf.")
+    return values
+
+
+def _notes(name: str, column: Texts, reading: Reading) -> list[str]:
+    """Return what is told of texts that say that a target is missing, and could be classes."""
+    found = []
+    for code, text in enumerate(column.texts):
+        if visible(text) and is_missing(text) and text not in reading.keep_as_class:
+            rows = int((column.codes == code).sum())
+            found.append(
+                f"{literal(text)} in {counted(rows, 'row')} of the target {literal(name)} says that the "
+                f"value is missing. Where it is a class: --keep-as-class {quote(text)}, or keep_as_class= in "
+                f"Python."
+            )
+    return found
+
+
+def _place(source: Source, name: str, rows: NDArray[np.int64] | None, row: int) -> str:
+    return f"{source.place(row if rows is None else int(rows[row]))}, column {literal(name)}"
