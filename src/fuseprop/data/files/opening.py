@@ -1,0 +1,120 @@
+"""Files as streams of bytes, unpacked where they are compressed; standard input as a file without a name."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from ...checks.quoting import shown
+from ...storage.reading import file_errors_as, open_file
+from ..errors import DataError
+from ..npz_members import FREE_BYTES, FREE_BYTES_PER_BYTE
+
+BLOCK = 1 << 20
+STANDARD_INPUT = "-"
+
+REFUSED = {
+    b"PK\x03\x04": "is a ZIP archive or an Excel workbook. Unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook. Save the sheet as CSV",
+    b"\x89HDF": "is an HDF5 file. Save the table as CSV or Parquet",
+    b"ARROW1": "is an Arrow file. Save the table as Parquet, or read it with a data frame library",
+    b"%PDF": "is a PDF file; expected a table",
+    b"\x89PNG": "is a picture; expected a table",
+}
+"""First bytes of files that hold no table that is read here, and what to do."""
+
+
+class Named:
+    """A file, or standard input, that can be read from its beginning as often as needed.
+
+    Parameters
+    ----------
+    path : str or Path
+        "-" is standard input, which is copied to a nameless temporary file, as it is read more than once.
+    any_size : bool
+        Whether a compressed file may unpack to more than 100 times its size, and more than 1 GiB.
+
+    Attributes
+    ----------
+    place : str
+        The name for messages.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, any_size: bool = False) -> None:
+        self.path = Path(path)
+        self.is_input = str(path) == STANDARD_INPUT
+        self.place = "standard input" if self.is_input else shown(self.path, None)
+        self._any_size = any_size
+        self._input: IO[bytes] | None = None
+
+    def open(self) -> BinaryIO:
+        """Open the file as it is stored. Raises OSError for anything but a regular file."""
+        if not self.is_input:
+            return open_file(self.path)
+        if self._input is None:
+            self._input = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+            while block := sys.stdin.buffer.read(BLOCK):
+                self._input.write(block)
+        self._input.flush()
+        file = os.fdopen(os.dup(self._input.fileno()), "rb")
+        file.seek(0)
+        return file
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the unpacked bytes in blocks of at most 1 MiB.
+
+        Raises DataError for files of other kinds, for damaged compressed files, and for those that unpack to
+        far more than they have.
+        """
+        with self.open() as file:
+            head = file.read(8)
+            file.seek(0)
+            for start, what in REFUSED.items():
+                if head.startswith(start):
+                    raise DataError(f"{self.place} {what}.")
+            allowed = None if self._any_size else self._allowed(file)
+            yield from self._unpacked(file, head, allowed)
+
+    def _allowed(self, file: BinaryIO) -> int:
+        return max(FREE_BYTES, FREE_BYTES_PER_BYTE * os.fstat(file.fileno()).st_size)
+
+    def _unpacked(self, file: BinaryIO, head: bytes, allowed: int | None) -> Iterator[bytes]:
+        unpacked = 0
+        try:
+            with _decompressing(file, head) as stream:
+                while block := stream.read(BLOCK):
+                    unpacked += len(block)
+                    if allowed is not None and unpacked > allowed:
+                        raise DataError(
+                            f"{self.place} unpacks to more than {FREE_BYTES_PER_BYTE} times its size. Where "
+                            f"that is meant, allow it: --any-size, or any_size=True in Python."
+                        )
+                    yield block
+        except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
+            raise DataError(f"{self.place} is damaged: {shown(error)}. Compress it again.") from error
+
+
+def _decompressing(file: BinaryIO, head: bytes) -> IO[bytes]:
+    if head.startswith(b"\x1f\x8b"):
+        return cast(IO[bytes], gzip.GzipFile(fileobj=file))
+    if head.startswith(b"BZh"):
+        return cast(IO[bytes], bz2.BZ2File(file))
+    if head.startswith(b"\xfd7zXZ\x00"):
+        return cast(IO[bytes], lzma.LZMAFile(file))
+    return file
+
+
+@contextmanager
+def refusing(named: Named, what: str, hint: str) -> Iterator[None]:
+    """Raise DataError, which names the file, for any exception while it is read."""
+    with file_errors_as(DataError, named.path, what, hint):
+        yield

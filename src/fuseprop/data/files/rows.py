@@ -1,0 +1,62 @@
+"""Rows of delimited text, read one by one by the standard library: for samples, wide files and bad rows."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+
+BLANKS = " "
+"""The delimiter of cells with any number of spaces and tabs between them."""
+
+
+class BadRow(Exception):
+    """A row that cannot be divided into cells: the line in which it begins, counted from 1, and why."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(line, why)
+        self.line, self.why = line, why
+
+
+OPEN_QUOTE = 'a quote in it is never closed. Close it, or write it twice ("") where it is no end of a cell'
+
+
+def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:
+    r"""Yield the lines of a text in UTF-8, each with its \n."""
+    rest = b""
+    for block in blocks:
+        end = block.rfind(b"\n") + 1
+        if not end:
+            rest += block
+            continue
+        # Without `splitlines`, which also takes U+2028 and form feeds for ends of lines.
+        lines = (rest + block[:end]).decode().split("\n")
+        rest = block[end:]
+        lines.pop()
+        for line in lines:
+            yield f"{line}\n"
+    if rest:
+        yield rest.decode()
+
+
+def rows_of(
+    lines: Iterable[str], delimiter: str, quote: str = '"', first: int = 1
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line where each row begins, counted from `first`, and its cells without space around.
+
+    Empty lines are no rows. Raises BadRow.
+    """
+    source = lines if delimiter != BLANKS else (" ".join(line.split()) + "\n" for line in lines)
+    reader = csv.reader(source, delimiter=delimiter, quotechar=quote, skipinitialspace=True, strict=True)
+    line = first
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "end of data" in str(error):
+                raise BadRow(line, OPEN_QUOTE) from error
+            raise BadRow(line, str(error)) from error
+        if cells:
+            yield line, list(map(str.strip, cells))
+        line = first + reader.line_num

@@ -1,0 +1,172 @@
+"""The text of a file: decoded, with one kind of line end, and refused where it is none."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+
+from ..errors import DataError
+from .opening import BLOCK, Named
+
+LONGEST_LINE = 4 * BLOCK
+"""Lines of more bytes are refused: a parser takes many times their size in memory."""
+
+MARK = codecs.BOM_UTF8
+"""A byte order mark; at the beginning of a file it says that the text is in UTF-8."""
+
+MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Encodings by the mark that begins the file; UTF-32's stands before UTF-16's, which it begins with."""
+
+LEGACY = "cp1252"
+"""The encoding of text that is not in UTF-8: Latin-1 as Windows writes it."""
+
+NAMES = {"utf-16": "UTF-16", "utf-16-le": "UTF-16", "utf-32": "UTF-32", LEGACY: "Windows-1252 (Latin-1)"}
+"""The encodings that a note names."""
+
+
+class NotUTF8(Exception):
+    """The text was plain ASCII so far, and goes on with bytes that are not UTF-8."""
+
+
+class Text:
+    """The text of a file, read as often as needed.
+
+    Attributes
+    ----------
+    named : Named
+    encoding : str
+        Found by the first MiB, or by the first bytes that are not UTF-8 behind nothing but ASCII: see
+        `use_legacy`.
+    """
+
+    def __init__(self, named: Named) -> None:
+        self.named = named
+        self.place = named.place
+        self.encoding = _encoding(_head(named))
+
+    def use_legacy(self) -> None:
+        """Read the text as Windows-1252 from now on, after `NotUTF8`."""
+        self.encoding = LEGACY
+
+    def note(self) -> str:
+        """Return what is told of the encoding; "" for UTF-8."""
+        name = NAMES.get(self.encoding, "")
+        return f"The text is not in UTF-8: it was read as {name}." if name else ""
+
+    def blocks(self) -> Iterator[bytes]:
+        r"""Yield the text in UTF-8, block by block, without its byte order mark, lines ending in \n.
+
+        Raises DataError for NULs, a byte order mark within the text, bytes that are no text in the encoding,
+        and lines of more than 4 MiB; NotUTF8 as the class says.
+        """
+        without_end = 0
+        for block in _with_newlines(self._decoded()):
+            first, last = block.find(b"\n"), block.rfind(b"\n")
+            if (len(block) if first < 0 else first) + without_end > LONGEST_LINE:
+                raise DataError(
+                    f"{self.place} has a line of more than {LONGEST_LINE:,} bytes; expected a line for each "
+                    f"row."
+                )
+            without_end = without_end + len(block) if last < 0 else len(block) - last - 1
+            yield block
+
+    def sample(self) -> tuple[bytes, bool]:
+        """Return the text's first MiB, and whether that is all of it."""
+        parts, size = [], 0
+        for block in self.blocks():
+            parts.append(block)
+            size += len(block)
+            if size >= BLOCK:
+                return b"".join(parts)[:BLOCK], False
+        return b"".join(parts), True
+
+    def _decoded(self) -> Iterator[bytes]:
+        decoder = codecs.getincrementaldecoder(self.encoding)()
+        position, is_ascii, waiting = 0, True, False
+        is_utf8 = self.encoding == "utf-8"
+        for block in self._and_end():
+            if is_utf8 and not waiting and block.isascii():
+                text = block
+            else:
+                try:
+                    text = decoder.decode(block, final=not block).encode()
+                except UnicodeError as error:
+                    if is_utf8 and is_ascii:
+                        raise NotUTF8 from error
+                    raise self._undecodable(position, error) from error
+                waiting = bool(decoder.getstate()[0])
+                if not position and text.startswith(MARK):
+                    text = text[len(MARK) :]
+                    position += len(MARK)
+                mark = text.find(MARK)
+                if mark >= 0:
+                    raise DataError(
+                        f"{self.place} has a byte order mark at byte {position + mark:,}, as where files "
+                        f"were joined. Remove it, and the header that follows."
+                    )
+                is_ascii = is_ascii and text.isascii()
+            nul = text.find(b"\0")
+            if nul >= 0:
+                raise DataError(
+                    f"{self.place} holds binary data (a NUL at byte {position + nul:,}); expected a table as "
+                    f"text, such as CSV."
+                )
+            position += len(text)
+            if text:
+                yield text
+
+    def _and_end(self) -> Iterator[bytes]:
+        """Yield the file's blocks, and an empty one, at which a decoder says what is missing."""
+        yield from self.named.blocks()
+        yield b""
+
+    def _undecodable(self, position: int, error: UnicodeError) -> DataError:
+        name = {"utf-8": "UTF-8"}.get(self.encoding) or NAMES[self.encoding]
+        behind = f" behind byte {position:,}" if position else ""
+        return DataError(
+            f"{self.place} holds bytes{behind} that are no text in {name}. Save it as CSV in UTF-8."
+        )
+
+
+def _head(named: Named) -> bytes:
+    return next(named.blocks(), b"")
+
+
+def _encoding(head: bytes) -> str:
+    for mark, encoding in MARKS.items():
+        if head.startswith(mark):
+            return encoding
+    beginning = head[:1000]
+    if len(beginning) >= 4 and not any(beginning[1::2]) and all(beginning[::2]):
+        return "utf-16-le"
+    if head.isascii() or b"\0" in head:
+        return "utf-8"
+    # Letters of Windows-1252 hardly ever form a character of UTF-8, so that the majority tells a text
+    # in it from one in UTF-8 with a damaged byte, which is refused where that stands.
+    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(head)
+    wrong = sum(1 for character in text if "\udc80" <= character <= "\udcff")
+    right = len(text) - wrong - len(re.findall(r"[\x00-\x7f]", text)) if wrong else 0
+    return LEGACY if wrong > right else "utf-8"
+
+
+def _with_newlines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    r"""Yield blocks with \n for \r\n and \r."""
+    waiting = b""
+    for block in blocks:
+        block = waiting + block
+        waiting = b""
+        if b"\r" in block:
+            if block.endswith(b"\r"):
+                block, waiting = block[:-1], b"\r"
+            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if block:
+            yield block
+    if waiting:
+        yield b"\n"
