@@ -1,6 +1,7 @@
 """fuseprop doctor: what is installed, what works, what to type; never a traceback."""
 
 import json
+import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -83,6 +84,23 @@ def test_a_gpu_that_works_is_the_verdict(installed):
 
     installed["cupy"] = Entry("cupy", Works)
     assert examination.examine().verdict == "A GPU can be used. Type: fuseprop train digits --device cuda"
+
+
+def test_what_reads_tables_is_named_and_how_to_install_it(installed, monkeypatch):
+    def tables():
+        return next(one for one in examination.examine().sections["fuseprop"] if one.what == "tables")
+
+    def failing(name):
+        raise OSError("cannot open shared object file")
+
+    assert tables().ok
+    assert tables().found.startswith("DuckDB 2.")
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    assert tables().found.startswith("DuckDB is not installed, narwhals 2.")
+    assert (tables().ok, tables().fix) == (False, how_to_install("tables"))
+    assert examination.examine().works
+    monkeypatch.setattr(examination, "import_module", failing)
+    assert tables().found.startswith("DuckDB fails: OSError: cannot open shared object file, narwhals fails")
 
 
 def test_an_examination_that_raises_is_a_finding(installed, monkeypatch):

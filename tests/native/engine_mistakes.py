@@ -58,6 +58,13 @@ MISTAKES = (
         THREAD,
     ),
     Mistake(
+        "a wrong stride",
+        "parameters.hpp",
+        "tile.moment_distance = full ? spec.parameter_count : K1 * NB;",
+        "tile.moment_distance = full ? spec.parameter_count : (K1 - 1) * NB;",
+        DRIVER,
+    ),
+    Mistake(
         "a sum divided by the number of threads",
         "parameters.hpp",
         "step.squares[unit] = squares.total();",
@@ -78,13 +85,6 @@ MISTAKES = (
         "  for (long i = 0; i < step.square_count; i++)\n"
         "    if (i * step.members % step.square_count >= step.members) rest = rest + step.squares[i];\n"
         "  sum = sum + rest;",
-        DRIVER,
-    ),
-    Mistake(
-        "a wrong stride",
-        "parameters.hpp",
-        "tile.moment_distance = full ? spec.parameter_count : K1 * NB;",
-        "tile.moment_distance = full ? spec.parameter_count : (K1 - 1) * NB;",
         DRIVER,
     ),
     Mistake(
@@ -235,3 +235,6 @@ MISTAKES = (
         DRIVER,
     ),
 )
+
+FIRST = tuple({(mistake.file, mistake.found_by): mistake for mistake in reversed(MISTAKES)}.values())[::-1]
+"""One of each file for each that finds mistakes in it: those of every landing."""

@@ -16,13 +16,18 @@ from .parameters import target as target_option
 
 @click.command()
 @click.argument("model")
-@click.argument("data", type=data)
+@data
 @target_option("Target columns, or the key in an NPZ file [as in training].")
 @any_size
 @device
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 def evaluate(
-    model: str, data: str, target: tuple[str, ...] | None, any_size: bool, device: str | None, json_: bool
+    model: str,
+    data: tuple[str, ...],
+    target: tuple[str, ...] | None,
+    any_size: bool,
+    device: str | None,
+    json_: bool,
 ) -> None:
     """Print the loss and the metric of the model in the file MODEL over all rows of DATA.
 
@@ -32,9 +37,9 @@ def evaluate(
     """
     loaded = Model.load(model, device)
     expected: tuple[str, ...] | None = loaded.task.targets
-    if Path(data).suffix.lower() == ".npz" and len(loaded.task.targets) > 1:
+    if Path(data[0]).suffix.lower() == ".npz" and len(loaded.task.targets) > 1:
         expected = None  # an NPZ file keeps several targets in one array
-    reading = loaded.task.reading() if is_file_name(data) else AUTO
+    reading = loaded.task.reading() if is_file_name(data[0]) else AUTO
     table = load_table(
         data, target or expected, loaded.feature_names, any_size=any_size, **reading.keywords()
     )

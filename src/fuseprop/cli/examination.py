@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def examine() -> Examination:
         "fuseprop": [
             _fuseprop(),
             Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+            _tables(),
         ]
     }
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
@@ -71,6 +73,20 @@ def _fuseprop() -> Finding:
         return Finding("fuseprop", __version__)
     found = f"{__version__}, not installed: imported from {Path(__file__).resolve().parents[1]}"
     return Finding("fuseprop", found, ok=False, fix=how_to_install())
+
+
+def _tables() -> Finding:
+    """Return the versions of what reads files and data frames; with a fix if one of them does not work."""
+    found, ok = [], True
+    for name, shown in (("duckdb", "DuckDB"), ("narwhals", "narwhals")):
+        try:
+            found.append(f"{shown} {import_module(name).__version__}")
+        except Exception as error:
+            is_absent = isinstance(error, ModuleNotFoundError) and error.name == name
+            why = "is not installed" if is_absent else f"fails: {type(error).__name__}: {error}"
+            found.append(f"{shown} {why}")
+            ok = False
+    return Finding("tables", ", ".join(found), ok=ok, fix="" if ok else how_to_install("tables"))
 
 
 def _try(name: str) -> Finding:

@@ -17,6 +17,7 @@ from ..checks.choices import choose
 from ..checks.quoting import shown
 from ..checks.settings import positive_integer
 from ..data import DataError, is_file_name
+from ..data.choices import HOW_MISSING
 from ..formulas.activation import as_activation
 from ..formulas.families import Family
 from ..formulas.loss import as_loss
@@ -36,18 +37,49 @@ any_size = click.option(
 )
 
 
-def data(text: str) -> str:
-    """Return the path of a file, or the name of a built-in data set; raise for an unknown name."""
-    try:
-        is_file_name(text)
-    except DataError as error:
-        raise click.BadParameter(str(error)) from error
-    return text
+def _data(_context: click.Context, _argument: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths of files, or the name of a built-in data set; raise for an unknown name."""
+    for text in texts:
+        try:
+            if not is_file_name(text) and len(texts) > 1:
+                raise click.BadParameter(f"{text} is a built-in data set: it does not go with other data.")
+        except DataError as error:
+            raise click.BadParameter(str(error)) from error
+    return texts
+
+
+data = click.argument("data", nargs=-1, required=True, callback=_data)
 
 
 def target(about: str) -> Callable[[Command], Command]:
     """Return the option --target: names separated by commas, or the option repeated for each."""
-    return click.option("--target", multiple=True, callback=_names, help=about)
+    return _names_option("--target", about)
+
+
+def columns(command: Command) -> Command:
+    """Add the options that say what the columns of a table are, where the rules would decide otherwise."""
+    for option in reversed(
+        [
+            _names_option("--features", "The features, in this order [all other columns that may be one]."),
+            _names_option("--drop", "Columns that are no features: a,b."),
+            _names_option("--numeric", "Columns that are numbers."),
+            _names_option("--categorical", "Columns whose cells are names, such as 1, 2, 3 for regions."),
+            _names_option("--date", 'Columns that are dates; a format may follow: "when=%d/%m/%Y".'),
+            click.option("--ignore-index", is_flag=True, help="The first column names rows: no feature."),
+            click.option(
+                "--missing",
+                type=one_of("way with missing values", HOW_MISSING),
+                default="encode",
+                help="encode: fill empty cells and tell the network where; or refuse [encode].",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def _names_option(name: str, about: str) -> Callable[[Command], Command]:
+    return click.option(name, multiple=True, callback=_names, help=about)
 
 
 def _names(

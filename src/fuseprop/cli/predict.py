@@ -19,7 +19,7 @@ from .parameters import any_size, data, device
 
 @click.command()
 @click.argument("model")
-@click.argument("data", type=data)
+@data
 @any_size
 @device
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object instead of CSV.")
@@ -29,9 +29,14 @@ from .parameters import any_size, data, device
     help="Write an apostrophe before text that a spreadsheet would compute: = + - @ at its start.",
 )
 def predict(
-    model: str, data: str, any_size: bool, device: str | None, json_: bool, spreadsheet: bool
+    model: str,
+    data: tuple[str, ...],
+    any_size: bool,
+    device: str | None,
+    json_: bool,
+    spreadsheet: bool,
 ) -> None:
-    """Predict the target of each row of DATA with the model in the file MODEL.
+    """Predict the target of each row of DATA, one or more files, with the model in the file MODEL.
 
     Prints CSV: the prediction and, where there are classes, the probability of each; hinge has none. Features
     are found by their names; other columns, the target's too, are ignored. Warns on standard error where a

@@ -25,6 +25,7 @@ from .output import Run, echo, echo_json
 from .parameters import (
     activations,
     any_size,
+    columns,
     data,
     device,
     interrupted_path,
@@ -42,7 +43,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 
 
 @click.command(epilog="Every option that is not given is chosen from the task and the size of the data.")
-@click.argument("data", type=data)
+@data
 @target_option("Target column, or several: a,b. In an NPZ file its key [y].")
 @click.option("--task", type=one_of("task", DEFAULT_LOSS), help=f"One of {', '.join(DEFAULT_LOSS)}.")
 @click.option(
@@ -57,6 +58,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     metavar="TEXT",
     help="A text of the target that is a class, though it says missing (NA) or looks like a number (14%).",
 )
+@columns
 @click.option("--hidden", type=sizes, help='Sizes of the hidden layers: 64,32; "none" for a linear model.')
 @click.option(
     "--activation",
@@ -84,25 +86,46 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @click.option("--json", "json_", is_flag=True, help="Print the results as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print nothing but results.")
 def train(
-    data: str,
+    data: tuple[str, ...],
     target: tuple[str, ...] | None,
     any_size: bool,
     target_as: str,
     keep_as_class: tuple[str, ...],
+    features: tuple[str, ...] | None,
+    drop: tuple[str, ...] | None,
+    numeric: tuple[str, ...] | None,
+    categorical: tuple[str, ...] | None,
+    date: tuple[str, ...] | None,
+    ignore_index: bool,
+    missing: str,
     out: Path | None,
     plot: Path | None,
     json_: bool,
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Train a network on DATA: a CSV or NPZ file, or a built-in data set.
+    """Train a network on DATA: a file, several files of the same columns, or a built-in data set.
 
-    Built-in: digits, iris, wine, breast_cancer, diabetes, xor, line.
+    Files are CSV of any dialect, Parquet, JSON lines (.jsonl), NPZ, and what of it is packed (.gz, .zst);
+    "-" is standard input. Built-in: digits, iris, wine, breast_cancer, diabetes, xor, line.
     """
     run = Run.current()
-    table = load_table(data, target, target_as=target_as, keep_as_class=keep_as_class, any_size=any_size)
+    table = load_table(
+        data,
+        target,
+        features,
+        target_as=target_as,
+        keep_as_class=keep_as_class,
+        any_size=any_size,
+        drop=drop or (),
+        numeric=numeric or (),
+        categorical=categorical or (),
+        date=date or (),
+        ignore_index=ignore_index,
+        missing=missing,
+    )
     chosen = {name: value for name, value in given.items() if value is not None}
-    fitting = Fitting(table, **{**suggestions_for(data), **chosen})
+    fitting = Fitting(table, **{**suggestions_for(data[0]), **chosen})
     if not quiet:
         run.say(plan(fitting))
     try:

@@ -24,16 +24,18 @@ Needs NumPy and the standard library; five of the data sets need scikit-learn.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 from ..checks.quoting import shown
+from .choices import NONE, Choices
 from .csv_file import read_csv
 from .datasets import DATASETS, check_name, load_dataset
-from .errors import DataError, as_names, listed
+from .errors import DataError, as_names, check_columns, listed
 from .npz_file import read_npz
 from .seen import UnlikeTrainingWarning
-from .table import Table
+from .table import LeftOut, Table
 from .target_cells import AUTO, Reading
 
 __all__ = [
@@ -50,23 +52,30 @@ __all__ = [
 
 
 def load_table(
-    data: str | Path,
+    data: str | Path | Sequence[str | Path],
     target: str | Sequence[str] | None = None,
     features: Sequence[str] | None = None,
     *,
     target_as: str = "auto",
     keep_as_class: Sequence[str] = (),
     any_size: bool = False,
+    drop: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    date: Sequence[str] = (),
+    ignore_index: bool = False,
+    missing: str = "encode",
 ) -> Table:
-    """Return a table from a CSV or NPZ file, or a built-in data set.
+    """Return a table from files, or a built-in data set.
 
     Parameters
     ----------
-    data : str or Path
+    data : str or Path, or sequence of them
         A file, recognized by its suffix (.csv, .tsv, .txt; .npz), or a name among `DATASETS`. A file of the
-        same name as a data set needs its folder: ``./iris``.
+        same name as a data set needs its folder: ``./iris``. "-" is standard input. Several files are one
+        table: the rows of all, in their order.
     target : str or sequence of str, optional
-        The target columns of a CSV file, or the key of the target in an NPZ file ("y" if not given). An empty
+        The target columns of a file, or the key of the target in an NPZ file ("y" if not given). An empty
         sequence gives a table without targets. Built-in data sets have their own target.
     features : sequence of str, optional
         The feature columns, in this order; by default all columns that are not targets.
@@ -77,43 +86,88 @@ def load_table(
         Texts of the target that are classes although they look like a missing value (NA) or a number (14%).
     any_size : bool
         Whether an NPZ file may unpack to far more bytes than it has: see `read_npz`.
+    drop, numeric, categorical, date, ignore_index, missing
+        What is said of columns, where the rules would decide otherwise: see `Choices`. The columns of an NPZ
+        file and of a data set are numbers already, of which some may be dropped.
 
     Raises DataError, with the place, for data that cannot be read or used; ValueError for another
-    `target_as`; TypeError if `data` is neither a path nor a name (`Table.of` takes arrays).
+    `target_as` or `missing`; TypeError if `data` is neither a path nor a name (`Table.of` takes arrays).
     """
-    if not isinstance(data, str | PathLike):
-        raise TypeError(
-            f"data must be the path of a file or the name of a data set, got {type(data).__name__}. "
-            f"`Table.of(X, target)` makes a table of arrays."
-        )
+    paths = _paths(data)
     target, features = as_names("target", target), as_names("features", features)
     reading = Reading(target_as, keep_as_class)
-    if not is_file_name(data):
-        table = load_dataset(str(data))
+    choices = Choices(
+        features,
+        as_names("drop", drop) or (),
+        as_names("numeric", numeric) or (),
+        as_names("categorical", categorical) or (),
+        as_names("date", date) or (),
+        ignore_index,
+        missing,
+    )
+    path, *others = paths
+    if not is_file_name(path):
+        if others:
+            raise DataError(f"{path} is a built-in data set: it does not go with other data.")
         if reading != AUTO:
-            raise DataError(f"{data} is a built-in data set: there are no texts to be read in another way.")
+            raise DataError(f"{path} is a built-in data set: there are no texts to be read in another way.")
+        table = load_dataset(str(path))
         if target and target != table.target_names:
             raise DataError(
-                f"{data} is a built-in data set with the target {listed(table.target_names)}, "
+                f"{path} is a built-in data set with the target {listed(table.target_names)}, "
                 f"got {listed(target)}."
             )
-        return table if features is None else table.with_features(features)
-    suffix = Path(data).suffix.lower()
-    if suffix == ".npz":
-        return read_npz(data, target, features, reading, any_size=any_size)
+        return _of_numbers(table, choices)
+    suffix = Path(path).suffix.lower()
+    if suffix == ".npz" and not others:
+        return _of_numbers(read_npz(path, target, None, reading, any_size=any_size), choices)
     if suffix in (".csv", ".tsv", ".txt"):
-        return read_csv(data, target, features, reading)
+        return read_csv(path, target, features, reading)
     raise DataError(
-        f"{shown(data, None)}: expected a .csv, .tsv, .txt or .npz file, got the suffix {suffix!r}."
+        f"{shown(path, None)}: expected a .csv, .tsv, .txt or .npz file, got the suffix {suffix!r}."
     )
 
 
+def _paths(data: object) -> Sequence[str | Path]:
+    """Return one path or several as a sequence; raise TypeError for anything else."""
+    paths = [data] if isinstance(data, str | PathLike) else data
+    if not isinstance(paths, list | tuple) or not all(isinstance(path, str | PathLike) for path in paths):
+        raise TypeError(
+            f"data must be the path of a file, paths of several, or the name of a data set, got "
+            f"{type(data).__name__}. `Table.of(X, target)` makes a table of arrays."
+        )
+    if not paths:
+        raise DataError("data must be at least one file, got none.")
+    return paths
+
+
+def _of_numbers(table: Table, choices: Choices) -> Table:
+    """Return a table of numbers with the chosen features; raise DataError for choices of another kind."""
+    if replace(choices, features=None, drop=(), missing=NONE.missing) != NONE:
+        raise DataError(
+            f"{table.source} holds numbers already: only features and drop choose among its columns. "
+            f"A file of texts, such as CSV, has categories, dates and missing values."
+        )
+    if choices.features is not None:
+        return table.with_features(choices.features)
+    if not choices.drop:
+        return table
+    if not table.named:
+        raise DataError(f"{table.source}: its columns have no names, so that none can be dropped by name.")
+    check_columns(choices.drop, table.feature_names, table.source, "columns")
+    kept = [name for name in table.feature_names if name not in choices.drop]
+    if not kept:
+        raise DataError(f"{table.source}: no feature is left, at least one is needed.")
+    left_out = tuple(LeftOut(name, "it was dropped") for name in choices.drop)
+    return replace(table.with_features(kept), left_out=left_out)
+
+
 def is_file_name(data: str | Path) -> bool:
-    """Return whether `data` names a file and not a built-in data set.
+    """Return whether `data` names a file, or standard input ("-"), and not a built-in data set.
 
     Raises DataError, which lists the data sets, for a name without suffix or folder that is not among them.
     """
-    if isinstance(data, Path) or Path(data).suffix or Path(data).name != data:
+    if isinstance(data, Path) or data == "-" or Path(data).suffix or Path(data).name != data:
         return True
     check_name(data)
     return False
