@@ -16,7 +16,7 @@ FROM python:3.12-slim
 COPY --from=wheel /wheels /wheels
 # The requirement is that wheel, of this repository at the version that was copied.
 # hadolint ignore=DL3013
-RUN python -m pip install --no-cache-dir "$(echo /wheels/*.whl)[sklearn]" \
+RUN python -m pip install --no-cache-dir "$(echo /wheels/*.whl)[sklearn,tables]" \
  && useradd --create-home --uid 1000 learner
 USER 1000
 WORKDIR /home/learner

@@ -15,7 +15,7 @@ RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim
 ARG CUDA=cuda13
-ARG EXTRAS=sklearn
+ARG EXTRAS=sklearn,tables
 COPY --from=wheel /wheels /wheels
 # The requirement is that wheel, of this repository at the version that was copied. Compiled kernels are cached
 # in .cupy, which has to be there and the user's own, so that a volume mounted on it is too.

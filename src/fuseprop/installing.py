@@ -28,7 +28,7 @@ def how_to_install(extra: str = "", *, again: bool = False) -> str:
     Parameters
     ----------
     extra : str, optional
-        An extra of pyproject.toml, such as "sklearn", "plots", "cuda12" or "cuda13"; "" for fuseprop alone.
+        An extra of pyproject.toml, such as "sklearn", "tables", "plots", "cuda12" or "cuda13"; "" for fuseprop alone.
     again : bool
         Whether to replace the present installation, because it is broken.
 

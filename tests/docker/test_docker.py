@@ -176,7 +176,7 @@ def test_the_first_hour_in_a_container():
     name, extra = build.split("=")
     assert extra in project["optional-dependencies"]
     assert list(installs(DOCKER / "cuda.Dockerfile", **{name: extra})) == [[f"{WHEEL}[{extra},cuda13]"]]
-    assert list(installs(DOCKER / "cuda.Dockerfile")) == [[f"{WHEEL}[sklearn,cuda13]"]]
+    assert list(installs(DOCKER / "cuda.Dockerfile")) == [[f"{WHEEL}[sklearn,tables,cuda13]"]]
     (module,) = re.findall(r"--entrypoint python fuseprop:test -m (\S+)", text)
     assert (ROOT / (module.replace(".", "/") + ".py")).is_file()
     assert f"python -m {module}" in (ROOT / "tests" / "README.md").read_text()
