@@ -1,9 +1,9 @@
-"""Data frames: pandas, Polars and PyArrow tables, structured arrays and dicts of columns, as sources of cells."""
+"""Data frames as sources: pandas, Polars and PyArrow tables, structured arrays and dicts of columns."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from ..checks.quoting import counted, literal
 from .cells import Cells, count_rows
 from .column import Column
-from .errors import DataError, check_columns, listed, repeated
+from .errors import DataError, listed, repeated
 from .objects import object_cells
 from .texts import as_spelled, as_texts
 from .typed import column_cells, library_of, load_narwhals
@@ -22,12 +22,15 @@ FEW = 1000
 as long as a thousand of them."""
 
 COLLECT = {
-    "dask": ".compute()",
-    "duckdb": ".df(), .pl() or .arrow()",
-    "ibis": ".to_pandas(), .to_polars() or .to_pyarrow()",
-    "pyspark": ".toPandas()",
+    "dask": "`.compute()`",
+    "duckdb": "`.df()`, `.pl()` or `.arrow()`",
+    "ibis": "`.to_pandas()`, `.to_polars()` or `.to_pyarrow()`",
+    "pyspark": "`.toPandas()`",
 }
 """How to get the values of tables that are no data in memory, by their library; of all others, .collect()."""
+
+CATEGORICAL = ("category", "Categorical", "Enum", "dictionary<")
+"""How the types of categories begin in the words of pandas, Polars and PyArrow."""
 
 INDEX_NAMES = ("", "Unnamed: 0", "__index_level_0__")
 """What an index without a name is called as the first column of a frame: by Polars and PyArrow, which read it
@@ -47,18 +50,25 @@ class Frame:
         type are names, such as years, dates and tuples, and so are numbers in another order or with gaps.
     column : callable
         Returns the column at a position: an array, a list or a series.
+    types : callable
+        Returns the types of the columns in the words of their library, none for an array or a dict.
     objects : callable, or None
-        Returns all columns as sequences of Python objects, where that is a fast way to the few rows there are.
+        Returns all columns as sequences of Python objects, where there are few rows.
     """
 
     names: tuple[str, ...]
     named: bool
     column: Callable[[int], Any]
+    types: Callable[[], Iterable[Any]] = tuple
     objects: Callable[[], Sequence[Sequence[Any]]] | None = None
 
-    def numbered(self) -> Frame:
-        """Return the frame with the names x1, x2, ..."""
-        return Frame(tuple(f"x{i + 1}" for i in range(len(self.names))), True, self.column, self.objects)
+    def categories(self) -> list[str]:
+        """Return the columns whose types say that they are categories."""
+        return [
+            name
+            for name, kind in zip(self.names, self.types(), strict=False)
+            if str(kind).startswith(CATEGORICAL)
+        ]
 
 
 class FrameSource:
@@ -95,12 +105,12 @@ class FrameSource:
         self.name = name
         self.names = tuple(self._place)
         self.rows = 0
+        self.typed = True
         self.index_like = self.names[:1] if self.names[:1] and self.names[0] in INDEX_NAMES else ()
-        self.notes = ()
+        self.notes: tuple[str, ...] = ()
 
     def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
         """Return the cells of these columns: see `Source`."""
-        check_columns(names, self.names, self.name, "columns")
         objects = None if self._frame.objects is None else self._frame.objects()
         texts, found = frozenset(as_text), {}
         for label in names:
@@ -119,6 +129,8 @@ class FrameSource:
                 raise DataError(
                     f"{where} has {counted(rows, 'row')}, but {literal(names[0])} has {self.rows:,}."
                 )
+        if not self.rows:
+            raise DataError(f"{self.name} is empty: at least one row is needed.")
         return found
 
     def place(self, row: int) -> str:
@@ -129,8 +141,8 @@ class FrameSource:
 def frame_of(data: Any) -> Frame | None:
     """Return the named columns of a data frame, or None for any other data.
 
-    Raises TypeError for tables that hold no values yet; DataError if narwhals, which knows the tables of other
-    libraries, is not installed.
+    Raises TypeError for tables that hold no values yet; DataError if narwhals, which knows the tables of
+    other libraries, is not installed.
     """
     if isinstance(data, Frame):
         return data
@@ -160,13 +172,20 @@ def frame_of(data: Any) -> Frame | None:
         return _frame(
             data.column_names,
             data.column,
+            lambda: data.schema.types,
             (lambda: [column.to_pylist() for column in data.columns]) if few else None,
         )
     if library == "polars":
-        return _frame(data.columns, data.to_series, (lambda: [*zip(*data.rows())]) if few else None)
+        return _frame(
+            data.columns,
+            data.to_series,
+            lambda: data.dtypes,
+            (lambda: [*zip(*data.rows(), strict=True)]) if few else None,
+        )
     return _frame(
         [*data.columns],
         lambda place: data.iloc[:, place],
+        lambda: data.dtypes,
         (lambda: data.to_numpy(object).T.tolist()) if few and library == "pandas" else None,
     )
 
@@ -174,8 +193,8 @@ def frame_of(data: Any) -> Frame | None:
 def _without_values(data: Any) -> TypeError:
     library = type(data).__module__.partition(".")[0].lstrip("_")
     return TypeError(
-        f"expected a table that holds its values, got a {type(data).__name__} of {library}, which computes them "
-        f"when asked: {COLLECT.get(library, '.collect()')} it."
+        f"expected a table that holds its values, got a {type(data).__name__} of {library}: "
+        f"{COLLECT.get(library, '`.collect()`')} it."
     )
 
 
@@ -185,10 +204,7 @@ def name_of(data: Any) -> str | None:
     return name if isinstance(name, str) and name and hasattr(data, "__len__") else None
 
 
-def _frame(
-    names: Sequence[Any],
-    column: Callable[[int], Any],
-    objects: Callable[[], Sequence[Sequence[Any]]] | None = None,
-) -> Frame:
-    named = not all(type(name) is int for name in names) or list(names) != list(range(len(names)))
-    return Frame(tuple(str(name) for name in names), named, column, objects)
+def _frame(labels: Sequence[Any], column: Callable[[int], Any], *more: Any) -> Frame:
+    """Return the frame of columns with these labels; `more` are its types and objects."""
+    named = not all(type(label) is int for label in labels) or list(labels) != list(range(len(labels)))
+    return Frame(tuple(str(label) for label in labels), named, column, *more)

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks.quoting import literal
 from .cells import MISSING, Booleans, Cells, Dates, Numbers, Texts
-from .columns import PANDAS_MISSING
 from .errors import DataError
 from .spelling import EXACT_LIMIT
 
-MICROSECONDS = 86_400_000_000.0
+MICROSECONDS = 86_400_000_000
 """Of a day."""
+
+MISSING_TYPES = ("NoneType", "NAType", "NaTType", "MaskedConstant")
+"""The names of types whose value stands for a missing one: None, those of pandas, numpy.ma.masked."""
 
 ADVICE = {
     "bytes": "Decode them to text: .decode().",
@@ -36,7 +37,9 @@ ADVICE = {
 def refusal(where: str, what: str) -> DataError:
     """Return the error for a column that holds a key of `ADVICE`, or other objects."""
     advice = ADVICE.get(what, "Make numbers or text of them.")
-    return DataError(f"{where} holds {what}, which are no cells of a table. {advice} Or leave the column out.")
+    return DataError(
+        f"{where} holds {what}, which are no cells of a table. {advice} Or leave the column out."
+    )
 
 
 def object_cells(values: Sequence[Any], where: str) -> Cells:
@@ -47,14 +50,9 @@ def object_cells(values: Sequence[Any], where: str) -> Cells:
 
     Raises DataError for inf, and for objects of other types.
     """
-    kinds = {kind: _kind_of(kind) for kind in set(map(type, values))}
-    for kind, name in kinds.items():
-        if name not in _CELLS:
-            if issubclass(kind, time | timedelta | np.timedelta64) or name in ADVICE:
-                raise refusal(where, name)
-            raise refusal(where, f"objects of the type {name}")
-    if any(kind.__name__ in PANDAS_MISSING for kind in kinds):
-        values = [None if type(value).__name__ in PANDAS_MISSING else value for value in values]
+    kinds = kinds_in(values, where)
+    if any(name == "missing" and kind is not type(None) for kind, name in kinds.items()):
+        values = [None if type(value).__name__ in MISSING_TYPES else value for value in values]
     found = set(kinds.values()) - {"missing"}
     if len(found) > 1 or "date" in found:  # nan and NaT may be what is missing among other values
         values = [None if _is_missing(value) else value for value in values]
@@ -67,10 +65,19 @@ def object_cells(values: Sequence[Any], where: str) -> Cells:
         case ["boolean"]:
             return Booleans(np.array(values, np.float64))
         case ["date"]:
-            return Dates(days_of(np.array([_in_utc(value) for value in values], "M8[us]")))
+            return Dates(days_since_1970(np.array([_in_utc(value) for value in values], "M8[us]")))
         case ["text"]:
             return texts_of(values)
     return texts_of([None if value is None else text_of(value) for value in values])
+
+
+def kinds_in(values: Iterable[Any], where: str) -> dict[type, str]:
+    """Return the types of values, each with its kind; raise DataError for those that no cell can hold."""
+    kinds = {kind: _kind_of(kind) for kind in set(map(type, values))}
+    for name in kinds.values():
+        if name not in _CELLS:
+            raise refusal(where, name if name in ADVICE else f"objects of the type {name}")
+    return kinds
 
 
 def number_cells(values: NDArray[np.float64], where: str) -> Cells:
@@ -79,8 +86,8 @@ def number_cells(values: NDArray[np.float64], where: str) -> Cells:
     if infinite.any():
         row = int(np.argmax(infinite))
         raise DataError(
-            f"{where} holds {values[row]} in row {row + 1}; expected finite numbers. Correct it, or leave the "
-            f"row out."
+            f"{where} holds {values[row]} in row {row + 1}; expected finite numbers. Correct it, or leave "
+            f"the row out."
         )
     return no_cells(len(values)) if np.isnan(values).all() else Numbers(values)
 
@@ -95,7 +102,7 @@ def texts_of(values: Iterable[str | None]) -> Texts:
     position: dict[str | None, int] = {None: MISSING}
     codes = np.array([position.setdefault(value, len(position) - 1) for value in values], np.int32)
     del position[None]
-    return coded([*position], codes)  # type: ignore[list-item]  # None is gone
+    return coded([*position], codes)
 
 
 def coded(values: Sequence[Any], codes: NDArray[np.integer]) -> Texts:
@@ -109,7 +116,7 @@ def coded(values: Sequence[Any], codes: NDArray[np.integer]) -> Texts:
 
 
 def text_of(value: Any) -> str:
-    """Return a value as a cell of a file would hold it: whole numbers without a point, dates as in ISO 8601."""
+    """Return a value as a file's cell would hold it: whole numbers without a point, dates as in ISO 8601."""
     match _kind_of(type(value)):
         case "text":
             return str(value)
@@ -124,15 +131,15 @@ def text_of(value: Any) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < EXACT_LIMIT else repr(value)
 
 
-def days_of(moments: NDArray[np.datetime64]) -> NDArray[np.float64]:
-    """Return days since 1970-01-01, with the time of day as a fraction; nan for NaT."""
-    days = moments.astype("M8[us]").astype(np.int64) / MICROSECONDS
-    days[np.isnat(moments)] = np.nan
-    return days
+def days_since_1970(moments: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """Return dates and times as days, with the time of day as a fraction; nan for NaT."""
+    days, rest = np.divmod(moments.astype("M8[us]").astype(np.int64), MICROSECONDS)
+    # The same sum as for dates in texts, so that both are the same number.
+    return np.where(np.isnat(moments), np.nan, days + rest / 1e6 / 86400)
 
 
 def moments_of(days: NDArray[np.float64]) -> NDArray[np.datetime64]:
-    """Return dates and times, to the microsecond, from what `days_of` returned."""
+    """Return dates and times, to the microsecond, from days since 1970."""
     return np.round(days * MICROSECONDS).astype(np.int64).astype("M8[us]")
 
 
@@ -142,7 +149,7 @@ _CELLS = frozenset(("missing", "boolean", "text", "date", "number"))
 @lru_cache(maxsize=256)
 def _kind_of(kind: type) -> str:
     """Return one of `_CELLS` for values of a type, a key of `ADVICE`, or the type's name."""
-    if kind is type(None) or kind.__name__ in PANDAS_MISSING:
+    if kind.__name__ in MISSING_TYPES:
         return "missing"
     for types, name in _KINDS:
         if issubclass(kind, types):
@@ -166,8 +173,8 @@ _KINDS: tuple[tuple[Any, str], ...] = (
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether a value is None, pandas.NA, NaT or nan."""
-    if value is None or type(value).__name__ in PANDAS_MISSING:
+    """Whether a value stands for a missing one, nan among them."""
+    if type(value).__name__ in MISSING_TYPES:
         return True
     if isinstance(value, Decimal):
         return value.is_nan()
@@ -179,8 +186,8 @@ def _numbers(values: Sequence[Any], where: str) -> Cells:
         array = np.array(values, np.float64)
     except OverflowError:
         raise DataError(
-            f"{where} holds a whole number that no float64 can hold: that ends at 1.8e308. Give it as text, or "
-            f"leave the column out."
+            f"{where} holds a whole number that no float64 can hold: that ends at 1.8e308. Give it as text, "
+            f"or leave the column out."
         ) from None
     cells = number_cells(array, where)
     for row in np.flatnonzero(np.abs(array) >= EXACT_LIMIT).tolist():

@@ -9,7 +9,7 @@ from ..checks.quoting import literal
 from .cells import MISSING, Booleans, Cells, Dates, Numbers, Texts
 from .column import Column
 from .errors import DataError
-from .objects import coded, moments_of, text_of
+from .objects import coded, moments_of
 from .spelling import number
 
 
@@ -32,16 +32,14 @@ def as_texts(cells: Cells) -> Texts:
 def as_spelled(cells: Cells, column: Column, where: str) -> Cells:
     """Return the cells of a typed source as those of a file from which a model's column was learned.
 
-    A library that took 007 for the number 7, or yes for True, gave up how the cells were written; a column of
+    A library that took 007 for the number 7, or TRUE for True, gave up how the cells were written; a column of
     categories knows it. `where` names the column in errors.
 
-    Raises DataError for a number or a boolean that may be one of several levels, or is one in another spelling.
+    Raises DataError for a number or a boolean that may be one of several levels, or another spelling of one.
     """
-    if isinstance(cells, Texts) or (isinstance(cells, Booleans) and column.kind == "boolean"):
-        return cells
     if isinstance(cells, Numbers) and column.kind == "date" and column.notation:  # 20261126, say
         return as_texts(cells)
-    if column.kind not in ("category", "boolean"):
+    if isinstance(cells, Texts) or column.kind != "category":
         return cells
     texts = as_texts(cells)
     spelled = [_spelled(text, column, cells, where) for text in texts.texts]
@@ -70,7 +68,7 @@ def _spelled(text: str, column: Column, cells: Cells, where: str) -> str:
 
 
 def _different(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the different numbers in the order of their first rows, and the position of each row's; -1 for nan."""
+    """Return the different numbers in the order of their first rows, and each row's position; -1 for nan."""
     different, first, codes = np.unique(values, return_index=True, return_inverse=True)
     count = len(different) - (bool(len(different)) and bool(np.isnan(different[-1])))
     order = np.argsort(first[:count])

@@ -6,7 +6,7 @@ narwhals says what a series holds, whichever library it is from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,14 @@ from ..checks.arrays import check_on_host
 from ..installing import how_to_install
 from .cells import MISSING, Booleans, Cells, Dates
 from .errors import DataError
-from .objects import MICROSECONDS, coded, days_of, number_cells, object_cells, refusal, texts_of
+from .objects import coded, days_since_1970, kinds_in, number_cells, object_cells, refusal, texts_of
 from .spelling import EXACT_LIMIT
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals")
 """The libraries whose series and frames that hold their values narwhals reads."""
 
 
-@lru_cache(maxsize=64)
+@cache
 def library_of(kind: type) -> str | None:
     """Return the one of `LIBRARIES` from which a class is, or is derived; None for other classes."""
     roots = (base.__module__.partition(".")[0] for base in kind.__mro__)
@@ -79,7 +79,7 @@ def _array_cells(array: HostArray, where: str) -> Cells:
         case "U":
             return texts_of(array.tolist())
         case "M":
-            return Dates(days_of(array))
+            return Dates(days_since_1970(array))
         case "c" | "m" | "S" | "V":
             raise refusal(where, _REFUSED[kind])
     return object_cells(array.astype(object).tolist(), where)
@@ -106,7 +106,9 @@ def _series_cells(series: Any, where: str, nw: Any) -> Cells:
         case nw.Boolean:
             return Booleans(series.cast(nw.Float64).to_numpy())
         case nw.Date | nw.Datetime:
-            return Dates(series.dt.timestamp("us").cast(nw.Float64).to_numpy() / MICROSECONDS)
+            moments = series.to_numpy()
+            if moments.dtype.kind == "M":
+                return Dates(days_since_1970(moments))
         case nw.Duration:
             raise refusal(where, "spans of time")
         case nw.Time:
@@ -118,7 +120,9 @@ def _series_cells(series: Any, where: str, nw: Any) -> Cells:
         case nw.Struct:
             raise refusal(where, "records")
         case nw.String | nw.Categorical | nw.Enum:
-            return coded(*_factorized(series, nw))
+            values, codes = _factorized(series, nw)
+            kinds_in(values, where)
+            return coded(values, codes)
     return object_cells(series.to_list(), where)
 
 
