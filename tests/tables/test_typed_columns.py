@@ -182,8 +182,6 @@ REFUSED = {
     "numpy infinite": (np.array([1.0, -np.inf]), "-inf in row 2"),
     "too large": ([1, 10**400], "no float64 can hold"),
     "a matrix": (np.zeros((2, 1)), r"must have shape \(rows,\), got \(2, 1\)"),
-    "a number": (1.0, r"must have shape \(rows,\), got \(\)"),
-    "a text": ("ab", r"must have shape \(rows,\), got \(\)"),
 }
 
 
@@ -196,3 +194,12 @@ def test_what_no_cell_can_hold_is_refused_by_name(kind, few, monkeypatch):
     for data in ({"c": column}, *(frames_of(column) if is_series else ())):
         with pytest.raises(DataError, match=f"t: column 'c' .*{words}"):
             FrameSource(frame_of(data), "t").cells(["c"])
+
+
+def test_single_values_are_one_row():
+    cells = FrameSource(frame_of({"a": 1, "b": "x", "c": np.float32(2.5)})).cells(["a", "b", "c"])
+    same(cells["a"], Numbers(np.array([1.0])))
+    same(cells["b"], Texts(("x",), np.array([0])))
+    same(cells["c"], Numbers(np.array([2.5])))
+    with pytest.raises(DataError, match=r"column 'a' must have shape \(rows,\), got \(\)"):
+        FrameSource(frame_of({"a": 1, "b": ["x"]})).cells(["a", "b"])

@@ -61,10 +61,7 @@ def target_values(targets: Any, rows: int, reading: Reading, names: Sequence[str
     (`rows`,) or (`rows`, t), and as `plain` and `read_cells`; TypeError for arrays on a device.
     """
     frame = frame_of(targets)
-    if frame is not None:
-        array = _columns_of(frame, source)
-    else:
-        array = plain(f"{source}: the target", targets)
+    array = plain(f"{source}: the target", targets) if frame is None else _columns_of(frame, source)
     if array.ndim not in (1, 2) or len(array) != rows or 0 in array.shape:
         raise DataError(
             f"{source}: the target must have shape ({rows},) or ({rows}, columns), one entry for each row of "
@@ -102,8 +99,8 @@ def _columns_of(frame: Frame, source: str) -> HostArray:
     ]
     if {column.shape for column in columns} != {columns[0].shape[:1]}:
         raise DataError(
-            f"{source}: the columns {listed(frame.names)} must have shape (rows,), and equally many rows, got "
-            f"{', '.join(str(column.shape) for column in columns)}."
+            f"{source}: the columns {listed(frame.names)} must have shape (rows,), and equally many rows, "
+            f"got {', '.join(str(column.shape) for column in columns)}."
         )
     if any(column.dtype.kind not in "biuf" for column in columns):
         columns = [column.astype(object) for column in columns]

@@ -117,7 +117,8 @@ def coded(values: Sequence[Any], codes: NDArray[np.integer]) -> Texts:
 
 def text_of(value: Any) -> str:
     """Return a value as a file's cell would hold it: whole numbers without a point, dates as in ISO 8601."""
-    match _kind_of(type(value)):
+    kind: Any = type(value)
+    match _kind_of(kind):
         case "text":
             return str(value)
         case "boolean":

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import HostArray
-from ..checks.quoting import counted, literal
+from ..checks.quoting import counted
 from .choices import NONE, Choices
 from .column import Column
 from .errors import DataError, as_names, check_columns, check_different, listed
@@ -160,9 +160,7 @@ class Table:
             return self
         if not self.named:
             check_different(names, self.source, "features")
-            if d != len(names):
-                expected = "1 is" if len(names) == 1 else f"{len(names)} are"
-                raise DataError(f"{self.source} has {counted(d, 'feature')}, but {expected} expected.")
+            check_count(d, len(names), self.source)
             return replace(self.renamed(names), named=True)
         check_columns(names, self.feature_names, self.source, "features")
         column_of = {name: i for i, name in enumerate(self.feature_names)}
@@ -191,6 +189,13 @@ def numbered(letter: str, count: int) -> tuple[str, ...]:
 def numbers(names: Sequence[str]) -> tuple[Column, ...]:
     """Return columns of numbers with these names."""
     return tuple(Column(name) for name in names)
+
+
+def check_count(features: int, expected: int, source: str) -> None:
+    """Raise DataError for another number of features than expected."""
+    if features != expected:
+        are = "1 is" if expected == 1 else f"{expected} are"
+        raise DataError(f"{source} has {counted(features, 'feature')}, but {are} expected.")
 
 
 def check_apart(features: Sequence[str], targets: Sequence[str], columns: Sequence[str], source: str) -> None:

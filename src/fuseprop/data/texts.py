@@ -32,8 +32,8 @@ def as_texts(cells: Cells) -> Texts:
 def as_spelled(cells: Cells, column: Column, where: str) -> Cells:
     """Return the cells of a typed source as those of a file from which a model's column was learned.
 
-    A library that took 007 for the number 7, or TRUE for True, gave up how the cells were written; a column of
-    categories knows it. `where` names the column in errors.
+    A library that took 007 for the number 7, or TRUE for True, gave up how the cells were written; a column
+    of categories knows it. `where` names the column in errors.
 
     Raises DataError for a number or a boolean that may be one of several levels, or another spelling of one.
     """

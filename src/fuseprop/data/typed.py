@@ -55,7 +55,8 @@ def column_cells(column: Any, where: str) -> Cells:
         return object_cells(column, where)
     if isinstance(column, np.ndarray):
         return _array_cells(column, where)
-    if library_of(type(column)) is not None:
+    kind: Any = type(column)
+    if library_of(kind) is not None:
         narwhals = load_narwhals()
         series = narwhals.from_native(column, allow_series=True, pass_through=True)
         if isinstance(series, narwhals.Series):
