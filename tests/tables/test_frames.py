@@ -1,10 +1,15 @@
 """Named columns: features and targets are found by name, and what is no plain value is refused by name."""
 
 import datetime
+import sys
 import warnings
 
+import duckdb
+import narwhals
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 import fuseprop
@@ -17,44 +22,6 @@ COLUMNS = {"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "y": Y}
 FRAME = pd.DataFrame(COLUMNS)
 
 
-class Series:
-    """A column as Polars and PyArrow have them: no array, but one can be made of it."""
-
-    def __init__(self, values):
-        self.values = values
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self.values, dtype)
-
-    def __len__(self):
-        return len(self.values)
-
-
-class PolarsLike:
-    def __init__(self, columns):
-        self._columns = columns
-        self.columns = list(columns)
-
-    def __getitem__(self, name):
-        return Series(self._columns[name])
-
-
-class ArrowLike:
-    def __init__(self, columns):
-        self._columns = columns
-        self.column_names = list(columns)
-
-    def column(self, place):
-        return Series(self._columns[self.column_names[place]])
-
-
-class Lazy(PolarsLike):
-    def collect(self):
-        raise AssertionError("nothing is collected unasked")
-
-    collect_schema = collect
-
-
 def structured(columns):
     records = np.zeros(len(Y), [(name, np.asarray(values).dtype) for name, values in columns.items()])
     for name, values in columns.items():
@@ -65,8 +32,9 @@ def structured(columns):
 TURNED = {"note": ["text"] * 200, **{name: COLUMNS[name] for name in ("y", "c", "b", "a")}}
 KINDS = {
     "pandas": pd.DataFrame,
-    "polars": PolarsLike,
-    "arrow": ArrowLike,
+    "polars": pl.DataFrame,
+    "arrow": pa.table,
+    "batch": pa.record_batch,
     "dict": dict,
     "records": structured,
 }
@@ -129,17 +97,16 @@ def test_targets_keep_their_names_too():
     [
         (FRAME[["a", "b"]], ["lacks the feature c", "a, b"]),
         (pd.concat([FRAME, FRAME[["a"]]], axis=1), ["more than one column a"]),
-        (FRAME.assign(b=pd.Timestamp("2020-01-01")), ["column 'b'", "dates", "days since"]),
+        (FRAME.assign(b=pd.Timestamp("2020-01-01")), ["row 1, column 'b'", "expected a number, got a date"]),
         (FRAME.assign(b=pd.Timedelta("1D")), ["column 'b'", "spans of time"]),
-        (FRAME.assign(b=[datetime.date(2020, 1, 1)] * 200), ["column 'b'", "dates"]),
+        (FRAME.assign(b=[datetime.date(2020, 1, 1)] * 200), ["column 'b'", "got a date"]),
         (FRAME.assign(b=1j), ["column 'b'", "complex"]),
-        (FRAME.assign(b="x"), ["row 1, column 'b'", "expected a number, got 'x'"]),
-        (FRAME.assign(b="1,028"), ["row 1, column 'b'", "'1,028'", "comma"]),
-        (FRAME.assign(b=[1.0, None] * 100), ["row 2, column 'b'", "nan"]),
-        (FRAME.assign(b=pd.array([1, None] * 100, dtype="Int64")), ["row 2, column 'b'", "nan"]),
-        (FRAME.assign(b=pd.Series([1, None] * 100, dtype=object)), ["row 2, column 'b'", "no value"]),
+        (FRAME.assign(b="x"), ["row 1, column 'b'", "expected a number, as in training, got 'x'"]),
+        (FRAME.assign(b="1,028"), ["row 1, column 'b'", "got '1,028'"]),
+        (FRAME.assign(b=np.inf), ["column 'b'", "inf in row 1"]),
         ({**COLUMNS, "b": [1.0]}, ["column 'b' has 1 row", "'a' has 200"]),
-        ({"a": 1.0, "b": 2.0, "c": 3.0}, ["column 'a'", "(rows,)"]),
+        ({"a": 1.0, "b": [2.0], "c": [3.0]}, ["column 'a'", "(rows,)"]),
+        (FRAME[:0], ["at least one row"]),
         (FRAME.iloc[0], ["(rows, features)", "reshape"]),
         (np.ma.masked_less(X, 0), ["masked", "leave out their rows"]),
         (X + 1j, ["complex"]),
@@ -156,8 +123,25 @@ def test_what_is_no_number_is_refused_by_name(model, data, words):
 
 
 def test_a_lazy_table_holds_no_values(model):
-    with pytest.raises(TypeError, match=r"a Lazy: `.collect\(\)` it"):
-        model.predict(Lazy(COLUMNS))
+    lazy = pl.LazyFrame(COLUMNS)
+    for data in (lazy, narwhals.from_native(lazy)):
+        with pytest.raises(TypeError, match=r"a LazyFrame of polars: `.collect\(\)` it"):
+            model.predict(data)
+    relation = duckdb.from_arrow(pa.table(COLUMNS))
+    with pytest.raises(
+        TypeError, match=r"a DuckDBPyRelation of duckdb: `.df\(\)`, `.pl\(\)` or `.arrow\(\)` it"
+    ):
+        model.predict(relation)
+    np.testing.assert_allclose(model.predict(relation.to_arrow_table()).values, Y, atol=1e-4)
+
+
+def test_frames_need_narwhals(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "narwhals.stable.v2", None)
+    for data in (FRAME, pl.DataFrame(COLUMNS), pa.table(COLUMNS), {**COLUMNS, "a": FRAME["a"]}):
+        with pytest.raises(DataError, match=r"narwhals, which is not installed. Type: .*\[tables\]"):
+            model.predict(data)
+    for data in (COLUMNS, structured(COLUMNS), X, X.astype(object), X.tolist()):
+        np.testing.assert_allclose(model.predict(data).values, Y, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +175,7 @@ def test_names_that_do_not_fit():
         Table.of(FRAME, "z")
     with pytest.raises(DataError, match="'y' is a name, but the columns of X have none"):
         Table.of(X, "y")
-    with pytest.raises(DataError, match="a cannot be a feature and the target too"):
+    with pytest.raises(DataError, match=r"a is the target, so it cannot be .* a feature"):
         Table.of(FRAME, "a", feature_names=["a", "b"])
     with pytest.raises(DataError, match="names of columns or the classes of as many rows"):
         Table.of(FRAME[:2], ["a", "y"])
@@ -302,7 +286,7 @@ def test_a_name_is_asked_for_once(tmp_path):
         lambda: Table.of(FRAME, "y", feature_names=["a", "a"]),
         lambda: Table.of(FRAME, "y").with_features(["a", "a"]),
     ):
-        with pytest.raises(DataError, match=r"a stands more than once among the (features|targets)"):
+        with pytest.raises(DataError, match=r"a stands more than once among the"):
             refused()
 
 

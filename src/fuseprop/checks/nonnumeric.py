@@ -37,7 +37,7 @@ def check_plain(name: str, values: Any) -> None:
     """
     if type(values) is np.ndarray and values.dtype.kind in NUMERIC:
         return
-    _check_masked(name, values)
+    check_masked(name, values)
     if callable(getattr(values, "column", None)) and hasattr(values, "column_names"):  # Arrow
         _check_unique(name, values.column_names)
         for i, column in enumerate(values.column_names):
@@ -89,7 +89,8 @@ def _check_unique(name: str, columns: Iterable[Any]) -> None:
             )
 
 
-def _check_masked(name: str, values: Any) -> None:
+def check_masked(name: str, values: Any) -> None:
+    """Raise ValueError for masked values, in an array or in the arrays of a list."""
     if isinstance(values, list | tuple):
         if _holds_masked(values):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Features and targets from arrays: numbers at once, texts and objects cell by cell as in a file."""
+"""Features and targets from arrays: numbers at once, texts of targets cell by cell as in a file."""
 
 from __future__ import annotations
 
@@ -11,35 +11,37 @@ from numpy.typing import NDArray
 
 from ..backend import HostArray
 from ..checks.arrays import as_rows, first_not_finite
+from ..checks.nonnumeric import check_masked
 from ..checks.quoting import literal
 from .columns import is_no_value, plain
-from .errors import DataError
-from .frames import frame_of
-from .spelling import EXACT_LIMIT, why_no_number
+from .errors import DataError, listed
+from .frames import Frame, frame_of
+from .spelling import EXACT_LIMIT
 from .target_cells import Reading, read_cells
 from .target_columns import as_texts
 
 
-def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np.float64]:
-    """Return features (N, d) as finite float64; texts and objects are read as the cells of a file are.
+def objects_in(X: Any) -> HostArray | None:
+    """Return X as an array (N, d) of text or Python objects, such as numbers beside text; None for others."""
+    if isinstance(X, list | tuple):
+        try:
+            check_masked("X", X)
+            X = np.array(X, object)
+        except ValueError:  # for masked values and rows of different lengths, of which `plain` tells
+            return None
+    is_plain = isinstance(X, np.ndarray) and not isinstance(X, np.ma.MaskedArray)
+    return X if is_plain and X.ndim == 2 and X.dtype.kind in "OUT" and X.size else None
 
-    Raises DataError, with row and column, for a value that is no finite number, and for another shape;
-    TypeError for arrays on a device.
+
+def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np.float64]:
+    """Return features (N, d), numbers, as finite float64.
+
+    Raises DataError, with row and column, for nan and inf, and for another shape; TypeError for arrays on a
+    device.
     """
     array = plain(source if source == "X" else f"{source}: X", X)
     if array.ndim != 2:
         array = np.zeros(array.shape)  # `as_rows` refuses it by its shape
-    if array.dtype.kind in "OU":
-        columns = [f"column {literal(names[j]) if names else j + 1}" for j in range(array.shape[1])]
-        array = np.array(
-            [
-                [
-                    _feature_number(value, f"{source}: row {i}, {column}")
-                    for value, column in zip(row, columns, strict=True)
-                ]
-                for i, row in enumerate(array.tolist(), 1)
-            ]
-        ).reshape(array.shape)
     if names and array.dtype.kind == "f" and (position := first_not_finite(array)) is not None:
         i, j = position
         raise DataError(
@@ -59,10 +61,7 @@ def target_values(targets: Any, rows: int, reading: Reading, names: Sequence[str
     (`rows`,) or (`rows`, t), and as `plain` and `read_cells`; TypeError for arrays on a device.
     """
     frame = frame_of(targets)
-    if frame is not None:
-        array = frame.stacked(range(len(frame.names)), source)
-    else:
-        array = plain(f"{source}: the target", targets)
+    array = plain(f"{source}: the target", targets) if frame is None else _columns_of(frame, source)
     if array.ndim not in (1, 2) or len(array) != rows or 0 in array.shape:
         raise DataError(
             f"{source}: the target must have shape ({rows},) or ({rows}, columns), one entry for each row of "
@@ -92,17 +91,21 @@ def stacked(columns: Sequence[HostArray]) -> HostArray:
     return np.stack(columns, axis=1)
 
 
-def _feature_number(value: Any, place: str) -> float:
-    if is_no_value(value):
-        raise DataError(f"{place}: there is no value ({value}). Fill it, or leave the row out.")
-    if isinstance(value, str):
-        wrong = why_no_number(value)
-        if wrong:
-            raise DataError(f"{place}: {wrong}")
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise DataError(f"{place}: expected a number, got {literal(value)}.") from None
+def _columns_of(frame: Frame, source: str) -> HostArray:
+    """Return the columns of a frame of targets as one array: of numbers if all are, else of objects."""
+    columns = [
+        plain(f"{source}: column {literal(name)}", frame.column(place))
+        for place, name in enumerate(frame.names)
+    ]
+    if {column.shape for column in columns} != {columns[0].shape[:1]}:
+        raise DataError(
+            f"{source}: the columns {listed(frame.names)} must have shape (rows,), and equally many rows, "
+            f"got {', '.join(str(column.shape) for column in columns)}."
+        )
+    if any(column.dtype.kind not in "biuf" for column in columns):
+        columns = [column.astype(object) for column in columns]
+    # No cast to float64: a target may hold whole numbers beyond 2^53.
+    return np.stack(columns, axis=1)
 
 
 def _target(column: HostArray, reading: Reading, before: str, after: str) -> HostArray:

@@ -73,6 +73,16 @@ class Booleans:
 Cells = Texts | Numbers | Dates | Booleans
 
 
+def count_rows(cells: Cells) -> int:
+    """Return N, the number of cells."""
+    match cells:
+        case Texts(codes=codes):
+            return len(codes)
+        case Dates(days=days):
+            return len(days)
+    return len(cells.values)
+
+
 class Source(Protocol):
     """Where cells come from: a file, or a data frame.
 

@@ -1,20 +1,40 @@
-"""Data frames: pandas, Polars and PyArrow tables, structured arrays and dicts of columns.
-
-They are recognized by their attributes, so that none of these libraries is imported.
-"""
+"""Data frames as sources: pandas, Polars and PyArrow tables, structured arrays and dicts of columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..backend import HostArray
 from ..checks.quoting import counted, literal
-from .columns import plain
-from .errors import DataError, check_columns, listed, repeated
+from .cells import Cells, count_rows
+from .column import Column
+from .errors import DataError, listed, repeated
+from .objects import object_cells
+from .texts import as_spelled, as_texts
+from .typed import column_cells, library_of, load_narwhals
+
+FEW = 1000
+"""Frames of at most so many rows are read as Python objects: to find out the type of a column of pandas takes
+as long as a thousand of them."""
+
+COLLECT = {
+    "dask": "`.compute()`",
+    "duckdb": "`.df()`, `.pl()` or `.arrow()`",
+    "ibis": "`.to_pandas()`, `.to_polars()` or `.to_pyarrow()`",
+    "pyspark": "`.toPandas()`",
+}
+"""How to get the values of tables that are no data in memory, by their library; of all others, .collect()."""
+
+CATEGORICAL = ("category", "Categorical", "Enum", "dictionary<")
+"""How the types of categories begin in the words of pandas, Polars and PyArrow."""
+
+INDEX_NAMES = ("", "Unnamed: 0", "__index_level_0__")
+"""What an index without a name is called as the first column of a frame: by Polars and PyArrow, which read it
+from a file of pandas, by pandas itself, and in Parquet."""
 
 
 @dataclass(frozen=True)
@@ -28,74 +48,161 @@ class Frame:
     named : bool
         Whether the labels are names. pandas labels columns without names 0, 1, 2, ...; labels of any other
         type are names, such as years, dates and tuples, and so are numbers in another order or with gaps.
+    column : callable
+        Returns the column at a position: an array, a list or a series.
+    types : callable
+        Returns the types of the columns in the words of their library, none for an array or a dict.
+    objects : callable, or None
+        Returns all columns as sequences of Python objects, where there are few rows.
     """
 
     names: tuple[str, ...]
     named: bool
-    _column: Callable[[int], Any]
+    column: Callable[[int], Any]
+    types: Callable[[], Iterable[Any]] = tuple
+    objects: Callable[[], Sequence[Sequence[Any]]] | None = None
 
-    def array(self, names: Sequence[str], source: str, what: str) -> HostArray:
-        """Return the columns `names`, in that order, as an array (N, columns).
+    def categories(self) -> list[str]:
+        """Return the columns whose types say that they are categories."""
+        return [
+            name
+            for name, kind in zip(self.names, self.types(), strict=False)
+            if str(kind).startswith(CATEGORICAL)
+        ]
 
-        Its dtype is the common one if all columns hold numbers, otherwise object. Raises DataError for names
-        that are missing or repeated, and for columns that differ in length or do not hold plain values.
-        `source` and `what`, a plural such as "features", are for its message.
-        """
-        twice = [name for name in repeated(self.names) if name in names]
+
+class FrameSource:
+    """A frame as a `Source` of cells.
+
+    Parameters
+    ----------
+    frame : Frame
+    name : str
+        Words for the frame in messages.
+    wanted : sequence of str, optional
+        The columns that may be asked for; by default all. Others may have names that are repeated.
+    columns : sequence of Column
+        What a model knows of the columns: see `as_spelled`.
+
+    A pandas index is no column. Raises DataError for names that are repeated.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        name: str = "the table",
+        wanted: Sequence[str] | None = None,
+        columns: Sequence[Column] = (),
+    ) -> None:
+        twice = repeated(frame.names)
+        if wanted is not None:
+            twice = [label for label in twice if label in wanted]
         if twice:
-            raise DataError(f"{source} has more than one column {listed(twice)}; names must differ.")
-        check_columns(names, self.names, source, what)
-        return self.stacked([self.names.index(name) for name in names], source)
+            raise DataError(f"{name} has more than one column {listed(twice)}; names must differ.")
+        self._place = {label: place for place, label in enumerate(frame.names)}
+        self._frame = frame
+        self._columns = {column.name: column for column in columns}
+        self.name = name
+        self.names = tuple(self._place)
+        self.rows = 0
+        self.typed = True
+        self.index_like = self.names[:1] if self.names[:1] and self.names[0] in INDEX_NAMES else ()
+        self.notes: tuple[str, ...] = ()
 
-    def stacked(self, places: Sequence[int], source: str) -> HostArray:
-        """Return the columns at these positions, as `array` does."""
-        columns = [self._plain(place, source) for place in places]
-        lengths = [len(column) for column in columns]
-        for place, length in zip(places, lengths, strict=True):
-            if length != lengths[0]:
+    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
+        """Return the cells of these columns: see `Source`."""
+        objects = None if self._frame.objects is None else self._frame.objects()
+        texts, found = frozenset(as_text), {}
+        for label in names:
+            place, where = self._place[label], f"{self.name}: column {literal(label)}"
+            if objects is None:
+                cells = column_cells(self._frame.column(place), where)
+            else:
+                cells = object_cells(objects[place], where)
+            if label in self._columns:
+                cells = as_spelled(cells, self._columns[label], where)
+            found[label] = as_texts(cells) if label in texts else cells
+            rows = count_rows(cells)
+            if len(found) == 1:
+                self.rows = rows
+            elif rows != self.rows:
                 raise DataError(
-                    f"{source}: column {literal(self.names[place])} has {counted(length, 'row')}, but "
-                    f"{literal(self.names[places[0]])} has {lengths[0]:,}."
+                    f"{where} has {counted(rows, 'row')}, but {literal(names[0])} has {self.rows:,}."
                 )
-        if all(column.dtype.kind in "biuf" for column in columns):
-            # No cast to float64: a target may hold whole numbers beyond 2^53.
-            return np.stack(columns, axis=1) if columns else np.empty((0, 0))
-        return np.stack([column.astype(object) for column in columns], axis=1)
+        if not self.rows:
+            raise DataError(f"{self.name} is empty: at least one row is needed.")
+        return found
 
-    def _plain(self, place: int, source: str) -> HostArray:
-        name = f"{source}: column {literal(self.names[place])}"
-        column = plain(name, self._column(place))
-        if column.ndim != 1:
-            raise DataError(f"{name} must have shape (rows,), got {column.shape}: a column of single values.")
-        return column
+    def place(self, row: int) -> str:
+        """Return where a row, counted from 0, stands: "the table: row 3"."""
+        return f"{self.name}: row {row + 1}"
 
 
 def frame_of(data: Any) -> Frame | None:
     """Return the named columns of a data frame, or None for any other data.
 
-    Raises TypeError for lazy tables, which hold no values yet.
+    Raises TypeError for tables that hold no values yet; DataError if narwhals, which knows the tables of
+    other libraries, is not installed.
     """
     if isinstance(data, Frame):
         return data
     if isinstance(data, np.ndarray):
         names = data.dtype.names
-        return None if names is None else _frame(list(names), lambda place: data[names[place]])
+        return None if names is None else _frame(names, lambda place: data[names[place]])
     if isinstance(data, Mapping):
-        return _frame(list(data), lambda place: data[list(data)[place]])
-    if isinstance(data, type):
+        columns = list(data.values())
+        if not any(map(_is_column, columns)):  # but the single values of one row
+            columns = [[value] for value in columns]
+        return _frame(list(data), columns.__getitem__)
+    kind: Any = type(data)
+    if isinstance(data, type) or not (hasattr(kind, "columns") or hasattr(kind, "column_names")):
         return None
-    if hasattr(data, "collect") and hasattr(data, "collect_schema"):
-        raise TypeError(
-            f"expected a table that holds its values, got a {type(data).__name__}: `.collect()` it."
+    narwhals, library = load_narwhals(), library_of(kind)
+    if library in ("narwhals", None):
+        known = narwhals.from_native(data, pass_through=True)
+        if isinstance(known, narwhals.LazyFrame):
+            raise _without_values(narwhals.to_native(known))
+        return None if known is data else frame_of(narwhals.to_native(known))
+    if hasattr(kind, "collect"):
+        raise _without_values(data)
+    few = 0 < len(data) <= FEW
+    if library == "pyarrow":
+        if kind.__name__ == "RecordBatch":
+            data = sys.modules["pyarrow"].Table.from_batches([data])
+        # Nanoseconds are objects of pandas, where that is installed, and else refused.
+        few = few and not any("[ns" in str(field) for field in data.schema.types)
+        return _frame(
+            data.column_names,
+            data.column,
+            lambda: data.schema.types,
+            (lambda: [column.to_pylist() for column in data.columns]) if few else None,
         )
-    if callable(getattr(data, "column", None)) and hasattr(data, "column_names"):
-        return _frame(list(data.column_names), data.column)
-    if hasattr(data, "columns") and hasattr(data, "__getitem__"):
-        names = list(data.columns)
-        if hasattr(data, "iloc"):
-            return _frame(names, lambda place: data.iloc[:, place])
-        return _frame(names, lambda place: data[names[place]])
-    return None
+    if library == "polars":
+        return _frame(
+            data.columns,
+            data.to_series,
+            lambda: data.dtypes,
+            (lambda: [*zip(*data.rows(), strict=True)]) if few else None,
+        )
+    return _frame(
+        [*data.columns],
+        lambda place: data.iloc[:, place],
+        lambda: data.dtypes,
+        (lambda: data.to_numpy(object).T.tolist()) if few and library == "pandas" else None,
+    )
+
+
+def _is_column(value: Any) -> bool:
+    """Whether a value of a dict is a column: everything of a length but texts and arrays without axes."""
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes) and getattr(value, "ndim", 1) != 0
+
+
+def _without_values(data: Any) -> TypeError:
+    library = type(data).__module__.partition(".")[0].lstrip("_")
+    return TypeError(
+        f"expected a table that holds its values, got a {type(data).__name__} of {library}: "
+        f"{COLLECT.get(library, '`.collect()`')} it."
+    )
 
 
 def name_of(data: Any) -> str | None:
@@ -104,6 +211,7 @@ def name_of(data: Any) -> str | None:
     return name if isinstance(name, str) and name and hasattr(data, "__len__") else None
 
 
-def _frame(names: list[Any], column: Callable[[int], Any]) -> Frame:
-    named = not all(type(name) is int for name in names) or names != list(range(len(names)))
-    return Frame(tuple(str(name) for name in names), named, column)
+def _frame(labels: Sequence[Any], column: Callable[[int], Any], *more: Any) -> Frame:
+    """Return the frame of columns with these labels; `more` are its types and objects."""
+    named = not all(type(label) is int for label in labels) or list(labels) != list(range(len(labels)))
+    return Frame(tuple(str(label) for label in labels), named, column, *more)

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import HostArray
-from ..checks.quoting import counted, literal
-from .arrays import feature_rows, target_values
+from ..checks.quoting import counted
+from .choices import NONE, Choices
 from .column import Column
 from .errors import DataError, as_names, check_columns, check_different, listed
-from .frames import Frame, frame_of, name_of
 from .target_cells import AUTO, Reading
 
 
@@ -90,16 +89,25 @@ class Table:
         source: str = "the table",
         target_as: str = "auto",
         keep_as_class: Sequence[str] = (),
+        drop: Sequence[str] = (),
+        numeric: Sequence[str] = (),
+        categorical: Sequence[str] = (),
+        date: Sequence[str] = (),
+        ignore_index: bool = False,
+        missing: str = "encode",
     ) -> Table:
         """Return a table of features and, where they are given, targets.
 
         Parameters
         ----------
         X : array_like (N, d), or data frame
-            A data frame is a pandas, Polars or PyArrow table, a structured array or a dict of columns. The
-            features are the columns that `feature_names` lists, or all but the targets.
+            A data frame is a pandas, Polars or PyArrow table, a structured array or a dict of columns. Its
+            features are the columns that `feature_names` lists, or those that the rules take for features: as
+            in a file, ids, constants and free text are left out. A pandas index is no column. An array's
+            columns are all features: numbers, or what the rules take its objects for.
         targets : array_like (N,) or (N, t), or str, or list of str, optional
-            Numbers or text; or the names of the data frame's columns that are the targets.
+            Numbers or text; or the names of the data frame's columns that are the targets, of which rows
+            without a value are left out.
         feature_names, target_names : sequence of str, optional
             For an array, the names of its columns; by default x1, x2, ... and y (y1, y2, ...), or the names
             that the targets have themselves. For a data frame, the columns to take.
@@ -107,40 +115,28 @@ class Table:
             The file or data set that the rows come from, for messages.
         target_as, keep_as_class
             How a target of text is read: see `Reading`.
+        drop, numeric, categorical, date, ignore_index, missing
+            What the columns are, where the rules would decide otherwise: see `Choices`. A column of a
+            categorical type is a category.
 
-        Raises DataError for wrong shapes, no rows, missing values, nan and inf, text among the features,
-        targets that are neither numbers nor classes (see `read_cells`), and names that are missing, repeated
-        or of another number; ValueError for another `target_as`; TypeError for arrays on a device, lazy
-        tables, and names that are no sequence.
+        Raises DataError for wrong shapes, no rows, nan in an array of numbers, inf, values that are no cells
+        of a table (see `object_cells`), missing values among `targets`, targets that are neither numbers nor
+        classes (see `read_cells`), and names that are missing, repeated or of another number; ValueError for
+        another `target_as` or `missing`; TypeError for arrays on a device, lazy tables, and names that are no
+        sequence.
         """
-        reading = AUTO if target_as == "auto" and not keep_as_class else Reading(target_as, keep_as_class)
-        feature_names = as_names("feature_names", feature_names)
-        target_names = as_names("target_names", target_names)
-        frame = frame_of(X)
-        if frame is not None and frame.named:
-            wanted = _target_names(frame, targets, target_names, source)
-            if wanted is not None:
-                targets, target_names = frame.array(wanted, source, "targets"), wanted
-            if feature_names is None:
-                feature_names = [name for name in frame.names if name not in (wanted or ())]
-            check_apart(feature_names, wanted or (), frame.names, source)
-            X = frame.array(feature_names, source, "features")
-        elif frame is not None:
-            X = frame.stacked(range(len(frame.names)), source)
-        if isinstance(targets, str):
-            raise DataError(f"{source}: {literal(targets)} is a name, but the columns of X have none.")
-        rows = feature_rows(X, feature_names, source)
-        features = _names("feature_names", feature_names, numbered("x", rows.shape[1]), source)
-        named = feature_names is not None
-        if targets is None:
-            none = _names("target_names", target_names, (), source)
-            return cls(rows, None, numbers(features), none, source, named)
-        given = _own_names(targets) if target_names is None else target_names
-        values = target_values(targets, len(rows), reading, given or ("y",), source)
-        t = values.shape[1]
-        default = ("y",) if t == 1 else numbered("y", t)
-        target_names = _names("target_names", given, default, source)
-        return cls(rows, values, numbers(features), target_names, source, named)
+        from .given import table_of  # which makes tables, as a table is made of what is given
+
+        chosen = drop or numeric or categorical or date or ignore_index or missing != "encode"
+        return table_of(
+            X,
+            targets,
+            as_names("feature_names", feature_names),
+            as_names("target_names", target_names),
+            source,
+            AUTO if target_as == "auto" and not keep_as_class else Reading(target_as, keep_as_class),
+            Choices(None, drop, numeric, categorical, date, ignore_index, missing) if chosen else NONE,
+        )
 
     def __len__(self) -> int:
         return len(self.X)
@@ -164,9 +160,7 @@ class Table:
             return self
         if not self.named:
             check_different(names, self.source, "features")
-            if d != len(names):
-                expected = "1 is" if len(names) == 1 else f"{len(names)} are"
-                raise DataError(f"{self.source} has {counted(d, 'feature')}, but {expected} expected.")
+            check_count(d, len(names), self.source)
             return replace(self.renamed(names), named=True)
         check_columns(names, self.feature_names, self.source, "features")
         column_of = {name: i for i, name in enumerate(self.feature_names)}
@@ -197,19 +191,11 @@ def numbers(names: Sequence[str]) -> tuple[Column, ...]:
     return tuple(Column(name) for name in names)
 
 
-def _names(what: str, given: Sequence[str] | None, default: tuple[str, ...], source: str) -> tuple[str, ...]:
-    """Return the given names, or the default; raise DataError for repeats or another number of them."""
-    if given is None:
-        return default
-    names = tuple(given)
-    if len(names) != len(default):
-        raise DataError(
-            f"{source}: {what} has {counted(len(names), 'entry', 'entries')} for "
-            f"{counted(len(default), 'column')}."
-        )
-    if len(set(names)) != len(names):
-        raise DataError(f"{source}: {what} must differ from each other, got {listed(names)}.")
-    return names
+def check_count(features: int, expected: int, source: str) -> None:
+    """Raise DataError for another number of features than expected."""
+    if features != expected:
+        are = "1 is" if expected == 1 else f"{expected} are"
+        raise DataError(f"{source} has {counted(features, 'feature')}, but {are} expected.")
 
 
 def check_apart(features: Sequence[str], targets: Sequence[str], columns: Sequence[str], source: str) -> None:
@@ -222,31 +208,3 @@ def check_apart(features: Sequence[str], targets: Sequence[str], columns: Sequen
         )
     if not features:
         raise DataError(f"{source} has no column beside the target: at least one feature is needed.")
-
-
-def _target_names(
-    frame: Frame, targets: Any, target_names: Sequence[str] | None, source: str
-) -> tuple[str, ...] | None:
-    """Return the names of the frame's target columns; None without targets, or if `targets` holds values."""
-    if isinstance(targets, str):
-        return (targets,)
-    if targets is None:
-        return None if target_names is None else tuple(target_names)
-    are_texts = isinstance(targets, list | tuple) and all(isinstance(name, str) for name in targets)
-    if not are_texts or not set(targets) <= set(frame.names):
-        return None
-    if len(targets) == len(frame.array(frame.names[:1], source, "features")):
-        raise DataError(
-            f"{source}: {listed(targets)} may be the names of columns or the classes of as many rows. Give "
-            f"columns as target_names=, or classes as an array."
-        )
-    return tuple(targets)
-
-
-def _own_names(targets: Any) -> Sequence[str] | None:
-    """Return the names of targets that are a data frame or a named column; None for other targets."""
-    frame = frame_of(targets)
-    if frame is not None:
-        return frame.names if frame.named else None
-    name = name_of(targets)
-    return None if name is None else (name,)

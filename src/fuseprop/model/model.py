@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from ..callbacks.history import Score
 from ..checks.arrays import first_not_finite
 from ..checks.quoting import literal, shown
 from ..checks.warning import warn_user
-from ..data.errors import DataError, listed
-from ..data.frames import frame_of
+from ..data.errors import DataError
+from ..data.given import table_as
 from ..data.scaling import Standardizer
 from ..data.seen import Seen, UnlikeTrainingWarning
-from ..data.table import Table, numbered
+from ..data.table import Table, numbers
 from ..data.target_cells import AUTO
 from ..data.target_columns import Class
 from ..data.tasks import Task
@@ -180,35 +180,21 @@ class Model:
     def _with_targets(self, data: Any, targets: Any) -> Table:
         """Return a table that has targets."""
         if not isinstance(data, Table):
-            return self._table(data, self.task.targets if targets is None else None, targets)
+            return self._table(data, self.task.targets if targets is None else (), targets)
         if targets is not None:
             raise DataError(f"{data.source} is a table: its targets belong into it, not beside it.")
         return data
 
-    def _table(self, data: Any, target_names: tuple[str, ...] | None = None, targets: Any = None) -> Table:
+    def _table(self, data: Any, target_names: tuple[str, ...] = (), targets: Any = None) -> Table:
         """Return a table of an array, by the order of its columns, or of a data frame, by their names."""
-        has_targets = targets is not None or target_names is not None
-        reading, frame = self.task.reading() if has_targets else AUTO, frame_of(data)
-        own = set(self.feature_names)
-        # The model's features may have the numbers as names that pandas gives to columns without any.
-        if frame is None or not (frame.named or (self.named and own & set(frame.names))):
-            return Table.of(data, targets, source="X", **reading.keywords())
-        by_order = not self.named and not own & set(frame.names)
-        if by_order and any(name.isdecimal() for name in frame.names):
-            raise DataError(
-                f"X has columns of the numbers {listed(frame.names)}, but the model knows its features by "
-                f"their order alone. Give their values in the order of training as an array: X.to_numpy()."
-            )
-        features = None if by_order else self.feature_names
-        table = Table.of(
-            replace(frame, named=True),
-            targets,
-            feature_names=features,
+        return table_as(
+            data,
+            numbers(self.feature_names),
+            named=self.named,
+            targets=targets,
             target_names=target_names,
-            source="X",
-            **reading.keywords(),
+            reading=AUTO if targets is None and not target_names else self.task.reading(),
         )
-        return replace(table.renamed(numbered("x", table.X.shape[1])), named=False) if by_order else table
 
     def _warn(self, table: Table) -> None:
         message = "" if self.seen is None else self.seen.warning_for(table, self.feature_names)
