@@ -192,7 +192,8 @@ def numbered(letter: str, count: int) -> tuple[str, ...]:
     return tuple(f"{letter}{i}" for i in range(1, count + 1))
 
 
-def numbers(names: Sequence[str]) -> tuple[Column, ...]:
+@lru_cache(maxsize=4)
+def numbers(names: tuple[str, ...]) -> tuple[Column, ...]:
     """Return columns of numbers with these names."""
     return tuple(Column(name) for name in names)
 
