@@ -8,6 +8,8 @@ time-related features. Positions count from 0: January, Monday, midnight.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,20 +23,24 @@ FARTHEST = 1e12
 """Days from 1970 beyond which the place in a cycle is that of this day: the calendar's integers end."""
 
 
-def place_in(cycle: str, days: Float) -> Float:
-    """Return where days (n,) since 1970-01-01 stand in a cycle: at least 0, below 1; (n,) float64.
+def places_in(cycles: Sequence[str], days: Float) -> list[Float]:
+    """Return where days (n,) since 1970-01-01 stand in each cycle: (n,) float64, at least 0 and below 1.
 
-    Months and weekdays are whole, hours have their fractions, to the second. nan counts as day 0.
+    Months and weekdays are whole, hours have their fractions, to the second. nan is no day: any place.
     """
-    # In seconds, as a fraction of a day such as 9:20 is not one in float64.
-    known = np.where(np.isnan(days), 0.0, np.clip(days, -FARTHEST, FARTHEST))
-    day, second = np.divmod(np.rint(known * SECONDS_OF_A_DAY), SECONDS_OF_A_DAY)
+    # In seconds, as a fraction of a day such as 9:20 is none in float64.
+    seconds = np.rint(np.fmax(np.fmin(days, FARTHEST), -FARTHEST) * SECONDS_OF_A_DAY)
+    day, second = np.divmod(seconds, SECONDS_OF_A_DAY)
+    return [_place(cycle, day, second) for cycle in cycles]
+
+
+def _place(cycle: str, day: Float, second: Float) -> Float:
     if cycle == "hour":
         place: Float = second / SECONDS_OF_A_DAY
     elif cycle == "weekday":
         place = (day + 3) % 7 / 7  # 1970-01-01 was a Thursday
     else:
-        months = day.astype(np.int64).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+        months = day.astype(np.int64).view("datetime64[D]").astype("datetime64[M]").view(np.int64)
         place = months % 12 / 12
     return place
 

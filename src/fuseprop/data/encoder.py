@@ -16,7 +16,7 @@ from ..checks.quoting import counted, literal
 from .blocks import Float, Index, blocks
 from .choices import HOW_MISSING
 from .column import QUANTITIES, Column
-from .cycles import CYCLES, place_in
+from .cycles import CYCLES, places_in
 from .errors import DataError, listed
 from .layout import Layout
 from .scaling import Standardizer
@@ -114,7 +114,8 @@ class Encoder:
                 columns[j], own[j] = _by_frequency(column, known)
                 used[j] = own[j] + (own[j] < len(columns[j].levels)) + indicated[j] > 1
             else:
-                cycles[j] = tuple(name for name in CYCLES if used[j] and _varies(place_in(name, known)))
+                places = zip(CYCLES, places_in(CYCLES, known), strict=True)
+                cycles[j] = tuple(name for name, place in places if used[j] and _varies(place))
         encoder = cls(tuple(columns), scaling, used, indicated, own, cycles, missing)
         if not encoder.width:
             raise DataError(
@@ -195,34 +196,39 @@ class Encoder:
             for place, block in blocks(table.X, rows):
                 cells = _with_codes(block, recoded) if recoded else block
                 gone = np.isnan(cells)
-                if self.missing == "refuse" and gone.any():
+                is_gone = gone.any()
+                if is_gone and self.missing == "refuse":
                     self._refuse(table, gone, rows, place.start)
-                self._write(cells, gone, encoded[place])
+                self._write(cells, gone if is_gone else None, encoded[place])
                 if not all_finite(encoded[place]):
                     self._refuse_size(table, encoded[place], rows, place.start)
         return encoded
 
-    def _write(self, cells: Float, gone: NDArray[np.bool_], encoded: NDArray[Any]) -> None:
-        """Write the features of cells (n, d), of which some are `gone`, to `encoded` (n, width), all 0."""
+    def _write(self, cells: Float, gone: NDArray[np.bool_] | None, encoded: NDArray[Any]) -> None:
+        """Write the features of cells (n, d), of which some may be `gone`, to `encoded` (n, width), all 0."""
         if self.is_plain:
             encoded[:] = self.scaling.apply(cells)
-            if gone.any():
+            if gone is not None:
                 encoded[gone] = 0.0
             return
         layout, (scaling, fill) = self.layout, self._of_values
         columns, features = layout.values
         values = scaling.apply(cells[:, columns])
-        np.copyto(values, fill, where=gone[:, columns])
+        if gone is not None:
+            np.copyto(values, fill, where=gone[:, columns])
+            encoded[:, layout.missing[1]] = gone[:, layout.missing[0]]
         encoded[:, features] = values
-        columns, features = layout.missing
-        encoded[:, features] = gone[:, columns]
         if layout.categories.size:
             encoded[layout.categories_of(cells)] = 1.0
-        for column, cycle, feature in layout.cycles:
-            angle = 2.0 * np.pi * place_in(cycle, cells[:, column])
-            known = ~gone[:, column]
-            encoded[:, feature] = np.sin(angle) * known
-            encoded[:, feature + 1] = np.cos(angle) * known
+        if layout.dates:
+            places = [place for j, cycles in layout.dates for place in places_in(cycles, cells[:, j])]
+            angles = 2.0 * np.pi * np.stack(places, axis=1)
+            encoded[:, layout.sines] = np.sin(angles)
+            encoded[:, layout.cosines] = np.cos(angles)
+            if gone is not None:
+                columns = np.repeat(*np.transpose([(j, len(cycles)) for j, cycles in layout.dates]))
+                rows, at = np.nonzero(gone[:, columns])
+                encoded[rows, layout.sines[at]] = encoded[rows, layout.cosines[at]] = 0.0
 
     def _recoded(self, table: Table) -> dict[int, Float]:
         """Return, for the columns whose levels are others than here, what a code of the table is here.
@@ -297,7 +303,9 @@ def _by_frequency(column: Column, codes: Float) -> tuple[Column, int]:
     Nothing depends on the order of the levels before, which rows that are not learned from may have made.
     """
     counts = np.bincount(codes.astype(np.intp), minlength=len(column.levels))
-    there = sorted((-counts[code], column.levels[code]) for code in np.flatnonzero(counts).tolist())
+    there = sorted(
+        (-count, text) for count, text in zip(counts.tolist(), column.levels, strict=True) if count
+    )
     own = sum(count <= -FEWEST for count, _ in there[:MOST])
     texts = [text for _, text in there]
     levels = (*sorted(texts[:own]), *sorted(texts[own : own + MOST_RARE]))

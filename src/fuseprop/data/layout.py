@@ -34,8 +34,10 @@ class Layout:
         Where the features of a column's codes begin in `of_codes`, and how many codes are known.
     of_codes : int
         The features of all categories' codes: of each known one, of a new one, of a missing value; or `NONE`.
-    cycles : list of (int, str, int)
-        For each cycle of a date: the column, the cycle, and the first of its two features.
+    dates : list of (int, tuple of str)
+        The columns of dates that have cycles, with these.
+    sines, cosines : (a,) int
+        The features of all dates' cycles, in this order.
     """
 
     names: tuple[str, ...]
@@ -45,7 +47,9 @@ class Layout:
     first: Places
     known: Places
     of_codes: Places
-    cycles: Sequence[tuple[int, str, int]]
+    dates: Sequence[tuple[int, tuple[str, ...]]]
+    sines: Places
+    cosines: Places
 
     @classmethod
     def of(
@@ -54,11 +58,11 @@ class Layout:
         used: Sequence[bool],
         indicated: Sequence[bool],
         own: Mapping[int, int],
-        cycles_of: Mapping[int, tuple[str, ...]],
+        cycles: Mapping[int, tuple[str, ...]],
     ) -> Layout:
         """Return the layout of the columns of an `Encoder`."""
         names: list[str] = []
-        values, missing, cycles = [], [], []
+        values, missing, sines = [], [], []
         categories, first, known, of_codes = [], [], [], list[int]()
         for j, (column, is_used, is_indicated) in enumerate(zip(columns, used, indicated, strict=True)):
             start, name = len(names), column.name
@@ -76,8 +80,8 @@ class Layout:
             elif is_used:
                 values.append((j, start))
                 names.append(name)
-                for cycle in cycles_of.get(j, ()):
-                    cycles.append((j, cycle, len(names)))
+                for cycle in cycles.get(j, ()):
+                    sines.append(len(names))
                     names += [f"{name} {cycle} sin", f"{name} {cycle} cos"]
             if is_indicated:
                 if column.kind != "category":
@@ -91,7 +95,9 @@ class Layout:
             np.array(first, np.intp),
             np.array(known, np.intp),
             np.array(of_codes, np.intp),
-            cycles,
+            [(j, names_of) for j, names_of in cycles.items() if names_of],
+            np.array(sines, np.intp),
+            np.array(sines, np.intp) + 1,
         )
 
     def categories_of(self, cells: NDArray[np.float64]) -> tuple[Places, Places]:

@@ -31,11 +31,12 @@ class Standardizer:
         A column of nan alone has the mean 0 and the scale 1.
         """
         width = X.shape[1] if columns is None else len(columns)
-        # NumPy adds rows one after the other, so that blocks change no bit, but a single column in pairs.
+        # NumPy adds rows one after the other, so that blocks change no bit, but a single column in pairs, and
+        # columns that lie one behind the other in memory too.
         most = len(X) if width == 1 else None
 
         def parts() -> Iterable[Float]:
-            return (block for _, block in blocks(X, rows, columns, most=most))
+            return (np.ascontiguousarray(block) for _, block in blocks(X, rows, columns, most=most))
 
         # Each column is divided by its largest element, so that its squares do not overflow.
         largest, count = np.zeros(width), np.zeros(width)

@@ -158,6 +158,8 @@ class Table:
         Raises DataError for missing or repeated names, and if there are no names but another number of
         features.
         """
+        if names is self.feature_names:
+            return self
         names = as_names("names", names) or ()
         d = self.X.shape[1]
         if self.feature_names == names:

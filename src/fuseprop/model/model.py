@@ -183,7 +183,8 @@ class Model:
 
     def _with_features(self, data: Any) -> Table:
         """Return a table of the model's features."""
-        return (data if isinstance(data, Table) else self._table(data)).with_features(self.feature_names)
+        table = data if isinstance(data, Table) else self._table(data)
+        return table if table.columns is self.encoder.columns else table.with_features(self.feature_names)
 
     def _with_targets(self, data: Any, targets: Any) -> Table:
         """Return a table that has targets."""
@@ -221,7 +222,7 @@ class Model:
     def _warn(self, table: Table) -> None:
         """Warn of what a table of the model's features holds that was not there in training."""
         unlike = unlike_training(self.encoder, table)
-        far = "" if self.seen is None else self.seen.warning_for(table, self.feature_names)
+        far = "" if self.seen is None else self.seen.warning_for(table, table.feature_names)
         if unlike or far:
             warn_user(f"{unlike} {far}".strip(), UnlikeTrainingWarning)
 
@@ -323,8 +324,8 @@ def _require_finite(outputs: HostArray, table: Table) -> None:
         row, column = position
         raise DataError(
             f"{table.source}: row {table.row_number(row)}: the network's answer would be "
-            f"{outputs[row, column]}: the weights are too large, or the row is too far from those learned from. "
-            f"Train it again with a smaller learning rate, or leave the row out."
+            f"{outputs[row, column]}: the weights are too large, or the row is too far from those learned "
+            f"from. Train it again with a smaller learning rate, or leave the row out."
         )
 
 
