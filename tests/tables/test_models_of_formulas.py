@@ -180,10 +180,10 @@ def test_a_file_has_the_oldest_format_that_can_say_it(tmp_path):
     for options, expected in (
         ({}, 1),
         ({"activation": "relu", "loss": "mean_absolute_error"}, 1),
-        ({"activation": "gelu"}, FORMAT),
-        ({"loss": "huber(1.35)"}, FORMAT),
-        ({"activation": OWN}, FORMAT),
-        ({"loss": ASYMMETRIC}, FORMAT),
+        ({"activation": "gelu"}, 2),
+        ({"loss": "huber(1.35)"}, 2),
+        ({"activation": OWN}, 2),
+        ({"loss": ASYMMETRIC}, 2),
     ):
         fuseprop.train(Table.of(X, Y), **{**QUICK, "epochs": 1}, **options)[0].save(path)
         assert format_of(path) == expected

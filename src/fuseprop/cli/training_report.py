@@ -23,7 +23,7 @@ def plan(fitting: Fitting) -> str:
         "for validation": fitting.validation,
         "for the test": fitting.test,
     }
-    rows = ", ".join(f"{len(part) if part else 'none'} {what}" for what, part in parts.items())
+    rows = ", ".join(f"{'none' if part is None else len(part)} {what}" for what, part in parts.items())
     sizes = [f"{layer.outputs} {layer.function}" for layer in network.layers]
     chosen = f"\n          {explain_auto()}" if named_device(s.device, "auto") == "auto" else ""
     return "\n".join(
@@ -58,7 +58,7 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
     linear = fitting.model.linear()
     if linear is not None:
         slopes, intercepts = linear
-        features = fitting.model.feature_names
+        features = fitting.model.encoder.feature_names
         for j, target in enumerate(fitting.model.task.targets):
             lines.append(f"{shown(target)} = intercept {intercepts[j]:.4g}")
             lines += [f"    slope {slopes[i, j]:>12.4g}  of {shown(name)}" for i, name in enumerate(features)]
@@ -90,14 +90,14 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
             result[f"{name}_baseline"] = None if scores is None else scores["baseline"]
     result["seconds_per_epoch"] = history.seconds_per_epoch
     result["parameters"] = model.network.stack.parameters.count
-    result["rows"] = {name: len(part) if part else 0 for name, part in fitting.parts()}
+    result["rows"] = {name: 0 if part is None else len(part) for name, part in fitting.parts()}
     result["settings"] = asdict(fitting.settings)
     linear = model.linear()
     if linear is not None:
         slopes, intercepts = linear
         result["intercept"] = dict(zip(model.task.targets, intercepts, strict=True))
         result["slope"] = {
-            target: dict(zip(model.feature_names, slopes[:, j], strict=True))
+            target: dict(zip(model.encoder.feature_names, slopes[:, j], strict=True))
             for j, target in enumerate(model.task.targets)
         }
     result["model"] = None if out is None else str(out)

@@ -16,6 +16,9 @@ KINDS = {
 }
 """The kinds of columns that are features, with what a cell holds in `Table.X`; nan where it is missing."""
 
+QUANTITIES = ("number", "date")
+"""The kinds of columns whose cells have a mean, a deviation and a range."""
+
 
 @dataclass(frozen=True)
 class Column:

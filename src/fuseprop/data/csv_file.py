@@ -114,7 +114,7 @@ def _read(
         codes = cells[:, column_of[name]].astype(np.int64)
         columns.append(read_cells(list(texts[name]), codes, reading, place))
     targets = stacked(columns) if columns else None
-    return Table(X, targets, numbers(features), tuple(target), str(path))
+    return Table(X, targets, numbers(tuple(features)), tuple(target), str(path))
 
 
 def _numbering(codes: dict[str, int]) -> Callable[[str], float]:

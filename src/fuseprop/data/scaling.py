@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from .blocks import Float, Index, blocks
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,31 @@ class Standardizer:
     scale: Float
 
     @classmethod
-    def fit(cls, X: Float) -> Standardizer:
-        """Return the standardizer of rows X (N, d)."""
+    def fit(cls, X: Float, rows: Index | None = None, columns: Sequence[int] | None = None) -> Standardizer:
+        """Return the standardizer of X (N, d), or of some of its rows and columns; nan does not count.
+
+        A column of nan alone has the mean 0 and the scale 1.
+        """
+        width = X.shape[1] if columns is None else len(columns)
+        # NumPy adds rows one after the other, so that blocks change no bit, but a single column in pairs, and
+        # columns that lie one behind the other in memory too.
+        most = len(X) if width == 1 else None
+
+        def parts() -> Iterable[Float]:
+            return (np.ascontiguousarray(block) for _, block in blocks(X, rows, columns, most=most))
+
         # Each column is divided by its largest element, so that its squares do not overflow.
-        largest = np.abs(X).max(axis=0)
+        largest, count = np.zeros(width), np.zeros(width)
+        for block in parts():
+            sizes, missing = np.abs(block), np.isnan(block)
+            sizes[missing] = 0.0
+            largest = np.maximum(largest, sizes.max(axis=0))
+            count += len(block) - missing.sum(axis=0)
         largest[largest == 0.0] = 1.0
-        unit = X / largest
-        mean, scale = unit.mean(axis=0), unit.std(axis=0)
+        count[count == 0.0] = 1.0
+        mean = _sum(_filled(block / largest) for block in parts()) / count
+        variance = _sum(np.square(_filled(block / largest - mean)) for block in parts()) / count
+        scale = np.sqrt(variance)
         limits = np.finfo(np.float64)
         constant = (scale <= 10 * limits.eps * np.abs(mean)) | (scale * largest < limits.tiny)
         return cls(mean * largest, np.where(constant, 1.0, scale * largest))
@@ -45,3 +63,18 @@ class Standardizer:
         """Return Z * scale + mean, of shape (N, d)."""
         result: Float = Z * self.scale + self.mean
         return result
+
+
+def _filled(block: Float) -> Float:
+    """Set what is missing in a block to 0."""
+    block[np.isnan(block)] = 0.0
+    return block
+
+
+def _sum(parts: Iterable[Float]) -> Float:
+    """Return the sums of the columns of all parts, added in the order of the rows."""
+    total: Float | None = None
+    for part in parts:
+        total = (part if total is None else np.vstack([total, part])).sum(axis=0)
+    assert total is not None
+    return total

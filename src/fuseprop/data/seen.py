@@ -1,4 +1,4 @@
-"""Seen: the range of each feature in the training rows, and a warning about rows far outside of it."""
+"""Seen: the range of each column in the training rows, and a warning about rows far outside of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.quoting import shown
+from .blocks import Float, Index, blocks
+from .column import QUANTITIES, Column
+from .cycles import as_date
 from .table import Table
-
-Float = NDArray[np.float64]
 
 FAR = 10.0
 """A value is reported if it lies further outside the range than this many times the range's width: dozens of
@@ -38,14 +39,15 @@ class UnlikeTrainingWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Seen:
-    """The range of each feature in the rows that a model was trained on.
+    """The range of each column of features in the rows that a model was trained on.
 
     Attributes
     ----------
     low, high : (d,) float64
-        The least and the largest value of each feature; empty if they are not known.
+        The least and the largest value of each column, numbers or days; 0 for columns that hold neither, or
+        nothing. Empty if they are not known.
     raw : bool
-        Whether the features are a table's own columns. False for an estimator, whose inputs may have been
+        Whether the columns are a table's own columns. False for an estimator, whose inputs may have been
         transformed, such as scaled, before `fit`.
     """
 
@@ -58,6 +60,18 @@ class Seen:
         """Return the ranges of the columns of X (N, d)."""
         return cls(X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64), raw)
 
+    @classmethod
+    def of_table(cls, table: Table, rows: Index | None = None) -> Seen:
+        """Return the ranges of a table's columns in the rows with these indices, by default all."""
+        low, high = np.full((2, len(table.columns)), np.nan)
+        for _, cells in blocks(table.X, rows):
+            low = np.fmin(low, np.fmin.reduce(cells, axis=0))
+            high = np.fmax(high, np.fmax.reduce(cells, axis=0))
+        none = np.array([column.kind not in QUANTITIES for column in table.columns])
+        none |= np.isnan(low)
+        low[none] = high[none] = 0.0
+        return cls(low, high)
+
     def joined(self, earlier: Seen) -> Seen:
         """Return the ranges of these rows and earlier ones together."""
         return Seen(np.minimum(self.low, earlier.low), np.maximum(self.high, earlier.high), self.raw)
@@ -65,25 +79,28 @@ class Seen:
     def warning_for(self, table: Table, names: Sequence[str]) -> str:
         """Return a warning that names the table's columns far outside the ranges, or "" if none is.
 
-        `names` are those of the d features. If the ranges are not known, the warning says so for an
+        `names` are those of the d columns. If the ranges are not known, the warning says so for an
         estimator, whose inputs are seldom a table's own columns, and is "" for other models.
         """
         if not self.low.size:
             return "" if self.raw else self._unknown(table.source)
-        X = table.with_features(names).X
-        low, high = (X[0], X[0]) if len(X) == 1 else (X.min(axis=0), X.max(axis=0))
+        table = table.with_features(names)
+        X = table.X
+        low, high = (X[0], X[0]) if len(X) == 1 else (np.fmin.reduce(X), np.fmax.reduce(X))
         (far_below, far_above), (near_below, near_above) = self._far_limits, self._near_limits
         apart = np.zeros(len(low), np.bool_)
         if len(X) >= ENOUGH_ROWS:
             apart = (low > near_above) | (high < near_below)
         columns = np.flatnonzero(apart | (low < far_below) | (high > far_above))
+        if columns.size:
+            columns = columns[[table.columns[j].kind in QUANTITIES for j in columns.tolist()]]
         if not columns.size:
             return ""
         is_far = (X[:, columns] < far_below[columns]) | (X[:, columns] > far_above[columns]) | apart[columns]
         rows = np.flatnonzero(is_far.any(axis=1))
         reports = [
-            f"{shown(names[j])} ({_range(X[far, j].min(), X[far, j].max())} here, "
-            f"{_range(self.low[j], self.high[j])} in training)"
+            f"{shown(names[j])} ({_range(X[far, j].min(), X[far, j].max(), table.columns[j])} here, "
+            f"{_range(self.low[j], self.high[j], table.columns[j])} in training)"
             for j, far in zip(columns.tolist(), is_far.T, strict=True)
         ]
         more = f" and {len(reports) - 5} more" if len(reports) > 5 else ""
@@ -94,7 +111,7 @@ class Seen:
             "before, such as scaling: do the same to this table first."
         )
         return (
-            f"{_where(rows, len(X), table.source)} far outside of what the model learned from, so that its "
+            f"{_where(rows, table)} far outside of what the model learned from, so that its "
             f"{'answer there says' if len(rows) == 1 else 'answers there say'} nothing: "
             f"{', '.join(reports[:5])}{more}. {remedy}"
         )
@@ -127,15 +144,16 @@ class Seen:
             return self.low - margin, self.high + margin
 
 
-def _where(rows: NDArray[np.intp], of: int, source: str) -> str:
+def _where(rows: NDArray[np.intp], table: Table) -> str:
     """Return the subject and the verb of the warning: the table, or some of its rows."""
-    if len(rows) == of:
-        return f"{source} is"
-    first = f"row {rows[0] + 1}"
+    if len(rows) == len(table):
+        return f"{table.source} is"
+    first = f"row {table.row_number(int(rows[0]))}"
     if len(rows) == 1:
-        return f"{source}: {first} is"
-    return f"{source}: {len(rows):,} of {of:,} rows, {first} the first, are"
+        return f"{table.source}: {first} is"
+    return f"{table.source}: {len(rows):,} of {len(table):,} rows, {first} the first, are"
 
 
-def _range(low: float, high: float) -> str:
-    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+def _range(low: float, high: float, column: Column) -> str:
+    ends = (low,) if low == high else (low, high)
+    return " to ".join(map(as_date if column.kind == "date" else "{:.6g}".format, ends))

@@ -154,6 +154,8 @@ class Table:
         Raises DataError for missing or repeated names, and if there are no names but another number of
         features.
         """
+        if names is self.feature_names:
+            return self
         names = as_names("names", names) or ()
         d = self.X.shape[1]
         if self.feature_names == names:
@@ -186,7 +188,8 @@ def numbered(letter: str, count: int) -> tuple[str, ...]:
     return tuple(f"{letter}{i}" for i in range(1, count + 1))
 
 
-def numbers(names: Sequence[str]) -> tuple[Column, ...]:
+@lru_cache(maxsize=4)
+def numbers(names: tuple[str, ...]) -> tuple[Column, ...]:
     """Return columns of numbers with these names."""
     return tuple(Column(name) for name in names)
 

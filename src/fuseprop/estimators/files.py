@@ -14,7 +14,7 @@ from ..data.table import numbered
 from ..data.tasks import Task
 from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..metrics import metric_of_values
-from ..model.configuration import Configuration, activations_in, seen_entries, seen_in
+from ..model.configuration import Configuration, activations_in, encoder_in, seen_entries, seen_in
 from ..model.files import ModelFileError, read_model, task_in_file, write_model
 from .labels import Kind, Labels
 from .parameters import hidden_activations
@@ -75,7 +75,8 @@ def load(estimator: Any, path: str | Path) -> Any:
     """Fill a new estimator from a model file, and return it.
 
     The standardization in the file goes into the weights of the first and the last layer. Raises
-    ModelFileError for anything but a model file, and for a model of the other kind of estimator.
+    ModelFileError for anything but a model file, for a model of the other kind of estimator, and for one of
+    columns that are not plain numbers, which an estimator does not encode.
     """
     place = shown(path, None)
     layers, c = read_model(path)
@@ -83,6 +84,13 @@ def load(estimator: Any, path: str | Path) -> Any:
     is_regression = c.task == "regression"
     if is_regression != (not hasattr(estimator, "predict_proba")):
         raise ModelFileError(f"{place} holds a model for the task {c.task}: load it by the other estimator.")
+    if not encoder_in(c).is_plain:
+        columns = [f"{shown(entry['name'])} ({entry['kind']})" for entry in c.encodings]
+        about = f": {', '.join(columns[:5])}{' and more' if len(columns) > 5 else ''}" if columns else ""
+        raise ModelFileError(
+            f"{place} holds a model that encodes its columns itself{about}. An estimator has plain numbers, "
+            f"none of them missing. Read it by fuseprop.load."
+        )
     coefs, intercepts = ([np.array(array) for array in arrays] for arrays in zip(*layers, strict=True))
     _fold_standardization(coefs, intercepts, c)
     if not all(np.isfinite(array).all() for array in (*coefs, *intercepts)):

@@ -22,16 +22,16 @@ from ..formulas.kept import loss_kept
 from ..storage.atomic import write_atomically
 from ..storage.reading import file_errors_as, open_file
 from ..storage.tensorfile import ModelFileError, pack, parse_json, unpack
-from .configuration import Configuration, contradictions, parse_configuration
+from .configuration import Configuration, contradictions, encoder_in, parse_configuration
 
 __all__ = ["FORMAT", "SUFFIX", "Layers", "ModelFileError", "read_model", "task_in_file", "write_model"]
 
-FORMAT = 2
+FORMAT = 3
 """The newest format that this version reads and writes. Files of the first versions have no digest.
 
 Format 2 may have activations and losses that the first format lacks: more names, parameters, and formulas of
-a user's own. What the first format can say is written in it, so that earlier versions read it, and refuse the
-rest by its number.
+a user's own. Format 3 may have features that are not plain numbers. What an earlier format can say is written
+in it, so that earlier versions read it, and refuse the rest by its number.
 """
 
 FIRST_ACTIVATIONS = {"identity", "sigmoid", "tanh", "relu"}
@@ -74,14 +74,19 @@ def write_model(path: str | Path, layers: Layers, configuration: Configuration) 
     wrong = contradictions(configuration)
     if wrong:
         raise ValueError(f"{place} is not written: {'; '.join(wrong)}.")
-    about = {"format": _format_of(configuration), "version": __version__, **asdict(configuration)}
+    version = _format_of(configuration)
+    about = {"format": version, "version": __version__, **asdict(configuration)}
+    if version < FORMAT:
+        del about["encodings"], about["missing"]
     write_atomically(path, pack(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
 
 
 def _format_of(c: Configuration) -> int:
+    if c.encodings or c.missing != "encode":
+        return FORMAT
     kept = [*c.activations, c.loss]
     is_first = all(isinstance(entry, str) and entry in FIRST_ACTIVATIONS | FIRST_LOSSES for entry in kept)
-    return 1 if is_first else FORMAT
+    return 1 if is_first else 2
 
 
 def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Configuration]:
@@ -107,7 +112,7 @@ def _layers(
     place: str, tensors: dict[str, HostArray], configuration: Configuration
 ) -> list[tuple[HostArray, HostArray]]:
     layers = []
-    inputs = len(configuration.feature_names)
+    inputs = encoder_in(configuration).width
     for i in range(len(configuration.activations)):
         weights, bias = (
             _tensor(place, tensors, f"layers.{i}.{name}", configuration) for name in ("weight", "bias")

@@ -1,4 +1,4 @@
-"""Training a model on a table: split the rows, standardize, train, and score once at the end."""
+"""Training a model on a table: split the rows, encode them, train, and score once at the end."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..backend import HostArray
 from ..callbacks import Callback
 from ..callbacks.history import History
 from ..checks.settings import as_generator
 from ..data import DataError, Table, load_table, suggestions_for
+from ..data.encoder import Encoder
 from ..data.errors import listed
 from ..data.frames import frame_of
 from ..data.scaling import Standardizer
@@ -57,7 +59,7 @@ class Fitting:
     """A table split into parts, and an untrained model for it.
 
     The test rows are split off first, and used by `report` alone; the validation rows are split off from the
-    rest; the model is trained on the remaining rows, which alone decide the standardization. Splits are
+    rest; the model is trained on the remaining rows, which alone decide how columns are encoded. Splits are
     stratified by class.
 
     Parameters
@@ -66,6 +68,8 @@ class Fitting:
         With targets.
     task : str, optional
         "regression", "binary", "exclusive" or "multi-label"; inferred by default, see `make_task`.
+    missing : "encode" | "refuse"
+        What becomes of missing values of features, here and in all tables that the model is given later.
     given
         Settings by name; `settings_for` chooses the others.
 
@@ -77,38 +81,42 @@ class Fitting:
         Untrained before `run`.
     table : Table
         All rows.
-    train, validation, test : Table, or None for a part without rows
-        Its parts.
+    train, validation, test : (n,) int64, or None for a part without rows
+        The rows of each part, in ascending order.
 
-    Raises DataError for a target that does not fit the task and for too few rows to split; ValueError for
-    settings that do not fit (SettingsError for single ones); BackendUnavailable if the device is not
-    available.
+    Raises DataError for a target that does not fit the task, for too few rows to split, and for a missing
+    value that is refused; ValueError for settings that do not fit (SettingsError for single ones);
+    BackendUnavailable if the device is not available.
     """
 
-    def __init__(self, table: Table, /, task: str | None = None, **given: Any) -> None:
+    def __init__(
+        self, table: Table, /, task: str | None = None, *, missing: str = "encode", **given: Any
+    ) -> None:
         made_task = make_task(table, task)
-        self.settings = settings = settings_for(made_task, *table.X.shape, **given)
+        settings = settings_for(made_task, *table.X.shape, **given)
         outputs = made_task.outputs(settings.loss)
         rng = as_generator(settings.seed)
-        labels = made_task.encode(table) if made_task.classes else None
+        encoded = made_task.encode(table)
+        labels = encoded if made_task.classes else None
         rest, test = _split(rng, np.arange(len(table)), settings.test, labels, "test")
-        train, validation = _split(rng, rest, settings.validation, labels, "validation")
+        self.train, validation = _split(rng, rest, settings.validation, labels, "validation")
+        self.validation = validation if validation.size else None
+        self.test = test if test.size else None
         self.table = table
-        self.train = table.take(train)
-        self.validation = table.take(validation) if validation.size else None
-        self.test = table.take(test) if test.size else None
+        encoder = Encoder.fit(table, self.train, missing=missing)
+        self.settings = settings = settings_for(made_task, len(table), encoder.width, **given)
         self.optimizer = MomentumSGD(settings.learning_rate, settings.momentum, settings.weight_decay)
         self.model = Model(
-            _network(made_task, settings, [table.X.shape[1], *settings.hidden, outputs], rng),
+            _network(made_task, settings, [encoder.width, *settings.hidden, outputs], rng),
             made_task,
-            table.feature_names,
-            Standardizer.fit(self.train.X),
-            Standardizer.fit(made_task.encode(self.train)) if made_task.standardizes(settings.loss) else None,
-            Seen.of(self.train.X),
+            encoder,
+            Standardizer.fit(encoded, self.train) if made_task.standardizes(settings.loss) else None,
+            Seen.of_table(table, self.train),
             table.named,
         )
+        self._targets = self.model.code_targets(encoded)
 
-    def parts(self) -> list[tuple[str, Table | None]]:
+    def parts(self) -> list[tuple[str, NDArray[np.int64] | None]]:
         """Return names and rows of the three parts; None for a part without rows."""
         return [("train", self.train), ("validation", self.validation), ("test", self.test)]
 
@@ -119,12 +127,9 @@ class Fitting:
 
         Raises DivergenceError as `Network.fit`. Ctrl-C ends training with a warning.
         """
-        model, held_out = self.model, None
-        if self.validation is not None:
-            held_out = model.encode_inputs(self.validation), model.encode_targets(self.validation)
-        self.history = model.network.fit(
-            model.encode_inputs(self.train),
-            model.encode_targets(self.train),
+        held_out = None if self.validation is None else self._encoded(self.validation)
+        self.history = self.model.network.fit(
+            *self._encoded(self.train),
             self.optimizer,
             epochs=self.settings.epochs,
             batch_size=self.settings.batch_size,
@@ -137,12 +142,18 @@ class Fitting:
 
     def report(self) -> Report:
         """Return the scores of all parts; to be called once, after `run`."""
-        return Report(
-            self.model.scores(self.train),
-            None if self.validation is None else self.model.scores(self.validation),
-            None if self.test is None else self.model.scores(self.test),
-            self.history,
-        )
+        train, validation, test = (None if rows is None else self._scores(rows) for _, rows in self.parts())
+        assert train is not None
+        return Report(train, validation, test, self.history)
+
+    def _encoded(self, rows: HostArray) -> tuple[HostArray, HostArray]:
+        """Return inputs (n, width), which nobody changes, and targets of the network for these rows."""
+        inputs = self.model.encoder.encode(self.table, self.model.network.backend.dtype, rows)
+        inputs.flags.writeable = False
+        return inputs, self._targets[rows]
+
+    def _scores(self, rows: HostArray) -> Scores:
+        return self.model.scores_of(*self._encoded(rows))
 
 
 def train(

@@ -13,21 +13,31 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..callbacks.history import Score
 from ..checks.arrays import first_not_finite
-from ..checks.quoting import literal, shown
+from ..checks.quoting import shown
 from ..checks.warning import warn_user
+from ..data.encoder import Encoder
 from ..data.errors import DataError
 from ..data.given import table_as
 from ..data.scaling import Standardizer
 from ..data.seen import Seen, UnlikeTrainingWarning
-from ..data.table import Table, numbers
+from ..data.table import Table
 from ..data.target_cells import AUTO
 from ..data.target_columns import Class
 from ..data.tasks import Task
+from ..data.unlike import unlike_training
 from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..layers.dense import Dense
 from ..network import Network
 from ..training.evaluation import Predictor
-from .configuration import Configuration, activations_in, seen_entries, seen_in, standardizer_in
+from .configuration import (
+    Configuration,
+    activations_in,
+    encoder_entries,
+    encoder_in,
+    seen_entries,
+    seen_in,
+    standardizer_in,
+)
 from .files import ModelFileError, read_model, task_in_file, write_model
 
 
@@ -62,14 +72,13 @@ class Model:
     network : Network
     task : Task
         The task, with the names of targets and classes.
-    feature_names : tuple of str
-    inputs : Standardizer
-        Standardizes the features, by mean and deviation of the training rows.
+    encoder : Encoder
+        Makes the network's inputs of the columns of a table, as the rows learned from decided it.
     targets : Standardizer or None
         Standardizes a regression's targets; None for other tasks, and for losses with another link than the
         identity or an interval of targets.
     seen : Seen or None
-        The range of each feature in training; None if it is not known, as in old files.
+        The range of each column in training; None if it is not known, as in old files.
     named : bool
         Whether the features had names in training; False if they were numbered x1, x2, ...
 
@@ -80,11 +89,15 @@ class Model:
 
     network: Network
     task: Task
-    feature_names: tuple[str, ...]
-    inputs: Standardizer
+    encoder: Encoder
     targets: Standardizer | None
     seen: Seen | None = None
     named: bool = True
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the columns that are features; `encoder` names those that it makes of them."""
+        return self.encoder.column_names
 
     @cached_property
     def _predictor(self) -> Predictor:
@@ -131,36 +144,28 @@ class Model:
 
         Raises DataError and warns as `predict`; DataError also for missing targets and unknown classes.
         """
-        table = self._with_targets(table, targets)
+        table = self._with_features(self._with_targets(table, targets))
         scores = self.scores(table)
         self._warn(table)
         return scores
 
     def scores(self, table: Table) -> dict[str, float]:
         """Return what `evaluate` does for a table, without a warning: for parts of the training data."""
-        encoded = self.encode_targets(table)
-        scores = self.network.evaluate(self.encode_inputs(table), encoded)
-        baseline = self.task.baseline(encoded)
+        return self.scores_of(self.encode_inputs(table), self.encode_targets(table))
+
+    def scores_of(self, inputs: HostArray, targets: HostArray) -> dict[str, float]:
+        """Return what `scores` does, for inputs (n, width) and targets of the network."""
+        scores = self.network.evaluate(inputs, targets)
+        baseline = self.task.baseline(targets)
         return scores if baseline is None or "accuracy" not in scores else {**scores, "baseline": baseline}
 
-    def encode_inputs(self, table: Any) -> NDArray[np.float64]:
-        """Return the network's inputs (n, d): the model's features, standardized.
+    def encode_inputs(self, table: Any) -> NDArray[np.floating]:
+        """Return the network's inputs (n, width), in its dtype: the model's columns, encoded.
 
-        Raises DataError for missing features, and for values that the network's dtype cannot hold then.
+        Raises DataError for missing columns and columns of another kind, and for values that the network's
+        dtype cannot hold then.
         """
-        table = self._with_features(table)
-        dtype = self.network.backend.dtype
-        with np.errstate(over="ignore", invalid="ignore"):
-            X = self.inputs.apply(table.X)
-            position = first_not_finite(X.astype(dtype))
-        if position is not None:
-            row, column = position
-            raise DataError(
-                f"{table.source}: row {row + 1}, column {literal(self.feature_names[column])} is so far from "
-                f"the rows learned from (mean {self.inputs.mean[column]:g}) that {dtype} cannot hold it. "
-                f"Check the value."
-            )
-        return X
+        return self.encoder.encode(self._with_features(table), self.network.backend.dtype)
 
     def encode_targets(self, table: Any) -> HostArray:
         """Return the network's targets: class indices (n,) int64, or values (n, t), standardized.
@@ -168,14 +173,18 @@ class Model:
         A loss that codes two classes itself gets its own numbers for them.
         Raises DataError for missing targets, unknown classes, and values that do not fit the task.
         """
-        targets = self.task.encode(self._with_targets(table, None))
+        return self.code_targets(self.task.encode(self._with_targets(table, None)))
+
+    def code_targets(self, targets: HostArray) -> HostArray:
+        """Return the network's targets for those that `Task.encode` returned."""
         if self.targets is not None:
             return self.targets.apply(targets)
         return self.task.coded(targets, self.network.stack.loss)
 
     def _with_features(self, data: Any) -> Table:
         """Return a table of the model's features."""
-        return (data if isinstance(data, Table) else self._table(data)).with_features(self.feature_names)
+        table = data if isinstance(data, Table) else self._table(data)
+        return table if table.columns is self.encoder.columns else table.with_features(self.feature_names)
 
     def _with_targets(self, data: Any, targets: Any) -> Table:
         """Return a table that has targets."""
@@ -189,7 +198,7 @@ class Model:
         """Return a table of an array, by the order of its columns, or of a data frame, by their names."""
         return table_as(
             data,
-            numbers(self.feature_names),
+            self.encoder.columns,
             named=self.named,
             targets=targets,
             target_names=target_names,
@@ -197,13 +206,16 @@ class Model:
         )
 
     def _warn(self, table: Table) -> None:
-        message = "" if self.seen is None else self.seen.warning_for(table, self.feature_names)
-        if message:
-            warn_user(message, UnlikeTrainingWarning)
+        """Warn of what a table of the model's features holds that was not there in training."""
+        unlike = unlike_training(self.encoder, table)
+        far = "" if self.seen is None else self.seen.warning_for(table, table.feature_names)
+        if unlike or far:
+            warn_user(f"{unlike} {far}".strip(), UnlikeTrainingWarning)
 
     def linear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Return slopes (d, t) and intercepts (t,) in the table's units: y = x @ slopes + intercepts.
+        """Return slopes (width, t) and intercepts (t,) in the table's units: y = x @ slopes + intercepts.
 
+        x are the features that `encoder.feature_names` names, with numbers and days as they are in the table.
         None for a network with hidden layers or another activation than the identity, and for models whose
         targets are not standardized (tasks with classes, and losses with another link than the identity or an
         interval of targets).
@@ -212,8 +224,9 @@ class Model:
         if self.targets is None or more or not last.function.formula.is_identity:
             return None
         weights, bias = (array.astype(np.float64) for array in self.network.weights()[0])
-        slopes = weights / self.inputs.scale[:, None] * self.targets.scale
-        return slopes, self.targets.undo(bias) - self.inputs.mean @ slopes
+        inputs = self.encoder.feature_scaling
+        slopes = weights / inputs.scale[:, None] * self.targets.scale
+        return slopes, self.targets.undo(bias) - inputs.mean @ slopes
 
     def save(self, path: str | Path, *, score: Score | None = None) -> None:
         """Write the model, and the score that it is saved for if there is one, to one .safetensors file.
@@ -232,7 +245,7 @@ class Model:
         theirs, mine = read_model(path)[1], self._configuration(None)
         same = all(
             getattr(theirs, name) == getattr(mine, name)
-            for name in ("task", "loss", "classes", "feature_names", "target_names")
+            for name in ("task", "loss", "classes", "feature_names", "encodings", "target_names")
         )
         return Score(theirs.monitor, theirs.score[0]) if same and theirs.score else None
 
@@ -248,13 +261,14 @@ class Model:
             feature_names=list(self.feature_names),
             named=self.named,
             target_names=list(self.task.targets),
-            input_mean=self.inputs.mean.tolist(),
-            input_scale=self.inputs.scale.tolist(),
+            input_mean=self.encoder.scaling.mean.tolist(),
+            input_scale=self.encoder.scaling.scale.tolist(),
             target_mean=[] if targets is None else targets.mean.tolist(),
             target_scale=[] if targets is None else targets.scale.tolist(),
             monitor="" if score is None else score.monitor,
             score=[] if score is None else [score.value],
             **seen_entries(self.seen),
+            **encoder_entries(self.encoder),
         )
 
     @classmethod
@@ -286,8 +300,7 @@ class Model:
         except ValueError as error:
             raise ModelFileError(f"{place}: its configuration contradicts itself: {error}") from error
         targets = standardizer_in(c.target_mean, c.target_scale) if c.target_mean else None
-        inputs = standardizer_in(c.input_mean, c.input_scale)
-        return cls(network, task, tuple(c.feature_names), inputs, targets, seen_in(c), c.named)
+        return cls(network, task, encoder_in(c), targets, seen_in(c), c.named)
 
 
 def _require_finite(outputs: HostArray, table: Table) -> None:
@@ -296,9 +309,9 @@ def _require_finite(outputs: HostArray, table: Table) -> None:
     if position is not None:
         row, column = position
         raise DataError(
-            f"{table.source}: row {row + 1}: the network's answer would be {outputs[row, column]}: the "
-            f"weights are too large, or the row is too far from those learned from. Train it again with a "
-            f"smaller learning rate, or leave the row out."
+            f"{table.source}: row {table.row_number(row)}: the network's answer would be "
+            f"{outputs[row, column]}: the weights are too large, or the row is too far from those learned "
+            f"from. Train it again with a smaller learning rate, or leave the row out."
         )
 
 

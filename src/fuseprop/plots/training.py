@@ -58,8 +58,10 @@ def training_figure(
 
 
 def _regions(model: Model | None, table: Table | None) -> Regions | None:
-    """Return the decision regions of a model of exclusive classes over two features; None for others."""
+    """Return the decision regions of a model of exclusive classes over two numbers; None for others."""
     if model is None or table is None or len(model.feature_names) != 2 or not model.task.classes:
+        return None
+    if any(column.kind != "number" for column in model.encoder.columns):
         return None
 
     index = {name: i for i, name in enumerate(model.task.classes)}
@@ -68,5 +70,8 @@ def _regions(model: Model | None, table: Table | None) -> Regions | None:
         return np.array([index[name] for name in model.predict(rows).values.tolist()])
 
     rows, labels = table.with_features(model.feature_names).X, model.task.encode(table).reshape(-1)
-    points = {str(name): rows[labels == i] for i, name in enumerate(model.task.classes)}
+    known = ~np.isnan(rows).any(axis=1)
+    if not known.any():
+        return None
+    points = {str(name): rows[known & (labels == i)] for i, name in enumerate(model.task.classes)}
     return Regions.of(classify, points)

@@ -113,7 +113,8 @@ def check_rows(stack: Stack, X: object, target: object, sample_weight: object = 
     targets = encode_targets(target, stack.loss, stack.layers[-1], len(host))
     check_range("target", targets.values, stack.parameters.backend.dtype)
     weights = None if sample_weight is None else as_sample_weights(sample_weight, len(host))
-    return Rows(host, targets, weights)
+    nobody_writes = host.flags.owndata and not host.flags.writeable
+    return Rows(host, targets, weights, shares=nobody_writes)
 
 
 def check_inputs(stack: Stack, X: object) -> HostArray:

@@ -1,0 +1,30 @@
+"""Rows of a table block by block, so that what is computed of them never has the size of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Index = NDArray[np.integer]
+
+NUMBERS_OF_A_BLOCK = 1 << 17
+"""A block has as many rows as make up so many numbers: 1 MiB."""
+
+
+def blocks(
+    X: Float, rows: Index | None = None, columns: Sequence[int] | None = None, *, most: int | None = None
+) -> Iterator[tuple[slice, Float]]:
+    """Yield the rows of X (N, d) with these indices, in their order, as blocks (m, k) with their places.
+
+    All rows and all d columns by default; a block has at most `most` rows. Blocks may be views of X.
+    """
+    count = len(X) if rows is None else len(rows)
+    width = X.shape[1] if columns is None else len(columns)
+    most = max(1, NUMBERS_OF_A_BLOCK // max(1, width)) if most is None else most
+    for start in range(0, count, most):
+        place = slice(start, min(start + most, count))
+        block = X[place] if rows is None else X[rows[place]]
+        yield place, block if columns is None else block[:, columns]

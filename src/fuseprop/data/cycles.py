@@ -1,0 +1,50 @@
+"""Cycles: where a date stands in its year, its week and its day, as an angle.
+
+A network that is given the month as 12 and 1 sees the two far apart. As the point (sin a, cos a) of a circle,
+with the angle a = 2 pi position / period, December lies beside January: how circular data are represented
+(N. I. Fisher, Statistical Analysis of Circular Data, 1993), and hours and months in scikit-learn's example of
+time-related features. Positions count from 0: January, Monday, midnight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+CYCLES = ("month", "weekday", "hour")
+"""The cycles by name: 12 months of a year, 7 days of a week, 24 hours of a day."""
+
+SECONDS_OF_A_DAY = 86_400
+FARTHEST = 1e12
+"""Days from 1970 beyond which the place in a cycle is that of this day: the calendar's integers end."""
+
+
+def places_in(cycles: Sequence[str], days: Float) -> list[Float]:
+    """Return where days (n,) since 1970-01-01 stand in each cycle: (n,) float64, at least 0 and below 1.
+
+    Months and weekdays are whole, hours have their fractions, to the second. nan is no day: any place.
+    """
+    # In seconds, as a fraction of a day such as 9:20 is none in float64.
+    seconds = np.rint(np.fmax(np.fmin(days, FARTHEST), -FARTHEST) * SECONDS_OF_A_DAY)
+    day, second = np.divmod(seconds, SECONDS_OF_A_DAY)
+    return [_place(cycle, day, second) for cycle in cycles]
+
+
+def _place(cycle: str, day: Float, second: Float) -> Float:
+    if cycle == "hour":
+        place: Float = second / SECONDS_OF_A_DAY
+    elif cycle == "weekday":
+        place = (day + 3) % 7 / 7  # 1970-01-01 was a Thursday
+    else:
+        months = day.astype(np.int64).view("datetime64[D]").astype("datetime64[M]").view(np.int64)
+        place = months % 12 / 12
+    return place
+
+
+def as_date(days: float) -> str:
+    """Return days since 1970-01-01 as a date such as 2024-02-29, of which the time of day is left out."""
+    return str(np.datetime64(int(np.clip(np.floor(days), -FARTHEST, FARTHEST)), "D"))

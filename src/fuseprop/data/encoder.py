@@ -1,0 +1,316 @@
+"""Encoder: from the columns of a table to the inputs of a network, as the rows learned from decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..checks.arrays import all_finite
+from ..checks.choices import choose
+from ..checks.quoting import counted, literal
+from .blocks import Float, Index, blocks
+from .choices import HOW_MISSING
+from .column import QUANTITIES, Column
+from .cycles import CYCLES, places_in
+from .errors import DataError, listed
+from .layout import Layout
+from .scaling import Standardizer
+from .table import Table
+
+FEWEST = 2
+"""A category of fewer rows learned from is rare: it has no feature of its own."""
+
+MOST = 50
+"""So many categories of a column have a feature of their own, the most frequent ones; the others are rare."""
+
+MOST_RARE = 1000
+"""So many rare categories are remembered, so that others can be told to be new. Where a column has more, new
+ones are the rule, and nothing is said of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """What each column becomes as inputs of a network: plain data, which a model file keeps.
+
+    A number is standardized, z = (x - mean) / scale. A missing one becomes the mean, z = 0, and where there
+    were some in training, a feature of its own is 1 for it and else 0: mean imputation with the
+    missing-indicator method (M. P. Jones, J. Am. Stat. Assoc. 91, 1996). A constant column has a feature too,
+    of which the standardization makes 0.
+
+    A boolean is 0 or 1. A missing one becomes the share of ones, and has an indicator likewise.
+
+    A category has a feature for each of its frequent texts, which is 1 for it and else 0 (one-hot, or dummy
+    variables); one for all rare ones together, "other", and one for missing ones, if there were any. A text
+    that no row learned from held goes to "other", or to none of the features.
+
+    A date is a number of days, standardized, and for each cycle in which the dates learned from differ the
+    point (sin a, cos a) of a circle: see `cycles`. A missing date is the mean day and the centre of the
+    circle, and has an indicator likewise.
+
+    A boolean, category or date that is the same in all rows learned from has no feature.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        The d columns. The levels of a category are its frequent texts in alphabetical order, and then its
+        rare ones, at most `MOST_RARE` of them.
+    scaling : Standardizer
+        Mean and deviation of numbers and dates (d,). The mean of a boolean is its share of ones; all else has
+        mean 0 and scale 1.
+    used, indicated : (d,) bool
+        Whether a column has features of its values, and one for missing values.
+    own : mapping of int to int
+        For each category, by the column's position: how many of its levels have a feature of their own.
+    cycles : mapping of int to tuple of str
+        For each date, by the column's position: its cycles, among `CYCLES`.
+    missing : "encode" | "refuse"
+        Whether missing values are encoded, or are an error that names the first one.
+    """
+
+    columns: tuple[Column, ...]
+    scaling: Standardizer
+    used: NDArray[np.bool_]
+    indicated: NDArray[np.bool_]
+    own: Mapping[int, int] = field(default_factory=dict)
+    cycles: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    missing: str = "encode"
+
+    def __post_init__(self) -> None:
+        choose("missing", self.missing, HOW_MISSING)
+
+    @classmethod
+    def of_numbers(cls, columns: Sequence[Column], scaling: Standardizer) -> Encoder:
+        """Return the encoder that standardizes columns of plain numbers, of which none was missing."""
+        d = len(columns)
+        return cls(tuple(columns), scaling, np.ones(d, np.bool_), np.zeros(d, np.bool_))
+
+    @classmethod
+    def fit(cls, table: Table, rows: Index | None = None, *, missing: str = "encode") -> Encoder:
+        """Return the encoder of a table, as the rows with these indices decide it; all rows by default.
+
+        Raises DataError if no feature is left, because all columns are the same in these rows.
+        """
+        columns, own, cycles = list(table.columns), dict[int, int](), dict[int, tuple[str, ...]]()
+        d, n = len(columns), len(table) if rows is None else len(rows)
+        gone = np.zeros(d, np.int64)
+        for _, block in blocks(table.X, rows):
+            gone += np.isnan(block).sum(axis=0)
+        used, indicated = gone < n, (gone > 0) & (gone < n)
+        scaling = _scaling(table, rows)
+        for j, column in enumerate(columns):
+            if column.kind == "number":
+                continue
+            cells = table.X[:, j] if rows is None else table.X[rows, j]
+            known = cells[~np.isnan(cells)]
+            used[j] = known.size > 0 and known.min() < known.max()
+            if column.kind == "boolean":
+                scaling.mean[j] = known.mean() if known.size else 0.0
+            elif column.kind == "category":
+                columns[j], own[j] = _by_frequency(column, known)
+                used[j] = own[j] + (own[j] < len(columns[j].levels)) + indicated[j] > 1
+            else:
+                places = zip(CYCLES, places_in(CYCLES, known), strict=True)
+                cycles[j] = tuple(name for name, place in places if used[j] and _varies(place))
+        encoder = cls(tuple(columns), scaling, used, indicated, own, cycles, missing)
+        if not encoder.width:
+            raise DataError(
+                f"{table.source}: {listed(table.feature_names)} {'is' if d == 1 else 'are'} the same in all "
+                f"{counted(n, 'row')} to learn from, so that nothing can be learned. Give more rows, or "
+                f"other features."
+            )
+        return encoder
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether all columns are plain numbers that are standardized, and no more."""
+        return (
+            self.missing == "encode"
+            and not self.own
+            and not self.cycles
+            and bool(self.used.all())
+            and not self.indicated.any()
+            and all(column.kind == "number" and not column.notation for column in self.columns)
+        )
+
+    @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the d columns."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each column's features are among the inputs of the network."""
+        used, indicated = self.used.tolist(), self.indicated.tolist()
+        return Layout.of(self.columns, used, indicated, self.own, self.cycles)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features: age, age missing, country=DE, country=other, when month sin."""
+        return self.column_names if self.is_plain else self.layout.names
+
+    @property
+    def width(self) -> int:
+        """How many features there are: the inputs of the network."""
+        return len(self.feature_names)
+
+    @cached_property
+    def feature_scaling(self) -> Standardizer:
+        """Mean and scale of each feature (width,): 0 and 1 for those that are not standardized."""
+        if self.is_plain:
+            return self.scaling
+        mean, scale = np.zeros(self.width), np.ones(self.width)
+        columns, features = self.layout.values
+        mean[features] = np.where(self._is_boolean[columns], 0.0, self.scaling.mean[columns])
+        scale[features] = self.scaling.scale[columns]
+        return Standardizer(mean, scale)
+
+    @cached_property
+    def _is_boolean(self) -> NDArray[np.bool_]:
+        return np.array([column.kind == "boolean" for column in self.columns])
+
+    @cached_property
+    def _of_values(self) -> tuple[Standardizer, Float]:
+        """Mean and scale of the columns whose value is a feature, and the feature of a missing value."""
+        columns, features = self.layout.values
+        scaling = self.feature_scaling
+        fill = np.where(self._is_boolean[columns], self.scaling.mean[columns], 0.0)
+        return Standardizer(scaling.mean[features], scaling.scale[features]), fill
+
+    def encode(self, table: Table, dtype: Any = np.float64, rows: Index | None = None) -> NDArray[Any]:
+        """Return the features (n, width) of the rows with these indices, by default all, in a float dtype.
+
+        The table has the encoder's columns, in order (see `Table.with_features`); its categories may have
+        other levels, which are found by their texts.
+
+        Raises DataError for a column of another kind, for numbers that the dtype cannot hold once they are
+        standardized, and for a missing value where they are refused.
+        """
+        recoded = self._recoded(table)
+        encoded = np.zeros((len(table) if rows is None else len(rows), self.width), dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for place, block in blocks(table.X, rows):
+                cells = _with_codes(block, recoded) if recoded else block
+                gone = np.isnan(cells)
+                is_gone = gone.any()
+                if is_gone and self.missing == "refuse":
+                    self._refuse(table, gone, rows, place.start)
+                self._write(cells, gone if is_gone else None, encoded[place])
+                if not all_finite(encoded[place]):
+                    self._refuse_size(table, encoded[place], rows, place.start)
+        return encoded
+
+    def _write(self, cells: Float, gone: NDArray[np.bool_] | None, encoded: NDArray[Any]) -> None:
+        """Write the features of cells (n, d), of which some may be `gone`, to `encoded` (n, width), all 0."""
+        if self.is_plain:
+            encoded[:] = self.scaling.apply(cells)
+            if gone is not None:
+                encoded[gone] = 0.0
+            return
+        layout, (scaling, fill) = self.layout, self._of_values
+        columns, features = layout.values
+        values = scaling.apply(cells[:, columns])
+        if gone is not None:
+            np.copyto(values, fill, where=gone[:, columns])
+            encoded[:, layout.missing[1]] = gone[:, layout.missing[0]]
+        encoded[:, features] = values
+        if layout.categories.size:
+            encoded[layout.categories_of(cells)] = 1.0
+        if layout.dates:
+            places = [place for j, cycles in layout.dates for place in places_in(cycles, cells[:, j])]
+            angles = 2.0 * np.pi * np.stack(places, axis=1)
+            encoded[:, layout.sines] = np.sin(angles)
+            encoded[:, layout.cosines] = np.cos(angles)
+            if gone is not None:
+                columns = np.repeat(*np.transpose([(j, len(cycles)) for j, cycles in layout.dates]))
+                rows, at = np.nonzero(gone[:, columns])
+                encoded[rows, layout.sines[at]] = encoded[rows, layout.cosines[at]] = 0.0
+
+    def _recoded(self, table: Table) -> dict[int, Float]:
+        """Return, for the columns whose levels are others than here, what a code of the table is here.
+
+        nan stands for a boolean's unknown text. Raises DataError for a column of another kind.
+        """
+        recoded: dict[int, Float] = {}
+        if table.columns is self.columns:
+            return recoded
+        for j, (mine, theirs) in enumerate(zip(self.columns, table.columns, strict=True)):
+            if mine is theirs or mine == theirs:
+                continue
+            if (mine.kind in QUANTITIES or theirs.kind in QUANTITIES) and mine.kind != theirs.kind:
+                raise DataError(
+                    f"{table.source}: {literal(theirs.name)} is a {theirs.kind} column here, but was a "
+                    f"{mine.kind} column in training. Give the model the file or the data frame itself: it "
+                    f"knows how its columns are read."
+                )
+            if mine.kind in QUANTITIES or theirs.levels[: len(mine.levels)] == mine.levels:
+                continue
+            code_of = {text: float(code) for code, text in enumerate(mine.levels)}
+            new = np.nan if mine.kind == "boolean" else len(mine.levels)
+            recoded[j] = np.array([code_of.get(text, new) for text in theirs.levels])
+        return recoded
+
+    def _refuse(self, table: Table, gone: NDArray[np.bool_], rows: Index | None, start: int) -> NoReturn:
+        """Raise DataError for the first missing value of a block that begins with the `start`th of `rows`."""
+        i, j = np.argwhere(gone)[0].tolist()
+        raise DataError(
+            f"{_place(table, rows, start + i)}, column {literal(self.column_names[j])}: there is no value. "
+            f'Fill it, leave the row out, or train with missing="encode".'
+        )
+
+    def _refuse_size(self, table: Table, encoded: NDArray[Any], rows: Index | None, start: int) -> NoReturn:
+        """Raise DataError for the first feature of a block that its dtype cannot hold."""
+        i, feature = np.argwhere(~np.isfinite(encoded))[0].tolist()
+        raise DataError(
+            f"{_place(table, rows, start + i)}, column {literal(self.feature_names[feature])} is so far "
+            f"from the rows learned from (mean {self.feature_scaling.mean[feature]:g}) that {encoded.dtype} "
+            f"cannot hold it. Check the value."
+        )
+
+
+def _place(table: Table, rows: Index | None, i: int) -> str:
+    return f"{table.source}: row {table.row_number(i if rows is None else int(rows[i]))}"
+
+
+def _with_codes(block: Float, recoded: Mapping[int, Float]) -> Float:
+    """Return a copy of cells in which some columns have other codes."""
+    cells = block.copy()
+    for j, codes in recoded.items():
+        known = ~np.isnan(block[:, j])
+        cells[known, j] = codes[block[known, j].astype(np.intp)]
+    return cells
+
+
+def _scaling(table: Table, rows: Index | None) -> Standardizer:
+    """Return mean and deviation of the columns that are quantities, and 0 and 1 of the others."""
+    quantities = [j for j, column in enumerate(table.columns) if column.kind in QUANTITIES]
+    if len(quantities) == len(table.columns):
+        return Standardizer.fit(table.X, rows)
+    scaling = Standardizer(np.zeros(len(table.columns)), np.ones(len(table.columns)))
+    if quantities:
+        fitted = Standardizer.fit(table.X, rows, quantities)
+        scaling.mean[quantities], scaling.scale[quantities] = fitted.mean, fitted.scale
+    return scaling
+
+
+def _by_frequency(column: Column, codes: Float) -> tuple[Column, int]:
+    """Return a category with the levels that are there, frequent ones first, and how many are frequent.
+
+    Nothing depends on the order of the levels before, which rows that are not learned from may have made.
+    """
+    counts = np.bincount(codes.astype(np.intp), minlength=len(column.levels))
+    there = sorted(
+        (-count, text) for count, text in zip(counts.tolist(), column.levels, strict=True) if count
+    )
+    own = sum(count <= -FEWEST for count, _ in there[:MOST])
+    texts = [text for _, text in there]
+    levels = (*sorted(texts[:own]), *sorted(texts[own : own + MOST_RARE]))
+    return replace(column, levels=levels), own
+
+
+def _varies(places: Float) -> bool:
+    return bool(places.size) and bool(places.min() < places.max())

@@ -1,0 +1,128 @@
+"""Layout: which features stand for which column, among the inputs of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .column import Column
+
+Places = NDArray[np.intp]
+
+NONE = -1
+"""Stands for no feature."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The features of d columns, column by column: of its values first, then that of missing ones.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of all features; different from each other.
+    values : (2, k) int
+        The columns whose value is a feature, and these features: numbers, booleans, the days of dates.
+    missing : (2, m) int
+        The columns with a feature for missing values, and these features, but for categories.
+    categories : (c,) int
+        The columns of categories.
+    first, known : (c,) int
+        Where the features of a column's codes begin in `of_codes`, and how many codes are known.
+    of_codes : int
+        The features of all categories' codes: of each known one, of a new one, of a missing value; or `NONE`.
+    dates : list of (int, tuple of str)
+        The columns of dates that have cycles, with these.
+    sines, cosines : (a,) int
+        The features of all dates' cycles, in this order.
+    """
+
+    names: tuple[str, ...]
+    values: Places
+    missing: Places
+    categories: Places
+    first: Places
+    known: Places
+    of_codes: Places
+    dates: Sequence[tuple[int, tuple[str, ...]]]
+    sines: Places
+    cosines: Places
+
+    @classmethod
+    def of(
+        cls,
+        columns: Sequence[Column],
+        used: Sequence[bool],
+        indicated: Sequence[bool],
+        own: Mapping[int, int],
+        cycles: Mapping[int, tuple[str, ...]],
+    ) -> Layout:
+        """Return the layout of the columns of an `Encoder`."""
+        names: list[str] = []
+        values, missing, sines = [], [], []
+        categories, first, known, of_codes = [], [], [], list[int]()
+        for j, (column, is_used, is_indicated) in enumerate(zip(columns, used, indicated, strict=True)):
+            start, name = len(names), column.name
+            if column.kind == "category":
+                size, rare = len(column.levels), len(column.levels) - own[j]
+                if is_used:
+                    names += [f"{name}={level}" for level in column.levels[: own[j]]]
+                    names += [f"{name}=other"] * (rare > 0)
+                other = len(names) - 1 if is_used and rare else NONE
+                categories.append(j)
+                first.append(len(of_codes))
+                known.append(size)
+                of_codes += range(start, start + own[j]) if is_used else [NONE] * own[j]
+                of_codes += [other] * (rare + 1) + [len(names) if is_indicated else NONE]
+            elif is_used:
+                values.append((j, start))
+                names.append(name)
+                for cycle in cycles.get(j, ()):
+                    sines.append(len(names))
+                    names += [f"{name} {cycle} sin", f"{name} {cycle} cos"]
+            if is_indicated:
+                if column.kind != "category":
+                    missing.append((j, len(names)))
+                names.append(f"{name} missing")
+        return cls(
+            _different(names),
+            _pairs(values),
+            _pairs(missing),
+            np.array(categories, np.intp),
+            np.array(first, np.intp),
+            np.array(known, np.intp),
+            np.array(of_codes, np.intp),
+            [(j, names_of) for j, names_of in cycles.items() if names_of],
+            np.array(sines, np.intp),
+            np.array(sines, np.intp) + 1,
+        )
+
+    def categories_of(self, cells: NDArray[np.float64]) -> tuple[Places, Places]:
+        """Return rows and features that are 1, of the categories in cells (n, d)."""
+        codes = cells[:, self.categories]
+        codes = np.where(np.isnan(codes), self.known + 1, np.minimum(codes, self.known))
+        features = self.of_codes[codes.astype(np.intp) + self.first]
+        rows, places = np.nonzero(features != NONE)
+        return rows, features[rows, places]
+
+
+def _pairs(pairs: list[tuple[int, int]]) -> Places:
+    return np.array(pairs, np.intp).reshape(-1, 2).T
+
+
+def _different(names: list[str]) -> tuple[str, ...]:
+    """Return the names, with a number behind one that is there already: that of a level "other", say."""
+    given = set(names)
+    if len(given) == len(names):
+        return tuple(names)
+    made: dict[str, None] = {}
+    for name in names:
+        different, count = name, 1
+        while different in made or (count > 1 and different in given):
+            count += 1
+            different = f"{name} ({count})"
+        made[different] = None
+    return tuple(made)
