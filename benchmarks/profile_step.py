@@ -17,7 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 import click
-from fuseprop_cupy.device.nodes import Multiply, Node, Prepared
+from fuseprop_cupy.device.nodes import Copy, Node, Prepared
 from fuseprop_cupy.device.streams import COUNT
 from fuseprop_cupy.replay import capture
 from fuseprop_cupy.replay.plan import plan
@@ -111,8 +111,8 @@ def on_streams(count: int) -> Any:
 
 def describe_node(node: Node) -> dict[str, Any]:
     """Return a launch's name and work: FLOPs of a product, the least bytes of the others."""
-    if isinstance(node, Multiply):
-        (n, d), (_, m) = node.a.shape, node.b.shape
+    if not isinstance(node, Copy) and node.is_product:
+        n, d, m = node.sizes
         return {"name": f"product {n} x {d} x {m}", "flops": 2 * n * d * m}
     one = traffic(node)
     return {"name": one.name, "bytes": one.minimum}

@@ -25,6 +25,9 @@ ROWS, HEAD, BEFORE = 40, 2**32, 2**31
 LONG_WALKS = {"inner_product"}
 """Kernels whose one block goes over all of an array, which takes minutes beyond 2^32."""
 
+NEVER_LONG = {"small_product"}
+"""Kernels for arrays of some hundred thousand elements at most."""
+
 
 def sparse(size):
     """Return so many bytes of zeros that take no memory until they are written to."""
@@ -95,7 +98,7 @@ class FarBackend(HostRunBackend):
 
 
 def compare_far(dtype, built=None):
-    """Compare all kernels but LONG_WALKS on arrays of more than 2^32 elements; return which were launched."""
+    """Compare kernels, but those above, on arrays of more than 2^32 elements; return the ones launched."""
     backend, rng = FarBackend(dtype, built=built), np.random.default_rng(0)
     compare = Comparison(backend)
     with pytest.MonkeyPatch.context() as patch:

@@ -79,6 +79,7 @@ def test_memory_is_asked_for_several_items_at_a_time():
     alike = {name.partition("<")[0] for name in several if several[name] <= one_by_one[name]}
     assert alike == {
         *("argmax_equals", "threshold_equals", "inner_product", "sum_columns"),  # store once
+        "small_product",  # loads a chunk of its factors before it stores one
         *("put_rows", "advance"),  # have one item a thread, up to MAX_BLOCKS of them
     }
 

@@ -21,6 +21,17 @@ class Run:
     arguments: tuple[Any, ...]
 
     @property
+    def is_product(self) -> bool:
+        """Whether it computes a matrix product."""
+        return self.kernel.name == "small_product"
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """n, d and m of a product of (n, d) and (d, m)."""
+        n, d, m = self.arguments[3:6]
+        return int(n), int(d), int(m)
+
+    @property
     def arrays(self) -> dict[str, Array]:
         """The arrays among the arguments, by the names of the parameters."""
         named = zip(self.kernel.parameters, self.arguments, strict=True)
@@ -49,6 +60,12 @@ class Multiply:
     a: Array
     b: Array
     out: Array
+    is_product = True
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """n, d and m of a product of (n, d) and (d, m)."""
+        return (*self.a.shape, self.b.shape[1])
 
     @property
     def reads(self) -> list[Span]:
@@ -67,6 +84,7 @@ class Copy:
 
     source: Array
     out: Array
+    is_product = False
 
     @property
     def reads(self) -> list[Span]:

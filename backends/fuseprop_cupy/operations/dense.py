@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from math import prod
 
 from fuseprop.backend import IDENTITY, ActivationFormula, span
@@ -18,6 +19,15 @@ MAX_SLICES = 512
 """The most partial sums of a column, which one thread then adds; for more rows, the slices get longer."""
 
 
+TILE, MOST_TILES = 16, 400
+"""Rows and columns of a tile of the kernel for small products; the most tiles for which it is taken, three for
+each SM of an H100."""
+
+DEEPEST = {"float32": 512, "float64": 64}
+"""The longest sums for which it is taken: up to there it was faster than cuBLAS on an H100. The choice depends on
+shapes alone, so that each product always has the same bits."""
+
+
 class DenseOperations(Operations):
     """Dense algebra and the fused elementwise steps."""
 
@@ -30,6 +40,12 @@ class DenseOperations(Operations):
             self._run(self._typed("inner_product"), 1, a, b, out, a.shape[1])
             return
         expect_factors(a, b, out, self.dtype, self._device)
+        (n, d), m = a.shape, b.shape[1]
+        tiles = -(-m // TILE), -(-n // TILE)
+        if d <= DEEPEST[self.dtype.name] and prod(tiles) <= MOST_TILES:
+            by_rows, strides = zip(_by_rows(a), _by_rows(b), strict=True)
+            self._run(self._typed("small_product"), tiles, *by_rows, out, n, d, m, *chain(*strides))
+            return
         self._device.enter()
         self._device.multiply(a, b, out)
 
@@ -85,3 +101,9 @@ class DenseOperations(Operations):
         size = prod(values.shape)
         numbers = 1 / (1 - rate), seed, int(rate * 2**32), size
         self._run(self._typed("dropout"), blocks_for(size), values, step, out, *numbers)
+
+
+def _by_rows(array: Array) -> tuple[Array, tuple[int, int]]:
+    """Return a C-contiguous array of the same memory, and the strides of the array itself, in elements."""
+    rows, columns = array.shape
+    return (array, (columns, 1)) if array.flags.c_contiguous else (array.T, (1, rows))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from ..device.nodes import Multiply, Node, meet
+from ..device.nodes import Node, meet
 
 START = -1
 """The place before the first node."""
@@ -64,7 +64,7 @@ def streams_of(nodes: Sequence[Node], conflicts: Sequence[Sequence[bool]]) -> li
         for j in range(i + 1, len(nodes)):
             if conflicts[i][j]:
                 waiting[i] |= 1 << j | waiting[j]
-    products = [i for i, node in enumerate(nodes) if isinstance(node, Multiply)]
+    products = [i for i, node in enumerate(nodes) if node.is_product]
     return [int(any(j > i and not waiting[i] >> j & 1 for j in products)) for i in range(len(nodes))]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fuseprop.backend import Program
 
-from ..device.nodes import Multiply, Node
+from ..device.nodes import Node
 from ..operations.launching import Operations
 from .deferred_sums import defer_sums
 from .fusion import fuse
@@ -58,7 +58,7 @@ class Plan:
         each = tuple(traffic(node) for node in self.nodes)
         return Facts(
             launches=len(each),
-            products=sum(isinstance(node, Multiply) for node in self.nodes),
+            products=sum(node.is_product for node in self.nodes),
             minimum=sum(one.minimum for one in each),
             moved=sum(one.moved for one in each),
             each=each,

@@ -25,8 +25,8 @@ PASSES = {
 }
 """How often a kernel reads an array, where that is more than once."""
 
-BY_EACH_BLOCK = {"scale_to_limit": {"partial"}}
-"""Arrays that every block of a kernel reads as a whole."""
+BY_EACH_BLOCK = {"scale_to_limit": {"partial": 0}, "small_product": {"a": 0, "b": 1}}
+"""Arrays that each block along an axis of the grid reads, as a whole or its own lines of it."""
 
 
 class Traffic(NamedTuple):
@@ -62,7 +62,8 @@ def traffic(node: Node) -> Traffic:
         times = 2 if parameter in UPDATED.get(name, ()) else 1
         again = 1 if "hits" in arrays and parameter in ("logits", "output", *_thresholded(node)) else 0
         minimum += times * size
-        passes = node.grid[0] if parameter in BY_EACH_BLOCK.get(name, ()) else 1
+        axis = BY_EACH_BLOCK.get(name, {}).get(parameter)
+        passes = 1 if axis is None else node.grid[axis]
         moved += max(times, PASSES.get(name, {}).get(parameter, passes) + again) * size
     return Traffic(node.kernel.expression, minimum, moved)
 
