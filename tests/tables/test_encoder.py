@@ -269,12 +269,10 @@ def test_levels_are_found_by_their_texts():
     encoder = Encoder.fit(table(**MIXED))
     expected = encoder.encode(table(**MIXED))
     order = np.roll(np.arange(8), 3)
-    again = {
-        name: (given[0], [given[1][i] for i in order])
-        if isinstance(given, tuple)
-        else [given[i] for i in order]
-        for name, given in MIXED.items()
-    }
+    again = {}
+    for name, given in MIXED.items():
+        kind, cells = given if isinstance(given, tuple) else ("number", given)
+        again[name] = (kind, [cells[i] for i in order])
     again["flag"] = ("category", again["flag"][1])
     asked = table(**again)
     assert asked.columns[1].levels != encoder.columns[1].levels

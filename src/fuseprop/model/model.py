@@ -145,16 +145,12 @@ class Model:
         Raises DataError and warns as `predict`; DataError also for missing targets and unknown classes.
         """
         table = self._with_features(self._with_targets(table, targets))
-        scores = self.scores(table)
+        scores = self.scores_of(self.encode_inputs(table), self.encode_targets(table))
         self._warn(table)
         return scores
 
-    def scores(self, table: Table) -> dict[str, float]:
-        """Return what `evaluate` does for a table, without a warning: for parts of the training data."""
-        return self.scores_of(self.encode_inputs(table), self.encode_targets(table))
-
     def scores_of(self, inputs: HostArray, targets: HostArray) -> dict[str, float]:
-        """Return what `scores` does, for inputs (n, width) and targets of the network."""
+        """Return what `evaluate` does, for inputs (n, width) and targets of the network."""
         scores = self.network.evaluate(inputs, targets)
         baseline = self.task.baseline(targets)
         return scores if baseline is None or "accuracy" not in scores else {**scores, "baseline": baseline}
