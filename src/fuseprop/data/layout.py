@@ -36,8 +36,8 @@ class Layout:
         The features of all categories' codes: of each known one, of a new one, of a missing value; or `NONE`.
     dates : list of (int, tuple of str)
         The columns of dates that have cycles, with these.
-    sines, cosines : (a,) int
-        The features of all dates' cycles, in this order.
+    values_and_points : (k + 2a,) int
+        The features of `values`, and then the sines, and the cosines, of all dates' cycles.
     """
 
     names: tuple[str, ...]
@@ -48,8 +48,7 @@ class Layout:
     known: Places
     of_codes: Places
     dates: Sequence[tuple[int, tuple[str, ...]]]
-    sines: Places
-    cosines: Places
+    values_and_points: Places
 
     @classmethod
     def of(
@@ -96,17 +95,25 @@ class Layout:
             np.array(known, np.intp),
             np.array(of_codes, np.intp),
             [(j, names_of) for j, names_of in cycles.items() if names_of],
-            np.array(sines, np.intp),
-            np.array(sines, np.intp) + 1,
+            np.array([*(feature for _, feature in values), *sines, *(i + 1 for i in sines)], np.intp),
         )
 
-    def categories_of(self, cells: NDArray[np.float64]) -> tuple[Places, Places]:
-        """Return rows and features that are 1, of the categories in cells (n, d)."""
-        codes = cells[:, self.categories]
-        codes = np.where(np.isnan(codes), self.known + 1, np.minimum(codes, self.known))
-        features = self.of_codes[codes.astype(np.intp) + self.first]
-        rows, places = np.nonzero(features != NONE)
-        return rows, features[rows, places]
+    def categories_of(self, cells: NDArray[np.float64], gone: NDArray[np.bool_] | None) -> Places:
+        """Return which features of all rows, counted through, are 1 by the categories in cells (n, d).
+
+        `gone` says which cells are nan; None if none is.
+        """
+        codes = np.minimum(cells.take(self.categories, axis=1), self.known)
+        if gone is not None:
+            codes = np.where(gone.take(self.categories, axis=1), self.known + 1, codes)
+        features = self.of_codes.take(codes.astype(np.intp) + self.first)
+        places = features if len(cells) == 1 else _row_starts(len(cells), len(self.names)) + features
+        chosen: Places = places[features != NONE]
+        return chosen
+
+
+def _row_starts(rows: int, width: int) -> Places:
+    return np.arange(0, rows * width, width)[:, None]
 
 
 def _pairs(pairs: list[tuple[int, int]]) -> Places:

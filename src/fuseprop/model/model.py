@@ -15,13 +15,13 @@ from ..callbacks.history import Score
 from ..checks.arrays import first_not_finite
 from ..checks.quoting import shown
 from ..checks.warning import warn_user
+from ..data.dicts import RowReader
 from ..data.encoder import Encoder
 from ..data.errors import DataError
-from ..data.given import table_as
+from ..data.given import SOURCE
 from ..data.scaling import Standardizer
 from ..data.seen import Seen, UnlikeTrainingWarning
 from ..data.table import Table
-from ..data.target_cells import AUTO
 from ..data.target_columns import Class
 from ..data.tasks import Task
 from ..data.unlike import unlike_training
@@ -39,6 +39,7 @@ from .configuration import (
     standardizer_in,
 )
 from .files import ModelFileError, read_model, task_in_file, write_model
+from .rows import table_for
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,9 @@ class Model:
     named : bool
         Whether the features had names in training; False if they were numbered x1, x2, ...
 
-    Methods take a table or a data frame (a pandas, Polars or PyArrow table, a structured array, a dict of
-    columns), in which they find features and targets by name and ignore other columns; or an array, whose
-    columns are taken in the order of training.
+    Methods take a `Table`, a file or several, a data frame (a pandas, Polars or PyArrow table, a structured
+    array, a dict of columns), a list of dicts that are rows, or one such dict. There they find features and
+    targets by name, and ignore other columns. An array's columns are taken in the order of training.
     """
 
     network: Network
@@ -144,7 +145,7 @@ class Model:
 
         Raises DataError and warns as `predict`; DataError also for missing targets and unknown classes.
         """
-        table = self._with_features(self._with_targets(table, targets))
+        table = self._with_targets(table, targets)
         scores = self.scores_of(self.encode_inputs(table), self.encode_targets(table))
         self._warn(table)
         return scores
@@ -177,29 +178,45 @@ class Model:
             return self.targets.apply(targets)
         return self.task.coded(targets, self.network.stack.loss)
 
-    def _with_features(self, data: Any) -> Table:
-        """Return a table of the model's features."""
-        table = data if isinstance(data, Table) else self._table(data)
-        return table if table.columns is self.encoder.columns else table.with_features(self.feature_names)
+    def table(
+        self,
+        data: Any,
+        *,
+        targets: Any = None,
+        target_names: tuple[str, ...] = (),
+        any_size: bool = False,
+    ) -> Table:
+        """Return rows as a table of the model's columns: what `predict` and `evaluate` make of `data`.
 
-    def _with_targets(self, data: Any, targets: Any) -> Table:
-        """Return a table that has targets."""
-        if not isinstance(data, Table):
-            return self._table(data, self.task.targets if targets is None else (), targets)
-        if targets is not None:
-            raise DataError(f"{data.source} is a table: its targets belong into it, not beside it.")
-        return data
-
-    def _table(self, data: Any, target_names: tuple[str, ...] = (), targets: Any = None) -> Table:
-        """Return a table of an array, by the order of its columns, or of a data frame, by their names."""
-        return table_as(
+        With targets, which stand beside the rows or under `target_names` among the columns, for `evaluate`.
+        `any_size` is as in `load_table`. Raises DataError and TypeError as they do.
+        """
+        table = table_for(
             data,
-            self.encoder.columns,
+            self.encoder,
+            self.task,
             named=self.named,
             targets=targets,
             target_names=target_names,
-            reading=AUTO if targets is None and not target_names else self.task.reading(),
+            any_size=any_size,
         )
+        return table if table.columns is self.encoder.columns else table.with_features(self.feature_names)
+
+    def _with_features(self, data: Any) -> Table:
+        """Return a table of the model's features."""
+        if type(data) is dict:
+            cells = self._row_reader(data)
+            if cells is not None:
+                return Table(cells, None, self.encoder.columns, (), SOURCE)
+        return self.table(data)
+
+    def _with_targets(self, data: Any, targets: Any) -> Table:
+        """Return a table of the model's features that has targets."""
+        return self.table(data, targets=targets, target_names=self.task.targets if targets is None else ())
+
+    @cached_property
+    def _row_reader(self) -> RowReader:
+        return RowReader(self.encoder.columns)
 
     def _warn(self, table: Table) -> None:
         """Warn of what a table of the model's features holds that was not there in training."""
