@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.choices import choose
-from ..checks.quoting import counted, literal
+from ..checks.quoting import counted, literal, shown
 from .blocks import Float, Index, blocks
 from .choices import HOW_MISSING
 from .column import QUANTITIES, Column
@@ -156,6 +156,21 @@ class Encoder:
     def width(self) -> int:
         """How many features there are: the inputs of the network."""
         return len(self.feature_names)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the rows learned from decided of columns, in sentences: rare categories, no feature at all."""
+        notes = []
+        for j, column in enumerate(self.columns):
+            rare = column.levels[self.own.get(j, len(column.levels)) :]
+            name = shown(column.name)
+            if not self.used[j]:
+                notes.append(f"{name}: the same in all rows to learn from, so that it gives no feature")
+            elif rare:
+                count = f"{len(rare):,} {'or more ' if len(rare) >= MOST_RARE else ''}rare"
+                count += " categories are" if len(rare) > 1 else " category is"
+                notes.append(f'{name}: {count} taken together as "other": {listed(rare, 5)}')
+        return tuple(notes)
 
     @cached_property
     def feature_scaling(self) -> Standardizer:
