@@ -147,15 +147,15 @@ class Encoder:
         used, indicated = self.used.tolist(), self.indicated.tolist()
         return Layout.of(self.columns, used, indicated, self.own, self.cycles)
 
-    @property
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features: age, age missing, country=DE, country=other, when month sin."""
-        return self.column_names if self.is_plain else self.layout.names
+        return self.column_names if self.is_plain else self.layout.names()
 
     @property
     def width(self) -> int:
         """How many features there are: the inputs of the network."""
-        return len(self.feature_names)
+        return len(self.columns) if self.is_plain else len(self.layout.features)
 
     @property
     def notes(self) -> tuple[str, ...]:
