@@ -208,6 +208,7 @@ class Network:
         Parameters
         ----------
         X : array_like, (N, d)
+            Copied, but for a NumPy array in the network's dtype that owns its data and is read-only.
         target : array_like
             (N, k) values; (N,) for one output; (N,) class numbers for exclusive classes.
         optimizer : MomentumSGD or Adam, optional

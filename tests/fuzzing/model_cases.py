@@ -4,13 +4,15 @@ import hashlib
 import json
 import random
 import struct
+import warnings
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from damages import changed, damaged, dumped, text, value
 
 import fuseprop
-from fuseprop import MLPClassifier, MLPRegressor, ModelFileError
+from fuseprop import MLPClassifier, MLPRegressor, ModelFileError, Table, UnlikeTrainingWarning
 from fuseprop.data import DataError
 from fuseprop.model.files import read_model
 from fuseprop.storage.tensorfile import pack
@@ -45,6 +47,8 @@ def make(rng: random.Random, whole: bytes) -> bytes:
         about = json.loads(header["__metadata__"]["fuseprop"])
         if rng.random() < 0.4:
             damage_a_formula(rng, about)
+        if rng.random() < 0.4:
+            damage_an_encoding(rng, about)
         for _ in range(rng.randint(0, 3)):
             changed(rng, about)
         header["__metadata__"]["fuseprop"] = dumped(rng, about)
@@ -113,26 +117,92 @@ def damage_a_formula(rng: random.Random, about: dict) -> None:
         activations[at] = kept
 
 
+def damage_an_encoding(rng: random.Random, about: dict) -> None:
+    """Change how a column is encoded, or which columns are; what is missing; or how wide it would be."""
+    names = about.get("feature_names")
+    name = rng.choice(names) if isinstance(names, list) and names else "x1"
+    kept = about.setdefault("encodings", [])
+    new = {
+        "name": name,
+        "kind": rng.choice(("number", "boolean", "category", "date")),
+        "notation": rng.choice(("", "", "1.234,5", "$1,234.5", "%Y-%m-%d", "%d/%m/%y %H:%M", "%Q", "%", "1")),
+        "levels": rng.choice(([], ["a", "b"], ["a", "a"], [""], ["other", "missing"], ["\ud800"], [1])),
+        "own": rng.choice((0, 0, 1, 2, 3, -1, 2**70, True)),
+        "cycles": rng.choice(([], [], ["month"], ["month", "hour"], ["hour", "month"], ["year"], [[]])),
+        "used": rng.choice((True, True, False, 1, None)),
+        "missing": rng.choice((False, True, 0, "")),
+    }
+    entry = rng.choice(kept) if isinstance(kept, list) and kept and rng.random() < 0.7 else new
+    if not isinstance(entry, dict):
+        return
+    kind = rng.randrange(7)
+    if kind == 0:
+        entry.update(dict(rng.sample(sorted(new.items()), rng.randint(1, 3))))
+    elif kind == 1:
+        entry["levels"] = [f"{i}" for i in range(rng.choice((1, 51, 1000, 20_000)))]
+        entry |= {"kind": "category", "own": rng.choice((0, 1, len(entry["levels"])))}
+        if (
+            isinstance(names, list) and name in names and rng.random() < 0.5
+        ):  # names as long as there are levels
+            entry["name"] = names[names.index(name)] = "x" * len(entry["levels"])
+    elif kind == 2:
+        about["missing"] = rng.choice(("encode", "refuse", "", "drop", None))
+    elif kind == 3 and isinstance(kept, list):
+        rng.shuffle(kept)
+    elif kind == 4:
+        entry.pop(rng.choice(sorted(new)), None)
+    elif kind == 5:
+        entry[rng.choice((*new, "more"))] = value(rng)
+    if isinstance(kept, list) and (entry is new or rng.random() < 0.2):
+        kept.insert(rng.randrange(len(kept) + 1), entry)
+
+
+def rows_for(model: fuseprop.Model) -> tuple[Table, list[dict]]:
+    """Two rows of a model's columns: a table, of which a value is missing, and dicts."""
+    columns = model.encoder.columns
+    X = np.linspace(-2.0, 2.0, 2 * len(columns)).reshape(2, -1)
+    rows: list[dict] = [{}, {}]
+    for j, column in enumerate(columns):
+        value = {"number": X[0, j], "date": datetime(2024, 2, 29, 12)}.get(column.kind)
+        if column.levels:
+            X[:, j] = 0, len(column.levels) - 1
+            value = column.levels[-1]
+        elif column.kind == "category":
+            X[:, j] = np.nan
+        for row in rows:
+            row[column.name] = value
+    if not model.encoder.is_plain and model.encoder.missing == "encode":
+        X[1, 0] = np.nan
+    return Table(X, None, columns, (), "rows"), rows
+
+
 def check(path: Path, data: bytes, *, is_whole: bool) -> None:
     """Read a file in both ways; what is read answers, or says that it cannot. Raises ModelFileError."""
     model = fuseprop.load(path, device="cpu")
     assert all(np.isfinite(array).all() for layer in model.network.weights() for array in layer)
     assert len(set(model.feature_names)) == len(model.feature_names)
     assert all(layer.function.text and repr(layer.function) for layer in model.network.layers)
-    rows = np.linspace(-2.0, 2.0, 2 * len(model.feature_names)).reshape(2, -1)
-    try:
-        made = model.predict(rows)
-    except DataError:
-        assert not is_whole
-    else:
-        assert len(made.values) == len(rows)
+    assert model.network.inputs == model.encoder.width
+    table, rows = rows_for(model)
+    for given in (table, rows, rows[0]):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UnlikeTrainingWarning)
+                made = model.predict(given)
+        except DataError:
+            assert not is_whole
+            continue
+        assert len(made.values) == (1 if given is rows[0] else 2)
         for answers in (made.values, made.probabilities):
             assert answers is None or answers.dtype.kind not in "fc" or np.isfinite(answers).all()
+    if model.encoder.width < 1000:
+        assert len(set(model.encoder.feature_names)) == model.encoder.width
     kind = MLPRegressor if model.task.name == "regression" else MLPClassifier
     try:
         estimator = kind.load(path)
     except ModelFileError:
-        return  # what has no estimator's loss or last layer
+        return  # what has no estimator's loss, last layer or columns
+    assert model.encoder.is_plain
     assert estimator.n_features_in_ == len(model.feature_names)
     assert all(np.isfinite(array).all() for array in (*estimator.coefs_, *estimator.intercepts_))
 

@@ -176,6 +176,19 @@ def test_what_is_the_same_in_all_rows_has_no_feature():
         Encoder.fit(table(b=("boolean", ["yes", "yes"])))
 
 
+def test_what_the_rows_decided_is_told():
+    cells = ["a"] * 3 + [f"r{i}" for i in range(7)]
+    encoder = Encoder.fit(table(n=range(10), c=("category", cells), b=("boolean", ["no"] * 10)))
+    assert encoder.notes == (
+        'c: 7 rare categories are taken together as "other": r0, r1, r2, r3, r4 and 2 more',
+        "b: the same in all rows to learn from, so that it gives no feature",
+    )
+    many = Encoder.fit(table(c=("category", ["a"] * 2 + [f"r{i:04}" for i in range(MOST_RARE)])))
+    assert many.notes[0].startswith("c: 1,000 or more rare categories are taken together")
+    one = Encoder.fit(table(c=("category", ["a", "a", "b"])))
+    assert one.notes == ('c: 1 rare category is taken together as "other": b',)
+
+
 def test_names_of_features_differ():
     learned = table(
         c=("category", ["other", "other", "rare", "a", "a"]),
@@ -269,12 +282,10 @@ def test_levels_are_found_by_their_texts():
     encoder = Encoder.fit(table(**MIXED))
     expected = encoder.encode(table(**MIXED))
     order = np.roll(np.arange(8), 3)
-    again = {
-        name: (given[0], [given[1][i] for i in order])
-        if isinstance(given, tuple)
-        else [given[i] for i in order]
-        for name, given in MIXED.items()
-    }
+    again = {}
+    for name, given in MIXED.items():
+        kind, cells = given if isinstance(given, tuple) else ("number", given)
+        again[name] = (kind, [cells[i] for i in order])
     again["flag"] = ("category", again["flag"][1])
     asked = table(**again)
     assert asked.columns[1].levels != encoder.columns[1].levels

@@ -175,7 +175,7 @@ def test_settings_of_another_type(given, message):
         fuseprop.train("iris", **given)
 
 
-@pytest.mark.parametrize("name", ["features", "rows", "table", "self"])
+@pytest.mark.parametrize("name", ["columns", "rows", "table", "self"])
 def test_names_of_our_own_are_no_settings(name):
     with pytest.raises(TypeError, match=f"'{name}' is no setting of training. There are: task, hidden, "):
         fuseprop.train("iris", **{name: 3})

@@ -79,6 +79,38 @@ def models(X):
     yield "classifier_own", MLPClassifier(**common, activation=(BENT,)).fit(rows, count % 3)
 
 
+def rows_of_columns():
+    """Rows as dicts, with columns of all kinds and notations."""
+    cities = ("Köln", "Ulm", "Köln", "Bonn", None, "other")
+    return [
+        {
+            "age": None if i % 13 == 4 else 20.0 + 3 * i % 17,
+            "city": "Rare" if i == 20 else cities[i % 6],
+            "member": (True, False, False, None)[i % 4],
+            "price, in €": f"1.{100 + 7 * i},5",
+            "joined": f"{1 + i % 28:02}.{1 + i % 12:02}.{2000 + i}",
+            "seen at": f"2024-0{1 + i % 3}-{1 + i % 28:02} {i % 24:02}:30",
+        }
+        for i in range(40)
+    ]
+
+
+def models_of_columns():
+    """Trained models of columns that are encoded, by name."""
+    rows = rows_of_columns()
+    values = [i % 7 + 0.5 * (i % 2) for i in range(len(rows))]
+    names = [("no", "yes", "perhaps")[i % 3] for i in range(len(rows))]
+    for name, target, options in (
+        ("columns_regression", values, {"hidden": (4,)}),
+        ("columns_regression_float64", values, {"hidden": (), "dtype": "float64"}),
+        ("columns_exclusive", names, {"hidden": (3,), "activation": "gelu"}),
+    ):
+        given = [{**row, "target": value} for row, value in zip(rows, target, strict=True)]
+        yield name, fuseprop.train(given, "target", **QUICK, **options)[0]
+    plain = [{"a": float(i % 9), "b": float(i % 5), "y": value} for i, value in enumerate(values)]
+    yield "columns_refused", fuseprop.train(plain, "y", missing="refuse", hidden=(2,), **QUICK)[0]
+
+
 def answers(model, X):
     """What a model says of rows: its values, and probabilities where it has any."""
     if hasattr(model, "coefs_"):
@@ -105,6 +137,12 @@ def main(folder):
         for name, model in models(X):
             model.save(folder / f"{name}.safetensors")
             expected[name] = {"estimator": type(model).__name__, **answers(model, asked)}
+        for name, model in models_of_columns():
+            rows = rows_of_columns()[16:22]
+            if "refused" in name:
+                rows = [{"a": 3.0, "b": 1.0}, {"a": 8.0, "b": 0.0}]
+            model.save(folder / f"{name}.safetensors")
+            expected[name] = {"estimator": "Model", "rows": rows, **answers(model, rows)}
     content = {"version": fuseprop.__version__, "X": asked.tolist(), "models": expected}
     (folder / "expected.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 

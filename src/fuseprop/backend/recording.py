@@ -23,7 +23,8 @@ class Recorder:
         self.dtype = backend.dtype
         self.calls: list[Call] = []
         for operation in OPERATIONS:
-            setattr(self, operation, partial(self._write_down, operation))
+            # Not with the recorder: a cycle of references would keep the rows of a training in memory.
+            setattr(self, operation, partial(_write_down, self.calls, operation))
 
     def __getattr__(self, operation: str) -> NoReturn:
         raise AttributeError(
@@ -31,8 +32,9 @@ class Recorder:
             f"Do it before, and hand the step the array."
         )
 
-    def _write_down(self, operation: str, /, *operands: Any, **options: Any) -> None:
-        self.calls.append(Call(operation, operands, options))
+
+def _write_down(calls: list[Call], operation: str, /, *operands: Any, **options: Any) -> None:
+    calls.append(Call(operation, operands, options))
 
 
 def record(backend: AnyBackend, step: Callable[[AnyBackend], None], scratch: Sequence[Array] = ()) -> Program:

@@ -18,31 +18,41 @@ Float = NDArray[np.float64]
 CYCLES = ("month", "weekday", "hour")
 """The cycles by name: 12 months of a year, 7 days of a week, 24 hours of a day."""
 
-SECONDS_OF_A_DAY = 86_400
 FARTHEST = 1e12
-"""Days from 1970 beyond which the place in a cycle is that of this day: the calendar's integers end."""
+"""Days from 1970 behind which no date is written: the calendar's integers end."""
+
+APART = 1e-6
+"""Places in a cycle that differ by more are different: a tenth of a second in a day. 9:20 is no float64."""
 
 
 def places_in(cycles: Sequence[str], days: Float) -> list[Float]:
     """Return where days (n,) since 1970-01-01 stand in each cycle: (n,) float64, at least 0 and below 1.
 
-    Months and weekdays are whole, hours have their fractions, to the second. nan is no day: any place.
+    Months and weekdays are whole, hours have their fractions. nan, and what is beyond any calendar, may stand
+    anywhere.
     """
-    # In seconds, as a fraction of a day such as 9:20 is none in float64.
-    seconds = np.rint(np.fmax(np.fmin(days, FARTHEST), -FARTHEST) * SECONDS_OF_A_DAY)
-    day, second = np.divmod(seconds, SECONDS_OF_A_DAY)
-    return [_place(cycle, day, second) for cycle in cycles]
+    day = np.floor(days)
+    return [_place(cycle, days, day) for cycle in cycles]
 
 
-def _place(cycle: str, day: Float, second: Float) -> Float:
+def _place(cycle: str, days: Float, day: Float) -> Float:
     if cycle == "hour":
-        place: Float = second / SECONDS_OF_A_DAY
+        place: Float = days - day
     elif cycle == "weekday":
         place = (day + 3) % 7 / 7  # 1970-01-01 was a Thursday
     else:
         months = day.astype(np.int64).view("datetime64[D]").astype("datetime64[M]").view(np.int64)
         place = months % 12 / 12
     return place
+
+
+def cycles_that_vary(days: Float) -> tuple[str, ...]:
+    """Return the cycles in which days (n,), none of them nan, stand in different places."""
+    if not days.size:
+        return ()
+    with np.errstate(invalid="ignore"):
+        places = zip(CYCLES, places_in(CYCLES, days), strict=True)
+    return tuple(cycle for cycle, place in places if place.max() - place.min() > APART)
 
 
 def as_date(days: float) -> str:

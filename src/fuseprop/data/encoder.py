@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import isfinite
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks.arrays import all_finite
 from ..checks.choices import choose
-from ..checks.quoting import counted, literal
+from ..checks.quoting import counted, literal, shown
 from .blocks import Float, Index, blocks
 from .choices import HOW_MISSING
 from .column import QUANTITIES, Column
-from .cycles import CYCLES, places_in
+from .cycles import cycles_that_vary, places_in
 from .errors import DataError, listed
 from .layout import Layout
 from .scaling import Standardizer
@@ -114,8 +114,7 @@ class Encoder:
                 columns[j], own[j] = _by_frequency(column, known)
                 used[j] = own[j] + (own[j] < len(columns[j].levels)) + indicated[j] > 1
             else:
-                places = zip(CYCLES, places_in(CYCLES, known), strict=True)
-                cycles[j] = tuple(name for name, place in places if used[j] and _varies(place))
+                cycles[j] = cycles_that_vary(known)
         encoder = cls(tuple(columns), scaling, used, indicated, own, cycles, missing)
         if not encoder.width:
             raise DataError(
@@ -148,15 +147,30 @@ class Encoder:
         used, indicated = self.used.tolist(), self.indicated.tolist()
         return Layout.of(self.columns, used, indicated, self.own, self.cycles)
 
-    @property
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features: age, age missing, country=DE, country=other, when month sin."""
-        return self.column_names if self.is_plain else self.layout.names
+        return self.column_names if self.is_plain else self.layout.names()
 
     @property
     def width(self) -> int:
         """How many features there are: the inputs of the network."""
-        return len(self.feature_names)
+        return len(self.columns) if self.is_plain else len(self.layout.features)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the rows learned from decided of columns, in sentences: rare categories, no feature at all."""
+        notes = []
+        for j, column in enumerate(self.columns):
+            rare = column.levels[self.own.get(j, len(column.levels)) :]
+            name = shown(column.name)
+            if not self.used[j]:
+                notes.append(f"{name}: the same in all rows to learn from, so that it gives no feature")
+            elif rare:
+                count = f"{len(rare):,} {'or more ' if len(rare) >= MOST_RARE else ''}rare"
+                count += " categories are" if len(rare) > 1 else " category is"
+                notes.append(f'{name}: {count} taken together as "other": {listed(rare, 5)}')
+        return tuple(notes)
 
     @cached_property
     def feature_scaling(self) -> Standardizer:
@@ -200,7 +214,8 @@ class Encoder:
                 if is_gone and self.missing == "refuse":
                     self._refuse(table, gone, rows, place.start)
                 self._write(cells, gone if is_gone else None, encoded[place])
-                if not all_finite(encoded[place]):
+                # A sum that is finite takes one pass, without a mask; one that is not may be an overflow.
+                if not isfinite(encoded[place].sum()) and not np.isfinite(encoded[place]).all():
                     self._refuse_size(table, encoded[place], rows, place.start)
         return encoded
 
@@ -213,22 +228,28 @@ class Encoder:
             return
         layout, (scaling, fill) = self.layout, self._of_values
         columns, features = layout.values
-        values = scaling.apply(cells[:, columns])
+        values = scaling.apply(cells.take(columns, axis=1))
         if gone is not None:
             np.copyto(values, fill, where=gone[:, columns])
             encoded[:, layout.missing[1]] = gone[:, layout.missing[0]]
+        if layout.dates:
+            points = self._points(cells, gone)
+            values, features = np.concatenate([values, points], axis=1), layout.values_and_points
         encoded[:, features] = values
         if layout.categories.size:
-            encoded[layout.categories_of(cells)] = 1.0
-        if layout.dates:
-            places = [place for j, cycles in layout.dates for place in places_in(cycles, cells[:, j])]
-            angles = 2.0 * np.pi * np.stack(places, axis=1)
-            encoded[:, layout.sines] = np.sin(angles)
-            encoded[:, layout.cosines] = np.cos(angles)
-            if gone is not None:
-                columns = np.repeat(*np.transpose([(j, len(cycles)) for j, cycles in layout.dates]))
-                rows, at = np.nonzero(gone[:, columns])
-                encoded[rows, layout.sines[at]] = encoded[rows, layout.cosines[at]] = 0.0
+            encoded.reshape(-1)[layout.categories_of(cells, gone)] = 1.0
+
+    def _points(self, cells: Float, gone: NDArray[np.bool_] | None) -> Float:
+        """Return the sines of all dates' cycles, and then their cosines, (n, 2a), of cells (n, d)."""
+        places, columns = [], []
+        for j, cycles in self.layout.dates:
+            places += places_in(cycles, cells[:, j])
+            columns += [j] * len(cycles)
+        angles = np.array(places).T * (2.0 * np.pi)
+        points = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+        if gone is not None:
+            points[gone[:, columns * 2]] = 0.0
+        return points
 
     def _recoded(self, table: Table) -> dict[int, Float]:
         """Return, for the columns whose levels are others than here, what a code of the table is here.
@@ -310,7 +331,3 @@ def _by_frequency(column: Column, codes: Float) -> tuple[Column, int]:
     texts = [text for _, text in there]
     levels = (*sorted(texts[:own]), *sorted(texts[own : own + MOST_RARE]))
     return replace(column, levels=levels), own
-
-
-def _varies(places: Float) -> bool:
-    return bool(places.size) and bool(places.min() < places.max())

@@ -14,6 +14,7 @@ from .arrays import feature_rows, objects_in, target_values
 from .assembling import assemble, assemble_as
 from .choices import NONE, Choices
 from .column import Column
+from .dicts import as_columns
 from .errors import DataError, check_columns, listed
 from .frames import Frame, FrameSource, frame_of, name_of
 from .table import Table, check_count, numbered, numbers
@@ -32,7 +33,7 @@ def table_of(
     choices: Choices,
 ) -> Table:
     """Return the table of X and targets: see `Table.of`."""
-    X = read_list(X)
+    X = read_list(as_columns(X))
     frame = frame_of(X)
     if frame is not None and frame.named:
         columns = _target_columns(frame, targets, target_names, source)
@@ -89,20 +90,17 @@ def table_as(
     reading : Reading
         How the targets are read.
 
-    An array of numbers for columns of numbers alone is a table whose features have no names.
-
     Raises DataError and TypeError as `Table.of`; DataError also for columns that are missing, and for cells
     that do not fit their column.
     """
-    data = read_list(data)
+    data = read_list(as_columns(data))
     names, frame = tuple(column.name for column in columns), frame_of(data)
     if frame is None:
         objects = objects_in(data)
         rows = feature_rows(data, None, SOURCE) if objects is None else objects
-        if objects is None and all(column.kind == "number" for column in columns):
-            table = Table(rows, None, numbers(numbered("x", rows.shape[1])), (), SOURCE, named=False)
-            return _with_targets(table, targets, None, reading)
         check_count(rows.shape[1], len(names), SOURCE)
+        if objects is None and all(column.kind == "number" for column in columns):
+            return _with_targets(Table(rows, None, tuple(columns), (), SOURCE), targets, None, reading)
         frame = array_frame(rows, names)
     # The model's columns may have the numbers as names that pandas gives to columns without any.
     elif not (named and (frame.named or set(names) & set(frame.names))):

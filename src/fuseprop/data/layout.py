@@ -22,8 +22,9 @@ class Layout:
 
     Attributes
     ----------
-    names : tuple of str
-        Of all features; different from each other.
+    features : list of (Column, str, str)
+        Of each feature its column, and what stands behind the column's name: a sign, such as "=" before a
+        level, and a text.
     values : (2, k) int
         The columns whose value is a feature, and these features: numbers, booleans, the days of dates.
     missing : (2, m) int
@@ -36,11 +37,11 @@ class Layout:
         The features of all categories' codes: of each known one, of a new one, of a missing value; or `NONE`.
     dates : list of (int, tuple of str)
         The columns of dates that have cycles, with these.
-    sines, cosines : (a,) int
-        The features of all dates' cycles, in this order.
+    values_and_points : (k + 2a,) int
+        The features of `values`, and then the sines, and the cosines, of all dates' cycles.
     """
 
-    names: tuple[str, ...]
+    features: Sequence[tuple[Column, str, str]]
     values: Places
     missing: Places
     categories: Places
@@ -48,8 +49,7 @@ class Layout:
     known: Places
     of_codes: Places
     dates: Sequence[tuple[int, tuple[str, ...]]]
-    sines: Places
-    cosines: Places
+    values_and_points: Places
 
     @classmethod
     def of(
@@ -61,34 +61,34 @@ class Layout:
         cycles: Mapping[int, tuple[str, ...]],
     ) -> Layout:
         """Return the layout of the columns of an `Encoder`."""
-        names: list[str] = []
+        features: list[tuple[Column, str, str]] = []
         values, missing, sines = [], [], []
         categories, first, known, of_codes = [], [], [], list[int]()
         for j, (column, is_used, is_indicated) in enumerate(zip(columns, used, indicated, strict=True)):
-            start, name = len(names), column.name
+            start = len(features)
             if column.kind == "category":
                 size, rare = len(column.levels), len(column.levels) - own[j]
                 if is_used:
-                    names += [f"{name}={level}" for level in column.levels[: own[j]]]
-                    names += [f"{name}=other"] * (rare > 0)
-                other = len(names) - 1 if is_used and rare else NONE
+                    features += [(column, "=", level) for level in column.levels[: own[j]]]
+                    features += [(column, "=", "other")] * (rare > 0)
+                other = len(features) - 1 if is_used and rare else NONE
                 categories.append(j)
                 first.append(len(of_codes))
                 known.append(size)
                 of_codes += range(start, start + own[j]) if is_used else [NONE] * own[j]
-                of_codes += [other] * (rare + 1) + [len(names) if is_indicated else NONE]
+                of_codes += [other] * (rare + 1) + [len(features) if is_indicated else NONE]
             elif is_used:
                 values.append((j, start))
-                names.append(name)
+                features.append((column, "", ""))
                 for cycle in cycles.get(j, ()):
-                    sines.append(len(names))
-                    names += [f"{name} {cycle} sin", f"{name} {cycle} cos"]
+                    sines.append(len(features))
+                    features += [(column, " ", f"{cycle} sin"), (column, " ", f"{cycle} cos")]
             if is_indicated:
                 if column.kind != "category":
-                    missing.append((j, len(names)))
-                names.append(f"{name} missing")
+                    missing.append((j, len(features)))
+                features.append((column, " ", "missing"))
         return cls(
-            _different(names),
+            features,
             _pairs(values),
             _pairs(missing),
             np.array(categories, np.intp),
@@ -96,17 +96,30 @@ class Layout:
             np.array(known, np.intp),
             np.array(of_codes, np.intp),
             [(j, names_of) for j, names_of in cycles.items() if names_of],
-            np.array(sines, np.intp),
-            np.array(sines, np.intp) + 1,
+            np.array([*(feature for _, feature in values), *sines, *(i + 1 for i in sines)], np.intp),
         )
 
-    def categories_of(self, cells: NDArray[np.float64]) -> tuple[Places, Places]:
-        """Return rows and features that are 1, of the categories in cells (n, d)."""
-        codes = cells[:, self.categories]
-        codes = np.where(np.isnan(codes), self.known + 1, np.minimum(codes, self.known))
-        features = self.of_codes[codes.astype(np.intp) + self.first]
-        rows, places = np.nonzero(features != NONE)
-        return rows, features[rows, places]
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the features, different from each other."""
+        # Not before they are asked for: a file of long names and many levels is small, but not their product.
+        return _different([f"{column.name}{sign}{word}" for column, sign, word in self.features])
+
+    def categories_of(self, cells: NDArray[np.float64], gone: NDArray[np.bool_] | None) -> Places:
+        """Return which features of all rows, counted through, are 1 by the categories in cells (n, d).
+
+        `gone` says which cells are nan; None if none is.
+        """
+        codes = np.minimum(cells.take(self.categories, axis=1), self.known)
+        if gone is not None:
+            codes = np.where(gone.take(self.categories, axis=1), self.known + 1, codes)
+        features = self.of_codes.take(codes.astype(np.intp) + self.first)
+        places = features if len(cells) == 1 else _row_starts(len(cells), len(self.features)) + features
+        chosen: Places = places[features != NONE]
+        return chosen
+
+
+def _row_starts(rows: int, width: int) -> Places:
+    return np.arange(0, rows * width, width)[:, None]
 
 
 def _pairs(pairs: list[tuple[int, int]]) -> Places:

@@ -43,7 +43,9 @@ def _missing(encoder: Encoder, table: Table) -> list[str]:
 
 
 def _new(encoder: Encoder, table: Table) -> list[str]:
-    found = []
+    found: list[str] = []
+    if table.columns is encoder.columns:
+        return found
     for j, (mine, theirs) in enumerate(zip(encoder.columns, table.columns, strict=True)):
         if not mine.levels or mine is theirs or mine.levels == theirs.levels:
             continue

@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 
 from ..checks.quoting import literal
-from ..data.column import Column
-from ..data.cycles import CYCLES
 from ..data.encoder import Encoder
 from ..data.errors import repeated
 from ..data.scaling import Standardizer
 from ..data.seen import Seen
-from ..data.table import numbered, numbers
+from ..data.table import numbered
 from ..formulas.activation import Activation
 from ..formulas.kept import Kept, activation_kept, loss_kept
 from ..storage.tensorfile import ModelFileError
+from .encodings import encoder_kept, keep_columns
 
 MOST_ACTIVATIONS = 100
 """How many different activations one file may have: of each, the slope is compared with the values."""
@@ -56,7 +55,7 @@ class Configuration:
     monitor, score : str, list of float
         The name of the score that the model was saved for, and a list of its value; both empty without one.
     encodings : list of dict
-        The features that are more than plain numbers, none of them missing: one object each, see `ENCODING`.
+        The features that are more than plain numbers, none of them missing: one object each, see `encodings`.
     missing : str
         What becomes of missing values of features: see `Encoder`.
     """
@@ -82,18 +81,6 @@ class Configuration:
     encodings: list[dict[str, Any]] = field(default_factory=list)
     missing: str = "encode"
 
-
-ENCODING: dict[str, type] = {
-    "name": str,
-    "kind": str,
-    "notation": str,
-    "levels": list,
-    "own": int,
-    "cycles": list,
-    "used": bool,
-    "missing": bool,
-}
-"""The entries of a column in `Configuration.encodings`: those of its `Column`, and of the `Encoder` at it."""
 
 KINDS: dict[str, set[type]] = {
     "str": {str},
@@ -229,61 +216,19 @@ def standardizer_in(mean: list[float], scale: list[float]) -> Standardizer:
 
 
 def encoder_entries(encoder: Encoder) -> dict[str, Any]:
-    """Return the fields of a `Configuration` that keep how columns are encoded, beside their scaling."""
+    """Return the fields of a `Configuration` that keep an encoder."""
     return {
+        "feature_names": list(encoder.column_names),
+        "input_mean": encoder.scaling.mean.tolist(),
+        "input_scale": encoder.scaling.scale.tolist(),
+        "encodings": keep_columns(encoder),
         "missing": encoder.missing,
-        "encodings": [
-            {
-                "name": column.name,
-                "kind": column.kind,
-                "notation": column.notation,
-                "levels": list(column.levels),
-                "own": encoder.own.get(j, 0),
-                "cycles": list(encoder.cycles.get(j, ())),
-                "used": used,
-                "missing": missing,
-            }
-            for j, (column, used, missing) in enumerate(
-                zip(encoder.columns, encoder.used.tolist(), encoder.indicated.tolist(), strict=True)
-            )
-            if not used or missing or column.kind != "number" or column.notation
-        ],
     }
 
 
 def encoder_in(c: Configuration) -> Encoder:
     """Return the encoder of a configuration. Raises ValueError for entries that contradict each other."""
-    entries = {}
-    for entry in c.encodings:
-        if {key: type(value) for key, value in entry.items()} != ENCODING:
-            raise ValueError(f"a column needs the entries {', '.join(ENCODING)}, got {literal(entry)}.")
-        texts = [entry["name"], entry["notation"], *entry["levels"], *entry["cycles"]]
-        if not all(type(text) is str for text in texts) or not _are_texts(texts):
-            raise ValueError(f"names, levels and cycles must be text that UTF-8 holds, got {literal(entry)}.")
-        entries[entry["name"]] = entry
-    if [name for name in c.feature_names if name in entries] != [entry["name"] for entry in c.encodings]:
-        raise ValueError(f"its columns must be features, in their order, got {literal(list(entries))}.")
-    columns, own, cycles = list(numbers(tuple(c.feature_names))), {}, {}
-    used, indicated = np.ones(len(columns), np.bool_), np.zeros(len(columns), np.bool_)
-    for j, name in enumerate(c.feature_names if entries else ()):
-        if name not in entries:
-            continue
-        entry = entries[name]
-        columns[j] = Column(name, entry["kind"], tuple(entry["levels"]), entry["notation"])
-        used[j], indicated[j] = entry["used"], entry["missing"]
-        if entry["kind"] == "category":
-            own[j] = entry["own"]
-        if entry["kind"] == "date":
-            cycles[j] = tuple(entry["cycles"])
-        if not 0 <= entry["own"] <= len(entry["levels"]) or entry["own"] != own.get(j, 0):
-            raise ValueError(f"{literal(name)} cannot have {entry['own']} levels of its own.")
-        if list(cycles.get(j, ())) != [cycle for cycle in CYCLES if cycle in entry["cycles"]]:
-            raise ValueError(f"{literal(name)} cannot have the cycles {literal(entry['cycles'])}.")
-    scaling = standardizer_in(c.input_mean, c.input_scale)
-    encoder = Encoder(tuple(columns), scaling, used, indicated, own, cycles, c.missing)
-    if columns and not encoder.width:
-        raise ValueError("its columns have no features.")
-    return encoder
+    return encoder_kept(c.feature_names, standardizer_in(c.input_mean, c.input_scale), c.encodings, c.missing)
 
 
 def seen_entries(seen: Seen | None) -> dict[str, Any]:

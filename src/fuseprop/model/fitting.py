@@ -14,6 +14,8 @@ from ..callbacks import Callback
 from ..callbacks.history import History
 from ..checks.settings import as_generator
 from ..data import DataError, Table, load_table, suggestions_for
+from ..data.choices import NONE, Choices
+from ..data.dicts import as_columns
 from ..data.encoder import Encoder
 from ..data.errors import listed
 from ..data.frames import frame_of
@@ -164,13 +166,22 @@ def train(
     keep_as_class: Sequence[str] = (),
     progress: bool = False,
     any_size: bool = False,
+    features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    date: Sequence[str] = (),
+    ignore_index: bool = False,
+    missing: str = "encode",
     **given: Any,
 ) -> tuple[Model, Report]:
-    """Train a model on a table, a data frame, a file or a built-in data set; return it with its scores.
+    """Train a model on a table, a data frame, files or a built-in data set; return it with its scores.
 
     Parameters
     ----------
-    data : Table, data frame such as a pandas table, path, or name of a built-in data set such as "digits"
+    data
+        A `Table`; the path of a file, or a list of several; the name of a built-in data set such as "digits";
+        a data frame such as a pandas table, a dict of columns, or a list of dicts that are rows.
     target : str or sequence of str, optional
         The target columns of a file or a data frame, whose labels may be of any type. A `Table` and a
         built-in data set have their own.
@@ -180,35 +191,46 @@ def train(
         Whether to show progress on standard error: a bar on a terminal, otherwise a line per epoch.
     any_size : bool
         As in `load_table`.
+    features, drop, numeric, categorical, date, ignore_index
+        What is said of the columns of files and data frames: see `Choices`.
+    missing : "encode" | "refuse"
+        What becomes of missing values of features, here and in all tables that the model is given later.
     given
         ``task=`` and any of `Settings` by name.
 
     Raises as `load_table`, `Fitting` and `Network.fit`.
     """
-    table = _table(data, target, Reading(target_as, keep_as_class), any_size)
-    fitting = Fitting(table, **{**suggestions_for(data), **given})
+    choices = Choices(features, drop, numeric, categorical, date, ignore_index, missing)
+    table = _table(data, target, Reading(target_as, keep_as_class), choices, any_size)
+    fitting = Fitting(table, missing=missing, **{**suggestions_for(data), **given})
     fitting.run(progress=progress)
     return fitting.model, fitting.report()
 
 
-def _table(data: Any, target: Any, reading: Reading, any_size: bool) -> Table:
+def _table(data: Any, target: Any, reading: Reading, choices: Choices, any_size: bool) -> Table:
     names = (target,) if isinstance(target, str) else target
     if isinstance(data, Table):
         if names not in (None, data.target_names) or reading != AUTO:
             raise DataError(
                 f"{data.source} has its target already: it is chosen and read where a Table is made."
             )
+        if replace(choices, missing=NONE.missing) != NONE:
+            raise DataError(
+                f"{data.source} has its columns already: they are chosen and read where a Table is made."
+            )
         return data
-    frame = frame_of(data)
+    frame = frame_of(as_columns(data))
+    keywords: Any = {**choices.keywords(), **reading.keywords()}
     if frame is None:
-        return load_table(data, names, any_size=any_size, **reading.keywords())
+        return load_table(data, names, any_size=any_size, **keywords)
     if names is None:
         raise DataError(
             f"which column is the target? Name it: target=. Columns there: {listed(frame.names)}."
         )
     # A label of any type may name the target, such as a column's number.
     wanted = tuple(names) if isinstance(names, Iterable) else (str(names),)
-    return Table.of(replace(frame, named=True), target_names=wanted, **reading.keywords())
+    keywords["feature_names"] = keywords.pop("features")
+    return Table.of(replace(frame, named=True), target_names=wanted, **keywords)
 
 
 def _split(

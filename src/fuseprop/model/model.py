@@ -15,13 +15,13 @@ from ..callbacks.history import Score
 from ..checks.arrays import first_not_finite
 from ..checks.quoting import shown
 from ..checks.warning import warn_user
+from ..data.dicts import RowReader
 from ..data.encoder import Encoder
 from ..data.errors import DataError
-from ..data.given import table_as
+from ..data.given import SOURCE
 from ..data.scaling import Standardizer
 from ..data.seen import Seen, UnlikeTrainingWarning
 from ..data.table import Table
-from ..data.target_cells import AUTO
 from ..data.target_columns import Class
 from ..data.tasks import Task
 from ..data.unlike import unlike_training
@@ -39,6 +39,7 @@ from .configuration import (
     standardizer_in,
 )
 from .files import ModelFileError, read_model, task_in_file, write_model
+from .rows import table_for
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,9 @@ class Model:
     named : bool
         Whether the features had names in training; False if they were numbered x1, x2, ...
 
-    Methods take a table or a data frame (a pandas, Polars or PyArrow table, a structured array, a dict of
-    columns), in which they find features and targets by name and ignore other columns; or an array, whose
-    columns are taken in the order of training.
+    Methods take a `Table`, a file or several, a data frame (a pandas, Polars or PyArrow table, a structured
+    array, a dict of columns), a list of dicts that are rows, or one such dict. There they find features and
+    targets by name, and ignore other columns. An array's columns are taken in the order of training.
     """
 
     network: Network
@@ -144,17 +145,13 @@ class Model:
 
         Raises DataError and warns as `predict`; DataError also for missing targets and unknown classes.
         """
-        table = self._with_features(self._with_targets(table, targets))
-        scores = self.scores(table)
+        table = self._with_targets(table, targets)
+        scores = self.scores_of(self.encode_inputs(table), self.encode_targets(table))
         self._warn(table)
         return scores
 
-    def scores(self, table: Table) -> dict[str, float]:
-        """Return what `evaluate` does for a table, without a warning: for parts of the training data."""
-        return self.scores_of(self.encode_inputs(table), self.encode_targets(table))
-
     def scores_of(self, inputs: HostArray, targets: HostArray) -> dict[str, float]:
-        """Return what `scores` does, for inputs (n, width) and targets of the network."""
+        """Return what `evaluate` does, for inputs (n, width) and targets of the network."""
         scores = self.network.evaluate(inputs, targets)
         baseline = self.task.baseline(targets)
         return scores if baseline is None or "accuracy" not in scores else {**scores, "baseline": baseline}
@@ -181,29 +178,45 @@ class Model:
             return self.targets.apply(targets)
         return self.task.coded(targets, self.network.stack.loss)
 
-    def _with_features(self, data: Any) -> Table:
-        """Return a table of the model's features."""
-        table = data if isinstance(data, Table) else self._table(data)
-        return table if table.columns is self.encoder.columns else table.with_features(self.feature_names)
+    def table(
+        self,
+        data: Any,
+        *,
+        targets: Any = None,
+        target_names: tuple[str, ...] = (),
+        any_size: bool = False,
+    ) -> Table:
+        """Return rows as a table of the model's columns: what `predict` and `evaluate` make of `data`.
 
-    def _with_targets(self, data: Any, targets: Any) -> Table:
-        """Return a table that has targets."""
-        if not isinstance(data, Table):
-            return self._table(data, self.task.targets if targets is None else (), targets)
-        if targets is not None:
-            raise DataError(f"{data.source} is a table: its targets belong into it, not beside it.")
-        return data
-
-    def _table(self, data: Any, target_names: tuple[str, ...] = (), targets: Any = None) -> Table:
-        """Return a table of an array, by the order of its columns, or of a data frame, by their names."""
-        return table_as(
+        With targets, which stand beside the rows or under `target_names` among the columns, for `evaluate`.
+        `any_size` is as in `load_table`. Raises DataError and TypeError as they do.
+        """
+        table = table_for(
             data,
-            self.encoder.columns,
+            self.encoder,
+            self.task,
             named=self.named,
             targets=targets,
             target_names=target_names,
-            reading=AUTO if targets is None and not target_names else self.task.reading(),
+            any_size=any_size,
         )
+        return table if table.columns is self.encoder.columns else table.with_features(self.feature_names)
+
+    def _with_features(self, data: Any) -> Table:
+        """Return a table of the model's features."""
+        if type(data) is dict:
+            cells = self._row_reader(data)
+            if cells is not None:
+                return Table(cells, None, self.encoder.columns, (), SOURCE)
+        return self.table(data)
+
+    def _with_targets(self, data: Any, targets: Any) -> Table:
+        """Return a table of the model's features that has targets."""
+        return self.table(data, targets=targets, target_names=self.task.targets if targets is None else ())
+
+    @cached_property
+    def _row_reader(self) -> RowReader:
+        return RowReader(self.encoder.columns)
 
     def _warn(self, table: Table) -> None:
         """Warn of what a table of the model's features holds that was not there in training."""
@@ -258,11 +271,8 @@ class Model:
             dtype=str(np.dtype(self.network.backend.dtype)),
             task=self.task.name,
             classes=list(self.task.classes),
-            feature_names=list(self.feature_names),
             named=self.named,
             target_names=list(self.task.targets),
-            input_mean=self.encoder.scaling.mean.tolist(),
-            input_scale=self.encoder.scaling.scale.tolist(),
             target_mean=[] if targets is None else targets.mean.tolist(),
             target_scale=[] if targets is None else targets.scale.tolist(),
             monitor="" if score is None else score.monitor,

@@ -1,0 +1,108 @@
+"""How columns are encoded, as plain data for model files, and back: an object for each but plain numbers.
+
+A column of plain numbers, of which none was missing, has none: its name, mean and scale are all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..checks.quoting import literal
+from ..data.column import Column
+from ..data.cycles import CYCLES
+from ..data.dates import wrong_format
+from ..data.encoder import Encoder
+from ..data.notations import is_notation
+from ..data.scaling import Standardizer
+from ..data.table import numbers
+
+ENTRIES: dict[str, type] = {
+    "name": str,
+    "kind": str,
+    "notation": str,
+    "levels": list,
+    "own": int,
+    "cycles": list,
+    "used": bool,
+    "missing": bool,
+}
+"""The entries of an object with their types: those of a `Column`, and what an `Encoder` has of it."""
+
+
+def keep_columns(encoder: Encoder) -> list[dict[str, Any]]:
+    """Return the objects of an encoder's columns, in their order."""
+    columns = zip(encoder.columns, encoder.used.tolist(), encoder.indicated.tolist(), strict=True)
+    return [
+        {
+            "name": column.name,
+            "kind": column.kind,
+            "notation": column.notation,
+            "levels": list(column.levels),
+            "own": encoder.own.get(j, 0),
+            "cycles": list(encoder.cycles.get(j, ())),
+            "used": used,
+            "missing": missing,
+        }
+        for j, (column, used, missing) in enumerate(columns)
+        if not used or missing or column.kind != "number" or column.notation
+    ]
+
+
+def encoder_kept(
+    names: Sequence[str], scaling: Standardizer, kept: Sequence[Mapping[str, Any]], missing: str
+) -> Encoder:
+    """Return the encoder of columns with these names, of which some have an object that was `kept`.
+
+    Raises ValueError for objects that no encoder has, and if no feature is left.
+    """
+    for entry in kept:
+        _check(entry)
+    of_name = {entry["name"]: entry for entry in kept}
+    places = [(j, of_name[name]) for j, name in enumerate(names) if name in of_name]
+    if [entry for _, entry in places] != list(kept):
+        raise ValueError(
+            f"columns that are encoded must be features, in their order, got {literal(list(of_name))}."
+        )
+    columns = list(numbers(tuple(names)))
+    used, indicated = np.ones(len(columns), np.bool_), np.zeros(len(columns), np.bool_)
+    for j, entry in places:
+        columns[j] = Column(entry["name"], entry["kind"], tuple(entry["levels"]), entry["notation"])
+        used[j], indicated[j] = entry["used"], entry["missing"]
+    own = {j: entry["own"] for j, entry in places if entry["kind"] == "category"}
+    cycles = {j: tuple(entry["cycles"]) for j, entry in places if entry["kind"] == "date"}
+    encoder = Encoder(tuple(columns), scaling, used, indicated, own, cycles, missing)
+    if not encoder.width:
+        raise ValueError("no column has a feature.")
+    return encoder
+
+
+def _check(entry: Mapping[str, Any]) -> None:
+    """Raise ValueError for entries of other types, and of values that do not go with the column's kind."""
+    if {key: type(value) for key, value in entry.items()} != ENTRIES:
+        raise ValueError(f"a column has the entries {', '.join(ENTRIES)}, got {literal(entry)}.")
+    if not _are_texts([entry["name"], entry["notation"], *entry["levels"], *entry["cycles"]]):
+        raise ValueError(
+            f"names, notations, levels and cycles are text that UTF-8 holds, got {literal(entry)}."
+        )
+    kind, name, own, cycles = entry["kind"], literal(entry["name"]), entry["own"], entry["cycles"]
+    if not 0 <= own <= (len(entry["levels"]) if kind == "category" else 0):
+        raise ValueError(f"the {kind} column {name} cannot have {own} levels of its own.")
+    if cycles != [cycle for cycle in CYCLES if kind == "date" and cycle in cycles]:
+        raise ValueError(f"the {kind} column {name} cannot have the cycles {literal(cycles)}.")
+    if entry["notation"] and not _is_notation(kind, entry["notation"]):
+        raise ValueError(f"the {kind} column {name} cannot be written as {literal(entry['notation'])}.")
+
+
+def _is_notation(kind: str, text: str) -> bool:
+    return is_notation(text) if kind == "number" else kind == "date" and not wrong_format(text)
+
+
+def _are_texts(texts: Iterable[Any]) -> bool:
+    try:
+        "".join(texts).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
