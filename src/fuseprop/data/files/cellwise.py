@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import count
 from math import isfinite, nan
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from ..cells import MOST_OTHERS, Numbers, Texts
+from ..cells import MISSING, MOST_OTHERS, Numbers, Texts
 from ..spelling import EXACT_LIMIT, is_code, is_missing, number
 from .arrow import Doubles, Strings
 
@@ -135,9 +135,16 @@ _FACTORS = np.array(
 
 
 class TextColumn:
-    """A column of texts as codes of the different ones, without space around them."""
+    """A column of texts as codes of the different ones, without space around them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    nulls : bool
+        Whether a null is no text; otherwise it is the empty one.
+    """
+
+    def __init__(self, *, nulls: bool = False) -> None:
+        self._nulls = nulls
         self._blocks: list[NDArray[np.int32]] = []
         # A new text is given the next code, all in C.
         self._codes = defaultdict[str, int](count().__next__)
@@ -153,16 +160,26 @@ class TextColumn:
         """Add a block of rows, taking what `sql` selects from the end of `block`."""
         strings = block.pop()
         assert isinstance(strings, Strings)
+        if self._nulls and strings.valid is not None:
+            rows = np.flatnonzero(strings.valid)
+            codes = np.full(len(strings), MISSING, np.int32)
+            codes[rows] = self._coded(strings.texts(rows))
+            self._blocks.append(codes)
+            return
         lengths = np.diff(strings.offsets)
         longest = int(lengths.max(initial=0))
         if longest <= 8 * WORDS and len(self._codes) <= FEW_TEXTS:
             self._blocks.append(self._looked_up(strings, lengths, -(-longest // 8) or 1))
         else:
-            self.add_texts(strings.texts(slice(None)))
+            self._blocks.append(np.array(self._coded(strings.texts(slice(None))), dtype=np.int32))
 
-    def add_texts(self, texts: list[str]) -> None:
-        """Add the texts of some rows."""
-        self._blocks.append(np.array(self._coded(texts), dtype=np.int32))
+    def add_texts(self, texts: list[str | None]) -> None:
+        """Add the texts of some rows; None is a null."""
+        if None in texts:
+            coded = [MISSING if text is None else self._codes[text] for text in texts]
+        else:
+            coded = self._coded(cast(list[str], texts))
+        self._blocks.append(np.array(coded, dtype=np.int32))
 
     def _coded(self, texts: list[str]) -> list[int]:
         return list(map(self._codes.__getitem__, texts))
@@ -205,7 +222,9 @@ class TextColumn:
         if texts == given:
             return Texts(texts, codes)
         places = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-        return Texts(list(places), np.array([places[text] for text in texts], np.int32)[codes])
+        # The last one is that of a null.
+        new = np.array([*(places[text] for text in texts), MISSING], np.int32)
+        return Texts(list(places), new[codes])
 
 
 def _words(strings: Strings, lengths: NDArray[np.integer], count: int) -> list[NDArray[np.uint64]]:

@@ -97,6 +97,8 @@ class Delimited:
             self._read_rows(made)
         else:
             self._read_blocks(made)
+        if not self.rows:
+            raise DataError(f"{self.name} holds no rows, only a header.")
         return {name: column.cells() for name, column in made.items()}
 
     def _read_blocks(self, made: Mapping[str, NumberColumn | TextColumn]) -> None:
@@ -160,7 +162,7 @@ class Delimited:
         """Yield the text below the header, without blank rows at its end."""
         skip = self._dialect.start
         blank = b' \t\n"' + self._dialect.delimiter.encode()
-        waiting = b""
+        waiting, has_rows = b"", False
         for block in self._text.blocks():
             if skip:
                 block, skip = block[skip:], max(0, skip - len(block))
@@ -171,10 +173,10 @@ class Delimited:
                 waiting += block
                 continue
             yield waiting + block[:end]
-            waiting = block[end:]
-        end = waiting.find(b"\n") + 1
+            waiting, has_rows = block[end:], True
+        end = waiting.find(b"\n") + 1 if has_rows else 0
         rest = waiting[end:]
-        yield waiting[:end] if end and rest.count(b'"') % 2 == 0 else waiting
+        yield waiting if rest.count(b'"') % 2 else waiting[:end]
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each row below the header: its line, and its cells. Raises DataError for open quotes."""
