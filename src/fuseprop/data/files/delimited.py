@@ -42,7 +42,7 @@ class Delimited:
 
     def __init__(self, named: Named) -> None:
         self._named = named
-        self.rows = 0
+        self.rows, self.typed = 0, False
         with refusing(named, KIND, HINT):
             self._text = Text(named)
             by_suffix = next((SUFFIXES[s] for s in named.path.suffixes if s in SUFFIXES), "")
@@ -55,7 +55,7 @@ class Delimited:
         self.notes = self._told()
         self._places = {name: i for i, name in enumerate(self.names)}
 
-    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> Mapping[str, Cells]:
+    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
         """Return the cells of these columns; see `Source.cells`."""
         with refusing(self._named, KIND, HINT):
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import nan
 from typing import Any
@@ -41,7 +41,7 @@ class JsonLines:
 
     def __init__(self, named: Named) -> None:
         self._named = named
-        self.name = named.place
+        self.name, self.typed = named.place, True
         self.index_like: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.rows = 0
@@ -59,7 +59,7 @@ class JsonLines:
             raise DataError(f"{self.name} is empty; expected a JSON object in each line.")
         self.names = tuple(self._kinds)
 
-    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> Mapping[str, Cells]:
+    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
         """Return the cells of these columns; see `Source.cells`."""
         kinds = {name: self._kinds[name] - {type(None)} for name in names}
         for name in names:

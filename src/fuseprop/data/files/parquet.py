@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,7 +53,7 @@ class Parquet:
 
     def __init__(self, named: Named, *, any_size: bool = False) -> None:
         self._named = named
-        self.name = named.place
+        self.name, self.typed = named.place, True
         with refusing(named, KIND, HINT), named.open() as file:
             described, self.rows = self._described(_path(named, file))
             allowed = bytes_allowed(file)
@@ -83,7 +83,7 @@ class Parquet:
             raise self._unreadable(refused) from refused
         return [(column[0], str(column[1])) for column in columns], int(rows)
 
-    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> Mapping[str, Cells]:
+    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
         """Return the cells of these columns; see `Source.cells`."""
         made: dict[str, NumberColumn | TextColumn] = {}
         selected = []

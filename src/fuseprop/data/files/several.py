@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -24,6 +24,7 @@ class Several:
         self.name = f"{first.name} and {len(sources) - 1} more"
         self.names = first.names
         self.index_like = first.index_like
+        self.typed = all(source.typed for source in sources)
         self.notes = tuple(dict.fromkeys(note for source in sources for note in source.notes))
         self.rows = sum(source.rows for source in sources)
         for source in sources[1:]:
@@ -37,7 +38,7 @@ class Several:
                     f"{first.name}: {listed(first.names)}."
                 )
 
-    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> Mapping[str, Cells]:
+    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
         """Return the cells of these columns; see `Source.cells`."""
         parts = [dict(source.cells(names, as_text=as_text)) for source in self._sources]
         # What is no number in one file is text in all.
