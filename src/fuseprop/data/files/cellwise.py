@@ -13,7 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from ..cells import MISSING, MOST_OTHERS, Numbers, Texts
+from ..cells import MISSING, MOST_OTHERS, Dates, Numbers, Texts
+from ..dates import days_in
 from ..spelling import EXACT_LIMIT, is_code, is_missing, number
 from .arrow import Doubles, Strings
 
@@ -117,6 +118,43 @@ class NumberColumn:
         """Return the whole column, and let go of its blocks."""
         return Numbers(_joined(self._blocks, np.float64), self._others, self._count)
 
+
+class DateColumn:
+    """A column of dates in one format of ISO 8601, as days; `wrong` counts the texts that are none."""
+
+    def __init__(self, form: str) -> None:
+        self._form = form
+        self._blocks: list[NDArray[np.float64]] = []
+        self.wrong = 0
+
+    def sql(self, i: int) -> tuple[list[str], list[str]]:
+        """Return the expressions that an inner and an outer query select for column c`i`."""
+        return [f"c{i}"], [f"c{i}"]
+
+    def add(self, block: list[Doubles | Strings]) -> None:
+        """Add a block of rows, taking what `sql` selects from the end of `block`."""
+        strings = block.pop()
+        assert isinstance(strings, Strings)
+        lengths = np.diff(strings.offsets)
+        days = np.full(len(strings), nan)
+        for length in np.unique(lengths[lengths <= LONGEST_DATE]):
+            rows = np.flatnonzero(lengths == length)
+            for part in np.split(rows, range(DATES_AT_ONCE, len(rows), DATES_AT_ONCE)):
+                characters = strings.data[strings.offsets[part][:, None] + np.arange(length)]
+                is_ascii = (characters < 128).all(axis=1)
+                days[part[is_ascii]] = days_in(characters[is_ascii], self._form)
+        left = np.flatnonzero(np.isnan(days))
+        self.wrong += sum(not is_missing(text) for text in strings.texts(left))
+        self._blocks.append(days)
+
+    def cells(self) -> Dates:
+        """Return the whole column, and let go of its blocks."""
+        return Dates(_joined(self._blocks, np.float64), self._form)
+
+
+DATES_AT_ONCE = 1 << 16
+LONGEST_DATE = 48
+"""A longer text is no date."""
 
 WORDS = 4
 """Texts of at most this many words of 8 bytes are looked up by NumPy."""

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ...checks.quoting import counted, shown
 from ..cells import Cells, Numbers
+from ..dates import ISO, formats_of
 from ..errors import DataError
 from ..target_cells import MANY_NUMBERS
-from .cellwise import NumberColumn, TextColumn, plain_number, plain_numbers
+from .cellwise import DateColumn, NumberColumn, TextColumn, plain_number, plain_numbers
 from .dialect import dialect_of
 from .duck import Refused, delimited, fed, stream
 from .opening import Named, refusing
@@ -31,10 +32,16 @@ MOST_COLUMNS = 1000
 CELLS_AT_ONCE = 1 << 20
 """Cells that are kept at a time where rows are read one by one."""
 
+MANY_DATES = 100
+"""With fewer different dates in the sample, their texts are looked up faster than read as dates."""
+
 FEW = 0.1
 """A column hinted as numbers with a larger share of other texts is read again as texts."""
 
 SUFFIXES = {".tsv": "\t", ".tab": "\t", ".psv": "|", ".ssv": ";"}
+
+
+Column = NumberColumn | DateColumn | TextColumn
 
 
 class Delimited:
@@ -48,6 +55,8 @@ class Delimited:
             by_suffix = next((SUFFIXES[s] for s in named.path.suffixes if s in SUFFIXES), "")
             self._dialect = dialect_of(self._text, by_suffix=by_suffix)
         self._one_row_a_line = False
+        width = len(self._dialect.columns.names)
+        self._by_rows = self._dialect.delimiter == BLANKS or width > MOST_COLUMNS or width == 1
         columns = self._dialect.columns
         self.name = named.place
         self.names = columns.names
@@ -70,30 +79,35 @@ class Delimited:
         return (*((note,) if note else ()), *self._dialect.notes)
 
     def _cells(self, names: Sequence[str], as_text: Sequence[str]) -> dict[str, Cells]:
-        texts = set(as_text) | {name for name in names if not self._seems_numeric(self._places[name])}
-        read = self._read([(name, name in texts) for name in names])
-        wrong = [name for name in names if name not in texts and _are_texts(read[name])]
+        texts = set(as_text)
+        made = {name: TextColumn() if name in texts else self._hinted(name) for name in names}
+        read = self._read(made)
+        wrong = [name for name, column in made.items() if _are_texts(column, read[name])]
         if wrong:
             for name in wrong:
                 del read[name]
-            read.update(self._read([(name, True) for name in wrong]))
+            read.update(self._read({name: TextColumn() for name in wrong}))
         return read
 
-    def _seems_numeric(self, place: int) -> bool:
-        """Whether a column's cells in the sample are numbers, but for some."""
+    def _hinted(self, name: str) -> Column:
+        """Return what a column's cells in the sample seem to be: numbers, but for some, dates, or texts."""
+        place = self._places[name]
         cells = [row[place] for row in self._dialect.sample if place < len(row)]
         values = [plain_number(cell) for cell in cells]
         others = sum(value is None for value in values)
         numbers = sum(value is not None and not isnan(value) for value in values)
-        return others <= FEW * (numbers + others)
+        if others <= FEW * (numbers + others):
+            return NumberColumn()
+        different = {cell for cell, value in zip(cells, values, strict=True) if value is None}
+        if not numbers and len(different) > MANY_DATES:
+            form, *more = [*formats_of(list(different)), ""]
+            if form in ISO and more == [""] and not self._by_rows:
+                return DateColumn(form)
+        return TextColumn()
 
-    def _read(self, columns: Sequence[tuple[str, bool]]) -> dict[str, Cells]:
-        """Return the cells of columns, each with whether it is read as texts."""
-        made: dict[str, NumberColumn | TextColumn] = {
-            name: TextColumn() if is_text else NumberColumn() for name, is_text in columns
-        }
-        dialect = self._dialect
-        if dialect.delimiter == BLANKS or len(self.names) > MOST_COLUMNS or len(self.names) == 1:
+    def _read(self, made: Mapping[str, Column]) -> dict[str, Cells]:
+        """Return the cells of columns."""
+        if self._by_rows:
             self._read_rows(made)
         else:
             self._read_blocks(made)
@@ -101,7 +115,7 @@ class Delimited:
             raise DataError(f"{self.name} holds no rows, only a header.")
         return {name: column.cells() for name, column in made.items()}
 
-    def _read_blocks(self, made: Mapping[str, NumberColumn | TextColumn]) -> None:
+    def _read_blocks(self, made: Mapping[str, Column]) -> None:
         dialect = self._dialect
         inner, outer = [], []
         for name, column in made.items():
@@ -123,7 +137,7 @@ class Delimited:
         self.rows = rows
         self._one_row_a_line = watch.one_row_a_line
 
-    def _read_rows(self, made: Mapping[str, NumberColumn | TextColumn]) -> None:
+    def _read_rows(self, made: Mapping[str, Column]) -> None:
         """Read row by row, without DuckDB, where there are many columns, one, or blanks between cells."""
         columns = [(self._places[name], column) for name, column in made.items()]
         numbers = [(place, column) for place, column in columns if isinstance(column, NumberColumn)]
@@ -229,8 +243,10 @@ class _Watch:
             yield part
 
 
-def _are_texts(cells: Cells) -> bool:
-    """Whether a column that was read as numbers is to be read again as texts."""
+def _are_texts(column: Column, cells: Cells) -> bool:
+    """Whether a column that was read as numbers or dates is to be read again as texts."""
+    if isinstance(column, DateColumn):
+        return column.wrong > 0
     if not isinstance(cells, Numbers) or not cells.count:
         return False
     numbers = cells.values[~np.isnan(cells.values)]
