@@ -55,24 +55,30 @@ class NumberColumn:
     """A column of numbers, with the texts that are none."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin again."""
         self._blocks: list[NDArray[np.float64]] = []
         self._rows = 0
         self._others: dict[int, str] = {}
         self._count = 0
         self._known: dict[str, float | None] = {}
 
-    def sql(self, i: int) -> tuple[list[str], list[str]]:
+    def sql(self, i: int, *, checked: bool = False) -> tuple[list[str], list[str]]:
         """Return the expressions that an inner and an outer query select for column c`i`.
 
-        They are the cell's number, and its text where the number says nothing. DuckDB's cast and Python's
-        differ for texts with "_" and "+-" alone; codes such as 007, numbers from 2^53 on and whatever is no
-        number are looked at in Python. A comparison with NULL is no truth.
+        They are the cell's number, and its text where the number says nothing: for numbers from 2^53 on and
+        whatever is no number, which are looked at in Python. DuckDB's cast and Python's differ for texts with
+        "_" and "+-" alone; such texts, and codes such as 007, are looked for if `checked`. A comparison with
+        NULL is no truth.
         """
-        is_plain = (
-            f"y{i} > -9007199254740992 AND y{i} < 9007199254740992 AND c{i} >= '-' "
-            f"AND c{i} NOT BETWEEN '00' AND '09~' AND c{i} NOT BETWEEN '-00' AND '-09~' "
-            f"AND NOT contains(c{i}, '_')"
-        )
+        is_plain = f"y{i} > -9007199254740992 AND y{i} < 9007199254740992"
+        if checked:
+            is_plain += (
+                f" AND c{i} >= '-' AND c{i} NOT BETWEEN '00' AND '09~' AND c{i} NOT BETWEEN '-00' AND '-09~' "
+                f"AND NOT contains(c{i}, '_')"
+            )
         return (
             [f"c{i}", f"try_cast(c{i} AS DOUBLE) AS y{i}"],
             [f"y{i}", f"CASE WHEN {is_plain} THEN NULL ELSE c{i} END"],
@@ -124,10 +130,14 @@ class DateColumn:
 
     def __init__(self, form: str) -> None:
         self._form = form
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin again."""
         self._blocks: list[NDArray[np.float64]] = []
         self.wrong = 0
 
-    def sql(self, i: int) -> tuple[list[str], list[str]]:
+    def sql(self, i: int, *, checked: bool = False) -> tuple[list[str], list[str]]:
         """Return the expressions that an inner and an outer query select for column c`i`."""
         return [f"c{i}"], [f"c{i}"]
 
@@ -183,6 +193,10 @@ class TextColumn:
 
     def __init__(self, *, nulls: bool = False) -> None:
         self._nulls = nulls
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin again."""
         self._blocks: list[NDArray[np.int32]] = []
         # A new text is given the next code, all in C.
         self._codes = defaultdict[str, int](count().__next__)
@@ -190,7 +204,7 @@ class TextColumn:
         self._slot_words = np.zeros((1, 1 << SLOT_BITS), np.uint64)
         self._slot_codes = np.full(1 << SLOT_BITS, -1, np.int32)
 
-    def sql(self, i: int) -> tuple[list[str], list[str]]:
+    def sql(self, i: int, *, checked: bool = False) -> tuple[list[str], list[str]]:
         """Return the expressions that an inner and an outer query select for column c`i`."""
         return [f"c{i}"], [f"c{i}"]
 

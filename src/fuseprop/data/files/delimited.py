@@ -22,6 +22,7 @@ from .duck import Refused, delimited, fed, stream
 from .opening import Named, refusing
 from .rows import BLANKS, BadRow, lines_of, rows_of
 from .text import NotUTF8, Text
+from .watch import Doubtful, Watch
 
 KIND = "a table as text, such as CSV"
 HINT = "Save it as CSV in UTF-8."
@@ -115,15 +116,17 @@ class Delimited:
             raise DataError(f"{self.name} holds no rows, only a header.")
         return {name: column.cells() for name, column in made.items()}
 
-    def _read_blocks(self, made: Mapping[str, Column]) -> None:
+    def _read_blocks(self, made: Mapping[str, Column], *, checked: bool = False) -> None:
+        """Read by DuckDB, in which each cell is `checked` if the text holds what it misreads."""
         dialect = self._dialect
         inner, outer = [], []
         for name, column in made.items():
-            within, without = column.sql(self._places[name])
+            within, without = column.sql(self._places[name], checked=checked)
             inner += within
             outer += without
         rows = 0
-        watch = _Watch(self._rows_text())
+        checks = not checked and any(isinstance(column, NumberColumn) for column in made.values())
+        watch = Watch(self._rows_text(), dialect.delimiter, checks=checks)
         try:
             with fed(watch) as path:
                 source = delimited(path, len(self.names), dialect.delimiter, dialect.quote)
@@ -134,6 +137,11 @@ class Delimited:
                         column.add(block)
         except Refused as refused:
             raise self._bad_row(str(refused)) from refused
+        except Doubtful:
+            for column in made.values():
+                column.clear()
+            self._read_blocks(made, checked=True)
+            return
         self.rows = rows
         self._one_row_a_line = watch.one_row_a_line
 
@@ -225,22 +233,6 @@ class Delimited:
             for line, _ in islice(self._rows(), row, None):
                 return f"{self.name}: row {row + 1} (line {line})"
         return f"{self.name}: row {row + 1}"
-
-
-class _Watch:
-    """Passes a text on, and sees whether each row is a line: without quotes and empty lines."""
-
-    def __init__(self, parts: Iterator[bytes]) -> None:
-        self._parts = parts
-        self.one_row_a_line = True
-
-    def __iter__(self) -> Iterator[bytes]:
-        last = b"\n"
-        for part in self._parts:
-            if self.one_row_a_line and (b'"' in part or b"\n\n" in last + part):
-                self.one_row_a_line = False
-            last = part[-1:]
-            yield part
 
 
 def _are_texts(column: Column, cells: Cells) -> bool:
