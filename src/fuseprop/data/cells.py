@@ -58,9 +58,13 @@ MOST_OTHERS = 100
 
 @dataclass(frozen=True)
 class Dates:
-    """Cells of a source that knows they are dates: days (N,) float64 since 1970-01-01, nan where missing."""
+    """Cells of a source that knows they are dates: days (N,) float64 since 1970-01-01, nan where missing.
+
+    `notation` is the format of ISO 8601 that they were written in, as in `Column`; "" if they were no texts.
+    """
 
     days: NDArray[np.float64]
+    notation: str = ""
 
 
 @dataclass(frozen=True)

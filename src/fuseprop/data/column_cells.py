@@ -19,9 +19,11 @@ from .notations import PLAIN, values_of
 def is_read_as_text(column: Column, *, typed: bool) -> bool:
     """Whether a column needs the texts of cells that are plain numbers.
 
-    In another notation 1.234 may be another number. Numbers of a `typed` source never were texts.
+    In another notation 1.234 may be another number, and in another format 2024 a date. Numbers of a `typed`
+    source never were texts; nor may what a source takes for dates be anything else.
     """
-    return column.kind == "category" or (bool(column.notation) and not typed)
+    has_own = bool(column.notation) and column.notation not in ISO
+    return column.kind == "category" or (has_own and not typed)
 
 
 def read_as(column: Column, cells: Cells, place: Place) -> tuple[Column, NDArray[np.float64]]:

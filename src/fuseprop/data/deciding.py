@@ -130,7 +130,7 @@ def decide(name: str, cells: Cells, place: Place, asked: Asked = RULES) -> Found
     if isinstance(cells, Numbers):
         return _of_numbers(Column(name), cells.values, place, asked)
     if isinstance(cells, Dates):
-        return _of_typed(Column(name, "date"), cells.days, place, asked)
+        return _of_typed(Column(name, "date", notation=cells.notation), cells.days, place, asked)
     return _of_typed(Column(name, "boolean", BOOLEANS[0]), cells.values, place, asked)
 
 

@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import count
 from math import isfinite, nan
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from ..cells import MOST_OTHERS, Numbers, Texts
+from ..cells import MISSING, MOST_OTHERS, Dates, Numbers, Texts
+from ..dates import days_in
 from ..spelling import EXACT_LIMIT, is_code, is_missing, number
 from .arrow import Doubles, Strings
 
@@ -54,24 +55,30 @@ class NumberColumn:
     """A column of numbers, with the texts that are none."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin again."""
         self._blocks: list[NDArray[np.float64]] = []
         self._rows = 0
         self._others: dict[int, str] = {}
         self._count = 0
         self._known: dict[str, float | None] = {}
 
-    def sql(self, i: int) -> tuple[list[str], list[str]]:
+    def sql(self, i: int, *, checked: bool = False) -> tuple[list[str], list[str]]:
         """Return the expressions that an inner and an outer query select for column c`i`.
 
-        They are the cell's number, and its text where the number says nothing. DuckDB's cast and Python's
-        differ for texts with "_" and "+-" alone; codes such as 007, numbers from 2^53 on and whatever is no
-        number are looked at in Python. A comparison with NULL is no truth.
+        They are the cell's number, and its text where the number says nothing: for numbers from 2^53 on and
+        whatever is no number, which are looked at in Python. DuckDB's cast and Python's differ for texts with
+        "_" and "+-" alone; such texts, and codes such as 007, are looked for if `checked`. A comparison with
+        NULL is no truth.
         """
-        is_plain = (
-            f"y{i} > -9007199254740992 AND y{i} < 9007199254740992 AND c{i} >= '-' "
-            f"AND c{i} NOT BETWEEN '00' AND '09~' AND c{i} NOT BETWEEN '-00' AND '-09~' "
-            f"AND NOT contains(c{i}, '_')"
-        )
+        is_plain = f"y{i} > -9007199254740992 AND y{i} < 9007199254740992"
+        if checked:
+            is_plain += (
+                f" AND c{i} >= '-' AND c{i} NOT BETWEEN '00' AND '09~' AND c{i} NOT BETWEEN '-00' AND '-09~' "
+                f"AND NOT contains(c{i}, '_')"
+            )
         return (
             [f"c{i}", f"try_cast(c{i} AS DOUBLE) AS y{i}"],
             [f"y{i}", f"CASE WHEN {is_plain} THEN NULL ELSE c{i} END"],
@@ -118,6 +125,47 @@ class NumberColumn:
         return Numbers(_joined(self._blocks, np.float64), self._others, self._count)
 
 
+class DateColumn:
+    """A column of dates in one format of ISO 8601, as days; `wrong` counts the texts that are none."""
+
+    def __init__(self, form: str) -> None:
+        self._form = form
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin again."""
+        self._blocks: list[NDArray[np.float64]] = []
+        self.wrong = 0
+
+    def sql(self, i: int, *, checked: bool = False) -> tuple[list[str], list[str]]:
+        """Return the expressions that an inner and an outer query select for column c`i`."""
+        return [f"c{i}"], [f"c{i}"]
+
+    def add(self, block: list[Doubles | Strings]) -> None:
+        """Add a block of rows, taking what `sql` selects from the end of `block`."""
+        strings = block.pop()
+        assert isinstance(strings, Strings)
+        lengths = np.diff(strings.offsets)
+        days = np.full(len(strings), nan)
+        for length in np.unique(lengths[lengths <= LONGEST_DATE]):
+            rows = np.flatnonzero(lengths == length)
+            for part in np.split(rows, range(DATES_AT_ONCE, len(rows), DATES_AT_ONCE)):
+                characters = strings.data[strings.offsets[part][:, None] + np.arange(length)]
+                is_ascii = (characters < 128).all(axis=1)
+                days[part[is_ascii]] = days_in(characters[is_ascii], self._form)
+        left = np.flatnonzero(np.isnan(days))
+        self.wrong += sum(not is_missing(text) for text in strings.texts(left))
+        self._blocks.append(days)
+
+    def cells(self) -> Dates:
+        """Return the whole column, and let go of its blocks."""
+        return Dates(_joined(self._blocks, np.float64), self._form)
+
+
+DATES_AT_ONCE = 1 << 16
+LONGEST_DATE = 48
+"""A longer text is no date."""
+
 WORDS = 4
 """Texts of at most this many words of 8 bytes are looked up by NumPy."""
 
@@ -135,9 +183,20 @@ _FACTORS = np.array(
 
 
 class TextColumn:
-    """A column of texts as codes of the different ones, without space around them."""
+    """A column of texts as codes of the different ones, without space around them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    nulls : bool
+        Whether a null is no text; otherwise it is the empty one.
+    """
+
+    def __init__(self, *, nulls: bool = False) -> None:
+        self._nulls = nulls
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin again."""
         self._blocks: list[NDArray[np.int32]] = []
         # A new text is given the next code, all in C.
         self._codes = defaultdict[str, int](count().__next__)
@@ -145,7 +204,7 @@ class TextColumn:
         self._slot_words = np.zeros((1, 1 << SLOT_BITS), np.uint64)
         self._slot_codes = np.full(1 << SLOT_BITS, -1, np.int32)
 
-    def sql(self, i: int) -> tuple[list[str], list[str]]:
+    def sql(self, i: int, *, checked: bool = False) -> tuple[list[str], list[str]]:
         """Return the expressions that an inner and an outer query select for column c`i`."""
         return [f"c{i}"], [f"c{i}"]
 
@@ -153,16 +212,26 @@ class TextColumn:
         """Add a block of rows, taking what `sql` selects from the end of `block`."""
         strings = block.pop()
         assert isinstance(strings, Strings)
+        if self._nulls and strings.valid is not None:
+            rows = np.flatnonzero(strings.valid)
+            codes = np.full(len(strings), MISSING, np.int32)
+            codes[rows] = self._coded(strings.texts(rows))
+            self._blocks.append(codes)
+            return
         lengths = np.diff(strings.offsets)
         longest = int(lengths.max(initial=0))
         if longest <= 8 * WORDS and len(self._codes) <= FEW_TEXTS:
             self._blocks.append(self._looked_up(strings, lengths, -(-longest // 8) or 1))
         else:
-            self.add_texts(strings.texts(slice(None)))
+            self._blocks.append(np.array(self._coded(strings.texts(slice(None))), dtype=np.int32))
 
-    def add_texts(self, texts: list[str]) -> None:
-        """Add the texts of some rows."""
-        self._blocks.append(np.array(self._coded(texts), dtype=np.int32))
+    def add_texts(self, texts: list[str | None]) -> None:
+        """Add the texts of some rows; None is a null."""
+        if None in texts:
+            coded = [MISSING if text is None else self._codes[text] for text in texts]
+        else:
+            coded = self._coded(cast(list[str], texts))
+        self._blocks.append(np.array(coded, dtype=np.int32))
 
     def _coded(self, texts: list[str]) -> list[int]:
         return list(map(self._codes.__getitem__, texts))
@@ -205,7 +274,9 @@ class TextColumn:
         if texts == given:
             return Texts(texts, codes)
         places = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-        return Texts(list(places), np.array([places[text] for text in texts], np.int32)[codes])
+        # The last one is that of a null.
+        new = np.array([*(places[text] for text in texts), MISSING], np.int32)
+        return Texts(list(places), new[codes])
 
 
 def _words(strings: Strings, lengths: NDArray[np.integer], count: int) -> list[NDArray[np.uint64]]:

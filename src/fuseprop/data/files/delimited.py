@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from ...checks.quoting import counted, shown
 from ..cells import Cells, Numbers
+from ..dates import ISO, formats_of
 from ..errors import DataError
 from ..target_cells import MANY_NUMBERS
-from .cellwise import NumberColumn, TextColumn, plain_number, plain_numbers
+from .cellwise import DateColumn, NumberColumn, TextColumn, plain_number, plain_numbers
 from .dialect import dialect_of
 from .duck import Refused, delimited, fed, stream
 from .opening import Named, refusing
 from .rows import BLANKS, BadRow, lines_of, rows_of
 from .text import NotUTF8, Text
+from .watch import Doubtful, Watch
 
 KIND = "a table as text, such as CSV"
 HINT = "Save it as CSV in UTF-8."
@@ -31,10 +33,16 @@ MOST_COLUMNS = 1000
 CELLS_AT_ONCE = 1 << 20
 """Cells that are kept at a time where rows are read one by one."""
 
+MANY_DATES = 100
+"""With fewer different dates in the sample, their texts are looked up faster than read as dates."""
+
 FEW = 0.1
 """A column hinted as numbers with a larger share of other texts is read again as texts."""
 
 SUFFIXES = {".tsv": "\t", ".tab": "\t", ".psv": "|", ".ssv": ";"}
+
+
+Column = NumberColumn | DateColumn | TextColumn
 
 
 class Delimited:
@@ -42,12 +50,14 @@ class Delimited:
 
     def __init__(self, named: Named) -> None:
         self._named = named
-        self.rows = 0
+        self.rows, self.typed = 0, False
         with refusing(named, KIND, HINT):
             self._text = Text(named)
             by_suffix = next((SUFFIXES[s] for s in named.path.suffixes if s in SUFFIXES), "")
             self._dialect = dialect_of(self._text, by_suffix=by_suffix)
         self._one_row_a_line = False
+        width = len(self._dialect.columns.names)
+        self._by_rows = self._dialect.delimiter == BLANKS or width > MOST_COLUMNS or width == 1
         columns = self._dialect.columns
         self.name = named.place
         self.names = columns.names
@@ -55,7 +65,7 @@ class Delimited:
         self.notes = self._told()
         self._places = {name: i for i, name in enumerate(self.names)}
 
-    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> Mapping[str, Cells]:
+    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
         """Return the cells of these columns; see `Source.cells`."""
         with refusing(self._named, KIND, HINT):
             try:
@@ -70,44 +80,53 @@ class Delimited:
         return (*((note,) if note else ()), *self._dialect.notes)
 
     def _cells(self, names: Sequence[str], as_text: Sequence[str]) -> dict[str, Cells]:
-        texts = set(as_text) | {name for name in names if not self._seems_numeric(self._places[name])}
-        read = self._read([(name, name in texts) for name in names])
-        wrong = [name for name in names if name not in texts and _are_texts(read[name])]
+        texts = set(as_text)
+        made = {name: TextColumn() if name in texts else self._hinted(name) for name in names}
+        read = self._read(made)
+        wrong = [name for name, column in made.items() if _are_texts(column, read[name])]
         if wrong:
             for name in wrong:
                 del read[name]
-            read.update(self._read([(name, True) for name in wrong]))
+            read.update(self._read({name: TextColumn() for name in wrong}))
         return read
 
-    def _seems_numeric(self, place: int) -> bool:
-        """Whether a column's cells in the sample are numbers, but for some."""
+    def _hinted(self, name: str) -> Column:
+        """Return what a column's cells in the sample seem to be: numbers, but for some, dates, or texts."""
+        place = self._places[name]
         cells = [row[place] for row in self._dialect.sample if place < len(row)]
         values = [plain_number(cell) for cell in cells]
         others = sum(value is None for value in values)
         numbers = sum(value is not None and not isnan(value) for value in values)
-        return others <= FEW * (numbers + others)
+        if others <= FEW * (numbers + others):
+            return NumberColumn()
+        different = {cell for cell, value in zip(cells, values, strict=True) if value is None}
+        if not numbers and len(different) > MANY_DATES:
+            form, *more = [*formats_of(list(different)), ""]
+            if form in ISO and more == [""] and not self._by_rows:
+                return DateColumn(form)
+        return TextColumn()
 
-    def _read(self, columns: Sequence[tuple[str, bool]]) -> dict[str, Cells]:
-        """Return the cells of columns, each with whether it is read as texts."""
-        made: dict[str, NumberColumn | TextColumn] = {
-            name: TextColumn() if is_text else NumberColumn() for name, is_text in columns
-        }
-        dialect = self._dialect
-        if dialect.delimiter == BLANKS or len(self.names) > MOST_COLUMNS or len(self.names) == 1:
+    def _read(self, made: Mapping[str, Column]) -> dict[str, Cells]:
+        """Return the cells of columns."""
+        if self._by_rows:
             self._read_rows(made)
         else:
             self._read_blocks(made)
+        if not self.rows:
+            raise DataError(f"{self.name} holds no rows, only a header.")
         return {name: column.cells() for name, column in made.items()}
 
-    def _read_blocks(self, made: Mapping[str, NumberColumn | TextColumn]) -> None:
+    def _read_blocks(self, made: Mapping[str, Column], *, checked: bool = False) -> None:
+        """Read by DuckDB, in which each cell is `checked` if the text holds what it misreads."""
         dialect = self._dialect
         inner, outer = [], []
         for name, column in made.items():
-            within, without = column.sql(self._places[name])
+            within, without = column.sql(self._places[name], checked=checked)
             inner += within
             outer += without
         rows = 0
-        watch = _Watch(self._rows_text())
+        checks = not checked and any(isinstance(column, NumberColumn) for column in made.values())
+        watch = Watch(self._rows_text(), dialect.delimiter, checks=checks)
         try:
             with fed(watch) as path:
                 source = delimited(path, len(self.names), dialect.delimiter, dialect.quote)
@@ -118,10 +137,15 @@ class Delimited:
                         column.add(block)
         except Refused as refused:
             raise self._bad_row(str(refused)) from refused
+        except Doubtful:
+            for column in made.values():
+                column.clear()
+            self._read_blocks(made, checked=True)
+            return
         self.rows = rows
         self._one_row_a_line = watch.one_row_a_line
 
-    def _read_rows(self, made: Mapping[str, NumberColumn | TextColumn]) -> None:
+    def _read_rows(self, made: Mapping[str, Column]) -> None:
         """Read row by row, without DuckDB, where there are many columns, one, or blanks between cells."""
         columns = [(self._places[name], column) for name, column in made.items()]
         numbers = [(place, column) for place, column in columns if isinstance(column, NumberColumn)]
@@ -160,7 +184,7 @@ class Delimited:
         """Yield the text below the header, without blank rows at its end."""
         skip = self._dialect.start
         blank = b' \t\n"' + self._dialect.delimiter.encode()
-        waiting = b""
+        waiting, has_rows = b"", False
         for block in self._text.blocks():
             if skip:
                 block, skip = block[skip:], max(0, skip - len(block))
@@ -171,10 +195,10 @@ class Delimited:
                 waiting += block
                 continue
             yield waiting + block[:end]
-            waiting = block[end:]
-        end = waiting.find(b"\n") + 1
+            waiting, has_rows = block[end:], True
+        end = waiting.find(b"\n") + 1 if has_rows else 0
         rest = waiting[end:]
-        yield waiting[:end] if end and rest.count(b'"') % 2 == 0 else waiting
+        yield waiting if rest.count(b'"') % 2 else waiting[:end]
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each row below the header: its line, and its cells. Raises DataError for open quotes."""
@@ -211,24 +235,10 @@ class Delimited:
         return f"{self.name}: row {row + 1}"
 
 
-class _Watch:
-    """Passes a text on, and sees whether each row is a line: without quotes and empty lines."""
-
-    def __init__(self, parts: Iterator[bytes]) -> None:
-        self._parts = parts
-        self.one_row_a_line = True
-
-    def __iter__(self) -> Iterator[bytes]:
-        last = b"\n"
-        for part in self._parts:
-            if self.one_row_a_line and (b'"' in part or b"\n\n" in last + part):
-                self.one_row_a_line = False
-            last = part[-1:]
-            yield part
-
-
-def _are_texts(cells: Cells) -> bool:
-    """Whether a column that was read as numbers is to be read again as texts."""
+def _are_texts(column: Column, cells: Cells) -> bool:
+    """Whether a column that was read as numbers or dates is to be read again as texts."""
+    if isinstance(column, DateColumn):
+        return column.wrong > 0
     if not isinstance(cells, Numbers) or not cells.count:
         return False
     numbers = cells.values[~np.isnan(cells.values)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +12,7 @@ from ...checks.quoting import counted
 from ..errors import DataError
 from ..spelling import number
 from .header import Names, holds_data, made_names
-from .rows import BLANKS, OPEN_QUOTE, BadRow, lines_of, rows_of
+from .rows import BLANKS, BadRow, lines_of, rows_of
 from .text import Text
 
 DELIMITERS = (",", ";", "\t", "|", BLANKS)
@@ -21,7 +22,7 @@ SAMPLE_ROWS = 500
 """Rows that decide about the delimiter and the header."""
 
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?[.,]?\d[\d.,]*(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def dialect_of(text: Text, *, by_suffix: str = "") -> Dialect:
     if above == len(lines):
         raise DataError(f"{text.place} is empty; expected a header row and rows of data.")
     quote = '"'
-    delimiter, rows = _divided(lines[above:], above + 1, forced, quote, whole, text.place)
+    delimiter, rows = _divided(lines[above:], above + 1, forced, quote, text.place)
     if not forced and delimiter != (by_suffix or ","):
         notes.append(f"Its cells are divided by {SPOKEN[delimiter]}.")
     if forced:
@@ -92,6 +93,10 @@ def dialect_of(text: Text, *, by_suffix: str = "") -> Dialect:
     else:
         header, body = cells[0], rows[1:]
     if not body:
+        try:
+            list(rows_of(lines[above:], delimiter, quote, above + 1))
+        except BadRow as bad:
+            raise DataError(f"{text.place}: line {bad.line}: {bad.why}.") from bad
         raise DataError(f"{text.place} holds no rows, only a header.")
     below = [row for _, row in body]
     columns = made_names(header, below)
@@ -141,50 +146,41 @@ def _has_number(cells: Sequence[str]) -> bool:
 
 
 def _divided(
-    lines: list[str], first: int, forced: str, quote: str, whole: bool, place: str
+    lines: list[str], first: int, forced: str, quote: str, place: str
 ) -> tuple[str, list[tuple[int, list[str]]]]:
     """Return the delimiter that divides most rows evenly, and the first rows with their lines."""
     best: tuple[tuple[float, ...], str, list[tuple[int, list[str]]]] | None = None
-    failures = []
-    for delimiter in [forced] if forced else DELIMITERS:
-        if delimiter not in "".join(lines[:50]) and delimiter != "," and not forced:
-            continue
-        rows, failure = _rows(lines, first, delimiter, quote, whole)
-        if failure:
-            failures.append(failure)
-        if not rows:
-            continue
-        # With blanks as delimiter, any text of several words is divided, so that it comes last.
-        merit = (*_merit([row for _, row in rows]), -(delimiter == BLANKS))
+    beginning = "".join(lines[:50])
+    # A comma is tried without one in the file too, as a column may be alone.
+    candidates = [forced] if forced else [one for one in DELIMITERS if one == "," or one in beginning]
+    for delimiter in candidates:
+        try:
+            rows = list(islice(rows_of(lines, delimiter, quote, first, strict=False), SAMPLE_ROWS))
+        except BadRow as bad:
+            if len(candidates) > 1:
+                continue
+            raise DataError(f"{place}: line {bad.line}: {bad.why}.") from bad
+        merit = _merit([row for _, row in rows], delimiter)
         if best is None or merit > best[0]:
             best = merit, delimiter, rows
     if best is None:
-        failure = failures[0]
-        raise DataError(f"{place}: line {failure.line}: {failure.why}.")
-    _, delimiter, rows = best
-    return delimiter, rows
+        raise DataError(f"{place} cannot be divided into cells by commas, semicolons, tabs, bars or blanks.")
+    return best[1:]
 
 
-def _rows(
-    lines: list[str], first: int, delimiter: str, quote: str, whole: bool
-) -> tuple[list[tuple[int, list[str]]], BadRow | None]:
-    rows = []
-    try:
-        for row in islice(rows_of(lines, delimiter, quote, first), SAMPLE_ROWS):
-            rows.append(row)
-    except BadRow as failure:
-        # A sample may end within quotes.
-        return rows, None if rows and not whole and failure.why == OPEN_QUOTE else failure
-    return rows, None
+def _merit(rows: list[list[str]], delimiter: str) -> tuple[float, ...]:
+    """Return how well a delimiter divides rows, more is better: above all as evenly as the header.
 
-
-def _merit(rows: list[list[str]]) -> tuple[float, float, int]:
-    """Return how well a delimiter divides rows: evenly, into numbers, into many columns; more is better."""
+    Then evenly among themselves, into cells that are numbers, into many cells. Blanks come last, as they
+    divide any text.
+    """
     width = len(rows[0])
-    if width == 1:
-        return 0.0, 0.0, 1
     body = rows[1:] or rows
-    even = sum(len(row) in (width, width + 1) for row in body) / len(body)
+    usual = Counter(map(len, body)).most_common(1)[0][0]
+    if max(width, usual) == 1 or (width == 1 and delimiter == BLANKS):
+        return (0.0,) * 5
+    even = sum(len(row) in (width, width + 1) for row in body) / len(body) if width > 1 else 0.0
+    regular = sum(len(row) == usual for row in body) / len(body) if usual > 1 else 0.0
     cells = [cell for row in body[:100] for cell in row if cell]
     numbers = sum(_NUMBER.fullmatch(cell) is not None for cell in cells) / max(1, len(cells))
-    return round(even, 1), round(numbers, 2), width
+    return round(even, 1), round(regular, 1), float(delimiter != BLANKS), round(numbers, 2), width

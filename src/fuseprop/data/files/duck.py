@@ -63,8 +63,9 @@ def delimited(path: str, columns: int, delimiter: str, quote: str) -> str:
     return f"read_csv({literal_of(path)}, {', '.join(f'{name}={value}' for name, value in settings.items())})"
 
 
-def stream(query: str, path: str) -> Iterator[list[Doubles | Strings]]:
-    """Yield the blocks of a query's result; nothing but the file at `path` can be opened.
+@contextmanager
+def connected(path: str) -> Iterator[Any]:
+    """Give a connection by which nothing but the file at `path` can be opened.
 
     Raises Refused with DuckDB's words; KeyboardInterrupt for Ctrl-C meanwhile.
     """
@@ -86,7 +87,7 @@ def stream(query: str, path: str) -> Iterator[list[Doubles | Strings]]:
         connection.execute(f"SET allowed_paths=[{literal_of(path)}]")
         connection.execute("SET enable_external_access=false")
         connection.execute("SET lock_configuration=true")
-        yield from blocks(connection.sql(query))
+        yield connection
     except (duckdb.Error, StreamError) as error:
         if isinstance(error, duckdb.InterruptException):
             raise KeyboardInterrupt from error
@@ -97,6 +98,12 @@ def stream(query: str, path: str) -> Iterator[list[Doubles | Strings]]:
         raise
     finally:
         connection.close()
+
+
+def stream(query: str, path: str) -> Iterator[list[Doubles | Strings]]:
+    """Yield the blocks of a query's result; see `connected`."""
+    with connected(path) as connection:
+        yield from blocks(connection.sql(query))
 
 
 @contextmanager

@@ -49,14 +49,14 @@ def holds_data(rows: Sequence[Sequence[str]], place: str) -> bool:
     )
 
 
-def made_names(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> Names:
+def made_names(header: Sequence[str] | None, rows: Sequence[Sequence[str]] = ()) -> Names:
     """Return the names of the columns: those of the header, made different as pandas makes them.
 
     A column without a name is called "Unnamed: 3" after its position, counted from 0; the second "a" is
     called "a.1". Without a header, the columns are x1, x2, ...
     """
     widths = Counter(len(row) for row in rows)
-    width = widths.most_common(1)[0][0]
+    width = widths.most_common(1)[0][0] if rows else 0
     if header is None:
         return Names(tuple(f"x{i + 1}" for i in range(width)))
     given = [" ".join(name.split()) for name in header]

@@ -8,19 +8,27 @@ import lzma
 import os
 import sys
 import tempfile
+import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from ...checks.quoting import shown
-from ...storage.reading import file_errors_as, open_file
+from ...installing import how_to_install
+from ...storage.reading import REASON, file_errors_as, open_file
 from ..errors import DataError
 from ..npz_members import FREE_BYTES, FREE_BYTES_PER_BYTE
 
 BLOCK = 1 << 20
 STANDARD_INPUT = "-"
+
+DAMAGE = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
+"""What is raised for a compressed file that is cut or changed."""
+
+ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 REFUSED = {
     b"PK\x03\x04": "is a ZIP archive or an Excel workbook. Unpack it, or save the sheet as CSV",
@@ -61,7 +69,8 @@ class Named:
         if not self.is_input:
             return open_file(self.path)
         if self._input is None:
-            self._input = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+            self._input = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this object)
+            weakref.finalize(self, self._input.close)
             while block := sys.stdin.buffer.read(BLOCK):
                 self._input.write(block)
         self._input.flush()
@@ -81,11 +90,8 @@ class Named:
             for start, what in REFUSED.items():
                 if head.startswith(start):
                     raise DataError(f"{self.place} {what}.")
-            allowed = None if self._any_size else self._allowed(file)
+            allowed = None if self._any_size else bytes_allowed(file)
             yield from self._unpacked(file, head, allowed)
-
-    def _allowed(self, file: BinaryIO) -> int:
-        return max(FREE_BYTES, FREE_BYTES_PER_BYTE * os.fstat(file.fileno()).st_size)
 
     def _unpacked(self, file: BinaryIO, head: bytes, allowed: int | None) -> Iterator[bytes]:
         unpacked = 0
@@ -94,13 +100,30 @@ class Named:
                 while block := stream.read(BLOCK):
                     unpacked += len(block)
                     if allowed is not None and unpacked > allowed:
-                        raise DataError(
-                            f"{self.place} unpacks to more than {FREE_BYTES_PER_BYTE} times its size. Where "
-                            f"that is meant, allow it: --any-size, or any_size=True in Python."
-                        )
+                        raise too_large(self.place)
                     yield block
-        except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
-            raise DataError(f"{self.place} is damaged: {shown(error)}. Compress it again.") from error
+        except DAMAGE as error:
+            raise self._damaged(error) from error
+        except Exception as error:
+            if type(error).__name__ != "ZstdError":  # of a module that may not be there
+                raise
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> DataError:
+        return DataError(f"{self.place} is damaged ({shown(error, REASON)}). Compress it again.")
+
+
+def bytes_allowed(file: BinaryIO) -> int:
+    """Return how many bytes a file may unpack to without being asked."""
+    return max(FREE_BYTES, FREE_BYTES_PER_BYTE * os.fstat(file.fileno()).st_size)
+
+
+def too_large(place: str) -> DataError:
+    """Return the error for a file that unpacks to more."""
+    return DataError(
+        f"{place} unpacks to more than {FREE_BYTES_PER_BYTE} times its size. Where that is meant, allow it: "
+        f"--any-size, or any_size=True in Python."
+    )
 
 
 def _decompressing(file: BinaryIO, head: bytes) -> IO[bytes]:
@@ -110,7 +133,20 @@ def _decompressing(file: BinaryIO, head: bytes) -> IO[bytes]:
         return cast(IO[bytes], bz2.BZ2File(file))
     if head.startswith(b"\xfd7zXZ\x00"):
         return cast(IO[bytes], lzma.LZMAFile(file))
+    if head.startswith(ZSTANDARD):
+        return cast(IO[bytes], _zstandard().ZstdFile(file))
     return file
+
+
+def _zstandard() -> Any:
+    """Return the module of Python 3.14 that unpacks .zst files, or its backport."""
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise DataError(
+            f"reading a .zst file needs {name}, which is not installed. Type: {how_to_install('tables')}."
+        ) from error
 
 
 @contextmanager

@@ -39,14 +39,15 @@ def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:
 
 
 def rows_of(
-    lines: Iterable[str], delimiter: str, quote: str = '"', first: int = 1
+    lines: Iterable[str], delimiter: str, quote: str = '"', first: int = 1, *, strict: bool = True
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the line where each row begins, counted from `first`, and its cells without space around.
 
-    Empty lines are no rows. Raises BadRow.
+    Empty lines are no rows. If `strict`, raises BadRow for a quote that is not closed and for text behind one
+    that is; in any case for a cell of more than 128 KiB.
     """
     source = lines if delimiter != BLANKS else (" ".join(line.split()) + "\n" for line in lines)
-    reader = csv.reader(source, delimiter=delimiter, quotechar=quote, skipinitialspace=True, strict=True)
+    reader = csv.reader(source, delimiter=delimiter, quotechar=quote, skipinitialspace=True, strict=strict)
     line = first
     while True:
         try:

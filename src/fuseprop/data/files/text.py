@@ -98,7 +98,7 @@ class Text:
                 try:
                     text = decoder.decode(block, final=not block).encode()
                 except UnicodeError as error:
-                    if is_utf8 and is_ascii:
+                    if is_utf8 and is_ascii and position and _is_legacy(block):
                         raise NotUTF8 from error
                     raise self._undecodable(position, error) from error
                 waiting = bool(decoder.getstate()[0])
@@ -146,14 +146,20 @@ def _encoding(head: bytes) -> str:
     beginning = head[:1000]
     if len(beginning) >= 4 and not any(beginning[1::2]) and all(beginning[::2]):
         return "utf-16-le"
-    if head.isascii() or b"\0" in head:
-        return "utf-8"
-    # Letters of Windows-1252 hardly ever form a character of UTF-8, so that the majority tells a text
-    # in it from one in UTF-8 with a damaged byte, which is refused where that stands.
-    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(head)
-    wrong = sum(1 for character in text if "\udc80" <= character <= "\udcff")
-    right = len(text) - wrong - len(re.findall(r"[\x00-\x7f]", text)) if wrong else 0
-    return LEGACY if wrong > right else "utf-8"
+    return LEGACY if b"\0" not in head and _is_legacy(head) else "utf-8"
+
+
+def _is_legacy(block: bytes) -> bool:
+    """Whether bytes are text in Windows-1252, whose letters hardly ever form a character of UTF-8.
+
+    The majority tells such text from one in UTF-8 with a damaged byte, which is refused where that stands.
+    """
+    if block.isascii():
+        return False
+    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(block)
+    wrong = len(re.findall("[\udc80-\udcff]", text))
+    right = len(re.findall("[^\0-\x7f\udc80-\udcff]", text)) if wrong else 0
+    return wrong > right
 
 
 def _with_newlines(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,0 +1,162 @@
+"""Parquet files as a `Source`, read by DuckDB; their types say what numbers, dates and texts are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from ...checks.quoting import literal, shown
+from ...storage.reading import REASON
+from ..cells import Booleans, Cells, Dates, Numbers
+from ..errors import DataError
+from .arrow import blocks
+from .cellwise import NumberColumn, TextColumn
+from .duck import Refused, connected, literal_of
+from .header import made_names
+from .opening import Named, bytes_allowed, refusing, too_large
+
+KIND = "a Parquet file"
+HINT = 'A data frame library writes one: table.to_parquet("t.parquet").'
+MAGIC = b"PAR1"
+
+PANDAS_INDEX = "__index_level_0__"
+"""The column that pandas makes of an index without a name."""
+
+EXACT = "BETWEEN -9007199254740991 AND 9007199254740991"
+
+NUMBERS = {
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"), "NULL"),
+    **dict.fromkeys(("FLOAT", "DOUBLE"), "CASE WHEN isinf({c}) THEN {c}::VARCHAR END"),
+    **dict.fromkeys(
+        ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "DECIMAL"),
+        f"CASE WHEN {{c}} NOT {EXACT} THEN {{c}}::VARCHAR END",
+    ),
+}
+"""Types of numbers, each with the text of a cell that float64 may not hold."""
+
+DATES = {
+    "DATE": "{c}",
+    **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "{c}::TIMESTAMP"),
+    "TIMESTAMP WITH TIME ZONE": "{c}",
+}
+TEXTS = ("VARCHAR", "UUID", "TIME", "TIME WITH TIME ZONE", "ENUM")
+
+
+class Parquet:
+    """A Parquet file; see `Source`.
+
+    Numbers, booleans, dates and times are what their type says, in UTC where they have a time zone; the rest
+    are texts. Raises DataError for another file, and for one that has far more cells than bytes if it may not
+    have `any_size`.
+    """
+
+    def __init__(self, named: Named, *, any_size: bool = False) -> None:
+        self._named = named
+        self.name, self.typed = named.place, True
+        with refusing(named, KIND, HINT), named.open() as file:
+            described, self.rows = self._described(_path(named, file))
+            allowed = bytes_allowed(file)
+        if not any_size and 8 * self.rows * len(described) > allowed:
+            raise too_large(self.name)
+        if not self.rows:
+            raise DataError(f"{self.name} holds no rows.")
+        made = made_names(["" if name == PANDAS_INDEX else name for name, _ in described])
+        self.names, self.notes = made.names, made.notes
+        self.index_like = tuple(
+            made_name
+            for made_name, (name, _) in zip(made.names, described, strict=True)
+            if name == PANDAS_INDEX
+        )
+        self._types = {
+            name: (i, type_) for i, (name, (_, type_)) in enumerate(zip(self.names, described, strict=True))
+        }
+
+    def _described(self, path: str) -> tuple[list[tuple[str, str]], int]:
+        """Return the name and the type of each column, and the number of rows."""
+        source = f"read_parquet({literal_of(path)})"
+        try:
+            with connected(path) as connection:
+                columns = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+                rows = connection.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
+        except Refused as refused:
+            raise self._unreadable(refused) from refused
+        return [(column[0], str(column[1])) for column in columns], int(rows)
+
+    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
+        """Return the cells of these columns; see `Source.cells`."""
+        made: dict[str, NumberColumn | TextColumn] = {}
+        selected = []
+        texts = set(as_text)
+        for name in names:
+            i, type_ = self._types[name]
+            kind = type_.split("(")[0]
+            if "[" in type_ or not (kind in NUMBERS or kind in DATES or kind in TEXTS or kind == "BOOLEAN"):
+                raise DataError(
+                    f"{self.name}: the column {literal(name)} holds values of the type {shown(type_)}; "
+                    f"expected numbers, texts, dates or booleans. Leave it out, or save it as one of these."
+                )
+            made[name] = TextColumn(nulls=True) if name in texts or kind in TEXTS else NumberColumn()
+            selected += _text(f"c{i}", kind) if isinstance(made[name], TextColumn) else _number(f"c{i}", kind)
+        if not made:
+            return {}
+        with refusing(self._named, KIND, HINT), self._named.open() as file:
+            path = _path(self._named, file)
+            columns = ", ".join(f"c{i}" for i in range(len(self.names)))
+            try:
+                with connected(path) as connection:
+                    query = (
+                        f"SELECT {', '.join(selected)} FROM read_parquet({literal_of(path)}) AS t({columns})"
+                    )
+                    for block in blocks(connection.sql(query)):
+                        for column in reversed(list(made.values())):
+                            column.add(block)
+            except Refused as refused:
+                raise self._unreadable(refused) from refused
+        return {name: self._typed(name, column) for name, column in made.items()}
+
+    def _typed(self, name: str, column: NumberColumn | TextColumn) -> Cells:
+        """Return a column's cells as what its type says that they are."""
+        cells = column.cells()
+        kind = self._types[name][1].split("(")[0]
+        if not isinstance(cells, Numbers) or kind in NUMBERS:
+            return cells
+        if cells.count:
+            row, text = next(iter(cells.others.items()))
+            raise DataError(
+                f"{self.place(row)}, column {literal(name)}: expected a date, got {literal(text)}."
+            )
+        return Booleans(cells.values) if kind == "BOOLEAN" else Dates(cells.values)
+
+    def _unreadable(self, refused: Refused) -> DataError:
+        reason = str(refused).split("\n")[0]
+        return DataError(f"{self.name} is not {KIND} that can be read ({shown(reason, REASON)}). {HINT}")
+
+    def place(self, row: int) -> str:
+        """Return where a row stands; see `Source.place`."""
+        return f"{self.name}: row {row + 1}"
+
+
+def _path(named: Named, file: BinaryIO) -> str:
+    """Return a path of an open file that is never taken for a pattern, or for more than one file."""
+    return f"/dev/fd/{file.fileno()}" if Path("/dev/fd").exists() else str(named.path.resolve())
+
+
+def _number(c: str, kind: str) -> list[str]:
+    """Return the SQL of a cell as a number, and of its text where the number says nothing."""
+    if kind == "BOOLEAN":
+        return [f"{c}::INTEGER::DOUBLE", "NULL::VARCHAR"]
+    if kind in DATES:
+        date = DATES[kind].format(c=c)
+        return [
+            f"CASE WHEN isfinite({date}) THEN epoch({date}) / 86400 END::DOUBLE",
+            f"CASE WHEN NOT isfinite({date}) THEN {c}::VARCHAR END",
+        ]
+    return [f"{c}::DOUBLE", f"({NUMBERS[kind].format(c=c)})::VARCHAR"]
+
+
+def _text(c: str, kind: str) -> list[str]:
+    """Return the SQL of a cell as text: True and False as Python writes them."""
+    if kind == "BOOLEAN":
+        return [f"CASE WHEN {c} THEN 'True' WHEN NOT {c} THEN 'False' END"]
+    return [f"{c}::VARCHAR"]

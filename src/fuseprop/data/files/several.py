@@ -1,0 +1,89 @@
+"""Several files with the same columns as one `Source`."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+
+from ..cells import MISSING, MOST_OTHERS, Booleans, Cells, Dates, Numbers, Source, Texts
+from ..errors import DataError, listed
+
+
+class Several:
+    """Files that are read one behind the other; see `Source`.
+
+    Raises DataError, with the names, for a file that has other columns than the first.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        first = sources[0]
+        self._sources = sources
+        self.name = f"{first.name} and {len(sources) - 1} more"
+        self.names = first.names
+        self.index_like = first.index_like
+        self.typed = all(source.typed for source in sources)
+        self.notes = tuple(dict.fromkeys(note for source in sources for note in source.notes))
+        self.rows = sum(source.rows for source in sources)
+        for source in sources[1:]:
+            missing = [name for name in first.names if name not in set(source.names)]
+            added = [name for name in source.names if name not in set(first.names)]
+            if missing or added:
+                lacks = f" lacks the columns {listed(missing)}" if missing else ""
+                has = f" has the columns {listed(added)} beside" if added else ""
+                raise DataError(
+                    f"{source.name}{lacks}{' and' if lacks and has else ''}{has}; expected those of "
+                    f"{first.name}: {listed(first.names)}."
+                )
+
+    def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
+        """Return the cells of these columns; see `Source.cells`."""
+        parts = [dict(source.cells(names, as_text=as_text)) for source in self._sources]
+        # What is no number in one file is text in all.
+        mixed = [name for name in names if len({type(part[name]) for part in parts}) > 1]
+        for source, part in zip(self._sources, parts, strict=True):
+            again = [name for name in mixed if not isinstance(part[name], Texts)]
+            if again:
+                part.update(source.cells(again, as_text=again))
+        self.rows = sum(source.rows for source in self._sources)
+        return {name: _joined([part.pop(name) for part in parts], self._starts()) for name in names}
+
+    def _starts(self) -> list[int]:
+        """Return the first row of each file."""
+        return [0, *accumulate(source.rows for source in self._sources)][:-1]
+
+    def place(self, row: int) -> str:
+        """Return where a row stands; see `Source.place`."""
+        starts = self._starts()
+        file = bisect_right(starts, row) - 1
+        return self._sources[file].place(row - starts[file])
+
+
+def _joined(parts: Sequence[Cells], starts: Sequence[int]) -> Cells:
+    """Return the cells of one column, all of one kind."""
+    first = parts[0]
+    if isinstance(first, Texts):
+        codes: dict[str, int] = {}
+        moved = []
+        for part in parts:
+            assert isinstance(part, Texts)
+            new = [codes.setdefault(text, len(codes)) for text in part.texts]
+            moved.append(np.array([*new, MISSING], np.int32)[part.codes])
+        return Texts(list(codes), np.concatenate(moved))
+    if isinstance(first, Dates):
+        return Dates(np.concatenate([part.days for part in parts if isinstance(part, Dates)]))
+    if isinstance(first, Booleans):
+        return Booleans(np.concatenate([part.values for part in parts if isinstance(part, Booleans)]))
+    numbers = [part for part in parts if isinstance(part, Numbers)]
+    others = {
+        start + row: text
+        for start, part in zip(starts, numbers, strict=True)
+        for row, text in part.others.items()
+    }
+    return Numbers(
+        np.concatenate([part.values for part in numbers]),
+        dict(list(others.items())[:MOST_OTHERS]),
+        sum(part.count for part in numbers),
+    )

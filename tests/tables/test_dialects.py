@@ -1,0 +1,192 @@
+"""Delimited files as people have them: each way to write one gives the right cells, or a refusal by name."""
+
+import codecs
+
+import pytest
+
+from fuseprop.data import DataError
+from fuseprop.data.cells import Numbers
+from fuseprop.data.files import open_source
+
+
+def values(cells):
+    """A column as a list: numbers, None for what is missing, texts."""
+    if isinstance(cells, Numbers):
+        return [
+            cells.others.get(row, None if value != value else value)
+            for row, value in enumerate(cells.values.tolist())
+        ]
+    return [None if code < 0 else cells.texts[code] for code in cells.codes.tolist()]
+
+
+def columns(source):
+    return {name: values(cells) for name, cells in source.cells(source.names).items()}
+
+
+A = {"a": [1, 2], "b": ["x", "y"]}
+"""What most files below hold."""
+
+READ = {
+    # Delimiters
+    "commas": ("a,b\n1,x\n2,y\n", A),
+    "semicolons": ("a;b\n1;x\n2;y\n", A),
+    "tabs": ("a\tb\n1\tx\n2\ty\n", A),
+    "bars": ("a|b\n1|x\n2|y\n", A),
+    "single blanks": ("a b\n1 x\n2 y\n", A),
+    "blanks that align": ("  a   b\n  1   x\n 2    y\n", A),
+    "blanks and quotes": ('a b\n1 "x z"\n2 y\n', {"a": [1, 2], "b": ["x z", "y"]}),
+    "a named delimiter": ("sep=;\na;b\n1;x\n2;y\n", A),
+    "a named delimiter in quotes": ('"sep=|"\na|b\n1|x\n2|y\n', A),
+    "a named delimiter that nobody would guess": ("sep=^\na^b\n1^x\n2^y\n", A),
+    "semicolons with decimal commas": ("a;b\n1,5;2,5\n3,5;4,5\n", {"a": ["1,5", "3,5"], "b": ["2,5", "4,5"]}),
+    "semicolons with commas in names": (
+        "Length, cm;Width, cm\n1,5;2,5\n3,5;4,5\n",
+        {"Length, cm": ["1,5", "3,5"], "Width, cm": ["2,5", "4,5"]},
+    ),
+    "commas with semicolons in texts": ("a,b\n1,x;y\n2,y\n", {"a": [1, 2], "b": ["x;y", "y"]}),
+    "commas and times": ("t,v\n2020-01-01 10:00,1\n2020-01-02 10:00,2\n", {"v": [1, 2]}),
+    "bars between names with commas": ("n|v\nDoe, J|1\nRoe, R|2\n", {"n": ["Doe, J", "Roe, R"], "v": [1, 2]}),
+    "one column": ("a\n1\n2\n", {"a": [1, 2]}),
+    "one column of texts": ("b\nx\n\ny\n", {"b": ["x", "y"]}),
+    # Quotes
+    "everything in quotes": ('"a","b"\n"1","x"\n"2","y"\n', A),
+    "a delimiter in quotes": ('a,b\n1,"x,z"\n2,y\n', {"a": [1, 2], "b": ["x,z", "y"]}),
+    "a line end in quotes": ('a,b\n1,"x\nz"\n2,y\n', {"a": [1, 2], "b": ["x\nz", "y"]}),
+    "doubled quotes": ('a,b\n1,"x ""z"""\n2,y\n', {"a": [1, 2], "b": ['x "z"', "y"]}),
+    "a quote within a text": ('a,b\n1,5" pipe\n2,y\n', {"a": [1, 2], "b": ['5" pipe', "y"]}),
+    "blanks before quotes": ('a, b\n1, "x, z"\n2, y\n', {"a": [1, 2], "b": ["x, z", "y"]}),
+    "blanks before quotes in the header": ('"a", "b"\n1, "x"\n2, "y"\n', A),
+    "blanks around cells": (" a , b \n 1 , x \n 2 , y \n", A),
+    "empty quotes": ('a,b\n1,""\n2,y\n', {"a": [1, 2], "b": ["", "y"]}),
+    "apostrophes": ("a,b\n1,'x'\n2,O'Hara\n", {"a": [1, 2], "b": ["'x'", "O'Hara"]}),
+    # Encodings
+    "UTF-8": ("a,größe\n1,ä\n2,ß\n", {"a": [1, 2], "größe": ["ä", "ß"]}),
+    "UTF-8 with a mark": (codecs.BOM_UTF8 + b"a,b\n1,x\n2,y\n", A),
+    "UTF-8 with a mark and quotes": (codecs.BOM_UTF8 + b'"a","b"\n1,x\n2,y\n', A),
+    "UTF-16": ("a,b\n1,x\n2,y\n".encode("utf-16"), A),
+    "UTF-16 from the other end": (codecs.BOM_UTF16_BE + "a,b\n1,x\n2,y\n".encode("utf-16-be"), A),
+    "UTF-16 without a mark": ("a,b\n1,x\n2,y\n".encode("utf-16-le"), A),
+    "UTF-32": ("a,b\n1,x\n2,y\n".encode("utf-32"), A),
+    "Latin-1": ("a,größe\n1,ä\n2,ß\n".encode("latin-1"), {"a": [1, 2], "größe": ["ä", "ß"]}),
+    "Windows-1252": ("a,b\n1,5 €\n2,“y”\n".encode("cp1252"), {"a": [1, 2], "b": ["5 €", "“y”"]}),
+    # Line ends, and lines that are none
+    "Windows's line ends": (b"a,b\r\n1,x\r\n2,y\r\n", A),
+    "old Mac's line ends": (b"a,b\r1,x\r2,y\r", A),
+    "mixed line ends": (b"a,b\r\n1,x\n2,y\r", A),
+    "no end of the last line": ("a,b\n1,x\n2,y", A),
+    "empty lines": ("\n\na,b\n\n1,x\n\n\n2,y\n\n", A),
+    "empty lines with Windows's ends": (b"\r\na,b\r\n\r\n1,x\r\n2,y\r\n\r\n", A),
+    "blank rows at the end": ("a,b\n1,x\n2,y\n,\n,\n , \n", A),
+    "blank quoted rows at the end": ('a,b\n1,x\n2,y\n"",""\n', A),
+    "a last row that ends in missing cells": ("a,b\n1,x\n2,\n,\n", {"a": [1, 2], "b": ["x", ""]}),
+    "a blank row within": ("a,b\n1,x\n,\n2,y\n", {"a": [1, None, 2], "b": ["x", "", "y"]}),
+    "comments above the header": ("# made by hand\n# in 2020\na,b\n1,x\n2,y\n", A),
+    "a comment for a header": ("# a,b\n1,x\n2,y\n", A),
+    "a comment for a header, and blanks": (
+        "# a b c\n1 2 3\n4 5 6\n",
+        {"a": [1, 4], "b": [2, 5], "c": [3, 6]},
+    ),
+    # Headers
+    "no header, numbers": ("1.5,2\n3.5,4\n", {"x1": [1.5, 3.5], "x2": [2, 4]}),
+    "no header, the same number twice": ("0,0,5\n0,1,4\n", {"x1": [0, 0], "x2": [0, 1], "x3": [5, 4]}),
+    "no header, as UCI has it": ("5.1,3.5,setosa\n4.9,3.0,virginica\n", {"x3": ["setosa", "virginica"]}),
+    "no header, texts that come again": (
+        "39,State,Bachelors\n50,Self,Bachelors\n38,State,Masters\n",
+        {"x1": [39, 50, 38], "x2": ["State", "Self", "State"]},
+    ),
+    "years in a header": ("country,2019,2020\nDE,1,2\nFR,3,4\n", {"country": ["DE", "FR"], "2019": [1, 3]}),
+    "missing names": ("a,,\n1,2,3\n4,5,6\n", {"a": [1, 4], "Unnamed: 1": [2, 5], "Unnamed: 2": [3, 6]}),
+    "doubled names": ("a,a,a.1\n1,2,3\n4,5,6\n", {"a": [1, 4], "a.2": [2, 5], "a.1": [3, 6]}),
+    "a name of two lines": ('a,"b\n(cm)"\n1,x\n2,y\n', {"a": [1, 2], "b (cm)": ["x", "y"]}),
+    "names that are SQL": ('c0,"y0""; DROP"\n1,x\n2,y\n', {"c0": [1, 2], 'y0"; DROP': ["x", "y"]}),
+    "all texts": ("a,b\nu,x\nv,y\n", {"a": ["u", "v"], "b": ["x", "y"]}),
+    "an index as pandas writes it": (",a,b\n0,1,x\n1,2,y\n", {"Unnamed: 0": [0, 1], **A}),
+    "row names as R writes them": ('"a","b"\n"r1",1,"x"\n"r2",2,"y"\n', {"Unnamed: 0": ["r1", "r2"], **A}),
+    "a delimiter behind each row": ("a,b\n1,x,\n2,y,\n", {**A, "Unnamed: 2": [None, None]}),
+    "a delimiter behind each line": ("a,b,\n1,x,\n2,y,\n", {**A, "Unnamed: 2": [None, None]}),
+    # Cells
+    "missing values": (
+        "a,b\n1,x\nNA,NA\n,\n?,-\n2,y\n",
+        {"a": [1, None, None, None, 2], "b": ["x", "NA", "", "-", "y"]},
+    ),
+    "numbers in all ways": (
+        "a\n+1\n-2\n.5\n3.\n1e3\n-1E-2\n 7 \n0\n-0.5\n",
+        {"a": [1, -2, 0.5, 3, 1000, -0.01, 7, 0, -0.5]},
+    ),
+    "leading zeros": ("a,b\n007,x\n010,y\n", {"a": ["007", "010"], "b": ["x", "y"]}),
+    "digits beyond float64": (
+        "a,b\n9007199254740993,x\n9007199254740995,y\n",
+        {"a": ["9007199254740993", "9007199254740995"]},
+    ),
+    "thousands": ('a,b\n"1,000",x\n"2,500",y\n', {"a": ["1,000", "2,500"]}),
+    "money and percent": ("a,b\n$1,5%\n$2,6%\n", {"a": ["$1", "$2"], "b": ["5%", "6%"]}),
+    "dates": ("a,b\n2020-01-02,x\n2020-01-03,y\n", {"a": ["2020-01-02", "2020-01-03"]}),
+    "True and False": ("a,b\nTrue,x\nFalse,y\n", {"a": ["True", "False"]}),
+    "underscores": ("a,b\n1_000,x\n2_000,y\n", {"a": ["1_000", "2_000"]}),
+    "infinity": ("a,b\ninf,x\n-inf,y\n", {"a": ["inf", "-inf"]}),
+    "texts that begin with #": ("a,b\n1,#x\n2,#N/A\n", {"a": [1, 2], "b": ["#x", "#N/A"]}),
+    "a first cell that begins with #": ("b,a\nx,1\n#N/A,2\n", {"b": ["x", "#N/A"], "a": [1, 2]}),
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(content, name="t.csv"):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return written
+
+
+@pytest.mark.parametrize("case", READ)
+def test_each_way_of_writing_gives_the_right_cells(write, case):
+    content, expected = READ[case]
+    found = columns(open_source(write(content)))
+    assert {name: found.get(name) for name in expected} == expected
+    if expected is A:
+        assert list(found) == ["a", "b"]
+
+
+REFUSED = {
+    "an empty file": ("", ["is empty"]),
+    "empty lines alone": ("\n \n\n", ["is empty"]),
+    "a header alone": ("a,b\n", ["no rows"]),
+    "a header and blank rows": ("a,b\n,\n", ["no rows"]),
+    "whole numbers above whole numbers": ("1,2\n3,4\n", ["header row", "Add one"]),
+    "whole numbers and names": ("1,Ann,34\n2,Bob,29\n", ["header row", "Add one"]),
+    "a header again": ("a,b\n1,x\na,b\n2,y\n", ["header", "again"]),
+    "a missing cell": ("a,b,c\n1,2,3\n4,5\n", ["row 2 (line 3)", "expected 3 cells", "got 2"]),
+    "an extra cell": ("a,b\n1,x\n\n2,y,z\n", ["row 2 (line 4)", "expected 2 cells", "got 3"]),
+    "every row too long": ("a,b\n1,x,5,6\n2,y,5,6\n", ["row 1 (line 2)", "expected 2 cells", "got 4"]),
+    "a title above the header": (
+        "Sales of 2020\n\na,b,c\n1,2,3\n4,5,6\n",
+        ["row 1 (line 3)", "expected 1 cell", "got 3"],
+    ),
+    "a comment among the rows": ("a,b\n1,x\n# note\n2,y\n", ["row 2 (line 3)", "got 1"]),
+    "a row of blanks": ("a,b\n1,x\n  \n2,y\n", ["row 2 (line 3)", "blank"]),
+    "an open quote": ('a,b\n1,x\n2,"y\n3,z\n', ["row 2 (line 3)", "never closed"]),
+    "an open quote at the end": ('a,b\n1,x\n2,"', ["row 2 (line 3)", "never closed"]),
+    "an open quote in the header": ('a,"b\n1,x\n', ["line 1", "never closed"]),
+    "text behind a quote": ('a,b\n1,"x"z\n2,y\n', ["row 1 (line 2)"]),
+    "backslashes before quotes": ('a,b\n1,"x \\"z\\" u"\n2,y\n', ["row 1 (line 2)"]),
+    "a NUL": (b"a,b\n1,x\0\n", ["NUL at byte 7"]),
+    "a NUL in UTF-16": ("a,b\n1,x\0\n".encode("utf-16"), ["NUL"]),
+    "a mark within": (b"a,b\n1,x\n" + codecs.BOM_UTF8 + b"a,b\n", ["byte order mark at byte 8"]),
+    "bytes of no encoding": (b"a,b\n1,\x81\x8d\n2,\x90\n", ["no text"]),
+    "UTF-8 with a damaged byte": ("a,b\n1,äöü\n2,y".encode() + b"\xff\n", ["no text in UTF-8"]),
+    "a ZIP archive": (b"PK\x03\x04....", ["ZIP archive", "Unpack it"]),
+    "a picture": (b"\x89PNG\r\n\x1a\n", ["picture"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_the_rest_is_refused_by_name_and_line(write, case):
+    content, words = REFUSED[case]
+    with pytest.raises(DataError) as caught:
+        columns(open_source(write(content)))
+    message = str(caught.value)
+    assert "t.csv" in message
+    assert message.isprintable()
+    for word in words:
+        assert word in message

@@ -1,0 +1,238 @@
+"""Parquet, JSON lines, compressed files, standard input and several files: the same cells as from CSV."""
+
+import bz2
+import datetime
+import gzip
+import io
+import json
+import lzma
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas
+import pyarrow
+import pytest
+from pyarrow import parquet
+from test_dialects import columns
+
+from fuseprop.data import DataError
+from fuseprop.data.cells import Booleans, Dates, Numbers, Texts
+from fuseprop.data.files import open_source
+
+CSV = b"a,b\n1,x\n2,y\n"
+A = {"a": [1, 2], "b": ["x", "y"]}
+
+
+def refusal(path, **keywords):
+    with pytest.raises(DataError) as caught:
+        columns(open_source(path, **keywords))
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+# Compressed
+
+
+def zstandard(data):
+    with pyarrow.BufferOutputStream() as out:
+        with pyarrow.CompressedOutputStream(out, "zstd") as stream:
+            stream.write(data)
+        return out.getvalue().to_pybytes()
+
+
+PACKED = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstandard}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_compressed_files_are_known_by_their_bytes(tmp_path, kind):
+    if kind == "zst" and sys.version_info < (3, 14):
+        pytest.importorskip("backports.zstd")
+    for name in (f"t.csv.{kind}", "t.csv"):
+        (tmp_path / name).write_bytes(PACKED[kind](CSV))
+        source = open_source(tmp_path / name)
+        assert columns(source) == A
+        assert source.place(1).endswith("row 2 (line 3)")
+    packed = PACKED[kind](b"a,b\n" + b"1,x\n2,y\n" * 5000)
+    (tmp_path / "t.csv").write_bytes(packed[: len(packed) // 2])
+    assert "is damaged" in refusal(tmp_path / "t.csv")
+
+
+def test_parts_of_a_gz_file_are_all_read(tmp_path):
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n1,x\n") + gzip.compress(b"2,y\n"))
+    assert columns(open_source(tmp_path / "t.csv.gz")) == A
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(CSV) + b"garbage")
+    assert "is damaged" in refusal(tmp_path / "t.csv.gz")
+
+
+def test_files_that_unpack_to_far_more_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("fuseprop.data.files.opening.FREE_BYTES", 1 << 20)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * (1 << 20)))
+    assert "any_size" in refusal(tmp_path / "t.csv.gz")
+    source = open_source(tmp_path / "t.csv.gz", any_size=True)
+    assert source.cells(["a"])["a"].values.sum() == source.rows == 1 << 20
+
+
+# Standard input
+
+
+def test_standard_input_may_be_read_again(monkeypatch):
+    rows = b"1,2\n" * 300_000 + b"x,y\n" * 300_000
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"a,b\n" + rows)))
+    source = open_source("-")
+    found = source.cells(source.names)
+    assert found["a"].texts == ["1", "x"]
+    assert np.bincount(found["b"].codes).tolist() == [300_000, 300_000]
+    assert source.place(2) == "standard input: row 3 (line 4)"
+
+
+# Parquet
+
+
+def test_parquet_keeps_what_its_types_say(tmp_path):
+    moment = datetime.datetime(2020, 1, 2, 12)
+    table = pyarrow.table(
+        {
+            "small": pyarrow.array([1, None, 3], "int8"),
+            "large": pyarrow.array([2**53 + 1, -5, None], "int64"),
+            "float": pyarrow.array([0.5, float("nan"), float("inf")], "float32"),
+            "decimal": pyarrow.array([1, 2, None], pyarrow.decimal128(9, 2)),
+            "text": pyarrow.array([" x", None, ""]),
+            "digits": pyarrow.array(["007", "1", "x"]),
+            "category": pyarrow.array(["u", "v", "u"]).dictionary_encode(),
+            "flag": pyarrow.array([True, None, False]),
+            "day": pyarrow.array([moment.date(), None, moment.date()]),
+            "when": pyarrow.array([moment, None, moment], "timestamp[ns]"),
+            "zone": pyarrow.array([moment, None, moment], pyarrow.timestamp("us", "UTC")),
+            "nothing": pyarrow.array([None, None, None], "string"),
+            'odd "name\n"': pyarrow.array([1.0, 2.0, 3.0]),
+        }
+    )
+    parquet.write_table(table, tmp_path / "t.parquet")
+    source = open_source(tmp_path / "t.parquet")
+    assert source.rows == 3
+    found = source.cells(source.names)
+    for name in ("small", "large", "float", "decimal"):
+        assert isinstance(found[name], Numbers)
+    np.testing.assert_array_equal(found["small"].values, [1, np.nan, 3])
+    np.testing.assert_array_equal(found["large"].values, [np.nan, -5, np.nan])
+    assert found["large"].others == {0: "9007199254740993"}
+    np.testing.assert_array_equal(found["float"].values, [0.5, np.nan, np.nan])
+    assert found["float"].others == {2: "inf"}
+    np.testing.assert_array_equal(found["decimal"].values, [1, 2, np.nan])
+    for name, texts, codes in (
+        ("text", ["x", ""], [0, -1, 1]),
+        ("digits", ["007", "1", "x"], [0, 1, 2]),
+        ("category", ["u", "v"], [0, 1, 0]),
+        ("nothing", [], [-1, -1, -1]),
+    ):
+        assert isinstance(found[name], Texts)
+        assert (list(found[name].texts), found[name].codes.tolist()) == (texts, codes)
+    assert isinstance(found["flag"], Booleans)
+    np.testing.assert_array_equal(found["flag"].values, [1, np.nan, 0])
+    day = (moment.date() - datetime.date(1970, 1, 1)).days
+    for name, days in (("day", day), ("when", day + 0.5), ("zone", day + 0.5)):
+        assert isinstance(found[name], Dates)
+        np.testing.assert_array_equal(found[name].days, [days, np.nan, days])
+    np.testing.assert_array_equal(found[source.names[-1]].values, [1, 2, 3])
+    texts = source.cells(["flag", "small", "day"], as_text=["flag", "small", "day"])
+    assert {name: cells.texts for name, cells in texts.items()} == {
+        "flag": ["True", "False"],
+        "small": ["1", "3"],
+        "day": ["2020-01-02"],
+    }
+    assert source.place(1).endswith("t.parquet: row 2")
+
+
+def test_an_index_that_pandas_wrote_is_no_data(tmp_path):
+    frame = pandas.DataFrame({"a": [1, 2]}, index=[5, 7])
+    frame.to_parquet(tmp_path / "t.parquet")
+    source = open_source(tmp_path / "t.parquet")
+    assert source.names == ("a", "Unnamed: 1")
+    assert source.index_like == ("Unnamed: 1",)
+    frame.to_csv(tmp_path / "t.csv")
+    assert open_source(tmp_path / "t.csv").index_like == ("Unnamed: 0",)
+
+
+def test_columns_of_lists_are_refused_where_they_are_read(tmp_path):
+    parquet.write_table(pyarrow.table({"a": [1, 2], "many": [[1], [2, 3]]}), tmp_path / "t.parquet")
+    source = open_source(tmp_path / "t.parquet")
+    assert source.cells(["a"])["a"].values.tolist() == [1, 2]
+    assert "'many' holds values of the type" in refusal(tmp_path / "t.parquet")
+
+
+def test_parquet_files_that_are_none(tmp_path, monkeypatch):
+    parquet.write_table(pyarrow.table({"a": list(range(1000))}), tmp_path / "t.parquet")
+    whole = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(whole[: len(whole) // 2])
+    assert "is not a Parquet file" in refusal(tmp_path / "t.parquet")
+    parquet.write_table(pyarrow.table({"a": pyarrow.array([], "int64")}), tmp_path / "t.parquet")
+    assert "no rows" in refusal(tmp_path / "t.parquet")
+    monkeypatch.setattr("fuseprop.data.files.opening.FREE_BYTES", 1000)
+    parquet.write_table(pyarrow.table({"a": [1] * 1_000_000}), tmp_path / "t.parquet")
+    assert "any_size" in refusal(tmp_path / "t.parquet")
+
+
+# JSON lines
+
+
+def test_json_lines_hold_what_their_values_are(tmp_path):
+    rows = [
+        {"n": 1, "t": "x", "b": True, "mixed": 1.50},
+        {"n": 2.5, "t": None, "b": None, "mixed": "z"},
+        {},
+        {"n": float("nan"), "t": "007", "late": 9007199254740993, "mixed": False},
+    ]
+    text = "\n\n".join(json.dumps(row) for row in rows)
+    for name in ("t.jsonl", "t.txt"):
+        (tmp_path / name).write_text(text)
+        source = open_source(tmp_path / name)
+        assert source.names == ("n", "t", "b", "mixed", "late")
+        found = source.cells(source.names)
+        np.testing.assert_array_equal(found["n"].values, [1, 2.5, np.nan, np.nan])
+        assert (found["t"].texts, found["t"].codes.tolist()) == (["x", "007"], [0, -1, -1, 1])
+        assert isinstance(found["b"], Booleans)
+        np.testing.assert_array_equal(found["b"].values, [1, np.nan, np.nan, np.nan])
+        assert found["mixed"].texts == ["1.5", "z", "False"]
+        assert found["late"].others == {3: "9007199254740993"}
+        assert source.rows == 4
+        assert source.place(3).endswith(f"{name}: row 4 (line 7)")
+        assert source.cells(["n"], as_text=["n"])["n"].texts == ["1", "2.5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1}\n{"a": 1,}\n', "line 2 is no JSON object"),
+        ('{"a": 1}\n[1, 2]\n', "line 2 is a JSON array"),
+        ('[{"a": 1}, {"a": 2}]', "line 1 is a JSON array"),
+        ('{"a": 1}\n7\n', "line 2: expected a JSON object"),
+        ('{"a": 1, "a": 2}\n', "the key 'a' twice"),
+        ('{"a": [1]}\n', "'a' holds objects or lists"),
+        ('{"a": ' * 100_000 + "\n", "line 1 is no JSON object"),
+        ("\n\n", "is empty"),
+        ("{}\n", "is empty"),
+        ('{"a": "\0"}\n', "NUL"),
+    ],
+)
+def test_json_lines_that_are_none(tmp_path, text, words):
+    (tmp_path / "t.jsonl").write_text(text)
+    assert words in refusal(tmp_path / "t.jsonl")
+
+
+# Several files
+
+
+def test_several_files_are_read_one_behind_the_other(tmp_path):
+    (tmp_path / "1.csv").write_text("a,b,c\n1,x,5\n2,y,6\n")
+    (tmp_path / "2.csv.gz").write_bytes(gzip.compress(b"b;c;a\nz;oops;3\nx;7;4\n"))
+    source = open_source([tmp_path / "1.csv", tmp_path / "2.csv.gz"])
+    assert columns(source) == {"a": [1, 2, 3, 4], "b": ["x", "y", "z", "x"], "c": ["5", "6", "oops", "7"]}
+    assert source.rows == 4
+    assert source.place(2).endswith("2.csv.gz: row 1 (line 2)")
+    (tmp_path / "3.csv").write_text("a,d\n1,2\n")
+    assert "3.csv lacks the columns b, c and has the columns d beside" in refusal(
+        [tmp_path / "1.csv", tmp_path / "3.csv"]
+    )
+    with pytest.raises(DataError, match="got none"):
+        open_source([])
