@@ -53,7 +53,8 @@ def read_as(column: Column, cells: Cells, place: Place) -> tuple[Column, NDArray
         raise _unlike(column, place(row), text, cells.count)
     infinite = np.isinf(values)
     if infinite.any():
-        raise _unlike(column, place(int(np.argmax(infinite))), "inf", int(infinite.sum()))
+        row = int(np.argmax(infinite))
+        raise _unlike(column, place(row), f"{values[row]:g}", int(infinite.sum()))
     if column.kind == "boolean":
         bad = ~np.isnan(values) & (values != 0) & (values != 1)
         if bad.any():

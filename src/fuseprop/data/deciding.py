@@ -178,7 +178,7 @@ def _of_numbers(column: Column, values: NDArray[np.float64], place: Place, asked
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
-        raise mistake(column.name, place(row), "inf", int(infinite.sum()), "a finite number")
+        raise mistake(column.name, place(row), f"{values[row]:g}", int(infinite.sum()), "a finite number")
     found = _of_typed(column, values, place, asked)
     if isinstance(found, Found) and not asked.kept and _are_ids(column.name, values):
         return Out("it tells rows apart (an id)")

@@ -10,7 +10,7 @@ from shlex import quote
 
 import numpy as np
 
-from ..checks.quoting import literal, shown
+from ..checks.quoting import counted, literal, shown
 from .cells import Numbers
 from .dates import FORMATS, LONGEST, days_of
 from .different import Different, Place
@@ -89,7 +89,7 @@ def mistake(name: str, place: str, text: str, rows: int, expected: str, right: i
     """Return the error for a text in `rows` rows, where other texts or `right` cells are as expected."""
     if _are_infinite([text]):
         expected = "a finite number"
-    among = f", as in {right:,} other cells" if right else ""
+    among = f", as in {counted(right, 'other cell')}" if right else ""
     many = f" ({rows:,} such rows)" if rows > 1 else ""
     return DataError(f"{place}: expected {expected}{among}, got {literal(text)}{many}. {remedy(name)}")
 
