@@ -29,7 +29,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,7 @@ from .cells import Cells, Dates, Numbers, Texts
 from .column import Column
 from .dates import FORMATS, SHORT_YEARS, days_of, formats_of
 from .different import Different, Place
-from .errors import DataError
+from .errors import DataError, argument
 from .mistakes import formats_among, mistake, refuse_dates, refuse_numbers
 from .notations import PLAIN, Fit, digits_of, fits_of, values_of
 from .spelling import is_code, number
@@ -155,7 +154,7 @@ def undecided_error(undecided: Undecided, place: Place) -> DataError:
     other = next(fit for fit in undecided.fits if not np.array_equal(fit.values, one.values))
     row, text, _ = undecided.different.first(other.values != one.values)
     i = undecided.different.texts.index(text)
-    ways = [f"{fit.values[i]:.12g} (--numeric {quote(f'{name}={fit.notation}')})" for fit in (one, other)]
+    ways = [f"{fit.values[i]:.12g} (--numeric {argument(f'{name}={fit.notation}')})" for fit in (one, other)]
     return DataError(
         f"{place(row)}: {literal(text)} may be {' or '.join(ways)}. Say which by that option, or "
         f"numeric=({literal(f'{name}={one.notation}')},) in Python; or leave the column out: --drop, drop=."
@@ -305,7 +304,7 @@ def _one_date(
 
 def _say_date(name: str, formats: Collection[str]) -> str:
     """Return how to say which format a column's dates have."""
-    options = " or ".join(f"--date {quote(f'{name}={form}')}" for form in formats)
+    options = " or ".join(f"--date {argument(f'{name}={form}')}" for form in formats)
     python = literal(f"{name}={next(iter(formats))}")
     return (
         f"Say which: {options}; date=({python},) in Python. Or take it for categories: --categorical, "

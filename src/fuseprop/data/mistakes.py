@@ -6,15 +6,14 @@ import re
 from bisect import bisect
 from collections.abc import Iterable
 from math import isinf
-from shlex import quote
 
 import numpy as np
 
-from ..checks.quoting import counted, literal, shown
+from ..checks.quoting import counted, literal
 from .cells import Numbers
 from .dates import FORMATS, LONGEST, days_of
 from .different import Different, Place
-from .errors import DataError
+from .errors import DataError, argument
 from .notations import fits_of
 from .spelling import is_code, number, other_spelling
 from .target_cells import MANY_NUMBERS
@@ -96,7 +95,7 @@ def mistake(name: str, place: str, text: str, rows: int, expected: str, right: i
 
 def remedy(name: str) -> str:
     """Return what to do about a cell that does not fit its column."""
-    option = quote(shown(name))
+    option = argument(name)
     return (
         f"Correct it, or leave the column out (--drop {option}), or take it for categories "
         f"(--categorical {option}); in Python drop= and categorical=."
