@@ -124,11 +124,12 @@ def days_of(texts: Sequence[str], form: str) -> NDArray[np.float64]:
     pattern = _pattern(form)
     for start in range(0, len(texts), AT_ONCE):
         part = texts[start : start + AT_ONCE]
-        short = [i for i, text in enumerate(part) if 0 < len(text) <= LONGEST and text.isascii()]
-        for shape, rows, characters in _by_shape([part[i] for i in short]):
+        if not all(map(str.isascii, part)) or max(map(len, part)) > LONGEST:
+            part = [text if text.isascii() and len(text) <= LONGEST else "" for text in part]
+        for shape, rows, characters in _by_shape(part):
             match = pattern.fullmatch(shape)
             if match is not None:
-                days[start + np.array(short)[rows]] = _days(match, characters)
+                days[start + rows] = _days(match, characters)
     return days
 
 
@@ -158,7 +159,7 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 def _by_shape(texts: Sequence[str]) -> Iterator[tuple[str, NDArray[np.intp], NDArray[np.uint8]]]:
     """Yield each shape, the indices of its texts, and their characters (n, length) in lower case."""
-    width = max(map(len, texts), default=1)
+    width = max(map(len, texts)) or 1
     characters = np.array(texts, dtype=f"S{width}").view(np.uint8).reshape(len(texts), width)
     capital = (characters >= ord("A")) & (characters <= ord("Z"))
     characters = characters + capital * np.uint8(32)

@@ -56,8 +56,9 @@ FEWEST_IDS = 20
 MOST_DIFFERENT = 0.9
 """Texts in more cells than that are ids, if there are more different ones than this share of the cells."""
 
-MOST_DIGITS = 15
-"""float64 holds every whole number of so many digits."""
+_DIGIT = re.compile(r"\d")
+_MAY_BE_CODES = re.compile(r"^[+-]?(?:0\d+|\d{16,})$", re.ASCII | re.MULTILINE)
+"""Whole numbers with leading zeros, or more digits than every one that float64 holds; see `is_code`."""
 
 IS_ID = re.compile(r"(?i:(?:.*[\W_])?(?:id|uuid|guid))|.*[a-z0-9](?:Id|ID)", re.DOTALL)
 """Names of columns whose different whole numbers tell rows apart."""
@@ -208,16 +209,37 @@ def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Fo
         return _as_number(name, different, place, asked)
     if len(texts) == 1 and different.cells == len(different.codes) and not asked.kept:
         return Out("it is the same in all rows")
-    has_codes = any(is_code(text) for text in texts if text[0] in "+-0" or len(text) > MOST_DIGITS)
-    fits = [] if has_codes else fits_of(texts)
-    if fits and fits[0].notation == PLAIN:
-        return _of_numbers(Column(name), different.spread(fits[0].values), place, asked)
     pair = _boolean_pair(texts)
     if pair:
         values = np.array([float(pair.index(text.lower())) for text in texts])
         return _of_typed(Column(name, "boolean", pair), different.spread(values), place, asked)
-    if fits:
-        return number_of(name, different, fits)
+    lines = "\n".join(texts)
+    if _DIGIT.search(lines):
+        has_codes = _MAY_BE_CODES.search(lines) is not None and any(map(is_code, texts))
+        found = _of_digits(name, different, place, asked, has_codes=has_codes)
+        if found is not None:
+            return found
+    if not asked.kept:
+        blanks = sum(text.count(" ") for text in texts)
+        if blanks > MOST_BLANKS * len(texts) and len(texts) > different.cells / 2:
+            return Out("it is free text")
+        if different.cells > FEWEST_IDS and len(texts) > MOST_DIFFERENT * different.cells:
+            kinds = counted(len(texts), "different text")
+            return Out(f"it tells rows apart (an id): {kinds} in {different.cells:,} cells")
+    return _category(name, different)
+
+
+def _of_digits(
+    name: str, different: Different, place: Place, asked: Asked, *, has_codes: bool
+) -> Found | Out | Undecided | None:
+    """Return a column of numbers or dates; None where it has neither. See the rules 3, 5, 6 and 7."""
+    texts = different.texts
+    if not has_codes:
+        fits = fits_of(texts)
+        if fits and fits[0].notation == PLAIN:
+            return _of_numbers(Column(name), different.spread(fits[0].values), place, asked)
+        if fits:
+            return number_of(name, different, fits)
     formats = formats_of(texts)
     if formats:
         return _one_date(name, different, formats, place)
@@ -231,14 +253,7 @@ def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Fo
     if not has_codes:
         refuse_numbers(name, different, place)
     refuse_dates(name, different, place)
-    if not asked.kept:
-        blanks = sum(text.count(" ") for text in texts)
-        if blanks > MOST_BLANKS * len(texts) and len(texts) > different.cells / 2:
-            return Out("it is free text")
-        if different.cells > FEWEST_IDS and len(texts) > MOST_DIFFERENT * different.cells:
-            kinds = counted(len(texts), "different text")
-            return Out(f"it tells rows apart (an id): {kinds} in {different.cells:,} cells")
-    return _category(name, different)
+    return None
 
 
 def _category(name: str, different: Different) -> Found:

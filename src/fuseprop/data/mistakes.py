@@ -39,8 +39,8 @@ def refuse_among_numbers(name: str, cells: Numbers, place: Place) -> None:
 
 def refuse_numbers(name: str, different: Different, place: Place) -> None:
     """Raise DataError for a few texts among numbers, and for numbers that are not all in one notation."""
-    sample = different.sample()
-    if 2 * sum(map(_looks_like_number, sample)) < len(sample):
+    sample, shares = different.sample()
+    if shares @ [*map(_looks_like_number, sample)] < 0.5:
         return
     wrong = np.array([not _looks_like_number(text) for text in different.texts])
     if not wrong.any():
@@ -74,14 +74,14 @@ def refuse_dates(name: str, different: Different, place: Place) -> None:
 
 def formats_among(different: Different) -> list[str]:
     """Return the formats of dates in a sample, the commonest first; none if they fit less than half of it."""
-    sample = different.sample()
-    if 2 * sum(bool(_MAY_BE_DATE.match(text)) for text in sample) < len(sample):
+    sample, shares = different.sample()
+    if shares @ [bool(_MAY_BE_DATE.match(text)) for text in sample] < 0.5:
         return []
     fits = {form: ~np.isnan(days_of(sample, form)) for form in FORMATS}
-    if 2 * np.count_nonzero(np.logical_or.reduce([*fits.values()])) < len(sample):
+    if shares @ np.logical_or.reduce([*fits.values()]) < 0.5:
         return []
-    counts = {form: np.count_nonzero(fitting) for form, fitting in fits.items() if fitting.any()}
-    return sorted(counts, key=lambda form: -counts[form])
+    found = {form: float(shares @ fitting) for form, fitting in fits.items() if fitting.any()}
+    return sorted(found, key=lambda form: -found[form])
 
 
 def mistake(name: str, place: str, text: str, rows: int, expected: str, right: int = 0) -> DataError:

@@ -124,10 +124,18 @@ def _details(column: Column, values: NDArray[np.float64]) -> dict[str, Any]:
         return {"most_frequent": frequent}
     if not len(values):
         return {"minimum": None, "quartiles": None, "maximum": None}
-    low, *quartiles, high = (
-        _value(column, float(value)) for value in np.percentile(values, (0, 25, 50, 75, 100))
-    )
+    low, *quartiles, high = (_value(column, value) for value in _quantiles(values, 4))
     return {"minimum": low, "quartiles": quartiles, "maximum": high}
+
+
+def _quantiles(values: NDArray[np.float64], parts: int) -> list[float]:
+    """Return the parts + 1 numbers that divide values (n,) into equal parts, interpolated linearly."""
+    places = (len(values) - 1) * np.arange(parts + 1) / parts
+    below, above = np.floor(places).astype(np.intp), np.ceil(places).astype(np.intp)
+    ordered = np.partition(values, np.union1d(below, above))  # a tenth of the time of np.quantile
+    share = places - below
+    found: list[float] = (ordered[below] * (1 - share) + ordered[above] * share).tolist()
+    return found
 
 
 def _is_plain(one: Mapping[str, Any]) -> bool:
