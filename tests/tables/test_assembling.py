@@ -496,3 +496,88 @@ def test_a_model_leaves_out_rows_without_a_target():
     assert made.X.tolist() == [[1], [3]]
     assert made.rows.tolist() == [0, 2]
     assert made.without_target == 1
+
+
+POOL = [
+    *(
+        "1",
+        "2",
+        "3.5",
+        "-4",
+        "1e3",
+        "007",
+        "0",
+        "12345678901234567890",
+        "inf",
+        "1e999",
+        "nan",
+        "1_000",
+        "0x1F",
+    ),
+    *(
+        "1,5",
+        "1,234",
+        "1.234",
+        "1.234,5",
+        "1,234.5",
+        "1 234",
+        "1'234",
+        "14%",
+        "5%",
+        "$5",
+        "$1,234",
+        "(5)",
+        "5-",
+    ),
+    *(
+        "",
+        "NA",
+        None,
+        "-",
+        "?",
+        "\u200b",
+        "yes",
+        "No",
+        "true",
+        "FALSE",
+        "t",
+        "y",
+        "a",
+        "b",
+        "a b c d e f g h",
+    ),
+    *("2024-01-01", "2024-01-02 10:00", "03/04/2024", "31/12/2024", "31/12/99", "5 May 2024", "2024-02-30"),
+    *(
+        "\u0663",
+        "\u221212",
+        "\u00bd",
+        "5\u00b2",
+        "10 kg",
+        "x\ny",
+        "\x00",
+        "a" * 100,
+        "\ud83d\ude00",
+        "%",
+        "$",
+        ",",
+    ),
+]
+
+
+def test_whatever_a_column_holds_it_is_read_equally_for_a_model_or_refused_with_a_place():
+    random = np.random.default_rng(0)
+    read = 0
+    for _ in range(1500):
+        pool = [POOL[i] for i in random.integers(len(POOL), size=random.integers(1, 5))]
+        rows = int(random.integers(1, 40))
+        odd = [pool[i] for i in random.integers(len(pool), size=rows)]
+        given = source({"odd": odd, "even": (["1", "2"] * rows)[:rows]})
+        refusals = {}
+        made = assemble(given, (), Choices(features=["odd", "even"]), AUTO, refusals)
+        assert all(said.startswith("t.csv: row ") and "column 'odd'" in said for said in refusals.values())
+        again = assemble_as(given, made.columns, (), AUTO)
+        assert again.columns == made.columns
+        np.testing.assert_array_equal(again.X, made.X)
+        assert not np.isinf(made.X).any()
+        read += len(made.columns) == 2
+    assert 500 < read < 1400

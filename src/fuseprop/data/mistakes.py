@@ -44,19 +44,27 @@ def refuse_numbers(name: str, different: Different, place: Place) -> None:
         return
     wrong = np.array([not _looks_like_number(text) for text in different.texts])
     if not wrong.any():
-        # The more texts, the fewer notations fit: find the first text where none is left.
-        texts = different.texts
-        at = bisect(range(2, len(texts)), False, key=lambda count: not fits_of(texts[:count])) + 1
-        row, text, _ = different.first(np.arange(len(texts)) == at)
-        raise DataError(
-            f"{place(row)}: {literal(text)} and {literal(texts[0])} are numbers, but not in one notation. "
-            f"{remedy(name)}"
-        )
+        raise _several_notations(name, different, place)
     row, text, rows = different.first(wrong)
     numbers = different.cells - rows
     many = numbers > MOSTLY * different.cells and _are_many(int((~wrong).sum()), different.cells)
     if many or _are_infinite(text for text, one in zip(different.texts, wrong, strict=True) if one):
         raise mistake(name, place(row), text, rows, "a number", numbers)
+
+
+def _several_notations(name: str, different: Different, place: Place) -> DataError:
+    """Return the error for numbers that no notation fits, with the first row where none is left."""
+    texts = different.texts
+    # The more texts, the fewer notations fit.
+    at = bisect(range(1, len(texts)), False, key=lambda count: not fits_of(texts[:count]))
+    row, text, _ = different.first(np.arange(len(texts)) == at)
+    if at:
+        why = f"and {literal(texts[0])} are numbers, but not in one notation"
+    else:
+        spelling = other_spelling(text)
+        assert spelling is not None  # plain numbers have a notation
+        why = f"looks like {spelling.looks_like}, which is not read as one"
+    return DataError(f"{place(row)}: {literal(text)} {why}. {remedy(name)}")
 
 
 def refuse_dates(name: str, different: Different, place: Place) -> None:
