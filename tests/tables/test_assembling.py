@@ -235,6 +235,26 @@ def test_targets_are_read_as_ever_with_the_row_of_the_source(cells, words):
     assert all(word in said for word in words), said
 
 
+@pytest.mark.parametrize(
+    ("cells", "word", "row", "rows"),
+    [(["", "none", "none", "brick", "stone", "none"], "none", 2, 3), (["a", "b", "NA"] * 20, "NA", 3, 20)],
+)
+def test_a_word_that_says_missing_most_often_may_be_a_class(cells, word, row, rows):
+    columns = {"a": [str(i % 7) for i in range(len(cells))], "y": cells}
+    said = refused(columns)
+    assert said.startswith(f"t.csv: row {row} (line {row + 1}), column 'y': '{word}' says that the value is")
+    assert f"({rows} such rows)" in said
+    assert f"--keep-as-class {word}" in said
+    assert word in table(columns, reading=Reading(keep_as_class=(word,))).targets
+
+
+def test_a_word_that_says_missing_is_no_number_however_often_it_stands_there():
+    columns = {"a": [str(i % 7) for i in range(60)], "y": ["0", "1", "NA"] * 20}
+    assert table(columns, reading=Reading("numbers")).without_target == 20
+    columns["y"] = [str(i) for i in range(25)] + ["NA"] * 35
+    assert table(columns).targets[:, 0].tolist() == list(range(25))
+
+
 def test_codes_are_classes():
     made = table({"a": ["1", "2", "3"], "y": ["007", "", "12"]})
     assert made.targets.tolist() == [["007"], ["12"]]

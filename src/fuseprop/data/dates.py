@@ -121,15 +121,24 @@ def formats_of(texts: Sequence[str], among: Sequence[str] = FORMATS) -> dict[str
 def days_of(texts: Sequence[str], form: str) -> NDArray[np.float64]:
     """Return the days (K,) that a format reads in these texts; nan for texts that it does not fit."""
     days = np.full(len(texts), np.nan)
-    pattern = _pattern(form)
     for start in range(0, len(texts), AT_ONCE):
         part = texts[start : start + AT_ONCE]
-        if not all(map(str.isascii, part)) or max(map(len, part)) > LONGEST:
-            part = [text if text.isascii() and len(text) <= LONGEST else "" for text in part]
-        for shape, rows, characters in _by_shape(part):
-            match = pattern.fullmatch(shape)
-            if match is not None:
-                days[start + rows] = _days(match, characters)
+        short = [i for i, text in enumerate(part) if 0 < len(text) <= LONGEST and text.isascii()]
+        if short:
+            encoded = np.array([part[i] for i in short], dtype="S")
+            characters = encoded.view(np.uint8).reshape(len(short), -1)
+            days[start + np.array(short)] = days_in(characters, form)
+    return days
+
+
+def days_in(characters: NDArray[np.uint8], form: str) -> NDArray[np.float64]:
+    """Return the days (n,) that a format reads in texts (n, length) of ASCII characters, with NULs behind."""
+    days = np.full(len(characters), np.nan)
+    pattern = _pattern(form)
+    for shape, rows, in_shape in _by_shape(characters):
+        match = pattern.fullmatch(shape)
+        if match is not None:
+            days[rows] = _days(match, in_shape)
     return days
 
 
@@ -157,15 +166,13 @@ def _pattern(form: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _by_shape(texts: Sequence[str]) -> Iterator[tuple[str, NDArray[np.intp], NDArray[np.uint8]]]:
+def _by_shape(characters: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.intp], NDArray[np.uint8]]]:
     """Yield each shape, the indices of its texts, and their characters (n, length) in lower case."""
-    width = max(map(len, texts)) or 1
-    characters = np.array(texts, dtype=f"S{width}").view(np.uint8).reshape(len(texts), width)
     capital = (characters >= ord("A")) & (characters <= ord("Z"))
     characters = characters + capital * np.uint8(32)
     digits = (characters >= ord("0")) & (characters <= ord("9"))
     shapes = np.where(digits, np.uint8(ord("0")), characters)
-    left = np.arange(len(texts))
+    left = np.arange(len(characters))
     while len(left):
         first = shapes[left[0]]
         same = (shapes[left] == first).all(axis=1)
