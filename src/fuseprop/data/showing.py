@@ -124,18 +124,21 @@ def _details(column: Column, values: NDArray[np.float64]) -> dict[str, Any]:
         return {"most_frequent": frequent}
     if not len(values):
         return {"minimum": None, "quartiles": None, "maximum": None}
-    low, *quartiles, high = (_value(column, value) for value in _quantiles(values, 4))
+    quartiles = [_value(column, _quantile(values, share)) for share in (0.25, 0.5, 0.75)]
+    low, high = _value(column, float(values.min())), _value(column, float(values.max()))
     return {"minimum": low, "quartiles": quartiles, "maximum": high}
 
 
-def _quantiles(values: NDArray[np.float64], parts: int) -> list[float]:
-    """Return the parts + 1 numbers that divide values (n,) into equal parts, interpolated linearly."""
-    places = (len(values) - 1) * np.arange(parts + 1) / parts
-    below, above = np.floor(places).astype(np.intp), np.ceil(places).astype(np.intp)
-    ordered = np.partition(values, np.union1d(below, above))  # a tenth of the time of np.quantile
-    share = places - below
-    found: list[float] = (ordered[below] * (1 - share) + ordered[above] * share).tolist()
-    return found
+def _quantile(values: NDArray[np.float64], share: float) -> float:
+    """Return the number below which a share of values (n,) lies, interpolated linearly as by np.quantile.
+
+    One partition for each takes a quarter of the time of one for all.
+    """
+    place = (len(values) - 1) * share
+    below = int(place)
+    ordered = np.partition(values, below)
+    above = ordered[below + 1 :].min(initial=np.inf) if place > below else ordered[below]
+    return float(ordered[below] * (1 - (place - below)) + above * (place - below))
 
 
 def _is_plain(one: Mapping[str, Any]) -> bool:
