@@ -34,8 +34,8 @@ def numbers(cells):
 class MemorySource:
     """Columns by name: lists of texts or None, or typed cells as they are.
 
-    Of texts, a column is given as `Numbers` if over half of its cells are plain numbers. `asked` notes the
-    calls of `cells`.
+    Unless it is typed, a column of texts is given as `Numbers` if over half of its cells are plain numbers.
+    `asked` notes the calls of `cells`.
     """
 
     def __init__(self, columns, *, typed=False, index_like=(), notes=()):
@@ -43,7 +43,7 @@ class MemorySource:
         self.name = "t.csv"
         self.names = tuple(columns)
         first = next(iter(columns.values()))
-        self.rows = len(first if isinstance(first, list) else vars(first).popitem()[1])
+        self.rows = len(first if isinstance(first, list) else next(iter(vars(first).values())))
         self.typed = typed
         self.index_like = index_like
         self.notes = notes
@@ -56,7 +56,7 @@ class MemorySource:
     def _cells(self, column, as_text):
         if not isinstance(column, list):
             return column
-        plain = None if as_text else numbers(column)
+        plain = None if as_text or self.typed else numbers(column)
         if plain is not None and np.isfinite(plain.values).sum() > plain.count:
             return plain
         return texts(column)

@@ -4,7 +4,7 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 only of a picture or of text on standard error; 2 wrong use of the command; 3 a device that is not available;
 4 training that diverged; 130 interruption.
 
-One file per subcommand: train, predict, evaluate, learn, doctor (whose checks are in `examination`).
+One file per subcommand: train, inspect, predict, evaluate, learn, doctor (whose checks are in `examination`).
 `parameters` converts arguments, `output` writes results and errors, `training_report` puts a training into
 words, `interruption` handles Ctrl-C.
 """
@@ -25,6 +25,7 @@ from ..training.divergence import DivergenceError
 from .doctor import doctor
 from .evaluate import evaluate
 from .exit_codes import DIVERGED, FAILED, INTERRUPTED, UNAVAILABLE
+from .inspect import inspect
 from .interruption import Interruption
 from .learn import learn
 from .output import Run, flush, reason, whole_streams
@@ -130,6 +131,7 @@ def main() -> None:
 
 
 main.add_command(train)
+main.add_command(inspect)
 main.add_command(predict)
 main.add_command(evaluate)
 main.add_command(learn)

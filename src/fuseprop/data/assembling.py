@@ -8,7 +8,7 @@ from ..checks.quoting import shown
 from .cells import Cells, Numbers, Source
 from .choices import Choices
 from .column import Column
-from .column_cells import is_read_as_text, read_as
+from .column_cells import is_read_as_text, read_as, refuse_others
 from .deciding import Asked, Out, decide
 from .errors import DataError, check_columns
 from .features import Features, empty_matrix, place_in, refusing
@@ -100,7 +100,9 @@ def assemble_as(source: Source, columns: Sequence[Column], target: Sequence[str]
     if wants_text(reading):
         as_text += target
     cells = source.cells([*target, *names], as_text=as_text)
-    _read_doubtful_again(source, cells, target)
+    for column in columns:
+        refuse_others(column, cells[column.name], place_in(source, column.name))
+    _read_doubtful_again(source, cells, [*cells])
     targets = read_targets(source, cells, target, reading)
     X = empty_matrix(source, targets, len(columns))
     read = []

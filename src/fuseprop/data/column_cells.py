@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.quoting import literal
-from .cells import Booleans, Cells, Dates, Texts
+from .cells import Booleans, Cells, Dates, Numbers, Texts
 from .column import Column
 from .dates import ISO, days_of
 from .different import Different, Place
@@ -26,8 +26,17 @@ def is_read_as_text(column: Column, *, typed: bool) -> bool:
     return column.kind == "category" or (has_own and not typed)
 
 
+def refuse_others(column: Column, cells: Cells, place: Place) -> None:
+    """Raise DataError for a text beside plain numbers that is no number of the column in any way."""
+    if isinstance(cells, Numbers) and cells.count and column.kind == "number":
+        values = values_of([*cells.others.values()], column.notation or PLAIN)
+        if np.isnan(values).any():
+            row = [*cells.others][int(np.argmax(np.isnan(values)))]
+            raise _unlike(column, place(row), cells.others[row], cells.count)
+
+
 def read_as(column: Column, cells: Cells, place: Place) -> tuple[Column, NDArray[np.float64]]:
-    """Return the numbers (N,) in a column's cells, and the column itself.
+    """Return the column itself, and the numbers (N,) in its cells, which are texts unless all are numbers.
 
     A category's column has the levels behind its own that the cells hold. Raises DataError, with the place,
     for cells that are not of the column's kind.
@@ -50,12 +59,10 @@ def read_as(column: Column, cells: Cells, place: Place) -> tuple[Column, NDArray
         if column.kind != "number":
             _check_kind(column, values, place, "boolean", "a boolean")
         return column, values
-    if cells.count:
-        row, text = next(iter(cells.others.items()))
-        raise _unlike(column, place(row), text, cells.count)
     infinite = np.isinf(values)
     if infinite.any():
-        raise _unlike(column, place(int(np.argmax(infinite))), "inf", int(infinite.sum()))
+        row = int(np.argmax(infinite))
+        raise _unlike(column, place(row), f"{values[row]:g}", int(infinite.sum()))
     if column.kind == "boolean":
         bad = ~np.isnan(values) & (values != 0) & (values != 1)
         if bad.any():

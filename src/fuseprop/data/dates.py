@@ -53,6 +53,8 @@ DIRECTIVES = {
 }
 """What a directive stands for: the name of its part, and its pattern in lower case with 0 for each digit."""
 
+_SAME_PART = {"y": "Y", "b": "m", "I": "H"}
+
 _DAYS = (
     "%Y-%m-%d",
     "%Y/%m/%d",
@@ -94,9 +96,12 @@ def wrong_format(text: str) -> str:
     if unknown:
         return f"{unknown[0]} is not among {' '.join(DIRECTIVES)}."
     parts = [DIRECTIVES[found][0] for found in re.findall("%.", text)]
-    if len(set(parts)) < len(parts):
-        return "a part stands there twice."
-    return "" if {"Y", "y"} & set(parts) else "there is no year: %Y, or %y for two digits."
+    same = [_SAME_PART.get(part, part) for part in parts]
+    if len(set(same)) < len(same):
+        return "one of its parts stands there twice."
+    if ("I" in parts) != ("p" in parts):
+        return "%I, an hour up to 12, goes with %p."
+    return "" if "Y" in same else "there is no year: %Y, or %y for two digits."
 
 
 def formats_of(texts: Sequence[str], among: Sequence[str] = FORMATS) -> dict[str, NDArray[np.float64]]:

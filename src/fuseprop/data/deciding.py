@@ -29,7 +29,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,7 @@ from .cells import Cells, Dates, Numbers, Texts
 from .column import Column
 from .dates import FORMATS, SHORT_YEARS, days_of, formats_of
 from .different import Different, Place
-from .errors import DataError
+from .errors import DataError, argument
 from .mistakes import formats_among, mistake, refuse_dates, refuse_numbers
 from .notations import PLAIN, Fit, digits_of, fits_of, values_of
 from .spelling import is_code, number
@@ -57,8 +56,9 @@ FEWEST_IDS = 20
 MOST_DIFFERENT = 0.9
 """Texts in more cells than that are ids, if there are more different ones than this share of the cells."""
 
-MOST_DIGITS = 15
-"""float64 holds every whole number of so many digits."""
+_DIGIT = re.compile(r"\d")
+_MAY_BE_CODES = re.compile(r"^[+-]?(?:0\d+|\d{16,})$", re.ASCII | re.MULTILINE)
+"""Whole numbers with leading zeros, or more digits than every one that float64 holds; see `is_code`."""
 
 IS_ID = re.compile(r"(?i:(?:.*[\W_])?(?:id|uuid|guid))|.*[a-z0-9](?:Id|ID)", re.DOTALL)
 """Names of columns whose different whole numbers tell rows apart."""
@@ -155,7 +155,7 @@ def undecided_error(undecided: Undecided, place: Place) -> DataError:
     other = next(fit for fit in undecided.fits if not np.array_equal(fit.values, one.values))
     row, text, _ = undecided.different.first(other.values != one.values)
     i = undecided.different.texts.index(text)
-    ways = [f"{fit.values[i]:.12g} (--numeric {quote(f'{name}={fit.notation}')})" for fit in (one, other)]
+    ways = [f"{fit.values[i]:.12g} (--numeric {argument(f'{name}={fit.notation}')})" for fit in (one, other)]
     return DataError(
         f"{place(row)}: {literal(text)} may be {' or '.join(ways)}. Say which by that option, or "
         f"numeric=({literal(f'{name}={one.notation}')},) in Python; or leave the column out: --drop, drop=."
@@ -178,7 +178,7 @@ def _of_numbers(column: Column, values: NDArray[np.float64], place: Place, asked
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
-        raise mistake(column.name, place(row), "inf", int(infinite.sum()), "a finite number")
+        raise mistake(column.name, place(row), f"{values[row]:g}", int(infinite.sum()), "a finite number")
     found = _of_typed(column, values, place, asked)
     if isinstance(found, Found) and not asked.kept and _are_ids(column.name, values):
         return Out("it tells rows apart (an id)")
@@ -209,16 +209,37 @@ def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Fo
         return _as_number(name, different, place, asked)
     if len(texts) == 1 and different.cells == len(different.codes) and not asked.kept:
         return Out("it is the same in all rows")
-    has_codes = any(is_code(text) for text in texts if text[0] in "+-0" or len(text) > MOST_DIGITS)
-    fits = [] if has_codes else fits_of(texts)
-    if fits and fits[0].notation == PLAIN:
-        return _of_numbers(Column(name), different.spread(fits[0].values), place, asked)
     pair = _boolean_pair(texts)
     if pair:
         values = np.array([float(pair.index(text.lower())) for text in texts])
         return _of_typed(Column(name, "boolean", pair), different.spread(values), place, asked)
-    if fits:
-        return number_of(name, different, fits)
+    lines = "\n".join(texts)
+    if _DIGIT.search(lines):
+        has_codes = _MAY_BE_CODES.search(lines) is not None and any(map(is_code, texts))
+        found = _of_digits(name, different, place, asked, has_codes=has_codes)
+        if found is not None:
+            return found
+    if not asked.kept:
+        blanks = sum(text.count(" ") for text in texts)
+        if blanks > MOST_BLANKS * len(texts) and len(texts) > different.cells / 2:
+            return Out("it is free text")
+        if different.cells > FEWEST_IDS and len(texts) > MOST_DIFFERENT * different.cells:
+            kinds = counted(len(texts), "different text")
+            return Out(f"it tells rows apart (an id): {kinds} in {different.cells:,} cells")
+    return _category(name, different)
+
+
+def _of_digits(
+    name: str, different: Different, place: Place, asked: Asked, *, has_codes: bool
+) -> Found | Out | Undecided | None:
+    """Return a column of numbers or dates; None where it has neither. See the rules 3, 5, 6 and 7."""
+    texts = different.texts
+    if not has_codes:
+        fits = fits_of(texts)
+        if fits and fits[0].notation == PLAIN:
+            return _of_numbers(Column(name), different.spread(fits[0].values), place, asked)
+        if fits:
+            return number_of(name, different, fits)
     formats = formats_of(texts)
     if formats:
         return _one_date(name, different, formats, place)
@@ -232,14 +253,7 @@ def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Fo
     if not has_codes:
         refuse_numbers(name, different, place)
     refuse_dates(name, different, place)
-    if not asked.kept:
-        blanks = sum(text.count(" ") for text in texts)
-        if blanks > MOST_BLANKS * len(texts) and len(texts) > different.cells / 2:
-            return Out("it is free text")
-        if different.cells > FEWEST_IDS and len(texts) > MOST_DIFFERENT * different.cells:
-            kinds = counted(len(texts), "different text")
-            return Out(f"it tells rows apart (an id): {kinds} in {different.cells:,} cells")
-    return _category(name, different)
+    return None
 
 
 def _category(name: str, different: Different) -> Found:
@@ -305,7 +319,7 @@ def _one_date(
 
 def _say_date(name: str, formats: Collection[str]) -> str:
     """Return how to say which format a column's dates have."""
-    options = " or ".join(f"--date {quote(f'{name}={form}')}" for form in formats)
+    options = " or ".join(f"--date {argument(f'{name}={form}')}" for form in formats)
     python = literal(f"{name}={next(iter(formats))}")
     return (
         f"Say which: {options}; date=({python},) in Python. Or take it for categories: --categorical, "

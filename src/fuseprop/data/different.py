@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +31,11 @@ class Different:
     def __init__(self, cells: Texts) -> None:
         self.texts = list(cells.texts)
         self.codes = cells.codes
-        missing = [
-            i
-            for i, text in enumerate(self.texts)
-            if (len(text) <= LONGEST_MISSING or not text.isascii()) and is_missing(text)
-        ]
+        # Only short texts stand for missing values, unless they hold invisible characters.
+        candidates: Iterable[int] = range(len(self.texts))
+        if all(map(str.isascii, self.texts)):
+            candidates = np.flatnonzero(np.array([*map(len, self.texts)]) <= LONGEST_MISSING).tolist()
+        missing = [i for i in candidates if is_missing(self.texts[i])]
         if missing:
             there = np.ones(len(self.texts) + 1, dtype=bool)
             there[[*missing, -1]] = False
@@ -57,7 +57,8 @@ class Different:
         rows = np.flatnonzero(np.append(chosen, False)[self.codes])
         return int(rows[0]), self.texts[self.codes[rows[0]]], len(rows)
 
-    def sample(self) -> list[str]:
-        """Return the texts of at most `SAMPLE` rows, evenly spaced."""
+    def sample(self) -> tuple[list[str], NDArray[np.float64]]:
+        """Return the different texts of at most `SAMPLE` rows, evenly spaced, and the share of each."""
         codes = self.codes[self.codes >= 0]
-        return [self.texts[code] for code in codes[:: -(-len(codes) // SAMPLE)]]
+        different, counts = np.unique(codes[:: -(-len(codes) // SAMPLE)], return_counts=True)
+        return [self.texts[code] for code in different], counts / counts.sum()

@@ -62,8 +62,13 @@ def _with_commas(missing: Sequence[str], present: Sequence[str]) -> str:
     """Return how to type a name with commas, if the missing names are the parts of one; else ""."""
     for name in present:
         if "," in name and {part.strip() for part in name.split(",")} <= set(missing):
-            return f" In the command a name with a comma stands in double quotes: {quote(quoted_cell(name))}."
+            return f" In the command a name with a comma stands in double quotes: {argument(name)}."
     return ""
+
+
+def argument(name: str) -> str:
+    """Return a name as it is typed in the command: quoted, where needed, as a cell and for the shell."""
+    return quote(quoted_cell(name) if "," in name or '"' in name or name != name.strip() else name)
 
 
 def quoted_cell(name: str) -> str:

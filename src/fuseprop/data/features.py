@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from .choices import Choices
 from .column import Column
 from .deciding import Asked, Found, Undecided, number_of, undecided_error
 from .different import Different, Place
-from .errors import DataError
+from .errors import DataError, argument
 from .notations import fits_of
 from .target_rows import Targets
 
@@ -72,8 +71,12 @@ class Features:
         """
         marks = {name: mark for name, mark in self._decimals.items() if not self._asked[name].kind}
         comma = next((name for name, mark in marks.items() if mark == ","), None)
-        if comma is None and not self._undecided:
-            return
+        if comma is not None or self._undecided:
+            self._settle(marks, comma, refused)
+        self._leave_out(refused)
+
+    def _settle(self, marks: Mapping[str, str], comma: str | None, refused: dict[str, str] | None) -> None:
+        """Settle with the decimal marks of columns by name, of which `comma` has a comma."""
         plain = [] if self._source.typed else [j for j in range(len(self.columns)) if self._is_plain(j)]
         if comma is not None:
             for name, mark in marks.items():
@@ -89,7 +92,6 @@ class Features:
                 if isinstance(found, Undecided):
                     raise undecided_error(undecided, place_in(self._source, name))
                 self._put(j, found)
-        self._leave_out(refused)
 
     def _refuse_points(self, name: str, mark: str, comma: str) -> None:
         if mark == ".":
@@ -98,7 +100,7 @@ class Features:
             raise DataError(
                 f"{self._source.name}: the column {literal(name)} has points before decimals, but "
                 f"{literal(comma)} has commas. Correct one of them, or say that it stands as it is: "
-                f"--numeric {quote(said)}, or numeric=({literal(said)},) in Python."
+                f"--numeric {argument(said)}, or numeric=({literal(said)},) in Python."
             )
 
     def _is_plain(self, j: int) -> bool:
@@ -136,7 +138,8 @@ class Features:
                     raise DataError(
                         f"{place_in(self._source, name)(row)}: {literal(text)} has a point before decimals, "
                         f"but the column {literal(comma)} has commas. Correct one of them, or say that it "
-                        f"stands as it is: --numeric {quote(name)}, or numeric=({literal(name)},) in Python."
+                        f"stands as it is: --numeric {argument(name)}, or numeric=({literal(name)},) in "
+                        f"Python."
                     )
                 self._put(j, found)
 

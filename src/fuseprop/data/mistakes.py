@@ -6,15 +6,14 @@ import re
 from bisect import bisect
 from collections.abc import Iterable
 from math import isinf
-from shlex import quote
 
 import numpy as np
 
-from ..checks.quoting import literal, shown
+from ..checks.quoting import counted, literal
 from .cells import Numbers
 from .dates import FORMATS, LONGEST, days_of
 from .different import Different, Place
-from .errors import DataError
+from .errors import DataError, argument
 from .notations import fits_of
 from .spelling import is_code, number, other_spelling
 from .target_cells import MANY_NUMBERS
@@ -40,24 +39,32 @@ def refuse_among_numbers(name: str, cells: Numbers, place: Place) -> None:
 
 def refuse_numbers(name: str, different: Different, place: Place) -> None:
     """Raise DataError for a few texts among numbers, and for numbers that are not all in one notation."""
-    sample = different.sample()
-    if 2 * sum(map(_looks_like_number, sample)) < len(sample):
+    sample, shares = different.sample()
+    if shares @ [*map(_looks_like_number, sample)] < 0.5:
         return
     wrong = np.array([not _looks_like_number(text) for text in different.texts])
     if not wrong.any():
-        # The more texts, the fewer notations fit: find the first text where none is left.
-        texts = different.texts
-        at = bisect(range(2, len(texts)), False, key=lambda count: not fits_of(texts[:count])) + 1
-        row, text, _ = different.first(np.arange(len(texts)) == at)
-        raise DataError(
-            f"{place(row)}: {literal(text)} and {literal(texts[0])} are numbers, but not in one notation. "
-            f"{remedy(name)}"
-        )
+        raise _several_notations(name, different, place)
     row, text, rows = different.first(wrong)
     numbers = different.cells - rows
     many = numbers > MOSTLY * different.cells and _are_many(int((~wrong).sum()), different.cells)
     if many or _are_infinite(text for text, one in zip(different.texts, wrong, strict=True) if one):
         raise mistake(name, place(row), text, rows, "a number", numbers)
+
+
+def _several_notations(name: str, different: Different, place: Place) -> DataError:
+    """Return the error for numbers that no notation fits, with the first row where none is left."""
+    texts = different.texts
+    # The more texts, the fewer notations fit.
+    at = bisect(range(1, len(texts)), False, key=lambda count: not fits_of(texts[:count]))
+    row, text, _ = different.first(np.arange(len(texts)) == at)
+    if at:
+        why = f"and {literal(texts[0])} are numbers, but not in one notation"
+    else:
+        spelling = other_spelling(text)
+        assert spelling is not None  # plain numbers have a notation
+        why = f"looks like {spelling.looks_like}, which is not read as one"
+    return DataError(f"{place(row)}: {literal(text)} {why}. {remedy(name)}")
 
 
 def refuse_dates(name: str, different: Different, place: Place) -> None:
@@ -75,28 +82,28 @@ def refuse_dates(name: str, different: Different, place: Place) -> None:
 
 def formats_among(different: Different) -> list[str]:
     """Return the formats of dates in a sample, the commonest first; none if they fit less than half of it."""
-    sample = different.sample()
-    if 2 * sum(bool(_MAY_BE_DATE.match(text)) for text in sample) < len(sample):
+    sample, shares = different.sample()
+    if shares @ [bool(_MAY_BE_DATE.match(text)) for text in sample] < 0.5:
         return []
     fits = {form: ~np.isnan(days_of(sample, form)) for form in FORMATS}
-    if 2 * np.count_nonzero(np.logical_or.reduce([*fits.values()])) < len(sample):
+    if shares @ np.logical_or.reduce([*fits.values()]) < 0.5:
         return []
-    counts = {form: np.count_nonzero(fitting) for form, fitting in fits.items() if fitting.any()}
-    return sorted(counts, key=lambda form: -counts[form])
+    found = {form: float(shares @ fitting) for form, fitting in fits.items() if fitting.any()}
+    return sorted(found, key=lambda form: -found[form])
 
 
 def mistake(name: str, place: str, text: str, rows: int, expected: str, right: int = 0) -> DataError:
     """Return the error for a text in `rows` rows, where other texts or `right` cells are as expected."""
     if _are_infinite([text]):
         expected = "a finite number"
-    among = f", as in {right:,} other cells" if right else ""
+    among = f", as in {counted(right, 'other cell')}" if right else ""
     many = f" ({rows:,} such rows)" if rows > 1 else ""
     return DataError(f"{place}: expected {expected}{among}, got {literal(text)}{many}. {remedy(name)}")
 
 
 def remedy(name: str) -> str:
     """Return what to do about a cell that does not fit its column."""
-    option = quote(shown(name))
+    option = argument(name)
     return (
         f"Correct it, or leave the column out (--drop {option}), or take it for categories "
         f"(--categorical {option}); in Python drop= and categorical=."

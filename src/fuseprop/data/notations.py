@@ -75,23 +75,20 @@ def fits_of(texts: Sequence[str]) -> list[Fit]:
         return []
     lines = _lines(texts)
     mark = _MARK.search(lines, 0, (lines + "\n").index("\n"))
-    found = []
-    for example in DIGITS:
-        fit = _fit(lines, len(texts), example, mark[0] if mark else "")
-        if fit is not None:
-            found.append(fit)
-    return found
+    plain: dict[str, NDArray[np.float64]] = {}
+    fits = [_fit(lines, len(texts), example, mark[0] if mark else "", plain) for example in DIGITS]
+    return [fit for fit in fits if fit is not None]
 
 
 def values_of(texts: Sequence[str], notation: str) -> NDArray[np.float64]:
     """Return the numbers (K,) in a notation; nan for texts that are not in it."""
     mark, example = _split(notation)
-    fit = _fit(_lines(texts), len(texts), example, mark) if texts else None
+    fit = _fit(_lines(texts), len(texts), example, mark, {}) if texts else None
     if fit is not None:
         return fit.values
     values = np.full(len(texts), np.nan)
     for i, text in enumerate(texts):
-        fit = _fit(_lines([text]), 1, example, mark)
+        fit = _fit(_lines([text]), 1, example, mark, {})
         if fit is not None:
             values[i] = fit.values[0]
     return values
@@ -116,8 +113,13 @@ def _split(notation: str) -> tuple[str, str]:
     return notation, ""
 
 
-def _fit(lines: str, count: int, example: str, mark: str) -> Fit | None:
-    """Return what a notation reads in texts, one a line, or None if one of them is not in it."""
+def _fit(
+    lines: str, count: int, example: str, mark: str, known: dict[str, NDArray[np.float64]]
+) -> Fit | None:
+    """Return what a notation reads in texts, one a line, or None if one of them is not in it.
+
+    `known` keeps what plain numbers, one a line, are: most notations make the same of a column.
+    """
     digits = DIGITS[example]
     if not _cells(digits.pattern, mark).fullmatch(lines) or lines.count("\n") != count - 1:
         return None
@@ -128,7 +130,9 @@ def _fit(lines: str, count: int, example: str, mark: str) -> Fit | None:
     tells = digits.decimal in plain or (digits.group in (",", ".") and digits.group in lines)
     if digits.decimal != ".":
         plain = plain.replace(digits.decimal, ".")
-    values = np.array([float(text) for text in plain.split("\n")])
+    values = known.get(plain)
+    if values is None:
+        values = known[plain] = np.array([*map(float, plain.split("\n"))])
     if not np.isfinite(values).all():
         return None
     return Fit(mark + example, values, digits.decimal if tells else "")

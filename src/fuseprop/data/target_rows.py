@@ -16,7 +16,7 @@ from .arrays import stacked
 from .cells import Cells, Dates, Source, Texts
 from .errors import DataError
 from .spelling import is_missing, visible
-from .target_cells import Reading, read_cells
+from .target_cells import MANY_NUMBERS, Reading, read_cells
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,14 @@ def read_targets(
     """Take the target columns out of `cells` and return them, read as by `read_cells`.
 
     Rows in which a target is missing are left out. Raises DataError for targets that are missing in all rows,
-    for dates, and as `read_cells`.
+    for a text that says so but is the most frequent one of few, for dates, and as `read_cells`.
     """
     if not target:
         return Targets()
     columns = {name: cells.pop(name) for name in target}
+    for name, column in columns.items():
+        if isinstance(column, Texts):
+            _refuse_likely_class(source, name, column, reading)
     missing = np.logical_or.reduce([_is_missing(column, reading) for column in columns.values()])
     without, rows = int(missing.sum()), None
     if without and without == len(missing):
@@ -81,6 +84,19 @@ def _is_missing(column: Cells, reading: Reading) -> NDArray[np.bool_]:
         return of_rows
     values = column.days if isinstance(column, Dates) else column.values
     return np.isnan(values)
+
+
+def _refuse_likely_class(source: Source, name: str, column: Texts, reading: Reading) -> None:
+    """Raise DataError for a text such as "none" that is the most frequent one of a column of classes."""
+    if reading.target_as == "numbers" or reading.keep_as_class or len(column.texts) > MANY_NUMBERS:
+        return
+    present = np.array([bool(visible(text)) for text in [*column.texts, ""]])[column.codes]
+    counts = np.bincount(column.codes[present], minlength=len(column.texts))
+    says_missing = np.array([is_missing(text) for text in column.texts], dtype=bool)
+    likely = counts[says_missing].max(initial=0)
+    if likely > 1 and likely >= counts[~says_missing].max(initial=0) > 0:
+        place = partial(_place, source, name, np.flatnonzero(present))
+        read_cells(column.texts, column.codes[present], reading, place)
 
 
 def _read(
