@@ -15,7 +15,7 @@ from .column import Column
 from .errors import DataError, listed, repeated
 from .objects import object_cells
 from .texts import as_spelled, as_texts
-from .typed import column_cells, library_of, load_narwhals
+from .typed import typed_cells, library_of, load_narwhals
 
 FEW = 1000
 """Frames of at most so many rows are read as Python objects: to find out the type of a column of pandas takes
@@ -116,7 +116,7 @@ class FrameSource:
         for label in names:
             place, where = self._place[label], f"{self.name}: column {literal(label)}"
             if objects is None:
-                cells = column_cells(self._frame.column(place), where)
+                cells = typed_cells(self._frame.column(place), where)
             else:
                 cells = object_cells(objects[place], where)
             if label in self._columns:

@@ -44,7 +44,7 @@ def load_narwhals() -> Any:
     return narwhals
 
 
-def column_cells(column: Any, where: str) -> Cells:
+def typed_cells(column: Any, where: str) -> Cells:
     """Return the cells of one column: a list, a NumPy array, or a series of another library.
 
     Masked values are missing ones. `where` names the column in errors. Raises DataError for inf, values that
