@@ -15,7 +15,7 @@ from .column import Column
 from .errors import DataError, listed, repeated
 from .objects import object_cells
 from .texts import as_spelled, as_texts
-from .typed import typed_cells, library_of, load_narwhals
+from .typed import library_of, load_narwhals, typed_cells
 
 FEW = 1000
 """Frames of at most so many rows are read as Python objects: to find out the type of a column of pandas takes
@@ -136,6 +136,12 @@ class FrameSource:
     def place(self, row: int) -> str:
         """Return where a row, counted from 0, stands: "the table: row 3"."""
         return f"{self.name}: row {row + 1}"
+
+
+def is_library_frame(data: Any) -> bool:
+    """Whether data is a frame of pandas, Polars or PyArrow, and no array, dict or anything else."""
+    kind: Any = type(data)
+    return library_of(kind) is not None and (hasattr(kind, "columns") or hasattr(kind, "column_names"))
 
 
 def frame_of(data: Any) -> Frame | None:
