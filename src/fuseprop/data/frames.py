@@ -156,10 +156,7 @@ def frame_of(data: Any) -> Frame | None:
         names = data.dtype.names
         return None if names is None else _frame(names, lambda place: data[names[place]])
     if isinstance(data, Mapping):
-        columns = list(data.values())
-        if not any(map(_is_column, columns)):  # but the single values of one row
-            columns = [[value] for value in columns]
-        return _frame(list(data), columns.__getitem__)
+        return _frame([*data], [*data.values()].__getitem__)
     kind: Any = type(data)
     if isinstance(data, type) or not (hasattr(kind, "columns") or hasattr(kind, "column_names")):
         return None
@@ -196,11 +193,6 @@ def frame_of(data: Any) -> Frame | None:
         lambda: data.dtypes,
         (lambda: data.to_numpy(object).T.tolist()) if few and library == "pandas" else None,
     )
-
-
-def _is_column(value: Any) -> bool:
-    """Whether a value of a dict is a column: everything of a length but texts and arrays without axes."""
-    return hasattr(value, "__len__") and not isinstance(value, str | bytes) and getattr(value, "ndim", 1) != 0
 
 
 def _without_values(data: Any) -> TypeError:
