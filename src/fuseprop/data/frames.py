@@ -144,6 +144,35 @@ def is_library_frame(data: Any) -> bool:
     return library_of(kind) is not None and (hasattr(kind, "columns") or hasattr(kind, "column_names"))
 
 
+def single_row(data: Any) -> dict[str, Any] | None:
+    """Return the one row of a frame of pandas, Polars or PyArrow as Python objects; None for other data.
+
+    None also for names that are repeated. Dates of pandas that have no nanoseconds become those of Python.
+    """
+    kind: Any = type(data)
+    library = library_of(kind)
+    if library is None or not hasattr(kind, "columns") or hasattr(kind, "collect") or len(data) != 1:
+        return None
+    if library == "polars":
+        return dict(data.row(0, named=True))
+    if library == "pyarrow":
+        if _has_nanoseconds(data):
+            return None
+        labels, values = data.column_names, [column[0].as_py() for column in data.columns]
+    elif library == "pandas":
+        labels = [str(label) for label in data.columns]
+        values = [_of_python(value) for value in data.to_numpy(object)[0].tolist()]
+    else:
+        return None
+    row = dict(zip(labels, values, strict=True))
+    return row if len(row) == len(labels) else None
+
+
+def _of_python(value: Any) -> Any:
+    is_stamp = type(value).__name__ == "Timestamp" and not value.nanosecond
+    return value.to_pydatetime() if is_stamp else value
+
+
 def frame_of(data: Any) -> Frame | None:
     """Return the named columns of a data frame, or None for any other data.
 
@@ -172,8 +201,7 @@ def frame_of(data: Any) -> Frame | None:
     if library == "pyarrow":
         if kind.__name__ == "RecordBatch":
             data = sys.modules["pyarrow"].Table.from_batches([data])
-        # Nanoseconds are objects of pandas, where that is installed, and else refused.
-        few = few and not any("[ns" in str(field) for field in data.schema.types)
+        few = few and not _has_nanoseconds(data)
         return _frame(
             data.column_names,
             data.column,
@@ -193,6 +221,11 @@ def frame_of(data: Any) -> Frame | None:
         lambda: data.dtypes,
         (lambda: data.to_numpy(object).T.tolist()) if few and library == "pandas" else None,
     )
+
+
+def _has_nanoseconds(table: Any) -> bool:
+    """Whether PyArrow would make objects of pandas of a column, or an error where that is not installed."""
+    return any("[ns" in str(kind) for kind in table.schema.types)
 
 
 def _without_values(data: Any) -> TypeError:

@@ -41,10 +41,14 @@ class Predictions:
             return self
         # Classes over several columns are one column, of which none of the targets is the name.
         names = targets if self.values.ndim == 2 or len(targets) == 1 else ("class",)
-        probabilities = None
-        if self.probabilities is not None:
-            probabilities = columns_like(data, self.probabilities, [str(label) for label in self.labels])
-        return Predictions(columns_like(data, self.values, names), self.labels, probabilities)
+        values = columns_like(data, self.values, names)
+        return Predictions(values, self.labels, self.probabilities_like(data))
+
+    def probabilities_like(self, data: Any) -> Any:
+        """Return the probabilities in the kind of `data`; None without them."""
+        if self.probabilities is None or not is_library_frame(data):
+            return self.probabilities
+        return columns_like(data, self.probabilities, [str(label) for label in self.labels])
 
 
 def columns_like(data: Any, values: HostArray, names: Sequence[str]) -> Any:

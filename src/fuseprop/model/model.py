@@ -18,6 +18,7 @@ from ..checks.warning import warn_user
 from ..data.dicts import RowReader
 from ..data.encoder import Encoder
 from ..data.errors import DataError
+from ..data.frames import single_row
 from ..data.given import SOURCE
 from ..data.scaling import Standardizer
 from ..data.seen import Seen, UnlikeTrainingWarning
@@ -101,7 +102,7 @@ class Model:
         if not self.task.has_probabilities(self.network.stack.loss):
             why = "a regression" if self.task.name == "regression" else f"the loss {self.network.stack.loss}"
             raise TypeError(f"{why} has no probabilities: `predict(data).values` holds what is predicted.")
-        return self.predict(table).probabilities
+        return self._predict(self._with_features(table)).probabilities_like(table)
 
     def _predict(self, table: Table) -> Predictions:
         """Return predictions for a table of the model's features, as arrays."""
@@ -197,8 +198,9 @@ class Model:
 
     def _with_features(self, data: Any) -> Table:
         """Return a table of the model's features."""
-        if type(data) is dict:
-            cells = self._row_reader(data)
+        row = data if type(data) is dict else single_row(data)
+        if row is not None:
+            cells = self._row_reader(row)
             if cells is not None:
                 return Table(cells, None, self.encoder.columns, (), SOURCE)
         return self.table(data)
