@@ -11,7 +11,9 @@ import pytest
 
 from fuseprop.data import DataError, frames
 from fuseprop.data.cells import Booleans, Dates, Numbers, Texts
+from fuseprop.data.dates import days_of
 from fuseprop.data.frames import FrameSource, frame_of
+from fuseprop.data.objects import days_since_1970
 from fuseprop.data.texts import as_texts
 
 NOON, DAY = datetime.datetime(2020, 1, 1, 12), datetime.date(2020, 1, 1)
@@ -199,3 +201,17 @@ def test_what_no_cell_can_hold_is_refused_by_name(kind, few, monkeypatch):
 def test_single_values_are_no_columns():
     with pytest.raises(DataError, match=r"column 'a' must have shape \(rows,\), got \(\)"):
         FrameSource(frame_of({"a": 1, "b": ["x"]})).cells(["a", "b"])
+
+
+def test_moments_are_the_same_numbers_as_text():
+    rng = np.random.default_rng(0)
+    moments = rng.integers(-(10**15), 4 * 10**15, 2000).astype("M8[us]")
+    texts = [str(moment) for moment in moments]
+    np.testing.assert_array_equal(days_of(texts, "%Y-%m-%dT%H:%M:%S"), days_since_1970(moments))
+    offsets = 15 * rng.integers(-48, 48, 2000)
+    zoned = [
+        f"{text}{'-' if offset < 0 else '+'}{abs(offset) // 60:02}:{abs(offset) % 60:02}"
+        for text, offset in zip(texts, offsets, strict=True)
+    ]
+    in_utc = days_since_1970(moments - offsets.astype("m8[m]"))
+    np.testing.assert_array_equal(days_of(zoned, "%Y-%m-%dT%H:%M:%S%z"), in_utc)
