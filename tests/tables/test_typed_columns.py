@@ -70,6 +70,13 @@ COLUMNS = {
     "pandas objects": (pd.Series(["b", None, " a b"], dtype=object), WORDS),
     "pandas category": (pd.Series(["b", None, "a b"], dtype="category"), WORDS),
     "polars words": (pl.Series([" b", None, "a b"]), WORDS),
+    "pandas categories of numbers": (pd.Series([1, None, 3], dtype="category"), WHOLE),
+    "pandas categories of truths": (pd.Series(pd.Categorical([True, None, False])), TRUTHS),
+    "pandas categories of dates": (pd.Series(pd.Categorical(pd.to_datetime(MOMENTS))), DATES),
+    "pandas categories of a mix": (
+        pd.Series(pd.Categorical(["b", None, 2])),
+        Texts(("b", "2"), np.array([0, -1, 1])),
+    ),
     "polars category": (pl.Series(["b", None, "a b"], dtype=pl.Categorical), WORDS),
     "polars enum": (pl.Series(["b", None, "a b"], dtype=pl.Enum(["a b", "unused", "b"])), WORDS),
     "arrow words": (pa.chunked_array([["b", None], ["a b"]]), WORDS),

@@ -50,7 +50,7 @@ def object_cells(values: Sequence[Any], where: str) -> Cells:
 
     Raises DataError for inf, and for objects of other types.
     """
-    kinds = kinds_in(values, where)
+    kinds = _kinds_in(values, where)
     if any(name == "missing" and kind is not type(None) for kind, name in kinds.items()):
         values = [None if type(value).__name__ in MISSING_TYPES else value for value in values]
     found = set(kinds.values()) - {"missing"}
@@ -69,15 +69,6 @@ def object_cells(values: Sequence[Any], where: str) -> Cells:
         case ["text"]:
             return texts_of(values)
     return texts_of([None if value is None else text_of(value) for value in values])
-
-
-def kinds_in(values: Iterable[Any], where: str) -> dict[type, str]:
-    """Return the types of values, each with its kind; raise DataError for those that no cell can hold."""
-    kinds = {kind: _kind_of(kind) for kind in set(map(type, values))}
-    for name in kinds.values():
-        if name not in _CELLS:
-            raise refusal(where, name if name in ADVICE else f"objects of the type {name}")
-    return kinds
 
 
 def number_cells(values: NDArray[np.float64], where: str) -> Cells:
@@ -145,6 +136,15 @@ def moments_of(days: NDArray[np.float64]) -> NDArray[np.datetime64]:
 
 
 _CELLS = frozenset(("missing", "boolean", "text", "date", "number"))
+
+
+def _kinds_in(values: Iterable[Any], where: str) -> dict[type, str]:
+    """Return the types of values, each with its kind; raise DataError for those that no cell can hold."""
+    kinds = {kind: _kind_of(kind) for kind in set(map(type, values))}
+    for name in kinds.values():
+        if name not in _CELLS:
+            raise refusal(where, name if name in ADVICE else f"objects of the type {name}")
+    return kinds
 
 
 @lru_cache(maxsize=256)
