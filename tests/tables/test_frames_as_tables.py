@@ -84,6 +84,7 @@ def test_what_a_user_says_of_columns(kind):
 def test_a_categorical_type_is_a_category(categories):
     assert Table.of(categories, "y").columns == (Column("c", "category", ("1", "2")),)
     assert Table.of(categories, "y", numeric=["c"]).columns == (Column("c"),)
+    assert Table.of(categories, "y", numeric=["c=1,234.5"]).columns[0].kind == "number"
 
 
 def test_an_index_is_no_column(tmp_path):

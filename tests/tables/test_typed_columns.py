@@ -112,6 +112,12 @@ COLUMNS = {
     "arrow long": (pa.chunked_array([[2**53 + 1, None, -5]]), LONG),
     "python nothing": ([None, float("nan"), pd.NaT], NOTHING),
     "numpy nothing": (np.full(3, np.nan), NOTHING),
+    "pandas nothing": (pd.Series([None] * 3, dtype="Int64"), NOTHING),
+    "arrow nothing whole": (pa.chunked_array([pa.nulls(3, pa.int64())]), NOTHING),
+    "numpy far dates": (
+        np.array(["-300000-01-01", "300000-01-01"], "M8[D]"),
+        Dates(np.array([-110292278.0, 108853222.0])),
+    ),
     "polars nothing": (pl.Series([None, None, None]), NOTHING),
     "arrow nothing": (pa.chunked_array([pa.nulls(3)]), NOTHING),
     "a mix": (
@@ -189,6 +195,7 @@ REFUSED = {
     "polars objects": (pl.Series([object(), object()], dtype=pl.Object), "objects of the type object"),
     "infinite": ([1.0, np.inf], "inf in row 2"),
     "numpy infinite": (np.array([1.0, -np.inf]), "-inf in row 2"),
+    "signaling": ([decimal.Decimal("sNaN"), 1], "no float64 can hold"),
     "too large": ([1, 10**400], "no float64 can hold"),
     "a matrix": (np.zeros((2, 1)), r"must have shape \(rows,\), got \(2, 1\)"),
 }

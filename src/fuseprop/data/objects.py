@@ -125,9 +125,10 @@ def text_of(value: Any) -> str:
 
 def days_since_1970(moments: NDArray[np.datetime64]) -> NDArray[np.float64]:
     """Return dates and times as days, with the time of day as a fraction; nan for NaT."""
-    days, rest = np.divmod(moments.astype("M8[us]").astype(np.int64), MICROSECONDS)
+    days = moments.astype("M8[D]")
+    rest = (moments - days).astype("m8[us]").astype(np.int64)
     # The same sum as for dates in texts, so that both are the same number.
-    return np.where(np.isnat(moments), np.nan, days + rest / 1e6 / 86400)
+    return np.where(np.isnat(moments), np.nan, days.astype(np.int64) + rest / 1e6 / 86400)
 
 
 def moments_of(days: NDArray[np.float64]) -> NDArray[np.datetime64]:
@@ -185,10 +186,10 @@ def _is_missing(value: Any) -> bool:
 def _numbers(values: Sequence[Any], where: str) -> Cells:
     try:
         array = np.array(values, np.float64)
-    except OverflowError:
+    except (OverflowError, ValueError):  # ValueError for a signaling nan of decimal
         raise DataError(
-            f"{where} holds a whole number that no float64 can hold: that ends at 1.8e308. Give it as text, "
-            f"or leave the column out."
+            f"{where} holds a number that no float64 can hold: that ends at 1.8e308. Give it as text, or "
+            f"leave the column out."
         ) from None
     cells = number_cells(array, where)
     for row in np.flatnonzero(np.abs(array) >= EXACT_LIMIT).tolist():

@@ -94,7 +94,9 @@ def _loses_digits(integers: Any) -> bool:
     if not len(integers):
         return False
     low, high = integers.min(), integers.max()
-    return low is not None and (int(low) < -EXACT_LIMIT or int(high) > EXACT_LIMIT)
+    if not isinstance(low, int | np.integer):  # None or pandas.NA, as all are missing
+        return False
+    return int(low) < -EXACT_LIMIT or int(high) > EXACT_LIMIT
 
 
 def _series_cells(series: Any, where: str, nw: Any) -> Cells:
