@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cells import MISSING, Booleans, Cells, Dates, Numbers, Texts
+from .dates import date_text
 from .errors import DataError
 from .spelling import EXACT_LIMIT
-
-MICROSECONDS = 86_400_000_000
-"""Of a day."""
 
 MISSING_TYPES = ("NoneType", "NAType", "NaTType", "MaskedConstant")
 """The names of types whose value stands for a missing one: None, those of pandas, numpy.ma.masked."""
@@ -115,8 +113,7 @@ def text_of(value: Any) -> str:
         case "boolean":
             return "True" if value else "False"
         case "date":
-            moment = _in_utc(value)
-            return str(np.datetime64(moment, "us").item()).removesuffix(" 00:00:00")
+            return date_text(float(days_since_1970(np.array([_in_utc(value)], "M8[us]"))[0]))
     if isinstance(value, int | np.integer | Decimal):
         return str(value)
     value = float(value)
@@ -129,11 +126,6 @@ def days_since_1970(moments: NDArray[np.datetime64]) -> NDArray[np.float64]:
     rest = (moments - days).astype("m8[us]").astype(np.int64)
     # The same sum as for dates in texts, so that both are the same number.
     return np.where(np.isnat(moments), np.nan, days.astype(np.int64) + rest / 1e6 / 86400)
-
-
-def moments_of(days: NDArray[np.float64]) -> NDArray[np.datetime64]:
-    """Return dates and times, to the microsecond, from days since 1970."""
-    return np.round(days * MICROSECONDS).astype(np.int64).astype("M8[us]")
 
 
 _CELLS = frozenset(("missing", "boolean", "text", "date", "number"))
