@@ -2,9 +2,10 @@
 
 import datetime as dt
 
-import arrow
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from fuseprop import Dense, MomentumSGD, Network, Perceptron, mlp
@@ -34,9 +35,12 @@ DATES = {
     "periods": (FRAME.assign(b=DAYS.to_period("D")), r'the column "b" of \w+ holds dates \(pandas.Period'),
     "categories": (FRAME.assign(b=pd.Categorical(DAYS)), r'the column "b" of \w+ holds dates'),
     "list of arrays": ([*np.column_stack([DAYS, DAYS])], r"holds dates \(datetime64"),
-    "read by NumPy alone": (arrow.Array(np.column_stack([DAYS, DAYS])), r"holds dates \(datetime64"),
-    "a column of Arrow": (arrow.Table(a=X[:, 0], b=DAYS), r'the column "b" of \w+ holds dates \(datetime64'),
-    "Arrow's objects": (arrow.Table(a=DAYS.date, b=DAYS), r'"a" of \w+ holds dates \(datetime.date\)'),
+    "a column of Arrow": (
+        pa.table({"a": X[:, 0], "b": DAYS}),
+        r'the column "b" of \w+ holds dates \(datetime64',
+    ),
+    "Arrow's days": (pa.table({"a": DAYS.date, "b": DAYS}), r'"a" of \w+ holds dates \(datetime64\[D\]\)'),
+    "a column of Polars": (pl.DataFrame({"a": X[:, 0], "b": DAYS}), r'the column "b" of \w+ holds dates'),
     "numbered columns": (pd.DataFrame({0: X[:, 0], 1: DAYS}), r"the column 1 of \w+ holds dates"),
 }
 
@@ -71,7 +75,17 @@ def test_dates_are_refused_everywhere(backend, kind):
 
 @pytest.mark.parametrize(
     "dates",
-    [DAYS, DAYS.values, DAYS - DAYS[0], pd.Series(DAYS), [*DAYS.date], np.array([*DAYS], object)],
+    [
+        DAYS,
+        DAYS.values,
+        DAYS - DAYS[0],
+        pd.Series(DAYS),
+        pl.Series(DAYS),
+        pa.array(DAYS),
+        pa.chunked_array([DAYS]),
+        [*DAYS.date],
+        np.array([*DAYS], object),
+    ],
     ids=lambda dates: type(dates).__name__,
 )
 def test_dates_as_targets_and_weights(backend, dates):
@@ -147,7 +161,7 @@ def test_plain_values_pass():
         FRAME.assign(b=pd.Categorical(TARGET)),
         FRAME.assign(b=pd.array([1, None, 3, 4, 5, 6], dtype="Int64")),
         FRAME.assign(b="text"),
-        arrow.Table(a=X[:, 0], b=["text"] * 6),
+        pa.table({"a": X[:, 0], "b": ["text"] * 6}),
         [*X],
         pd.Series(["a", "b"]),
         ["a", 1, None],

@@ -2,9 +2,9 @@
 
 import datetime as dt
 
-import arrow
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import sklearn.neural_network
 from sklearn.exceptions import NotFittedError
@@ -61,10 +61,15 @@ def made(kind, **parameters):
         ([*np.column_stack([DAYS] * 3)], r"X\w* holds dates \(datetime64"),
         ([pd.Series([day] * 3) for day in DAYS], r"X\w* holds dates \(datetime64"),
         ([[np.array(day.to_datetime64())] * 3 for day in DAYS], r"X\w* holds dates \(datetime64"),
-        (arrow.Array(np.column_stack([DAYS] * 3)), r"X\w* holds dates \(datetime64"),
-        (arrow.Table(a=X[:, 0], b=X[:, 1], c=DAYS), r'the column "c" of X\w* holds dates \(datetime64'),
-        (arrow.Table(a=DAYS, b=DAYS, c=DAYS - DAYS[0]), r'the column "a" of X\w* holds dates'),
-        (arrow.Table(a=X[:, 0], b=DAYS - DAYS[0], c=X[:, 1]), r'the column "b" of X\w* holds spans of time'),
+        (
+            pa.table({"a": X[:, 0], "b": X[:, 1], "c": DAYS}),
+            r'the column "c" of X\w* holds dates \(datetime64',
+        ),
+        (pa.table({"a": DAYS, "b": DAYS, "c": DAYS - DAYS[0]}), r'the column "a" of X\w* holds dates'),
+        (
+            pa.table({"a": X[:, 0], "b": DAYS - DAYS[0], "c": X[:, 1]}),
+            r'the column "b" of X\w* holds spans of time',
+        ),
     ],
 )
 def test_dates_in_rows(kind, y, rows, message):
@@ -254,7 +259,7 @@ def test_what_is_missing_in_y():
             pd.Series(holey, dtype="string"),
             pd.Series(holey, dtype="category"),
             pd.DataFrame({"y": holey}),
-            arrow.Array(np.array(holey, object)),
+            pa.array([cell if isinstance(cell, str) else None for cell in holey]),
         ):
             for call in doors_of_classes(fitted, y):
                 with pytest.raises(

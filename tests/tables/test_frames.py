@@ -320,6 +320,17 @@ def test_masked_rows_in_a_list():
             refused()
 
 
+def test_columns_of_one_name_that_are_not_asked_for_do_not_matter(model):
+    arrow = pa.table([*COLUMNS.values(), COLUMNS["y"]], names=[*COLUMNS, "y"])
+    for data in (pd.concat([FRAME, FRAME["y"]], axis=1), arrow):
+        np.testing.assert_allclose(np.asarray(model.predict(data).values), Y, atol=1e-4)
+        with pytest.raises(DataError, match="more than one column y; names must differ"):
+            model.evaluate(data)
+        with pytest.raises(DataError, match="more than one column y; names must differ"):
+            Table.of(data)
+    np.testing.assert_array_equal(Table.of(arrow, feature_names=["b"]).X[:, 0], X[:, 1])
+
+
 def test_columns_of_one_name_are_told_as_such():
     twice = pd.DataFrame(X[:, :2], columns=["a", "a"])
     with pytest.raises(DataError, match="the table has more than one column a; names must differ"):

@@ -11,7 +11,9 @@ import pytest
 
 from fuseprop.data import DataError, frames
 from fuseprop.data.cells import Booleans, Dates, Numbers, Texts
+from fuseprop.data.dates import days_of
 from fuseprop.data.frames import FrameSource, frame_of
+from fuseprop.data.objects import days_since_1970
 from fuseprop.data.texts import as_texts
 
 NOON, DAY = datetime.datetime(2020, 1, 1, 12), datetime.date(2020, 1, 1)
@@ -68,6 +70,13 @@ COLUMNS = {
     "pandas objects": (pd.Series(["b", None, " a b"], dtype=object), WORDS),
     "pandas category": (pd.Series(["b", None, "a b"], dtype="category"), WORDS),
     "polars words": (pl.Series([" b", None, "a b"]), WORDS),
+    "pandas categories of numbers": (pd.Series([1, None, 3], dtype="category"), WHOLE),
+    "pandas categories of truths": (pd.Series(pd.Categorical([True, None, False])), TRUTHS),
+    "pandas categories of dates": (pd.Series(pd.Categorical(pd.to_datetime(MOMENTS))), DATES),
+    "pandas categories of a mix": (
+        pd.Series(pd.Categorical(["b", None, 2])),
+        Texts(("b", "2"), np.array([0, -1, 1])),
+    ),
     "polars category": (pl.Series(["b", None, "a b"], dtype=pl.Categorical), WORDS),
     "polars enum": (pl.Series(["b", None, "a b"], dtype=pl.Enum(["a b", "unused", "b"])), WORDS),
     "arrow words": (pa.chunked_array([["b", None], ["a b"]]), WORDS),
@@ -103,12 +112,18 @@ COLUMNS = {
     "arrow long": (pa.chunked_array([[2**53 + 1, None, -5]]), LONG),
     "python nothing": ([None, float("nan"), pd.NaT], NOTHING),
     "numpy nothing": (np.full(3, np.nan), NOTHING),
+    "pandas nothing": (pd.Series([None] * 3, dtype="Int64"), NOTHING),
+    "arrow nothing whole": (pa.chunked_array([pa.nulls(3, pa.int64())]), NOTHING),
+    "numpy far dates": (
+        np.array(["-300000-01-01", "300000-01-01"], "M8[D]"),
+        Dates(np.array([-110292278.0, 108853222.0])),
+    ),
     "polars nothing": (pl.Series([None, None, None]), NOTHING),
     "arrow nothing": (pa.chunked_array([pa.nulls(3)]), NOTHING),
     "a mix": (
         pd.Series(["a", 2.0, True, DAY, NOON, decimal.Decimal("1.50"), None, 2.5, 2], dtype=object),
         Texts(
-            ("a", "2", "True", "2020-01-01", "2020-01-01 12:00:00", "1.50", "2.5"),
+            ("a", "2", "True", "2020-01-01", "2020-01-01 12:00", "1.50", "2.5"),
             np.array([0, 1, 2, 3, 4, 5, -1, 6, 1]),
         ),
     ),
@@ -149,7 +164,7 @@ def test_texts_of_typed_cells():
     same(as_texts(Numbers(np.array([2.0, 1.5, np.nan, 2.0]))), Texts(("2", "1.5"), np.array([0, 1, -1, 0])))
     same(as_texts(Numbers(np.array([-np.inf, 1e300, 0.1]))), Texts(("-inf", "1e+300", "0.1"), np.arange(3)))
     same(as_texts(TRUTHS), Texts(("True", "False"), np.array([0, -1, 1])))
-    same(as_texts(DATES), Texts(("2020-01-01", "2020-01-02 12:00:00"), np.array([0, -1, 1])))
+    same(as_texts(DATES), Texts(("2020-01-01", "2020-01-02 12:00"), np.array([0, -1, 1])))
 
 
 INTERVALS = pd.Series(pd.cut([1.0, 2.0], 2))
@@ -180,6 +195,7 @@ REFUSED = {
     "polars objects": (pl.Series([object(), object()], dtype=pl.Object), "objects of the type object"),
     "infinite": ([1.0, np.inf], "inf in row 2"),
     "numpy infinite": (np.array([1.0, -np.inf]), "-inf in row 2"),
+    "signaling": ([decimal.Decimal("sNaN"), 1], "no float64 can hold"),
     "too large": ([1, 10**400], "no float64 can hold"),
     "a matrix": (np.zeros((2, 1)), r"must have shape \(rows,\), got \(2, 1\)"),
 }
@@ -196,10 +212,20 @@ def test_what_no_cell_can_hold_is_refused_by_name(kind, few, monkeypatch):
             FrameSource(frame_of(data), "t").cells(["c"])
 
 
-def test_single_values_are_one_row():
-    cells = FrameSource(frame_of({"a": 1, "b": "x", "c": np.float32(2.5)})).cells(["a", "b", "c"])
-    same(cells["a"], Numbers(np.array([1.0])))
-    same(cells["b"], Texts(("x",), np.array([0])))
-    same(cells["c"], Numbers(np.array([2.5])))
+def test_single_values_are_no_columns():
     with pytest.raises(DataError, match=r"column 'a' must have shape \(rows,\), got \(\)"):
         FrameSource(frame_of({"a": 1, "b": ["x"]})).cells(["a", "b"])
+
+
+def test_moments_are_the_same_numbers_as_text():
+    rng = np.random.default_rng(0)
+    moments = rng.integers(-(10**15), 4 * 10**15, 2000).astype("M8[us]")
+    texts = [str(moment) for moment in moments]
+    np.testing.assert_array_equal(days_of(texts, "%Y-%m-%dT%H:%M:%S"), days_since_1970(moments))
+    offsets = 15 * rng.integers(-48, 48, 2000)
+    zoned = [
+        f"{text}{'-' if offset < 0 else '+'}{abs(offset) // 60:02}:{abs(offset) % 60:02}"
+        for text, offset in zip(texts, offsets, strict=True)
+    ]
+    in_utc = days_since_1970(moments - offsets.astype("m8[m]"))
+    np.testing.assert_array_equal(days_of(zoned, "%Y-%m-%dT%H:%M:%S%z"), in_utc)

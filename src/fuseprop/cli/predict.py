@@ -12,7 +12,8 @@ import numpy as np
 
 from ..checks.quoting import printable
 from ..data import load_table
-from ..model.model import Model, Predictions
+from ..model.answers import Predictions
+from ..model.model import Model
 from .output import cell_text, echo, echo_json, spreadsheet_cell, warnings_printed
 from .parameters import any_size, data, device
 

@@ -4,8 +4,9 @@
 
 ==================  =====================================================================================
 table               `Table`: features, targets and their names, made from arrays or data frames
-arrays              features and targets from arrays; columns: one array as plain values
-frames              data frames (pandas, Polars, PyArrow, structured arrays, dicts) as columns by name
+given               tables of arrays and frames; arrays: features and targets; columns: plain values
+frames              data frames (pandas, Polars, PyArrow, structured arrays, dicts) as sources of cells
+typed               columns of arrays and series as cells; objects: of Python; texts: as a file spells them
 csv_file            reads CSV; csv_bytes checks the bytes before, csv_cells the header, and finds a bad cell
 npz_file            reads NPZ; npz_members checks each array's size before it takes memory
 datasets            the built-in data sets

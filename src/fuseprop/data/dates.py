@@ -202,23 +202,26 @@ def _days(match: re.Match[str], characters: NDArray[np.uint8]) -> NDArray[np.flo
     months = (year - 1970) * 12 + np.where(right, month, 1) - 1
     first = _first_days(months)
     right &= (day >= 1) & (day <= _first_days(months + 1) - first)
-    hour, minute, second = number("H"), number("M"), number("S").astype(np.float64)
+    hour, minute, second = number("H"), number("M"), number("S")
     if "I" in groups:
         hour = number("I")
         right &= (hour >= 1) & (hour <= 12)
         hour = hour % 12 + 12 * ("p" in groups and match["p"] == "pm")
     right &= (hour < 24) & (minute < 60) & (second < 60)
+    fraction: NDArray[np.float64] = np.zeros(len(characters))
     if "S" in groups and "." in match["S"]:
         start, end = match.span("S")
-        fraction = characters[:, start + 3 : end].astype(np.int64) - ord("0")
-        second = second + fraction @ 10.0 ** -np.arange(1, fraction.shape[1] + 1)
-    days: NDArray[np.float64] = (first + day - 1) + (hour * 3600 + minute * 60 + second) / 86400
+        digits = characters[:, start + 3 : end].astype(np.int64) - ord("0")
+        fraction = digits @ 10.0 ** -np.arange(1, digits.shape[1] + 1)
     if "z" in groups and match["z"] != "z":
         start, end = match.span("z")
         digits = characters[:, [start + 1, start + 2, end - 2, end - 1]].astype(np.int64) - ord("0")
-        minutes = digits @ np.array([600, 60, 10, 1])
-        right &= minutes < 24 * 60
-        days = days + (minutes if match["z"][0] == "-" else -minutes) / 1440
+        offset = digits @ np.array([600, 60, 10, 1])
+        right &= offset < 24 * 60
+        minute = minute + (offset if match["z"][0] == "-" else -offset)
+    # The one sum in which all sources of dates round: see `objects.days_since_1970`.
+    later, seconds = np.divmod(3600 * hour + 60 * minute + second, 86400)
+    days: NDArray[np.float64] = (first + day - 1 + later) + (seconds + fraction) / 86400
     return np.where(right, days, np.nan)
 
 

@@ -15,7 +15,7 @@ from .column import Column
 from .errors import DataError, listed, repeated
 from .objects import object_cells
 from .texts import as_spelled, as_texts
-from .typed import column_cells, library_of, load_narwhals
+from .typed import library_of, load_narwhals, typed_cells
 
 FEW = 1000
 """Frames of at most so many rows are read as Python objects: to find out the type of a column of pandas takes
@@ -116,7 +116,7 @@ class FrameSource:
         for label in names:
             place, where = self._place[label], f"{self.name}: column {literal(label)}"
             if objects is None:
-                cells = column_cells(self._frame.column(place), where)
+                cells = typed_cells(self._frame.column(place), where)
             else:
                 cells = object_cells(objects[place], where)
             if label in self._columns:
@@ -138,6 +138,41 @@ class FrameSource:
         return f"{self.name}: row {row + 1}"
 
 
+def is_library_frame(data: Any) -> bool:
+    """Whether data is a frame of pandas, Polars or PyArrow, and no array, dict or anything else."""
+    kind: Any = type(data)
+    return library_of(kind) is not None and (hasattr(kind, "columns") or hasattr(kind, "column_names"))
+
+
+def single_row(data: Any) -> dict[str, Any] | None:
+    """Return the one row of a frame of pandas, Polars or PyArrow as Python objects; None for other data.
+
+    None also for names that are repeated. Dates of pandas that have no nanoseconds become those of Python.
+    """
+    kind: Any = type(data)
+    library = library_of(kind)
+    if library is None or not hasattr(kind, "columns") or hasattr(kind, "collect") or len(data) != 1:
+        return None
+    if library == "polars":
+        return dict(data.row(0, named=True))
+    if library == "pyarrow":
+        if _has_nanoseconds(data):
+            return None
+        labels, values = data.column_names, [column[0].as_py() for column in data.columns]
+    elif library == "pandas":
+        labels = [str(label) for label in data.columns]
+        values = [_of_python(value) for value in data.to_numpy(object)[0].tolist()]
+    else:
+        return None
+    row = dict(zip(labels, values, strict=True))
+    return row if len(row) == len(labels) else None
+
+
+def _of_python(value: Any) -> Any:
+    is_stamp = type(value).__name__ == "Timestamp" and not value.nanosecond
+    return value.to_pydatetime() if is_stamp else value
+
+
 def frame_of(data: Any) -> Frame | None:
     """Return the named columns of a data frame, or None for any other data.
 
@@ -150,10 +185,7 @@ def frame_of(data: Any) -> Frame | None:
         names = data.dtype.names
         return None if names is None else _frame(names, lambda place: data[names[place]])
     if isinstance(data, Mapping):
-        columns = list(data.values())
-        if not any(map(_is_column, columns)):  # but the single values of one row
-            columns = [[value] for value in columns]
-        return _frame(list(data), columns.__getitem__)
+        return _frame([*data], [*data.values()].__getitem__)
     kind: Any = type(data)
     if isinstance(data, type) or not (hasattr(kind, "columns") or hasattr(kind, "column_names")):
         return None
@@ -169,8 +201,7 @@ def frame_of(data: Any) -> Frame | None:
     if library == "pyarrow":
         if kind.__name__ == "RecordBatch":
             data = sys.modules["pyarrow"].Table.from_batches([data])
-        # Nanoseconds are objects of pandas, where that is installed, and else refused.
-        few = few and not any("[ns" in str(field) for field in data.schema.types)
+        few = few and not _has_nanoseconds(data)
         return _frame(
             data.column_names,
             data.column,
@@ -192,9 +223,9 @@ def frame_of(data: Any) -> Frame | None:
     )
 
 
-def _is_column(value: Any) -> bool:
-    """Whether a value of a dict is a column: everything of a length but texts and arrays without axes."""
-    return hasattr(value, "__len__") and not isinstance(value, str | bytes) and getattr(value, "ndim", 1) != 0
+def _has_nanoseconds(table: Any) -> bool:
+    """Whether PyArrow would make objects of pandas of a column, or an error where that is not installed."""
+    return any("[ns" in str(kind) for kind in table.schema.types)
 
 
 def _without_values(data: Any) -> TypeError:

@@ -152,7 +152,7 @@ def _chosen(
     frame: Frame, choices: Choices, features: Sequence[str] | None, targets: Sequence[str] = ()
 ) -> Choices:
     """Return the choices with these features, and with categories where the types of columns say so."""
-    known = {*choices.drop, *choices.numeric, *choices.categorical, *choices.date, *targets}
+    known = {*choices.drop, *choices.named(), *targets}
     typed = [
         name for name in frame.categories() if name not in known and (features is None or name in features)
     ]

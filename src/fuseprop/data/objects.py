@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cells import MISSING, Booleans, Cells, Dates, Numbers, Texts
+from .dates import date_text
 from .errors import DataError
 from .spelling import EXACT_LIMIT
-
-MICROSECONDS = 86_400_000_000
-"""Of a day."""
 
 MISSING_TYPES = ("NoneType", "NAType", "NaTType", "MaskedConstant")
 """The names of types whose value stands for a missing one: None, those of pandas, numpy.ma.masked."""
@@ -50,7 +48,7 @@ def object_cells(values: Sequence[Any], where: str) -> Cells:
 
     Raises DataError for inf, and for objects of other types.
     """
-    kinds = kinds_in(values, where)
+    kinds = _kinds_in(values, where)
     if any(name == "missing" and kind is not type(None) for kind, name in kinds.items()):
         values = [None if type(value).__name__ in MISSING_TYPES else value for value in values]
     found = set(kinds.values()) - {"missing"}
@@ -69,15 +67,6 @@ def object_cells(values: Sequence[Any], where: str) -> Cells:
         case ["text"]:
             return texts_of(values)
     return texts_of([None if value is None else text_of(value) for value in values])
-
-
-def kinds_in(values: Iterable[Any], where: str) -> dict[type, str]:
-    """Return the types of values, each with its kind; raise DataError for those that no cell can hold."""
-    kinds = {kind: _kind_of(kind) for kind in set(map(type, values))}
-    for name in kinds.values():
-        if name not in _CELLS:
-            raise refusal(where, name if name in ADVICE else f"objects of the type {name}")
-    return kinds
 
 
 def number_cells(values: NDArray[np.float64], where: str) -> Cells:
@@ -124,8 +113,7 @@ def text_of(value: Any) -> str:
         case "boolean":
             return "True" if value else "False"
         case "date":
-            moment = _in_utc(value)
-            return str(np.datetime64(moment, "us").item()).removesuffix(" 00:00:00")
+            return date_text(float(days_since_1970(np.array([_in_utc(value)], "M8[us]"))[0]))
     if isinstance(value, int | np.integer | Decimal):
         return str(value)
     value = float(value)
@@ -134,17 +122,22 @@ def text_of(value: Any) -> str:
 
 def days_since_1970(moments: NDArray[np.datetime64]) -> NDArray[np.float64]:
     """Return dates and times as days, with the time of day as a fraction; nan for NaT."""
-    days, rest = np.divmod(moments.astype("M8[us]").astype(np.int64), MICROSECONDS)
+    days = moments.astype("M8[D]")
+    rest = (moments - days).astype("m8[us]").astype(np.int64)
     # The same sum as for dates in texts, so that both are the same number.
-    return np.where(np.isnat(moments), np.nan, days + rest / 1e6 / 86400)
-
-
-def moments_of(days: NDArray[np.float64]) -> NDArray[np.datetime64]:
-    """Return dates and times, to the microsecond, from days since 1970."""
-    return np.round(days * MICROSECONDS).astype(np.int64).astype("M8[us]")
+    return np.where(np.isnat(moments), np.nan, days.astype(np.int64) + rest / 1e6 / 86400)
 
 
 _CELLS = frozenset(("missing", "boolean", "text", "date", "number"))
+
+
+def _kinds_in(values: Iterable[Any], where: str) -> dict[type, str]:
+    """Return the types of values, each with its kind; raise DataError for those that no cell can hold."""
+    kinds = {kind: _kind_of(kind) for kind in set(map(type, values))}
+    for name in kinds.values():
+        if name not in _CELLS:
+            raise refusal(where, name if name in ADVICE else f"objects of the type {name}")
+    return kinds
 
 
 @lru_cache(maxsize=256)
@@ -185,10 +178,10 @@ def _is_missing(value: Any) -> bool:
 def _numbers(values: Sequence[Any], where: str) -> Cells:
     try:
         array = np.array(values, np.float64)
-    except OverflowError:
+    except (OverflowError, ValueError):  # ValueError for a signaling nan of decimal
         raise DataError(
-            f"{where} holds a whole number that no float64 can hold: that ends at 1.8e308. Give it as text, "
-            f"or leave the column out."
+            f"{where} holds a number that no float64 can hold: that ends at 1.8e308. Give it as text, or "
+            f"leave the column out."
         ) from None
     cells = number_cells(array, where)
     for row in np.flatnonzero(np.abs(array) >= EXACT_LIMIT).tolist():

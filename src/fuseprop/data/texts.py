@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from ..checks.quoting import literal
 from .cells import MISSING, Booleans, Cells, Dates, Numbers, Texts
 from .column import Column
+from .dates import date_text
 from .errors import DataError
-from .objects import coded, moments_of
+from .objects import coded
 from .spelling import number
 
 
@@ -26,7 +27,7 @@ def as_texts(cells: Cells) -> Texts:
             return coded([bool(value) for value in different], codes)
         case Dates(days=days):
             different, codes = _different(days)
-            return coded(moments_of(different).tolist(), codes)
+            return coded([date_text(day) for day in different.tolist()], codes)
 
 
 def as_spelled(cells: Cells, column: Column, where: str) -> Cells:

@@ -14,9 +14,9 @@ import numpy as np
 from ..backend import HostArray
 from ..checks.arrays import check_on_host
 from ..installing import how_to_install
-from .cells import MISSING, Booleans, Cells, Dates
+from .cells import MISSING, Booleans, Cells, Dates, Numbers
 from .errors import DataError
-from .objects import coded, days_since_1970, kinds_in, number_cells, object_cells, refusal, texts_of
+from .objects import coded, days_since_1970, number_cells, object_cells, refusal, texts_of
 from .spelling import EXACT_LIMIT
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals")
@@ -44,7 +44,7 @@ def load_narwhals() -> Any:
     return narwhals
 
 
-def column_cells(column: Any, where: str) -> Cells:
+def typed_cells(column: Any, where: str) -> Cells:
     """Return the cells of one column: a list, a NumPy array, or a series of another library.
 
     Masked values are missing ones. `where` names the column in errors. Raises DataError for inf, values that
@@ -94,7 +94,9 @@ def _loses_digits(integers: Any) -> bool:
     if not len(integers):
         return False
     low, high = integers.min(), integers.max()
-    return low is not None and (int(low) < -EXACT_LIMIT or int(high) > EXACT_LIMIT)
+    if not isinstance(low, int | np.integer):  # None or pandas.NA, as all are missing
+        return False
+    return int(low) < -EXACT_LIMIT or int(high) > EXACT_LIMIT
 
 
 def _series_cells(series: Any, where: str, nw: Any) -> Cells:
@@ -121,10 +123,23 @@ def _series_cells(series: Any, where: str, nw: Any) -> Cells:
         case nw.Struct:
             raise refusal(where, "records")
         case nw.String | nw.Categorical | nw.Enum:
-            values, codes = _factorized(series, nw)
-            kinds_in(values, where)
-            return coded(values, codes)
+            return _spread(*_factorized(series, nw), where)
     return object_cells(series.to_list(), where)
+
+
+def _spread(values: Sequence[Any], codes: HostArray, where: str) -> Cells:
+    """Return the cells of which `codes` are the positions among different values; -1 where missing."""
+    if all(isinstance(value, str) for value in values):
+        return coded(values, codes)
+    # Categories of pandas, which may be numbers, dates and others.
+    match object_cells(values, where):
+        case Numbers(values=numbers):
+            return Numbers(np.append(numbers, np.nan)[codes])
+        case Booleans(values=truths):
+            return Booleans(np.append(truths, np.nan)[codes])
+        case Dates(days=days):
+            return Dates(np.append(days, np.nan)[codes])
+    return coded(values, codes)
 
 
 def _factorized(series: Any, nw: Any) -> tuple[Sequence[Any], HostArray]:

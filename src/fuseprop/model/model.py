@@ -18,17 +18,18 @@ from ..checks.warning import warn_user
 from ..data.dicts import RowReader
 from ..data.encoder import Encoder
 from ..data.errors import DataError
+from ..data.frames import single_row
 from ..data.given import SOURCE
 from ..data.scaling import Standardizer
 from ..data.seen import Seen, UnlikeTrainingWarning
 from ..data.table import Table
-from ..data.target_columns import Class
 from ..data.tasks import Task
 from ..data.unlike import unlike_training
 from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..layers.dense import Dense
 from ..network import Network
 from ..training.evaluation import Predictor
+from .answers import Predictions
 from .configuration import (
     Configuration,
     activations_in,
@@ -40,26 +41,6 @@ from .configuration import (
 )
 from .files import ModelFileError, read_model, task_in_file, write_model
 from .rows import table_for
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Predictions for n rows.
-
-    Attributes
-    ----------
-    values : (n,) or (n, t)
-        Classes; 0 or 1 for each label of a multi-label task; or numbers in the target's own units. One axis
-        if there is one prediction per row.
-    labels : tuple
-        The class or label of each column of the probabilities; empty without them.
-    probabilities : (n, len(labels)), or None
-        None for regression, and for a loss whose outputs are no probabilities, such as hinge.
-    """
-
-    values: HostArray
-    labels: tuple[Class, ...] = ()
-    probabilities: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,13 +86,26 @@ class Model:
         return Predictor(self.network.backend, self.network.stack)
 
     def predict(self, table: Any) -> Predictions:
-        """Return predictions for n rows.
+        """Return predictions for n rows: for a data frame as columns of its library, else as arrays.
 
-        Raises DataError for missing features, another number of them, nan and inf among them, and rows for
-        which the network's output is nan or inf. Warns with UnlikeTrainingWarning if a column is far outside
-        its range in training.
+        Raises DataError for missing features, another number of them, cells that do not fit their column, and
+        rows for which the network's output is nan or inf. Warns with UnlikeTrainingWarning if a column is far
+        outside its range in training.
         """
-        table = self._with_features(table)
+        return self._predict(self._with_features(table)).like(table, self.task.targets)
+
+    def predict_proba(self, table: Any) -> Any:
+        """Return the probabilities (n, k) of the classes or labels, as `predict` does beside its values.
+
+        Raises DataError and warns as `predict`; TypeError for a model that has no probabilities.
+        """
+        if not self.task.has_probabilities(self.network.stack.loss):
+            why = "a regression" if self.task.name == "regression" else f"the loss {self.network.stack.loss}"
+            raise TypeError(f"{why} has no probabilities: `predict(data).values` holds what is predicted.")
+        return self._predict(self._with_features(table)).probabilities_like(table)
+
+    def _predict(self, table: Table) -> Predictions:
+        """Return predictions for a table of the model's features, as arrays."""
         network, X = self.network, self.encode_inputs(table)
         with np.errstate(over="ignore", invalid="ignore"):
             outputs = self._predictor(X)
@@ -204,8 +198,9 @@ class Model:
 
     def _with_features(self, data: Any) -> Table:
         """Return a table of the model's features."""
-        if type(data) is dict:
-            cells = self._row_reader(data)
+        row = data if type(data) is dict else single_row(data)
+        if row is not None:
+            cells = self._row_reader(row)
             if cells is not None:
                 return Table(cells, None, self.encoder.columns, (), SOURCE)
         return self.table(data)
