@@ -40,6 +40,8 @@ SUFFIXES = {".tsv": "\t", ".tab": "\t", ".psv": "|", ".ssv": ";"}
 class Delimited:
     """A file of delimited text; see `Source`."""
 
+    typed = False
+
     def __init__(self, named: Named) -> None:
         self._named = named
         self.rows = 0
