@@ -105,7 +105,7 @@ def load_table(
     numbers = _of_numbers(data, target, reading, any_size=any_size)
     if numbers is not None:
         return _chosen(numbers, choices)
-    source = open_source(data, any_size=any_size)
+    source = open_source(_one_or_all(data), any_size=any_size)
     if target is None:
         raise DataError(
             f"{source.name}: which column is the target? Name it: --target, or target= in Python. "
@@ -135,7 +135,7 @@ def load_table_as(
     numbers = _of_numbers(data, None if is_npz and len(target) > 1 else target, own, any_size=any_size)
     if numbers is not None:
         return numbers.with_features([column.name for column in columns])
-    return assemble_as(open_source(data, any_size=any_size), columns, target, reading)
+    return assemble_as(open_source(_one_or_all(data), any_size=any_size), columns, target, reading)
 
 
 def _of_numbers(
@@ -146,7 +146,10 @@ def _of_numbers(
     path = paths[0]
     if not is_file_name(path):
         if len(paths) > 1:
-            raise DataError(f"{path} is a built-in data set: it does not go with other data.")
+            names = [str(other) for other in paths[1:]]
+            raise DataError(
+                f"{path} is a built-in data set: it does not go with other data ({listed(names)})."
+            )
         if reading != AUTO:
             raise DataError(f"{path} is a built-in data set: there are no texts to be read in another way.")
         table = load_dataset(str(path))
@@ -157,6 +160,11 @@ def _of_numbers(
             )
         return table
     return read_npz(path, target, None, reading, any_size=any_size) if _is_npz(paths) else None
+
+
+def _one_or_all(data: Paths) -> Paths:
+    paths = _paths(data)
+    return paths[0] if len(paths) == 1 else paths
 
 
 def _is_npz(paths: Sequence[str | Path]) -> bool:
