@@ -248,7 +248,7 @@ def test_out_must_be_writable(open_path, as_nobody):
 def test_failures_are_1_and_say_why(houses, tmp_path):
     model = tmp_path / "m.safetensors"
     train("iris", "--epochs", 1, "--out", model)
-    (tmp_path / "bad.csv").write_text("age,y\n1,2\nabc,3\n")
+    (tmp_path / "bad.csv").write_text("age,y\n" + "".join(f"{i},{i}\n" for i in range(30)) + "abc,3\n")
     (tmp_path / "one.csv").write_text("age,y\n1,2\n3,2\n")
     np.savez(tmp_path / "labels.npz", X=np.eye(4), y=[[0, 1], [1, 1], [1, 0], [0, 0]])
     (tmp_path / "new.safetensors").write_bytes(save({"w": np.ones(2)}, {"fuseprop": '{"format": 9}'}))
@@ -256,7 +256,7 @@ def test_failures_are_1_and_say_why(houses, tmp_path):
         (("train", tmp_path / "missing.csv", "--target", "y"), ["no such file"]),
         (("train", houses / "prices.csv"), ["--target", "area, rooms, price"]),
         (("train", houses / "prices.csv", "--target", "prize"), ['Did you mean "price"?']),
-        (("train", tmp_path / "bad.csv", "--target", "y"), ["row 2 (line 3)", "'age'", "'abc'"]),
+        (("train", tmp_path / "bad.csv", "--target", "y"), ["row 31 (line 32)", "'age'", "'abc'"]),
         (("train", tmp_path / "one.csv", "--target", "y"), ["2.0 in every row"]),
         (("train", tmp_path / "labels.npz", "--loss", "softmax_cross_entropy"), ["exclude each other"]),
         (("train", "xor", "--test", "0.1"), ["4 rows are too few"]),

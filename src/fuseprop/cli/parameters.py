@@ -18,6 +18,7 @@ from ..checks.quoting import shown
 from ..checks.settings import positive_integer
 from ..data import DataError, is_file_name
 from ..data.choices import HOW_MISSING
+from ..data.errors import listed
 from ..formulas.activation import as_activation
 from ..formulas.families import Family
 from ..formulas.loss import as_loss
@@ -42,7 +43,8 @@ def _data(_context: click.Context, _argument: click.Parameter, texts: tuple[str,
     for text in texts:
         try:
             if not is_file_name(text) and len(texts) > 1:
-                raise click.BadParameter(f"{text} is a built-in data set: it does not go with other data.")
+                others = listed([other for other in texts if other != text])
+                raise click.BadParameter(f"the built-in data set {text} does not go with {others}.")
         except DataError as error:
             raise click.BadParameter(str(error)) from error
     return texts

@@ -29,11 +29,13 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from ..checks.quoting import shown
+from .assembling import assemble, assemble_as
 from .choices import NONE, Choices
+from .column import Column
 from .csv_file import read_csv
 from .datasets import DATASETS, check_name, load_dataset
 from .errors import DataError, as_names, check_columns, listed
+from .files import open_source
 from .npz_file import read_npz
 from .seen import UnlikeTrainingWarning
 from .table import LeftOut, Table
@@ -46,14 +48,18 @@ __all__ = [
     "UnlikeTrainingWarning",
     "is_file_name",
     "load_table",
+    "load_table_as",
     "read_csv",
     "read_npz",
     "suggestions_for",
 ]
 
 
+Paths = str | Path | Sequence[str | Path]
+
+
 def load_table(
-    data: str | Path | Sequence[str | Path],
+    data: Paths,
     target: str | Sequence[str] | None = None,
     features: Sequence[str] | None = None,
     *,
@@ -72,9 +78,9 @@ def load_table(
     Parameters
     ----------
     data : str or Path, or sequence of them
-        A file, recognized by its suffix (.csv, .tsv, .txt; .npz), or a name among `DATASETS`. A file of the
-        same name as a data set needs its folder: ``./iris``. "-" is standard input. Several files are one
-        table: the rows of all, in their order.
+        A file (see `files`; .npz is an NPZ file), or a name among `DATASETS`. A file of the same name as a
+        data set needs its folder: ``./iris``. "-" is standard input. Several files are one table: the rows of
+        all, in their order.
     target : str or sequence of str, optional
         The target columns of a file, or the key of the target in an NPZ file ("y" if not given). An empty
         sequence gives a table without targets. Built-in data sets have their own target.
@@ -88,45 +94,82 @@ def load_table(
     any_size : bool
         Whether an NPZ file may unpack to far more bytes than it has: see `read_npz`.
     drop, numeric, categorical, date, ignore_index, missing
-        What is said of columns, where the rules would decide otherwise: see `Choices`. The columns of an NPZ
-        file and of a data set are numbers already, of which some may be dropped.
+        What is said of columns, where the rules in `deciding` would decide otherwise: see `Choices`. The
+        columns of an NPZ file and of a data set are numbers already, of which some may be dropped.
 
     Raises DataError, with the place, for data that cannot be read or used; ValueError for another
     `target_as` or `missing`; TypeError if `data` is neither a path nor a name (`Table.of` takes arrays).
     """
-    paths = _paths(data)
     target, features = as_names("target", target), as_names("features", features)
     reading = Reading(target_as, keep_as_class)
-    choices = Choices(
-        features,
-        as_names("drop", drop) or (),
-        as_names("numeric", numeric) or (),
-        as_names("categorical", categorical) or (),
-        as_names("date", date) or (),
-        ignore_index,
-        missing,
-    )
-    path, *others = paths
+    choices = Choices(features, drop, numeric, categorical, date, ignore_index, missing)
+    numbers = _of_numbers(data, target, reading, any_size=any_size)
+    if numbers is not None:
+        return _chosen(numbers, choices)
+    source = open_source(_one_or_all(data), any_size=any_size)
+    if target is None:
+        raise DataError(
+            f"{source.name}: which column is the target? Name it: --target, or target= in Python. "
+            f"Columns there: {listed(source.names)}."
+        )
+    return assemble(source, target, choices, reading)
+
+
+def load_table_as(
+    data: Paths,
+    columns: Sequence[Column],
+    target: Sequence[str] = (),
+    reading: Reading = AUTO,
+    *,
+    any_size: bool = False,
+) -> Table:
+    """Return a table as `load_table` does, for a model: its columns are known, and nothing is decided.
+
+    Other columns are ignored. `target` has the model's targets, or is empty for a table without any; an NPZ
+    file keeps several in one array, "y".
+
+    Raises DataError as `load_table`; for columns that are missing; and, with the place, for cells that do not
+    fit their column.
+    """
+    is_npz = _is_npz(_paths(data))
+    own = reading if is_npz else AUTO
+    numbers = _of_numbers(data, None if is_npz and len(target) > 1 else target, own, any_size=any_size)
+    if numbers is not None:
+        return numbers.with_features([column.name for column in columns])
+    return assemble_as(open_source(_one_or_all(data), any_size=any_size), columns, target, reading)
+
+
+def _of_numbers(
+    data: Paths, target: Sequence[str] | None, reading: Reading, *, any_size: bool
+) -> Table | None:
+    """Return the table of a built-in data set or an NPZ file, all of whose columns are numbers, else None."""
+    paths = _paths(data)
+    path = paths[0]
     if not is_file_name(path):
-        if others:
-            raise DataError(f"{path} is a built-in data set: it does not go with other data.")
+        if len(paths) > 1:
+            names = [str(other) for other in paths[1:]]
+            raise DataError(
+                f"{path} is a built-in data set: it does not go with other data ({listed(names)})."
+            )
         if reading != AUTO:
             raise DataError(f"{path} is a built-in data set: there are no texts to be read in another way.")
         table = load_dataset(str(path))
-        if target and target != table.target_names:
+        if target and tuple(target) != table.target_names:
             raise DataError(
                 f"{path} is a built-in data set with the target {listed(table.target_names)}, "
                 f"got {listed(target)}."
             )
-        return _of_numbers(table, choices)
-    suffix = Path(path).suffix.lower()
-    if suffix == ".npz" and not others:
-        return _of_numbers(read_npz(path, target, None, reading, any_size=any_size), choices)
-    if suffix in (".csv", ".tsv", ".txt"):
-        return read_csv(path, target, features, reading)
-    raise DataError(
-        f"{shown(path, None)}: expected a .csv, .tsv, .txt or .npz file, got the suffix {suffix!r}."
-    )
+        return table
+    return read_npz(path, target, None, reading, any_size=any_size) if _is_npz(paths) else None
+
+
+def _one_or_all(data: Paths) -> Paths:
+    paths = _paths(data)
+    return paths[0] if len(paths) == 1 else paths
+
+
+def _is_npz(paths: Sequence[str | Path]) -> bool:
+    return len(paths) == 1 and Path(paths[0]).suffix.lower() == ".npz"
 
 
 def _paths(data: object) -> Sequence[str | Path]:
@@ -142,7 +185,7 @@ def _paths(data: object) -> Sequence[str | Path]:
     return paths
 
 
-def _of_numbers(table: Table, choices: Choices) -> Table:
+def _chosen(table: Table, choices: Choices) -> Table:
     """Return a table of numbers with the chosen features; raise DataError for choices of another kind."""
     if replace(choices, features=None, drop=(), missing=NONE.missing) != NONE:
         raise DataError(

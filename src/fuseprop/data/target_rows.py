@@ -15,6 +15,7 @@ from ..checks.quoting import counted, literal
 from .arrays import stacked
 from .cells import Cells, Dates, Source, Texts
 from .errors import DataError
+from .notations import DIGITS, fits_of
 from .spelling import is_missing, visible
 from .target_cells import MANY_NUMBERS, Reading, read_cells
 
@@ -112,12 +113,30 @@ def _read(
         codes = column.codes if rows is None else column.codes[rows]
         there = np.bincount(codes, minlength=len(column.texts)) > 0
         texts = [text for text, used in zip(column.texts, there, strict=True) if used]
+        numbers = None if source.typed else _with_commas(texts, reading)
+        if numbers is not None:
+            return numbers[(np.cumsum(there) - 1)[codes]]
         return read_cells(texts, (np.cumsum(there) - 1)[codes], reading, place, typed=source.typed)
     values = column.values if rows is None else column.values[rows]
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(f"{place(int(np.argmax(infinite)))}: expected a finite number, got inf.")
     return values
+
+
+def _with_commas(texts: Sequence[str], reading: Reading) -> NDArray[np.float64] | None:
+    """Return the numbers of texts that can only be numbers with decimal commas, most of which have one.
+
+    None for other texts: where a few have a comma, these may be mistakes, and are refused with the first row.
+    """
+    of_classes = reading.target_as == "text" or bool(reading.keep_as_class)
+    if of_classes or sum("," in text for text in texts) <= len(texts) / 2:
+        return None
+    fits = fits_of(texts)
+    are_clear = all(fit.decimal == "," and fit.notation in DIGITS for fit in fits)
+    if not fits or not are_clear or any((fit.values != fits[0].values).any() for fit in fits):
+        return None
+    return fits[0].values
 
 
 def _notes(name: str, column: Texts, reading: Reading) -> list[str]:

@@ -48,6 +48,8 @@ Column = NumberColumn | DateColumn | TextColumn
 class Delimited:
     """A file of delimited text; see `Source`."""
 
+    typed = False
+
     def __init__(self, named: Named) -> None:
         self._named = named
         self.rows, self.typed = 0, False
