@@ -1,4 +1,4 @@
-"""What a host clock does not see: the largest sum of arrays, and a GPU's own time."""
+"""What a host clock does not see: the largest sum of arrays, a GPU's own time, and whether it is lost."""
 
 from __future__ import annotations
 
@@ -97,3 +97,18 @@ def device_seconds(backend: Any, call: Callable[[], object]) -> float | None:
     if not backend.device.startswith("cuda"):
         return None
     return cupy_stopwatch().seconds(call, 1)
+
+
+def is_lost(device: str) -> bool:
+    """Return whether a GPU takes no more work of this process, as after a kernel's failed assertion."""
+    kind, _, number = device.partition(":")
+    if kind == "cpu":
+        return False
+    try:
+        import cupy
+
+        cupy.cuda.Device(int(number or 0)).synchronize()
+    except Exception:
+        # Of whatever kind: a device that cannot even be waited for measures nothing.
+        return True
+    return False

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def environment(paths: Sequence[Path] = (ROOT,)) -> dict[str, str]:
 
 
 class Peer:
-    """A process that runs `worker.py`.
+    """A process that runs `worker.py`, and the next one where it ends over a request or loses its GPU.
 
     Parameters
     ----------
@@ -63,33 +64,38 @@ class Peer:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self.module = module
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", module, device],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            cwd=paths[-1],  # which python -m looks into before all others
-            env={**environment(paths), **(variables or {})},
-        )
-        self.hello = self._answer()
+        self._command = [sys.executable, "-m", "benchmarks.worker", module, device]
+        self._folder = paths[-1]  # which python -m looks into before all others
+        self._environment = {**environment(paths), **(variables or {})}
+        self._built: dict[int | str, tuple[str, dict[str, Any]]] = {}
+        self.hello = self._start()
         self.name: str = name or self.hello.get("name", module.rpartition(".")[2])
         self.missing: str | None = self.hello.get("absent") or self.hello.get("error")
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
-        """Send a request and return the answer; {"error": why} where there is none."""
-        if self._process.poll() is not None:
-            return {"error": self._last_words()}
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": do, **request}).encode() + b"\n")
-        self._process.stdin.flush()
-        return self._answer()
+        """Send a request and return the answer; {"error": why} where there is none.
+
+        A process that has ended over it, does not answer or has lost its device is replaced at once by one
+        in which the other forms that were built are built again.
+        """
+        answer = self._send(do, request)
+        form = request.get("form", "estimator")
+        if do == "drop":
+            self._built.clear()
+        elif "error" in answer:
+            self._built.pop(form, None)
+        elif do != "time":
+            self._built[form] = do, request
+        if answer.pop("ends", False):
+            self._renew()
+        return answer
 
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -98,15 +104,46 @@ class Peer:
         self._process.stdout.close()
         self._log.close()
 
+    def _start(self) -> dict[str, Any]:
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process)
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            cwd=self._folder,
+            env=self._environment,
+        )
+        return self._answer()
+
+    def _renew(self) -> None:
+        self._process.kill()
+        self.close()
+        built, self._built = self._built, {}
+        if "forms" not in self._start():
+            return  # and every request will say why
+        for do, request in built.values():
+            self.ask(do, **request)
+
+    def _send(self, do: str, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **request}).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return {"error": self._last_words()}
+        return self._answer()
+
     def _answer(self) -> dict[str, Any]:
+        """Return what the process says, with {"ends": True} where it takes no further requests."""
         out = self._process.stdout
         assert out is not None
         if not select.select([out], [], [], PATIENCE)[0]:
             self._process.kill()
             self._process.wait()
-            return {"error": f"no answer within {PATIENCE:g} s"}
+            return {"error": f"no answer within {PATIENCE:g} s", "ends": True}
         line = out.readline()
-        return json.loads(line) if line else {"error": self._last_words()}
+        return json.loads(line) if line else {"error": self._last_words(), "ends": True}
 
     def _last_words(self) -> str:
         self._process.wait()

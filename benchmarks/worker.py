@@ -15,6 +15,7 @@ import time
 from functools import cache
 from typing import Any
 
+from .device import is_lost
 from .gate import Gate
 from .networks import ALL_CASES
 from .peers import Form, Running
@@ -87,6 +88,10 @@ class Worker:
 
         On a GPU also the "host" and "device" seconds of one step: see `Stopwatch`.
         """
+        if form not in self.running:
+            raise LookupError(
+                "nothing is built to be timed: the process is a new one, and building failed there"
+            )
         running = self.running[form]
         clock = time.perf_counter
         if steps is None:
@@ -158,7 +163,8 @@ def main(module: str, device: str) -> None:
             answer(getattr(worker, request.pop("do"))(**request))
         except Exception as error:
             # A library may fail in any way on one network; it is to be reported, and the others go on.
-            answer({"error": f"{type(error).__name__}: {_first_line(error)}"})
+            ends = {"ends": True} if is_lost(device) else {}
+            answer({"error": f"{type(error).__name__}: {_first_line(error)}"} | ends)
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,6 +8,7 @@ small networks it runs on one thread, its best form there: 241 us a step against
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -180,7 +181,23 @@ def graph(training: Training, steps: int) -> Running:
     return training.running(lambda _: replay(), steps)
 
 
-def recorded(call: Callable[[], object], times: int) -> Callable[[], None]:
+@dataclass(frozen=True)
+class Recorded:
+    """A CUDA graph, and the call that was recorded.
+
+    A graph knows the addresses of the tensors that were there before it, and does not keep them: the call
+    does, and is kept for that. Without it a replay reads and writes what others have been given since.
+    """
+
+    graph: torch.cuda.CUDAGraph
+    call: Callable[[], object]
+
+    def __call__(self) -> None:
+        """Ask for the calls of the graph."""
+        self.graph.replay()
+
+
+def recorded(call: Callable[[], object], times: int) -> Recorded:
     """Return what makes so many calls as one CUDA graph; a few are made on the way.
 
     As PyTorch's notes on CUDA graphs ask: warmed up on another stream, for which this one waits.
@@ -195,5 +212,4 @@ def recorded(call: Callable[[], object], times: int) -> Callable[[], None]:
     with torch.cuda.graph(made):
         for _ in range(times):
             call()
-    replay: Callable[[], None] = made.replay
-    return replay
+    return Recorded(made, call)

@@ -1,4 +1,4 @@
-"""A peer whose library takes the whole process with it when its step is timed."""
+"""A peer one of whose steps takes the whole process with it when it is timed."""
 
 import os
 
@@ -9,17 +9,22 @@ NAME, MODULE, DISTRIBUTIONS = "dies", "numpy", ("numpy",)
 
 
 def forms(device):
-    step = right.forms(device)[0]
+    step = right.forms("cpu")[0]
+    return [
+        Form("before", "step", step.build),
+        Form("dies", "step", lambda problem: failing(step.build(problem), lambda: os._exit(3))),
+        Form("after", "step", step.build),
+    ]
 
-    def build(problem):
-        running, calls = step.build(problem), []
 
-        def run(steps):
-            calls.append(steps)
-            if len(calls) > 1:  # the first call is the gate's
-                os._exit(3)
-            running.run(steps)
+def failing(running, fail):
+    """Return a training that fails after the gate's steps."""
+    calls = []
 
-        return Running(run, running.weights)
+    def run(steps):
+        calls.append(steps)
+        if len(calls) > 1:
+            fail()
+        running.run(steps)
 
-    return [Form("dies", "step", build)]
+    return Running(run, running.weights)

@@ -1,5 +1,7 @@
 """What peers run on a GPU, as far as a CPU can run it: the recorded steps, the scan, and who is absent."""
 
+from functools import partial
+
 import pytest
 
 from benchmarks.gate import Gate
@@ -68,12 +70,40 @@ def test_what_a_graph_does_not_see_shows(monkeypatch):
 
     stand_in(monkeypatch)
     problem = problem_of("64-32-10-b32")
-    training = Training(problem, "cpu")
+    training, picked = Training(problem, "cpu"), []
     learn = training.step
-    training.step = lambda rows: learn(torch.tensor(rows.tolist()))
+
+    def step(rows):
+        picked.append(torch.tensor(rows.tolist()))
+        return learn(picked[-1])
+
+    training.step = step
     running, gate = graph(training, 1), Gate(problem)
     running.run(gate.steps)
     assert not gate.verdict(running.weights())["passed"]
+
+
+def test_what_was_recorded_lives_as_long_as_its_graph(monkeypatch):
+    """And the stand-in tells where it does not: a graph alone keeps no memory but its own."""
+    torch = pytest.importorskip("torch", reason='needs PyTorch: pip install -e ".[peers]"')
+    from recorded_graph import stand_in
+
+    from benchmarks.peers.pytorch_steps import recorded
+
+    stand_in(monkeypatch)
+    counter = torch.zeros(1)
+
+    def count(ones):
+        counter.add_(ones)
+
+    replay = recorded(partial(count, torch.ones(1)), 2)
+    counter.zero_()
+    replay()
+    assert float(counter) == 2
+    graph = replay.graph
+    del replay
+    with pytest.raises(AssertionError, match="freed"):
+        graph.replay()
 
 
 @pytest.mark.parametrize("network", NETWORKS)
