@@ -40,12 +40,16 @@ def test_columns_with_what_they_hold(table):
         "paid  boolean   none missing  no 2, yes 1",
         "id    left out                it tells rows apart (an id)",
     ]
-    assert lines[5].startswith(f"day   refused                 {table}: row 1 (line 2), column 'day': '03/04/2024'")
+    assert lines[5].startswith(
+        f"day   refused                 {table}: row 1 (line 2), column 'day': '03/04/2024'"
+    )
     assert "--date day=%d/%m/%Y" in lines[5]
 
 
 def test_options_decide_as_for_train(table):
-    done = inspect(table, "--date", "day=%d/%m/%Y", "--drop", "when", "--categorical", "age", "--target", "paid")
+    done = inspect(
+        table, "--date", "day=%d/%m/%Y", "--drop", "when", "--categorical", "age", "--target", "paid"
+    )
     assert done.exit_code == 0
     title, *lines = done.stdout.splitlines()
     assert title == f"{table}: 3 rows, 6 columns, 2 of them left out"
@@ -92,7 +96,7 @@ def test_data_sets_and_arrays_of_numbers(tmp_path):
 def test_what_cannot_be_inspected(table, tmp_path):
     missing = inspect(table, "--drop", "agee")
     assert missing.exit_code == 1
-    assert 'lacks the column agee' in missing.stderr
+    assert "lacks the column agee" in missing.stderr
     assert 'Did you mean "age"?' in missing.stderr
     assert inspect(tmp_path / "nothing.csv").exit_code == 1
     assert inspect(table, "--missing", "never").exit_code == 2

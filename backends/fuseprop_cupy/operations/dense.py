@@ -20,12 +20,12 @@ MAX_SLICES = 512
 
 
 TILE, MOST_TILES = 16, 400
-"""Rows and columns of a tile of the kernel for small products; the most tiles for which it is taken, three for
-each SM of an H100."""
+"""Rows and columns of a tile of the kernel for small products; the most tiles for which it is taken, three
+for each SM of an H100."""
 
 DEEPEST = {"float32": 512, "float64": 64}
-"""The longest sums for which it is taken: up to there it was faster than cuBLAS on an H100. The choice depends on
-shapes alone, so that each product always has the same bits."""
+"""The longest sums for which it is taken: up to there it was faster than cuBLAS on an H100. The choice depends
+on shapes alone, so that each product always has the same bits."""
 
 
 class DenseOperations(Operations):
