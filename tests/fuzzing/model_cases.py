@@ -122,36 +122,51 @@ def damage_an_encoding(rng: random.Random, about: dict) -> None:
     names = about.get("feature_names")
     name = rng.choice(names) if isinstance(names, list) and names else "x1"
     kept = about.setdefault("encodings", [])
+    kind = rng.choice(("number", "boolean", "category", "date"))
+    levels = {"boolean": ["no", "yes"], "category": ["a", "b", "c", "other", "missing"]}.get(kind, [])
+    dates = ["month", "weekday", "hour"] if kind == "date" else []
     new = {
         "name": name,
-        "kind": rng.choice(("number", "boolean", "category", "date")),
-        "notation": rng.choice(("", "", "1.234,5", "$1,234.5", "%Y-%m-%d", "%d/%m/%y %H:%M", "%Q", "%", "1")),
-        "levels": rng.choice(([], ["a", "b"], ["a", "a"], [""], ["other", "missing"], ["\ud800"], [1])),
-        "own": rng.choice((0, 0, 1, 2, 3, -1, 2**70, True)),
-        "cycles": rng.choice(([], [], ["month"], ["month", "hour"], ["hour", "month"], ["year"], [[]])),
-        "used": rng.choice((True, True, False, 1, None)),
-        "missing": rng.choice((False, True, 0, "")),
+        "kind": kind,
+        "notation": {"number": "1.234,5", "date": "%d/%m/%y %H:%M"}.get(kind, "")
+        if rng.random() < 0.5
+        else "",
+        "levels": levels,
+        "own": rng.randrange(len(levels) + 1) if kind == "category" else 0,
+        "cycles": dates[: rng.randrange(4)],
+        "used": rng.random() < 0.8,
+        "missing": rng.random() < 0.5,
+    }
+    wrong = {
+        "name": text(rng),
+        "kind": rng.choice(("number", "boolean", "category", "date", "text")),
+        "notation": rng.choice(("", "$1,234.5", "%Y-%m-%d", "%Q", "%", "1", "\ud800")),
+        "levels": rng.choice(([], ["a", "b"], ["a", "a"], [""], ["\ud800", "b"], [1, 2])),
+        "own": rng.choice((0, 1, 2, 6, -1, 2**70, True)),
+        "cycles": rng.choice(([], ["month"], ["hour", "month"], ["hour", "hour"], ["year"], [[]])),
+        "used": rng.choice((True, False, 1, None)),
+        "missing": rng.choice((True, False, 0, "")),
     }
     entry = rng.choice(kept) if isinstance(kept, list) and kept and rng.random() < 0.7 else new
     if not isinstance(entry, dict):
         return
-    kind = rng.randrange(7)
-    if kind == 0:
-        entry.update(dict(rng.sample(sorted(new.items()), rng.randint(1, 3))))
-    elif kind == 1:
+    way = rng.randrange(8)
+    if way == 0:
+        entry |= {key: wrong[key] for key in rng.sample(sorted(wrong), rng.randint(1, 2))}
+    elif way == 1:
         entry["levels"] = [f"{i}" for i in range(rng.choice((1, 51, 1000, 20_000)))]
         entry |= {"kind": "category", "own": rng.choice((0, 1, len(entry["levels"])))}
         if (
             isinstance(names, list) and name in names and rng.random() < 0.5
-        ):  # names as long as there are levels
+        ):  # a name as long as they are many
             entry["name"] = names[names.index(name)] = "x" * len(entry["levels"])
-    elif kind == 2:
+    elif way == 2:
         about["missing"] = rng.choice(("encode", "refuse", "", "drop", None))
-    elif kind == 3 and isinstance(kept, list):
+    elif way == 3 and isinstance(kept, list):
         rng.shuffle(kept)
-    elif kind == 4:
+    elif way == 4:
         entry.pop(rng.choice(sorted(new)), None)
-    elif kind == 5:
+    elif way == 5:
         entry[rng.choice((*new, "more"))] = value(rng)
     if isinstance(kept, list) and (entry is new or rng.random() < 0.2):
         kept.insert(rng.randrange(len(kept) + 1), entry)

@@ -1,17 +1,22 @@
 """The encoder: what each kind of column becomes, by hand; from the rows learned from alone; bit for bit."""
 
 import datetime
+import json
+import tracemalloc
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 import fuseprop
-from fuseprop import Table, UnlikeTrainingWarning
+from fuseprop import MLPClassifier, MLPRegressor, ModelFileError, Table, UnlikeTrainingWarning
 from fuseprop.data import DataError
 from fuseprop.data.column import Column
 from fuseprop.data.encoder import FEWEST, MOST, MOST_RARE, Encoder
 from fuseprop.data.scaling import Standardizer
 from fuseprop.data.unlike import unlike_training
+from fuseprop.model.files import read_model
 
 NAN = np.nan
 
@@ -366,6 +371,95 @@ def test_a_model_of_any_columns_goes_through_its_file(tmp_path, dtype):
     again.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
     assert set(report.test) == {"loss", "r2"}
+
+
+@pytest.mark.parametrize(
+    ("column", "entries", "words"),
+    [
+        ("c", {"own": 9}, "the category column 'c' cannot have 9 levels of its own"),
+        ("c", {"own": -1}, "the category column 'c' cannot have -1 levels of its own"),
+        ("c", {"own": True}, "a column has the entries name, kind, notation"),
+        ("c", {"own": 1}, r"needs a weight of shape \(1., outputs\)"),
+        ("c", {"levels": ["red", "red", "green"]}, "cannot have the levels"),
+        (
+            "c",
+            {"levels": ["red", 5, "green"]},
+            "names, notations, levels and cycles are text that UTF-8 holds",
+        ),
+        ("c", {"levels": ["red", "\ud800", "green"]}, "names, notations, levels and cycles are text"),
+        ("c", {"cycles": ["month"]}, "the category column 'c' cannot have the cycles"),
+        ("c", {"notation": "%Y"}, "the category column 'c' cannot be written as '%Y'"),
+        ("c", {"kind": "text"}, "kind of column .?text.? is not known"),
+        ("c", {"name": "d"}, "columns that are encoded must be features, in their order"),
+        ("c", {"more": 1}, "a column has the entries name, kind, notation"),
+        ("n", {"levels": ["a"]}, "the number column 'n' cannot have the levels"),
+        ("n", {"notation": "12.5"}, "the number column 'n' cannot be written as '12.5'"),
+        ("flag", {"levels": ["yes"]}, "the boolean column 'flag' cannot have the levels"),
+        ("when", {"notation": "%Q"}, "the date column 'when' cannot be written as '%Q'"),
+        ("when", {"cycles": ["weekday", "month"]}, "the date column 'when' cannot have the cycles"),
+        ("when", {"used": False}, "the date column 'when' cannot have the cycles"),
+    ],
+)
+def test_files_of_columns_that_no_encoder_has_are_refused(tmp_path, column, entries, words):
+    _, model, _ = trained()
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    rewrite(path, lambda about: next(e for e in about["encodings"] if e["name"] == column).update(entries))
+    with pytest.raises(ModelFileError, match=words):
+        fuseprop.load(path, device="cpu")
+
+
+def test_files_whose_columns_contradict_each_other_are_refused(tmp_path):
+    _, model, _ = trained()
+    path = tmp_path / "m.safetensors"
+    for change, words in (
+        (lambda about: about["encodings"].reverse(), "must be features, in their order"),
+        (lambda about: about["encodings"].append(about["encodings"][0]), "must be features, in their order"),
+        (lambda about: about.update(missing="drop"), 'missing "drop" is not known'),
+        (lambda about: about.update(encodings=[[]]), "no valid 'encodings'"),
+    ):
+        model.save(path)
+        rewrite(path, change)
+        with pytest.raises(ModelFileError, match=words):
+            fuseprop.load(path, device="cpu")
+
+
+def rewrite(path, change):
+    """Change the configuration in a model file."""
+    layers, configuration = read_model(path)
+    tensors = {}
+    for i, (weights, bias) in enumerate(layers):
+        tensors |= {f"layers.{i}.weight": weights.copy(), f"layers.{i}.bias": bias.copy()}
+    about = {"format": 3, "version": "0", **asdict(configuration)}
+    change(about)
+    path.write_bytes(save(tensors, {"fuseprop": json.dumps(about)}))
+
+
+def test_long_names_of_many_levels_take_no_memory_until_they_are_asked_for(tmp_path):
+    levels = [str(i) for i in range(3000)]
+    learned = table(**{"c" * 30_000: ("category", levels * 2)})
+    encoder = Encoder.fit(Table(learned.X, None, learned.columns, ()))
+    columns = tuple(replace(column, levels=tuple(levels)) for column in encoder.columns)
+    wide = replace(encoder, columns=columns, own={0: 3000})
+    tracemalloc.start()
+    try:
+        assert wide.width == 3000
+        assert wide.encode(table(**{"c" * 30_000: ("category", ["7"])})).sum() == 1
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_estimators_refuse_models_of_other_columns_by_name(tmp_path, kind):
+    data, _, _ = trained()
+    classes = Table(data.X, np.array([["a"], ["b"]] * 30), data.columns, ("y",))
+    model = fuseprop.train(data if kind is MLPRegressor else classes, epochs=1, device="cpu")[0]
+    model.save(tmp_path / "m.safetensors")
+    with pytest.raises(
+        ModelFileError, match=r"encodes its columns itself: n \(number\), c \(category\), flag"
+    ):
+        kind.load(tmp_path / "m.safetensors")
 
 
 def test_the_order_of_columns_and_rows_does_not_matter():

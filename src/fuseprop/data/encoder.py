@@ -67,7 +67,7 @@ class Encoder:
     own : mapping of int to int
         For each category, by the column's position: how many of its levels have a feature of their own.
     cycles : mapping of int to tuple of str
-        For each date, by the column's position: its cycles, among `CYCLES`.
+        For each date, by the column's position: its cycles, among `CYCLES`; none for one that is not used.
     missing : "encode" | "refuse"
         Whether missing values are encoded, or are an error that names the first one.
     """

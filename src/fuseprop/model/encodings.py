@@ -58,8 +58,7 @@ def encoder_kept(
 
     Raises ValueError for objects that no encoder has, and if no feature is left.
     """
-    for entry in kept:
-        _check(entry)
+    made = [_column(entry) for entry in kept]
     of_name = {entry["name"]: entry for entry in kept}
     places = [(j, of_name[name]) for j, name in enumerate(names) if name in of_name]
     if [entry for _, entry in places] != list(kept):
@@ -68,9 +67,8 @@ def encoder_kept(
         )
     columns = list(numbers(tuple(names)))
     used, indicated = np.ones(len(columns), np.bool_), np.zeros(len(columns), np.bool_)
-    for j, entry in places:
-        columns[j] = Column(entry["name"], entry["kind"], tuple(entry["levels"]), entry["notation"])
-        used[j], indicated[j] = entry["used"], entry["missing"]
+    for column, (j, entry) in zip(made, places, strict=True):
+        columns[j], used[j], indicated[j] = column, entry["used"], entry["missing"]
     own = {j: entry["own"] for j, entry in places if entry["kind"] == "category"}
     cycles = {j: tuple(entry["cycles"]) for j, entry in places if entry["kind"] == "date"}
     encoder = Encoder(tuple(columns), scaling, used, indicated, own, cycles, missing)
@@ -79,21 +77,24 @@ def encoder_kept(
     return encoder
 
 
-def _check(entry: Mapping[str, Any]) -> None:
-    """Raise ValueError for entries of other types, and of values that do not go with the column's kind."""
+def _column(entry: Mapping[str, Any]) -> Column:
+    """Return the column of an object. Raises ValueError for entries that do not go with each other."""
     if {key: type(value) for key, value in entry.items()} != ENTRIES:
         raise ValueError(f"a column has the entries {', '.join(ENTRIES)}, got {literal(entry)}.")
     if not _are_texts([entry["name"], entry["notation"], *entry["levels"], *entry["cycles"]]):
         raise ValueError(
             f"names, notations, levels and cycles are text that UTF-8 holds, got {literal(entry)}."
         )
+    column = Column(entry["name"], entry["kind"], tuple(entry["levels"]), entry["notation"])
     kind, name, own, cycles = entry["kind"], literal(entry["name"]), entry["own"], entry["cycles"]
     if not 0 <= own <= (len(entry["levels"]) if kind == "category" else 0):
         raise ValueError(f"the {kind} column {name} cannot have {own} levels of its own.")
-    if cycles != [cycle for cycle in CYCLES if kind == "date" and cycle in cycles]:
+    has_cycles = kind == "date" and entry["used"]
+    if cycles != [cycle for cycle in CYCLES if has_cycles and cycle in cycles]:
         raise ValueError(f"the {kind} column {name} cannot have the cycles {literal(cycles)}.")
     if entry["notation"] and not _is_notation(kind, entry["notation"]):
         raise ValueError(f"the {kind} column {name} cannot be written as {literal(entry['notation'])}.")
+    return column
 
 
 def _is_notation(kind: str, text: str) -> bool:
