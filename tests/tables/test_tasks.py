@@ -1,5 +1,7 @@
 """Tasks: inferred from targets, encoded for the network, decoded into answers; and standardization."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from fuseprop import Table
 from fuseprop.data import DataError
 from fuseprop.data.scaling import Standardizer
-from fuseprop.data.tasks import make_task
+from fuseprop.data.tasks import Task, make_task
 
 
 def table(targets):
@@ -155,3 +157,17 @@ def test_a_poisson_deviance_is_for_regressions_whose_targets_it_takes_as_they_ar
     assert (counts.standardizes(loss), counts.standardizes("mean_squared_error")) == (False, True)
     with pytest.raises(ValueError, match=r"needs counts or amounts, but the task is binary.*sigmoid_cross"):
         make_task(table([0, 1, 0])).outputs(loss)
+
+
+def test_rows_are_named_by_their_numbers_in_the_source():
+    """Where rows without a target were left out."""
+    rows = np.array([4, 9])
+    for targets, name, classes in (
+        ([["a"], ["x"]], "binary", ("a", "b")),
+        ([[0, 1], [1, 1]], "exclusive", ("y1", "y2")),
+        ([[0, 1], [0, 5]], "multi-label", ()),
+    ):
+        table = Table.of([[1.0], [2.0]], targets)
+        task = Task(name, table.target_names, classes)
+        with pytest.raises(DataError, match=r"row 10\b"):
+            task.encode(replace(table, rows=rows))

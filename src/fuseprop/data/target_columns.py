@@ -27,6 +27,9 @@ class Named(Protocol):
     def target_names(self) -> tuple[str, ...]:
         """A name for each target column."""
 
+    def row_number(self, row: int) -> int:
+        """The number in the source of a row, which counts from 1."""
+
 
 def classes_of(column: HostArray) -> tuple[Class, ...]:
     """Return the different values of a column (N,) in ascending order; whole numbers as int."""
@@ -68,8 +71,8 @@ def require_zero_one(targets: HostArray, table: Named) -> None:
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise DataError(
-            f"{table.source}: row {row + 1}, target {literal(table.target_names[column])}: labels must be "
-            f"0 or 1, got {targets[row, column]:g}."
+            f"{table.source}: row {table.row_number(int(row))}, target "
+            f"{literal(table.target_names[column])}: labels must be 0 or 1, got {targets[row, column]:g}."
         )
 
 
@@ -80,8 +83,9 @@ def one_hot_labels(targets: HostArray, table: Named) -> NDArray[np.int64]:
     if (sums != 1).any():
         row = int(np.argmax(sums != 1))
         raise DataError(
-            f"{table.source}: the task exclusive over several columns needs one 1 a row; row {row + 1} has "
-            f"{sums[row]:g}. For labels that do not exclude each other use the task multi-label."
+            f"{table.source}: the task exclusive over several columns needs one 1 a row; row "
+            f"{table.row_number(row)} has {sums[row]:g}. For labels that do not exclude each other use the "
+            f"task multi-label."
         )
     labels: NDArray[np.int64] = np.argmax(targets, axis=1)
     return labels

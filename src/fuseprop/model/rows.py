@@ -77,7 +77,7 @@ def _from_files(
 ) -> Table:
     first: Any = data if isinstance(data, PATH) else data[0]
     if not is_file_name(first):
-        return load_table(data)
+        return load_table(data, target_names or None)
     reading = task.reading() if target_names else AUTO
     if Path(first).suffix.lower() == ".npz":
         # One array holds all targets, under a name of its own.
