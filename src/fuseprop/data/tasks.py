@@ -140,8 +140,8 @@ class Task:
         if unknown.any():
             row = int(np.argmax(unknown))
             raise DataError(
-                f"{table.source}: row {table.row_number(row)} has the class {literal(str(given[row]))}, which is "
-                f"not among the known ones: {listed([str(name) for name in self.classes])}."
+                f"{table.source}: row {table.row_number(row)} has the class {literal(str(given[row]))}, "
+                f"which is not among the known ones: {listed([str(name) for name in self.classes])}."
             )
         return index
 
