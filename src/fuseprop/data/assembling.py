@@ -78,7 +78,7 @@ def assemble(
         target,
         source.name,
         left_out=tuple(LeftOut(name, left_out[name]) for name in source.names if name in left_out),
-        notes=(*source.notes, *targets.notes, *features.notes.values()),
+        notes=(*source.notes, *targets.notes, *features.told()),
         rows=targets.rows,
         without_target=targets.without,
     )
