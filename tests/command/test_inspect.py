@@ -86,9 +86,10 @@ def test_notes_are_told(tmp_path):
 
 
 def test_data_sets_and_arrays_of_numbers(tmp_path):
-    done = inspect("iris")
-    assert done.stdout.splitlines()[0] == "iris: 150 rows, 5 columns"
-    assert done.stdout.splitlines()[2].endswith("number  none missing  4.3 to 7.9, quartiles 5.1, 5.8, 6.4")
+    assert inspect("xor").stdout.splitlines()[:2] == [
+        "xor: 4 rows, 3 columns",
+        "a xor b  target  none missing  0 to 1, quartiles 0, 0.5, 1",
+    ]
     np.savez(tmp_path / "t.npz", X=np.array([[1.0, 2], [3, 4]]), y=np.array([0, 1]))
     assert "x2  number  none missing  2 to 4, quartiles 2.5, 3, 3.5" in inspect(tmp_path / "t.npz").stdout
 
@@ -112,6 +113,8 @@ def test_a_missing_value_may_be_refused(table):
 def test_a_table_without_features_is_shown_too(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b\nx,1\nx,1\n")
-    done = inspect(path)
-    assert done.exit_code == 1
-    assert "a: it is the same in all rows; b: it is the same in all rows" in done.stderr
+    assert inspect(path).stdout.splitlines() == [
+        f"{path}: 2 rows, 2 columns, 2 of them left out",
+        "a  left out    it is the same in all rows",
+        "b  left out    it is the same in all rows",
+    ]

@@ -293,6 +293,13 @@ def test_missing_refused_counts_rows_of_the_source():
     assert table({"a": ["", "2", "3"], "y": ["", "1", "2"]}, missing="refuse").X.tolist() == [[2], [3]]
 
 
+def test_notes_of_many_columns_are_summed_up():
+    notes = table({f"x{i}": ["1,5", "12,25"] for i in range(25)}, ()).notes
+    assert len(notes) == 11
+    assert notes[0] == "'x0': '12,25' is read as 12.25."
+    assert notes[10] == "15 more columns of numbers are read likewise."
+
+
 THOUSANDS = ["1,234", "12", "5,678"]
 COMMAS = ["1,5", "2,25", "3"]
 POINTS = ["1.5", "2.25", "3"]

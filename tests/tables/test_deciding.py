@@ -83,7 +83,9 @@ def test_different_whole_numbers_under_a_name_of_ids_are_left_out(of, name):
 
 
 @pytest.mark.parametrize("of", [of_texts, of_numbers])
-@pytest.mark.parametrize("name", ["index", "Unnamed: 0", "row", "rownames", "row_number", ""])
+@pytest.mark.parametrize(
+    "name", ["index", "Unnamed: 0", "row", "rownames", "row_number", "Nr", "No.", "#", ""]
+)
 def test_numbers_that_count_rows_are_left_out(of, name):
     assert of(["3", "1", "2", "4"], name) == Out("it tells rows apart (an id)")
 
@@ -101,6 +103,9 @@ def test_numbers_that_count_rows_are_left_out(of, name):
         ("index", ["1", "2", "2", "4"]),
         ("index", ["1.5", "2.5", "3.5"]),
         ("price index", ["1", "2", "3"]),
+        ("x", ["1", "2", "3"]),
+        ("year", ["2001", "2002", "2003"]),
+        ("number of rooms", ["1", "2", "3"]),
     ],
 )
 @pytest.mark.parametrize("of", [of_texts, of_numbers])

@@ -39,8 +39,8 @@ def assemble(
     reading : Reading
         How the targets are read.
     refused : dict, optional
-        Takes the columns whose cells are refused, each with the error's text; they are no features then. By
-        default the first of these errors is raised.
+        Takes the columns whose cells are refused, each with the error's text; they are no features then, and
+        a table may have none. By default the first of these errors is raised.
 
     Raises DataError, with the place, for cells that the rules refuse, that do not fit a choice, or that are
     no targets; for columns that are not there; and if there is no row or no feature.
@@ -69,7 +69,7 @@ def assemble(
             else:
                 features.add(outcome)
     features.settle(refused)
-    if not features.columns and not refused:
+    if not features.columns and refused is None:
         raise _no_feature(source, left_out)
     return Table(
         features.matrix(),
@@ -78,7 +78,7 @@ def assemble(
         target,
         source.name,
         left_out=tuple(LeftOut(name, left_out[name]) for name in source.names if name in left_out),
-        notes=(*source.notes, *targets.notes, *features.notes.values()),
+        notes=(*source.notes, *targets.notes, *features.told()),
         rows=targets.rows,
         without_target=targets.without,
     )

@@ -41,7 +41,7 @@ from .different import Different, Place
 from .errors import DataError, argument
 from .mistakes import formats_among, mistake, refuse_dates, refuse_numbers
 from .notations import PLAIN, Fit, digits_of, fits_of, values_of
-from .spelling import is_code, number
+from .spelling import is_code
 
 BOOLEANS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
 """Pairs of texts for 0 and 1."""
@@ -64,7 +64,7 @@ IS_ID = re.compile(r"(?i:(?:.*[\W_])?(?:id|uuid|guid))|.*[a-z0-9](?:Id|ID)", re.
 """Names of columns whose different whole numbers tell rows apart."""
 
 COUNTS_ROWS = re.compile(
-    r"(?:unnamed.*|index|row(?:[ _]?(?:names?|numbers?|nr|no|num))?|obs|)", re.IGNORECASE | re.DOTALL
+    r"(?:unnamed.*|index|(?:row)?[ _]?(?:names?|numbers?|nr\.?|no\.?|num|#)|row|obs|)", re.I | re.DOTALL
 )
 """Names of columns that count rows, where their numbers do."""
 
@@ -144,8 +144,9 @@ def number_of(name: str, different: Different, fits: Sequence[Fit], decimal: str
         return Found(Column(name), different.spread(fit.values))
     if not all(np.array_equal(other.values, fit.values) for other in chosen):
         return Undecided(name, fits, different)
-    i = next((i for i, text in enumerate(different.texts) if number(text) is None), 0)
-    note = f"{literal(name)}: {literal(different.texts[i])} is read as {fit.values[i]:.12g}."
+    text = max(different.texts, key=len)
+    value = fit.values[different.texts.index(text)]
+    note = f"{literal(name)}: {literal(text)} is read as {value:.12g}."
     return Found(Column(name, notation=fit.notation), different.spread(fit.values), note, fit.decimal)
 
 

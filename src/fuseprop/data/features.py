@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks.quoting import literal
+from ..checks.quoting import counted, literal
 from .cells import Source, Texts
 from .choices import Choices
 from .column import Column
@@ -17,6 +17,8 @@ from .different import Different, Place
 from .errors import DataError, argument
 from .notations import fits_of
 from .target_rows import Targets
+
+MOST_TOLD = 10
 
 THOUSAND = 1000
 """A number from here on, as plain text, has no points between thousands."""
@@ -40,6 +42,15 @@ class Features:
         """Add a feature; one that is undecided gets its numbers by `settle`."""
         self.columns.append(Column(outcome.name) if isinstance(outcome, Undecided) else outcome.column)
         self._put(len(self.columns) - 1, outcome)
+
+    def told(self) -> list[str]:
+        """Return the notes, of many columns the first ones."""
+        notes = [*self.notes.values()]
+        if len(notes) > MOST_TOLD:
+            notes[MOST_TOLD:] = [
+                f"{counted(len(notes) - MOST_TOLD, 'more column')} of numbers are read likewise."
+            ]
+        return notes
 
     def matrix(self) -> NDArray[np.float64]:
         """Return X (n, d)."""
