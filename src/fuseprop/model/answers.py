@@ -35,20 +35,23 @@ class Predictions:
     labels: tuple[Class, ...] = ()
     probabilities: Any = None
 
-    def like(self, data: Any, targets: Sequence[str]) -> Predictions:
-        """Return the predictions for `data` in its own kind; `targets` names the target columns."""
-        if not is_library_frame(data):
-            return self
-        # Classes over several columns are one column, of which none of the targets is the name.
-        names = targets if self.values.ndim == 2 or len(targets) == 1 else ("class",)
-        values = columns_like(data, self.values, names)
-        return Predictions(values, self.labels, self.probabilities_like(data))
 
-    def probabilities_like(self, data: Any) -> Any:
-        """Return the probabilities in the kind of `data`; None without them."""
-        if self.probabilities is None or not is_library_frame(data):
-            return self.probabilities
-        return columns_like(data, self.probabilities, [str(label) for label in self.labels])
+def like(data: Any, predictions: Predictions, targets: Sequence[str]) -> Predictions:
+    """Return predictions (arrays) in the kind of `data`; `targets` names the target columns."""
+    if not is_library_frame(data):
+        return predictions
+    values, labels = predictions.values, predictions.labels
+    # Classes over several columns are one column, of which none of the targets is the name.
+    names = targets if values.ndim == 2 or len(targets) == 1 else ("class",)
+    probabilities = probabilities_like(data, predictions)
+    return Predictions(columns_like(data, values, names), labels, probabilities)
+
+
+def probabilities_like(data: Any, predictions: Predictions) -> Any:
+    """Return the probabilities of predictions (arrays) in the kind of `data`; None without them."""
+    if predictions.probabilities is None or not is_library_frame(data):
+        return predictions.probabilities
+    return columns_like(data, predictions.probabilities, [str(label) for label in predictions.labels])
 
 
 def columns_like(data: Any, values: HostArray, names: Sequence[str]) -> Any:

@@ -29,7 +29,7 @@ from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..layers.dense import Dense
 from ..network import Network
 from ..training.evaluation import Predictor
-from .answers import Predictions
+from .answers import Predictions, like, probabilities_like
 from .configuration import (
     Configuration,
     activations_in,
@@ -92,7 +92,7 @@ class Model:
         rows for which the network's output is nan or inf. Warns with UnlikeTrainingWarning if a column is far
         outside its range in training.
         """
-        return self._predict(self._with_features(table)).like(table, self.task.targets)
+        return like(table, self._predict(self._with_features(table)), self.task.targets)
 
     def predict_proba(self, table: Any) -> Any:
         """Return the probabilities (n, k) of the classes or labels, as `predict` does beside its values.
@@ -102,7 +102,7 @@ class Model:
         if not self.task.has_probabilities(self.network.stack.loss):
             why = "a regression" if self.task.name == "regression" else f"the loss {self.network.stack.loss}"
             raise TypeError(f"{why} has no probabilities: `predict(data).values` holds what is predicted.")
-        return self._predict(self._with_features(table)).probabilities_like(table)
+        return probabilities_like(table, self._predict(self._with_features(table)))
 
     def _predict(self, table: Table) -> Predictions:
         """Return predictions for a table of the model's features, as arrays."""
