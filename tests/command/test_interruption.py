@@ -13,7 +13,8 @@ import fuseprop
 from fuseprop import MLPClassifier, load_table
 from fuseprop.cli import main
 from fuseprop.cli.interruption import Interruption
-from fuseprop.data import DataError, csv_file
+from fuseprop.data import DataError
+from fuseprop.data.files import duck, opening
 from fuseprop.learn import TOPICS
 from fuseprop.storage.fatal import raise_fatal_cause
 
@@ -47,7 +48,22 @@ def table(tmp_path):
 # Reading
 
 
-@pytest.mark.parametrize("converter", ["_numbering", "_ignore"])
+@pytest.fixture
+def while_reading(table, monkeypatch):
+    """Return what lets a function run while the table is read, as often as its blocks are."""
+
+    def put(function):
+        blocks = opening.Named.blocks
+
+        def interrupted(self):
+            yield from blocks(self)
+            function()
+
+        monkeypatch.setattr(opening.Named, "blocks", interrupted)
+
+    return put
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
@@ -56,28 +72,37 @@ def table(tmp_path):
         (MemoryError, DataError),  # which says that there is not enough, and nothing of a cell
     ],
 )
-def test_what_ends_a_process_is_no_bad_cell(table, monkeypatch, converter, error, told):
-    def raising(*_):
+def test_what_ends_a_process_is_no_bad_cell(table, while_reading, error, told):
+    def raising():
         raise error
 
-    monkeypatch.setattr(csv_file, converter, (lambda _: raising) if converter == "_numbering" else raising)
+    while_reading(raising)
     with pytest.raises(told) as caught:
         load_table(table, "y", ["a"])
     assert (told is error) != ("there is not enough memory" in str(caught.value))
 
 
-def test_ctrl_c_in_a_converter_ends_the_command(table, monkeypatch):
+def test_ctrl_c_while_a_file_is_read_ends_the_command(table, while_reading):
     seen = []
 
-    def convert(text):
-        seen.append(text)
-        if len(seen) == 30:
-            ctrl_c()
-        return 0.0
+    def interrupt():
+        seen.append(1)
+        ctrl_c()
 
-    monkeypatch.setattr(csv_file, "_numbering", lambda _: convert)
+    while_reading(interrupt)
     is_interrupted(run("train", table, "--target", "y"))
-    assert len(seen) == 30
+    assert seen
+
+
+def test_ctrl_c_in_a_query_of_duckdb_ends_the_command(table, monkeypatch):
+    blocks = duck.blocks
+
+    def interrupted(relation):
+        yield from blocks(relation)
+        into_runtime_error()
+
+    monkeypatch.setattr(duck, "blocks", interrupted)
+    is_interrupted(run("train", table, "--target", "y"))
 
 
 def test_only_a_cause_counts_not_what_was_handled_around_it():
@@ -102,6 +127,14 @@ def into_value_error(*_, **__):
         ctrl_c()
     except KeyboardInterrupt:
         raise ValueError("could not convert string") from None
+
+
+def into_runtime_error(*_, **__):
+    """As DuckDB does."""
+    try:
+        ctrl_c()
+    except KeyboardInterrupt:
+        raise RuntimeError("Query interrupted") from None
 
 
 class Keeper:
@@ -151,7 +184,7 @@ def test_ctrl_c_that_is_lost_in_training_ends_it_with_the_epoch(monkeypatch):
 def test_ctrl_c_ends_the_other_commands(monkeypatch, tmp_path, command):
     path = tmp_path / "m.safetensors"
     fuseprop.train("xor", epochs=1, device="cpu")[0].save(path)
-    monkeypatch.setattr(sys.modules[f"fuseprop.cli.{command}"], "load_table", into_value_error)
+    monkeypatch.setattr(fuseprop.Model, "table", into_value_error)
     is_interrupted(run(command, path, "xor", "--device", "cpu"))
 
 

@@ -35,10 +35,10 @@ def csv_of(path, cells, X=X, names=("a", "b", "y")):
     return path
 
 
-def test_missing_classes_are_refused_and_kept_on_request(tmp_path):
+def test_missing_classes_are_refused_where_they_are_many_and_kept_on_request(tmp_path):
     cells = ["0", "1", "NA"] * 20
     path, model = csv_of(tmp_path / "t.csv", cells), tmp_path / "m.safetensors"
-    refused = train(path, "--target", "y")
+    refused = train(csv_of(tmp_path / "r.csv", ["no", "yes", "NA"] * 20), "--target", "y")
     assert refused.exit_code == 1
     assert "row 3 (line 4), column 'y': 'NA' says that the value is missing (20 such rows)" in refused.stderr
     assert "--keep-as-class NA" in refused.stderr
@@ -46,6 +46,23 @@ def test_missing_classes_are_refused_and_kept_on_request(tmp_path):
     assert kept.exit_code == 0
     assert "3 classes: 0, 1, NA" in kept.stderr
     assert run("evaluate", model, path).exit_code == 0
+
+
+def test_rows_without_a_class_are_left_out_told_and_counted(tmp_path):
+    path, model = (
+        csv_of(tmp_path / "t.csv", ["no", "yes"] * 28 + ["NA", "", "NA", "?"]),
+        tmp_path / "m.safetensors",
+    )
+    result = train(path, "--target", "y", "--json", "--out", model)
+    assert result.exit_code == 0
+    made = json.loads(result.stdout)
+    assert (made["without_target"], sum(made["rows"].values())) == (4, 56)
+    assert "4 rows without a target left out" in result.stderr
+    assert "'NA' in 2 rows of the target 'y'" in result.stderr
+    assert "--keep-as-class NA" in result.stderr
+    again = run("evaluate", model, path, "--json")
+    assert json.loads(again.stdout)["rows"] == 56
+    assert "4 rows without a target left out" in again.stderr
 
 
 def test_codes_are_printed_as_they_were_read(tmp_path):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from ..data import is_file_name, load_table
-from ..data.target_cells import AUTO
+from ..checks.quoting import counted
 from ..model.model import Model
-from .output import echo, echo_json, warnings_printed
+from .output import Run, echo, echo_json, warnings_printed
 from .parameters import any_size, data, device
 from .parameters import target as target_option
 
@@ -36,13 +33,9 @@ def evaluate(
     outside of what the model learned from.
     """
     loaded = Model.load(model, device)
-    expected: tuple[str, ...] | None = loaded.task.targets
-    if Path(data[0]).suffix.lower() == ".npz" and len(loaded.task.targets) > 1:
-        expected = None  # an NPZ file keeps several targets in one array
-    reading = loaded.task.reading() if is_file_name(data[0]) else AUTO
-    table = load_table(
-        data, target or expected, loaded.feature_names, any_size=any_size, **reading.keywords()
-    )
+    table = loaded.table(data, target_names=target or loaded.task.targets, any_size=any_size)
+    if table.without_target:
+        Run.current().say(f"{counted(table.without_target, 'row')} without a target left out")
     with warnings_printed():
         scores = loaded.evaluate(table)
     if json_:

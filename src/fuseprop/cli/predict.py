@@ -11,7 +11,6 @@ import click
 import numpy as np
 
 from ..checks.quoting import printable
-from ..data import load_table
 from ..model.answers import Predictions
 from ..model.model import Model
 from .output import cell_text, echo, echo_json, spreadsheet_cell, warnings_printed
@@ -46,7 +45,7 @@ def predict(
     if json_ and spreadsheet:
         raise click.UsageError("--spreadsheet is about CSV: it does not go with --json.")
     loaded = Model.load(model, device)
-    table = load_table(data, (), loaded.feature_names, any_size=any_size)
+    table = loaded.table(data, any_size=any_size)
     with warnings_printed():
         predictions = loaded.predict(table)
     if json_:

@@ -125,7 +125,7 @@ def train(
         missing=missing,
     )
     chosen = {name: value for name, value in given.items() if value is not None}
-    fitting = Fitting(table, **{**suggestions_for(data[0]), **chosen})
+    fitting = Fitting(table, missing=missing, **{**suggestions_for(data[0]), **chosen})
     if not quiet:
         run.say(plan(fitting))
     try:

@@ -9,6 +9,8 @@ from typing import Any
 from ..backend.registry import explain_auto, named_device
 from ..checks.quoting import counted, shown
 from ..data.errors import listed
+from ..data.showing import columns_of, lines_of
+from ..data.table import Table
 from ..model.fitting import Fitting, Report
 
 
@@ -30,6 +32,7 @@ def plan(fitting: Fitting) -> str:
         [
             f"data      {shown(table.source, None)}: {counted(len(table), 'row')}, "
             f"{counted(table.X.shape[1], 'feature')}",
+            *_about_columns(table),
             f"task      {task.name}: {listed(task.targets)}{about}",
             f"rows      {rows}",
             f"network   {network.inputs} -> {' -> '.join(sizes)}; {network.loss}; "
@@ -40,6 +43,15 @@ def plan(fitting: Fitting) -> str:
             f"device    {backend.device} ({backend.name}, {s.dtype}){chosen}",
         ]
     )
+
+
+def _about_columns(table: Table) -> list[str]:
+    """Return lines that show the columns, and what was guessed and left out."""
+    lines = lines_of(table)
+    if table.without_target:
+        lines.append(f"{counted(table.without_target, 'row')} without a target left out")
+    lines += table.notes
+    return [f"{'' if i else 'columns':<10}{line}" for i, line in enumerate(lines)]
 
 
 def results(fitting: Fitting, report: Report, out: Path | None) -> str:
@@ -76,6 +88,9 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
     backend, metric = model.network.backend, report.history.metric
     result: dict[str, Any] = {
         "data": fitting.table.source,
+        "columns": columns_of(fitting.table),
+        "notes": fitting.table.notes,
+        "without_target": fitting.table.without_target,
         "task": model.task.name,
         "backend": backend.name,
         "device": backend.device,

@@ -29,9 +29,8 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from .assembling import assemble, assemble_as
+from .assembling import assemble
 from .choices import NONE, Choices
-from .column import Column
 from .csv_file import read_csv
 from .datasets import DATASETS, check_name, load_dataset
 from .errors import DataError, as_names, check_columns, listed
@@ -48,7 +47,6 @@ __all__ = [
     "UnlikeTrainingWarning",
     "is_file_name",
     "load_table",
-    "load_table_as",
     "read_csv",
     "read_npz",
     "suggestions_for",
@@ -106,37 +104,13 @@ def load_table(
     numbers = _of_numbers(data, target, reading, any_size=any_size)
     if numbers is not None:
         return _chosen(numbers, choices)
-    source = open_source(_one_or_all(data), any_size=any_size)
+    source = open_source(data, any_size=any_size)
     if target is None:
         raise DataError(
             f"{source.name}: which column is the target? Name it: --target, or target= in Python. "
             f"Columns there: {listed(source.names)}."
         )
     return assemble(source, target, choices, reading)
-
-
-def load_table_as(
-    data: Paths,
-    columns: Sequence[Column],
-    target: Sequence[str] = (),
-    reading: Reading = AUTO,
-    *,
-    any_size: bool = False,
-) -> Table:
-    """Return a table as `load_table` does, for a model: its columns are known, and nothing is decided.
-
-    Other columns are ignored. `target` has the model's targets, or is empty for a table without any; an NPZ
-    file keeps several in one array, "y".
-
-    Raises DataError as `load_table`; for columns that are missing; and, with the place, for cells that do not
-    fit their column.
-    """
-    is_npz = _is_npz(_paths(data))
-    own = reading if is_npz else AUTO
-    numbers = _of_numbers(data, None if is_npz and len(target) > 1 else target, own, any_size=any_size)
-    if numbers is not None:
-        return numbers.with_features([column.name for column in columns])
-    return assemble_as(open_source(_one_or_all(data), any_size=any_size), columns, target, reading)
 
 
 def _of_numbers(
@@ -161,11 +135,6 @@ def _of_numbers(
             )
         return table
     return read_npz(path, target, None, reading, any_size=any_size) if _is_npz(paths) else None
-
-
-def _one_or_all(data: Paths) -> Paths:
-    paths = _paths(data)
-    return paths[0] if len(paths) == 1 else paths
 
 
 def _is_npz(paths: Sequence[str | Path]) -> bool:

@@ -115,7 +115,8 @@ def _read(
         texts = [text for text, used in zip(column.texts, there, strict=True) if used]
         numbers = None if source.typed else _with_commas(texts, reading)
         if numbers is not None:
-            return numbers[(np.cumsum(there) - 1)[codes]]
+            of_rows: NDArray[np.float64] = numbers[(np.cumsum(there) - 1)[codes]]
+            return of_rows
         return read_cells(texts, (np.cumsum(there) - 1)[codes], reading, place, typed=source.typed)
     values = column.values if rows is None else column.values[rows]
     infinite = np.isinf(values)
