@@ -24,8 +24,8 @@ TILE, MOST_TILES = 16, 400
 for each SM of an H100."""
 
 DEEPEST = {"float32": 512, "float64": 64}
-"""The longest sums for which it is taken: up to there it was faster than cuBLAS on an H100. The choice depends
-on shapes alone, so that each product always has the same bits."""
+"""The longest sums for which it is taken: up to there it was faster than cuBLAS on an H100. The choice is by
+shapes alone, so that each product always has the same bits."""
 
 
 class DenseOperations(Operations):
