@@ -17,6 +17,7 @@ from fuseprop.data.encoder import FEWEST, MOST, MOST_RARE, Encoder
 from fuseprop.data.scaling import Standardizer
 from fuseprop.data.unlike import unlike_training
 from fuseprop.model.files import read_model
+from fuseprop.model.fitting import Fitting
 
 NAN = np.nan
 
@@ -493,9 +494,9 @@ def test_missing_values_are_refused_in_training_and_ever_after(tmp_path):
     X = whole.X.copy()
     X[33, 1] = NAN
     holes = Table(X, whole.targets, whole.columns, ("y",), "t.csv")
-    for seed in range(5):  # in whichever part the row is
+    for seed in range(5):  # in whichever part the row is, before any training
         with pytest.raises(DataError, match=r"t\.csv: row 34, column 'b': there is no value"):
-            fuseprop.train(holes, epochs=1, device="cpu", missing="refuse", seed=seed)
+            Fitting(holes, device="cpu", missing="refuse", seed=seed)
     for loaded in (model, fuseprop.load(tmp_path / "m.safetensors", device="cpu")):
         with pytest.raises(DataError, match=r"t\.csv: row 34, column 'b': there is no value"):
             loaded.predict(holes)
@@ -519,5 +520,5 @@ def test_slopes_are_those_of_the_features():
 def test_settings_count_the_features_that_the_network_has():
     data, model, _ = trained()
     assert model.network.inputs == model.encoder.width > len(data.columns)
-    few = fuseprop.model.fitting.Fitting(data, device="cpu").settings.weight_decay
+    few = Fitting(data, device="cpu").settings.weight_decay
     assert few == float(f"{0.7 * model.encoder.width / round(60 * 0.8 * 0.8):.2g}")

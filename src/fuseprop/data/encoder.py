@@ -125,15 +125,19 @@ class Encoder:
         return encoder
 
     @cached_property
+    def is_of_numbers(self) -> bool:
+        """Whether all columns hold numbers."""
+        return all(column.kind == "number" for column in self.columns)
+
+    @cached_property
     def is_plain(self) -> bool:
         """Whether all columns are plain numbers that are standardized, and no more."""
         return (
-            self.missing == "encode"
-            and not self.own
-            and not self.cycles
+            self.is_of_numbers
+            and self.missing == "encode"
             and bool(self.used.all())
             and not self.indicated.any()
-            and all(column.kind == "number" and not column.notation for column in self.columns)
+            and not any(column.notation for column in self.columns)
         )
 
     @cached_property
@@ -218,6 +222,14 @@ class Encoder:
                 if not isfinite(encoded[place].sum()) and not np.isfinite(encoded[place]).all():
                     self._refuse_size(table, encoded[place], rows, place.start)
         return encoded
+
+    def check_missing(self, table: Table) -> None:
+        """Raise DataError, with row and column, for the first missing value of a table if they are refused."""
+        if self.missing == "refuse":
+            for place, cells in blocks(table.X):
+                gone = np.isnan(cells)
+                if gone.any():
+                    self._refuse(table, gone, None, place.start)
 
     def _write(self, cells: Float, gone: NDArray[np.bool_] | None, encoded: NDArray[Any]) -> None:
         """Write the features of cells (n, d), of which some may be `gone`, to `encoded` (n, width), all 0."""

@@ -106,6 +106,7 @@ class Fitting:
         self.test = test if test.size else None
         self.table = table
         encoder = Encoder.fit(table, self.train, missing=missing)
+        encoder.check_missing(table)
         self.settings = settings = settings_for(made_task, len(table), encoder.width, **given)
         self.optimizer = MomentumSGD(settings.learning_rate, settings.momentum, settings.weight_decay)
         self.model = Model(

@@ -15,6 +15,7 @@ from ..callbacks.history import Score
 from ..checks.arrays import first_not_finite
 from ..checks.quoting import shown
 from ..checks.warning import warn_user
+from ..data.arrays import feature_rows
 from ..data.dicts import RowReader
 from ..data.encoder import Encoder
 from ..data.errors import DataError
@@ -22,7 +23,7 @@ from ..data.frames import single_row
 from ..data.given import SOURCE
 from ..data.scaling import Standardizer
 from ..data.seen import Seen, UnlikeTrainingWarning
-from ..data.table import Table
+from ..data.table import Table, check_count
 from ..data.tasks import Task
 from ..data.unlike import unlike_training
 from ..formulas.kept import keep_activation, keep_loss, loss_kept
@@ -198,12 +199,21 @@ class Model:
 
     def _with_features(self, data: Any) -> Table:
         """Return a table of the model's features."""
+        if isinstance(data, Table):
+            return self.table(data)
+        cells = self._cells(data)
+        return self.table(data) if cells is None else Table(cells, None, self.encoder.columns, (), SOURCE)
+
+    def _cells(self, data: Any) -> NDArray[np.float64] | None:
+        """Return the cells (n, d) of an array of numbers or of one row, read directly; None of other data."""
+        if type(data) is np.ndarray:
+            if not self.encoder.is_of_numbers or data.dtype.kind not in "biuf":
+                return None
+            cells = feature_rows(data, None, SOURCE)
+            check_count(cells.shape[1], len(self.encoder.columns), SOURCE)
+            return cells
         row = data if type(data) is dict else single_row(data)
-        if row is not None:
-            cells = self._row_reader(row)
-            if cells is not None:
-                return Table(cells, None, self.encoder.columns, (), SOURCE)
-        return self.table(data)
+        return None if row is None else self._row_reader(row)
 
     def _with_targets(self, data: Any, targets: Any) -> Table:
         """Return a table of the model's features that has targets."""
