@@ -224,7 +224,7 @@ class Encoder:
         return encoded
 
     def check_missing(self, table: Table) -> None:
-        """Raise DataError, with row and column, for the first missing value of a table if they are refused."""
+        """Raise DataError, with row and column, for the first missing value if they are refused."""
         if self.missing == "refuse":
             for place, cells in blocks(table.X):
                 gone = np.isnan(cells)
