@@ -14,8 +14,11 @@ spelling            whether a text is a number, a number in another notation, or
 target_cells        whether a target column of texts holds numbers or classes
 target_columns      the classes of a target column, and the values that a task needs
 tasks               `Task`: regression, binary, exclusive or multi-label
-scaling             `Standardizer`: columns of mean 0 and standard deviation 1
-seen                `Seen`: the range of each feature in training, and a warning far outside of it
+encoder             `Encoder`: the inputs of a network; layout: which are of which column; cycles: of dates
+scaling             `Standardizer`: columns of mean 0 and standard deviation 1; blocks: of rows, one by one
+seen                `Seen`: the range of each column in training, and a warning far outside of it
+unlike              a warning of new categories, and of missing values where none were
+dicts               rows as dicts
 errors              `DataError`, and how it lists columns
 ==================  =====================================================================================
 
