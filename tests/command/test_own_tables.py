@@ -297,3 +297,15 @@ def test_ctrl_c_while_standard_input_is_read_loses_nothing(tmp_path):
     assert stderr.split() == [b"interrupted."]
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"a good model"
+
+
+def test_what_the_rows_to_learn_from_decided_is_told(tmp_path):
+    rows = customers()
+    for i, row in enumerate(rows):
+        row[2] = row[2] if i % 3 else f"village {i}"
+    path = written(tmp_path / "villages.csv", rows)
+    told = train(path, "--target", "bought", "--test", 0, "--validation", 0)
+    note = 'city: 30 rare categories are taken together as "other": village 0, village 12, '
+    assert note in told.stderr, told.stderr
+    told = train(path, "--target", "bought", "--test", 0, "--validation", 0, "--json")
+    assert [text for text in json.loads(told.stdout)["notes"] if text.startswith(note)]

@@ -10,7 +10,6 @@ from ..backend.registry import explain_auto, named_device
 from ..checks.quoting import counted, shown
 from ..data.errors import listed
 from ..data.showing import columns_of, lines_of
-from ..data.table import Table
 from ..model.fitting import Fitting, Report
 
 
@@ -32,7 +31,7 @@ def plan(fitting: Fitting) -> str:
         [
             f"data      {shown(table.source, None)}: {counted(len(table), 'row')}, "
             f"{counted(table.X.shape[1], 'feature')}",
-            *_about_columns(table),
+            *_about_columns(fitting),
             f"task      {task.name}: {listed(task.targets)}{about}",
             f"rows      {rows}",
             f"network   {network.inputs} -> {' -> '.join(sizes)}; {network.loss}; "
@@ -45,12 +44,13 @@ def plan(fitting: Fitting) -> str:
     )
 
 
-def _about_columns(table: Table) -> list[str]:
+def _about_columns(fitting: Fitting) -> list[str]:
     """Return lines that show the columns, and what was guessed and left out."""
+    table = fitting.table
     lines = lines_of(table)
     if table.without_target:
         lines.append(f"{counted(table.without_target, 'row')} without a target left out")
-    lines += table.notes
+    lines += [*table.notes, *fitting.model.encoder.notes]
     return [f"{'' if i else 'columns':<10}{line}" for i, line in enumerate(lines)]
 
 
@@ -89,7 +89,7 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
     result: dict[str, Any] = {
         "data": fitting.table.source,
         "columns": columns_of(fitting.table),
-        "notes": fitting.table.notes,
+        "notes": [*fitting.table.notes, *model.encoder.notes],
         "without_target": fitting.table.without_target,
         "task": model.task.name,
         "backend": backend.name,
