@@ -94,12 +94,12 @@ def test_lines_that_never_end_are_refused_in_little_memory(tmp_path, where):
 
 
 def test_wide_tables_are_read(tmp_path):  # in minutes, if names were looked for one by one
-    names = [f"c{i}" for i in range(40_000)]
+    names = [f"c{i}" for i in range(20_000)]
     rows = [",".join("1" * len(names)), ",".join("2" * len(names))]
     (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows, ""]))
     assert load_table(tmp_path / "t.csv", names[:1], names[:0:-1]).X.shape == (2, len(names) - 1)
     (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows, rows[0][:-2], ""]))
-    assert "row 3 (line 4): expected 40,000 cells" in refusal(tmp_path / "t.csv", names[:1])
+    assert "row 3 (line 4): expected 20,000 cells" in refusal(tmp_path / "t.csv", names[:1])
 
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
@@ -155,17 +155,17 @@ def test_a_file_that_was_emptied_while_it_was_read_has_no_line_to_blame(tmp_path
 PROGRAM = """
 import sys
 from fuseprop.data.files import open_source
-source = open_source(sys.argv[1])
-cells = source.cells(source.names)
-print("opened", flush=True)
-print(source.rows, sorted(cells))
+for path in sys.argv[1:]:
+    source = open_source(path)
+    cells = source.cells(source.names)
+    print(source.rows, sorted(cells))
 """
 
 NAMES = [
     "a[1]*.csv",
     "a?.csv",
     "{a,b}.csv",
-    'it\'s; DROP "t".csv',
+    "it's; DROP 'x'.csv",
     "http:__x.csv",
     "t.csv?compression=gzip",
     "s3:t.csv",
@@ -173,46 +173,42 @@ NAMES = [
     "key=1.csv",
     "-.csv",
     "a1.parquet",
+    "a1.jsonl",
 ]
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_but_the_file_that_was_named_is_opened(tmp_path, name):
-    secret = tmp_path / "a1.csv"
-    secret.write_text("secret,other\n5,6\n")
-    (tmp_path / "b.csv").write_text("secret,other\n5,6\n")
-    path = tmp_path / name
-    if name.endswith(".parquet"):
-        parquet.write_table(pyarrow.table({"a": [1, 2], "b": ["x", str(secret)]}), path)
-    else:
-        # What it holds are paths, and functions that DuckDB could read files by.
-        path.write_text(f"a,b\n1,{secret}\n2,\"read_text('{secret}')\"\n")
+def test_nothing_but_the_files_that_were_named_is_opened(tmp_path):
+    paths = []
+    for i, name in enumerate(NAMES):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        secret = folder / "a1.csv"
+        secret.write_text("secret,other\n5,6\n")
+        (folder / "b.csv").write_text("secret,other\n5,6\n")
+        path = folder / name
+        if name.endswith(".parquet"):
+            parquet.write_table(pyarrow.table({"a": [1, 2], "b": ["x", str(secret)]}), path)
+        elif name.endswith(".jsonl"):
+            path.write_text(f'{{"a": 1, "b": "{secret}"}}\n{{"a": 2}}\n')
+        else:
+            # What it holds are paths, and functions by which DuckDB could read files.
+            path.write_text(f"a,b\n1,{secret}\n2,\"read_text('{secret}')\"\n")
+        paths.append(str(path))
     log = tmp_path / "log"
-    command = [
-        "strace",
-        "-f",
-        "-e",
-        "trace=open,openat,creat,connect,execve,unlink,rename,mkdir",
-        "-o",
-        str(log),
-    ]
+    trace = "trace=open,openat,creat,connect,unlink,rename,mkdir"
     done = subprocess.run(
-        [*command, sys.executable, "-I", "-c", PROGRAM, str(path)],
+        ["strace", "-f", "-e", trace, "-o", log, sys.executable, "-I", "-B", "-c", PROGRAM, *paths],
         capture_output=True,
         text=True,
         cwd=tmp_path,
     )
-    assert done.stdout.splitlines()[1:] == ["2 ['a', 'b']"], done.stderr
-    calls = log.read_text()
-    touched = [line for line in calls.splitlines() if str(tmp_path) in line and "execve" not in line]
-    assert touched
-    assert all(f'"{escaped(path)}", O_RDONLY' in line for line in touched if "ENOENT" not in line), touched
-    assert "connect(" not in calls
-    assert not re.search(r"(unlink|rename|mkdir|creat)\(.*\) = 0", calls)
-    assert ".duckdb" not in "".join(line for line in calls.splitlines() if "ENOENT" not in line)
-
-
-def escaped(path):
-    """A path as strace shows it."""
-    return str(path).replace('"', '\\"')
+    assert done.stdout.splitlines() == ["2 ['a', 'b']"] * len(NAMES), done.stderr
+    calls = [line for line in log.read_text().splitlines() if "ENOENT" not in line]
+    touched = [line for line in calls if str(tmp_path) in line]
+    assert all("O_RDONLY" in line for line in touched)
+    assert {re.search(r'"([^"]*)"', line)[1] for line in touched} == set(paths)
+    others = [
+        line for line in calls if re.search(r"connect\(|O_CREAT|creat\(|unlink\(|rename\(|mkdir\(", line)
+    ]
+    assert others == []
