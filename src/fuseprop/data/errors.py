@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from ..checks.choices import suggestion
-from ..checks.quoting import literal, shown
+from ..checks.quoting import LIMIT, literal, printable, shown
 
 
 class DataError(ValueError):

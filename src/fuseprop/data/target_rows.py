@@ -147,8 +147,8 @@ def _notes(name: str, column: Texts, reading: Reading) -> list[str]:
             rows = int((column.codes == code).sum())
             found.append(
                 f"{literal(text)} in {counted(rows, 'row')} of the target {literal(name)} says that the "
-                f"value is missing. Where it is a class: --keep-as-class {argument(text)}, or keep_as_class= in "
-                f"Python."
+                f"value is missing. Where it is a class: --keep-as-class {argument(text)}, or "
+                f"keep_as_class= in Python."
             )
     return found
 
