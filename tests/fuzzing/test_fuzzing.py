@@ -1,18 +1,20 @@
-"""A thousand damaged files of each format: no other exception, no warning, no hang, little memory."""
+"""Hundreds of damaged files of each format: no other exception, no warning, no hang, little memory."""
 
 import pytest
 from fuzzer import FORMATS, LIMIT_BYTES, WHOLE_EVERY, case, fuzz
 
-CASES = 1000
+CASES = {"model": 1000, "npz": 1000, "csv": 300, "gz": 200, "jsonl": 1000, "parquet": 200}
+"""Those of formats that DuckDB reads are fewer: it takes 30 ms to begin."""
 
 
 @pytest.mark.parametrize("format_", FORMATS)
 def test_damaged_files_end_in_one_error_or_an_answer(format_):
-    outcome = fuzz(format_, CASES)
+    cases = CASES[format_]
+    outcome = fuzz(format_, cases)
     assert outcome.findings == []
-    assert outcome.cases == CASES
-    assert outcome.ends["read"] >= CASES // WHOLE_EVERY
-    assert outcome.ends["refused"] > CASES // 2
+    assert outcome.cases == cases
+    assert outcome.ends["read"] >= cases // WHOLE_EVERY
+    assert outcome.ends["refused"] > cases // 2
     assert outcome.peak_bytes < LIMIT_BYTES
 
 

@@ -2,19 +2,27 @@
 
 import codecs
 import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
 import tracemalloc
 
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow import parquet
 
-from fuseprop.data import DataError, read_csv
-from fuseprop.data.csv_bytes import BLOCK, LONGEST_LINE
-from fuseprop.data.csv_cells import explain, row_at
+from fuseprop.data import DataError, load_table
+from fuseprop.data.files import delimited, open_source
+from fuseprop.data.files.opening import BLOCK
+from fuseprop.data.files.text import LONGEST_LINE
 
 
 def refusal(path, *arguments):
     with pytest.raises(DataError) as caught:
-        read_csv(path, *arguments)
+        load_table(path, *arguments)
     message = str(caught.value)
     assert message.isprintable()
     assert len(message) < len(str(path)) + 1200
@@ -24,27 +32,25 @@ def refusal(path, *arguments):
 
 GOOD = b"a,b,y\n" + b"1,2,x\n3,4,z\n" * 4
 
+MANY = b"a,b,y\n" + b"".join(b"%d,%d,x\n" % (i, i % 7) for i in range(40))
+
 BAD = {
     "NUL in a cell": (b"a,b,y\n1,2\0,x\n", "a NUL at byte 9"),
     "NUL in a text": (b"a,b,y\n1,2,x\0\n3,4,x\n", "a NUL at byte 11"),
-    "UTF-16": (codecs.BOM_UTF16_LE + GOOD.decode().encode("utf-16-le"), "is text in UTF-16"),
-    "UTF-16 from the other end": (codecs.BOM_UTF16_BE + GOOD.decode().encode("utf-16-be"), "in UTF-16"),
-    "UTF-16 without a mark": (GOOD.decode().encode("utf-16-le"), "a NUL at byte 1"),
-    "UTF-32": (GOOD.decode().encode("utf-32-be"), "a NUL at byte 0"),
-    "Latin-1": ("a,b,größe\n1,2,3\n".encode("latin-1"), "UTF-8"),
+    "half a character": (codecs.BOM_UTF16_LE + GOOD.decode().encode("utf-16-le") + b"1", "no text in UTF-16"),
+    "UTF-32 without a mark": (GOOD.decode().encode("utf-32-be"), "a NUL at byte 0"),
     "a mark in the middle": (GOOD + codecs.BOM_UTF8 + GOOD, "a byte order mark at byte 54"),
     "a mark in a text": (b"a,b,y\n1,2,x\n3,4,\xef\xbb\xbfx\n", "a byte order mark"),
-    "an open quote": (b'a,b,y\n1,2,x\n3,4,"z\n5,6,x\n', "begins in line 3 is never closed"),
-    "an open quote at the end": (b'a,b,y\n1,2,x\n3,4,"', "begins in line 3 is never closed"),
+    "an open quote": (b'a,b,y\n1,2,x\n3,4,"z\n5,6,x\n', "row 2 (line 3): a quote in it is never closed"),
+    "an open quote at the end": (b'a,b,y\n1,2,x\n3,4,"', "row 2 (line 3): a quote in it is never closed"),
     "an open quote in the header": (b'a,"b,y\n1,2,x\n', "never closed"),
-    "an open quote behind others": (b'a,b,y\n1,2,"""x"""\n3,4,"""z\n', "begins in line 3"),
-    "an escape sequence in a cell": (b"a,b,y\n1,\x1b[2J\x1b[1;31mroot,x\n", r"\x1b[2J"),
+    "an open quote behind others": (b'a,b,y\n1,2,"""x"""\n3,4,"""z\n', "row 2 (line 3)"),
+    "an escape sequence in a cell": (MANY + b"\x1b[2J\x1b[1;31mroot,1,x\n", r"\x1b[2J"),
     "an escape sequence in the header": (b"a,\x1b[2J,y\n1,2,x\n", "which column is the target"),
-    "a text that turns around": ("a,b,y\n1,\u202e2,x\n".encode(), r"\u202e"),
-    "a long cell": (b"a,b,y\n1," + b"9x" * 50_000 + b",x\n", "9x9x9x..."),
+    "a text that turns around": (MANY + "\u202eabc,1,x\n".encode(), r"\u202e"),
+    "a long cell": (MANY + b"9x" * 50_000 + b",1,x\n", "9x9x9x..."),
     "a long name": (b"a" * 50_000 + b",b,y\n1,2,x\n", "aaa..."),
     "many names": (b",".join(b"c%d" % i for i in range(50_000)) + b"\n1\n", "and 49988 more"),
-    "numbers of many digits": (b"a,b,y\n1," + b"9" * 5000 + b",x\n", "finite number"),
 }
 
 
@@ -60,7 +66,7 @@ def test_bytes_that_are_no_table(tmp_path, case):
 def test_quotes_that_are_closed_or_stand_in_a_text_are_no_fault(tmp_path, end):
     rows = [b"a,note,y", b'1,5" pipe,"x', b'z"', b'2,,"""', b'"', b"3,,x"]
     (tmp_path / "t.csv").write_bytes(end.join(rows))
-    table = read_csv(tmp_path / "t.csv", ["y"], ["a"])
+    table = load_table(tmp_path / "t.csv", ["y"], ["a"])
     assert len(table) == 3
     np.testing.assert_array_equal(table.X[:, 0], [1, 2, 3])
 
@@ -68,12 +74,12 @@ def test_quotes_that_are_closed_or_stand_in_a_text_are_no_fault(tmp_path, end):
 def test_a_mark_across_blocks_is_found_and_one_at_the_beginning_is_none(tmp_path):
     path = tmp_path / "t.csv"
     for shift in range(-4, 3):
-        before = b"a,y\n" + b"1,2\n" * (BLOCK // 4)
+        before = b"a,y\n" + b"1,2\n3,4\n" * (BLOCK // 8)
         text = before[: BLOCK + shift] + codecs.BOM_UTF8 + b"1\n"
         path.write_bytes(text)
         assert f"at byte {BLOCK + shift:,}" in refusal(path, ["y"])
-    path.write_bytes(codecs.BOM_UTF8 + b"a,y\n1,2\n")
-    assert read_csv(path, ["y"]).feature_names == ("a",)
+    path.write_bytes(codecs.BOM_UTF8 + b"a,y\n1,2\n3,4\n")
+    assert load_table(path, ["y"]).feature_names == ("a",)
 
 
 @pytest.mark.parametrize("where", ["header", "row"])
@@ -88,11 +94,12 @@ def test_lines_that_never_end_are_refused_in_little_memory(tmp_path, where):
 
 
 def test_wide_tables_are_read(tmp_path):  # in minutes, if names were looked for one by one
-    names = [f"c{i}" for i in range(40_000)]
-    (tmp_path / "t.csv").write_text(f"{','.join(names)}\n{','.join('1' * len(names))}\n")
-    assert read_csv(tmp_path / "t.csv", names[:1], names[:0:-1]).X.shape == (1, len(names) - 1)
-    (tmp_path / "t.csv").write_text(f"{','.join(names)}\n{','.join('1' * (len(names) - 1))},x\n")
-    assert "'c39999'" in refusal(tmp_path / "t.csv", names[:1])
+    names = [f"c{i}" for i in range(20_000)]
+    rows = [",".join("1" * len(names)), ",".join("2" * len(names))]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows, ""]))
+    assert load_table(tmp_path / "t.csv", names[:1], names[:0:-1]).X.shape == (2, len(names) - 1)
+    (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows, rows[0][:-2], ""]))
+    assert "row 3 (line 4): expected 20,000 cells" in refusal(tmp_path / "t.csv", names[:1])
 
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
@@ -102,7 +109,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
         assert "is a pipe or a device" in refusal(tmp_path / f"{name}.csv", ["y"])
     (tmp_path / "t.csv").write_bytes(GOOD)
     (tmp_path / "link.csv").symlink_to("t.csv")
-    assert len(read_csv(tmp_path / "link.csv", ["y"])) == 8
+    assert len(load_table(tmp_path / "link.csv", ["y"])) == 8
 
 
 @pytest.mark.parametrize("error", [MemoryError, RuntimeError, RecursionError, AssertionError])
@@ -111,24 +118,97 @@ def test_whatever_the_reader_raises_is_one_error_with_its_cause(tmp_path, monkey
         raise error("oops")
 
     (tmp_path / "t.csv").write_bytes(GOOD)
-    monkeypatch.setattr("numpy.loadtxt", fail)
+    monkeypatch.setattr(delimited, "stream", fail)
     with pytest.raises(DataError) as caught:
-        read_csv(tmp_path / "t.csv", ["y"])
+        load_table(tmp_path / "t.csv", ["y"])
     assert isinstance(caught.value.__cause__, error)
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
-def test_what_ends_the_process_passes(tmp_path, monkeypatch, end):
+@pytest.mark.parametrize("where", ["stream", "rows_of"])
+def test_what_ends_the_process_passes(tmp_path, monkeypatch, end, where):
     def stop(*_, **__):
         raise end
 
-    (tmp_path / "t.csv").write_bytes(GOOD)
-    monkeypatch.setattr("numpy.loadtxt", stop)
+    names = b",".join(b"c%d" % i for i in range(delimited.MOST_COLUMNS))
+    wide = names + b",y\n" + b"1," * delimited.MOST_COLUMNS + b"2\n"
+    (tmp_path / "t.csv").write_bytes(GOOD if where == "stream" else wide)
+    source = open_source(tmp_path / "t.csv")
+    threads = threading.active_count()
+    monkeypatch.setattr(delimited, where, stop)
     with pytest.raises(end):
-        read_csv(tmp_path / "t.csv", ["y"])
+        source.cells(source.names)
+    assert threading.active_count() == threads
 
 
-def test_a_file_that_was_emptied_while_it_was_read_has_no_row_to_blame(tmp_path):
+def test_a_file_that_was_emptied_while_it_was_read_has_no_line_to_blame(tmp_path):
+    (tmp_path / "t.csv").write_bytes(GOOD)
+    source = open_source(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text("\n")
-    assert explain(tmp_path / "t.csv", ["a", "y"], ",", ["a"]) == ""
-    assert row_at(tmp_path / "t.csv", ",", 2) == "row 3"
+    assert source.place(2) == f"{tmp_path / 't.csv'}: row 3"
+    (tmp_path / "t.csv").unlink()
+    assert source.place(2) == f"{tmp_path / 't.csv'}: row 3"
+
+
+# Nothing but the file that was named
+
+PROGRAM = """
+import sys
+from fuseprop.data.files import open_source
+for path in sys.argv[1:]:
+    source = open_source(path)
+    cells = source.cells(source.names)
+    print(source.rows, sorted(cells))
+"""
+
+NAMES = [
+    "a[1]*.csv",
+    "a?.csv",
+    "{a,b}.csv",
+    "it's; DROP 'x'.csv",
+    "http:__x.csv",
+    "t.csv?compression=gzip",
+    "s3:t.csv",
+    "**",
+    "key=1.csv",
+    "-.csv",
+    "a1.parquet",
+    "a1.jsonl",
+]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_nothing_but_the_files_that_were_named_is_opened(tmp_path):
+    paths = []
+    for i, name in enumerate(NAMES):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        secret = folder / "a1.csv"
+        secret.write_text("secret,other\n5,6\n")
+        (folder / "b.csv").write_text("secret,other\n5,6\n")
+        path = folder / name
+        if name.endswith(".parquet"):
+            parquet.write_table(pyarrow.table({"a": [1, 2], "b": ["x", str(secret)]}), path)
+        elif name.endswith(".jsonl"):
+            path.write_text(f'{{"a": 1, "b": "{secret}"}}\n{{"a": 2}}\n')
+        else:
+            # What it holds are paths, and functions by which DuckDB could read files.
+            path.write_text(f"a,b\n1,{secret}\n2,\"read_text('{secret}')\"\n")
+        paths.append(str(path))
+    log = tmp_path / "log"
+    trace = "trace=open,openat,creat,connect,unlink,rename,mkdir"
+    done = subprocess.run(
+        ["strace", "-f", "-e", trace, "-o", log, sys.executable, "-I", "-B", "-c", PROGRAM, *paths],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.stdout.splitlines() == ["2 ['a', 'b']"] * len(NAMES), done.stderr
+    calls = [line for line in log.read_text().splitlines() if "ENOENT" not in line]
+    touched = [line for line in calls if str(tmp_path) in line]
+    assert all("O_RDONLY" in line for line in touched)
+    assert {re.search(r'"([^"]*)"', line)[1] for line in touched} == set(paths)
+    others = [
+        line for line in calls if re.search(r"connect\(|O_CREAT|creat\(|unlink\(|rename\(|mkdir\(", line)
+    ]
+    assert others == []

@@ -7,7 +7,7 @@ table               `Table`: features, targets and their names, made from arrays
 given               tables of arrays and frames; arrays: features and targets; columns: plain values
 frames              data frames (pandas, Polars, PyArrow, structured arrays, dicts) as sources of cells
 typed               columns of arrays and series as cells; objects: of Python; texts: as a file spells them
-csv_file            reads CSV; csv_bytes checks the bytes before, csv_cells the header, and finds a bad cell
+files               reads CSV in all its dialects, Parquet and JSON lines as the cells of columns
 npz_file            reads NPZ; npz_members checks each array's size before it takes memory
 datasets            the built-in data sets
 spelling            whether a text is a number, a number in another notation, or a missing value
@@ -34,7 +34,6 @@ from pathlib import Path
 
 from .assembling import assemble
 from .choices import NONE, Choices
-from .csv_file import read_csv
 from .datasets import DATASETS, check_name, load_dataset
 from .errors import DataError, as_names, check_columns, listed
 from .files import open_source
@@ -50,7 +49,6 @@ __all__ = [
     "UnlikeTrainingWarning",
     "is_file_name",
     "load_table",
-    "read_csv",
     "read_npz",
     "suggestions_for",
 ]

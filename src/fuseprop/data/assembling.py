@@ -160,11 +160,11 @@ def _asked(
         if name not in named:
             out.setdefault(name, "it is the index of the rows")
     if choices.features is not None:
-        chosen = choices.features
+        chosen, among = choices.features, set(choices.features)
         out |= {
             name: "it is not among the features named"
             for name in names
-            if name not in chosen and name not in out
+            if name not in among and name not in out
         }
     else:
         chosen = [name for name in names if name not in out and name not in target]

@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from ..checks.choices import suggestion
-from ..checks.quoting import literal, shown
+from ..checks.quoting import LIMIT, literal, printable, shown
 
 
 class DataError(ValueError):
@@ -67,8 +67,15 @@ def _with_commas(missing: Sequence[str], present: Sequence[str]) -> str:
 
 
 def argument(name: str) -> str:
-    """Return a name as it is typed in the command: quoted, where needed, as a cell and for the shell."""
-    return quote(quoted_cell(name) if "," in name or '"' in name or name != name.strip() else name)
+    """Return a name as it is typed in the command: quoted, where needed, as a cell and for the shell.
+
+    What cannot be printed is escaped, and a long name cut, as by `shown`.
+    """
+    if len(name) > LIMIT:
+        name = f"{name[:LIMIT]}..."
+    return printable(
+        quote(quoted_cell(name) if "," in name or '"' in name or name != name.strip() else name)
+    ).replace("\n", "\\n")
 
 
 def quoted_cell(name: str) -> str:

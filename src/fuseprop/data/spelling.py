@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import NamedTuple
 
-from ..checks.quoting import literal
-
 MISSING = frozenset(
     (
         "",
@@ -139,24 +137,6 @@ def shared_spelling(texts: Sequence[str]) -> Spelling | None:
             return None
         shared = pattern
     return _SHARED if shared else None
-
-
-def why_no_number(cell: str) -> str:
-    """Return why a feature's cell is no finite number and what to do about it; "" if it is one."""
-    if not cell.strip():
-        return "the cell is empty. Fill it, or leave the row out."
-    value = number(cell)
-    if value is not None:
-        if isfinite(value):
-            return ""
-        return f"expected a finite number, got {literal(cell)}. Correct it, or leave the row out."
-    expected = f"expected a number, got {literal(cell)}"
-    if is_missing(cell):
-        return f"{expected}, which says that the value is missing. Fill it, or leave the row out."
-    spelling = other_spelling(cell)
-    if spelling is not None:
-        return f"{expected}, which looks like {spelling.looks_like}. {spelling.remedy}"
-    return f"{expected}. Features are numbers: write text as numbers, or leave the column out."
 
 
 CURRENCY = r"(?:[$\u00a2-\u00a5\u20a0-\u20c0]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|Rs\.?|kr\.?|R\$|US\$))"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from ..backend import HostArray
 from ..checks.quoting import counted, literal
 from .arrays import stacked
 from .cells import Cells, Dates, Source, Texts
-from .errors import DataError
+from .errors import DataError, argument
 from .notations import DIGITS, fits_of
 from .spelling import is_missing, visible
 from .target_cells import MANY_NUMBERS, Reading, read_cells
@@ -148,8 +147,8 @@ def _notes(name: str, column: Texts, reading: Reading) -> list[str]:
             rows = int((column.codes == code).sum())
             found.append(
                 f"{literal(text)} in {counted(rows, 'row')} of the target {literal(name)} says that the "
-                f"value is missing. Where it is a class: --keep-as-class {quote(text)}, or keep_as_class= in "
-                f"Python."
+                f"value is missing. Where it is a class: --keep-as-class {argument(text)}, or "
+                f"keep_as_class= in Python."
             )
     return found
 

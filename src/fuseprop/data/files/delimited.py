@@ -185,7 +185,8 @@ class Delimited:
     def _rows_text(self) -> Iterator[bytes]:
         """Yield the text below the header, without blank rows at its end."""
         skip = self._dialect.start
-        blank = b' \t\n"' + self._dialect.delimiter.encode()
+        # Non-breaking spaces too, the only characters of these two bytes.
+        blank = b' \t\n"\xc2\xa0' + self._dialect.delimiter.encode()
         waiting, has_rows = b"", False
         for block in self._text.blocks():
             if skip:

@@ -49,6 +49,16 @@ def holds_data(rows: Sequence[Sequence[str]], place: str) -> bool:
     )
 
 
+def _are_row_names(cells: Sequence[str]) -> bool:
+    """Whether cells under no name are the rows' names, as R writes them: different texts, or 1, 2, ..."""
+    if len(set(cells)) < len(cells):
+        return False
+    first = 0 if cells[0] == "0" else 1
+    return all(number(cell) is None for cell in cells) or list(cells) == [
+        str(i) for i in range(first, first + len(cells))
+    ]
+
+
 def made_names(header: Sequence[str] | None, rows: Sequence[Sequence[str]] = ()) -> Names:
     """Return the names of the columns: those of the header, made different as pandas makes them.
 
@@ -64,7 +74,7 @@ def made_names(header: Sequence[str] | None, rows: Sequence[Sequence[str]] = ())
     if width == len(given) + 1 and len(widths) == 1:
         if all(not row[-1] for row in rows):
             given.append("")
-        elif len({row[0] for row in rows}) == len(rows):
+        elif _are_row_names([row[0] for row in rows]):
             given.insert(0, "")
             notes.append("Its header has no name for the first column, which is taken for the rows' names.")
     names, taken = [], set(given)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 
+from ...checks.quoting import printable
+
 BLANKS = " "
 """The delimiter of cells with any number of spaces and tabs between them."""
 
@@ -18,6 +20,13 @@ class BadRow(Exception):
 
 
 OPEN_QUOTE = 'a quote in it is never closed. Close it, or write it twice ("") where it is no end of a cell'
+
+
+def _why(said: str) -> str:
+    """Return why `csv` refuses a row, by what it says."""
+    if "expected after" in said:
+        return 'text follows the end of a quoted cell. Write quotes within a cell twice ("")'
+    return "a cell is longer than 128 KiB" if "field larger" in said else printable(said)
 
 
 def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:
@@ -57,7 +66,7 @@ def rows_of(
         except csv.Error as error:
             if "end of data" in str(error):
                 raise BadRow(line, OPEN_QUOTE) from error
-            raise BadRow(line, str(error)) from error
+            raise BadRow(line, _why(str(error))) from error
         if cells:
             yield line, list(map(str.strip, cells))
         line = first + reader.line_num

@@ -12,6 +12,9 @@ from .opening import BLOCK, Named
 LONGEST_LINE = 4 * BLOCK
 """Lines of more bytes are refused: a parser takes many times their size in memory."""
 
+FEWEST_LINES = 10
+"""Lines of a sample: some comments, the header, some rows."""
+
 MARK = codecs.BOM_UTF8
 """A byte order mark; at the beginning of a file it says that the text is in UTF-8."""
 
@@ -78,14 +81,13 @@ class Text:
             yield block
 
     def sample(self) -> tuple[bytes, bool]:
-        """Return the text's first MiB, and whether that is all of it."""
-        parts, size = [], 0
+        """Return the text's first MiB, or more where that has few lines, and whether that is all of it."""
+        content = b""
         for block in self.blocks():
-            parts.append(block)
-            size += len(block)
-            if size >= BLOCK:
-                return b"".join(parts)[:BLOCK], False
-        return b"".join(parts), True
+            content += block
+            if len(content) >= BLOCK and content.count(b"\n") >= FEWEST_LINES:
+                return content, False
+        return content, True
 
     def _decoded(self) -> Iterator[bytes]:
         decoder = codecs.getincrementaldecoder(self.encoding)()
@@ -95,6 +97,8 @@ class Text:
             if is_utf8 and not waiting and block.isascii():
                 text = block
             else:
+                if is_utf8:
+                    self._check_nul(block, position)
                 try:
                     text = decoder.decode(block, final=not block).encode()
                 except UnicodeError as error:
@@ -112,15 +116,18 @@ class Text:
                         f"were joined. Remove it, and the header that follows."
                     )
                 is_ascii = is_ascii and text.isascii()
-            nul = text.find(b"\0")
-            if nul >= 0:
-                raise DataError(
-                    f"{self.place} holds binary data (a NUL at byte {position + nul:,}); expected a table as "
-                    f"text, such as CSV."
-                )
+            self._check_nul(text, position)
             position += len(text)
             if text:
                 yield text
+
+    def _check_nul(self, text: bytes, position: int) -> None:
+        nul = text.find(b"\0")
+        if nul >= 0:
+            raise DataError(
+                f"{self.place} holds binary data (a NUL at byte {position + nul:,}); expected a table as "
+                f"text, such as CSV."
+            )
 
     def _and_end(self) -> Iterator[bytes]:
         """Yield the file's blocks, and an empty one, at which a decoder says what is missing."""
