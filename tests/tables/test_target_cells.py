@@ -221,10 +221,18 @@ def test_blank_rows_at_the_end_are_no_rows(tmp_path, end):
     assert len(load_table(path, (), ["a", "b"])) == 60
 
 
-@pytest.mark.parametrize("blank", [",,\n", " , , \n", "   \n", "\u00a0,\u00a0,\n"])
-def test_a_blank_row_among_others_is_named(tmp_path, blank):
+@pytest.mark.parametrize("blank", [",,\n", " , , \n", "\u00a0,\u00a0,\n"])
+def test_a_row_of_empty_cells_has_no_target(tmp_path, blank):
     path = csv_of(tmp_path, ["no", "yes"] * 30)
     path.write_text(path.read_text() + blank + "1,2,no\n")
+    table = load_table(path, "y")
+    assert (len(table), table.without_target, table.row_number(60)) == (61, 1, 62)
+    assert np.isnan(load_table(path, (), ["a", "b"]).X[60]).all()
+
+
+def test_a_blank_line_among_others_is_named(tmp_path):
+    path = csv_of(tmp_path, ["no", "yes"] * 30)
+    path.write_text(path.read_text() + "   \n1,2,no\n")
     for arguments in (["y"], [(), ["a", "b"]]):
         with pytest.raises(DataError, match=r"row 61 \(line 62\) is blank, and rows follow"):
             load_table(path, *arguments)
