@@ -159,25 +159,19 @@ def _asked(
     for name in (*source.index_like, *index):
         if name not in named:
             out.setdefault(name, "it is the index of the rows")
-    if choices.features is not None:
-        chosen = choices.features
-        out |= {
-            name: "it is not among the features named"
-            for name in names
-            if name not in chosen and name not in out
-        }
-    else:
+    chosen = choices.features
+    if chosen is None:
         chosen = [name for name in names if name not in out and name not in target]
-    asked = {}
-    for name in chosen:
-        kind, notation = "", ""
-        if name in notations:
-            kind, notation = "number", notations[name]
-        elif name in formats:
-            kind, notation = "date", formats[name]
-        elif name in choices.categorical:
-            kind = "category"
-        asked[name] = Asked(kind, notation, kept=name in named)
+    asked = {name: Asked(kept=name in named) for name in chosen}
+    if choices.features is not None:
+        out = {name: "it is not among the features named" for name in names if name not in asked} | out
+    kinds = {
+        "number": notations,
+        "date": formats,
+        "category": dict.fromkeys(choices.categorical, ""),
+    }
+    for kind, notation_of in kinds.items():
+        asked |= {name: Asked(kind, notation, kept=True) for name, notation in notation_of.items()}
     return asked, {name: why for name, why in out.items() if name not in target}
 
 
