@@ -139,6 +139,7 @@ def _asked(
     names, named = source.names, set(choices.named())
     check_columns(target, names, source.name, "targets")
     notations, formats = choices.notations(), choices.formats()
+    categorical = set(choices.categorical)
     for what, wanted in (
         ("features", choices.features or ()),
         ("columns", (*choices.drop, *notations, *choices.categorical, *formats)),
@@ -159,19 +160,25 @@ def _asked(
     for name in (*source.index_like, *index):
         if name not in named:
             out.setdefault(name, "it is the index of the rows")
-    chosen = choices.features
-    if chosen is None:
-        chosen = [name for name in names if name not in out and name not in target]
-    asked = {name: Asked(kept=name in named) for name in chosen}
     if choices.features is not None:
-        out = {name: "it is not among the features named" for name in names if name not in asked} | out
-    kinds = {
-        "number": notations,
-        "date": formats,
-        "category": dict.fromkeys(choices.categorical, ""),
-    }
-    for kind, notation_of in kinds.items():
-        asked |= {name: Asked(kind, notation, kept=True) for name, notation in notation_of.items()}
+        chosen, among = choices.features, set(choices.features)
+        out |= {
+            name: "it is not among the features named"
+            for name in names
+            if name not in among and name not in out
+        }
+    else:
+        chosen = [name for name in names if name not in out and name not in target]
+    asked = {}
+    for name in chosen:
+        kind, notation = "", ""
+        if name in notations:
+            kind, notation = "number", notations[name]
+        elif name in formats:
+            kind, notation = "date", formats[name]
+        elif name in categorical:
+            kind = "category"
+        asked[name] = Asked(kind, notation, kept=name in named)
     return asked, {name: why for name, why in out.items() if name not in target}
 
 

@@ -79,14 +79,15 @@ class Choices:
         }
         for what, names in named.items():
             check_different(names, what, "names")
-        sets = {what: set(names) for what, names in named.items()}
         for one, other in combinations(named, 2):
-            both = [name for name in named[one] if name in sets[other]]
+            others = set(named[other])
+            both = [name for name in named[one] if name in others]
             if both and (one != "features" or other == "drop"):
                 raise DataError(
                     f"{listed(both)}: a column cannot stand in {one} and {other} too. Name it in one of them."
                 )
-        beside = [name for name in self.named() if name not in sets["features"]]
+        among = set(named["features"])
+        beside = [name for name in self.named() if name not in among]
         if self.features is not None and beside:
             raise DataError(f"{listed(beside)}: named for a kind of column, but not among the features.")
         for name, form in self.formats().items():
