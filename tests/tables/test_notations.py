@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fuseprop.data.notations import DIGITS, fits_of, is_notation, values_of
+from fuseprop.data.notations import DIGITS, fits_of, is_notation, misfit_in, values_of
 
 
 @pytest.mark.parametrize(
@@ -123,3 +123,29 @@ def test_names():
 def test_a_million_cells_cost_no_recursion():
     texts = [f"{i},5" for i in range(300_000)]
     np.testing.assert_array_equal(fits_of(texts)[0].values, np.arange(300_000) + 0.5)
+
+
+def test_numbers_beyond_float64_are_none():
+    assert fits_of(["1,5", "1e999"]) == []
+    np.testing.assert_array_equal(values_of(["1", "1e999"], "1234.5"), [1, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("texts", "at"),
+    [
+        (["5%", "6%", "0.07"], 2),
+        (["1,5", "2.5", "3"], 1),
+        (["1,234", "7", "1,5", "2.5"], 3),
+        (["1,234", "0.123,4"], 1),
+        (["5\u00b2", "1"], 0),
+        (["1,5"] * 5 + ["12abc"], 5),
+    ],
+)
+def test_the_first_text_that_is_in_no_common_notation(texts, at):
+    assert misfit_in(texts) == at
+
+
+@pytest.mark.parametrize("text", ["1" * 100_000 + "x", "1," * 50_000, "1,111" * 20_000, "1 " * 50_000])
+def test_long_texts_take_no_longer_than_they_are(text):
+    assert fits_of([text]) == []
+    assert np.isnan(values_of([text], "1,234.5")).all()

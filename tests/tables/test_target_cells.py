@@ -76,37 +76,30 @@ MISSING = (
 MARKS = ["\u2013", "\u2014", "?\u200b", "\u200eNA"]
 
 
-@pytest.mark.parametrize("door", ["file", "array"])
 @pytest.mark.parametrize("text", [*MISSING.split(), *MARKS])
-def test_missing_is_no_class(tmp_path, door, text):
-    cells = ["0", "1"] * 30
+def test_missing_is_no_class(tmp_path, text):
+    cells = ["no", "yes"] * 30
     cells[7] = cells[9] = text
-    message = refused(door, tmp_path, cells)
-    for word in [
-        "row 8",
-        "'y'",
-        repr(text),
-        "missing (2 such rows)",
-        f"keep_as_class=({text!r},)",
-    ]:
+    message = refused("array", tmp_path, cells)
+    for word in ["row 8", "'y'", repr(text), "missing (2 such rows)", f"keep_as_class=({text!r},)"]:
         assert word in message
     assert (
         "--keep-as-class" in message
     ) == text.isprintable()  # what no shell can take is not told to be typed
-    frame = pd.DataFrame({"a": X[:, 0], "y": cells})
-    without = Table.of(frame, "y")
-    assert (without.without_target, [*np.delete(np.arange(60), [7, 9])]) == (2, [*without.rows])
-    assert repr(text) in without.notes[0]
-    assert make_task(Table.of(frame, "y", keep_as_class=(text,))).classes == tuple(sorted(["0", "1", text]))
-    kept = load_table(csv_of(tmp_path, cells), "y", keep_as_class=(text,))
-    assert make_task(kept).classes == tuple(sorted(["0", "1", text]))
+    path, frame = csv_of(tmp_path, cells), pd.DataFrame({"a": X[:, 0], "y": cells})
+    for without in (load_table(path, "y"), Table.of(frame, "y")):
+        assert (without.without_target, [*np.delete(np.arange(60), [7, 9])]) == (2, [*without.rows])
+        assert repr(text) in without.notes[0]
+    for kept in (load_table(path, "y", keep_as_class=(text,)), Table.of(frame, "y", keep_as_class=(text,))):
+        assert make_task(kept).classes == tuple(sorted(["no", "yes", text]))
 
 
-def test_an_empty_target_is_missing(tmp_path):
-    for cell in ("", " "):
-        message = refused("file", tmp_path, ["0", "1", cell] * 20)
-        assert "row 3 (line 4), column 'y': the cell is empty (20 such rows)" in message
-        assert "row 3, target 'y': the cell is empty" in refused("array", tmp_path, ["0", "1", cell] * 20)
+@pytest.mark.parametrize("cell", ["", " "])
+def test_an_empty_target_is_missing(tmp_path, cell):
+    cells = ["0", "1", cell] * 20
+    table = load_table(csv_of(tmp_path, cells), "y")
+    assert (len(table), table.without_target, table.notes) == (40, 20, ())
+    assert "row 3, target 'y': the cell is empty" in refused("array", tmp_path, cells)
 
 
 @pytest.mark.parametrize("value", [None, np.nan, pd.NA, pd.NaT])
@@ -228,10 +221,18 @@ def test_blank_rows_at_the_end_are_no_rows(tmp_path, end):
     assert len(load_table(path, (), ["a", "b"])) == 60
 
 
-@pytest.mark.parametrize("blank", [",,\n", " , , \n", "   \n", "\u00a0,\u00a0,\n"])
-def test_a_blank_row_among_others_is_named(tmp_path, blank):
+@pytest.mark.parametrize("blank", [",,\n", " , , \n", "\u00a0,\u00a0,\n"])
+def test_a_row_of_empty_cells_has_no_target(tmp_path, blank):
     path = csv_of(tmp_path, ["no", "yes"] * 30)
     path.write_text(path.read_text() + blank + "1,2,no\n")
+    table = load_table(path, "y")
+    assert (len(table), table.without_target, table.row_number(60)) == (61, 1, 62)
+    assert np.isnan(load_table(path, (), ["a", "b"]).X[60]).all()
+
+
+def test_a_blank_line_among_others_is_named(tmp_path):
+    path = csv_of(tmp_path, ["no", "yes"] * 30)
+    path.write_text(path.read_text() + "   \n1,2,no\n")
     for arguments in (["y"], [(), ["a", "b"]]):
         with pytest.raises(DataError, match=r"row 61 \(line 62\) is blank, and rows follow"):
             load_table(path, *arguments)
@@ -240,20 +241,18 @@ def test_a_blank_row_among_others_is_named(tmp_path, blank):
 @pytest.mark.parametrize(
     ("cell", "words"),
     [
-        ("1,028", ["between thousands or before decimals"]),
-        ("$1", ["amount of money"]),
-        ("NA", ["missing", "leave the row out"]),
+        ("1,028", ["may be 1.028", "or 1028"]),
         ("x" * 200, ["'" + "x" * 60 + "...'"]),
         ("\x1b[31m", [r"'\x1b[31m'"]),
     ],
 )
-def test_features_in_another_spelling(tmp_path, cell, words):
-    (tmp_path / "t.csv").write_text(f'a,y\n"{cell}",1\n2,3\n')
+def test_features_that_may_be_numbers(tmp_path, cell, words):
+    rows = [f"{i},{i}\n" for i in range(30)] if cell != "1,028" else ["2,3\n"]
+    (tmp_path / "t.csv").write_text(f'a,y\n"{cell}",1\n' + "".join(rows))
     with pytest.raises(DataError) as caught:
         load_table(tmp_path / "t.csv", "y")
     for word in ["row 1 (line 2), column 'a'", *words]:
         assert word in str(caught.value)
-    assert "1.028" not in str(caught.value)
     assert str(caught.value).isprintable()
 
 

@@ -124,6 +124,7 @@ def main() -> None:
 
     \b
     fuseprop train digits
+    fuseprop inspect houses.csv
     fuseprop train houses.csv --target price --out houses.safetensors
     fuseprop predict houses.safetensors new.csv
     fuseprop learn xor

@@ -12,6 +12,10 @@ npz_file            reads NPZ; npz_members checks each array's size before it ta
 datasets            the built-in data sets
 spelling            whether a text is a number, a number in another notation, or a missing value
 target_cells        whether a target column of texts holds numbers or classes
+assembling          from cells to a table: deciding has the rules for columns, mistakes what they refuse;
+                    features the matrix, target_rows the rows with a target, column_cells a model's columns
+notations           numbers such as 1.234,5 or $1,200; dates: formats; different: the texts of a column
+choices             what a user says of columns; column: what one is; showing: columns for people and JSON
 target_columns      the classes of a target column, and the values that a task needs
 tasks               `Task`: regression, binary, exclusive or multi-label
 encoder             `Encoder`: the inputs of a network; layout: which are of which column; cycles: of dates

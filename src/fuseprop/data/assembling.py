@@ -139,6 +139,7 @@ def _asked(
     names, named = source.names, set(choices.named())
     check_columns(target, names, source.name, "targets")
     notations, formats = choices.notations(), choices.formats()
+    categorical = set(choices.categorical)
     for what, wanted in (
         ("features", choices.features or ()),
         ("columns", (*choices.drop, *notations, *choices.categorical, *formats)),
@@ -175,7 +176,7 @@ def _asked(
             kind, notation = "number", notations[name]
         elif name in formats:
             kind, notation = "date", formats[name]
-        elif name in choices.categorical:
+        elif name in categorical:
             kind = "category"
         asked[name] = Asked(kind, notation, kept=name in named)
     return asked, {name: why for name, why in out.items() if name not in target}

@@ -57,7 +57,7 @@ MOST_DIFFERENT = 0.9
 """Texts in more cells than that are ids, if there are more different ones than this share of the cells."""
 
 _DIGIT = re.compile(r"\d")
-_MAY_BE_CODES = re.compile(r"^[+-]?(?:0\d+|\d{16,})$", re.ASCII | re.MULTILINE)
+_MAY_BE_CODE = re.compile(r"[+-]?(?:0\d+|\d{16,})", re.ASCII)
 """Whole numbers with leading zeros, or more digits than every one that float64 holds; see `is_code`."""
 
 IS_ID = re.compile(r"(?i:(?:.*[\W_])?(?:id|uuid|guid))|.*[a-z0-9](?:Id|ID)", re.DOTALL)
@@ -214,9 +214,8 @@ def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Fo
     if pair:
         values = np.array([float(pair.index(text.lower())) for text in texts])
         return _of_typed(Column(name, "boolean", pair), different.spread(values), place, asked)
-    lines = "\n".join(texts)
-    if _DIGIT.search(lines):
-        has_codes = _MAY_BE_CODES.search(lines) is not None and any(map(is_code, texts))
+    if any(map(_DIGIT.search, texts)):
+        has_codes = any(map(is_code, filter(_MAY_BE_CODE.fullmatch, texts)))
         found = _of_digits(name, different, place, asked, has_codes=has_codes)
         if found is not None:
             return found

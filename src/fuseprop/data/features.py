@@ -121,7 +121,7 @@ class Features:
         return is_number and not self._asked[column.name].kind
 
     def _largest(self, j: int) -> float:
-        return float(np.nanmax(np.abs(self._X[:, j])))
+        return float(np.fmax.reduce(np.abs(self._X[:, j]), initial=0.0))  # 0 where all are missing
 
     def _has_fractions(self, j: int) -> bool:
         values = self._X[:, j]

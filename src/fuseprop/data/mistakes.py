@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect
 from collections.abc import Iterable
 from math import isinf
 
@@ -14,14 +13,14 @@ from .cells import Numbers
 from .dates import FORMATS, LONGEST, days_of
 from .different import Different, Place
 from .errors import DataError, argument
-from .notations import fits_of
+from .notations import misfit_in
 from .spelling import is_code, number, other_spelling
 from .target_cells import MANY_NUMBERS
 
 MOSTLY = 0.9
 """Where more of the cells are numbers, or dates, a text is a mistake."""
 
-_MAY_BE_DATE = re.compile(rf"(?=.*[0-9]{{4}})(?=.*[0-9]\D+[0-9]).{{8,{LONGEST}}}$", re.ASCII)
+_MAY_BE_DATE = re.compile(r"(?=.*[0-9]{4})(?=.*[0-9]\D+[0-9]).{8}", re.ASCII)
 
 
 def refuse_among_numbers(name: str, cells: Numbers, place: Place) -> None:
@@ -55,8 +54,7 @@ def refuse_numbers(name: str, different: Different, place: Place) -> None:
 def _several_notations(name: str, different: Different, place: Place) -> DataError:
     """Return the error for numbers that no notation fits, with the first row where none is left."""
     texts = different.texts
-    # The more texts, the fewer notations fit.
-    at = bisect(range(1, len(texts)), False, key=lambda count: not fits_of(texts[:count]))
+    at = misfit_in(texts)
     row, text, _ = different.first(np.arange(len(texts)) == at)
     if at:
         why = f"and {literal(texts[0])} are numbers, but not in one notation"
@@ -83,7 +81,7 @@ def refuse_dates(name: str, different: Different, place: Place) -> None:
 def formats_among(different: Different) -> list[str]:
     """Return the formats of dates in a sample, the commonest first; none if they fit less than half of it."""
     sample, shares = different.sample()
-    if shares @ [bool(_MAY_BE_DATE.match(text)) for text in sample] < 0.5:
+    if shares @ [len(text) <= LONGEST and bool(_MAY_BE_DATE.match(text)) for text in sample] < 0.5:
         return []
     fits = {form: ~np.isnan(days_of(sample, form)) for form in FORMATS}
     if shares @ np.logical_or.reduce([*fits.values()]) < 0.5:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from .spelling import CURRENCY
 
 PLAIN = "1234.5"
-_EXPONENT = r"(?:[eE][+-]?\d+)?"
+DECIMALS = (".", ",")
+_EXPONENT = r"(?:[eE][+-]?\d++)?+"
 
 
 @dataclass(frozen=True)
@@ -32,22 +33,25 @@ class Digits:
 
 
 def _grouped(group: str, decimal: str) -> Digits:
-    pattern = rf"(?:[1-9]\d{{0,2}}(?:{re.escape(group)}\d{{3}})+|\d+)(?:{re.escape(decimal)}\d*)?"
+    pattern = rf"(?:[1-9]\d{{0,2}}(?:{re.escape(group)}\d{{3}})++|\d++)(?:{re.escape(decimal)}\d*+)?+"
     return Digits(pattern, group, decimal)
 
 
 DIGITS = {
-    PLAIN: Digits(rf"(?:\d+\.?\d*|\.\d+){_EXPONENT}", "", "."),
-    "1234,5": Digits(rf"(?:\d+,?\d*|,\d+){_EXPONENT}", "", ","),
+    PLAIN: Digits(rf"(?:\d++\.?+\d*+|\.\d++){_EXPONENT}", "", "."),
+    "1234,5": Digits(rf"(?:\d++,?+\d*+|,\d++){_EXPONENT}", "", ","),
     "1,234.5": _grouped(",", "."),
     "1.234,5": _grouped(".", ","),
     "1 234.5": _grouped(" ", "."),
     "1 234,5": _grouped(" ", ","),
     "1'234.5": _grouped("'", "."),
     "1'234,5": _grouped("'", ","),
-    "1,23,456.7": Digits(r"(?:[1-9]\d?(?:,\d{2})*,\d{3}|\d+)(?:\.\d*)?", ",", "."),
+    "1,23,456.7": Digits(r"(?:[1-9]\d?(?:,\d{2})*,\d{3}|\d++)(?:\.\d*+)?+", ",", "."),
 }
-"""The notations of digits by their examples. Cells below a thousand, and without decimals, fit several."""
+"""The notations of digits by their examples. Cells below a thousand, and without decimals, fit several.
+
+The patterns are possessive: they try a text of any length in a time that grows no faster than it.
+"""
 
 _MARK = re.compile(rf"{CURRENCY}|[%\u2030]")
 
@@ -73,24 +77,32 @@ def fits_of(texts: Sequence[str]) -> list[Fit]:
     """Return the notations that fit all texts (K,), in the order of `DIGITS`; texts are not empty."""
     if not texts:
         return []
-    lines = _lines(texts)
-    mark = _MARK.search(lines, 0, (lines + "\n").index("\n"))
+    lines, mark = _lines(texts), _mark(texts[0])
     plain: dict[str, NDArray[np.float64]] = {}
-    fits = [_fit(lines, len(texts), example, mark[0] if mark else "", plain) for example in DIGITS]
+    fits = [_fit(lines, len(texts), example, mark, plain) for example in DIGITS]
     return [fit for fit in fits if fit is not None]
 
 
+def misfit_in(texts: Sequence[str]) -> int:
+    """Return the index of the first text that is in none of the notations which fit all texts before it.
+
+    There must be one; no text may have several lines.
+    """
+    lines, mark = _lines(texts), _mark(texts[0])
+    matches = [_cells(digits.pattern, mark).match(lines) for digits in DIGITS.values()]
+    return max(lines.count("\n", 0, match.end()) + 1 if match else 0 for match in matches)
+
+
 def values_of(texts: Sequence[str], notation: str) -> NDArray[np.float64]:
-    """Return the numbers (K,) in a notation; nan for texts that are not in it."""
+    """Return the numbers (K,) in a notation; nan for texts that are not in it, and beyond float64."""
     mark, example = _split(notation)
-    fit = _fit(_lines(texts), len(texts), example, mark, {}) if texts else None
-    if fit is not None:
-        return fit.values
-    values = np.full(len(texts), np.nan)
-    for i, text in enumerate(texts):
-        fit = _fit(_lines([text]), 1, example, mark, {})
-        if fit is not None:
-            values[i] = fit.values[0]
+    digits, values = DIGITS[example], np.full(len(texts), np.nan)
+    is_cell = _cells(digits.pattern, mark).fullmatch
+    fitting = [i for i, text in enumerate(texts) if "\n" not in text and is_cell(_lines([text]))]
+    if fitting:
+        plain = _plain(_lines([texts[i] for i in fitting]), digits, mark)
+        values[fitting] = _numbers(plain)
+        values[np.isinf(values)] = np.nan
     return values
 
 
@@ -123,19 +135,27 @@ def _fit(
     digits = DIGITS[example]
     if not _cells(digits.pattern, mark).fullmatch(lines) or lines.count("\n") != count - 1:
         return None
+    plain = _plain(lines, digits, mark)
+    tells = "." in plain or (digits.group in DECIMALS and digits.group in lines)
+    if plain not in known:
+        known[plain] = _numbers(plain)
+    if not np.isfinite(known[plain]).all():
+        return None
+    return Fit(mark + example, known[plain], digits.decimal if tells else "")
+
+
+def _plain(lines: str, digits: Digits, mark: str) -> str:
+    """Return numbers in a notation, one a line, as plain numbers."""
     plain = lines.replace(mark, "") if mark else lines
     plain = plain.replace("(", "-").replace(")", "").replace(" ", "")
     if digits.group:
         plain = plain.replace(digits.group, "")
-    tells = digits.decimal in plain or (digits.group in (",", ".") and digits.group in lines)
-    if digits.decimal != ".":
-        plain = plain.replace(digits.decimal, ".")
-    values = known.get(plain)
-    if values is None:
-        values = known[plain] = np.array([*map(float, plain.split("\n"))])
-    if not np.isfinite(values).all():
-        return None
-    return Fit(mark + example, values, digits.decimal if tells else "")
+    return plain.replace(digits.decimal, ".")
+
+
+def _numbers(plain: str) -> NDArray[np.float64]:
+    """Return plain numbers, one a line, as float64."""
+    return np.array([*map(float, plain.split("\n"))])
 
 
 @lru_cache(maxsize=256)
@@ -146,9 +166,15 @@ def _cells(digits: str, mark: str) -> re.Pattern[str]:
         sign = re.escape(mark)
         unit = rf"(?:{sign} ?{digits}|{digits} ?{sign})"
         marked = rf"|{sign} ?[+-]{digits}"
-    cell = rf"(?:[+-]? ?{unit}|\( ?{unit} ?\){marked})"
+    cell = rf"(?:[+-]? ?{unit}|\( ?{unit} ?\){marked})(?!.)"  # up to the end of the line
     # Possessive, for a million lines: the pattern never goes back to a line that it has matched.
     return re.compile(rf"{cell}(?:\n{cell})*+", re.ASCII)
+
+
+def _mark(text: str) -> str:
+    """Return the mark in a text, or ""."""
+    found = _MARK.search(_lines([text]))
+    return found[0] if found else ""
 
 
 def _lines(texts: Sequence[str]) -> str:
