@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
-from fuseprop.data import DataError, frames
+import fuseprop
+from fuseprop.data import DataError, UnlikeTrainingWarning, frames
 from fuseprop.data.assembling import assemble, assemble_as
 from fuseprop.data.choices import Choices
 from fuseprop.data.files import open_source
@@ -163,3 +164,19 @@ def test_single_rows(path, model):
             [[texts[name] for name in FEATURES]],
         ):
             np.testing.assert_array_equal(model.encode_inputs(row), inputs[i : i + 1])
+
+
+def test_points_between_thousands_that_a_reader_takes_for_decimal_points_are_told(tmp_path):
+    salaries = [f"{value // 1000}.{value % 1000:03}" for value in RNG.integers(20_000, 90_000, N)]
+    targets = [f"{value:.2f}".replace(".", ",") for value in RNG.normal(size=N)]
+    lines = [f"{salary};{target}" for salary, target in zip(salaries, targets, strict=True)]
+    path = tmp_path / "t.csv"
+    path.write_text("salary;y\n" + "\n".join(lines))
+    model, _ = fuseprop.train(path, "y", numeric=["salary=1.234,5"], hidden=(), epochs=1, device="cpu")
+    expected = model.predict(path).values
+    np.testing.assert_array_equal(model.predict(pd.read_csv(path, sep=";", dtype=str)).values, expected)
+    right = pd.read_csv(path, sep=";", decimal=",", thousands=".")
+    np.testing.assert_array_equal(model.predict(right).values, expected)
+    for rows in (N, 1):
+        with pytest.warns(UnlikeTrainingWarning, match="numbers of salary are about a thousandth .*as text"):
+            model.predict(pd.read_csv(path, sep=";")[:rows])

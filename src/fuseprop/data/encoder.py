@@ -18,6 +18,7 @@ from .column import QUANTITIES, Column
 from .cycles import cycles_that_vary, places_in
 from .errors import DataError, listed
 from .layout import Layout
+from .notations import digits_of
 from .scaling import Standardizer
 from .table import Table
 
@@ -149,6 +150,19 @@ class Encoder:
         """Where each column's features are among the inputs of the network."""
         used, indicated = self.used.tolist(), self.indicated.tolist()
         return Layout.of(self.columns, used, indicated, self.own, self.cycles)
+
+    @cached_property
+    def with_points(self) -> Index:
+        """The columns of numbers with points between thousands (1.234,5) whose mean is a thousand or more."""
+        return np.array(
+            [
+                j
+                for j, column in enumerate(self.columns)
+                if column.kind == "number" and column.notation and digits_of(column.notation).group == "."
+                if abs(self.scaling.mean[j]) >= 1000
+            ],
+            np.int64,
+        )
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..checks.quoting import counted, literal, shown
 from .blocks import blocks
 from .encoder import MOST_RARE, Encoder
+from .errors import listed
 from .table import Table
 
 MOST_NAMED = 5
@@ -17,16 +18,37 @@ MOST_NAMED = 5
 
 
 def unlike_training(encoder: Encoder, table: Table) -> str:
-    """Return a sentence on a table's new categories and missing values, or "" if there are none.
+    """Return sentences on a table's new categories and missing values, or "" if there are none.
 
     The table has the encoder's columns, in order. Missing values are named where none was missing in the rows
-    learned from; categories that these had not, unless they had too many rare ones to remember.
+    learned from; categories that these had not, unless they had too many rare ones to remember; and numbers
+    that are a thousandth of those learned from, as of 1.234,5 read as 1.234 and so on.
     """
     found = [*_missing(encoder, table), *_new(encoder, table)]
-    if not found:
-        return ""
     more = f"; and {counted(len(found) - MOST_NAMED, 'column')} more" if len(found) > MOST_NAMED else ""
-    return f"{table.source} holds what no row learned from held: {'; '.join(found[:MOST_NAMED])}{more}."
+    listing = f"{'; '.join(found[:MOST_NAMED])}{more}"
+    said = f"{table.source} holds what no row learned from held: {listing}." if found else ""
+    return f"{said} {_thousandths(encoder, table)}".strip()
+
+
+def _thousandths(encoder: Encoder, table: Table) -> str:
+    """Return a sentence on columns whose points between thousands a reader took for decimal points."""
+    columns = encoder.with_points
+    if not columns.size:
+        return ""
+    cells, mean = table.X[:, columns], encoder.scaling.mean[columns]
+    there = ~np.isnan(cells)
+    middle = np.nansum(cells, axis=0) / np.maximum(there.sum(axis=0), 1)
+    small = there.any(axis=0) & ~(np.abs(cells) >= 1000).any(axis=0)
+    small &= np.abs(1000 * middle - mean) < np.abs(middle - mean)
+    names = [encoder.column_names[j] for j in columns[small].tolist()]
+    if not names:
+        return ""
+    return (
+        f"{table.source}: the numbers of {listed(names, MOST_NAMED)} are about a thousandth of those learned "
+        f"from, which were written with points between thousands: if 1.234 was read as a fraction, give the "
+        f"column as text, as by dtype=str in pandas."
+    )
 
 
 def _missing(encoder: Encoder, table: Table) -> list[str]:
