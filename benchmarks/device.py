@@ -61,6 +61,19 @@ class Stopwatch:
         self.wait()
         return self.between(start, end) / times
 
+    def each(self, call: Callable[[], object], times: int, before: Callable[[], object]) -> list[float]:
+        """Return a GPU's seconds for each of so many calls, without what is asked for `before` each."""
+        assert self.stamp is not None
+        assert self.between is not None
+        marks = []
+        for _ in range(times):
+            before()
+            start = self.stamp()
+            call()
+            marks.append((start, self.stamp()))
+        self.wait()
+        return [self.between(*pair) for pair in marks]
+
     def apart(self, enqueue: Callable[[int], None], unit: int) -> dict[str, float]:
         """Return seconds a step: "host" until steps are asked for, "device" between marks around them."""
         steps = max(1, ENQUEUED // unit) * unit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -110,22 +110,26 @@ def batches_of(case: Case, scale: Scale, *, fitted: bool = False) -> int:
     return max(batches, -(-FIT_ROWS // case.batch)) if fitted else batches
 
 
-def make_problem(
-    case: Case, activation: str, *, in_order: bool = False, fitted: bool = False, device: str = "cpu"
-) -> Problem:
-    """Draw a problem for a device; `in_order` takes the rows as they stand, and never shuffles them.
+def scale_of(device: str) -> Scale:
+    """Return how much work one call may hold on a device such as "cuda:1"."""
+    return SCALES[device.partition(":")[0]]
 
-    `fitted` is for loops over whole epochs that are timed: see `batches_of`.
-    """
-    rng, scale = np.random.default_rng(0), SCALES[device.partition(":")[0]]
+
+def make_problem(case: Case, activation: str, *, fitted: bool = False, device: str = "cpu") -> Problem:
+    """Draw a problem for a device; `fitted` is for loops over whole epochs that are timed (`batches_of`)."""
+    rng, scale = np.random.default_rng(0), scale_of(device)
     batches = batches_of(case, scale, fitted=fitted)
     rows, (inputs, outputs) = batches * case.batch, (case.sizes[0], case.sizes[-1])
     X = rng.standard_normal((rows, inputs), dtype=np.float32)
     labels = rng.integers(0, max(2, outputs), rows)
     order = rng.permutation(rows)
     weights = [_start(rng, activation, d, m) for d, m in case.shapes]
-    order = np.arange(rows) if in_order else order
-    return Problem(case, activation, X, labels, order, weights, shuffle=not in_order, scale=scale)
+    return Problem(case, activation, X, labels, order, weights, scale=scale)
+
+
+def in_order(problem: Problem) -> Problem:
+    """Return the problem with its rows taken as they stand, and never shuffled; the arrays are shared."""
+    return replace(problem, order=np.arange(len(problem.X)), shuffle=False)
 
 
 def _start(rng: np.random.Generator, activation: str, d: int, m: int) -> tuple[np.ndarray, np.ndarray]:

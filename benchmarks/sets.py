@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .turns import CLOCKS, Peer, measure
@@ -34,7 +35,8 @@ def measure_all(
     Each network takes `rounds`, or fewer where all together would take more than these seconds.
     """
     end = time.monotonic() + seconds
-    everyone = [Peer(module, device) for module in modules]
+    with ThreadPoolExecutor(len(modules)) as starting:  # all at once: what they import takes seconds
+        everyone = list(starting.map(lambda module: Peer(module, device), modules))
     try:
         block = BLOCK[device.partition(":")[0]]
         present = [peer for peer in everyone if peer.missing is None]

@@ -213,9 +213,11 @@ def take_turns(
     begun = time.monotonic()
     for turn in range(rounds):
         now = time.monotonic()
-        if turn and now + (now - begun) / turn > end:
+        if (
+            turn and now + (now - begun) > end
+        ):  # the first round, which finds the numbers of steps, says little
             break
-        last = None
+        begun, last = now, None
         for peer, number, row in reversed(timed) if turn % 2 else timed:
             if "error" in row:
                 continue

@@ -19,11 +19,14 @@ from .device import is_lost
 from .gate import Gate
 from .networks import ALL_CASES
 from .peers import Form, Running
-from .problem import Problem, make_problem
+from .problem import Problem, batches_of, in_order, make_problem, scale_of
 from .shortening import shortened
 
 WARM_UP = 0.005
 """Seconds of steps before those that are timed: caches and threads wake up. One unit at least."""
+
+LONG_UNIT = 50 * WARM_UP
+"""Seconds of a unit that needs none: waking up is at most a fiftieth of it."""
 
 
 class Worker:
@@ -33,6 +36,8 @@ class Worker:
         self.peer, self.device = importlib.import_module(module), device
         self.forms: list[Form] = self.peer.forms(device)
         self.running: dict[int | str, Running] = {}
+        self.of_unit: dict[int | str, float] = {}
+        """Seconds that a unit of a form took when it was run last."""
 
     def hello(self) -> dict[str, Any]:
         """Say who is there and in which forms."""
@@ -58,10 +63,10 @@ class Worker:
         verdict = None
         if chosen.table in ("step", "fit"):
             # A loop's own order cannot be foreseen: the gate has it take the rows in order.
-            gate = _gate(case, activation, self.device, reference, in_order=fitted)
+            gate = _gate(case, activation, self.device, reference, fitted=fitted)
             examined = running
             if fitted:
-                examined = chosen.build(_problem(case, activation, self.device, in_order=True))
+                examined = chosen.build(in_order(_problem(case, activation, self.device)))
             assert examined.weights is not None
             examined.run(gate.steps)
             verdict = gate.verdict(examined.weights())
@@ -101,19 +106,23 @@ class Worker:
                 start = clock()
                 running.run(steps)
                 taken = clock() - start
+            self.of_unit[form] = taken * running.unit / steps
             steps = max(1, round(steps * seconds / taken / running.unit)) * running.unit
-        start = clock()
-        running.run(running.unit)
-        while clock() - start < WARM_UP:
+        if self.of_unit.get(form, 0.0) < LONG_UNIT:
+            start = clock()
             running.run(running.unit)
+            while clock() - start < WARM_UP:
+                running.run(running.unit)
         start = clock()
         running.run(steps)
         timed = {"steps": steps, "seconds": clock() - start}
+        self.of_unit[form] = timed["seconds"] * running.unit / steps
         return timed if running.watch is None else timed | running.watch.apart(running.enqueue, running.unit)
 
     def drop(self) -> dict[str, Any]:
         """Forget the network."""
         self.running.clear()
+        self.of_unit.clear()
         _problem.cache_clear()
         _gate.cache_clear()
         gc.collect()
@@ -121,15 +130,17 @@ class Worker:
 
 
 @cache
-def _problem(
-    case: str, activation: str, device: str, *, in_order: bool = False, fitted: bool = False
-) -> Problem:
-    return make_problem(ALL_CASES[case], activation, in_order=in_order, fitted=fitted, device=device)
+def _problem(case: str, activation: str, device: str, *, fitted: bool = False) -> Problem:
+    drawn, scale = ALL_CASES[case], scale_of(device)
+    if fitted and batches_of(drawn, scale, fitted=True) == batches_of(drawn, scale):
+        return _problem(case, activation, device)  # the same rows, and drawing them takes its time
+    return make_problem(drawn, activation, fitted=fitted, device=device)
 
 
 @cache
-def _gate(case: str, activation: str, device: str, reference: float | None, *, in_order: bool) -> Gate:
-    return Gate(_problem(case, activation, device, in_order=in_order), reference)
+def _gate(case: str, activation: str, device: str, reference: float | None, *, fitted: bool) -> Gate:
+    problem = _problem(case, activation, device)
+    return Gate(in_order(problem) if fitted else problem, reference)
 
 
 def _version(distribution: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 # On a GPU JAX takes three quarters of its memory when it starts; the others need some too. Not by a fraction:
@@ -44,34 +45,17 @@ def forms(device: str) -> list[Form]:
 
 
 class Training:
-    """Data on the device, weights and velocities, and the step as a pure function."""
+    """Data on the device, weights and velocities."""
 
     def __init__(self, problem: Problem) -> None:
-        self.activation = jax.nn.sigmoid if problem.activation == "sigmoid" else jax.nn.relu
-        self.binary = problem.binary
-        self.X, self.targets = jnp.asarray(problem.X), jnp.asarray(problem.targets.astype(self._kind()))
+        self.X, self.targets = jnp.asarray(problem.X), jnp.asarray(problem.targets.astype(_kind(problem)))
         weights = [(jnp.asarray(w), jnp.asarray(b)) for w, b in problem.weights]
         self.state = (weights, jax.tree.map(jnp.zeros_like, weights))
         self.losses: Any = None
 
-    def _kind(self) -> Any:
-        return np.float32 if self.binary else np.int32
-
-    def loss(self, weights: Any, x: Any, t: Any) -> Any:
-        """Mean cross-entropy of a batch."""
-        for i, (w, b) in enumerate(weights, 1):
-            x = x @ w + b
-            x = self.activation(x) if i < len(weights) else x
-        if self.binary:
-            return (jnp.logaddexp(0.0, x) - t * x).mean()
-        return -jnp.take_along_axis(jax.nn.log_softmax(x), t[:, None], 1).mean()
-
-    def step(self, state: Any, X: Any, targets: Any, rows: Any) -> Any:
-        """Return the next state and the loss of the batch."""
-        weights, velocities = state
-        loss, gradients = jax.value_and_grad(self.loss)(weights, X[rows], targets[rows])
-        velocities = jax.tree.map(lambda v, g: MOMENTUM * v - LEARNING_RATE * g, velocities, gradients)
-        return (jax.tree.map(jnp.add, weights, velocities), velocities), loss
+    def take(self, run: Any, rows: Any) -> None:
+        """Learn from these rows by what is jitted."""
+        self.state, self.losses = run(self.state, self.X, self.targets, rows)
 
     def weights(self) -> list[tuple[Any, Any]]:
         """Return host arrays."""
@@ -92,49 +76,74 @@ class Training:
         return Running(run, self.weights, unit, enqueue, watch)
 
 
+def _kind(problem: Problem) -> Any:
+    return np.float32 if problem.binary else np.int32
+
+
+@cache
+def jitted(activation: str, *, binary: bool, scanned: bool = False) -> Any:
+    """Return the step, or the scan over order (SCAN, n), as (state, X, targets, rows) -> (state, losses).
+
+    Kept, for JAX compiles what it has not seen: so it does so once for all forms and trainings of a network.
+    """
+    hidden = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}[activation]
+
+    def loss(weights: Any, x: Any, t: Any) -> Any:
+        for i, (w, b) in enumerate(weights, 1):
+            x = x @ w + b
+            x = hidden(x) if i < len(weights) else x
+        if binary:
+            return (jnp.logaddexp(0.0, x) - t * x).mean()
+        return -jnp.take_along_axis(jax.nn.log_softmax(x), t[:, None], 1).mean()
+
+    def step(state: Any, X: Any, targets: Any, rows: Any) -> Any:
+        weights, velocities = state
+        value, gradients = jax.value_and_grad(loss)(weights, X[rows], targets[rows])
+        velocities = jax.tree.map(lambda v, g: MOMENTUM * v - LEARNING_RATE * g, velocities, gradients)
+        return (jax.tree.map(jnp.add, weights, velocities), velocities), value
+
+    def steps(state: Any, X: Any, targets: Any, order: Any) -> Any:
+        return jax.lax.scan(lambda s, rows: step(s, X, targets, rows), state, order)
+
+    return jax.jit(steps if scanned else step, donate_argnums=0)
+
+
 def _jit(problem: Problem) -> Running:
-    training = Training(problem)
-    step = jax.jit(training.step, donate_argnums=0)
+    training, step = Training(problem), jitted(problem.activation, binary=problem.binary)
     batches = list(jnp.asarray(problem.order.astype(np.int32)).reshape(problem.batches, problem.case.batch))
     taken = 0
 
     def enqueue(steps: int) -> None:
         nonlocal taken
         for k in range(taken, taken + steps):
-            rows = batches[k % len(batches)]
-            training.state, training.losses = step(training.state, training.X, training.targets, rows)
+            training.take(step, batches[k % len(batches)])
         taken += steps
 
     return training.running(enqueue)
 
 
 def _scan(problem: Problem) -> Running:
-    training = Training(problem)
+    training, scan = Training(problem), jitted(problem.activation, binary=problem.binary, scanned=True)
     order = jnp.asarray(problem.order_of_scan.astype(np.int32))
-
-    def steps_of(state: Any, X: Any, targets: Any) -> Any:
-        return jax.lax.scan(lambda s, rows: training.step(s, X, targets, rows), state, order)
-
-    scan = jax.jit(steps_of, donate_argnums=0)
 
     def enqueue(steps: int) -> None:
         for _ in range(steps // SCAN):
-            training.state, training.losses = scan(training.state, training.X, training.targets)
+            training.take(scan, order)
 
     return training.running(enqueue, SCAN)
 
 
 def _fit(problem: Problem) -> Running:
-    training, rng = Training(problem), np.random.default_rng(0)
-    step = jax.jit(training.step, donate_argnums=0)
+    training, step = Training(problem), jitted(problem.activation, binary=problem.binary)
+    rng = np.random.default_rng(0)
 
     def run(steps: int) -> None:
         for _ in range(steps // problem.batches):
             order = rng.permutation(len(problem.X)) if problem.shuffle else problem.order
             losses = []
             for rows in order.astype(np.int32).reshape(problem.batches, problem.case.batch):
-                training.state, loss = step(training.state, training.X, training.targets, rows)
-                losses.append(loss)
+                training.take(step, rows)
+                losses.append(training.losses)
             float(sum(jax.device_get(losses))) / problem.batches
 
     return Running(run, training.weights, problem.batches)

@@ -13,6 +13,7 @@ from benchmarks.problem import (
     SCAN,
     Problem,
     batches_of,
+    in_order,
     make_problem,
     scans,
 )
@@ -44,7 +45,7 @@ def test_ours_passes(network, activation):
 
 
 def test_fit_over_rows_in_order_passes():
-    problem = make_problem(CASES["64-32-10-b32"], "sigmoid", in_order=True)
+    problem = in_order(make_problem(CASES["64-32-10-b32"], "sigmoid"))
     gate, network = Gate(problem), make_network(problem, load_backend("cpu"))
     network.fit(problem.X, problem.targets, make_optimizer(), epochs=1, batch_size=32, shuffle=False)
     assert gate.verdict(network.weights())["passed"]

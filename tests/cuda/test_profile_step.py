@@ -17,7 +17,7 @@ from host_device import HostRunBackend
 
 from benchmarks import profile_step
 from benchmarks.device import Stopwatch
-from benchmarks.networks import CASES
+from benchmarks.networks import ALL_CASES, CASES
 from benchmarks.problem import make_problem
 from benchmarks.profile_step import Profile, main, tables
 from fuseprop.backend import BackendUnavailable
@@ -58,7 +58,7 @@ def test_every_launch_is_measured_alone_and_the_step_whole(ticking):
     ]
     assert all(launch["seconds"] == 6 / 2 / 3 for launch in profile["launches"])
     assert sum(launch.get("flops", 0) for launch in profile["launches"]) == CASE.step_flops
-    assert profile["steps"] == {"1": 6 / 2 / problem.batches, "2": 6 / 2 / problem.batches}
+    assert profile["steps"] == {"1": 6 / problem.batches, "2": 6 / problem.batches}
     alone = backend.seam.streams().graphs[: len(profile["launches"])]
     for graph, launch in zip(alone, profile["launches"], strict=True):
         kinds = {
@@ -66,6 +66,24 @@ def test_every_launch_is_measured_alone_and_the_step_whole(ticking):
         }
         assert len(graph.asked) == 3
         assert kinds == {launch["name"].partition(" ")[0] if "flops" in launch else launch["name"]}
+
+
+@pytest.mark.parametrize("network", ["2-8-1-b4", "2-8-1-b4-full"])
+def test_between_two_marks_a_step_is_replayed_and_nothing_else(network):
+    """No rewind, and no capture: an epoch's graph, of 64 steps, takes milliseconds to be made."""
+    backend, problem = HostRunBackend(), make_problem(ALL_CASES[network], "sigmoid", device="cuda")
+    marks = []
+
+    def mark():
+        marks.append((len(backend.seam.streams().graphs), int(backend.to_host(cursor)[0])))
+        return len(marks)
+
+    profile = Profile(backend, problem, Stopwatch(lambda: None, mark, lambda start, end: end - start))
+    cursor = profile._stepper.training.state.cursor
+    profile._together(2)
+    (graphs,) = {graphs for graphs, _ in marks}
+    assert graphs >= 1
+    assert [at for _, at in marks] == [0, len(problem.X)] * profile_step.LAUNCHES
 
 
 def test_every_launch_finds_the_cursor_within_the_rows(ticking):
