@@ -72,5 +72,6 @@ def _table(
 ) -> Table:
     """Return the table in the data; put the columns of files that are refused into `refused`."""
     if is_file_name(data[0]) and Path(data[0]).suffix.lower() != ".npz":
-        return assemble(open_source(data, any_size=any_size), target, choices, AUTO, refused)
+        source = open_source(data, any_size=any_size)
+        return Table.holding(assemble(source, target, choices, AUTO, refused))
     return load_table(data, target, any_size=any_size, **choices.keywords())

@@ -43,7 +43,8 @@ from .errors import DataError, as_names, check_columns, listed
 from .files import open_source
 from .npz_file import read_npz
 from .seen import UnlikeTrainingWarning
-from .table import LeftOut, Table
+from .table import Table
+from .table_data import LeftOut
 from .target_cells import AUTO, Reading
 
 __all__ = [
@@ -115,7 +116,7 @@ def load_table(
             f"{source.name}: which column is the target? Name it: --target, or target= in Python. "
             f"Columns there: {listed(source.names)}."
         )
-    return assemble(source, target, choices, reading)
+    return Table.holding(assemble(source, target, choices, reading))
 
 
 def _of_numbers(

@@ -13,7 +13,7 @@ from .deciding import Asked, Out, decide
 from .errors import DataError, check_columns
 from .features import Features, empty_matrix, place_in, refusing
 from .mistakes import refuse_among_numbers
-from .table import LeftOut, Table
+from .table_data import LeftOut, TableData
 from .target_cells import Reading
 from .target_rows import read_targets, wants_text
 
@@ -27,7 +27,7 @@ def assemble(
     choices: Choices,
     reading: Reading,
     refused: dict[str, str] | None = None,
-) -> Table:
+) -> TableData:
     """Return the table of a source, whose columns are what the choices or the rules in `deciding` say.
 
     Parameters
@@ -71,7 +71,7 @@ def assemble(
     features.settle(refused)
     if not features.columns and refused is None:
         raise _no_feature(source, left_out)
-    return Table(
+    return TableData(
         features.matrix(),
         targets.values,
         tuple(features.columns),
@@ -84,7 +84,9 @@ def assemble(
     )
 
 
-def assemble_as(source: Source, columns: Sequence[Column], target: Sequence[str], reading: Reading) -> Table:
+def assemble_as(
+    source: Source, columns: Sequence[Column], target: Sequence[str], reading: Reading
+) -> TableData:
     """Return the table of a source with these columns, about which nothing is decided any more.
 
     Texts that are not among a category's levels get codes behind them; the table's own column has these
@@ -110,7 +112,7 @@ def assemble_as(source: Source, columns: Sequence[Column], target: Sequence[str]
         own, values = read_as(column, cells.pop(column.name), place_in(source, column.name))
         X[:, j] = values if targets.rows is None else values[targets.rows]
         read.append(own)
-    return Table(
+    return TableData(
         X,
         targets.values,
         tuple(read),

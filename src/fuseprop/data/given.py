@@ -17,7 +17,7 @@ from .column import Column
 from .dicts import as_columns
 from .errors import DataError, check_columns, listed
 from .frames import Frame, FrameSource, frame_of, name_of
-from .table import Table, check_count, numbered, numbers
+from .table_data import TableData, check_count, numbered, numbers
 from .target_cells import AUTO, Reading
 
 Names = tuple[str, ...]
@@ -31,7 +31,7 @@ def table_of(
     source: str,
     reading: Reading,
     choices: Choices,
-) -> Table:
+) -> TableData:
     """Return the table of X and targets: see `Table.of`."""
     X = read_list(as_columns(X))
     frame = frame_of(X)
@@ -49,7 +49,7 @@ def table_of(
             rows = feature_rows(X, feature_names, source) if objects is None else objects
             names = _names("feature_names", feature_names, numbered("x", rows.shape[1]), source)
             if objects is None and choices is NONE:
-                table = Table(rows, None, numbers(names), (), source)
+                table = TableData(rows, None, numbers(names), (), source)
             else:
                 frame = array_frame(rows, names)
         else:
@@ -72,7 +72,7 @@ def table_as(
     targets: Any = None,
     target_names: Names = (),
     reading: Reading = AUTO,
-) -> Table:
+) -> TableData:
     """Return the table of data for a model, whose columns are known.
 
     Parameters
@@ -100,7 +100,7 @@ def table_as(
         rows = feature_rows(data, None, SOURCE) if objects is None else objects
         check_count(rows.shape[1], len(names), SOURCE)
         if objects is None and all(column.kind == "number" for column in columns):
-            return _with_targets(Table(rows, None, tuple(columns), (), SOURCE), targets, None, reading)
+            return _with_targets(TableData(rows, None, tuple(columns), (), SOURCE), targets, None, reading)
         frame = array_frame(rows, names)
     # The model's columns may have the numbers as names that pandas gives to columns without any.
     elif not (named and (frame.named or set(names) & set(frame.names))):
@@ -132,7 +132,7 @@ def _by_order(frame: Frame, names: Names, targets: Names, *, named: bool) -> Fra
     )
 
 
-def _with_targets(table: Table, targets: Any, target_names: Names | None, reading: Reading) -> Table:
+def _with_targets(table: TableData, targets: Any, target_names: Names | None, reading: Reading) -> TableData:
     """Return a table with targets that stand beside X; `target_names` are their names by a user's wish."""
     if targets is None:
         return replace(table, target_names=_names("target_names", target_names, (), table.source))

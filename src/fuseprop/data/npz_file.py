@@ -14,7 +14,8 @@ from ..checks.quoting import counted, shown
 from ..storage.reading import file_errors_as, open_file
 from .errors import DataError, listed
 from .npz_members import FREE_BYTES, FREE_BYTES_PER_BYTE, BoundedReads, Members
-from .table import Table, numbered
+from .table import Table
+from .table_data import numbered
 from .target_cells import AUTO, Reading
 
 

@@ -1,33 +1,20 @@
-"""Table: rows of features with or without target columns, and the names of both."""
+"""Table: rows of features with or without target columns, made of arrays and data frames."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..backend import HostArray
-from ..checks.quoting import counted
 from .choices import NONE, Choices
-from .column import Column
-from .errors import DataError, as_names, check_columns, check_different, listed
+from .errors import as_names
+from .given import table_of
+from .table_data import TableData
 from .target_cells import AUTO, Reading
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A column of the source that is no feature, and why: "the same in all rows", "it was dropped"."""
-
-    name: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Table:
+class Table(TableData):
     """N rows of d features, with or without t target columns.
 
     `Table.of` makes one of arrays or a data frame, `load_table` of files.
@@ -58,25 +45,10 @@ class Table:
         How many rows were left out because their target is missing.
     """
 
-    X: NDArray[np.float64]
-    targets: HostArray | None
-    columns: tuple[Column, ...]
-    target_names: tuple[str, ...]
-    source: str = "the table"
-    named: bool = True
-    left_out: tuple[LeftOut, ...] = ()
-    notes: tuple[str, ...] = ()
-    rows: NDArray[np.int64] | None = None
-    without_target: int = 0
-
-    @cached_property
-    def feature_names(self) -> tuple[str, ...]:
-        """The names of the d features."""
-        return tuple(column.name for column in self.columns)
-
-    def row_number(self, row: int) -> int:
-        """Return the number of a row in the source, counted from 1, for messages."""
-        return row + 1 if self.rows is None else int(self.rows[row]) + 1
+    @classmethod
+    def holding(cls, data: TableData) -> Self:
+        """Return the table that holds these data."""
+        return cls(*(getattr(data, entry.name) for entry in fields(data)))
 
     @classmethod
     def of(
@@ -125,10 +97,8 @@ class Table:
         another `target_as` or `missing`; TypeError for arrays on a device, lazy tables, and names that are no
         sequence.
         """
-        from .given import table_of  # which makes tables, as a table is made of what is given
-
         chosen = drop or numeric or categorical or date or ignore_index or missing != "encode"
-        return table_of(
+        made = table_of(
             X,
             targets,
             as_names("feature_names", feature_names),
@@ -137,77 +107,4 @@ class Table:
             AUTO if target_as == "auto" and not keep_as_class else Reading(target_as, keep_as_class),
             Choices(None, drop, numeric, categorical, date, ignore_index, missing) if chosen else NONE,
         )
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    def take(self, rows: HostArray) -> Table:
-        """Return the table of the rows with these indices, (n,) integers."""
-        targets = None if self.targets is None else self.targets[rows]
-        numbers = None if self.rows is None else self.rows[rows]
-        return replace(self, X=self.X[rows], targets=targets, rows=numbers)
-
-    def with_features(self, names: Sequence[str]) -> Table:
-        """Return the table with the features `names`, in that order.
-
-        Features are found by name; if they have no names, all are kept in their order, and given these names.
-        Raises DataError for missing or repeated names, and if there are no names but another number of
-        features.
-        """
-        if names is self.feature_names:
-            return self
-        names = as_names("names", names) or ()
-        d = self.X.shape[1]
-        if self.feature_names == names:
-            return self
-        if not self.named:
-            check_different(names, self.source, "features")
-            check_count(d, len(names), self.source)
-            return replace(self.renamed(names), named=True)
-        check_columns(names, self.feature_names, self.source, "features")
-        column_of = {name: i for i, name in enumerate(self.feature_names)}
-        places = [column_of[name] for name in names]
-        chosen = tuple(self.columns[place] for place in places)
-        return replace(self, X=np.ascontiguousarray(self.X[:, places]), columns=chosen)
-
-    def renamed(self, names: Sequence[str]) -> Table:
-        """Return the table with other names for its features, in their order."""
-        columns = tuple(replace(column, name=name) for column, name in zip(self.columns, names, strict=True))
-        return replace(self, columns=columns)
-
-    def require_targets(self) -> HostArray:
-        """Return the targets (N, t); raise DataError if the table has none."""
-        if self.targets is None:
-            raise DataError(f"{self.source} has no target column, which is needed here.")
-        return self.targets
-
-
-@lru_cache(maxsize=4)  # for predictions row by row; only few, as a wide table has millions of names
-def numbered(letter: str, count: int) -> tuple[str, ...]:
-    """Return default names of columns, such as x1, x2, ..."""
-    return tuple(f"{letter}{i}" for i in range(1, count + 1))
-
-
-@lru_cache(maxsize=4)
-def numbers(names: tuple[str, ...]) -> tuple[Column, ...]:
-    """Return columns of numbers with these names."""
-    return tuple(Column(name) for name in names)
-
-
-def check_count(features: int, expected: int, source: str) -> None:
-    """Raise DataError for another number of features than expected."""
-    if features != expected:
-        are = "1 is" if expected == 1 else f"{expected} are"
-        raise DataError(f"{source} has {counted(features, 'feature')}, but {are} expected.")
-
-
-def check_apart(features: Sequence[str], targets: Sequence[str], columns: Sequence[str], source: str) -> None:
-    """Raise DataError if a column is both a feature and a target, or if there is no feature."""
-    both = [name for name in targets if name in features]
-    if both:
-        raise DataError(
-            f"{source}: {listed(both)} cannot be a feature and the target too. Name another target. "
-            f"Columns there: {listed(columns)}."
-        )
-    if not features:
-        raise DataError(f"{source} has no column beside the target: at least one feature is needed.")
+        return cls.holding(made)

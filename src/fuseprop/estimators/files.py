@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import HostArray
 from ..checks.quoting import shown
-from ..data.table import numbered
+from ..data.table_data import numbered
 from ..data.tasks import Task
 from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..metrics import metric_of_values

@@ -15,7 +15,7 @@ from ..data.encoder import Encoder
 from ..data.errors import repeated
 from ..data.scaling import Standardizer
 from ..data.seen import Seen
-from ..data.table import numbered
+from ..data.table_data import numbered
 from ..formulas.activation import Activation
 from ..formulas.kept import Kept, activation_kept, loss_kept
 from ..storage.tensorfile import ModelFileError

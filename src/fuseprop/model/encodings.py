@@ -17,7 +17,7 @@ from ..data.dates import wrong_format
 from ..data.encoder import Encoder
 from ..data.notations import is_notation
 from ..data.scaling import Standardizer
-from ..data.table import numbers
+from ..data.table_data import numbers
 
 ENTRIES: dict[str, type] = {
     "name": str,

@@ -23,7 +23,8 @@ from ..data.frames import single_row
 from ..data.given import SOURCE
 from ..data.scaling import Standardizer
 from ..data.seen import Seen, UnlikeTrainingWarning
-from ..data.table import Table, check_count
+from ..data.table import Table
+from ..data.table_data import check_count
 from ..data.tasks import Task
 from ..data.unlike import unlike_training
 from ..formulas.kept import keep_activation, keep_loss, loss_kept

@@ -58,7 +58,7 @@ def table_for(
             raise DataError(f"{data.source} is a table: its targets belong into it, not beside it.")
         return data
     has_targets = targets is not None or target_names
-    return table_as(
+    made = table_as(
         data,
         encoder.columns,
         named=named,
@@ -66,6 +66,7 @@ def table_for(
         target_names=target_names,
         reading=task.reading() if has_targets else AUTO,
     )
+    return Table.holding(made)
 
 
 def _are_paths(data: Any) -> bool:
@@ -83,4 +84,5 @@ def _from_files(
         # One array holds all targets, under a name of its own.
         target = None if len(target_names) > 1 else target_names
         return load_table(data, target, any_size=any_size, **reading.keywords())
-    return assemble_as(open_source(data, any_size=any_size), encoder.columns, target_names, reading)
+    source = open_source(data, any_size=any_size)
+    return Table.holding(assemble_as(source, encoder.columns, target_names, reading))
