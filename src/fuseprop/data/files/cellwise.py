@@ -150,7 +150,11 @@ class DateColumn:
         for length in np.unique(lengths[lengths <= LONGEST_DATE]):
             rows = np.flatnonzero(lengths == length)
             for part in np.split(rows, range(DATES_AT_ONCE, len(rows), DATES_AT_ONCE)):
-                characters = strings.data[strings.offsets[part][:, None] + np.arange(length)]
+                if length == strings.data.size / len(strings):
+                    # All texts are of this length, one behind the other.
+                    characters = strings.data.reshape(-1, length)[part[0] : part[-1] + 1]
+                else:
+                    characters = strings.data[strings.offsets[part][:, None] + np.arange(length)]
                 is_ascii = (characters < 128).all(axis=1)
                 days[part[is_ascii]] = days_in(characters[is_ascii], self._form)
         left = np.flatnonzero(np.isnan(days))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from math import isnan
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,6 +153,9 @@ class Delimited:
         columns = [(self._places[name], column) for name, column in made.items()]
         numbers = [(place, column) for place, column in columns if isinstance(column, NumberColumn)]
         texts = [(place, column) for place, column in columns if isinstance(column, TextColumn)]
+        places = [place for place, _ in numbers]
+        # Of a single place, `itemgetter` would make no tuple.
+        pick = itemgetter(*places) if len(places) > 1 else lambda cells: [cells[place] for place in places]
         values: list[NDArray[np.float64]] = []
         waiting: list[list[str]] = []
 
@@ -168,7 +172,7 @@ class Delimited:
         for row, (line, cells) in enumerate(self._rows()):
             if len(cells) != len(self.names):
                 raise self._uneven(row + 1, line, cells)
-            picked = [cells[place] for place, _ in numbers]
+            picked = pick(cells)
             plain = plain_numbers(picked)
             if plain is None:
                 each = [column.value(row, text) for (_, column), text in zip(numbers, picked, strict=True)]
