@@ -25,7 +25,7 @@ ABOUT = """\
 What the bare step asks of the device, in float32 with sigmoid units: *eager* call by call, *fused* in fewer
 launches, *captured* the same launches in one CUDA graph of many steps. Bytes are those of our kernels: what
 loads and stores ask for, and in brackets the least, with each array read or written once. Products are left
-out, for their kernels are NVIDIA's."""
+out, for the kernels of most are NVIDIA's."""
 
 NO_GPU = "No GPU has run this: the columns of times stay empty until one has."
 

@@ -185,7 +185,7 @@ def test_bytes_are_those_of_the_arrays(ours):
     # The logits are read three times instead of once, and once more for the hits.
     assert each["softmax_cross_entropy"].moved == each["softmax_cross_entropy"].minimum + 3 * y
     assert each["sum_slices"].minimum == y + 3 * 4
-    assert each["product"].moved == x + y + 5 * 3 * 4
+    assert each["small_product"].moved == x + y + 5 * 3 * 4
     assert each["update"].minimum == 5 * size + settings + 2 * 8 + 2 * 8
 
 

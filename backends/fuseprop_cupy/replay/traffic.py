@@ -39,20 +39,23 @@ class Traffic(NamedTuple):
     minimum : int
         The bytes of all that it must read, and of all that it must write.
     moved : int
-        The bytes of the kernel's loads and stores, some of which the caches serve. For a product, whose
-        kernel is NVIDIA's, the minimum.
+        The bytes of the kernel's loads and stores, some of which the caches serve. For a product by cuBLAS,
+        whose kernel is NVIDIA's, the minimum.
+    is_product : bool
+        Whether it is a matrix product, by cuBLAS or by a kernel of ours.
     """
 
     name: str
     minimum: int
     moved: int
+    is_product: bool = False
 
 
 def traffic(node: Node) -> Traffic:
     """Return the bytes that a node moves."""
     if isinstance(node, Multiply):
         size = node.a.nbytes + node.b.nbytes + node.out.nbytes
-        return Traffic("product", size, size)
+        return Traffic("product", size, size, is_product=True)
     if isinstance(node, Copy):
         return Traffic("copy", 2 * node.out.nbytes, 2 * node.out.nbytes)
     minimum = moved = 0
@@ -65,7 +68,7 @@ def traffic(node: Node) -> Traffic:
         axis = BY_EACH_BLOCK.get(name, {}).get(parameter)
         passes = 1 if axis is None else node.grid[axis]
         moved += max(times, PASSES.get(name, {}).get(parameter, passes) + again) * size
-    return Traffic(node.kernel.expression, minimum, moved)
+    return Traffic(node.kernel.expression, minimum, moved, node.is_product)
 
 
 def _touched(node: Run, parameter: str) -> int:
