@@ -1,7 +1,7 @@
-"""A training step by which `fuseprop doctor` tests a GPU: 784-128-10, replayed, beside NumPy in float64.
+"""A training step by which `fuseprop doctor` tests a GPU: 784-640-10, replayed, beside NumPy in float64.
 
-It has what the steps of users have: the gather of a batch, launches on the side stream and the waits between
-the two, an update, and a cursor that advances.
+It has what the steps of users have: the gather of a batch, products by cuBLAS and by the kernel for small ones,
+launches on the side stream and the waits between the two, an update, and a cursor that advances.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fuseprop.backend import (
 
 from ..operations.launching import Operations
 
-SIZES, BATCH, STEPS = (784, 128, 10), 32, 5
+SIZES, BATCH, STEPS = (784, 640, 10), 32, 5
 DIVIDED = (1, 3, 1)
 """The steps of each call of the replay: one that warms up, a graph of three steps, and a single step."""
 
