@@ -1,12 +1,16 @@
 """Delimited files as people have them: each way to write one gives the right cells, or a refusal by name."""
 
 import codecs
+import datetime
+import random
 
+import numpy as np
 import pytest
 
 from fuseprop.data import DataError
-from fuseprop.data.cells import Numbers
+from fuseprop.data.cells import MOST_OTHERS, Dates, Numbers
 from fuseprop.data.files import open_source
+from fuseprop.data.files.cellwise import plain_number
 
 
 def values(cells):
@@ -190,3 +194,36 @@ def test_the_rest_is_refused_by_name_and_line(write, case):
     assert message.isprintable()
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize("alphabet", ["0017+-_. e", "12. e-\t", "09.eE+-", "1naif-"])
+def test_numbers_are_those_of_the_spelling_whatever_a_cast_makes_of_them(write, alphabet):
+    rng = random.Random(alphabet)
+    cells = ["".join(rng.choices(alphabet, k=rng.randrange(6))) for _ in range(2000)]
+    plain = [str(i) for i in range(20_000)]  # so that the others are few
+    found = open_source(write("a,b\n" + "".join(f"{cell},x\n" for cell in [*plain, *cells]))).cells(["a"])[
+        "a"
+    ]
+    expected = [plain_number(cell) for cell in cells]
+    wrong = [row for row, value in enumerate(expected, len(plain)) if value is None]
+    assert found.count == len(wrong)
+    assert list(found.others) == wrong[:MOST_OTHERS]
+    np.testing.assert_array_equal(
+        found.values, [*range(len(plain)), *(np.nan if value is None else value for value in expected)]
+    )
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+@pytest.mark.parametrize("late", ["", "NA", "2020-13-01", "oops", "größe", "1" * 60])
+def test_dates_are_read_by_the_block_or_else_as_texts(write, form, late):
+    first = datetime.datetime(2019, 12, 25)
+    dates = [first + datetime.timedelta(days=i, hours=i % 24 * ("H" in form)) for i in range(1500)]
+    texts = [*(date.strftime(form) for date in dates), late]
+    found = open_source(write("a,b\n" + "".join(f"x,{text}\n" for text in texts))).cells(["b"])["b"]
+    if late not in ("", "NA"):
+        assert values(found) == texts
+        return
+    assert (type(found), found.notation) == (Dates, form)
+    days = [(date - datetime.datetime(1970, 1, 1)) / datetime.timedelta(days=1) for date in dates]
+    np.testing.assert_allclose(found.days, [*days, np.nan], rtol=1e-15)
+    assert values(open_source(write("a,b\nx,1\ny,2\n")).cells(["b"], as_text=["b"])["b"]) == ["1", "2"]

@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import lzma
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,8 +45,6 @@ PACKED = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": 
 
 @pytest.mark.parametrize("kind", PACKED)
 def test_compressed_files_are_known_by_their_bytes(tmp_path, kind):
-    if kind == "zst" and sys.version_info < (3, 14):
-        pytest.importorskip("backports.zstd")
     for name in (f"t.csv.{kind}", "t.csv"):
         (tmp_path / name).write_bytes(PACKED[kind](CSV))
         source = open_source(tmp_path / name)
