@@ -1,7 +1,7 @@
 """A training step by which `fuseprop doctor` tests a GPU: 784-640-10, replayed, beside NumPy in float64.
 
-It has what the steps of users have: the gather of a batch, products by cuBLAS and by the kernel for small ones,
-launches on the side stream and the waits between the two, an update, and a cursor that advances.
+It has what the steps of users have: the gather of a batch, products by cuBLAS and by the kernel for small
+ones, launches on the side stream and the waits between the two, an update, and a cursor that advances.
 """
 
 from __future__ import annotations
