@@ -385,3 +385,18 @@ def test_missing_texts_take_no_part():
     found = of_texts([" NA ", "a", "b", "\u200b", "?", None, "a"])
     assert found.column.levels == ("a", "b")
     np.testing.assert_array_equal(found.values, [np.nan, 0, 1, np.nan, np.nan, np.nan, 0])
+
+
+def test_a_rare_text_among_few_numbers_is_a_mistake_and_a_recurring_one_a_class():
+    numbers = [str(i % 5) for i in range(400)]
+    with pytest.raises(DataError, match=r"expected a number, as in 400 other cells, got 'int'"):
+        of_texts(["int", *numbers])
+    found = of_texts(["3+"] * 40 + numbers)
+    assert found.column.kind == "category"
+    assert found.note == "'c' is a category, although 91% of its cells are numbers: '3+' is none."
+
+
+def test_numbers_in_most_cells_of_a_category_are_told():
+    found = of_texts(["unknown"] * 20 + [f"{i}.5" for i in range(40)] * 2)
+    assert "although 80% of its cells are numbers: 'unknown' is none" in found.note
+    assert of_texts(["a1", "b2"] * 20).note == ""

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import csv
 
 import fuseprop
-from fuseprop.data import DataError, UnlikeTrainingWarning, frames
+from fuseprop.data import DataError, Table, UnlikeTrainingWarning, frames
 from fuseprop.data.assembling import assemble, assemble_as
 from fuseprop.data.choices import Choices
 from fuseprop.data.files import open_source
@@ -77,7 +77,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(path):
-    table = assemble(open_source(path), ["y"], CHOICES, AUTO)
+    table = Table.holding(assemble(open_source(path), ["y"], CHOICES, AUTO))
     assert [out.name for out in table.left_out] == ["customer_id", "same"]
     kinds = {kind: [c.name for c in table.columns if c.kind == kind] for kind in KINDS}
     assert kinds == {kind: [name for name in COLUMNS if name in names] for kind, names in KINDS.items()}

@@ -11,13 +11,13 @@
    it is refused.
 6. date (see `dates`): exactly one format fits every cell. Where several do, as for 03/04/2024, or only one
    with years of two digits does, it is refused: the format must be named.
-7. over 90% of the cells are numbers, of more than `MANY_NUMBERS` or half as many different ones as cells, or
-   over 90% are dates: the others are taken for mistakes, and refused with the first row. So are inf among
-   numbers, and numbers or dates written in several ways (see `mistakes`). Numbers with leading zeros are
-   codes, and no numbers here.
+7. over 90% of the cells are numbers, and either more than `MANY_NUMBERS` or half as many different ones as
+   cells, or the others are `RARE`; or over 90% are dates: the others are taken for mistakes, and refused with
+   the first row. So are inf among numbers, and numbers or dates written in several ways (see `mistakes`).
+   Numbers with leading zeros are codes, and no numbers here.
 8. free text: over 4 blanks a text on average, and more texts than half of the cells. Left out.
 9. id: more than 20 cells, and over 90% as many different texts. Left out.
-10. category.
+10. category. Where most cells are numbers, that is told.
 
 Cells that a source gives as dates or booleans are that; rules 1 and 2 come first. Missing values
 (`is_missing`) take no part. What a user says of a column comes before the rules; then a cell that does not
@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,9 @@ from .column import Column
 from .dates import FORMATS, SHORT_YEARS, days_of, formats_of
 from .different import Different, Place
 from .errors import DataError, argument
-from .mistakes import formats_among, mistake, refuse_dates, refuse_numbers
+from .mistakes import formats_among, mistake, refuse_dates, refuse_numbers, share_of_numbers
 from .notations import PLAIN, Fit, digits_of, fits_of, values_of
-from .spelling import is_code
+from .spelling import is_code, number
 
 BOOLEANS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
 """Pairs of texts for 0 and 1."""
@@ -226,7 +226,20 @@ def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Fo
         if different.cells > FEWEST_IDS and len(texts) > MOST_DIFFERENT * different.cells:
             kinds = counted(len(texts), "different text")
             return Out(f"it tells rows apart (an id): {kinds} in {different.cells:,} cells")
-    return _category(name, different)
+    found = _category(name, different)
+    return replace(found, note=_mostly_numbers(name, different)) if any(map(_DIGIT.search, texts)) else found
+
+
+def _mostly_numbers(name: str, different: Different) -> str:
+    """Return a note for a category most of whose cells are numbers; "" for another."""
+    share = share_of_numbers(different)
+    if share < 0.5 or any(map(is_code, filter(_MAY_BE_CODE.fullmatch, different.texts))):
+        return ""
+    other = next((text for text in different.texts if number(text) is None), different.texts[0])
+    return (
+        f"{literal(name)} is a category, although {share:.0%} of its cells are numbers: {literal(other)} is "
+        f"none."
+    )
 
 
 def _of_digits(

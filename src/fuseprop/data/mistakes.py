@@ -20,6 +20,10 @@ from .target_cells import MANY_NUMBERS
 MOSTLY = 0.9
 """Where more of the cells are numbers, or dates, a text is a mistake."""
 
+RARE = 0.01
+"""Texts in at most this share of the cells, or in one, are mistakes among few different numbers too: a second
+header, a typing error. "3+" among 0, 1 and 2 is in more of them."""
+
 _MAY_BE_DATE = re.compile(r"(?=.*[0-9]{4})(?=.*[0-9]\D+[0-9]).{8}", re.ASCII)
 
 
@@ -28,26 +32,23 @@ def refuse_among_numbers(name: str, cells: Numbers, place: Place) -> None:
     if any(is_code(text) or other_spelling(text) is not None for text in cells.others.values()):
         return  # the texts of all cells are needed to tell
     numbers = cells.values[~np.isnan(cells.values)]
-    many = len(numbers) > MOSTLY * (len(numbers) + cells.count) and _are_many(
-        len(np.unique(numbers)), len(numbers) + cells.count
-    )
-    if many or (len(cells.others) == cells.count and _are_infinite(cells.others.values())):
+    wrong = _are_wrong(cells.count, len(numbers) + cells.count, len(np.unique(numbers)))
+    if wrong or (len(cells.others) == cells.count and _are_infinite(cells.others.values())):
         row, text = next(iter(cells.others.items()))
         raise mistake(name, place(row), text, cells.count, "a number", len(numbers))
 
 
 def refuse_numbers(name: str, different: Different, place: Place) -> None:
     """Raise DataError for a few texts among numbers, and for numbers that are not all in one notation."""
-    sample, shares = different.sample()
-    if shares @ [*map(_looks_like_number, sample)] < 0.5:
+    if share_of_numbers(different) < 0.5:
         return
     wrong = np.array([not _looks_like_number(text) for text in different.texts])
     if not wrong.any():
         raise _several_notations(name, different, place)
     row, text, rows = different.first(wrong)
     numbers = different.cells - rows
-    many = numbers > MOSTLY * different.cells and _are_many(int((~wrong).sum()), different.cells)
-    if many or _are_infinite(text for text, one in zip(different.texts, wrong, strict=True) if one):
+    are_wrong = _are_wrong(rows, different.cells, int((~wrong).sum()))
+    if are_wrong or _are_infinite(text for text, one in zip(different.texts, wrong, strict=True) if one):
         raise mistake(name, place(row), text, rows, "a number", numbers)
 
 
@@ -108,9 +109,16 @@ def remedy(name: str) -> str:
     )
 
 
-def _are_many(different: int, cells: int) -> bool:
-    """Whether so many different numbers in so many cells are no classes."""
-    return different > min(MANY_NUMBERS, cells / 2)
+def _are_wrong(others: int, cells: int, numbers: int) -> bool:
+    """Whether so many others among so many cells, which hold so many different numbers, are mistakes."""
+    are_many = numbers > min(MANY_NUMBERS, cells / 2)
+    return cells - others > MOSTLY * cells and (are_many or others <= max(1, RARE * cells))
+
+
+def share_of_numbers(different: Different) -> float:
+    """Return the share of the cells that look like numbers, by a sample of the texts."""
+    sample, shares = different.sample()
+    return float(shares @ [*map(_looks_like_number, sample)])
 
 
 def _looks_like_number(text: str) -> bool:
