@@ -13,6 +13,7 @@ from ..data.errors import DataError
 from ..data.files import open_source
 from ..data.given import table_as
 from ..data.table import Table
+from ..data.table_data import TableData
 from ..data.target_cells import AUTO
 from ..data.tasks import Task
 
@@ -53,10 +54,10 @@ def table_for(
         if targets is not None:
             raise DataError("the targets of a file are among its columns, not beside it.")
         return _from_files(data, encoder, task, target_names, any_size)
-    if isinstance(data, Table):
+    if isinstance(data, TableData):
         if targets is not None:
             raise DataError(f"{data.source} is a table: its targets belong into it, not beside it.")
-        return data
+        return data if isinstance(data, Table) else Table.holding(data)
     has_targets = targets is not None or target_names
     made = table_as(
         data,
