@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 
 from ..checks.quoting import shown
 from .cells import Cells, Numbers, Source
@@ -10,12 +10,14 @@ from .choices import Choices
 from .column import Column
 from .column_cells import is_read_as_text, read_as, refuse_others
 from .deciding import Asked, Out, decide
+from .decimals import mark_in
 from .errors import DataError, check_columns
 from .features import Features, empty_matrix, place_in, refusing
 from .mistakes import refuse_among_numbers
+from .notations import digits_of
 from .table_data import LeftOut, TableData
 from .target_cells import Reading
-from .target_rows import read_targets, wants_text
+from .target_rows import read_targets, wants_text, with_thousands
 
 FEATURELESS = 12
 """So many columns are listed, with why they are left out, where no feature is left."""
@@ -56,8 +58,12 @@ def assemble(
             with refusing(name, refused):
                 refuse_among_numbers(name, column, place_in(source, name))
     _read_doubtful_again(source, cells, [name for name in cells if name not in (refused or ())])
+    marks = {} if source.typed else {name: mark_in(cells[name]) for name in target}
     targets = read_targets(source, cells, target, reading)
-    features = Features(source, targets, asked, choices)
+    stand = reading.target_as == "numbers"
+    features = Features(source, targets, target, asked, choices, targets_stand=stand)
+    for name, mark in marks.items():
+        features.hint(name, mark)
     for name in asked:
         column = cells.pop(name)
         if refused and name in refused:
@@ -68,7 +74,11 @@ def assemble(
                 left_out[name] = outcome.why
             else:
                 features.add(outcome)
-    features.settle(refused)
+            if not source.typed and (isinstance(outcome, Out) or asked[name].kind):
+                features.hint(name, mark_in(column))
+    read = {*target, *asked}
+    features.settle(refused, () if source.typed else [name for name in source.names if name not in read])
+    targets = features.targets
     if not features.columns and refused is None:
         raise _no_feature(source, left_out)
     return TableData(
@@ -105,7 +115,12 @@ def assemble_as(
     for column in columns:
         refuse_others(column, cells[column.name], place_in(source, column.name))
     _read_doubtful_again(source, cells, [*cells])
+    marks = _marks(columns, cells, target) if target and not source.typed else {}
     targets = read_targets(source, cells, target, reading)
+    if not source.typed:
+        known = {*names, *target}
+        unread = [name for name in source.names if name not in known]
+        targets = with_thousands(source, targets, target, marks, unread)
     X = empty_matrix(source, targets, len(columns))
     read = []
     for j, column in enumerate(columns):
@@ -122,6 +137,19 @@ def assemble_as(
         rows=targets.rows,
         without_target=targets.without,
     )
+
+
+def _marks(columns: Sequence[Column], cells: Mapping[str, Cells], target: Sequence[str]) -> dict[str, str]:
+    """Return what stands before decimals in the columns of a file for a model, where they tell it."""
+    marks = {
+        name: mark
+        for name in (*target, *(column.name for column in columns))
+        if (mark := mark_in(cells[name]))
+    }
+    for column in columns:
+        if column.kind == "number" and column.notation and digits_of(column.notation).decimal == ",":
+            marks[column.name] = ","
+    return marks
 
 
 def _read_doubtful_again(source: Source, cells: MutableMapping[str, Cells], names: Sequence[str]) -> None:

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.quoting import counted, literal
-from .cells import Source, Texts
+from .cells import Source
 from .choices import Choices
 from .column import Column
 from .deciding import Asked, Found, Undecided, number_of, undecided_error
+from .decimals import (
+    first_comma,
+    has_clear_points,
+    has_fractions,
+    marks_in,
+    may_have_thousands,
+    texts_with_points,
+)
 from .different import Different, Place
 from .errors import DataError, argument
-from .notations import fits_of
+from .notations import PLAIN, fits_of
 from .target_rows import Targets
 
 MOST_TOLD = 10
 
-THOUSAND = 1000
-"""A number from here on, as plain text, has no points between thousands."""
-
 
 class Features:
-    """The feature columns found so far, and the matrix (n, d) of their numbers, filled column by column."""
+    """The feature columns found so far, and the matrix (n, d) of their numbers, filled column by column.
 
-    def __init__(self, source: Source, targets: Targets, asked: dict[str, Asked], choices: Choices) -> None:
+    `targets`, of these names, are read again by `settle` where a point stands between thousands; where
+    they do not stand as they are (`targets_stand`), other points beside decimal commas are refused.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        targets: Targets,
+        target_names: Sequence[str],
+        asked: dict[str, Asked],
+        choices: Choices,
+        *,
+        targets_stand: bool = False,
+    ) -> None:
         self.columns: list[Column] = []
+        self.targets = targets
+        self._target_names = target_names
+        self._targets_stand = targets_stand
+        self._hints: dict[str, str] = {}
         self.notes: dict[str, str] = {}
         self._decimals: dict[str, str] = {}
         self._undecided: dict[int, Undecided] = {}
@@ -75,27 +97,49 @@ class Features:
                 f'missing="encode" takes missing values as they are.'
             )
 
-    def settle(self, refused: dict[str, str] | None) -> None:
+    def hint(self, name: str, mark: str) -> None:
+        """Note what stands before decimals in a column that is a target, or no feature by the rules."""
+        if mark:
+            self._hints[name] = mark
+
+    def settle(self, refused: dict[str, str] | None, unread: Sequence[str]) -> None:
         """Decide what stands before decimals where a column alone does not tell, by the others of the file.
 
-        Raises DataError where they do not tell either, and where a file has decimal points and commas.
+        Columns that are `unread` are read where only they may tell. Raises DataError where nothing tells, and
+        where a file has decimal points and commas.
         """
         marks = {name: mark for name, mark in self._decimals.items() if not self._asked[name].kind}
-        comma = next((name for name, mark in marks.items() if mark == ","), None)
-        if comma is not None or self._undecided:
-            self._settle(marks, comma, refused)
-        self._leave_out(refused)
-
-    def _settle(self, marks: Mapping[str, str], comma: str | None, refused: dict[str, str] | None) -> None:
-        """Settle with the decimal marks of columns by name, of which `comma` has a comma."""
-        plain = [] if self._source.typed else [j for j in range(len(self.columns)) if self._is_plain(j)]
+        marks |= {name: self._hints.pop(name) for name in self._numeric_targets() if name in self._hints}
+        plain = {} if self._source.typed else self._plain(marks)
+        if unread and "," not in (*marks.values(), *self._hints.values()) and self._is_open(plain):
+            self._hints |= marks_in(self._source, unread)
+        comma, likely = (first_comma(found) for found in (marks, self._hints))
         if comma is not None:
             for name, mark in marks.items():
                 with refusing(name, refused):
                     self._refuse_points(name, mark, comma)
-            self._reread(plain, comma, refused)
-        has_points = "." in marks.values() or any(map(self._has_fractions, plain))
-        mark = "," if comma is not None else "." if has_points else ""
+            self._reread(texts_with_points(self._source, plain), comma, refused)
+            self._choose(",", refused)
+        elif likely is not None:
+            points = texts_with_points(self._source, plain)
+            clear = next((name for name, one in points.items() if not may_have_thousands(one)), None)
+            clear = clear or next((name for name, mark in marks.items() if mark == "."), None)
+            doubtful = {name: one for name, one in points.items() if may_have_thousands(one)}
+            if clear is None:
+                self._reread(doubtful, likely, refused)
+                self._choose(",", refused)
+            else:
+                for name, different in doubtful.items():
+                    with self._refusing(name, refused):
+                        raise self._doubtful(name, different, likely, clear)
+                self._choose("", refused)
+        elif self._undecided:
+            has_points = "." in (*marks.values(), *self._hints.values())
+            self._choose("." if has_points or any(map(has_fractions, plain.values())) else "", refused)
+        self._leave_out(refused)
+
+    def _choose(self, mark: str, refused: dict[str, str] | None) -> None:
+        """Read the undecided columns with a decimal mark; "" where nothing tells."""
         for j, undecided in self._undecided.items():
             name = undecided.name
             with refusing(name, refused):
@@ -114,45 +158,76 @@ class Features:
                 f"--numeric {argument(said)}, or numeric=({literal(said)},) in Python."
             )
 
-    def _is_plain(self, j: int) -> bool:
-        """Whether a column holds plain numbers by the rules, not because it was asked to."""
-        column = self.columns[j]
-        is_number = column.kind == "number" and not column.notation and j not in self._undecided
-        return is_number and not self._asked[column.name].kind
-
-    def _largest(self, j: int) -> float:
-        return float(np.fmax.reduce(np.abs(self._X[:, j]), initial=0.0))  # 0 where all are missing
-
-    def _has_fractions(self, j: int) -> bool:
-        values = self._X[:, j]
-        return bool((values % 1 > 0).any())
-
-    def _reread(self, plain: list[int], comma: str, refused: dict[str, str] | None) -> None:
-        """Read plain numbers again in a file with decimal commas: 1.234 is 1234 there."""
-        doubtful = {
-            self.columns[j].name: j for j in plain if self._has_fractions(j) or self._largest(j) < THOUSAND
+    def _plain(self, marks: Mapping[str, str]) -> dict[str, NDArray[np.float64]]:
+        """Return the columns of plain numbers by the rules, not because they were asked to be."""
+        found = {
+            column.name: self._X[:, j]
+            for j, column in enumerate(self.columns)
+            if column.kind == "number"
+            and not column.notation
+            and j not in self._undecided
+            and not self._asked[column.name].kind
         }
-        if not doubtful:
-            return
-        cells = self._source.cells([*doubtful], as_text=[*doubtful])
-        for name, j in doubtful.items():
-            column = cells.pop(name)
-            assert isinstance(column, Texts)
-            different = Different(column)
-            points = np.array(["." in text for text in different.texts])
-            if not points.any():
-                continue
-            with refusing(name, refused):
+        return found | {name: values for name, values in self._numeric_targets().items() if name not in marks}
+
+    def _numeric_targets(self) -> dict[str, NDArray[np.float64]]:
+        """Return the targets that were read as numbers, by name."""
+        return self.targets.numbers(self._target_names)
+
+    def _is_open(self, plain: Mapping[str, NDArray[np.float64]]) -> bool:
+        """Whether a column was not decided, or has points that may stand between thousands."""
+        unclear = {name: values for name, values in plain.items() if not has_clear_points(values)}
+        return bool(self._undecided) or any(
+            map(may_have_thousands, texts_with_points(self._source, unclear).values())
+        )
+
+    def _reread(self, points: Mapping[str, Different], comma: str, refused: dict[str, str] | None) -> None:
+        """Read plain numbers with points again in a file with decimal commas: 1.234 is 1234 there."""
+        for name, different in points.items():
+            with self._refusing(name, refused):
                 found = number_of(name, different, fits_of(different.texts), ",")
-                if isinstance(found, Undecided):
-                    row, text, _ = different.first(points)
-                    raise DataError(
-                        f"{place_in(self._source, name)(row)}: {literal(text)} has a point before decimals, "
-                        f"but the column {literal(comma)} has commas. Correct one of them, or say that it "
-                        f"stands as it is: --numeric {argument(name)}, or numeric=({literal(name)},) in "
-                        f"Python."
-                    )
-                self._put(j, found)
+                if isinstance(found, Found):
+                    self._put_again(name, found)
+                elif name in self._asked or not self._targets_stand:
+                    raise self._has_point(name, different, comma)
+
+    def _put_again(self, name: str, found: Found) -> None:
+        if name in self._asked:
+            self._put(next(j for j, column in enumerate(self.columns) if column.name == name), found)
+            return
+        self.targets = self.targets.read_again(self._target_names.index(name), found)
+
+    def _refusing(self, name: str, refused: dict[str, str] | None) -> AbstractContextManager[None]:
+        """Refuse a column as `refusing`; a target always by raising."""
+        return refusing(name, refused if name in self._asked else None)
+
+    def _has_point(self, name: str, different: Different, comma: str) -> DataError:
+        """Return the error for a point before decimals beside a column with commas."""
+        row, text, _ = different.first(np.array(["." in text for text in different.texts]))
+        as_it_is = f"--numeric {argument(name)}, or numeric=({literal(name)},) in Python."
+        if name not in self._asked:
+            as_it_is = '--target-as numbers, or target_as="numbers" in Python.'
+        return DataError(
+            f"{place_in(self._source, name)(row)}: {literal(text)} has a point before decimals, but the "
+            f"column {literal(comma)} has commas. Correct one of them, or say that it stands as it is: "
+            f"{as_it_is}"
+        )
+
+    def _doubtful(self, name: str, different: Different, comma: str, clear: str) -> DataError:
+        """Return the error for a point that may be either, beside columns that say different things."""
+        row, text, _ = different.first(np.array(["." in text for text in different.texts]))
+        whole, grouped = f"{name}={PLAIN}", f"{name}=1.234,5"
+        say = (
+            f"Say which: --numeric {argument(whole)} for a point before decimals, --numeric "
+            f"{argument(grouped)} for one between thousands; numeric=({literal(whole)},) in Python."
+        )
+        if name not in self._asked:
+            say = "Write it without a point between thousands, or the decimals of all columns with points."
+        return DataError(
+            f"{place_in(self._source, name)(row)}: the point in {literal(text)} may stand before decimals, "
+            f"as in the column {literal(clear)}, or between thousands, as the column {literal(comma)} has "
+            f"decimal commas. {say}"
+        )
 
     def _leave_out(self, refused: dict[str, str] | None) -> None:
         """Leave out the columns that were refused after they had got a place."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,6 +13,8 @@ from ..backend import HostArray
 from ..checks.quoting import counted, literal
 from .arrays import stacked
 from .cells import Cells, Dates, Source, Texts
+from .deciding import Found, number_of
+from .decimals import first_comma, has_clear_points, marks_in, may_have_thousands, texts_with_points
 from .errors import DataError, argument
 from .notations import DIGITS, fits_of
 from .spelling import is_missing, visible
@@ -39,6 +41,19 @@ class Targets:
     rows: NDArray[np.int64] | None = None
     without: int = 0
     notes: tuple[str, ...] = ()
+
+    def numbers(self, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """Return the numbers (n,) of each target by its name; none if they are text."""
+        if self.values is None or self.values.dtype.kind == "U":
+            return {}
+        return dict(zip(names, self.values.T, strict=True))
+
+    def read_again(self, k: int, found: Found) -> Targets:
+        """Return the targets with other numbers, of all rows of the source, in column k."""
+        assert self.values is not None
+        values = self.values.copy()
+        values[:, k] = found.values if self.rows is None else found.values[self.rows]
+        return replace(self, values=values, notes=(*self.notes, found.note))
 
 
 def wants_text(reading: Reading) -> bool:
@@ -74,6 +89,32 @@ def read_targets(
         for note in _notes(name, column, reading)
     ]
     return Targets(stacked(values), rows, without, tuple(notes))
+
+
+def with_thousands(
+    source: Source, targets: Targets, names: Sequence[str], marks: Mapping[str, str], unread: Sequence[str]
+) -> Targets:
+    """Return targets of which 1.234 is read as 1234 where the source has decimal commas.
+
+    `marks` are the decimal marks of columns that were read; those `unread` are read where they may tell.
+    """
+    plain = {
+        name: values
+        for name, values in targets.numbers(names).items()
+        if name not in marks and not has_clear_points(values)
+    }
+    if not plain or (first_comma(marks) is None and not unread):
+        return targets
+    points = texts_with_points(source, plain)
+    points = {name: different for name, different in points.items() if may_have_thousands(different)}
+    if points and first_comma(marks) is None:
+        marks = marks_in(source, unread)
+    if points and first_comma(marks) is not None:
+        for name, different in points.items():
+            found = number_of(name, different, fits_of(different.texts), ",")
+            assert isinstance(found, Found)
+            targets = targets.read_again(names.index(name), found)
+    return targets
 
 
 def _is_missing(column: Cells, reading: Reading) -> NDArray[np.bool_]:
