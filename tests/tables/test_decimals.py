@@ -73,8 +73,8 @@ def test_points_in_a_file_with_commas_are_refused_in_the_target_too():
     said = refused({"a": AREAS, "y": POINTS})
     assert said == (
         "t.csv: row 1 (line 2), column 'y': '0.5' has a point before decimals, but the column 'a' has commas."
-        ' Correct one of them, or say that it stands as it is: --target-as numbers, or target_as="numbers" in '
-        "Python."
+        " Correct one of them, or say that it stands as it is: --target-as numbers, or "
+        'target_as="numbers" in Python.'
     )
     assert table({"a": AREAS, "y": POINTS}, reading=NUMBERS).targets[:, 0].tolist() == [0.5, 1.5, 2.5]
     assert "column 'a': '0.5' has a point before decimals, but the column 'y'" in refused(

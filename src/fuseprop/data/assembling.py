@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
 
-from ..checks.quoting import shown
+from ..checks.quoting import literal, shown
 from .cells import Cells, Numbers, Source
 from .choices import Choices
 from .column import Column
@@ -18,6 +18,7 @@ from .notations import digits_of
 from .table_data import LeftOut, TableData
 from .target_cells import Reading
 from .target_rows import read_targets, wants_text, with_thousands
+from .texts import as_spelled, as_texts
 
 FEATURELESS = 12
 """So many columns are listed, with why they are left out, where no feature is left."""
@@ -108,13 +109,16 @@ def assemble_as(
     names = [column.name for column in columns]
     check_columns(target, source.names, source.name, "targets")
     check_columns(names, source.names, source.name, "features")
-    as_text = [column.name for column in columns if is_read_as_text(column, typed=source.typed)]
-    if wants_text(reading):
-        as_text += target
+    as_text = []
+    if not source.typed:
+        as_text += [column.name for column in columns if is_read_as_text(column)]
+        as_text += target if wants_text(reading) else ()
     cells = source.cells([*target, *names], as_text=as_text)
     for column in columns:
         refuse_others(column, cells[column.name], place_in(source, column.name))
     _read_doubtful_again(source, cells, [*cells])
+    if source.typed:
+        _spell(source, cells, columns, target if wants_text(reading) else (), reading)
     marks = _marks(columns, cells, target) if target and not source.typed else {}
     targets = read_targets(source, cells, target, reading)
     if not source.typed:
@@ -137,6 +141,27 @@ def assemble_as(
         rows=targets.rows,
         without_target=targets.without,
     )
+
+
+def _spell(
+    source: Source,
+    cells: MutableMapping[str, Cells],
+    columns: Sequence[Column],
+    targets: Sequence[str],
+    reading: Reading,
+) -> None:
+    """Put the cells of a typed source into `cells` as a model's columns and the classes of targets need them.
+
+    One spelling for all such sources: they may hold a category of numbers as 1 or as 1.0.
+    """
+    for column in columns:
+        name = column.name
+        spelled = as_spelled(cells[name], column, f"{source.name}: column {literal(name)}")
+        cells[name] = as_texts(spelled) if column.kind == "category" else spelled
+    for name in targets:
+        classes = Column(name, "category", tuple(reading.keep_as_class))
+        where = f"{source.name}: column {literal(name)}"
+        cells[name] = as_texts(as_spelled(cells[name], classes, where, known=True))
 
 
 def _marks(columns: Sequence[Column], cells: Mapping[str, Cells], target: Sequence[str]) -> dict[str, str]:

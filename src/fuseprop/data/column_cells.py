@@ -16,14 +16,13 @@ from .errors import DataError
 from .notations import PLAIN, values_of
 
 
-def is_read_as_text(column: Column, *, typed: bool) -> bool:
-    """Whether a column needs the texts of cells that are plain numbers.
+def is_read_as_text(column: Column) -> bool:
+    """Whether a column of a file needs the texts of cells that are plain numbers.
 
-    In another notation 1.234 may be another number, and in another format 2024 a date. Numbers of a `typed`
-    source never were texts; nor may what a source takes for dates be anything else.
+    In another notation 1.234 may be another number, and in another format 2024 a date; but what a source
+    takes for dates cannot be anything else.
     """
-    has_own = bool(column.notation) and column.notation not in ISO
-    return column.kind == "category" or (has_own and not typed)
+    return column.kind == "category" or (bool(column.notation) and column.notation not in ISO)
 
 
 def refuse_others(column: Column, cells: Cells, place: Place) -> None:

@@ -11,10 +11,9 @@ import numpy as np
 
 from ..checks.quoting import counted, literal
 from .cells import Cells, count_rows
-from .column import Column
 from .errors import DataError, listed, repeated
 from .objects import object_cells
-from .texts import as_spelled, as_texts
+from .texts import as_texts
 from .typed import library_of, load_narwhals, typed_cells
 
 FEW = 1000
@@ -81,8 +80,6 @@ class FrameSource:
         Words for the frame in messages.
     wanted : sequence of str, optional
         The columns that may be asked for; by default all. Others may have names that are repeated.
-    columns : sequence of Column
-        What a model knows of the columns: see `as_spelled`.
 
     A pandas index is no column. Raises DataError for names that are repeated.
     """
@@ -92,7 +89,6 @@ class FrameSource:
         frame: Frame,
         name: str = "the table",
         wanted: Sequence[str] | None = None,
-        columns: Sequence[Column] = (),
     ) -> None:
         twice = repeated(frame.names)
         if wanted is not None:
@@ -101,7 +97,6 @@ class FrameSource:
             raise DataError(f"{name} has more than one column {listed(twice)}; names must differ.")
         self._place = {label: place for place, label in enumerate(frame.names)}
         self._frame = frame
-        self._columns = {column.name: column for column in columns}
         self.name = name
         self.names = tuple(self._place)
         self.rows = 0
@@ -119,8 +114,6 @@ class FrameSource:
                 cells = typed_cells(self._frame.column(place), where)
             else:
                 cells = object_cells(objects[place], where)
-            if label in self._columns:
-                cells = as_spelled(cells, self._columns[label], where)
             found[label] = as_texts(cells) if label in texts else cells
             rows = count_rows(cells)
             if len(found) == 1:

@@ -105,7 +105,7 @@ def table_as(
     # The model's columns may have the numbers as names that pandas gives to columns without any.
     elif not (named and (frame.named or set(names) & set(frame.names))):
         frame = _by_order(frame, names, target_names, named=named)
-    source = FrameSource(frame, SOURCE, (*names, *target_names), columns)
+    source = FrameSource(frame, SOURCE, (*names, *target_names))
     table = assemble_as(source, columns, target_names, reading)
     return table if target_names else _with_targets(table, targets, None, reading)
 

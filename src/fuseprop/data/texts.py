@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.quoting import literal
 from .cells import MISSING, Booleans, Cells, Dates, Numbers, Texts
 from .column import Column
-from .dates import date_text
+from .dates import ISO, date_text, formats_of
 from .errors import DataError
 from .objects import coded
 from .spelling import number
@@ -30,11 +32,12 @@ def as_texts(cells: Cells) -> Texts:
             return coded([date_text(day) for day in different.tolist()], codes)
 
 
-def as_spelled(cells: Cells, column: Column, where: str) -> Cells:
+def as_spelled(cells: Cells, column: Column, where: str, *, known: bool = False) -> Cells:
     """Return the cells of a typed source as those of a file from which a model's column was learned.
 
     A library that took 007 for the number 7, or TRUE for True, gave up how the cells were written; a column
-    of categories knows it. `where` names the column in errors.
+    of categories knows it. `where` names the column in errors. Where all texts are `known` to be among the
+    levels, as the classes of a target are, the only level that is the same number is meant.
 
     Raises DataError for a number or a boolean that may be one of several levels, or another spelling of one.
     """
@@ -42,30 +45,44 @@ def as_spelled(cells: Cells, column: Column, where: str) -> Cells:
         return as_texts(cells)
     if isinstance(cells, Texts) or column.kind != "category":
         return cells
+    value_of, what = _VALUES[type(cells)]
+    alike: dict[object, list[str]] = {}
+    for level in column.levels:
+        alike.setdefault(value_of(level), []).append(level)
+    alike.pop(None, None)
     texts = as_texts(cells)
-    spelled = [_spelled(text, column, cells, where) for text in texts.texts]
+    spelled = []
+    for text in texts.texts:
+        value = value_of(text)
+        same = alike.get(value, [text])
+        if same != [text] and (len(same) > 1 or not (known or _is_same(same[0], value))):
+            raise DataError(
+                f"{where} holds {text}, {what}, but the model learned texts there, such as "
+                f"{literal(same[0])}. Which one is meant cannot be told: read the column as text, as by "
+                f"dtype=str in pandas."
+            )
+        spelled.append(same[0])
     return coded(spelled, texts.codes)
 
 
-def _spelled(text: str, column: Column, cells: Cells, where: str) -> str:
-    """Return the level that a cell's text stands for, or the text if it is none of them."""
-    if isinstance(cells, Booleans):
-        alike = [level for level in column.levels if level.lower() == text.lower()]
-        what = "a boolean"
-        if len(alike) == 1:
-            return alike[0]
-    elif isinstance(cells, Numbers):
-        value = number(text)
-        alike = [level for level in column.levels if number(level) == value]
-        what = "a number"
-    else:
-        return text
-    if alike not in ([], [text]):
-        raise DataError(
-            f"{where} holds {text}, {what}, but the model learned texts there, such as {literal(alike[0])}. "
-            f"Which one is meant cannot be told: read the column as text, as by dtype=str in pandas."
-        )
-    return text
+def _day(text: str) -> float | None:
+    """Return the days in a date of ISO 8601; None for other texts."""
+    found = formats_of([text], ISO)
+    return next((float(days[0]) for days in found.values()), None)
+
+
+_VALUES: dict[type[Cells], tuple[Callable[[str], object], str]] = {
+    Booleans: (str.lower, "a boolean"),
+    Numbers: (number, "a number"),
+    Dates: (_day, "a date"),
+}
+"""What texts that stand for the same value have in common, and words for such a value."""
+
+
+def _is_same(level: str, value: object) -> bool:
+    """Whether a level is another spelling of a boolean or a date, or a number as a library writes floats."""
+    is_number = number(level) is not None
+    return not is_number or level == repr(value)
 
 
 def _different(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -13,6 +13,7 @@ import numpy as np
 from ...checks.quoting import literal, shown
 from ..cells import Booleans, Cells, Numbers
 from ..errors import DataError
+from ..objects import text_of
 from .cellwise import NumberColumn, TextColumn
 from .opening import Named, refusing
 from .rows import lines_of
@@ -81,7 +82,7 @@ class JsonLines:
                 for name, column in columns.items():
                     values = [row.get(name) for row in rows]
                     if isinstance(column, TextColumn):
-                        column.add_texts([None if value is None else str(value) for value in values])
+                        column.add_texts([None if value is None else _text(value) for value in values])
                     else:
                         numbers = [
                             nan
@@ -123,6 +124,13 @@ class JsonLines:
         for line, _ in islice(self._objects(), row, None):
             return f"{self.name}: row {row + 1} (line {line})"
         return f"{self.name}: row {row + 1}"
+
+
+def _text(value: str | bool) -> str:
+    """Return a value as a text: a number as cells of all typed sources are spelled, 1 for 1.0."""
+    if isinstance(value, Digits) and not value.removeprefix("-").isdecimal():
+        return text_of(float(value))
+    return str(value)
 
 
 class _Twice(Exception):

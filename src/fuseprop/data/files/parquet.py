@@ -10,6 +10,7 @@ from ...checks.quoting import literal, shown
 from ...storage.reading import REASON
 from ..cells import Booleans, Cells, Dates, Numbers
 from ..errors import DataError
+from ..texts import as_texts
 from .arrow import blocks
 from .cellwise import NumberColumn, TextColumn
 from .duck import Refused, connected, literal_of
@@ -34,6 +35,9 @@ NUMBERS = {
     ),
 }
 """Types of numbers, each with the text of a cell that float64 may not hold."""
+
+FLOATS = ("FLOAT", "DOUBLE", "DECIMAL")
+"""Types of numbers that may have decimals."""
 
 DATES = {
     "DATE": "{c}",
@@ -96,7 +100,8 @@ class Parquet:
                     f"{self.name}: the column {literal(name)} holds values of the type {shown(type_)}; "
                     f"expected numbers, texts, dates or booleans. Leave it out, or save it as one of these."
                 )
-            made[name] = TextColumn(nulls=True) if name in texts or kind in TEXTS else NumberColumn()
+            is_text = kind in TEXTS or (name in texts and kind not in DATES)
+            made[name] = TextColumn(nulls=True) if is_text else NumberColumn()
             selected += _text(f"c{i}", kind) if isinstance(made[name], TextColumn) else _number(f"c{i}", kind)
         if not made:
             return {}
@@ -113,7 +118,8 @@ class Parquet:
                             column.add(block)
             except Refused as refused:
                 raise self._unreadable(refused) from refused
-        return {name: self._typed(name, column) for name, column in made.items()}
+        cells = {name: self._typed(name, column) for name, column in made.items()}
+        return {name: as_texts(column) if name in texts else column for name, column in cells.items()}
 
     def _typed(self, name: str, column: NumberColumn | TextColumn) -> Cells:
         """Return a column's cells as what its type says that they are."""
@@ -156,7 +162,16 @@ def _number(c: str, kind: str) -> list[str]:
 
 
 def _text(c: str, kind: str) -> list[str]:
-    """Return the SQL of a cell as text: True and False as Python writes them."""
+    """Return the SQL of a cell as text, spelled as by `texts.as_texts`: 1 for 1.0, True and False."""
     if kind == "BOOLEAN":
         return [f"CASE WHEN {c} THEN 'True' WHEN NOT {c} THEN 'False' END"]
+    if kind in FLOATS:
+        number = f"{c}::DOUBLE"
+        is_whole = f"{number} {EXACT} AND {number} = trunc({number})"
+        # A decimal number that float64 may not hold is told apart by all its digits.
+        other = f"{c}" if kind == "DECIMAL" else number
+        return [
+            f"CASE WHEN {is_whole} THEN {number}::BIGINT::VARCHAR "
+            f"WHEN {number} {EXACT} THEN {number}::VARCHAR ELSE {other}::VARCHAR END"
+        ]
     return [f"{c}::VARCHAR"]
