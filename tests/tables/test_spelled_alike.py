@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import fuseprop
 from fuseprop.data.assembling import assemble, assemble_as
 from fuseprop.data.choices import Choices
 from fuseprop.data.column import Column
@@ -155,3 +156,33 @@ def test_targets_that_may_be_several_classes_are_refused(tmp_path, door):
     source = DOORS[door](pl.DataFrame({"g": ["a", "b"], "y": [1, 2]}), tmp_path)
     with pytest.raises(DataError, match=r"column 'y' holds 1, a number, .* such as '01'"):
         read(source, ("a", "b"), ("y",), Reading("text", ("01", "1", "2")))
+
+
+@pytest.fixture(params=["TRUE", "01", "1.50"])
+def taught(request, tmp_path):
+    """A model of a text file with these classes, and the table as a typed one."""
+    classes, cells, expected = CLASSES[request.param]
+    frame = pl.DataFrame({"x": np.arange(30.0) ** 2, "y": expected * 10})
+    frame.write_csv(tmp_path / "taught.csv")
+    model, _ = fuseprop.train(
+        tmp_path / "taught.csv", "y", target_as="text", hidden=(), epochs=1, device="cpu"
+    )
+    assert model.task.classes == classes
+    return model, frame.with_columns(y=pl.Series(cells * 10)), model.evaluate(tmp_path / "taught.csv")
+
+
+def test_a_model_evaluates_the_table_that_it_learned_from_in_any_form(tmp_path, taught):
+    model, frame, expected = taught
+    frame.write_parquet(tmp_path / "t.parquet")
+    frame.write_ndjson(tmp_path / "t.jsonl")
+    for form in (frame, frame.to_pandas(), tmp_path / "t.parquet", tmp_path / "t.jsonl"):
+        assert model.evaluate(form) == expected
+    targets = frame["y"]
+    for given in (targets, targets.to_pandas(), targets.to_list(), targets.to_numpy().astype(object)):
+        assert model.evaluate(frame.select("x"), given) == expected
+
+
+def test_numbers_beside_features_that_are_no_class_are_refused(taught):
+    model, frame, _ = taught
+    with pytest.raises(DataError, match="has the class '7', which is not among the known ones"):
+        model.evaluate(frame.select("x"), [7] * 30)

@@ -13,12 +13,16 @@ from ..backend import HostArray
 from ..checks.arrays import as_rows, first_not_finite
 from ..checks.nonnumeric import check_masked
 from ..checks.quoting import literal
+from .column import Column
 from .columns import is_no_value, plain
 from .errors import DataError, listed
 from .frames import Frame, frame_of
 from .spelling import EXACT_LIMIT
 from .target_cells import Reading, read_cells
 from .target_columns import as_texts
+from .texts import as_spelled
+from .texts import as_texts as as_texts_of
+from .typed import typed_cells
 
 
 def objects_in(X: Any) -> HostArray | None:
@@ -117,6 +121,11 @@ def _target(column: HostArray, reading: Reading, before: str, after: str) -> Hos
     numbers = _as_numbers(given, column, reading)
     if numbers is not None:
         return numbers
+    if reading.target_as == "text" and kind in "biuf" and np.isfinite(column.astype(np.float64)).all():
+        classes = Column(after, "category", tuple(reading.keep_as_class))
+        cells = as_texts_of(as_spelled(typed_cells(given, after), classes, after, known=True))
+        values: HostArray = np.array(cells.texts, np.str_)[cells.codes]
+        return values
     # Equal values are converted to text once.
     different, codes = np.unique(
         np.array([_cell_text(value) for value in given]) if given.dtype.kind == "O" else given,
