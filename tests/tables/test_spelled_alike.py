@@ -186,3 +186,38 @@ def test_numbers_beside_features_that_are_no_class_are_refused(taught):
     model, frame, _ = taught
     with pytest.raises(DataError, match="has the class '7', which is not among the known ones"):
         model.evaluate(frame.select("x"), [7] * 30)
+
+
+ISO_TEXTS = {
+    "days": ["2024-02-01", "2024-02-03", "", "NA"],
+    "times": ["2024-02-01 00:00:00", "2024-02-03 00:00:00"],
+    "nothing": ["", "NA"],
+}
+
+
+@pytest.mark.parametrize("texts", ISO_TEXTS.values(), ids=ISO_TEXTS)
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_dates_of_a_parquet_file_beside_those_of_texts(tmp_path, texts, form, turned):
+    MOMENTS.write_parquet(tmp_path / "t.parquet")
+    frame = pl.DataFrame({"g": texts, "y": [float(i) for i in range(len(texts))]})
+    frame.write_csv(tmp_path / "t.csv")
+    frame.write_ndjson(tmp_path / "t.jsonl")
+    paths = [tmp_path / f"t.{form}", tmp_path / "t.parquet"]
+    made = assemble(open_source(paths[::-1] if turned else paths), ("y",), Choices(), AUTO)
+    assert [column.kind for column in made.columns] == ["date"]
+    first = np.datetime64("2024-02-01").astype(int)
+    of_texts = [{"1": first, "3": first + 2}.get(text[9:10], np.nan) for text in texts]
+    of_parquet = [first, first + 1 + 9.5 / 24, np.nan]
+    expected = [of_parquet, of_texts] if turned else [of_texts, of_parquet]
+    np.testing.assert_array_equal(made.X[:, 0], np.concatenate(expected))
+
+
+def test_texts_beside_dates_that_are_none_are_named(tmp_path):
+    MOMENTS.write_parquet(tmp_path / "t.parquet")
+    days = ["2024-02-01", "2024-02-02"] * 20
+    pl.DataFrame({"g": [*days, "soon"], "y": range(41)}).write_csv(tmp_path / "t.csv")
+    with pytest.raises(
+        DataError, match=r"t.csv: row 41 \(line 42\), column 'g': expected a date .* got 'soon'"
+    ):
+        assemble(open_source([tmp_path / "t.csv", tmp_path / "t.parquet"]), ("y",), Choices(), AUTO)

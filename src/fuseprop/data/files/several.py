@@ -9,6 +9,8 @@ from itertools import accumulate
 import numpy as np
 
 from ..cells import MISSING, MOST_OTHERS, Booleans, Cells, Dates, Numbers, Source, Texts
+from ..dates import ISO, formats_of
+from ..different import Different
 from ..errors import DataError, listed
 
 
@@ -41,6 +43,10 @@ class Several:
     def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
         """Return the cells of these columns; see `Source.cells`."""
         parts = [dict(source.cells(names, as_text=as_text)) for source in self._sources]
+        texts = frozenset(as_text)
+        for name in names:
+            if name not in texts and any(isinstance(part[name], Dates) for part in parts):
+                _read_dates(parts, name)
         # What is no number in one file is text in all.
         mixed = [name for name in names if len({type(part[name]) for part in parts}) > 1]
         for source, part in zip(self._sources, parts, strict=True):
@@ -59,6 +65,19 @@ class Several:
         starts = self._starts()
         file = bisect_right(starts, row) - 1
         return self._sources[file].place(row - starts[file])
+
+
+def _read_dates(parts: Sequence[dict[str, Cells]], name: str) -> None:
+    """Make dates of a column's texts where they are dates of ISO 8601, as other files have dates there."""
+    for part in parts:
+        cells = part[name]
+        if isinstance(cells, Texts):
+            different = Different(cells)
+            days = next(iter(formats_of(different.texts, ISO).values()), np.empty(0))
+            if len(days) == len(different):
+                part[name] = Dates(different.spread(days))
+        elif isinstance(cells, Numbers) and not cells.count and np.isnan(cells.values).all():
+            part[name] = Dates(cells.values)
 
 
 def _joined(parts: Sequence[Cells], starts: Sequence[int]) -> Cells:
