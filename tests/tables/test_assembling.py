@@ -166,6 +166,11 @@ def test_no_feature_left():
     )
 
 
+def test_the_target_alone():
+    said = refused({"y": ["1", "2", "3"]})
+    assert said == "t.csv has no column beside the target that is a feature; at least one is needed."
+
+
 def test_many_columns_without_a_feature():
     said = refused({f"c{i}": ["x"] for i in range(20)} | {"y": ["1"]})
     assert said.endswith("c11: it is the same in all rows; and 8 more.")

@@ -247,7 +247,7 @@ def _is_asked_as_text(asked: Asked, source: Source) -> bool:
 def _no_feature(source: Source, left_out: dict[str, str]) -> DataError:
     reasons = [f"{shown(name)}: {why}" for name, why in left_out.items()]
     more = f"; and {len(reasons) - FEATURELESS} more" if len(reasons) > FEATURELESS else ""
+    said = f" {'; '.join(reasons[:FEATURELESS])}{more}." if reasons else ""
     return DataError(
-        f"{source.name} has no column beside the target that is a feature; at least one is needed. "
-        f"{'; '.join(reasons[:FEATURELESS])}{more}."
+        f"{source.name} has no column beside the target that is a feature; at least one is needed.{said}"
     )
