@@ -400,3 +400,43 @@ def test_numbers_in_most_cells_of_a_category_are_told():
     found = of_texts(["unknown"] * 20 + [f"{i}.5" for i in range(40)] * 2)
     assert "although 80% of its cells are numbers: 'unknown' is none" in found.note
     assert of_texts(["a1", "b2"] * 20).note == ""
+
+
+MEASURED = {
+    "units": [f"{i} kg" for i in range(5, 15)],
+    "decimals": ["1.5 cm", "20 cm", "3,5 cm"],
+    "sizes": ["5k", "20k", "1M"],
+    "times": ["12:30", "9:05", "23:59"],
+}
+
+
+@pytest.mark.parametrize("cells", MEASURED.values(), ids=MEASURED)
+def test_numbers_with_units_are_categories_of_which_is_told(cells):
+    found = decide("c", texts(cells * 3), str)
+    assert found.column.kind == "category"
+    assert found.note.startswith(
+        f"'c' is a category: '{cells[0]}' is no number as it stands; to take it for one,"
+    )
+    assert found.note.endswith("Or leave it out: --drop c, drop= in Python.")
+
+
+def test_numbers_with_units_that_all_differ_are_left_out_with_the_reason():
+    found = decide("c", texts([f"{i} kg" for i in range(50)]), str)
+    assert found.why.startswith(
+        "it tells rows apart (an id): 50 different texts in 50 cells; '0 kg' is no number as it stands;"
+    )
+
+
+WITH_DIGITS = {
+    "ranges": ["18-24", "25-34", "35-44"],
+    "ordinals": ["1st", "2nd", "3rd"],
+    "names": ["class 1", "class 2", "class 3"],
+    "identifiers": ["ID123", "ID124", "ID125"],
+    "two": ["3 doors", "5 doors"],
+    "mixed": ["10 kg", "12 kg", "heavy"],
+}
+
+
+@pytest.mark.parametrize("cells", WITH_DIGITS.values(), ids=WITH_DIGITS)
+def test_names_with_digits_are_no_numbers_with_units(cells):
+    assert decide("c", texts(cells * 3), str).note == ""

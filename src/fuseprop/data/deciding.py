@@ -41,7 +41,7 @@ from .different import Different, Place
 from .errors import DataError, argument
 from .mistakes import formats_among, mistake, refuse_dates, refuse_numbers, share_of_numbers
 from .notations import PLAIN, Fit, digits_of, fits_of, values_of
-from .spelling import is_code, number
+from .spelling import is_code, number, shared_spelling
 
 BOOLEANS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
 """Pairs of texts for 0 and 1."""
@@ -59,6 +59,14 @@ MOST_DIFFERENT = 0.9
 _DIGIT = re.compile(r"\d")
 _MAY_BE_CODE = re.compile(r"[+-]?(?:0\d+|\d{16,})", re.ASCII)
 """Whole numbers with leading zeros, or more digits than every one that float64 holds; see `is_code`."""
+
+_MEASURED = re.compile(r"[~+-]?\d+(?:[.,]\d+)*\s?[^\W\d][^\d]*|\d{1,2}:\d\d(?::\d\d)?")
+"""A number with a unit or a size behind it, or a time of day."""
+
+MEASURED = 1000
+"""So many different texts are examined for units."""
+
+FEWEST_MEASURED = 3
 
 IS_ID = re.compile(r"(?i:(?:.*[\W_])?(?:id|uuid|guid))|.*[a-z0-9](?:Id|ID)", re.DOTALL)
 """Names of columns whose different whole numbers tell rows apart."""
@@ -225,9 +233,36 @@ def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Fo
             return Out("it is free text")
         if different.cells > FEWEST_IDS and len(texts) > MOST_DIFFERENT * different.cells:
             kinds = counted(len(texts), "different text")
-            return Out(f"it tells rows apart (an id): {kinds} in {different.cells:,} cells")
+            measured = _measured(texts)
+            return Out(
+                f"it tells rows apart (an id): {kinds} in {different.cells:,} cells"
+                + (f"; {literal(texts[0])} {measured}" if measured else "")
+            )
     found = _category(name, different)
-    return replace(found, note=_mostly_numbers(name, different)) if any(map(_DIGIT.search, texts)) else found
+    if not any(map(_DIGIT.search, texts)):
+        return found
+    measured = _measured(texts)
+    if measured:
+        option = argument(name)
+        return replace(
+            found,
+            note=f"{literal(name)} is a category: {literal(texts[0])} {measured}. Or leave it out: --drop "
+            f"{option}, drop= in Python.",
+        )
+    return replace(found, note=_mostly_numbers(name, different))
+
+
+def _measured(texts: Sequence[str]) -> str:
+    """Return what is told of texts such as 10 kg and 12:30, numbers with the same behind; "" for others."""
+    sample = texts[:MEASURED]
+    if len(sample) < FEWEST_MEASURED or not all(map(_MEASURED.fullmatch, sample)):
+        return ""
+    if shared_spelling(sample) is None:
+        return ""
+    return (
+        "is no number as it stands; to take it for one, write it without what stands behind the number, a "
+        "time as seconds"
+    )
 
 
 def _mostly_numbers(name: str, different: Different) -> str:
