@@ -126,13 +126,6 @@ class JsonLines:
         return f"{self.name}: row {row + 1}"
 
 
-def _text(value: str | bool) -> str:
-    """Return a value as a text: a number as cells of all typed sources are spelled, 1 for 1.0."""
-    if isinstance(value, Digits) and not value.removeprefix("-").isdecimal():
-        return text_of(float(value))
-    return str(value)
-
-
 class _Twice(Exception):
     """A key that an object has twice."""
 
@@ -148,6 +141,13 @@ def _different(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _constant(text: str) -> Digits | None:
     """Return what NaN, Infinity or -Infinity is, which Python writes though JSON has none of them."""
     return None if text == "NaN" else Digits("-inf" if text.startswith("-") else "inf")
+
+
+def _text(value: str | bool) -> str:
+    """Return a value as a text: a number as cells of all typed sources are spelled, 1 for 1.0."""
+    if isinstance(value, Digits) and not value.removeprefix("-").isdecimal():
+        return text_of(float(value))
+    return str(value)
 
 
 def _typed(column: NumberColumn | TextColumn, kinds: set[type]) -> Cells:
