@@ -48,11 +48,17 @@ def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:
 
 
 def rows_of(
-    lines: Iterable[str], delimiter: str, quote: str = '"', first: int = 1, *, strict: bool = True
+    lines: Iterable[str],
+    delimiter: str,
+    quote: str = '"',
+    first: int = 1,
+    *,
+    strict: bool = True,
+    one_column: bool = False,
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the line where each row begins, counted from `first`, and its cells without space around.
 
-    Empty lines are no rows. If `strict`, raises BadRow for a quote that is not closed and for text behind one
+    Empty lines are no rows, but in a table of `one_column`, where they are missing cells. If `strict`, raises BadRow for a quote that is not closed and for text behind one
     that is; in any case for a cell of more than 128 KiB.
     """
     source = lines if delimiter != BLANKS else (" ".join(line.split()) + "\n" for line in lines)
@@ -67,6 +73,6 @@ def rows_of(
             if "end of data" in str(error):
                 raise BadRow(line, OPEN_QUOTE) from error
             raise BadRow(line, _why(str(error))) from error
-        if cells:
-            yield line, list(map(str.strip, cells))
+        if cells or one_column:
+            yield line, list(map(str.strip, cells)) or [""]
         line = first + reader.line_num
