@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from math import nan
 from typing import Any
@@ -120,8 +121,9 @@ class JsonLines:
 
     def place(self, row: int) -> str:
         """Return where a row stands; see `Source.place`."""
-        for line, _ in islice(self._objects(), row, None):
-            return f"{self.name}: row {row + 1} (line {line})"
+        with suppress(DataError, OSError):  # the file may have changed
+            for line, _ in islice(self._objects(), row, None):
+                return f"{self.name}: row {row + 1} (line {line})"
         return f"{self.name}: row {row + 1}"
 
 

@@ -112,7 +112,9 @@ class Parquet:
                         for column in reversed(list(made.values())):
                             column.add(block)
             except Refused as refused:
+                self._named.check_unchanged(file)  # which would be why it cannot be read
                 raise self._unreadable(refused) from refused
+            self._named.check_unchanged(file)
         return {name: self._typed(name, column) for name, column in made.items()}
 
     def _typed(self, name: str, column: NumberColumn | TextColumn) -> Cells:
