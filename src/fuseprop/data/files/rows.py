@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 
 from ...checks.quoting import printable
@@ -47,6 +48,39 @@ def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:
         yield rest.decode()
 
 
+_PIECE = re.compile(r'[ \t]+|(?<![^ \t])"[^"]*(?:""[^"]*)*("?)')
+"""Blanks, or a cell in quotes, with the quote that closes it if that stands in its line."""
+
+_REST = re.compile('[^"]*(?:""[^"]*)*')
+"""What is left of a cell in quotes, up to the quote that closes it."""
+
+
+def _with_single_blanks(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines with one blank for all spaces and tabs between cells; those in quotes stay as they are."""
+    is_open = False
+
+    def single(piece: re.Match[str]) -> str:
+        nonlocal is_open
+        if piece[1] is None:
+            return " "
+        is_open = not piece[1]
+        return piece[0]
+
+    for line in lines:
+        kept = ""
+        if is_open:
+            rest = _REST.match(line)
+            assert rest is not None  # it matches "" too
+            end = rest.end()
+            kept, line = line[: end + 1], line[end + 1 :]
+            is_open = len(kept) == end
+        if is_open:
+            yield kept
+            continue
+        text = _PIECE.sub(single if '"' in line else " ", line if kept else line.lstrip(" \t"))
+        yield kept + (text if is_open else text.rstrip(" \n") + "\n")
+
+
 def rows_of(
     lines: Iterable[str],
     delimiter: str,
@@ -58,10 +92,10 @@ def rows_of(
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the line where each row begins, counted from `first`, and its cells without space around.
 
-    Empty lines are no rows, but in a table of `one_column`, where they are missing cells. If `strict`, raises BadRow for a quote that is not closed and for text behind one
-    that is; in any case for a cell of more than 128 KiB.
+    Empty lines are no rows, but in a table of `one_column`, where they are missing cells. If `strict`, raises
+    BadRow for a quote that is not closed and for text behind one that is; in any case for a cell of more than 128 KiB.
     """
-    source = lines if delimiter != BLANKS else (" ".join(line.split()) + "\n" for line in lines)
+    source = lines if delimiter != BLANKS else _with_single_blanks(lines)
     reader = csv.reader(source, delimiter=delimiter, quotechar=quote, skipinitialspace=True, strict=strict)
     line = first
     while True:
