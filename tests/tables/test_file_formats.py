@@ -209,6 +209,10 @@ def test_json_lines_hold_what_their_values_are(tmp_path):
         ('{"a": 1, "a": 2}\n', "the key 'a' twice"),
         ('{"a": [1]}\n', "'a' holds objects or lists"),
         ('{"a": ' * 100_000 + "\n", "line 1 is no JSON object"),
+        (r'{"a": "x"}' + "\n" + r'{"a": "\ud800"}', r"line 2 has \ud800, half of a surrogate pair"),
+        (r'{"a": "\uDE00\uD83D"}', r"line 1 has \ude00, half"),
+        (r'{"a": [{"b": "\udfff"}]}', r"line 1 has \udfff, half"),
+        (r'{"\udc80": 1}', r"line 1 has \udc80, half"),
         ("\n\n", "is empty"),
         ("{}\n", "is empty"),
         ('{"a": "\0"}\n', "NUL"),
@@ -217,6 +221,12 @@ def test_json_lines_hold_what_their_values_are(tmp_path):
 def test_json_lines_that_are_none(tmp_path, text, words):
     (tmp_path / "t.jsonl").write_text(text)
     assert words in refusal(tmp_path / "t.jsonl")
+
+
+def test_characters_of_json_lines_may_be_written_as_pairs(tmp_path):
+    (tmp_path / "t.jsonl").write_text(r'{"\ud83d\ude00": "\uD83D\uDE00 \\ud800", "b": "\u00e4"}')
+    found = columns(open_source(tmp_path / "t.jsonl"))
+    assert found == {"\U0001f600": ["\U0001f600 \\ud800"], "b": ["ä"]}
 
 
 # Files that change

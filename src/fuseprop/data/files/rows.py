@@ -93,7 +93,8 @@ def rows_of(
     """Yield the line where each row begins, counted from `first`, and its cells without space around.
 
     Empty lines are no rows, but in a table of `one_column`, where they are missing cells. If `strict`, raises
-    BadRow for a quote that is not closed and for text behind one that is; in any case for a cell of more than 128 KiB.
+    BadRow for a quote that is not closed and for text behind one that is; in any case for a cell of more
+    than 128 KiB.
     """
     source = lines if delimiter != BLANKS else _with_single_blanks(lines)
     reader = csv.reader(source, delimiter=delimiter, quotechar=quote, skipinitialspace=True, strict=strict)
