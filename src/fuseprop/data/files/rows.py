@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ...checks.quoting import printable
+from .text import LONGEST_LINE
 
 BLANKS = " "
 """The delimiter of cells with any number of spaces and tabs between them."""
@@ -27,7 +28,7 @@ def _why(said: str) -> str:
     """Return why `csv` refuses a row, by what it says."""
     if "expected after" in said:
         return 'text follows the end of a quoted cell. Write quotes within a cell twice ("")'
-    return "a cell is longer than 128 KiB" if "field larger" in said else printable(said)
+    return f"a cell is longer than {LONGEST_LINE >> 20} MiB" if "field larger" in said else printable(said)
 
 
 def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:
@@ -94,14 +95,19 @@ def rows_of(
 
     Empty lines are no rows, but in a table of `one_column`, where they are missing cells. If `strict`, raises
     BadRow for a quote that is not closed and for text behind one that is; in any case for a cell of more
-    than 128 KiB.
+    than 4 MiB.
     """
     source = lines if delimiter != BLANKS else _with_single_blanks(lines)
     reader = csv.reader(source, delimiter=delimiter, quotechar=quote, skipinitialspace=True, strict=strict)
     line = first
     while True:
         try:
-            cells = next(reader)
+            # The limit is one for the whole process, in which others may count on it between two rows.
+            limit = csv.field_size_limit(LONGEST_LINE)
+            try:
+                cells = next(reader)
+            finally:
+                csv.field_size_limit(limit)
         except StopIteration:
             return
         except csv.Error as error:
