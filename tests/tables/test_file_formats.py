@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,11 +14,12 @@ import pandas
 import pyarrow
 import pytest
 from pyarrow import parquet
-from test_dialects import columns
+from test_dialects import columns, values
 
 from fuseprop.data import DataError
 from fuseprop.data.cells import Booleans, Dates, Numbers, Texts
 from fuseprop.data.files import open_source
+from fuseprop.data.files.opening import Named
 
 CSV = b"a,b\n1,x\n2,y\n"
 A = {"a": [1, 2], "b": ["x", "y"]}
@@ -207,6 +209,10 @@ def test_json_lines_hold_what_their_values_are(tmp_path):
         ('{"a": 1, "a": 2}\n', "the key 'a' twice"),
         ('{"a": [1]}\n', "'a' holds objects or lists"),
         ('{"a": ' * 100_000 + "\n", "line 1 is no JSON object"),
+        (r'{"a": "x"}' + "\n" + r'{"a": "\ud800"}', r"line 2 has \ud800, half of a surrogate pair"),
+        (r'{"a": "\uDE00\uD83D"}', r"line 1 has \ude00, half"),
+        (r'{"a": [{"b": "\udfff"}]}', r"line 1 has \udfff, half"),
+        (r'{"\udc80": 1}', r"line 1 has \udc80, half"),
         ("\n\n", "is empty"),
         ("{}\n", "is empty"),
         ('{"a": "\0"}\n', "NUL"),
@@ -215,6 +221,64 @@ def test_json_lines_hold_what_their_values_are(tmp_path):
 def test_json_lines_that_are_none(tmp_path, text, words):
     (tmp_path / "t.jsonl").write_text(text)
     assert words in refusal(tmp_path / "t.jsonl")
+
+
+def test_characters_of_json_lines_may_be_written_as_pairs(tmp_path):
+    (tmp_path / "t.jsonl").write_text(r'{"\ud83d\ude00": "\uD83D\uDE00 \\ud800", "b": "\u00e4"}')
+    found = columns(open_source(tmp_path / "t.jsonl"))
+    assert found == {"\U0001f600": ["\U0001f600 \\ud800"], "b": ["ä"]}
+
+
+# Files that change
+
+
+WRITTEN = {
+    "t.csv": b"a,b\n1,x\n2,y\n",
+    "t.jsonl": b'{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n',
+    "t.csv.gz": gzip.compress(CSV),
+    "t.parquet": None,
+}
+
+
+def rewritten(path):
+    """Write the same bytes again, at another time."""
+    before = path.stat().st_mtime_ns
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(before, before + 1_000_000))
+
+
+def replaced(path):
+    path.with_suffix(".new").write_bytes(path.read_bytes())
+    path.with_suffix(".new").replace(path)
+
+
+@pytest.mark.parametrize("change", [rewritten, replaced])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_file_that_changes_between_two_passes_is_no_table(tmp_path, name, change):
+    path = tmp_path / name
+    if WRITTEN[name] is None:
+        parquet.write_table(pyarrow.table(A), path)
+    else:
+        path.write_bytes(WRITTEN[name])
+    source = open_source(path)
+    assert values(source.cells(["a"])["a"]) == A["a"]
+    change(path)
+    with pytest.raises(DataError, match="was changed while it was read"):
+        source.cells(["b"])
+    assert source.place(1).startswith(f"{path}: row 2")
+    assert columns(open_source(path)) == A
+
+
+def test_a_file_that_grows_during_a_pass_is_no_table(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b\n" + b"1,2\n" * (1 << 19))
+    named = Named(path)
+    blocks = named.blocks()
+    next(blocks)
+    with path.open("ab") as file:
+        file.write(b"3,4\n")
+    with pytest.raises(DataError, match="was changed while it was read"):
+        list(blocks)
 
 
 # Several files

@@ -1,6 +1,7 @@
 """CSV files that are no tables, whatever their bytes: one DataError that can be printed, in little memory."""
 
 import codecs
+import csv
 import os
 import re
 import shutil
@@ -91,6 +92,28 @@ def test_lines_that_never_end_are_refused_in_little_memory(tmp_path, where):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20e6
+
+
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_long_cells_are_read_and_others_are_blamed_for_their_own_mistakes(tmp_path, where):
+    limit = csv.field_size_limit()
+    long = "x" * 300_000
+    rows = ["1,u", f"2,{long}", *["3,v"] * (1 if where == "first" else 400_000), "4,w"]
+    (tmp_path / "t.csv").write_text("\n".join(["a,y", *rows[:: 1 if where == "first" else -1], ""]))
+    found = open_source(tmp_path / "t.csv").cells(["y"])["y"]
+    assert set(found.texts) == {"u", long, "v", "w"}
+    with (tmp_path / "t.csv").open("a") as file:
+        file.write("5\n")
+    last = len(rows) + 1
+    assert f"row {last} (line {last + 1}): expected 2 cells" in refusal(tmp_path / "t.csv", ["y"])
+    assert csv.field_size_limit() == limit
+
+
+def test_a_cell_of_many_lines_that_is_too_long_is_refused(tmp_path):
+    limit = csv.field_size_limit()
+    (tmp_path / "t.csv").write_text("y\nu\n" + f'"{"x" * 1_000_000}' + "\nx" * 2_000_000 + '"\n')
+    assert "row 2 (line 3): a cell is longer than 4 MiB" in refusal(tmp_path / "t.csv", ["y"])
+    assert csv.field_size_limit() == limit
 
 
 def test_wide_tables_are_read(tmp_path):  # in minutes, if names were looked for one by one

@@ -187,10 +187,15 @@ class Delimited:
         self._one_row_a_line = False
 
     def _rows_text(self) -> Iterator[bytes]:
-        """Yield the text below the header, without blank rows at its end."""
-        skip = self._dialect.start
-        # Non-breaking spaces too, the only characters of these two bytes.
-        blank = b' \t\n"\xc2\xa0' + self._dialect.delimiter.encode()
+        """Yield the text below the header, without lines at its end that hold nothing but white space.
+
+        Lines of delimiters or empty quotes are rows, whose cells are missing.
+        """
+        skip, delimiter = self._dialect.start, self._dialect.delimiter
+        # Non-breaking spaces too: a line of these two bytes alone holds no other characters.
+        blank = b" \t\x0b\x0c\n\xc2\xa0"
+        if delimiter != BLANKS:
+            blank = blank.replace(delimiter.encode(), b"")
         waiting, has_rows = b"", False
         for block in self._text.blocks():
             if skip:
@@ -203,14 +208,20 @@ class Delimited:
                 continue
             yield waiting + block[:end]
             waiting, has_rows = block[end:], True
-        end = waiting.find(b"\n") + 1 if has_rows else 0
-        rest = waiting[end:]
-        yield waiting if rest.count(b'"') % 2 else waiting[:end]
+        if has_rows:
+            # What is left of the last row: blanks may be cells, and belong to an open quote.
+            yield waiting[: waiting.find(b"\n") + 1] or waiting
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each row below the header: its line, and its cells. Raises DataError for open quotes."""
         dialect, row = self._dialect, 0
-        rows = rows_of(lines_of(self._rows_text()), dialect.delimiter, dialect.quote, dialect.first_line)
+        rows = rows_of(
+            lines_of(self._rows_text()),
+            dialect.delimiter,
+            dialect.quote,
+            dialect.first_line,
+            one_column=len(self.names) == 1,
+        )
         try:
             for row, found in enumerate(rows, 1):  # noqa: B007
                 yield found
@@ -219,9 +230,9 @@ class Delimited:
 
     def _uneven(self, row: int, line: int, cells: list[str]) -> DataError:
         place = f"{self.name}: row {row} (line {line})"
-        if not any(cells):
-            return DataError(f"{place} is blank, and rows follow. Fill it, or leave it out.")
         expected = counted(len(self.names), "cell")
+        if not any(cells):
+            return DataError(f"{place} is blank; expected {expected}. Fill it, or leave it out.")
         return DataError(f"{place}: expected {expected}, as in the header, got {len(cells)}.")
 
     def _bad_row(self, said: str) -> DataError:

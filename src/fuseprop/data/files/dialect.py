@@ -66,6 +66,8 @@ def dialect_of(text: Text, *, by_suffix: str = "") -> Dialect:
     if not whole:
         content = content[: content.rfind(b"\n") + 1]
     lines = list(lines_of([content]))
+    while whole and lines and not lines[-1].strip(" \u00a0\n"):
+        lines.pop()
     above, notes, forced, comment = _above(lines)
     if above == len(lines):
         raise DataError(f"{text.place} is empty; expected a header row and rows of data.")
@@ -75,6 +77,9 @@ def dialect_of(text: Text, *, by_suffix: str = "") -> Dialect:
         notes.append(f"Its cells are divided by {SPOKEN[delimiter]}.")
     if forced:
         notes.append(f'Its first line says that its cells are divided by "{forced}".')
+    if all(len(row) == 1 for _, row in rows):
+        again = rows_of(lines[above:], delimiter, quote, above + 1, strict=False, one_column=True)
+        rows = list(islice(again, SAMPLE_ROWS))
     cells = [row for _, row in rows]
     header: list[str] | None
     body = rows

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from math import nan
 from typing import Any
@@ -24,6 +26,8 @@ HINT = 'pandas writes one: table.to_json("t.jsonl", orient="records", lines=True
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 
 ROWS_AT_ONCE = 1 << 13
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Digits(str):
@@ -115,15 +119,30 @@ class JsonLines:
                 ) from None
             except (ValueError, RecursionError) as error:
                 raise DataError(f"{place} is no JSON object ({shown(error, 100)}). {HINT}") from error
+            if _SURROGATE.search(line):
+                _check_text(values, place)
             if not isinstance(values, dict):
                 raise DataError(f"{place}: expected a JSON object, got {literal(line.strip())}.")
             yield number, values
 
     def place(self, row: int) -> str:
         """Return where a row stands; see `Source.place`."""
-        for line, _ in islice(self._objects(), row, None):
-            return f"{self.name}: row {row + 1} (line {line})"
+        with suppress(DataError, OSError):  # the file may have changed
+            for line, _ in islice(self._objects(), row, None):
+                return f"{self.name}: row {row + 1} (line {line})"
         return f"{self.name}: row {row + 1}"
+
+
+def _check_text(values: Any, place: str) -> None:
+    """Raise DataError if a text has half of a surrogate pair, which no file of text can hold."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):x}"
+        raise DataError(
+            f"{place} has {half}, half of a surrogate pair, which is no character. Write both halves, or "
+            f"leave it out."
+        ) from None
 
 
 class _Twice(Exception):

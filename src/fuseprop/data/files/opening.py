@@ -11,7 +11,7 @@ import tempfile
 import weakref
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -63,11 +63,21 @@ class Named:
         self.place = "standard input" if self.is_input else shown(self.path, None)
         self._any_size = any_size
         self._input: IO[bytes] | None = None
+        self._first: tuple[int, ...] = ()
 
     def open(self) -> BinaryIO:
-        """Open the file as it is stored. Raises OSError for anything but a regular file."""
+        """Open the file as it is stored.
+
+        Raises OSError for anything but a regular file, DataError if it is not as it was at the first opening.
+        """
         if not self.is_input:
-            return open_file(self.path)
+            file = open_file(self.path)
+            try:
+                self.check_unchanged(file)
+            except BaseException:
+                file.close()
+                raise
+            return file
         if self._input is None:
             self._input = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this object)
             weakref.finalize(self, self._input.close)
@@ -78,11 +88,23 @@ class Named:
         file.seek(0)
         return file
 
+    def check_unchanged(self, file: BinaryIO) -> None:
+        """Raise DataError if the open file is not as it was when it was opened first."""
+        if self.is_input:
+            return
+        found = os.fstat(file.fileno())
+        state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        self._first = self._first or state
+        if state != self._first:
+            raise DataError(
+                f"{self.place} was changed while it was read. Read it again once nothing writes to it."
+            )
+
     def blocks(self) -> Iterator[bytes]:
         """Yield the unpacked bytes in blocks of at most 1 MiB.
 
-        Raises DataError for files of other kinds, for damaged compressed files, and for those that unpack to
-        far more than they have.
+        Raises DataError for files of other kinds, for damaged compressed files, for those that unpack to far
+        more than they have, and for one that changes meanwhile.
         """
         with self.open() as file:
             head = file.read(8)
@@ -91,7 +113,12 @@ class Named:
                 if head.startswith(start):
                     raise DataError(f"{self.place} {what}.")
             allowed = None if self._any_size else bytes_allowed(file)
-            yield from self._unpacked(file, head, allowed)
+            try:
+                yield from self._unpacked(file, head, allowed)
+            except DataError:
+                self.check_unchanged(file)  # which would be why it is damaged
+                raise
+            self.check_unchanged(file)
 
     def _unpacked(self, file: BinaryIO, head: bytes, allowed: int | None) -> Iterator[bytes]:
         unpacked = 0
@@ -126,7 +153,8 @@ def too_large(place: str) -> DataError:
     )
 
 
-def _decompressing(file: BinaryIO, head: bytes) -> IO[bytes]:
+def _decompressing(file: BinaryIO, head: bytes) -> AbstractContextManager[IO[bytes]]:
+    """Return what unpacks a file, which stays open."""
     if head.startswith(b"\x1f\x8b"):
         return cast(IO[bytes], gzip.GzipFile(fileobj=file))
     if head.startswith(b"BZh"):
@@ -135,7 +163,7 @@ def _decompressing(file: BinaryIO, head: bytes) -> IO[bytes]:
         return cast(IO[bytes], lzma.LZMAFile(file))
     if head.startswith(ZSTANDARD):
         return cast(IO[bytes], _zstandard().ZstdFile(file))
-    return file
+    return nullcontext(file)
 
 
 def _zstandard() -> Any:

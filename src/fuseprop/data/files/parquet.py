@@ -117,7 +117,9 @@ class Parquet:
                         for column in reversed(list(made.values())):
                             column.add(block)
             except Refused as refused:
+                self._named.check_unchanged(file)  # which would be why it cannot be read
                 raise self._unreadable(refused) from refused
+            self._named.check_unchanged(file)
         cells = {name: self._typed(name, column) for name, column in made.items()}
         return {name: as_texts(column) if name in texts else column for name, column in cells.items()}
 
