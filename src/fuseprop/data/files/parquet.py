@@ -87,7 +87,9 @@ class Parquet:
             raise self._unreadable(refused) from refused
         names = _own_names(schema)
         if len(names) != len(columns):
-            raise DataError(f"{self.name} is not {KIND} that can be read (its schema is inconsistent). {HINT}")
+            raise DataError(
+                f"{self.name} is not {KIND} that can be read (its schema is inconsistent). {HINT}"
+            )
         return [(name, str(column[1])) for name, column in zip(names, columns, strict=True)], int(rows)
 
     def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
@@ -147,8 +149,8 @@ class Parquet:
 def _own_names(schema: Sequence[tuple[str, int | None]]) -> list[str]:
     """Return the columns' names as the file has them.
 
-    DuckDB renames those that differ from others only in case. The schema is a tree in depth-first order, below
-    one root: each entry's name, and the number of entries in it.
+    DuckDB renames those that differ from others only in case. The schema is a tree in depth-first order,
+    below one root: each entry's name, and the number of entries in it.
     """
     names, within = [], 0
     for name, children in schema[1:]:
