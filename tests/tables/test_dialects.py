@@ -130,6 +130,35 @@ READ = {
         "39,State,Bachelors\n50,Self,Bachelors\n38,State,Masters\n",
         {"x1": [39, 50, 38], "x2": ["State", "Self", "State"]},
     ),
+    "inf for a name": ("year,inf\n1948,8.1\n1949,-1.2\n", {"year": [1948, 1949], "inf": [8.1, -1.2]}),
+    "inf for the only name": ("inf\n1\n2\n", {"inf": [1, 2]}),
+    "nan and inf for names": ("nan,-Infinity\n1,2\n3,4\n", {"nan": [1, 3], "-Infinity": [2, 4]}),
+    "no header, nan again": ("Ann,nan\nBob,nan\n", {"x1": ["Ann", "Bob"], "x2": [None, None]}),
+    "no header, nan and a number": (
+        "nan,5.1,x\n1,2.5,y\n",
+        {"x1": [None, 1], "x2": [5.1, 2.5], "x3": ["x", "y"]},
+    ),
+    "no header, nan above numbers": ("nan\n1\n2\n", {"x1": [None, 1, 2]}),
+    "a number for a name": ("x,1e5\n1,2\n3,4\n", {"x": [1, 3], "1e5": [2, 4]}),
+    "a whole number for a name": (
+        "7,c,y\n1,red,2\n3,blue,4\n",
+        {"7": [1, 3], "c": ["red", "blue"], "y": [2, 4]},
+    ),
+    "no header, a word among more numbers": (
+        "1.5,2.5,so\n2.5,3,4\n",
+        {"x1": [1.5, 2.5], "x2": [2.5, 3], "x3": ["so", "4"]},
+    ),
+    "no header, a number above texts": ("Ann,1.5\nBob,2.5\n", {"x1": ["Ann", "Bob"], "x2": [1.5, 2.5]}),
+    "an index and numbers for names": (
+        ",0,1\n0,1.5,2\n1,4,5\n",
+        {"Unnamed: 0": [0, 1], "0": [1.5, 4], "1": [2, 5]},
+    ),
+    "an index and one number for a name": (",0\n0,1.5\n1,2.5\n", {"Unnamed: 0": [0, 1], "0": [1.5, 2.5]}),
+    "an index of texts": (",0,1\na,1,2\nb,3,4\n", {"Unnamed: 0": ["a", "b"], "0": [1, 3], "1": [2, 4]}),
+    "no header, nothing in the first cell": (
+        ",5.1\nann,1.2\nbob,1.3\n",
+        {"x1": ["", "ann", "bob"], "x2": [5.1, 1.2, 1.3]},
+    ),
     "years in a header": ("country,2019,2020\nDE,1,2\nFR,3,4\n", {"country": ["DE", "FR"], "2019": [1, 3]}),
     "missing names": ("a,,\n1,2,3\n4,5,6\n", {"a": [1, 4], "Unnamed: 1": [2, 5], "Unnamed: 2": [3, 6]}),
     "doubled names": ("a,a,a.1\n1,2,3\n4,5,6\n", {"a": [1, 4], "a.2": [2, 5], "a.1": [3, 6]}),
@@ -194,6 +223,9 @@ REFUSED = {
     "whole numbers above whole numbers": ("1,2\n3,4\n", ["header row", "Add one"]),
     "whole numbers and names": ("1,Ann,34\n2,Bob,29\n", ["header row", "Add one"]),
     "a header again": ("a,b\n1,x\na,b\n2,y\n", ["header", "again"]),
+    "no header, and the first row again": ("a,x\na,x\nb,y\n", ["again", "add a header row"]),
+    "a first line of empty cells": (",\na,b\n1,x\n", ["first line", "empty cells", "Leave the line out"]),
+    "no header, nothing above row numbers twice": (",1,2\n,3,4\n1,2,2\n", ["header row", "Add one"]),
     "a missing cell": ("a,b,c\n1,2,3\n4,5\n", ["row 2 (line 3)", "expected 3 cells", "got 2"]),
     "an extra cell": ("a,b\n1,x\n\n2,y,z\n", ["row 2 (line 4)", "expected 2 cells", "got 3"]),
     "every row too long": ("a,b\n1,x,5,6\n2,y,5,6\n", ["row 1 (line 2)", "expected 2 cells", "got 4"]),
@@ -263,3 +295,12 @@ def test_dates_are_read_by_the_block_or_else_as_texts(write, form, late):
     days = [(date - datetime.datetime(1970, 1, 1)) / datetime.timedelta(days=1) for date in dates]
     np.testing.assert_allclose(found.days, [*days, np.nan], rtol=1e-15)
     assert values(open_source(write("a,b\nx,1\ny,2\n")).cells(["b"], as_text=["b"])["b"]) == ["1", "2"]
+
+
+def test_a_number_that_is_taken_for_a_name_is_told(tmp_path):
+    for text, note in (("x,1e5\n1,2\n", "1e5 is a name"), ("x,y,5,1.5\n1,2,3,4\n", "5, 1.5 are names")):
+        (tmp_path / "t.csv").write_text(text)
+        assert note in " ".join(open_source(tmp_path / "t.csv").notes)
+    for text in ("x,inf\n1,2\n", "x,2019,2020\n1,2,3\n", ",0,1\n0,2,3\n"):
+        (tmp_path / "t.csv").write_text(text)
+        assert open_source(tmp_path / "t.csv").notes == ()

@@ -160,6 +160,38 @@ def test_columns_of_lists_are_refused_where_they_are_read(tmp_path):
     assert "'many' holds values of the type" in refusal(tmp_path / "t.parquet")
 
 
+def test_parquet_columns_keep_their_own_names(tmp_path):
+    nested = [{"A": 1, "many": [1, 2]}]
+    table = pyarrow.table([[1.0], nested, [2.0], [3.0]], names=["A", "B", "a", "A_1"])
+    parquet.write_table(table, tmp_path / "t.parquet")
+    source = open_source(tmp_path / "t.parquet")
+    assert (source.names, source.notes) == (("A", "B", "a", "A_1"), ())
+    cells = source.cells(["a", "A_1", "A"])
+    assert {name: cells[name].values.tolist() for name in cells} == {"a": [2.0], "A_1": [3.0], "A": [1.0]}
+
+
+def test_parquet_columns_of_one_name_are_made_different_as_in_csv(tmp_path):
+    parquet.write_table(pyarrow.table([[1.0], [2.0], [3.0]], names=["a", "a", "b"]), tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text("a,a,b\n1.0,2.0,3.0\n")
+    source, csv = open_source(tmp_path / "t.parquet"), open_source(tmp_path / "t.csv")
+    assert source.names == csv.names == ("a", "a.1", "b")
+    assert source.notes == csv.notes
+    assert "made different" in source.notes[0]
+    assert source.cells(["a.1"])["a.1"].values.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_parquet_times_with_a_zone_are_in_utc(tmp_path, unit):
+    zone = datetime.timezone(datetime.timedelta(hours=2))
+    times = [datetime.datetime(2020, 1, 1, 14, tzinfo=zone), None]
+    for name in ("UTC", "Asia/Tokyo"):
+        array = pyarrow.array(times, pyarrow.timestamp(unit, name))
+        parquet.write_table(pyarrow.table({"t": array}), tmp_path / "t.parquet")
+        cells = open_source(tmp_path / "t.parquet").cells(["t"])["t"]
+        assert isinstance(cells, Dates)
+        np.testing.assert_array_equal(cells.days, [18262.5, np.nan])
+
+
 def test_parquet_files_that_are_none(tmp_path, monkeypatch):
     parquet.write_table(pyarrow.table({"a": list(range(1000))}), tmp_path / "t.parquet")
     whole = (tmp_path / "t.parquet").read_bytes()

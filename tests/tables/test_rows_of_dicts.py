@@ -95,6 +95,41 @@ def test_single_values_are_a_row_and_lists_are_columns():
         assert as_columns(others) is others
 
 
+CONTAINERS = {
+    "list": lambda value: [value],
+    "tuple": lambda value: (value,),
+    "array": lambda value: np.array([value]),
+    "array of objects": lambda value: np.array([value], dtype=object),
+    "Series": lambda value: pd.Series([value]),
+    "Index": lambda value: pd.Index([value]),
+}
+NO_COLUMNS = {
+    "set": lambda value: {value},
+    "dict": lambda value: {0: value},
+    "nested list": lambda value: [[value]],
+    "array without dimensions": lambda value: np.array(value),
+}
+
+
+@pytest.mark.parametrize("first", ["n", "c", "flag", "typed"])
+@pytest.mark.parametrize("form", [*CONTAINERS, *NO_COLUMNS])
+def test_a_dict_of_columns_is_no_row_whatever_its_first_column_is(first, form):
+    ordered = sorted(COLUMNS, key=lambda column: column.name != first)
+    for cell in (ROW[first], True):
+        row = ROW | {first: cell}
+        columns = {name: [value] for name, value in row.items()}
+        columns[first] = (CONTAINERS | NO_COLUMNS)[form](cell)
+        assert RowReader(ordered)(columns) is None
+    if form in NO_COLUMNS:
+        with pytest.raises(DataError, match=f"column '{first}'"):
+            table_as(columns, ordered, named=True)
+        return
+    columns[first] = CONTAINERS[form](ROW[first])
+    np.testing.assert_array_equal(
+        table_as(columns, ordered, named=True).X, table_as(ROW, ordered, named=True).X
+    )
+
+
 @pytest.fixture(scope="module")
 def rows():
     colours, n = ("red", "green", "blue", "blue"), 80

@@ -63,9 +63,14 @@ def _reader(column: Column) -> Read:
     if column.kind == "date":
         return _iso_day if column.notation == ISO_DAY else _date
     code_of = {level: float(code) for code, level in enumerate(column.levels)}
+
+    def code(value: Any) -> float | None:
+        # What stands in a column, such as a list, may not be hashed.
+        return code_of.get(value) if isinstance(value, str) else None
+
     if column.kind == "boolean":
-        return lambda value: float(value) if isinstance(value, bool) else code_of.get(value)
-    return lambda value: code_of.get(value) if isinstance(value, str) else None
+        return lambda value: float(value) if isinstance(value, bool) else code(value)
+    return code
 
 
 def _number(value: Any) -> float | None:

@@ -11,7 +11,7 @@ from itertools import islice
 from ...checks.quoting import counted
 from ..errors import DataError
 from ..spelling import number
-from .header import Names, holds_data, made_names
+from .header import Names, holds_data, made_names, note_on_numbers
 from .rows import BLANKS, BadRow, lines_of, rows_of
 from .text import Text
 
@@ -97,6 +97,8 @@ def dialect_of(text: Text, *, by_suffix: str = "") -> Dialect:
         )
     else:
         header, body = cells[0], rows[1:]
+        note = note_on_numbers(cells)
+        notes += [note] if note else []
     if not body:
         try:
             list(rows_of(lines[above:], delimiter, quote, above + 1))

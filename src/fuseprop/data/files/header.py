@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf, isfinite, isnan
 
 from ..errors import DataError, listed
 from ..spelling import is_missing, number
@@ -24,29 +25,101 @@ def holds_data(rows: Sequence[Sequence[str]], place: str) -> bool:
     """Return whether the first row is one of data, so that the file has no header.
 
     It is if it has numbers that are no names (with a point, or the same twice), or if most of its texts stand
-    in the rows below too, each in its column. Raises DataError where whole numbers may be either.
+    in the rows below too, each in its column. Numbers are names beside the empty name of an index, or among
+    as many texts that stand above numbers alone; inf and nan are names among others. Raises DataError where
+    whole numbers may be either, and for a row of empty cells.
     """
     first, body = rows[0], rows[1:]
-    numeric = [cell for cell in first if number(cell) is not None]
-    texts = [i for i, cell in enumerate(first) if cell and not is_missing(cell) and number(cell) is None]
+    if not any(first):
+        raise DataError(
+            f"{place}: the first line holds only empty cells; expected a header row with the name of each "
+            f"column. Leave the line out if the header follows it, or write the names there."
+        )
+    numeric = _numbers(rows)
+    texts = [i for i, cell in enumerate(first) if _is_name(cell)]
     again = [i for i in texts if any(len(row) > i and row[i] == first[i] for row in body)]
     if body and any(list(row) == list(first) for row in body) and not numeric:
-        raise DataError(f"{place}: the header stands in the rows below again. Leave it out there.")
+        raise DataError(
+            f"{place}: the header stands in the rows below again. Leave it out there; or, if the first "
+            f"line is one of data, add a header row with the name of each column."
+        )
     if texts and len(again) * 2 > len(texts):
         return True
-    if not numeric:
+    if not numeric or _names_an_index(rows):
+        return False
+    if note_on_numbers(rows):
         return False
     if any(not cell.isdigit() for cell in numeric) or len(set(numeric)) < len(numeric):
         return True
-    values = [int(cell) for cell in numeric]
-    steps = {after - before for before, after in pairwise(values)}
-    if texts and ((len(values) > 1 and steps == {1}) or all(1500 <= value < 2200 for value in values)):
+    if texts and _is_series(numeric):
         return False
     what = "holds only numbers" if len(numeric) == len(first) else "holds numbers"
     raise DataError(
         f"{place}: the first line {what} ({listed(list(first), 4)}), which may be names or data; expected a "
         f"header row with the name of each column. Add one."
     )
+
+
+def note_on_numbers(rows: Sequence[Sequence[str]]) -> str:
+    """Return what is told of numbers in a first row whose texts, as many or more, stand above numbers alone.
+
+    "" for another first row, and for numbers that are beyond doubt names: years, or 1, 2, ...
+    """
+    first, body = rows[0], rows[1:]
+    numeric = _numbers(rows)
+    if not numeric or len(set(numeric)) < len(numeric) or _is_series(numeric):
+        return ""
+    above_numbers = 0
+    for i, cell in enumerate(first):
+        if _is_name(cell):
+            below = [row[i] for row in body if len(row) > i and not is_missing(row[i])]
+            above_numbers += bool(below) and all(number(text) is not None for text in below)
+    if above_numbers < len(numeric):
+        return ""
+    return (
+        f"Its first line is taken for the header, as texts in it stand above numbers: {listed(numeric, 4)} "
+        f"{'is a name' if len(numeric) == 1 else 'are names'}."
+    )
+
+
+def _numbers(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the cells of the first row that are numbers, and not names in letters."""
+    return [cell for i, cell in enumerate(rows[0]) if number(cell) is not None and not _is_word(rows, i)]
+
+
+def _is_word(rows: Sequence[Sequence[str]], i: int) -> bool:
+    """Whether a cell of the first row is a number in letters, and a name: inf, or nan beside other names."""
+    first = rows[0]
+    value = number(first[i])
+    if value is None or isfinite(value) or any(len(row) > i and row[i] == first[i] for row in rows[1:]):
+        return False
+    return not isnan(value) or any(_is_name(cell) or number(cell) in (inf, -inf) for cell in first)
+
+
+def _is_name(cell: str) -> bool:
+    return not is_missing(cell) and number(cell) is None
+
+
+def _is_series(numeric: Sequence[str]) -> bool:
+    """Whether numbers in a header are years, or follow each other."""
+    if not all(cell.isdigit() for cell in numeric):
+        return False
+    values = [int(cell) for cell in numeric]
+    steps = {after - before for before, after in pairwise(values)}
+    return (len(values) > 1 and steps == {1}) or all(1500 <= value < 2200 for value in values)
+
+
+def _names_an_index(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a first row has an empty name above 0, 1, ..., or above rows' names and 0, 1, ... beside it.
+
+    Data frames are written so.
+    """
+    first, body = rows[0], rows[1:]
+    if first[0] or not body or len(first) < 2 or len(set(first)) < len(first):
+        return False
+    below = [row[0] for row in body]
+    counts = list(first[1:]) == [str(i) for i in range(len(first) - 1)]
+    return _are_row_names(below) and (counts or number(below[0]) is not None)
 
 
 def _are_row_names(cells: Sequence[str]) -> bool:

@@ -43,6 +43,7 @@ DATES = {
     "DATE": "{c}",
     **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "{c}::TIMESTAMP"),
     "TIMESTAMP WITH TIME ZONE": "{c}",
+    "TIMESTAMPTZ_NS": "{c}::TIMESTAMP WITH TIME ZONE",
 }
 TEXTS = ("VARCHAR", "UUID", "TIME", "TIME WITH TIME ZONE", "ENUM")
 
@@ -82,10 +83,18 @@ class Parquet:
         try:
             with connected(path) as connection:
                 columns = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+                schema = connection.execute(
+                    f"SELECT name, num_children FROM parquet_schema({literal_of(path)})"
+                ).fetchall()
                 rows = connection.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
         except Refused as refused:
             raise self._unreadable(refused) from refused
-        return [(column[0], str(column[1])) for column in columns], int(rows)
+        names = _own_names(schema)
+        if len(names) != len(columns):
+            raise DataError(
+                f"{self.name} is not {KIND} that can be read (its schema is inconsistent). {HINT}"
+            )
+        return [(name, str(column[1])) for name, column in zip(names, columns, strict=True)], int(rows)
 
     def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
         """Return the cells of these columns; see `Source.cells`."""
@@ -143,6 +152,20 @@ class Parquet:
     def place(self, row: int) -> str:
         """Return where a row stands; see `Source.place`."""
         return f"{self.name}: row {row + 1}"
+
+
+def _own_names(schema: Sequence[tuple[str, int | None]]) -> list[str]:
+    """Return the columns' names as the file has them.
+
+    DuckDB renames those that differ from others only in case. The schema is a tree in depth-first order,
+    below one root: each entry's name, and the number of entries in it.
+    """
+    names, within = [], 0
+    for name, children in schema[1:]:
+        if not within:
+            names.append(name)
+        within = max(0, within - 1) + (children or 0)
+    return names
 
 
 def _path(named: Named, file: BinaryIO) -> str:
