@@ -1,5 +1,6 @@
 """Parquet, JSON lines, compressed files, standard input and several files: the same cells as from CSV."""
 
+import base64
 import bz2
 import datetime
 import gzip
@@ -9,8 +10,10 @@ import lzma
 import os
 from types import SimpleNamespace
 
+import duckdb
 import numpy as np
 import pandas
+import polars
 import pyarrow
 import pytest
 from pyarrow import parquet
@@ -18,8 +21,9 @@ from test_dialects import columns, values
 
 from fuseprop.data import DataError
 from fuseprop.data.cells import Booleans, Dates, Numbers, Texts
-from fuseprop.data.files import open_source
+from fuseprop.data.files import arrow_schema, open_source
 from fuseprop.data.files.opening import Named
+from fuseprop.data.typed import typed_cells
 
 CSV = b"a,b\n1,x\n2,y\n"
 A = {"a": [1, 2], "b": ["x", "y"]}
@@ -153,11 +157,72 @@ def test_an_index_that_pandas_wrote_is_no_data(tmp_path):
     assert open_source(tmp_path / "t.csv").index_like == ("Unnamed: 0",)
 
 
-def test_columns_of_lists_are_refused_where_they_are_read(tmp_path):
-    parquet.write_table(pyarrow.table({"a": [1, 2], "many": [[1], [2, 3]]}), tmp_path / "t.parquet")
+def by_pyarrow(frame, path):
+    parquet.write_table(frame.to_arrow(), path)
+
+
+def by_polars(frame, path):
+    frame.write_parquet(path)
+
+
+SPANS = [datetime.timedelta(days=1), None]
+REFUSED = {
+    "spans of time": SPANS,
+    "times of day": [datetime.time(10), None],
+    "bytes": [b"x", None],
+    "lists": [[1], [2, 3]],
+    "records": [{"u": [1]}, {"u": [2]}],
+}
+
+
+@pytest.mark.parametrize("write", [by_pyarrow, by_polars])
+@pytest.mark.parametrize("what", REFUSED)
+def test_columns_that_hold_no_cells_are_refused_where_they_are_read(tmp_path, what, write):
+    frame = polars.DataFrame({"a": [1, 2], "odd": REFUSED[what]})
+    write(frame, tmp_path / "t.parquet")
     source = open_source(tmp_path / "t.parquet")
     assert source.cells(["a"])["a"].values.tolist() == [1, 2]
-    assert "'many' holds values of the type" in refusal(tmp_path / "t.parquet")
+    for as_text in ([], ["odd"]):
+        with pytest.raises(DataError, match=f"t.parquet: column 'odd' holds {what}"):
+            source.cells(["odd"], as_text=as_text)
+    with pytest.raises(DataError, match=f"column 'odd' holds {what}"):
+        typed_cells(frame["odd"], "column 'odd'")
+
+
+def test_spans_of_time_are_known_whatever_wrote_them(tmp_path):
+    path = tmp_path / "t.parquet"
+    frame = pandas.DataFrame({"n": [1, 2], "odd": pandas.to_timedelta([1, 2], "s")}, index=[5, 7])
+    frame.to_parquet(path)
+    assert "column 'odd' holds spans of time" in refusal(path)
+    assert columns_of(path, ["n", "Unnamed: 2"]) == {"n": [1, 2], "Unnamed: 2": [5, 7]}
+    duckdb.sql(f"COPY (SELECT 1 AS n, INTERVAL 1 DAY AS odd) TO '{path}'")
+    assert "column 'odd' holds spans of time" in refusal(path)
+    assert columns_of(path, ["n"]) == {"n": [1]}
+
+
+def columns_of(path, names):
+    return {name: values(cells) for name, cells in open_source(path).cells(names).items()}
+
+
+def test_a_damaged_schema_of_arrow_is_none():
+    schema = pyarrow.schema({"a": pyarrow.int64(), "odd": pyarrow.duration("ns")}).serialize().to_pybytes()
+    assert arrow_schema.spans_in(base64.b64encode(schema)) == (1,)
+    for at in range(len(schema)):
+        for new in (0, 127, 255):
+            damaged = schema[:at] + bytes([new]) + schema[at + 1 :]
+            assert set(arrow_schema.spans_in(base64.b64encode(damaged))) <= {0, 1, 2, 3}
+        assert arrow_schema.spans_in(base64.b64encode(schema[:at])) in ((), (1,))
+    assert arrow_schema.spans_in(b"no base 64") == ()
+
+
+def test_a_column_without_any_value_is_one_of_missing_cells(tmp_path):
+    path = tmp_path / "t.parquet"
+    frame = pandas.DataFrame({"none": [None, None], "a": [1, 2]})
+    frame.to_parquet(path)
+    assert columns_of(path, ["none", "a"]) == {"none": [None, None], "a": [1, 2]}
+    assert values(open_source(path).cells(["none"], as_text=["none"])["none"]) == [None, None]
+    by_polars(polars.DataFrame({"none": [None, None], "a": [1, 2]}), path)
+    assert columns_of(path, ["none", "a"]) == {"none": [None, None], "a": [1, 2]}
 
 
 def test_parquet_columns_keep_their_own_names(tmp_path):

@@ -7,7 +7,7 @@ dialect             how a delimited file is written, by its first MiB; header: i
 rows                rows read one by one, by the standard library
 duck                DuckDB as a tokenizer that detects nothing and opens nothing else; arrow: its blocks
 cellwise            columns of numbers and of texts, put together block by block
-delimited           CSV in all its dialects; parquet, jsonlines: other formats; several: many files
+delimited           CSV in all its dialects; parquet (arrow_schema), jsonlines: other formats; several
 ==================  =====================================================================================
 
 DuckDB never sees the name of a file of text, but a pipe by which the checked text comes to it; nor is it

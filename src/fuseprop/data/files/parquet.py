@@ -10,7 +10,9 @@ from ...checks.quoting import literal, shown
 from ...storage.reading import REASON
 from ..cells import Booleans, Cells, Dates, Numbers
 from ..errors import DataError
+from ..objects import refusal
 from ..texts import as_texts
+from . import arrow_schema
 from .arrow import blocks
 from .cellwise import NumberColumn, TextColumn
 from .duck import Refused, connected, literal_of
@@ -45,7 +47,17 @@ DATES = {
     "TIMESTAMP WITH TIME ZONE": "{c}",
     "TIMESTAMPTZ_NS": "{c}::TIMESTAMP WITH TIME ZONE",
 }
-TEXTS = ("VARCHAR", "UUID", "TIME", "TIME WITH TIME ZONE", "ENUM")
+TEXTS = ("VARCHAR", "UUID", "ENUM", '"NULL"')
+"""Types of texts, and that of a column without any value."""
+
+SPAN = "INTERVAL"
+REFUSED = {
+    SPAN: "spans of time",
+    **dict.fromkeys(("TIME", "TIME_NS", "TIME WITH TIME ZONE"), "times of day"),
+    "BLOB": "bytes",
+    "STRUCT": "records",
+}
+"""Types that no cell can hold, in the words of `objects.ADVICE`."""
 
 
 class Parquet:
@@ -87,6 +99,10 @@ class Parquet:
                     f"SELECT name, num_children FROM parquet_schema({literal_of(path)})"
                 ).fetchall()
                 rows = connection.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
+                schemas = connection.execute(
+                    f"SELECT value FROM parquet_kv_metadata({literal_of(path)}) "
+                    f"WHERE key = {literal_of(arrow_schema.KEY)}::BLOB"
+                ).fetchall()
         except Refused as refused:
             raise self._unreadable(refused) from refused
         names = _own_names(schema)
@@ -94,7 +110,9 @@ class Parquet:
             raise DataError(
                 f"{self.name} is not {KIND} that can be read (its schema is inconsistent). {HINT}"
             )
-        return [(name, str(column[1])) for name, column in zip(names, columns, strict=True)], int(rows)
+        spans = {i for (kept,) in schemas for i in arrow_schema.spans_in(kept)}
+        types = [SPAN if i in spans else str(column[1]) for i, column in enumerate(columns)]
+        return list(zip(names, types, strict=True)), int(rows)
 
     def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
         """Return the cells of these columns; see `Source.cells`."""
@@ -104,10 +122,15 @@ class Parquet:
         for name in names:
             i, type_ = self._types[name]
             kind = type_.split("(")[0]
-            if "[" in type_ or not (kind in NUMBERS or kind in DATES or kind in TEXTS or kind == "BOOLEAN"):
+            where = f"{self.name}: column {literal(name)}"
+            if type_.endswith("]"):
+                raise refusal(where, "lists")
+            if kind in REFUSED:
+                raise refusal(where, REFUSED[kind])
+            if not (kind in NUMBERS or kind in DATES or kind in TEXTS or kind == "BOOLEAN"):
                 raise DataError(
-                    f"{self.name}: the column {literal(name)} holds values of the type {shown(type_)}; "
-                    f"expected numbers, texts, dates or booleans. Leave it out, or save it as one of these."
+                    f"{where} holds values of the type {shown(type_)}; expected numbers, texts, dates or "
+                    f"booleans. Leave it out, or save it as one of these."
                 )
             is_text = kind in TEXTS or (name in texts and kind not in DATES)
             made[name] = TextColumn(nulls=True) if is_text else NumberColumn()
