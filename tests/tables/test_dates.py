@@ -87,6 +87,8 @@ def test_days(form, text, expected):
         ("%d %b %Y", "5 Mai 2024"),
         ("%d %b %Y", "5 Marc 2024"),
         ("%Y-%m-%dT%H:%M%z", "2024-01-01T10:00+25:00"),
+        ("%Y-%m-%dT%H:%M%z", "2024-01-01T10:00+0397"),
+        ("%Y-%m-%dT%H:%M%z", "2024-01-01T10:00-01:60"),
     ],
 )
 def test_no_such_day(form, text):

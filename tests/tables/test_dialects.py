@@ -281,6 +281,13 @@ def test_numbers_are_those_of_the_spelling_whatever_a_cast_makes_of_them(write, 
     )
 
 
+@pytest.mark.parametrize("before", [" ", "\t", "\x0b", "\x0c", " \x0b\t"])
+def test_a_code_behind_blanks_is_no_number(write, before):
+    rows = "".join(f"{i},x\n" for i in range(1, 1000))
+    found = open_source(write(f"a,b\n{rows}{before}007,y\n")).cells(["a"])["a"]
+    assert (found.count, found.others) == (1, {999: "007"})
+
+
 @pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 @pytest.mark.parametrize("late", ["", "NA", "2020-13-01", "oops", "größe", "1" * 60])
 def test_dates_are_read_by_the_block_or_else_as_texts(write, form, late):

@@ -217,7 +217,7 @@ def _days(match: re.Match[str], characters: NDArray[np.uint8]) -> NDArray[np.flo
         start, end = match.span("z")
         digits = characters[:, [start + 1, start + 2, end - 2, end - 1]].astype(np.int64) - ord("0")
         offset = digits @ np.array([600, 60, 10, 1])
-        right &= offset < 24 * 60
+        right &= (offset < 24 * 60) & (digits[:, 2] < 6)
         minute = minute + (offset if match["z"][0] == "-" else -offset)
     # The one sum in which all sources of dates round: see `objects.days_since_1970`.
     later, seconds = np.divmod(3600 * hour + 60 * minute + second, 86400)

@@ -48,13 +48,16 @@ class Watch:
             yield block
 
 
+BLANK = b" \t\x0b\x0c"
+"""What a cast passes over before a number."""
+
 AT_ONCE = 1 << 16
 """Bytes that are looked at together: few enough that what is computed of them stays in the cache."""
 
 
 def _has_doubtful(text: bytes, delimiter: bytes) -> bool:
     # One byte is looked for at 10 GB a second, two that follow each other ten times as slowly.
-    rare = bytes(one for one in b"+_ \t" if one in text)
+    rare = bytes(one for one in b"+_" + BLANK if one in text)
     starts = b'\n"' + delimiter
     characters = np.frombuffer(text, np.uint8)
     parts = (characters[max(0, start - 3) : start + AT_ONCE] for start in range(0, len(text), AT_ONCE))
@@ -62,15 +65,16 @@ def _has_doubtful(text: bytes, delimiter: bytes) -> bool:
 
 
 def _is_doubtful(characters: NDArray[np.uint8], starts: bytes, rare: bytes) -> bool:
-    """Whether there is a doubtful cell; `rare` are those of the characters +, _, blank and tab that occur."""
+    """Whether there is a doubtful cell; `rare` are those of the characters +, _ and `BLANK` that occur."""
     is_digit = characters - ord("0") < 10  # of uint8, so that what is below 0 is large
     begins = _any_of(characters, starts)
     if b"_" in rare:
         at = np.flatnonzero(characters[1:-1] == ord("_"))
         if (is_digit[at] & is_digit[at + 2]).any():
             return True
-    if b" " in rare or b"\t" in rare:
-        is_blank = _any_of(characters, b" \t")
+    blanks = rare.strip(b"+_")
+    if blanks:
+        is_blank = _any_of(characters, blanks)
         if (begins[:-1] & is_blank[1:]).any():
             begins |= is_blank
     is_minus = characters == ord("-")
