@@ -235,6 +235,7 @@ REFUSED = {
     ),
     "a comment among the rows": ("a,b\n1,x\n# note\n2,y\n", ["row 2 (line 3)", "got 1"]),
     "a row of blanks": ("a,b\n1,x\n  \n2,y\n", ["row 2 (line 3)", "blank"]),
+    "quotes for a delimiter": ('sep="\na"b\n1"x\n', ["divided by quotes", "expected a delimiter"]),
     "an open quote": ('a,b\n1,x\n2,"y\n3,z\n', ["row 2 (line 3)", "never closed"]),
     "an open quote at the end": ('a,b\n1,x\n2,"', ["row 2 (line 3)", "never closed"]),
     "an open quote in the header": ('a,"b\n1,x\n', ["line 1", "never closed"]),

@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import duckdb
@@ -324,6 +325,17 @@ def test_characters_of_json_lines_may_be_written_as_pairs(tmp_path):
     (tmp_path / "t.jsonl").write_text(r'{"\ud83d\ude00": "\uD83D\uDE00 \\ud800", "b": "\u00e4"}')
     found = columns(open_source(tmp_path / "t.jsonl"))
     assert found == {"\U0001f600": ["\U0001f600 \\ud800"], "b": ["ä"]}
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    "address", ["http://x.org/t.csv", "s3://x/t.parquet", "file:///t.csv", "HTTPS://x/t"]
+)
+def test_addresses_are_not_read(address):
+    assert f"{address}: addresses are not read. Download the file" in refusal(address)
+    assert "addresses are not read" in refusal(Path(address))
 
 
 # Files that change

@@ -72,6 +72,11 @@ def dialect_of(text: Text, *, by_suffix: str = "") -> Dialect:
     if above == len(lines):
         raise DataError(f"{text.place} is empty; expected a header row and rows of data.")
     quote = '"'
+    if forced == quote:
+        raise DataError(
+            f"{text.place}: its first line says that its cells are divided by quotes, which enclose cells; "
+            f'expected a delimiter, such as "sep=;". Correct it.'
+        )
     delimiter, rows = _divided(lines[above:], above + 1, forced, quote, text.place)
     if not forced and delimiter != (by_suffix or ","):
         notes.append(f"Its cells are divided by {SPOKEN[delimiter]}.")

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import sys
 import tempfile
 import weakref
@@ -24,6 +25,9 @@ from ..npz_members import FREE_BYTES, FREE_BYTES_PER_BYTE
 
 BLOCK = 1 << 20
 STANDARD_INPUT = "-"
+
+_ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+"""How an address begins, as a path too, which has one slash for two; a drive has a single letter."""
 
 DAMAGE = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
 """What is raised for a compressed file that is cut or changed."""
@@ -60,7 +64,9 @@ class Named:
     def __init__(self, path: str | os.PathLike[str], *, any_size: bool = False) -> None:
         self.path = Path(path)
         self.is_input = str(path) == STANDARD_INPUT
-        self.place = "standard input" if self.is_input else shown(self.path, None)
+        self._is_address = _ADDRESS.match(str(path)) is not None
+        name = str(path) if self._is_address else self.path
+        self.place = "standard input" if self.is_input else shown(name, None)
         self._any_size = any_size
         self._input: IO[bytes] | None = None
         self._first: tuple[int, ...] = ()
@@ -71,6 +77,10 @@ class Named:
         Raises OSError for anything but a regular file, DataError if it is not as it was at the first opening.
         """
         if not self.is_input:
+            if self._is_address and not self.path.exists():
+                raise DataError(
+                    f"{self.place}: addresses are not read. Download the file, and give the path it has then."
+                )
             file = open_file(self.path)
             try:
                 self.check_unchanged(file)
