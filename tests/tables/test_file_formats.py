@@ -3,6 +3,7 @@
 import base64
 import bz2
 import datetime
+import errno
 import gzip
 import io
 import json
@@ -88,6 +89,32 @@ def test_standard_input_may_be_read_again(monkeypatch):
     assert found["a"].texts == ["1", "x"]
     assert np.bincount(found["b"].codes).tolist() == [300_000, 300_000]
     assert source.place(2) == "standard input: row 3 (line 4)"
+
+
+class Endless(io.RawIOBase):
+    def __init__(self):
+        self.taken = 0
+
+    def read(self, size):
+        self.taken += size
+        return bytes(size)
+
+
+def test_no_more_than_the_beginning_of_standard_input_is_taken_if_that_is_binary(monkeypatch):
+    endless = Endless()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=endless))
+    assert "standard input holds binary data (a NUL at byte 0)" in refusal("-")
+    assert endless.taken <= 1 << 20
+
+
+def test_standard_input_that_no_disk_holds_is_refused(monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, block):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(CSV)))
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Full())
+    assert "standard input cannot be copied to a temporary file" in refusal("-")
 
 
 # Parquet

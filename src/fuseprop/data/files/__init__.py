@@ -26,6 +26,7 @@ from .jsonlines import SUFFIXES, JsonLines
 from .opening import Named, refusing
 from .parquet import MAGIC, Parquet
 from .several import Several
+from .text import check_beginning
 
 Path = str | PathLike[str]
 
@@ -53,10 +54,11 @@ def open_source(path: Path | Sequence[Path], *, any_size: bool = False) -> Sourc
         return sources[0] if len(sources) == 1 else Several(sources)
     named = Named(path, any_size=any_size)
     with refusing(named, KIND, HINT):
-        with named.open() as file:
-            is_parquet = file.read(len(MAGIC)) == MAGIC
-        if is_parquet:
+        head = named.beginning()
+        if head.startswith(MAGIC):
             return Parquet(named, any_size=any_size)
+        if named.is_input:
+            check_beginning(head, named.place)  # before all of it is copied: it may never end
         beginning = next(named.blocks(), b"")[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()
         if beginning.startswith(b"{") or any(suffix in named.path.suffixes for suffix in SUFFIXES):
             return JsonLines(named)

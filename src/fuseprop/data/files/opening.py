@@ -68,7 +68,8 @@ class Named:
         name = str(path) if self._is_address else self.path
         self.place = "standard input" if self.is_input else shown(name, None)
         self._any_size = any_size
-        self._input: IO[bytes] | None = None
+        self._input: Any = None
+        self._beginning: bytes | None = None
         self._first: tuple[int, ...] = ()
 
     def open(self) -> BinaryIO:
@@ -89,14 +90,36 @@ class Named:
                 raise
             return file
         if self._input is None:
-            self._input = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this object)
+            self._input = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (closed with this object)
             weakref.finalize(self, self._input.close)
+            self._copy(self.beginning())
             while block := sys.stdin.buffer.read(BLOCK):
-                self._input.write(block)
-        self._input.flush()
+                self._copy(block)
         file = os.fdopen(os.dup(self._input.fileno()), "rb")
         file.seek(0)
         return file
+
+    def beginning(self) -> bytes:
+        """Return the first MiB as it is stored; of standard input no more is taken for it."""
+        if not self.is_input:
+            with self.open() as file:
+                return file.read(BLOCK)
+        if self._beginning is None:
+            self._beginning = sys.stdin.buffer.read(BLOCK)
+        return self._beginning
+
+    def _copy(self, block: bytes) -> None:
+        assert self._input is not None
+        try:
+            rest = memoryview(block)
+            while rest:
+                rest = rest[self._input.write(rest) :]
+        except OSError as error:
+            self._input.close()
+            raise DataError(
+                f"standard input cannot be copied to a temporary file, as it is read more than once "
+                f"({error.strerror or error}). Save it to a file, and give its path."
+            ) from error
 
     def check_unchanged(self, file: BinaryIO) -> None:
         """Raise DataError if the open file is not as it was when it was opened first."""
@@ -161,6 +184,10 @@ def too_large(place: str) -> DataError:
         f"{place} unpacks to more than {FREE_BYTES_PER_BYTE} times its size. Where that is meant, allow it: "
         f"--any-size, or any_size=True in Python."
     )
+
+
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", ZSTANDARD)
+"""First bytes of files that are unpacked."""
 
 
 def _decompressing(file: BinaryIO, head: bytes) -> AbstractContextManager[IO[bytes]]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ..errors import DataError
-from .opening import BLOCK, Named
+from .opening import BLOCK, PACKED, REFUSED, Named
 
 LONGEST_LINE = 4 * BLOCK
 """Lines of more bytes are refused: a parser takes many times their size in memory."""
@@ -124,10 +124,7 @@ class Text:
     def _check_nul(self, text: bytes, position: int) -> None:
         nul = text.find(b"\0")
         if nul >= 0:
-            raise DataError(
-                f"{self.place} holds binary data (a NUL at byte {position + nul:,}); expected a table as "
-                f"text, such as CSV."
-            )
+            raise _binary(self.place, position + nul)
 
     def _and_end(self) -> Iterator[bytes]:
         """Yield the file's blocks, and an empty one, at which a decoder says what is missing."""
@@ -140,6 +137,18 @@ class Text:
         return DataError(
             f"{self.place} holds bytes{behind} that are no text in {name}. Save it as CSV in UTF-8."
         )
+
+
+def check_beginning(head: bytes, place: str) -> None:
+    """Raise DataError for a NUL in the first MiB of a file, as it is stored, that holds text."""
+    if not head.startswith((*PACKED, *REFUSED)) and _encoding(head) in ("utf-8", LEGACY) and b"\0" in head:
+        raise _binary(place, head.index(b"\0"))
+
+
+def _binary(place: str, position: int) -> DataError:
+    return DataError(
+        f"{place} holds binary data (a NUL at byte {position:,}); expected a table as text, such as CSV."
+    )
 
 
 def _head(named: Named) -> bytes:
