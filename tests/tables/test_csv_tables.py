@@ -1,10 +1,12 @@
 """CSV files: what is read, and which place an error names."""
 
 import numpy as np
+import pandas
 import pytest
 
-from fuseprop.data import DataError, load_table
+from fuseprop.data import DataError, Table, load_table
 from fuseprop.data.files import open_source
+from fuseprop.data.tasks import make_task
 
 
 def write(path, text, encoding="utf-8"):
@@ -171,3 +173,42 @@ def test_a_text_late_among_few_numbers_makes_categories(tmp_path):
     (tmp_path / "t.csv").write_text("".join(["a,b\n", *lines, "q,1\n"]))
     column = load_table(tmp_path / "t.csv", ["b"]).columns[0]
     assert (column.kind, column.levels) == ("category", (*map(str, range(9)), "q"))
+
+
+def test_booleans_of_several_targets_are_zero_and_one(tmp_path):
+    frame = pandas.DataFrame(
+        {
+            "x": [1.0, 2, 3, 4],
+            "a": [0, 1, 1, 0],
+            "b": [True, False, True, True],
+            "c": [False, True, True, False],
+        }
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for target in (("a", "b"), ("b", "c"), ("a", "b", "c")):
+        expected = Table.of(frame[["x", *target]], list(target))
+        table = load_table(tmp_path / "t.csv", target, ["x"])
+        np.testing.assert_array_equal(table.targets, expected.targets)
+        assert table.targets.dtype == np.float64
+        assert make_task(table) == make_task(expected)
+        assert make_task(table).name == "multi-label"
+        again = load_table(tmp_path / "t.csv", target, ["x"], **make_task(table).reading().keywords())
+        np.testing.assert_array_equal(again.targets, table.targets)
+    assert load_table(tmp_path / "t.csv", ["b"], ["x"]).targets[:2, 0].tolist() == ["True", "False"]
+    as_text = load_table(tmp_path / "t.csv", ["a", "b"], ["x"], target_as="text").targets
+    assert as_text[0].tolist() == ["0", "True"]
+
+
+def test_a_row_that_lacks_one_of_several_booleans_is_left_out(csv_file):
+    table = load_table(csv_file("x,a,b\n1,0,TRUE\n2,1,\n3,1,false\n"), ["a", "b"])
+    assert (table.targets.tolist(), table.without_target) == ([[0, 1], [1, 0]], 1)
+
+
+def test_only_the_targets_that_hold_text_are_named(csv_file):
+    table = load_table(csv_file("x,good,worse,bad\n1,0,True,no\n2,1,False,yes\n"), ["good", "worse", "bad"])
+    for task in (None, "multi-label", "regression"):
+        with pytest.raises(DataError) as caught:
+            make_task(table, task)
+        assert "bad" in str(caught.value)
+        assert not {"good", "worse"} & set(str(caught.value).replace(",", "").split())
+    assert "'no'" in str(caught.value)

@@ -133,6 +133,7 @@ def test_formats_that_fit_all(texts, expected):
 
 def test_years_of_two_digits_only_if_asked_for():
     assert list(formats_of(["03/14/24"], SHORT_YEARS)) == ["%m/%d/%y"]
+    assert list(formats_of(["10-11-12"], SHORT_YEARS)) == ["%d-%m-%y", "%m-%d-%y", "%y-%m-%d"]
 
 
 def test_days_as_text():

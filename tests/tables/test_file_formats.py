@@ -21,6 +21,7 @@ import pytest
 from pyarrow import parquet
 from test_dialects import columns, values
 
+import fuseprop
 from fuseprop.data import DataError
 from fuseprop.data.cells import Booleans, Dates, Numbers, Texts
 from fuseprop.data.files import arrow_schema, open_source
@@ -433,3 +434,17 @@ def test_several_files_are_read_one_behind_the_other(tmp_path):
     )
     with pytest.raises(DataError, match="got none"):
         open_source([])
+
+
+def test_several_files_for_a_model_need_its_columns_alone(tmp_path):
+    (tmp_path / "old.csv").write_text("more,x,z,y\n7,1.5,1,2\n8,2.5,3,4\n")
+    (tmp_path / "new.csv").write_text("z,x\n5,3.5\n")
+    paths = [tmp_path / "old.csv", tmp_path / "new.csv"]
+    model = fuseprop.train(paths[0], "y", features=["x", "z"], epochs=1, device="cpu")[0]
+    for order in (paths, paths[::-1]):
+        expected = np.concatenate([model.predict(path).values for path in order])
+        np.testing.assert_array_equal(model.predict(order).values, expected)
+    with pytest.raises(DataError, match=r"new.csv lacks the column y\."):
+        model.evaluate(paths)
+    with pytest.raises(DataError, match="lacks the columns"):
+        open_source(paths)

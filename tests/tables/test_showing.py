@@ -141,3 +141,8 @@ def test_tables_of_arrays_have_columns_too():
         "missing": 0,
         "example": 2.0,
     }
+
+
+def test_a_percentage_is_shown_as_it_is_written():
+    percentages = assemble(MemorySource({"p": ["1.5%", "2.5%", "3.5%", "4%"]}), (), NONE, AUTO)
+    assert any("written as 1234.5%" in line for line in detailed_lines(details_of(percentages)))

@@ -330,5 +330,5 @@ def test_advice_is_given_where_it_can_be_followed(tmp_path):
         DataError, match=r'got text such as .01.* --target-as numbers, or target_as="numbers"'
     ):
         make_task(Table.of(X, ["01", "02", "12"] * 20), "regression")
-    with pytest.raises(DataError, match=r"got text such as '01'\.$"):
+    with pytest.raises(DataError, match=r"got text such as 'x'\.$"):
         make_task(Table.of(X, ["01", "02", "x"] * 20), "regression")

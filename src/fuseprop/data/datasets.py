@@ -43,7 +43,7 @@ def check_name(name: str) -> None:
     try:
         choose("data set", name, DATASETS)
     except ValueError as error:
-        raise DataError(f"{error} A file needs its suffix: .csv or .npz.") from None
+        raise DataError(f"{error} A file needs a suffix, such as .csv, .parquet, .jsonl or .npz.") from None
 
 
 def _from_sklearn(name: str) -> Callable[[], Table]:

@@ -86,7 +86,10 @@ _HAS_NO_DATE = re.compile(r"\D*(?:\d+\D*)?", re.ASCII)
 ISO = (_DAYS[0], *(f"{_DAYS[0]}{time}" for time in _ISO_TIMES))
 """The formats of ISO 8601 among them."""
 
-SHORT_YEARS = ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y", "%d %b %y")
+SHORT_YEARS = (
+    *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
+    *("%d-%b-%y", "%d %b %y"),
+)
 """Formats whose years have two digits: they are read only if they are named."""
 
 

@@ -166,7 +166,12 @@ def _contents(one: Mapping[str, Any]) -> str:
 
 
 def _notation(one: Mapping[str, Any]) -> list[str]:
-    return [f"written as {shown(one['notation'])}"] if "notation" in one else []
+    if "notation" not in one:
+        return []
+    notation = one["notation"]
+    if one.get("kind") == "number" and notation.startswith("%"):
+        return [f"written as {shown(notation[1:])}%"]
+    return [f"written as {shown(notation)}"]
 
 
 def _missing(count: int) -> str:

@@ -52,15 +52,29 @@ def are_whole(values: HostArray) -> bool:
     return bool((values == np.round(values)).all() and (np.abs(values) < EXACT_LIMIT).all())
 
 
+def text_columns(targets: HostArray, table: Named) -> dict[str, str]:
+    """Return the names of the columns of targets (N, t) of text that hold other texts than numbers.
+
+    Each has its first such text. If all texts are numbers, all columns are returned, with their first ones.
+    """
+    found = {}
+    for name, column in zip(table.target_names, targets.T, strict=True):
+        different = [text for text in dict.fromkeys(column.tolist()) if number(text) is None]
+        if different:
+            found[name] = different[0]
+    return found or dict(zip(table.target_names, targets[0].tolist(), strict=True))
+
+
 def require_numbers(targets: HostArray, table: Named) -> HostArray:
     """Return the targets (N, t) of a table unchanged; raise DataError for text."""
     if targets.dtype.kind == "U":
         advice = ""
         if all(number(text) is not None for text in np.unique(targets).tolist()):
             advice = ' Where such texts are numbers: --target-as numbers, or target_as="numbers" in Python.'
+        texts = text_columns(targets, table)
         raise DataError(
-            f"{table.source}: expected numbers in the target {listed(table.target_names)}, got text such as "
-            f"{literal(str(targets[0, 0]))}.{advice}"
+            f"{table.source}: expected numbers in the target {listed(list(texts))}, got text such as "
+            f"{literal(next(iter(texts.values())))}.{advice}"
         )
     return targets
 

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..checks.quoting import counted, literal
 from .arrays import stacked
-from .cells import Cells, Dates, Source, Texts
+from .cells import Booleans, Cells, Dates, Source, Texts
 from .deciding import Found, number_of
 from .decimals import first_comma, has_clear_points, marks_in, may_have_thousands, texts_with_points
 from .errors import DataError, argument
 from .notations import DIGITS, fits_of
 from .spelling import is_missing, visible
 from .target_cells import MANY_NUMBERS, Reading, read_cells
+
+BOOLEANS = {"false": 0.0, "true": 1.0}
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,11 @@ def read_targets(
         raise DataError(f"{source.name}: the target {literal(target[0])} is missing in all rows.")
     if without:
         rows = np.flatnonzero(~missing)
-    values = [_read(source, name, column, rows, reading) for name, column in columns.items()]
+    several = len(columns) > 1 and not wants_text(reading)
+    values = [
+        _read(source, name, _zero_one(column) if several else column, rows, reading)
+        for name, column in columns.items()
+    ]
     notes = [
         note
         for name, column in columns.items()
@@ -138,6 +144,16 @@ def _refuse_likely_class(source: Source, name: str, column: Texts, reading: Read
     if likely > 1 and likely >= counts[~says_missing].max(initial=0) > 0:
         place = partial(_place, source, name, np.flatnonzero(present))
         read_cells(column.texts, column.codes[present], reading, place)
+
+
+def _zero_one(column: Cells) -> Cells:
+    """Return one of several targets that a file has as True and False as booleans, as in a data frame."""
+    if not isinstance(column, Texts):
+        return column
+    values = [BOOLEANS.get(text.lower()) for text in column.texts]
+    if any(value is None and not is_missing(text) for text, value in zip(column.texts, values, strict=True)):
+        return column
+    return Booleans(np.array([*values, None], dtype=np.float64)[column.codes])
 
 
 def _read(

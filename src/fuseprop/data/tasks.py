@@ -32,6 +32,7 @@ from .target_columns import (
     one_hot_labels,
     require_numbers,
     require_zero_one,
+    text_columns,
 )
 
 DEFAULT_LOSS = {
@@ -249,7 +250,7 @@ def _infer(targets: HostArray, table: Table) -> str:
         if is_text:
             raise DataError(
                 f"{table.source}: several target columns must hold numbers, but there is text in "
-                f"{listed(table.target_names)}. Give one column of text."
+                f"{listed(list(text_columns(targets, table)))}. Give one column of text."
             )
         return "multi-label" if np.isin(targets, (0, 1)).all() else "regression"
     different = np.unique(targets[:, 0])

@@ -85,5 +85,6 @@ def _from_files(
         # One array holds all targets, under a name of its own.
         target = None if len(target_names) > 1 else target_names
         return load_table(data, target, any_size=any_size, **reading.keywords())
-    source = open_source(data, any_size=any_size)
+    needed = [*(column.name for column in encoder.columns), *target_names]
+    source = open_source(data, any_size=any_size, needed=needed)
     return Table.holding(assemble_as(source, encoder.columns, target_names, reading))

@@ -34,7 +34,9 @@ KIND = "a table in a CSV, Parquet or JSON lines file"
 HINT = "Save it as one."
 
 
-def open_source(path: Path | Sequence[Path], *, any_size: bool = False) -> Source:
+def open_source(
+    path: Path | Sequence[Path], *, any_size: bool = False, needed: Sequence[str] | None = None
+) -> Source:
     """Return the columns of a file, or of several with the same columns.
 
     Parameters
@@ -44,6 +46,8 @@ def open_source(path: Path | Sequence[Path], *, any_size: bool = False) -> Sourc
         standard input. Parquet is known by its first bytes, JSON lines by their suffix or their first byte.
     any_size : bool
         Whether a file may unpack to more than 100 times its size, and more than 1 GiB.
+    needed : sequence of str, optional
+        The columns that several files must have; without, all must have the same.
 
     Raises DataError for a file that cannot be read, and with what to type where DuckDB is not installed.
     """
@@ -51,7 +55,7 @@ def open_source(path: Path | Sequence[Path], *, any_size: bool = False) -> Sourc
         if not path:
             raise DataError("expected the path of a file, got none.")
         sources = [open_source(one, any_size=any_size) for one in path]
-        return sources[0] if len(sources) == 1 else Several(sources)
+        return sources[0] if len(sources) == 1 else Several(sources, needed)
     named = Named(path, any_size=any_size)
     with refusing(named, KIND, HINT):
         head = named.beginning()

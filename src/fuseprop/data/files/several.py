@@ -11,25 +11,31 @@ import numpy as np
 from ..cells import MISSING, MOST_OTHERS, Booleans, Cells, Dates, Numbers, Source, Texts
 from ..dates import ISO, formats_of
 from ..different import Different
-from ..errors import DataError, listed
+from ..errors import DataError, check_columns, listed
 
 
 class Several:
     """Files that are read one behind the other; see `Source`.
 
-    Raises DataError, with the names, for a file that has other columns than the first.
+    Raises DataError, with the names, for a file that has other columns than the first; where it is known
+    which are `needed`, only for one that lacks any of these.
     """
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[Source], needed: Sequence[str] | None = None) -> None:
         first = sources[0]
         self._sources = sources
         self.name = f"{first.name} and {len(sources) - 1} more"
         self.names = first.names
+        if needed is not None:
+            for source in sources:
+                check_columns(needed, source.names, source.name, "columns")
+            shared = set(first.names).intersection(*(source.names for source in sources[1:]))
+            self.names = tuple(name for name in first.names if name in shared)
         self.index_like = first.index_like
         self.typed = all(source.typed for source in sources)
         self.notes = tuple(dict.fromkeys(note for source in sources for note in source.notes))
         self.rows = sum(source.rows for source in sources)
-        for source in sources[1:]:
+        for source in sources[1:] if needed is None else ():
             missing = [name for name in first.names if name not in set(source.names)]
             added = [name for name in source.names if name not in set(first.names)]
             if missing or added:
