@@ -213,12 +213,22 @@ def test_a_model_reads_targets_as_its_own(tmp_path):
         kept.evaluate(X, ["0", "1", "null"] * 20)
 
 
-@pytest.mark.parametrize("end", [",,\n", " , , \n,,\n", "\n\n", "   \n", ",,", '"",,\n', "\u00a0,\u00a0,\n"])
-def test_blank_rows_at_the_end_are_no_rows(tmp_path, end):
+@pytest.mark.parametrize("end", ["\n\n", "   \n", "\u00a0\n"])
+def test_blank_lines_at_the_end_are_no_rows(tmp_path, end):
     path = csv_of(tmp_path, ["no", "yes"] * 30)
     path.write_text(path.read_text() + end)
     assert len(load_table(path, "y")) == 60
     assert len(load_table(path, (), ["a", "b"])) == 60
+
+
+@pytest.mark.parametrize("end", [",,\n", " , , \n,,\n", ",,", '"",,\n', "\u00a0,\u00a0,\n"])
+def test_rows_of_empty_cells_at_the_end_are_rows_without_a_target(tmp_path, end):
+    path = csv_of(tmp_path, ["no", "yes"] * 30)
+    path.write_text(path.read_text() + end)
+    table = load_table(path, "y")
+    rows = end.rstrip("\n").count("\n") + 1
+    assert (len(table), table.without_target) == (60, rows)
+    assert len(load_table(path, (), ["a", "b"])) == 60 + rows
 
 
 @pytest.mark.parametrize("blank", [",,\n", " , , \n", "\u00a0,\u00a0,\n"])
@@ -234,7 +244,7 @@ def test_a_blank_line_among_others_is_named(tmp_path):
     path = csv_of(tmp_path, ["no", "yes"] * 30)
     path.write_text(path.read_text() + "   \n1,2,no\n")
     for arguments in (["y"], [(), ["a", "b"]]):
-        with pytest.raises(DataError, match=r"row 61 \(line 62\) is blank, and rows follow"):
+        with pytest.raises(DataError, match=r"row 61 \(line 62\) is blank; expected 3 cells"):
             load_table(path, *arguments)
 
 
