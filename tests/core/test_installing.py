@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from fuseprop import installing
 from fuseprop.installing import how_to_install
@@ -89,8 +90,8 @@ def test_without_an_origin_everything_that_the_extra_brings_is_named(put, extra)
             for inner in requirement.extras:
                 yield from names(inner)
 
-    named = [Requirement(word).name for word in shlex.split(words)]
-    assert sorted(named) == sorted(set(names(extra)))
+    named = [canonicalize_name(Requirement(word).name) for word in shlex.split(words)]
+    assert sorted(named) == sorted(set(map(canonicalize_name, names(extra))))
 
 
 def test_of_a_repository_on_this_machine_what_the_extra_consists_of_is_named(put, tmp_path):

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import own
+from fuseprop_cupy.operations.dense import DEEPEST
 from fuseprop_cupy.replay.fusion import fuse
 from fuseprop_cupy.replay.plan import plan
 from fuseprop_numpy import NumpyBackend
@@ -112,9 +113,30 @@ class Comparison:
             for ours, theirs in zip(*taken, strict=True):
                 self.agree(ours, theirs, exactly=True)
 
+    def products(self, n, k, rng):
+        """Small products of factors that lie by rows or by columns, with sums of one chunk and of two."""
+        for d, left, right in ((k, False, False), (70, True, False), (70, False, True), (k, True, True)):
+            factors = rng.normal(size=(n, d)), rng.normal(size=(d, k))
+            found = []
+            for backend in (self.ours, self.numpy):
+                a, b = (
+                    backend.from_host(self.rounded(np.ascontiguousarray(host.T))).T
+                    if by_columns
+                    else backend.from_host(self.rounded(host))
+                    for host, by_columns in zip(factors, (left, right), strict=True)
+                )
+                out = backend.empty((n, k))
+                backend.matmul(a, b, out=out)
+                found.append(backend.to_host(out))
+            self.agree(*found)
+
     def steps(self, n, k, rng):
         """Products, activations forward and backward."""
+        self.products(n, k, rng)
         self("matmul", {"a": rng.normal(size=(n, k)), "b": rng.normal(size=(k, 2))}, {"out": (n, 2)})
+        long = DEEPEST["float32"] + 1  # by cuBLAS in both dtypes
+        factors = {"a": rng.normal(size=(n, long)), "b": rng.normal(size=(long, 2), scale=long**-0.5)}
+        self("matmul", factors, {"out": (n, 2)})
         self("matmul", {"a": rng.normal(size=(1, n)), "b": rng.normal(size=(n, 1))}, {"out": (1, 1)})
         for i, formula in enumerate(ACTIVATIONS.values()):
             z, bias = rng.normal(size=(n, k), scale=4), rng.normal(size=k)

@@ -267,6 +267,43 @@ MISTAKES = {
         "a wrong type of parameter": ("T score_threshold", "double score_threshold", "built", TYPE),
         "the hits of all lanes": ("if (lane_of(lanes) == 0) out", "out", "thread", RACE),
     },
+    "products.cu": {
+        "a chunk's last place left out": (
+            "k < here; k += GROUPS",
+            "k < here - 1; k += GROUPS",
+            "executed",
+            PARITY,
+        ),
+        "a row beyond the end": (
+            "if (i < of_a.lines && j < of_b.lines) out",
+            "if (j < of_b.lines) out",
+            "executed",
+            OUTSIDE,
+        ),
+        "a group's sums left out": (
+            "other < GROUPS; ++other",
+            "other < GROUPS - 1; ++other",
+            "executed",
+            PARITY,
+        ),
+        "the other factor's stride": (
+            "of_b(b, b_column, b_row,",
+            "of_b(b, b_row, b_column,",
+            "executed",
+            PARITY,
+        ),
+        "sums written over what others read": (
+            "    }\n    __syncthreads();\n  }\n#pragma unroll",
+            "    }\n  }\n#pragma unroll",
+            *("executed", f"{ORDER}|{PARITY}"),
+        ),
+        "sums in single precision": (
+            "  T sums[EACH][EACH] = {}, ",
+            "  float sums[EACH][EACH] = {}; T ",
+            "executed64",
+            PARITY,
+        ),
+    },
     "sums.cu": {
         "one row left out": ("row < rows; ++row", "row < rows - 1; ++row", "executed", PARITY),
         "an element's place in 32 bits": (

@@ -278,12 +278,10 @@ def test_the_best_model_is_in_its_file(tmp_path):
     fitting = Fitting(
         fuseprop.load_table("diabetes"), epochs=25, learning_rate=0.2, device="cpu", hidden=(32,)
     )
-    saved = []
+    saved, held_out = [], fitting.table.take(fitting.validation)
     callbacks: list[Callback] = [
         SaveBest(fitting.model, path),
-        OnEpochEnd(
-            lambda history: saved.append(fuseprop.load(path, "cpu").evaluate(fitting.validation)["loss"])
-        ),
+        OnEpochEnd(lambda history: saved.append(fuseprop.load(path, "cpu").evaluate(held_out)["loss"])),
     ]
     history = fitting.run(callbacks=callbacks)
     assert history.best_epoch < 25
