@@ -27,13 +27,7 @@ from .parameters import target as target_option
 def inspect(
     data: tuple[str, ...],
     target: tuple[str, ...] | None,
-    features: tuple[str, ...] | None,
-    drop: tuple[str, ...] | None,
-    numeric: tuple[str, ...] | None,
-    categorical: tuple[str, ...] | None,
-    date: tuple[str, ...] | None,
-    ignore_index: bool,
-    missing: str,
+    choices: Choices,
     any_size: bool,
     json_: bool,
 ) -> None:
@@ -42,9 +36,6 @@ def inspect(
     DATA is what train takes; the target may be named. A column that train would refuse is shown with the
     reason, and one that it would leave out too.
     """
-    choices = Choices(
-        features, drop or (), numeric or (), categorical or (), date or (), ignore_index, missing
-    )
     refused: dict[str, str] = {}
     table = _table(data, target, choices, refused, any_size=any_size)
     found = [

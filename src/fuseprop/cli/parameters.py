@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from ..checks.choices import choose
 from ..checks.quoting import shown
 from ..checks.settings import positive_integer
 from ..data import DataError, is_file_name
-from ..data.choices import HOW_MISSING
+from ..data.choices import HOW_MISSING, Choices
 from ..data.errors import listed
 from ..formulas.activation import as_activation
 from ..formulas.families import Family
@@ -58,8 +59,19 @@ def target(about: str) -> Callable[[Command], Command]:
     return _names_option("--target", about)
 
 
-def columns(command: Command) -> Command:
-    """Add the options that say what the columns of a table are, where the rules would decide otherwise."""
+def columns(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what the columns of a table are; the command gets them as `choices`."""
+
+    @wraps(command)
+    def with_choices(*, ignore_index: bool, missing: str, **given: Any) -> Any:
+        features = given.pop("features")
+        drop, numeric, categorical, date = (
+            given.pop(name) or () for name in ("drop", "numeric", "categorical", "date")
+        )
+        choices = Choices(features, drop, numeric, categorical, date, ignore_index, missing)
+        return command(choices=choices, **given)
+
+    decorated: Callable[..., Any] = with_choices
     for option in reversed(
         [
             _names_option("--features", "The features, in this order [all other columns that may be one]."),
@@ -76,8 +88,8 @@ def columns(command: Command) -> Command:
             ),
         ]
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 def _names_option(name: str, about: str) -> Callable[[Command], Command]:

@@ -13,6 +13,7 @@ from ..callbacks.history import History
 from ..callbacks.progress import NOT_SHOWN, Progress
 from ..checks.quoting import counted, shown
 from ..data import load_table, suggestions_for
+from ..data.choices import Choices
 from ..data.target_cells import KINDS
 from ..data.tasks import DEFAULT_LOSS
 from ..formulas.activation import ACTIVATIONS
@@ -91,13 +92,7 @@ def train(
     any_size: bool,
     target_as: str,
     keep_as_class: tuple[str, ...],
-    features: tuple[str, ...] | None,
-    drop: tuple[str, ...] | None,
-    numeric: tuple[str, ...] | None,
-    categorical: tuple[str, ...] | None,
-    date: tuple[str, ...] | None,
-    ignore_index: bool,
-    missing: str,
+    choices: Choices,
     out: Path | None,
     plot: Path | None,
     json_: bool,
@@ -113,19 +108,13 @@ def train(
     table = load_table(
         data,
         target,
-        features,
         target_as=target_as,
         keep_as_class=keep_as_class,
         any_size=any_size,
-        drop=drop or (),
-        numeric=numeric or (),
-        categorical=categorical or (),
-        date=date or (),
-        ignore_index=ignore_index,
-        missing=missing,
+        **choices.keywords(),
     )
     chosen = {name: value for name, value in given.items() if value is not None}
-    fitting = Fitting(table, missing=missing, **{**suggestions_for(data[0]), **chosen})
+    fitting = Fitting(table, missing=choices.missing, **{**suggestions_for(data[0]), **chosen})
     if not quiet:
         run.say(plan(fitting))
     try:
