@@ -26,33 +26,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class TableData:
-    """N rows of d features, with or without t target columns; `Table` adds what makes one.
-
-    Attributes
-    ----------
-    X : (N, d) float64
-        The cells of the features as numbers, of which `columns` say what they mean; nan where a value is
-        missing. An `Encoder` makes a network's inputs of them.
-    targets : (N, t) float64 or text, or None
-        Numbers, or the names of classes; None in a table of features alone.
-    columns : tuple of Column
-        The d features.
-    target_names : tuple of str
-        t names.
-    source : str
-        The file or data set that the rows come from, for messages.
-    named : bool
-        Whether the features were given names; False if they are called x1, x2, ... for columns without
-        names, which are identified by their order.
-    left_out : tuple of LeftOut
-        The columns of the source that are neither features nor targets, and why.
-    notes : tuple of str
-        What was guessed about the source, in sentences.
-    rows : (N,) int64, or None
-        The rows of the source, counted from 0, where some were left out; None where all are there.
-    without_target : int
-        How many rows were left out because their target is missing.
-    """
+    """N rows of d features, with or without t target columns; `Table` says what the attributes are."""
 
     X: NDArray[np.float64]
     targets: HostArray | None

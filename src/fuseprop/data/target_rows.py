@@ -186,8 +186,7 @@ def _with_commas(texts: Sequence[str], reading: Reading) -> NDArray[np.float64] 
 
     None for other texts: where a few have a comma, these may be mistakes, and are refused with the first row.
     """
-    of_classes = reading.target_as == "text" or bool(reading.keep_as_class)
-    if of_classes or sum("," in text for text in texts) <= len(texts) / 2:
+    if wants_text(reading) or sum("," in text for text in texts) <= len(texts) / 2:
         return None
     fits = fits_of(texts)
     are_clear = all(fit.decimal == "," and fit.notation in DIGITS for fit in fits)
