@@ -6,14 +6,15 @@ goes to the device before its first batch, into an array that the update reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import cos, inf, pi
+from math import ceil, cos, inf, pi
 from typing import Any, TypeAlias
 
+from .checks.choices import choose
 from .checks.settings import is_finite_number
 
-__all__ = ["Constant", "Cosine", "Exponential", "InverseScaling", "Schedule", "Step"]
+__all__ = ["Constant", "Cosine", "Exponential", "InverseScaling", "Schedule", "Step", "over_epochs"]
 
 Schedule: TypeAlias = Callable[[int], float]
 """epoch e = 0, 1, 2, ... -> learning rate."""
@@ -103,6 +104,30 @@ class InverseScaling:
     def __call__(self, epoch: int) -> float:
         """Return the learning rate of an epoch."""
         return float(self.start / (1 + self.samples * epoch) ** self.power)
+
+
+LAST = 0.01
+"""The share of the first rate to which "step" and "exponential" fall over a training."""
+
+OVER_EPOCHS: Mapping[str, Callable[[float, int], Schedule]] = {
+    "constant": lambda start, _: Constant(start),
+    "cosine": Cosine,
+    "exponential": lambda start, epochs: Exponential(start, LAST ** (1 / epochs)),
+    "step": lambda start, epochs: Step(start, LAST**0.5, ceil(epochs / 3)),
+    "inverse_scaling": lambda start, _: InverseScaling(start),
+}
+"""Schedules by name, each made of the first rate and the number of epochs."""
+
+
+def over_epochs(name: str, start: float, epochs: int) -> Schedule:
+    """Return the schedule of this name for a training of so many epochs, which begins with the rate `start`.
+
+    "constant"; "cosine", which falls to 0; "exponential", which falls to a hundredth; "step", which falls to
+    a tenth after a third of the epochs, and to a hundredth after two; "inverse_scaling", start / sqrt(1 + e).
+
+    Raises ValueError for an unknown name, and for numbers that are not above 0.
+    """
+    return choose("schedule", name, OVER_EPOCHS)(start, epochs)
 
 
 def rate_of(schedule: float | Schedule, epoch: int) -> float:

@@ -5,7 +5,7 @@ import pytest
 
 from fuseprop import MomentumSGD, Network, mlp
 from fuseprop.callbacks import LearningRate
-from fuseprop.schedules import Constant, Cosine, Exponential, InverseScaling, Step
+from fuseprop.schedules import OVER_EPOCHS, Constant, Cosine, Exponential, InverseScaling, Step, over_epochs
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 T = X @ np.array([[1.0], [-2.0], [0.5]]) + 0.3
@@ -28,6 +28,22 @@ RATES = {
 @pytest.mark.parametrize("schedule", RATES, ids=str)
 def test_the_formulas(schedule):
     assert [schedule(epoch) for epoch in range(5)] == pytest.approx(RATES[schedule], abs=1e-15)
+
+
+BY_NAME = {
+    "constant": [0.6] * 6,
+    "cosine": [0.3 * (1 + np.cos(np.pi * e / 6)) for e in range(6)],
+    "exponential": [0.6 * 0.01 ** (e / 6) for e in range(6)],
+    "step": [0.6, 0.6, 0.06, 0.06, 0.006, 0.006],
+    "inverse_scaling": [0.6 / np.sqrt(1 + e) for e in range(6)],
+}
+
+
+def test_schedules_by_name_go_over_a_training():
+    made = {name: [over_epochs(name, 0.6, 6)(epoch) for epoch in range(6)] for name in OVER_EPOCHS}
+    assert made == {name: pytest.approx(rates, rel=1e-12) for name, rates in BY_NAME.items()}
+    with pytest.raises(ValueError, match=r'schedule "cosin" is not known.*Did you mean "cosine"'):
+        over_epochs("cosin", 0.6, 6)
 
 
 def test_inverse_scaling_is_scikit_learns():
