@@ -69,8 +69,7 @@ class Dense:
             choose("initializer", self.initializer, INITIALIZERS)
         _explicit("weights", self.weights, (self.inputs, self.outputs))
         _explicit("bias", self.bias, (self.outputs,))
-        if not (is_finite_number(self.dropout) and 0 <= self.dropout < 1):
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}.")
+        check_dropout(self.dropout)
 
     @property
     def parameters(self) -> int:
@@ -146,6 +145,12 @@ class Dense:
         backend.matmul(x.T, delta, out=p.weight_gradients)
         if input_gradient is not None:
             backend.matmul(delta, p.weights.T, out=input_gradient)
+
+
+def check_dropout(rate: object) -> None:
+    """Raise ValueError for what is no number of at least 0 and below 1."""
+    if not (is_finite_number(rate) and 0 <= rate < 1):  # type: ignore[operator]
+        raise ValueError(f"dropout must be at least 0 and below 1, got {rate!r:.60}.")
 
 
 def mlp(

@@ -213,8 +213,7 @@ class FlatOptimizer:
     def _check(self) -> None:
         check_learning_rate(self.learning_rate)
         check_weight_decay(self.weight_decay)
-        if self.clip_norm is not None and not (is_finite_number(self.clip_norm) and self.clip_norm > 0):
-            raise ValueError(f"clip_norm must be a number above 0, or None, got {self.clip_norm!r}.")
+        check_clip_norm(self.clip_norm)
 
 
 def check_learning_rate(rate: object) -> None:
@@ -223,6 +222,12 @@ def check_learning_rate(rate: object) -> None:
         raise ValueError(f"learning_rate is the class {rate.__name__}; give an object of it.")
     if not callable(rate) and not (is_finite_number(rate) and rate > 0):  # type: ignore[operator]
         raise ValueError(f"learning_rate must be a number above 0, got {rate!r:.60}. Or give a schedule.")
+
+
+def check_clip_norm(norm: object) -> None:
+    """Raise ValueError for what is neither None nor a number above 0."""
+    if norm is not None and not (is_finite_number(norm) and norm > 0):  # type: ignore[operator]
+        raise ValueError(f"clip_norm must be a number above 0, or None, got {norm!r:.60}.")
 
 
 def check_weight_decay(decay: object) -> None:
