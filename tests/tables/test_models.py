@@ -46,7 +46,9 @@ def test_line_finds_slope_and_intercept(seed):
     slopes, intercepts = model.linear()
     np.testing.assert_allclose(slopes, [[SLOPE]], atol=0.05)
     np.testing.assert_allclose(intercepts, [INTERCEPT], atol=0.05)
-    np.testing.assert_allclose(model.predict([[0.5]]).values, 0.5 * slopes[0] + intercepts, rtol=1e-5)
+    np.testing.assert_allclose(
+        model.predict([[0.5]]).values, 0.5 * slopes[0] + intercepts, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_a_linear_model_of_several_features_and_targets_is_least_squares():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import HostArray
-from ..callbacks import Callback
+from ..callbacks import Callback, EarlyStopping
 from ..callbacks.history import History
 from ..checks.settings import as_generator
 from ..data import DataError, Table, load_table, suggestions_for
@@ -27,8 +27,8 @@ from ..formulas.loss import as_loss
 from ..layers.dense import mlp
 from ..metrics import metric_of_values
 from ..network import Network
-from ..optimizers import MomentumSGD
 from ..training.rows import split_rows
+from .class_weights import weights_by_class
 from .model import Model
 from .settings import Settings, settings_for
 
@@ -79,8 +79,11 @@ class Fitting:
     ----------
     settings : Settings
         All settings, given and chosen.
+    optimizer : Optimizer
     model : Model
         Untrained before `run`.
+    class_weights : (classes,) float64, or None
+        How much the rows of each class count while the model is trained; None where all rows count alike.
     table : Table
         All rows.
     train, validation, test : (n,) int64, or None for a part without rows
@@ -108,7 +111,7 @@ class Fitting:
         encoder = Encoder.fit(table, self.train, missing=missing)
         encoder.check_missing(table)
         self.settings = settings = settings_for(made_task, len(table), encoder.width, **given)
-        self.optimizer = MomentumSGD(settings.learning_rate, settings.momentum, settings.weight_decay)
+        self.optimizer = settings.make_optimizer()
         self.model = Model(
             _network(made_task, settings, [encoder.width, *settings.hidden, outputs], rng),
             made_task,
@@ -118,6 +121,12 @@ class Fitting:
             table.named,
         )
         self._targets = self.model.code_targets(encoded)
+        self.class_weights: NDArray[np.float64] | None = None
+        self._weights: NDArray[np.float64] | None = None
+        if settings.class_weight is not None:
+            self.class_weights = weights_by_class(settings.class_weight, made_task, encoded[self.train])
+            self._weights = self.class_weights[encoded]
+            self._require_weights()
 
     def parts(self) -> list[tuple[str, NDArray[np.int64] | None]]:
         """Return names and rows of the three parts; None for a part without rows."""
@@ -128,20 +137,37 @@ class Fitting:
     ) -> History:
         """Train the model, and return the history; `progress`, `callbacks` and `norms` as in `Network.fit`.
 
+        With validation rows the model ends with the weights of the epoch with the lowest validation loss.
         Raises DivergenceError as `Network.fit`. Ctrl-C ends training with a warning.
         """
-        held_out = None if self.validation is None else self._encoded(self.validation)
+        settings, held_out, keeping = self.settings, None, []
+        if self.validation is not None:
+            held_out = (*self._encoded(self.validation), self._row_weights(self.validation))
+            # A patience of all epochs keeps the best weights and never ends training.
+            keeping = [EarlyStopping(settings.patience or settings.epochs)]
         self.history = self.model.network.fit(
             *self._encoded(self.train),
             self.optimizer,
-            epochs=self.settings.epochs,
-            batch_size=self.settings.batch_size,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            sample_weight=self._row_weights(self.train),
             validation=held_out,
             progress=progress,
-            callbacks=callbacks,
+            callbacks=[*keeping, *callbacks],
             norms=norms,
         )
         return self.history
+
+    @property
+    def kept_epoch(self) -> int | None:
+        """The epoch whose weights the model has, counted from 1; None where Ctrl-C ended it between two.
+
+        0 stands for the starting weights.
+        """
+        history = self.history
+        if history.restore_best:
+            return history.best_epoch
+        return None if history.stop_reason == "interrupted" else history.epochs
 
     def report(self) -> Report:
         """Return the scores of all parts; to be called once, after `run`."""
@@ -149,11 +175,25 @@ class Fitting:
         assert train is not None
         return Report(train, validation, test, self.history)
 
+    def _require_weights(self) -> None:
+        """Raise ValueError where the class weights of all rows to learn from, or to validate with, are 0."""
+        for what, rows in (("to learn from", self.train), ("for validation", self.validation)):
+            weights = self._row_weights(rows) if rows is not None else None
+            if weights is not None and not weights.any():
+                raise ValueError(
+                    f"class_weight={self.settings.class_weight!r:.100} leaves every row {what} the weight 0. "
+                    f"Give a class that they hold a weight above 0."
+                )
+
     def _encoded(self, rows: HostArray) -> tuple[HostArray, HostArray]:
         """Return inputs (n, width), which nobody changes, and targets of the network for these rows."""
         inputs = self.model.encoder.encode(self.table, self.model.network.backend.dtype, rows)
         inputs.flags.writeable = False
         return inputs, self._targets[rows]
+
+    def _row_weights(self, rows: HostArray) -> HostArray | None:
+        """Return the class weights of these rows, (n,); None where all rows count alike."""
+        return None if self._weights is None else self._weights[rows]
 
     def _scores(self, rows: HostArray) -> Scores:
         return self.model.scores_of(*self._encoded(rows))
@@ -257,6 +297,7 @@ def _network(task: Task, settings: Settings, sizes: list[int], rng: np.random.Ge
             sizes,
             settings.activation,
             output_activation="sigmoid" if needs_sigmoid else "identity",
+            dropout=settings.dropout,
         ),
         settings.loss,
         metric="accuracy" if task.labels else metric_of_values(loss),

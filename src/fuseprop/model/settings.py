@@ -14,15 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.choices import suggestion
-from ..checks.quoting import counted
+from ..checks.choices import choose, suggestion
+from ..checks.quoting import counted, quoted
 from ..checks.settings import FLAGS, as_list, is_finite_number, positive_integer
 from ..data.tasks import DEFAULT_LOSS, Task
 from ..formulas.activation import AnyActivation, as_activation
 from ..formulas.families import Family
 from ..formulas.loss import AnyLoss, as_loss
-from ..optimizers.flat import check_learning_rate, check_weight_decay
+from ..layers.dense import check_dropout
+from ..optimizers import Adam, MomentumSGD, Optimizer
+from ..optimizers.flat import check_clip_norm, check_learning_rate, check_weight_decay
 from ..optimizers.momentum import check_momentum
+from ..schedules import OVER_EPOCHS, Schedule, over_epochs
+from .class_weights import ClassWeight, check_class_weight
 
 SPLIT_FROM = 20
 """Tables with fewer rows are not split by default: scores of a few held-out rows say little."""
@@ -32,6 +36,11 @@ STEPS = 2000
 
 EPOCHS = (20, 500)
 """The fewest and the most epochs by default."""
+
+PATIENCE = 20
+"""How many epochs in a row may pass without a lower validation loss, by default."""
+
+OPTIMIZERS = {"momentum": MomentumSGD, "adam": Adam}
 
 
 class SettingsError(ValueError):
@@ -52,9 +61,13 @@ class Settings:
         A name, such as "log_cosh" or "huber(1.35)", or one of a user's own. Where it takes all numbers as
         they are, a regression's targets are standardized: a parameter such as huber's delta counts in their
         standard deviations.
-    learning_rate, momentum, weight_decay : float
-        See `MomentumSGD`.
-    epochs, batch_size : int
+    learning_rate, weight_decay : float
+        See `MomentumSGD` and `Adam`. The rate is that of the first epoch.
+    momentum : float or None
+        See `MomentumSGD`; None for "adam", which has none.
+    epochs : int
+        The most that are run: `patience` may end training before.
+    batch_size : int
     test : float
         The share of rows split off first, for the final score alone; 0 for none.
     validation : float
@@ -63,15 +76,30 @@ class Settings:
         The seed of the splits, the starting weights and the order of the rows.
     dtype, device : str
         See `load_backend`; None as the device stands for that in FUSEPROP_DEVICE, or else "auto".
+    optimizer : "momentum" | "adam"
+    schedule : str
+        How the learning rate falls over `epochs`, whether or not training ends before: see `over_epochs`.
+    clip_norm : float or None
+        The largest norm of a step's gradient: see `MomentumSGD`. None for no limit.
+    dropout : float
+        The share of each hidden layer's outputs that a training step leaves out, in [0, 1).
+    patience : int
+        Training ends after so many epochs in a row without a lower validation loss; 0 for never. It needs
+        validation rows. With them the model keeps the weights of the epoch with the lowest validation loss,
+        whatever the patience.
+    class_weight : None | "balanced" | mapping
+        How much the rows of each class count in training: see `weights_by_class`. Losses and metrics of the
+        epochs are weighted alike, those of validation rows too: they choose the weights that are kept, and so
+        must measure what training minimises. The scores of a `Report` are not weighted.
 
-    Raises SettingsError for numbers out of range and unknown names.
+    Raises SettingsError for numbers out of range, unknown names, and settings that do not fit each other.
     """
 
     hidden: tuple[int, ...]
     activation: tuple[AnyActivation, ...]
     loss: str | AnyLoss | Family[AnyLoss]
     learning_rate: float
-    momentum: float
+    momentum: float | None
     weight_decay: float
     epochs: int
     batch_size: int
@@ -80,6 +108,12 @@ class Settings:
     seed: int = 0
     dtype: str = "float32"
     device: str | None = None
+    optimizer: str = "momentum"
+    schedule: str = "constant"
+    clip_norm: float | None = None
+    dropout: float = 0.0
+    patience: int = 0
+    class_weight: ClassWeight | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -104,9 +138,45 @@ class Settings:
         _check_share("validation", self.validation)
         check_learning_rate(self.learning_rate)
         check_weight_decay(self.weight_decay)
-        check_momentum(self.momentum)
-        if isinstance(self.seed, FLAGS) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
-            raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r:.60}.")
+        choose("optimizer", self.optimizer, OPTIMIZERS)
+        if self.optimizer == "momentum":
+            check_momentum(self.momentum)
+        elif self.momentum is not None:
+            raise ValueError(
+                f"momentum is a setting of the optimizer momentum, and the optimizer is {self.optimizer}. "
+                f'Leave momentum out, or use optimizer "momentum".'
+            )
+        choose("schedule", self.schedule, OVER_EPOCHS)
+        if self.schedule != "constant" and callable(self.learning_rate):
+            raise ValueError(
+                f"schedule {quoted(self.schedule)} begins with a number, and learning_rate is a schedule "
+                f"itself: {self.learning_rate!r:.60}. Leave one of them out."
+            )
+        check_clip_norm(self.clip_norm)
+        check_dropout(self.dropout)
+        if self.dropout and not self.hidden:
+            raise ValueError(
+                f"dropout={self.dropout:g} leaves out outputs of hidden layers, and there is none. "
+                f"Leave it out, or give sizes of hidden layers."
+            )
+        _check_whole("patience", self.patience)
+        if self.patience and not self.validation:
+            raise ValueError(
+                f"patience={self.patience} counts epochs without a lower validation loss, and no rows are "
+                f"held out for validation. Leave it out, or hold rows out, such as by validation=0.2."
+            )
+        check_class_weight(self.class_weight)
+        _check_whole("seed", self.seed)
+
+    def make_optimizer(self) -> Optimizer:
+        """Return a new optimizer, with the learning rate of each epoch."""
+        rate: float | Schedule = self.learning_rate
+        if self.schedule != "constant":
+            rate = over_epochs(self.schedule, self.learning_rate, self.epochs)
+        if self.optimizer == "adam":
+            return Adam(rate, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
+        assert self.momentum is not None
+        return MomentumSGD(rate, self.momentum, self.weight_decay, clip_norm=self.clip_norm)
 
 
 def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Settings:
@@ -115,7 +185,7 @@ def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Setti
     A value of None counts as not given; `activation` may be one for all hidden layers. The rules: one
     hidden layer of 64 tanh units; a larger learning rate for classes, whose gradients are small; for a
     regression, the more weight decay the fewer rows there are per feature, except for a linear model, which
-    remains least squares.
+    is least squares where no validation rows choose its epoch; patience where they are held out.
 
     Raises SettingsError as `Settings`, TypeError for names that are no settings.
     """
@@ -143,11 +213,14 @@ def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Setti
     training_rows = max(1, round(rows * (1 - test) * (1 - validation)))
     steps_per_epoch = ceil(training_rows / batch_size)
     decay = min(1.0, 0.7 * features / training_rows) if regression else 0.001
+    rate, momentum = (0.03, 0.6) if regression else (0.1, 0.9)
+    of_momentum = {"learning_rate": rate, "momentum": momentum}
+    of_adam = {"learning_rate": 0.001, "momentum": None}
 
     chosen: dict[str, Any] = {
         "loss": DEFAULT_LOSS[task.name],
-        "learning_rate": 0.03 if regression else 0.1,
-        "momentum": 0.6 if regression else 0.9,
+        **(of_adam if given.get("optimizer") == "adam" else of_momentum),
+        "patience": PATIENCE if validation else 0,
         "weight_decay": float(f"{decay:.2g}") if hidden else 0.0,
         "epochs": min(EPOCHS[1], max(EPOCHS[0], ceil(STEPS / steps_per_epoch))),
         **given,
@@ -158,6 +231,11 @@ def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Setti
         "activation": activation,
     }
     return Settings(**chosen)
+
+
+def _check_whole(name: str, number: object) -> None:
+    if isinstance(number, FLAGS) or not isinstance(number, int | np.integer) or number < 0:
+        raise ValueError(f"{name} must be a whole number of at least 0, got {number!r:.60}.")
 
 
 def _check_share(name: str, share: object) -> None:
