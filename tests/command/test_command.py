@@ -95,11 +95,14 @@ def test_every_option_arrives(houses):
         *(houses / "kinds.csv", "--target", "kind", "--task", "exclusive", "--hidden", "5,4"),
         *("--activation", "relu,tanh", "--loss", "half_squared_error", "--learning-rate", 0.02),
         *("--momentum", 0.5, "--weight-decay", 0.01, "--epochs", 2, "--batch-size", 7),
-        *("--validation", 0, "--test", 0.5, "--seed", 4, "--dtype", "float64", "--json"),
+        *("--validation", 0.2, "--test", 0.5, "--seed", 4, "--dtype", "float64", "--json"),
+        *("--schedule", "step", "--clip-norm", 2, "--dropout", 0.25, "--patience", 7),
+        *("--class-weight", "flat=1,villa=2.5"),
     )
     made = json.loads(result.stdout)
     assert made["task"] == "exclusive"
-    assert made["rows"] == {"train": 30, "validation": 0, "test": 30}
+    assert made["rows"] == {"train": 24, "validation": 6, "test": 30}
+    assert made["class_weights"] == {"flat": 1.0, "villa": 2.5}
     assert made["settings"] == {
         "hidden": [5, 4],
         "activation": ["relu", "tanh"],
@@ -110,10 +113,16 @@ def test_every_option_arrives(houses):
         "epochs": 2,
         "batch_size": 7,
         "test": 0.5,
-        "validation": 0.0,
+        "validation": 0.2,
         "seed": 4,
         "dtype": "float64",
         "device": "cpu",
+        "optimizer": "momentum",
+        "schedule": "step",
+        "clip_norm": 2.0,
+        "dropout": 0.25,
+        "patience": 7,
+        "class_weight": {"flat": 1.0, "villa": 2.5},
     }
 
 
@@ -209,7 +218,19 @@ USAGE = {
     ("iris", "--target", "a,,b"): ["'a,,b'"],
     ("iris", "--out", "model.pt"): [".safetensors", "'model.pt'"],
     ("iris", "--out", "nowhere/m.safetensors"): ["nowhere", "does not exist"],
-    ("iris", "--optimizer", "adam"): ["--optimizer"],
+    ("iris", "--optimizer", "adm"): ["momentum, adam", 'Did you mean "adam"?'],
+    ("iris", "--optimizer", "adam", "--momentum", "0.9"): ["the optimizer is adam. Leave momentum out"],
+    ("iris", "--schedule", "cosin"): ["constant, cosine", 'Did you mean "cosine"?'],
+    ("iris", "--dropout", "1"): ["--dropout"],
+    ("iris", "--dropout", "0.5", "--hidden", "none"): ["dropout=0.5", "there is none"],
+    ("iris", "--clip-norm", "0"): ["--clip-norm"],
+    ("iris", "--patience", "-1"): ["--patience"],
+    ("iris", "--patience", "5", "--validation", "0"): ["patience=5", "validation=0.2"],
+    ("xor", "--patience", "5"): ["patience=5", "no rows are held out"],
+    ("iris", "--class-weight", "even"): ["expected balanced", "no=1,yes=5", "'even'"],
+    ("iris", "--class-weight", "setosa=1,setosa=2"): ["expected balanced", "different classes"],
+    ("iris", "--class-weight", "setosa=-1"): ['class "setosa" the weight -1.0'],
+    ("iris", "--optimiser", "adam"): ["--optimiser"],
     (): ["DATA"],
 }
 

@@ -23,6 +23,7 @@ from ..data.errors import listed
 from ..formulas.activation import as_activation
 from ..formulas.families import Family
 from ..formulas.loss import as_loss
+from ..model.class_weights import BALANCED
 from ..model.files import SUFFIX
 from ..plots import PlotsUnavailable, check_plot
 from ..storage.atomic import check_place
@@ -170,6 +171,24 @@ def loss(text: str) -> str:
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     return text.strip()
+
+
+def class_weight(text: str) -> str | dict[str, float]:
+    """Return "balanced", or weights by class, written as no=1,yes=5; quotes as for names of columns."""
+    if text.strip() == BALANCED:
+        return BALANCED
+    weights: dict[str, float] = {}
+    try:
+        for cell in _cells(text):
+            name, _, weight = cell.rpartition("=")
+            if not name.strip() or name.strip() in weights:
+                raise ValueError("no name, or one that is there already")
+            weights[name.strip()] = float(weight)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"expected {BALANCED}, or different classes with their weights such as no=1,yes=5; got {text!r}."
+        ) from error
+    return weights
 
 
 def usages(families: Mapping[str, Family[Any]]) -> str:

@@ -19,13 +19,16 @@ from ..data.tasks import DEFAULT_LOSS
 from ..formulas.activation import ACTIVATIONS
 from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
+from ..model.settings import OPTIMIZERS
 from ..plots import save_figure, training_figure
+from ..schedules import OVER_EPOCHS
 from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
 from .output import Run, echo, echo_json
 from .parameters import (
     activations,
     any_size,
+    class_weight,
     columns,
     data,
     device,
@@ -69,10 +72,32 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @click.option(
     "--loss", type=loss_named, help=f'One of {usages(LOSSES)}. Parameters in parentheses: "huber(1.35)".'
 )
+@click.option(
+    "--optimizer", type=one_of("optimizer", OPTIMIZERS), help=f"One of {', '.join(OPTIMIZERS)} [momentum]."
+)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--schedule",
+    type=one_of("schedule", OVER_EPOCHS),
+    help=f"How the rate falls over the epochs: one of {', '.join(OVER_EPOCHS)} [constant].",
+)
 @click.option("--momentum", type=click.FloatRange(0, 1, max_open=True))
 @click.option("--weight-decay", type=click.FloatRange(0))
-@click.option("--epochs", type=click.IntRange(1))
+@click.option("--dropout", type=SHARE, help="Share of each hidden layer left out in a training step [0].")
+@click.option(
+    "--clip-norm", type=click.FloatRange(0, min_open=True), help="Largest norm of a gradient [none]."
+)
+@click.option(
+    "--class-weight",
+    type=class_weight,
+    help="How much rows count by their class: balanced, or no=1,yes=5 [all alike].",
+)
+@click.option("--epochs", type=click.IntRange(1), help="At most so many.")
+@click.option(
+    "--patience",
+    type=click.IntRange(0),
+    help="Epochs in a row without a lower validation loss that end training; 0 for no such end.",
+)
 @click.option("--batch-size", type=click.IntRange(1))
 @click.option("--validation", type=SHARE, help="Share of the rest, scored after each epoch; 0 for none.")
 @click.option("--test", type=SHARE, help="Share of rows split off first, for the final score; 0 for none.")
@@ -161,7 +186,8 @@ def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:
 def _announce_interruption(fitting: Fitting, run: Run, out: Path | None) -> Path | None:
     """Print that training was interrupted; return the path for its model instead of `out`."""
     place = None if out is None else interrupted_path(out)
-    outcome = "this is the model as it stands"
+    kept = fitting.kept_epoch
+    outcome = f"this is the model of epoch {kept}, the best" if kept else "this is the model as it stands"
     if out is not None:
         outcome += f", to be kept in {shown(place, None)}; {shown(out, None)} was not written"
     epochs = counted(fitting.settings.epochs, "epoch")

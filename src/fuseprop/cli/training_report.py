@@ -11,6 +11,7 @@ from ..checks.quoting import counted, shown
 from ..data.errors import listed
 from ..data.showing import columns_of, lines_of
 from ..model.fitting import Fitting, Report
+from ..model.settings import Settings
 
 
 def plan(fitting: Fitting) -> str:
@@ -26,7 +27,7 @@ def plan(fitting: Fitting) -> str:
     }
     rows = ", ".join(f"{'none' if part is None else len(part)} {what}" for what, part in parts.items())
     sizes = [f"{layer.outputs} {layer.function}" for layer in network.layers]
-    chosen = f"\n          {explain_auto()}" if named_device(s.device, "auto") == "auto" else ""
+    choosing = f"\n          {explain_auto()}" if named_device(s.device, "auto") == "auto" else ""
     return "\n".join(
         [
             f"data      {shown(table.source, None)}: {counted(len(table), 'row')}, "
@@ -36,12 +37,46 @@ def plan(fitting: Fitting) -> str:
             f"rows      {rows}",
             f"network   {network.inputs} -> {' -> '.join(sizes)}; {network.loss}; "
             f"{counted(network.stack.parameters.count, 'parameter')}",
-            f"training  {counted(s.epochs, 'epoch')}, batch size {s.batch_size}, "
-            f"learning rate {s.learning_rate:g}, momentum {s.momentum:g}, weight decay {s.weight_decay:g}, "
-            f"seed {s.seed}",
-            f"device    {backend.device} ({backend.name}, {s.dtype}){chosen}",
+            f"training  {', '.join(_training(s))}",
+            *_about_classes(fitting),
+            f"keeps     {_about_keeping(fitting)}",
+            f"device    {backend.device} ({backend.name}, {s.dtype}){choosing}",
         ]
     )
+
+
+def _training(s: Settings) -> list[str]:
+    """Return what is set of the steps of a training, in words; what is not set is left out."""
+    rate = f"learning rate {s.learning_rate:g}"
+    said = [
+        counted(s.epochs, "epoch"),
+        f"batch size {s.batch_size}",
+        rate if s.schedule == "constant" else f"{rate} with the schedule {s.schedule}",
+        s.optimizer if s.momentum is None else f"momentum {s.momentum:g}",
+        f"weight decay {s.weight_decay:g}",
+    ]
+    if s.dropout:
+        said.append(f"dropout {s.dropout:g}")
+    if s.clip_norm is not None:
+        said.append(f"clip norm {s.clip_norm:g}")
+    return [*said, f"seed {s.seed}"]
+
+
+def _about_classes(fitting: Fitting) -> list[str]:
+    """Return a line with the weight of each class, where they are weighted."""
+    weights = fitting.class_weights
+    if weights is None:
+        return []
+    pairs = zip(fitting.model.task.classes, weights, strict=True)
+    return [f"weights   {listed([f'{name} {weight:.4g}' for name, weight in pairs])}, of rows in training"]
+
+
+def _about_keeping(fitting: Fitting) -> str:
+    if fitting.validation is None:
+        return "the weights of the last epoch: no rows are for validation"
+    patience = fitting.settings.patience
+    end = f"; ends after {counted(patience, 'epoch')} without a lower one" if patience else ""
+    return f"the weights of the epoch with the lowest validation loss{end}"
 
 
 def _about_columns(fitting: Fitting) -> list[str]:
@@ -74,12 +109,25 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
         for j, target in enumerate(fitting.model.task.targets):
             lines.append(f"{shown(target)} = intercept {intercepts[j]:.4g}")
             lines += [f"    slope {slopes[i, j]:>12.4g}  of {shown(name)}" for i, name in enumerate(features)]
-    per_epoch = report.history.seconds_per_epoch
-    if per_epoch is not None:
-        lines.append(f"{counted(report.history.epochs, 'epoch')}, {1000 * per_epoch:.3g} ms each")
+    history = report.history
+    if history.seconds_per_epoch is not None:
+        why = " (early stopping)" if history.stop_reason == "early stopping" else ""
+        each = f"{1000 * history.seconds_per_epoch:.3g} ms each"
+        lines.append(f"{counted(history.epochs, 'epoch')}{why}, {each}; {_kept(fitting)}")
     if out is not None:
         lines.append(f"model written to {shown(out, None)}")
     return "\n".join(lines)
+
+
+def _kept(fitting: Fitting) -> str:
+    """Return in words which weights the model has."""
+    epoch = fitting.kept_epoch
+    if epoch is None:
+        return "the weights are those of the last step"
+    if epoch == 0:
+        return "the weights are those that training began with"
+    why = ", with the lowest validation loss" if fitting.history.restore_best else ""
+    return f"the weights are those of epoch {epoch}{why}"
 
 
 def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any]:
@@ -96,6 +144,7 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
         "device": backend.device,
         "epochs": history.epochs,
         "stop_reason": history.stop_reason,
+        "kept_epoch": fitting.kept_epoch,
     }
     for name, _ in fitting.parts():
         scores = report.scores(name)
@@ -107,6 +156,9 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
     result["parameters"] = model.network.stack.parameters.count
     result["rows"] = {name: 0 if part is None else len(part) for name, part in fitting.parts()}
     result["settings"] = asdict(fitting.settings)
+    weights = fitting.class_weights
+    if weights is not None:
+        result["class_weights"] = dict(zip(model.task.classes, weights, strict=True))
     linear = model.linear()
     if linear is not None:
         slopes, intercepts = linear
