@@ -93,6 +93,35 @@ def test_what_is_drawn_of_a_training():
     assert all(panel.x_label == "epoch" for panel in panels.values())
 
 
+def test_a_history_is_drawn(matplotlib):
+    fitting = Fitting(fuseprop.load_table("iris"), epochs=4, device="cpu")
+    drawn = fitting.run(norms=True).plot("iris, drawn")
+    assert drawn.get_suptitle() == "iris, drawn"
+    panels = {axes.get_title(): axes for axes in drawn.axes}
+    assert list(panels) == ["loss", "accuracy", "learning rate", "gradient norm"]
+    training, validation, best = panels["loss"].get_lines()
+    assert list(training.get_ydata()) == fitting.history.train_loss
+    assert list(validation.get_ydata()) == fitting.history.validation_loss
+    assert list(best.get_xdata()) == [fitting.history.best_epoch]
+    assert drawn._repr_png_().startswith(PNG)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("solver", "titles"),
+    [("adam", ["loss", "accuracy", "learning rate", "gradient norm"]), ("lbfgs", ["loss"])],
+)
+def test_the_history_of_an_estimator_is_drawn(matplotlib, solver, titles):
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    model = fuseprop.MLPClassifier((3,), solver=solver, max_iter=4, random_state=0).fit(X, X[:, 0] > 0)
+    assert [axes.get_title() for axes in model.history_.plot().axes] == titles
+
+
+def test_a_history_without_matplotlib_names_the_extra(no_matplotlib):
+    with pytest.raises(PlotsUnavailable, match=re.escape(how_to_install("plots"))):
+        fuseprop.History("accuracy").plot()
+
+
 def test_two_features_get_their_boundary():
     fitting = Fitting(fuseprop.load_table("xor"), device="cpu", epochs=300)
     history = fitting.run()

@@ -1,4 +1,4 @@
-"""Settings of training: best weights, patience, optimizer, schedule, dropout, clipping, weights of classes."""
+"""Settings of training: best weights, patience, optimizer, schedule, dropout, clipping, class weights."""
 
 import json
 

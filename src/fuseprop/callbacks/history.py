@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,18 @@ class History:
         if self.validation_loss:
             words += f"  validation {self._in_words(self.validation_loss[-1], self.validation_metric[-1])}"
         return words
+
+    def plot(self, title: str = "training") -> Any:
+        """Return a `matplotlib.figure.Figure` of loss, metric, learning rate and, with norms, gradients.
+
+        A notebook shows it; ``history.plot().savefig("training.png")`` writes it. The loss is in the
+        network's units, those of standardized targets for the regressions of `fuseprop.train`.
+
+        Raises PlotsUnavailable without matplotlib, the extra "plots".
+        """
+        from ..plots import draw_figure, training_figure  # only when a picture is drawn
+
+        return draw_figure(training_figure(self, title))
 
     def _in_words(self, loss: float, metric: float) -> str:
         words = {"loss": f"{loss:.4g}"}

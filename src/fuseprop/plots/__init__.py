@@ -3,7 +3,7 @@
 Only drawing needs matplotlib, the extra "plots".
 """
 
-from .draw import PlotsUnavailable, check_plot, save_figure
+from .draw import PlotsUnavailable, check_plot, draw_figure, save_figure
 from .figure import Curve, Figure, Panel, Regions
 from .training import training_figure
 
@@ -14,6 +14,7 @@ __all__ = [
     "PlotsUnavailable",
     "Regions",
     "check_plot",
+    "draw_figure",
     "save_figure",
     "training_figure",
 ]

@@ -32,6 +32,17 @@ LONGEST = 80
 LITERAL = {"parse_math": False}
 """How text is drawn: a name may hold what matplotlib would take for its markup, such as two dollar signs."""
 
+DPI = 110
+"""Points an inch of a picture of pixels."""
+
+SETTINGS = {
+    "svg.hashsalt": "fuseprop",
+    "font.size": 9,
+    "text.usetex": False,  # a user's own settings may say so, and names are not TeX
+    "text.parse_math": True,  # numbers on logarithmic axes are matplotlib's own markup
+}
+"""matplotlib's settings while a figure is drawn."""
+
 FEW = 10
 """The most places on a logarithmic axis that have a label each."""
 
@@ -55,30 +66,39 @@ def check_plot(path: str | Path) -> Path:
     return path
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Draw a figure and write it atomically, in the format that the suffix names. Raises as `check_plot`."""
-    path = check_plot(path)
+def draw_figure(figure: Figure) -> Any:
+    """Return a `matplotlib.figure.Figure`, which a notebook shows. Raises PlotsUnavailable."""
     columns = min(COLUMNS, len(figure.panels))
     rows = ceil(len(figure.panels) / columns)
-    settings = {
-        "svg.hashsalt": "fuseprop",
-        "font.size": 9,
-        "text.usetex": False,  # a user's own settings may say so, and names are not TeX
-        "text.parse_math": True,  # numbers on logarithmic axes are matplotlib's own markup
-    }
-    with _matplotlib().rc_context(settings):
+    with _matplotlib().rc_context(SETTINGS):
         from matplotlib.figure import Figure as Canvas  # not pyplot: no window, no global state
 
-        canvas = Canvas(figsize=(4.3 * columns, 0.4 + 3.3 * rows), layout="constrained")
+        class Shown(Canvas):
+            """A figure that a notebook shows, though pyplot does not know it."""
+
+            def _repr_png_(self) -> bytes:
+                data = BytesIO()
+                self.savefig(data, format="png", dpi=DPI)
+                return data.getvalue()
+
+        canvas = Shown(figsize=(4.3 * columns, 0.4 + 3.3 * rows), layout="constrained")
         canvas.suptitle(_drawable(figure.title), **LITERAL)
         for i, panel in enumerate(figure.panels, 1):
             _draw(panel, canvas.add_subplot(rows, columns, i))
+    return canvas
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Draw a figure and write it atomically, in the format that the suffix names. Raises as `check_plot`."""
+    path = check_plot(path)
+    with _matplotlib().rc_context(SETTINGS):
+        canvas = draw_figure(figure)
         data = BytesIO()
         # Without a date, equal numbers give equal files.
         dateless: dict[str, Any] = {} if path.suffix == ".png" else {"Date": None}
         if path.suffix == ".pdf":
             dateless = {"CreationDate": None}
-        canvas.savefig(data, format=path.suffix[1:], dpi=110, metadata=dateless)
+        canvas.savefig(data, format=path.suffix[1:], dpi=DPI, metadata=dateless)
     write_atomically(path, data.getvalue())
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..backend import HostArray
-from ..callbacks.history import History
 from ..metrics import METRICS
 from .figure import Curve, Figure, Panel, Regions
 
 if TYPE_CHECKING:
+    from ..callbacks.history import History
     from ..data import Table
     from ..model.model import Model
 
@@ -21,7 +21,8 @@ def training_figure(
 ) -> Figure:
     """Return the figure of a history; with a model of classes over two features, and rows, its boundary too.
 
-    The loss is in the network's units, those of standardized targets for a regression.
+    The loss is in the network's units, those of standardized targets for a regression. What a training does
+    not measure has no panel: L-BFGS has neither a metric nor a learning rate.
     """
     epochs = [float(epoch) for epoch in range(1, history.epochs + 1)]
     losses = [Curve("training", epochs, history.train_loss)]
@@ -32,19 +33,15 @@ def training_figure(
     best = history.best_epoch
     if best:
         shown = history.validation_loss or history.train_loss
-        losses.append(Curve(f"lowest (epoch {best})", [float(best)], [shown[best - 1]], points=True))
+        losses.append(Curve(f"best (epoch {best})", [float(best)], [shown[best - 1]], points=True))
     positive = all(value > 0 for curve in losses for value in curve.y)
-    panels = [
-        Panel("loss", "epoch", "loss (mean over rows)", losses, log_y=positive),
-        Panel(history.metric, "epoch", METRICS[history.metric].axis, metrics),
-        Panel(
-            "learning rate",
-            "epoch",
-            "learning rate (per step)",
-            [Curve("learning rate", epochs, history.learning_rate)],
-            from_zero=True,
-        ),
-    ]
+    panels = [Panel("loss", "epoch", "loss (mean over rows)", losses, log_y=positive)]
+    if history.metric != "loss" and not np.isnan(history.train_metric).all():
+        panels.append(Panel(history.metric, "epoch", METRICS[history.metric].axis, metrics))
+    if history.learning_rate:
+        rates = Curve("learning rate", epochs, history.learning_rate)
+        label = "learning rate (per step)"
+        panels.append(Panel("learning rate", "epoch", label, [rates], from_zero=True))
     if history.gradient_norms:
         by_layer = np.transpose(history.gradient_norms)
         curves = [Curve(f"layer {i}", epochs, list(norms)) for i, norms in enumerate(by_layer, 1)]
