@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save
 
 import fuseprop
-from fuseprop import Activation, Loss, ModelFileError, Network, Table
+from fuseprop import Activation, Loss, ModelFileError, MomentumSGD, Network, Table
 from fuseprop.callbacks import SaveBest
 from fuseprop.data.tasks import Task, is_for_classes
 from fuseprop.formulas import ACTIVATIONS, LOSSES, exp, huber, leaky_relu, log1p, maximum, sigmoid, where
@@ -151,12 +151,13 @@ def test_the_same_model_by_name_by_object_and_by_family():
 def test_the_best_model_is_kept_and_goes_on(tmp_path):
     path = tmp_path / "best.safetensors"
     model, _ = fuseprop.train(Table.of(X, Y), loss=ASYMMETRIC, activation=OWN, **QUICK)
-    model.network.fit(model.encode_inputs(X), Y, epochs=2, callbacks=[SaveBest(model, path)])
+    slow = MomentumSGD(0.01, 0.0)  # each epoch is better than the one before
+    model.network.fit(model.encode_inputs(X), Y, slow, epochs=2, callbacks=[SaveBest(model, path)])
     best = fuseprop.load(path, device="cpu")
     assert best.network.stack.loss == ASYMMETRIC
     assert best.saved_score(path) == model.saved_score(path)
     assert model.saved_score(path).monitor == "train_loss"
-    model.network.fit(model.encode_inputs(X), Y, epochs=1, callbacks=[SaveBest(model, path)])
+    model.network.fit(model.encode_inputs(X), Y, slow, epochs=1, callbacks=[SaveBest(model, path)])
 
 
 def test_a_picture_of_decisions_without_probabilities():
