@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..backend import HostArray
 from ..callbacks import Callback, EarlyStopping
 from ..callbacks.history import History
+from ..checks.quoting import literal
 from ..checks.settings import as_generator
 from ..data import DataError, Table, load_table, suggestions_for
 from ..data.choices import NONE, Choices
@@ -72,6 +73,8 @@ class Fitting:
         "regression", "binary", "exclusive" or "multi-label"; inferred by default, see `make_task`.
     missing : "encode" | "refuse"
         What becomes of missing values of features, here and in all tables that the model is given later.
+    test_rows : array_like (n,) of int, optional
+        The test rows, by their numbers, instead of a share of them that is drawn.
     given
         Settings by name; `settings_for` chooses the others.
 
@@ -89,21 +92,35 @@ class Fitting:
     train, validation, test : (n,) int64, or None for a part without rows
         The rows of each part, in ascending order.
 
-    Raises DataError for a target that does not fit the task, for too few rows to split, and for a missing
-    value that is refused; ValueError for settings that do not fit (SettingsError for single ones);
-    BackendUnavailable if the device is not available.
+    Raises DataError for a target that does not fit the task, for too few rows to split, for test rows that
+    are not there, and for a missing value that is refused; ValueError for settings that do not fit
+    (SettingsError for single ones); BackendUnavailable if the device is not available.
     """
 
     def __init__(
-        self, table: Table, /, task: str | None = None, *, missing: str = "encode", **given: Any
+        self,
+        table: Table,
+        /,
+        task: str | None = None,
+        *,
+        missing: str = "encode",
+        test_rows: ArrayLike | None = None,
+        **given: Any,
     ) -> None:
         made_task = make_task(table, task)
+        chosen = None if test_rows is None else _check_test_rows(test_rows, table)
+        if chosen is not None:
+            given["test"] = len(chosen) / len(table)
         settings = settings_for(made_task, *table.X.shape, **given)
         outputs = made_task.outputs(settings.loss)
         rng = as_generator(settings.seed)
         encoded = made_task.encode(table)
         labels = encoded if made_task.classes else None
-        rest, test = _split(rng, np.arange(len(table)), settings.test, labels, "test")
+        rest, test = np.arange(len(table)), chosen
+        if test is None:
+            rest, test = _split(rng, rest, settings.test, labels, "test")
+        else:
+            rest = np.setdiff1d(rest, test, assume_unique=True)
         self.train, validation = _split(rng, rest, settings.validation, labels, "validation")
         self.validation = validation if validation.size else None
         self.test = test if test.size else None
@@ -241,11 +258,46 @@ def train(
 
     Raises as `load_table`, `Fitting` and `Network.fit`.
     """
-    choices = Choices(features, drop, numeric, categorical, date, ignore_index, missing)
-    table = _table(data, target, Reading(target_as, keep_as_class), choices, any_size)
-    fitting = Fitting(table, missing=missing, **{**suggestions_for(data), **given})
+    table, arguments = table_and_arguments(
+        data,
+        target,
+        target_as=target_as,
+        keep_as_class=keep_as_class,
+        any_size=any_size,
+        features=features,
+        drop=drop,
+        numeric=numeric,
+        categorical=categorical,
+        date=date,
+        ignore_index=ignore_index,
+        missing=missing,
+        **given,
+    )
+    fitting = Fitting(table, **arguments)
     fitting.run(progress=progress)
     return fitting.model, fitting.report()
+
+
+def table_and_arguments(
+    data: Any,
+    target: Any = None,
+    *,
+    target_as: str = "auto",
+    keep_as_class: Sequence[str] = (),
+    any_size: bool = False,
+    features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    date: Sequence[str] = (),
+    ignore_index: bool = False,
+    missing: str = "encode",
+    **given: Any,
+) -> tuple[Table, dict[str, Any]]:
+    """Return the table that `train` makes of its arguments, and those of `Fitting`; raises as `train`."""
+    choices = Choices(features, drop, numeric, categorical, date, ignore_index, missing)
+    table = _table(data, target, Reading(target_as, keep_as_class), choices, any_size)
+    return table, {"missing": missing, **suggestions_for(data), **given}
 
 
 def _table(data: Any, target: Any, reading: Reading, choices: Choices, any_size: bool) -> Table:
@@ -272,6 +324,18 @@ def _table(data: Any, target: Any, reading: Reading, choices: Choices, any_size:
     wanted = tuple(names) if isinstance(names, Iterable) else (str(names),)
     keywords["feature_names"] = keywords.pop("features")
     return Table.of(replace(frame, named=True), target_names=wanted, **keywords)
+
+
+def _check_test_rows(rows: ArrayLike, table: Table) -> NDArray[np.int64]:
+    """Return the numbers of test rows in ascending order; raise DataError unless some rows are left."""
+    numbers = np.sort(np.asarray(rows))
+    different = numbers.ndim == 1 and numbers.dtype.kind in "iu" and (np.diff(numbers) > 0).all()
+    if not different or not 0 < numbers.size < len(table) or numbers[0] < 0 or numbers[-1] >= len(table):
+        raise DataError(
+            f"{table.source}: test rows are different whole numbers from 0 to {len(table) - 1}, not all of "
+            f"them; got {literal(rows)}."
+        )
+    return numbers.astype(np.int64)
 
 
 def _split(
