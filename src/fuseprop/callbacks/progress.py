@@ -49,17 +49,17 @@ class Display:
 
 
 class Verbose(Display):
-    """Lines on standard output, if `asked` is true."""
+    """Lines on a stream, standard output by default, if `asked` is true."""
 
-    def __init__(self, asked: bool | int) -> None:
+    def __init__(self, asked: bool | int, stream: TextIO | None = None) -> None:
         super().__init__()
-        self._asked = asked
+        self._asked, self._stream = asked, stream
 
     def say(self, line: str) -> None:
         """Write a line."""
         if self._asked and not self.failure:
             with self.shielded():
-                print(line, flush=True)  # noqa: T201
+                print(line, file=self._stream, flush=True)
 
 
 class Progress(Display):

@@ -1,0 +1,270 @@
+"""Cross-validation: a model for each fold, trained on all others, so that every row is tested."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend import HostArray
+from ..callbacks import Callback
+from ..callbacks.history import History
+from ..callbacks.progress import Verbose
+from ..checks.quoting import counted
+from ..checks.settings import positive_integer
+from ..checks.warning import warn_user
+from ..data import DataError, Table
+from ..data.errors import listed
+from ..data.tasks import make_task
+from ..training.divergence import DivergenceError
+from .fitting import Fitting, table_and_arguments
+from .intervals import Mean
+from .settings import SettingsError, settings_for
+
+STREAM = 21
+"""Beside the seed, it begins the random numbers by which rows are dealt, and those alone."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One training of a cross-validation.
+
+    Attributes
+    ----------
+    repeat, number : int
+        Which fold it is, both counted from 1.
+    rows : (n,) int64
+        Its test rows, in ascending order.
+    seed : int
+        The seed of this training alone.
+    scores : dict
+        Those of the test rows, as `Model.evaluate` returns them.
+    history : History
+    seconds : float
+        What it took, the encoding of its rows included.
+    """
+
+    repeat: int
+    number: int
+    rows: NDArray[np.int64]
+    seed: int
+    scores: Mapping[str, float]
+    history: History
+    seconds: float
+
+    def describe(self) -> str:
+        """Return it in words, such as ``repeat 1, fold 2: loss 0.1  accuracy 0.97; 40 epochs, 0.5 s``."""
+        names = dict.fromkeys(("loss", self.history.metric))
+        scores = "  ".join(f"{name} {self.scores[name]:.4g}" for name in names)
+        epochs = counted(self.history.epochs, "epoch")
+        return f"repeat {self.repeat}, fold {self.number}: {scores}; {epochs}, {self.seconds:.2g} s"
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """The scores of a cross-validation.
+
+    Attributes
+    ----------
+    folds, repeats : int
+    metric : str
+        The metric of the task: "accuracy", "r2", ...
+    each : tuple of Fold
+        All trainings, fold by fold and repeat by repeat; fewer where Ctrl-C ended them.
+    notes : tuple of str
+        What is to be known of the scores, in sentences.
+    interrupted : bool
+        Whether Ctrl-C ended it before all folds were tested.
+    """
+
+    folds: int
+    repeats: int
+    metric: str
+    each: tuple[Fold, ...]
+    notes: tuple[str, ...]
+    interrupted: bool
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings were asked for."""
+        return self.folds * self.repeats
+
+    @cached_property
+    def means(self) -> dict[str, Mean]:
+        """The mean of each score that all test rows have, with its interval: see `Mean.of`."""
+        ratio, incomplete = 1 / (self.folds - 1), self.incomplete
+        names = [name for name in self.each[0].scores if name not in incomplete]
+        return {name: Mean.of([fold.scores[name] for fold in self.each], ratio) for name in names}
+
+    @property
+    def incomplete(self) -> list[str]:
+        """The scores that the test rows of some trainings have, and those of others do not."""
+        names = dict.fromkeys(name for fold in self.each for name in fold.scores)
+        return [name for name in names if any(name not in fold.scores for fold in self.each)]
+
+
+class Folding:
+    """A table dealt to folds, and an untrained model for the first of them.
+
+    Every row is a test row once in each repeat, and steers nothing in that training: the remaining rows are
+    divided into rows to learn from and validation rows as `Fitting` does, and decide how columns are encoded.
+    Training i, counted from 0, has the seed `seed` + i. Which rows are in which fold depends on the seed
+    alone, so that other settings are compared on the same folds. With classes, folds are stratified.
+
+    Parameters
+    ----------
+    table : Table
+        With targets.
+    folds, repeats : int
+        At least 2 folds, and at least 1 repeat, each of which deals the rows anew.
+    task, missing, given
+        As in `Fitting`, but for the share of test rows.
+
+    Attributes
+    ----------
+    first : Fitting
+    parts : list of (n,) int64
+        The test rows of each training, in ascending order.
+    notes : tuple of str
+        As in `CrossValidation`.
+
+    Raises SettingsError for other numbers and a share of test rows, DataError for fewer rows than folds, or,
+    in a regression, than 2 a fold; otherwise as `Fitting`.
+    """
+
+    def __init__(
+        self, table: Table, /, folds: int = 5, repeats: int = 1, task: str | None = None, **given: Any
+    ) -> None:
+        try:
+            self.folds, self.repeats = positive_integer("folds", folds), positive_integer("repeats", repeats)
+            if self.folds == 1:
+                raise ValueError("folds must be at least 2: one to test, the others to learn from. Got 1.")
+            if given.pop("test", None):
+                raise ValueError("folds test every row: there is no share of test rows. Leave out test.")
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+        self.table, self.task, self._given = table, task, given
+        made_task = make_task(table, task)
+        fewest = 2 if made_task.name == "regression" else 1
+        if len(table) < fewest * self.folds:
+            raise DataError(
+                f"{table.source} has {counted(len(table), 'row')}, too few for {self.folds} folds of "
+                f"{fewest} or more. Ask for fewer folds."
+            )
+        settings = {name: value for name, value in given.items() if name != "missing"}
+        self.seed = settings_for(made_task, *table.X.shape, **settings).seed
+        classes = made_task.encode(table) if made_task.classes else None
+        rng = np.random.default_rng([self.seed, STREAM])
+        self.parts = [
+            rows for _ in range(self.repeats) for rows in deal(rng, len(table), self.folds, classes)
+        ]
+        self.notes = _notes(made_task.classes, classes)
+        self.first = self._fitting(0)
+
+    def run(
+        self, *, callbacks: Sequence[Callback] = (), told: Callable[[Fold], object] | None = None
+    ) -> CrossValidation:
+        """Train and test each fold; call `told` after each. Ctrl-C ends it with the folds that are done.
+
+        Raises DivergenceError as `Network.fit`, KeyboardInterrupt if no fold is done yet.
+        """
+        each, interrupted = list[Fold](), False
+        try:
+            for i, rows in enumerate(self.parts):
+                start = perf_counter()
+                fitting = self._fitting(i) if i else self.first
+                repeat, number = (position + 1 for position in divmod(i, self.folds))
+                try:
+                    history = fitting.run(callbacks=callbacks)
+                except DivergenceError as error:
+                    error.add_note(f"That was in repeat {repeat}, fold {number}.")
+                    raise
+                if history.stop_reason == "interrupted":
+                    raise KeyboardInterrupt
+                scores = fitting.report().test
+                assert scores is not None
+                seconds = perf_counter() - start
+                each.append(Fold(repeat, number, rows, self.seed + i, scores, history, seconds))
+                if told is not None:
+                    told(each[-1])
+        except KeyboardInterrupt:
+            interrupted = True
+            if not each:
+                raise
+        metric = each[0].history.metric
+        return CrossValidation(self.folds, self.repeats, metric, tuple(each), self.notes, interrupted)
+
+    def _fitting(self, i: int) -> Fitting:
+        given = {**self._given, "seed": self.seed + i}
+        return Fitting(self.table, self.task, test_rows=self.parts[i], **given)
+
+
+def deal(
+    rng: np.random.Generator, rows: int, folds: int, classes: HostArray | None = None
+) -> list[NDArray[np.int64]]:
+    """Return the row numbers of each fold, in ascending order: rows are shuffled, and dealt in turn.
+
+    With `classes` (rows,), they are dealt class by class, so that neither the sizes of folds nor the numbers
+    of rows that they have of a class differ by more than one.
+    """
+    order = rng.permutation(rows)
+    if classes is not None:
+        order = order[np.argsort(classes[order], kind="stable")]
+    return [np.sort(order[fold::folds]) for fold in range(folds)]
+
+
+def _notes(names: Sequence[object], classes: HostArray | None) -> tuple[str, ...]:
+    """Return a sentence about classes that are not learned where they are tested."""
+    if classes is None:
+        return ()
+    single = np.flatnonzero(np.bincount(classes, minlength=len(names)) == 1)
+    if not single.size:
+        return ()
+    which = listed([str(names[i]) for i in single.tolist()])
+    return (f"classes of a single row, which is never learned from where it is tested: {which}",)
+
+
+def cross_validate(
+    data: Any,
+    target: Any = None,
+    *,
+    folds: int = 5,
+    repeats: int = 1,
+    progress: bool = False,
+    **given: Any,
+) -> CrossValidation:
+    """Train a model for each fold on all others, and return the scores of all, with means and intervals.
+
+    No model is kept: ``train(data, target, test=0)`` makes one of all rows.
+
+    Parameters
+    ----------
+    data, target
+        As in `train`.
+    folds, repeats : int
+        Every row is tested once in each repeat, so that there are ``folds * repeats`` trainings.
+    progress : bool
+        Whether to write a line a fold to standard error.
+    given
+        All else that `train` takes: what is said of columns and targets, ``task=``, any of `Settings` but
+        ``test=``. See `Folding`.
+
+    Raises as `train` and `Folding`. Ctrl-C ends it with a warning, once a fold is done.
+    """
+    table, arguments = table_and_arguments(data, target, **given)
+    if "test" not in given:
+        arguments.pop("test", None)
+    folding = Folding(table, folds, repeats, **arguments)
+    lines = Verbose(progress, sys.stderr)
+    made = folding.run(told=lambda fold: lines.say(fold.describe()))
+    lines.warn()
+    if made.interrupted:
+        done = f"{len(made.each)} of {made.trainings}"
+        warn_user(f"cross-validation interrupted: the scores are those of {done} trainings.", UserWarning)
+    return made

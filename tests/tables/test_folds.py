@@ -1,0 +1,200 @@
+"""Cross-validation: every row is tested once a repeat, and steers nothing in the training that it tests."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+import fuseprop
+from fuseprop import DivergenceError, Table
+from fuseprop.callbacks import OnEpochEnd
+from fuseprop.data import DataError
+from fuseprop.model.fitting import Fitting
+from fuseprop.model.folds import CrossValidation, Fold, Folding, cross_validate, deal
+from fuseprop.model.intervals import Mean, t_quantile
+from fuseprop.model.settings import SettingsError
+
+QUICK = {"epochs": 3, "hidden": (4,), "device": "cpu"}
+
+
+def shop(n=120, *, classes=True):
+    """Numbers with holes, a category, a boolean and a date; the target follows some of them."""
+    rng = np.random.default_rng(3)
+    income = rng.normal(size=n)
+    town = rng.integers(0, 3, n)
+    value = income + town + 0.3 * rng.normal(size=n)
+    income[rng.random(n) < 0.1] = np.nan
+    frame = {
+        "income": income,
+        "town": np.array(["Ulm", "Bonn", "Kiel"])[town],
+        "member": rng.random(n) < 0.4,
+        "day": np.datetime64("2024-01-01") + rng.integers(0, 700, n),
+        "y": np.where(value > 1, "yes", np.where(value > 0, "maybe", "no")) if classes else value,
+    }
+    return Table.of(frame, target_names=("y",), numeric=["income"])
+
+
+def poisoned(table, rows):
+    """The table with other features and targets in these rows: turned about, with holes and huge numbers."""
+    X, targets = table.X.copy(), table.targets.copy()
+    for j, column in enumerate(table.columns):
+        X[rows, j] = 1e6 if column.kind in ("number", "date") else X[rows, j][::-1]
+    X[rows[::2]] = np.nan
+    targets[rows] = np.where(targets[rows] == "yes", "no", "yes") if targets.dtype.kind in "UO" else 1e5
+    return replace(table, X=X, targets=targets)
+
+
+def weights(fitting):
+    return [array for layer in fitting.model.network.weights() for array in layer]
+
+
+@pytest.mark.parametrize("sizes", [(13,), (20, 9, 1), (4, 4, 4)])
+@pytest.mark.parametrize("folds", [2, 5, 12])
+def test_rows_are_dealt_evenly_and_so_are_those_of_each_class(sizes, folds):
+    rows = sum(sizes)
+    classes = np.random.default_rng(1).permutation(np.repeat(range(len(sizes)), sizes))
+    parts = deal(np.random.default_rng(0), rows, folds, classes if len(sizes) > 1 else None)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(rows))
+    assert np.ptp([len(part) for part in parts]) <= 1
+    for c in range(len(sizes)):
+        assert np.ptp([(classes[part] == c).sum() for part in parts]) <= 1
+    assert all((np.diff(part) > 0).all() for part in parts)
+
+
+def test_the_seed_alone_decides_the_folds_and_each_repeat_has_others():
+    def parts(**given):
+        return [part.tolist() for part in Folding(shop(), 3, 2, **{**QUICK, **given}).parts]
+
+    first = parts()
+    assert parts(hidden=(7,), validation=0.0) == first
+    assert parts(seed=1) != first
+    assert first[:3] != first[3:]
+    assert [part.tolist() for part in Folding(shop(), 3, **QUICK).parts] == first[:3]
+
+
+def test_every_row_is_tested_once_a_repeat_by_what_fitting_makes_of_the_others():
+    table = shop()
+    made = cross_validate(table, folds=4, repeats=2, seed=5, **QUICK)
+    assert [(fold.repeat, fold.number) for fold in made.each] == [
+        (r, f) for r in (1, 2) for f in (1, 2, 3, 4)
+    ]
+    for repeat in (made.each[:4], made.each[4:]):
+        assert sorted(np.concatenate([fold.rows for fold in repeat]).tolist()) == list(range(len(table)))
+    assert [fold.seed for fold in made.each] == list(range(5, 13))
+    fold = made.each[6]
+    alone = Fitting(table, test_rows=fold.rows, **{**QUICK, "seed": fold.seed})
+    alone.run()
+    assert alone.report().test == fold.scores
+    assert set(alone.train) | set(alone.validation) == set(range(len(table))) - set(fold.rows)
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_rows_that_are_tested_do_not_steer_their_training(classes):
+    table = shop(classes=classes)
+    for rows in Folding(table, 3, **QUICK).parts:
+        clean, dirty = (Fitting(data, test_rows=rows, **QUICK) for data in (table, poisoned(table, rows)))
+        for fitting in (clean, dirty):
+            fitting.run()
+        assert clean.history.validation_loss == dirty.history.validation_loss
+        for mine, theirs in zip(weights(clean), weights(dirty), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        assert clean.report().test != dirty.report().test
+
+
+@pytest.mark.parametrize("rows", [[], range(120), [0, 0], [-1], [120], [[1, 2]], [0.5], ["a"]])
+def test_test_rows_that_are_none_are_refused(rows):
+    with pytest.raises(DataError, match="whole numbers from 0 to 119"):
+        Fitting(shop(), test_rows=rows, **QUICK)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 9, 24, 49, 500])
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.99])
+def test_quantiles_of_students_t_are_scipys(degrees, level):
+    expected = student.ppf((1 + level) / 2, degrees)
+    np.testing.assert_allclose(t_quantile(degrees, level), expected, rtol=1e-12)
+
+
+def test_intervals_are_those_of_the_corrected_resampled_t():
+    scores = [0.8, 0.85, 0.7, 0.9, 0.75]
+    made = Mean.of(scores, ratio=0.25)
+    half = student.ppf(0.975, 4) * np.std(scores, ddof=1) * np.sqrt(1 / 5 + 1 / 4)
+    np.testing.assert_allclose(made.value, 0.8)
+    np.testing.assert_allclose(made.interval, (0.8 - half, 0.8 + half))
+    assert Mean.of([0.5], 1.0) == Mean(0.5, None, None)
+
+
+def of_scores(*scores):
+    each = tuple(
+        Fold(1, i, np.arange(3), 0, one, fuseprop.History("accuracy"), 0.1) for i, one in enumerate(scores)
+    )
+    return CrossValidation(len(each), 1, "accuracy", each, (), interrupted=False)
+
+
+def test_means_are_those_of_the_scores_that_all_folds_have():
+    made = of_scores({"loss": 1.0, "auc": 0.5}, {"loss": 2.0}, {"loss": 3.0, "f1": 0.2})
+    assert list(made.means) == ["loss"]
+    assert made.incomplete == ["auc", "f1"]
+    assert made.means["loss"] == Mean.of([1.0, 2.0, 3.0], 1 / 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"folds": 1}, SettingsError, "at least 2"),
+        ({"folds": 2.5}, SettingsError, "folds must be a whole number"),
+        ({"repeats": 0}, SettingsError, "repeats must be a whole number"),
+        ({"test": 0.2}, SettingsError, "Leave out test"),
+        ({"folds": 61}, DataError, "120 rows, too few for 61 folds of 2"),
+        ({"seed": -1}, SettingsError, "seed"),
+        ({"hiden": 3}, TypeError, "hidden"),
+    ],
+)
+def test_what_gives_no_folds_is_refused(given, error, said):
+    with pytest.raises(error, match=said):
+        cross_validate(shop(classes=False), **{**QUICK, **given})
+
+
+def test_a_class_of_a_single_row_is_told():
+    table = shop()
+    targets = table.targets.copy()
+    targets[7] = "never"
+    made = cross_validate(replace(table, targets=targets), folds=2, **QUICK)
+    assert made.notes == ("classes of a single row, which is never learned from where it is tested: never",)
+    assert not Folding(table, 2, **QUICK).notes
+
+
+def test_ctrl_c_leaves_the_folds_that_are_done():
+    def interrupt_in(training):
+        epochs = []
+
+        def interrupt(_):
+            epochs.append(1)
+            if len(epochs) > 3 * (training - 1):
+                raise KeyboardInterrupt
+
+        return Folding(shop(), 3, **QUICK).run(callbacks=[OnEpochEnd(interrupt)])
+
+    with pytest.warns(UserWarning, match="training interrupted"):
+        made = interrupt_in(3)
+    assert made.interrupted
+    assert [fold.number for fold in made.each] == [1, 2]
+    with pytest.warns(UserWarning, match="training interrupted"), pytest.raises(KeyboardInterrupt):
+        interrupt_in(1)
+
+
+def test_divergence_is_told_with_the_fold():
+    with pytest.raises(DivergenceError) as caught:
+        cross_validate(shop(classes=False), folds=2, learning_rate=1e9, **QUICK)
+    assert caught.value.__notes__ == ["That was in repeat 1, fold 1."]
+
+
+def test_cross_validate_takes_what_train_takes_and_tells_its_progress(capsys):
+    frame = {"a": list(range(40)), "b": ["x", "y"] * 20, "y": [0.5 * i for i in range(40)]}
+    made = fuseprop.cross_validate(frame, "y", folds=2, categorical=["b"], progress=True, **QUICK)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.split(":")[0] for line in err.splitlines()] == ["repeat 1, fold 1", "repeat 1, fold 2"]
+    assert set(made.means) >= {"loss", "r2"}
+    assert fuseprop.cross_validate("line", folds=2, **QUICK).metric == "r2"
+    assert capsys.readouterr() == ("", "")
