@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .layers.dense import Dense, mlp
     from .model.files import ModelFileError
     from .model.fitting import train
+    from .model.folds import CrossValidation, cross_validate
     from .model.model import Model, load
+    from .model.tuning import Tuning, tune
     from .network import Network
     from .optimizers import Adam, MomentumSGD
     from .perceptron import NotSeparable, Perceptron
@@ -34,6 +36,7 @@ __all__ = [
     "Array",
     "Backend",
     "BackendUnavailable",
+    "CrossValidation",
     "Dense",
     "DivergenceError",
     "EarlyStopping",
@@ -47,14 +50,17 @@ __all__ = [
     "Perceptron",
     "Table",
     "Trace",
+    "Tuning",
     "UnlikeTrainingWarning",
     "available_backends",
+    "cross_validate",
     "gradcheck",
     "load",
     "load_backend",
     "load_table",
     "mlp",
     "train",
+    "tune",
 ]
 
 ROOMS = {
@@ -66,7 +72,16 @@ ROOMS = {
     "formulas": ["Activation", "Loss"],
     "inspection": ["Trace", "gradcheck"],
     "layers": ["Dense", "mlp"],
-    "model": ["Model", "ModelFileError", "load", "train"],
+    "model": [
+        "CrossValidation",
+        "Model",
+        "ModelFileError",
+        "Tuning",
+        "cross_validate",
+        "load",
+        "train",
+        "tune",
+    ],
     "network": ["Network"],
     "optimizers": ["Adam", "MomentumSGD"],
     "perceptron": ["NotSeparable", "Perceptron"],

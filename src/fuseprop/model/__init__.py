@@ -1,6 +1,8 @@
 """Models: a network with the encoding of a table for it and the decoding of its outputs; trained and saved.
 
-`fitting` trains a model on a table and scores it, with the defaults in `settings`. `rows` makes the tables
+`fitting` trains a model on a table and scores it, with the defaults in `settings`; `folds` does it for each
+fold of a cross-validation, whose means have `intervals`, and `tuning` for `candidates`, of which it keeps the
+best. `rows` makes the tables
 that it is asked about, of whatever rows are given in, and `answers` gives predictions in the same kind.
 `files` reads and writes model files, whose contents beside the weights are a `configuration`, in which
 `encodings` keep what is done to columns.
@@ -8,6 +10,8 @@ that it is asked about, of whatever rows are given in, and `answers` gives predi
 
 from .files import ModelFileError
 from .fitting import train
+from .folds import CrossValidation, cross_validate
 from .model import Model, load
+from .tuning import Tuning, tune
 
-__all__ = ["Model", "ModelFileError", "load", "train"]
+__all__ = ["CrossValidation", "Model", "ModelFileError", "Tuning", "cross_validate", "load", "train", "tune"]
