@@ -6,7 +6,7 @@ only of a picture or of text on standard error; 2 wrong use of the command; 3 a 
 
 One file per subcommand: train, inspect, predict, evaluate, learn, doctor (whose checks are in `examination`).
 `parameters` converts arguments, `output` writes results and errors, `training_report` puts a training into
-words, `interruption` handles Ctrl-C.
+words, `folds` and `tuning` many of them, `interruption` handles Ctrl-C.
 """
 
 from __future__ import annotations

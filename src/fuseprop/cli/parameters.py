@@ -201,8 +201,8 @@ def model_path(text: str) -> Path:
     path = Path(text)
     if path.suffix != SUFFIX:
         raise click.BadParameter(f"expected a name that ends in {SUFFIX}, got {text!r}.")
-    _writable(interrupted_path(path))
-    return _writable(path)
+    writable(interrupted_path(path))
+    return writable(path)
 
 
 def interrupted_path(path: Path) -> Path:
@@ -216,10 +216,10 @@ def plot_path(text: str) -> Path:
         path = check_plot(text)
     except (ValueError, PlotsUnavailable) as error:
         raise click.BadParameter(str(error)) from error
-    return _writable(path)
+    return writable(path)
 
 
-def _writable(path: Path) -> Path:
+def writable(path: Path) -> Path:
     """Return a path at which a file can be written; raise for any other."""
     try:
         check_place(path)

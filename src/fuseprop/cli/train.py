@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,16 @@ from ..data.tasks import DEFAULT_LOSS
 from ..formulas.activation import ACTIVATIONS
 from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
+from ..model.folds import Folding
 from ..model.settings import OPTIMIZERS
+from ..model.tuning import Search
 from ..plots import save_figure, training_figure
 from ..schedules import OVER_EPOCHS
 from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
+from . import folds as folds_report
+from . import tuning as tuning_report
+from .folds import numbers_of_folds, run_folds
 from .output import Run, echo, echo_json
 from .parameters import (
     activations,
@@ -42,6 +49,7 @@ from .parameters import (
 from .parameters import loss as loss_named
 from .parameters import target as target_option
 from .training_report import as_json, plan, results
+from .tuning import csv_path, run_search
 
 SHARE = click.FloatRange(0, 1, max_open=True)
 
@@ -106,6 +114,19 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @any_size
 @device
 @click.option(
+    "--folds",
+    type=numbers_of_folds,
+    metavar="FOLDS[xTIMES]",
+    help="Cross-validate: 5, or 5x3 for 3 times. A model to keep (--out) learns from all rows then.",
+)
+@click.option(
+    "--tune",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Try N settings, those not given drawn around the defaults; keep the best on the validation rows.",
+)
+@click.option("--tried", type=csv_path, help="Write all that --tune tried to this .csv file.")
+@click.option(
     "--out", type=model_path, help="Keep the model in this .safetensors file; after Ctrl-C beside it."
 )
 @click.option("--plot", type=plot_path, help='Draw it: .png, .svg or .pdf. Needs the extra "plots".')
@@ -118,6 +139,9 @@ def train(
     target_as: str,
     keep_as_class: tuple[str, ...],
     choices: Choices,
+    folds: tuple[int, int] | None,
+    tune: int | None,
+    tried: Path | None,
     out: Path | None,
     plot: Path | None,
     json_: bool,
@@ -129,6 +153,7 @@ def train(
     Files are CSV of any dialect, Parquet, JSON lines (.jsonl), NPZ, and what of it is packed (.gz, .zst);
     "-" is standard input. Built-in: digits, iris, wine, breast_cancer, diabetes, xor, line.
     """
+    _check_together(folds, tune, tried, given["test"])
     run = Run.current()
     table = load_table(
         data,
@@ -139,34 +164,98 @@ def train(
         **choices.keywords(),
     )
     chosen = {name: value for name, value in given.items() if value is not None}
-    fitting = Fitting(table, missing=choices.missing, **{**suggestions_for(data[0]), **chosen})
-    if not quiet:
-        run.say(plan(fitting))
-    try:
-        history = _train(fitting, run, quiet=quiet, norms=plot is not None)
-    except DivergenceError as error:
-        if out is not None:
-            run.say(f"{shown(out, None)} was not written: a model that diverged is of no use.")
-        raise error
+    arguments: dict[str, Any] = {"missing": choices.missing, **suggestions_for(data[0]), **chosen}
+    validated, tuning = None, None
+    with _own_messages(), _noting_divergence(run, out):
+        if folds is not None:
+            arguments["test"] = 0.0
+            folding = Folding(table, *folds, **arguments)
+            validated = run_folds(folding, run, quiet=quiet)
+            if validated.interrupted or (out is None and plot is None):
+                if out is not None:
+                    run.say(f"{shown(out, None)} was not written.")
+                _echo(json_, folds_report.results(validated), folds_report.as_json(folding, validated))
+                return
+        if tune is not None:
+            search = Search(table, tune, **arguments)
+            tuning = run_search(search, run, quiet=quiet, norms=plot is not None)
+            fitting, history = search.best, search.best.history
+        else:
+            fitting = Fitting(table, **arguments)
+            if not quiet:
+                run.say(plan(fitting))
+            history = _train(fitting, run, quiet=quiet, norms=plot is not None)
     place = out
-    if history.stop_reason == "interrupted":
+    if tuning is not None and tuning.interrupted:
+        place = tuning_report.announce_interruption(tuning, run, out)
+    elif history.stop_reason == "interrupted":
         place = _announce_interruption(fitting, run, out)
     written, drawn = None, None
     if place is not None:
         with run.noting_failure("the model was not written"), run.interruption.deferred():
             fitting.model.save(place)
             written = place
+    if tuning is not None and tried is not None:
+        with run.noting_failure("the settings that were tried were not written"):
+            tuning.to_csv(tried)
     report = fitting.report()
     if plot is not None:
         with run.noting_failure("the picture was not drawn"):
             save_figure(training_figure(history, fitting.table.source, fitting.model, fitting.table), plot)
             drawn = plot
+    text, made = [results(fitting, report, written)], as_json(fitting, report, written)
+    if validated is not None:
+        text += [folds_report.results(validated), folds_report.of_the_model(validated)]
+        made["folds"] = folds_report.folds_as_data(validated)
+    if tuning is not None:
+        text.append(tuning_report.results(tuning))
+        made["tuning"] = tuning_report.tuning_as_data(tuning)
+    if drawn is not None:
+        text.append(f"picture written to {shown(drawn, None)}")
+    _echo(json_, "\n".join(text), made | {"plot": None if drawn is None else str(drawn)})
+
+
+def _echo(json_: bool, text: str, data: dict[str, Any]) -> None:
     if json_:
-        echo_json(as_json(fitting, report, written) | {"plot": None if drawn is None else str(drawn)})
+        echo_json(data)
     else:
-        echo(results(fitting, report, written))
-        if drawn is not None:
-            echo(f"picture written to {shown(drawn, None)}")
+        echo(text)
+
+
+def _check_together(
+    folds: tuple[int, int] | None, tune: int | None, tried: Path | None, test: float | None
+) -> None:
+    """Raise UsageError for options that exclude each other, or need another."""
+    if folds is not None and tune is not None:
+        raise click.UsageError(
+            "--folds tests given settings, --tune chooses some. Tune first, then give what it chose beside "
+            "--folds."
+        )
+    if folds is not None and test:
+        raise click.UsageError(
+            "--folds tests every row, so that there is no share of test rows. Leave out --test."
+        )
+    if tried is not None and tune is None:
+        raise click.UsageError("--tried writes what --tune N has tried. Give that too, or leave it out.")
+
+
+@contextmanager
+def _own_messages() -> Iterator[None]:
+    """Leave out the warnings that the command prints itself."""
+    with warnings.catch_warnings():
+        for message in (FIT_INTERRUPTED, NOT_SHOWN):
+            warnings.filterwarnings("ignore", message=message)
+        yield
+
+
+@contextmanager
+def _noting_divergence(run: Run, out: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except DivergenceError:
+        if out is not None:
+            run.say(f"{shown(out, None)} was not written: a model that diverged is of no use.")
+        raise
 
 
 def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:
@@ -174,10 +263,7 @@ def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:
     progress = Progress()
     run.interruption.check()
     check_ctrl_c = OnEpochEnd(lambda _: run.interruption.check())
-    with warnings.catch_warnings():
-        for own_message in (FIT_INTERRUPTED, NOT_SHOWN):  # which the command prints itself
-            warnings.filterwarnings("ignore", message=own_message)
-        history = fitting.run(callbacks=[check_ctrl_c] if quiet else [progress, check_ctrl_c], norms=norms)
+    history = fitting.run(callbacks=[check_ctrl_c] if quiet else [progress, check_ctrl_c], norms=norms)
     if progress.failure:
         run.note_failure(NOT_SHOWN, f"{progress.failure}.")
     return history
