@@ -99,8 +99,9 @@ def test_the_lowest_validation_loss_is_kept_and_it_is_the_model_of_its_settings(
 
 @pytest.mark.parametrize("classes", [True, False])
 def test_test_rows_steer_neither_choice_nor_weights(classes):
-    data, rows = shop(classes=classes), np.arange(3, 120, 5)
+    data, rows = shop(classes=classes), np.arange(3, 120, 4)
     clean, dirty = (Search(one, 4, test_rows=rows, **QUICK) for one in (data, poisoned(data, rows)))
+    assert {settings.test for settings in clean.candidates} == {len(rows) / 120}
     mine, theirs = clean.run(), dirty.run()
     assert clean.candidates == dirty.candidates
     assert mine.chosen.settings == theirs.chosen.settings

@@ -187,11 +187,12 @@ class Search:
             )
         base, size = self.first.settings, (len(table), self.first.model.encoder.width)
         rng = np.random.default_rng([base.seed, STREAM])
-        shares = {"test": base.test, "validation": base.validation}
+        # The share of test rows that are chosen outside; the rules' epochs depend on it.
+        fixed["test"] = base.test
         self.candidates = [base]
         for _ in range(self.tries - 1):
             drawn = draw(rng, base, fixed)
-            self.candidates.append(settings_for(self.first.model.task, *size, **{**fixed, **shares, **drawn}))
+            self.candidates.append(settings_for(self.first.model.task, *size, **{**fixed, **drawn}))
         self.rounds = 1
         while KEPT**self.rounds <= self.tries:
             self.rounds += 1
