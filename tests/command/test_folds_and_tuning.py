@@ -170,6 +170,6 @@ def test_ctrl_c_in_tuning_keeps_the_best_so_far_beside_the_good_model(ctrl_c_in,
 
 
 def test_divergence_in_a_fold_is_told_with_it():
-    result = train("diabetes", "--folds", 2, "--learning-rate", 1e9)
+    result = train("diabetes", "--folds", 2, "--learning-rate", 1e30)
     assert result.exit_code == 4
     assert "That was in repeat 1, fold 1." in result.stderr

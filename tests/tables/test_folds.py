@@ -185,7 +185,7 @@ def test_ctrl_c_leaves_the_folds_that_are_done():
 
 def test_divergence_is_told_with_the_fold():
     with pytest.raises(DivergenceError) as caught:
-        cross_validate(shop(classes=False), folds=2, learning_rate=1e9, **QUICK)
+        cross_validate(shop(classes=False), folds=2, learning_rate=1e30, **QUICK)
     assert caught.value.__notes__ == ["That was in repeat 1, fold 1."]
 
 
