@@ -172,8 +172,8 @@ def train(
             folding = Folding(table, *folds, **arguments)
             validated = run_folds(folding, run, quiet=quiet)
             if validated.interrupted or (out is None and plot is None):
-                if out is not None:
-                    run.say(f"{shown(out, None)} was not written.")
+                if out is not None or plot is not None:
+                    run.say("no model was trained on all rows, so that none was written or drawn.")
                 _echo(json_, folds_report.results(validated), folds_report.as_json(folding, validated))
                 return
         if tune is not None:
