@@ -48,14 +48,14 @@ def test_the_weights_with_the_lowest_validation_loss_are_kept(patience):
     best = int(np.argmin(history.validation_loss))
     assert history.epochs == (60 if patience == 0 else best + 1 + 3)
     assert history.stop_reason == ("finished" if patience == 0 else "early stopping")
-    assert fitting.kept_epoch == best + 1 < history.epochs
+    assert fitting.kept_epochs[-1] == best + 1 < history.epochs
     assert same(fitting.model.network.weights(), weights[best])
     assert fitting.report().validation["loss"] == pytest.approx(history.validation_loss[best], rel=1e-6)
 
 
 def test_without_validation_rows_the_last_weights_are_kept():
     fitting, weights = trained(epochs=5, validation=0.0)
-    assert (fitting.settings.patience, fitting.kept_epoch) == (0, 5)
+    assert (fitting.settings.patience, fitting.kept_epochs[-1]) == (0, 5)
     assert same(fitting.model.network.weights(), weights[-1])
 
 
@@ -72,7 +72,7 @@ def test_what_is_kept_after_ctrl_c(validation):
 
     history = fitting.run(callbacks=[OnEpochEnd(interrupt)])
     best = int(np.argmin(history.validation_loss)) if validation else None
-    assert fitting.kept_epoch == (None if best is None else best + 1)
+    assert fitting.kept_epochs[-1] == (None if best is None else best + 1)
     assert same(fitting.model.network.weights(), seen[-1 if best is None else best])
 
 
@@ -186,7 +186,7 @@ def test_scores_are_not_weighted():
     report = fitting.report()
     for name, rows in fitting.parts():
         assert report.scores(name) == fitting.model.evaluate(fitting.table.take(rows))
-    assert report.validation["accuracy"] != fitting.history.validation_metric[fitting.kept_epoch - 1]
+    assert report.validation["accuracy"] != fitting.history.validation_metric[fitting.kept_epochs[-1] - 1]
 
 
 def test_a_rare_class_is_found_more_often():
@@ -275,7 +275,9 @@ def test_the_plan_and_the_results_say_how_it_is_trained():
     ):
         assert words in told
     said = results(fitting, fitting.report(), None)
-    assert f"the weights are those of epoch {fitting.kept_epoch}, with the lowest validation loss" in said
+    assert (
+        f"the weights are those of epoch {fitting.kept_epochs[-1]}, with the lowest validation loss" in said
+    )
     plain, _ = trained(epochs=2, validation=0.0)
     told = plan(plain)
     assert "momentum 0.9, weight decay 0.001, seed 0\n" in told

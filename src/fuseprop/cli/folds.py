@@ -97,7 +97,7 @@ def folds_as_data(made: CrossValidation) -> dict[str, Any]:
                 "fold": fold.number,
                 "seed": fold.seed,
                 "rows": len(fold.rows),
-                "epochs": fold.history.epochs,
+                "epochs": fold.epochs,
                 "seconds": fold.seconds,
                 "scores": dict(fold.scores),
             }

@@ -91,6 +91,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 )
 @click.option("--momentum", type=click.FloatRange(0, 1, max_open=True))
 @click.option("--weight-decay", type=click.FloatRange(0))
+@click.option("--members", type=click.IntRange(1), help="So many networks are trained, and joined to one.")
 @click.option("--dropout", type=SHARE, help="Share of each hidden layer left out in a training step [0].")
 @click.option(
     "--clip-norm", type=click.FloatRange(0, min_open=True), help="Largest norm of a gradient [none]."
@@ -272,8 +273,10 @@ def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:
 def _announce_interruption(fitting: Fitting, run: Run, out: Path | None) -> Path | None:
     """Print that training was interrupted; return the path for its model instead of `out`."""
     place = None if out is None else interrupted_path(out)
-    kept = fitting.kept_epoch
+    kept, members = fitting.kept_epochs[-1], fitting.settings.members
     outcome = f"this is the model of epoch {kept}, the best" if kept else "this is the model as it stands"
+    if members > 1:
+        outcome = f"this is the model of the networks so far, {len(fitting.histories)} of {members}"
     if out is not None:
         outcome += f", to be kept in {shown(place, None)}; {shown(out, None)} was not written"
     epochs = counted(fitting.settings.epochs, "epoch")

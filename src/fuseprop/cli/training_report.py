@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..backend.registry import explain_auto, named_device
 from ..checks.quoting import counted, shown
 from ..data.errors import listed
@@ -20,12 +22,6 @@ def plan(fitting: Fitting) -> str:
     table, backend = fitting.table, network.backend
     names = [str(name) for name in task.classes]
     about = f", {len(names)} classes: {listed(names)}" if names else ""
-    parts = {
-        "to learn from": fitting.train,
-        "for validation": fitting.validation,
-        "for the test": fitting.test,
-    }
-    rows = ", ".join(f"{'none' if part is None else len(part)} {what}" for what, part in parts.items())
     sizes = [f"{layer.outputs} {layer.function}" for layer in network.layers]
     choosing = f"\n          {explain_auto()}" if named_device(s.device, "auto") == "auto" else ""
     return "\n".join(
@@ -34,15 +30,39 @@ def plan(fitting: Fitting) -> str:
             f"{counted(table.X.shape[1], 'feature')}",
             *_about_columns(fitting),
             f"task      {task.name}: {listed(task.targets)}{about}",
-            f"rows      {rows}",
+            f"rows      {_rows(fitting)}",
             f"network   {network.inputs} -> {' -> '.join(sizes)}; {network.loss}; "
             f"{counted(network.stack.parameters.count, 'parameter')}",
+            *_about_members(fitting),
             f"training  {', '.join(_training(s))}",
             *_about_classes(fitting),
             f"keeps     {_about_keeping(fitting)}",
             f"device    {backend.device} ({backend.name}, {s.dtype}){choosing}",
         ]
     )
+
+
+def _rows(fitting: Fitting) -> str:
+    """Return how many rows there are in which part, in words."""
+    learned, held_out = fitting.divisions[0]
+    parts = {"to learn from": learned, "for validation": held_out}
+    if fitting.settings.members > 1 and held_out.size:
+        parts = {
+            "to learn from": fitting.train,
+            "of them held out from each network for validation": held_out,
+        }
+    parts["for the test"] = np.array([], np.int64) if fitting.test is None else fitting.test
+    return ", ".join(f"{len(part) or 'none'} {what}" for what, part in parts.items())
+
+
+def _about_members(fitting: Fitting) -> list[str]:
+    """Return a line about the networks that are joined to one, where there are several."""
+    members = fitting.settings.members
+    if members == 1:
+        return []
+    return [
+        f"members   {members} such networks, trained one by one and joined to one: the mean of their outputs"
+    ]
 
 
 def _training(s: Settings) -> list[str]:
@@ -113,7 +133,10 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
     if history.seconds_per_epoch is not None:
         why = " (early stopping)" if history.stop_reason == "early stopping" else ""
         each = f"{1000 * history.seconds_per_epoch:.3g} ms each"
-        lines.append(f"{counted(history.epochs, 'epoch')}{why}, {each}; {_kept(fitting)}")
+        if len(fitting.histories) == 1:
+            lines.append(f"{counted(history.epochs, 'epoch')}{why}, {each}; {_kept(fitting)}")
+        else:
+            lines.append(f"{counted(fitting.epochs, 'epoch')} in all, {each}; {_kept_by_each(fitting)}")
     if out is not None:
         lines.append(f"model written to {shown(out, None)}")
     return "\n".join(lines)
@@ -121,13 +144,20 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
 
 def _kept(fitting: Fitting) -> str:
     """Return in words which weights the model has."""
-    epoch = fitting.kept_epoch
+    epoch = fitting.kept_epochs[-1]
     if epoch is None:
         return "the weights are those of the last step"
     if epoch == 0:
         return "the weights are those that training began with"
     why = ", with the lowest validation loss" if fitting.history.restore_best else ""
     return f"the weights are those of epoch {epoch}{why}"
+
+
+def _kept_by_each(fitting: Fitting) -> str:
+    """Return in words which weights each of several networks has."""
+    kept = ["last step" if epoch is None else str(epoch) for epoch in fitting.kept_epochs]
+    why = ", with the lowest validation loss of each" if fitting.histories[0].restore_best else ""
+    return f"{len(kept)} networks, of the epochs {', '.join(kept)}{why}"
 
 
 def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any]:
@@ -142,9 +172,13 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
         "task": model.task.name,
         "backend": backend.name,
         "device": backend.device,
-        "epochs": history.epochs,
+        "epochs": fitting.epochs,
         "stop_reason": history.stop_reason,
-        "kept_epoch": fitting.kept_epoch,
+        "kept_epoch": fitting.kept_epochs[-1],
+        "members": [
+            {"epochs": each.epochs, "stop_reason": each.stop_reason, "kept_epoch": kept}
+            for each, kept in zip(fitting.histories, fitting.kept_epochs, strict=True)
+        ],
     }
     for name, _ in fitting.parts():
         scores = report.scores(name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..backend import HostArray
 from ..callbacks import Callback, EarlyStopping
 from ..callbacks.history import History
-from ..checks.quoting import literal
+from ..checks.quoting import counted, literal
 from ..checks.settings import as_generator
 from ..data import DataError, Table, load_table, suggestions_for
 from ..data.choices import NONE, Choices
@@ -26,9 +28,10 @@ from ..data.target_cells import AUTO, Reading
 from ..data.tasks import Task, make_task
 from ..formulas.loss import as_loss
 from ..layers.dense import mlp
+from ..layers.joining import Weights, joined
 from ..metrics import metric_of_values
 from ..network import Network
-from ..training.rows import split_rows
+from ..training.rows import deal, split_rows
 from .class_weights import weights_by_class
 from .model import Model
 from .settings import Settings, settings_for
@@ -44,14 +47,19 @@ class Report:
     ----------
     train, validation, test : dict, or None for a part without rows
         Loss, metric and baseline, as `Model.evaluate` returns them.
-    history : History
-        Losses and scores of each epoch.
+    histories : tuple of History
+        Losses and scores of each epoch, of each network that was trained: see `Settings.members`.
     """
 
     train: Scores
     validation: Scores | None
     test: Scores | None
-    history: History
+    histories: tuple[History, ...]
+
+    @property
+    def history(self) -> History:
+        """The history of the network that was trained last; of the only one, where there is one."""
+        return self.histories[-1]
 
     def scores(self, part: str) -> Scores | None:
         """Return the scores of "train", "validation" or "test"; None for a part without rows."""
@@ -61,9 +69,12 @@ class Report:
 class Fitting:
     """A table split into parts, and an untrained model for it.
 
-    The test rows are split off first, and used by `report` alone; the validation rows are split off from the
-    rest; the model is trained on the remaining rows, which alone decide how columns are encoded. Splits are
-    stratified by class.
+    The test rows are split off first, and used by `report` alone. Of the rest each network that is trained
+    holds out validation rows. One network learns from what remains, which alone decides how columns are
+    encoded. Several networks hold out different rows, those of one fold each, so that all of the rest is
+    learned from and decides how columns are encoded, and yet each network is validated on rows that it did
+    not learn from (a cross-validation committee: B. Parmanto, P. W. Munro and H. R. Doyle, NIPS 8, 1996).
+    Splits and folds are stratified by class.
 
     Parameters
     ----------
@@ -82,15 +93,18 @@ class Fitting:
     ----------
     settings : Settings
         All settings, given and chosen.
-    optimizer : Optimizer
     model : Model
-        Untrained before `run`.
+        Untrained before `run`, with the network that is trained first.
+    histories : tuple of History
+        After `run`, the history of each network that was trained.
     class_weights : (classes,) float64, or None
         How much the rows of each class count while the model is trained; None where all rows count alike.
     table : Table
         All rows.
+    divisions : tuple of pairs of (n,) int64
+        For each network the rows that it learns from, and those that it is validated on.
     train, validation, test : (n,) int64, or None for a part without rows
-        The rows of each part, in ascending order.
+        The rows that any network learns from, or is validated on, and the test rows, in ascending order.
 
     Raises DataError for a target that does not fit the task, for too few rows to split, for test rows that
     are not there, and for a missing value that is refused; ValueError for settings that do not fit
@@ -121,22 +135,27 @@ class Fitting:
             rest, test = _split(rng, rest, settings.test, labels, "test")
         else:
             rest = np.setdiff1d(rest, test, assume_unique=True)
-        self.train, validation = _split(rng, rest, settings.validation, labels, "validation")
-        self.validation = validation if validation.size else None
+        self.divisions = _divide(rng, rest, settings, labels)
+        learned, held_out = (np.unique(np.concatenate(rows)) for rows in zip(*self.divisions, strict=True))
+        self.train, self.validation = learned, held_out if held_out.size else None
         self.test = test if test.size else None
         self.table = table
         encoder = Encoder.fit(table, self.train, missing=missing)
         encoder.check_missing(table)
         self.settings = settings = settings_for(made_task, len(table), encoder.width, **given)
-        self.optimizer = settings.make_optimizer()
+        self._make_network = partial(
+            _network, made_task, settings, [encoder.width, *settings.hidden, outputs], rng
+        )
         self.model = Model(
-            _network(made_task, settings, [encoder.width, *settings.hidden, outputs], rng),
+            self._make_network(),
             made_task,
             encoder,
             Standardizer.fit(encoded, self.train) if made_task.standardizes(settings.loss) else None,
             Seen.of_table(table, self.train),
             table.named,
         )
+        self.histories: tuple[History, ...] = ()
+        self._validated: list[Scores] = []
         self._targets = self.model.code_targets(encoded)
         self.class_weights: NDArray[np.float64] | None = None
         self._weights: NDArray[np.float64] | None = None
@@ -152,55 +171,119 @@ class Fitting:
     def run(
         self, *, progress: bool = False, callbacks: Sequence[Callback] = (), norms: bool = False
     ) -> History:
-        """Train the model, and return the history; `progress`, `callbacks` and `norms` as in `Network.fit`.
+        """Train the model, and return the history of its last network; keywords are those of `Network.fit`.
 
-        With validation rows the model ends with the weights of the epoch with the lowest validation loss.
-        Raises DivergenceError as `Network.fit`. Ctrl-C ends training with a warning.
+        With validation rows each network ends with the weights of the epoch with the lowest validation loss.
+        Raises DivergenceError as `Network.fit`. Ctrl-C ends training with a warning: the model is then made
+        of the networks that were trained so far.
         """
-        settings, held_out, keeping = self.settings, None, []
-        if self.validation is not None:
-            held_out = (*self._encoded(self.validation), self._row_weights(self.validation))
+        settings, model = self.settings, self.model
+        trained: list[Weights] = []
+        self.histories, self._validated = (), []
+        for rows, held_out in self.divisions:
+            if trained:
+                model = replace(model, network=self._make_network())
+            validates = held_out.size > 0
+            validation = (*self._encoded(held_out), self._row_weights(held_out)) if validates else None
             # A patience of all epochs keeps the best weights and never ends training.
-            keeping = [EarlyStopping(settings.patience or settings.epochs)]
-        self.history = self.model.network.fit(
-            *self._encoded(self.train),
-            self.optimizer,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            sample_weight=self._row_weights(self.train),
-            validation=held_out,
-            progress=progress,
-            callbacks=[*keeping, *callbacks],
-            norms=norms,
-        )
+            keeping = EarlyStopping(settings.patience or settings.epochs)
+            history = model.network.fit(
+                *self._encoded(rows),
+                settings.make_optimizer(),
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
+                sample_weight=self._row_weights(rows),
+                validation=validation,
+                progress=progress,
+                callbacks=[keeping, *callbacks] if validates else callbacks,
+                norms=norms,
+            )
+            self.histories = (*self.histories, history)
+            trained.append(model.network.weights())
+            if validation is not None:
+                self._validated.append(model.scores_of(*validation[:2]))
+            if history.stop_reason == "interrupted":
+                break
+        if len(trained) > 1:
+            self._join(trained)
         return self.history
 
     @property
-    def kept_epoch(self) -> int | None:
-        """The epoch whose weights the model has, counted from 1; None where Ctrl-C ended it between two.
+    def history(self) -> History:
+        """The history of the network that was trained last; of the only one, where there is one."""
+        return self.histories[-1]
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs all networks took together."""
+        return sum(history.epochs for history in self.histories)
+
+    @property
+    def kept_epochs(self) -> tuple[int | None, ...]:
+        """The epoch whose weights each network has, counted from 1; None where Ctrl-C ended it between two.
 
         0 stands for the starting weights.
         """
-        history = self.history
-        if history.restore_best:
-            return history.best_epoch
-        return None if history.stop_reason == "interrupted" else history.epochs
+        return tuple(
+            history.best_epoch
+            if history.restore_best
+            else None
+            if history.stop_reason == "interrupted"
+            else history.epochs
+            for history in self.histories
+        )
+
+    @property
+    def validation_loss(self) -> float:
+        """The mean loss on the validation rows of the weights that are kept; nan without such rows."""
+        return self._validated_mean("validation_loss")
+
+    @property
+    def validation_metric(self) -> float:
+        """The same of the metric."""
+        return self._validated_mean("validation_metric")
+
+    def _validated_mean(self, name: str) -> float:
+        kept = zip(self.histories, self.kept_epochs, self.divisions, strict=False)
+        pairs = [(getattr(history, name)[epoch - 1], len(rows[1])) for history, epoch, rows in kept if epoch]
+        return float(np.average(*np.transpose(pairs))) if pairs else nan
 
     def report(self) -> Report:
         """Return the scores of all parts; to be called once, after `run`."""
-        train, validation, test = (None if rows is None else self._scores(rows) for _, rows in self.parts())
-        assert train is not None
-        return Report(train, validation, test, self.history)
+        test = None if self.test is None else self._scores(self.test)
+        return Report(self._scores(self.train), self._validation_scores(), test, self.histories)
+
+    def _validation_scores(self) -> Scores | None:
+        """Return the mean of the scores of all networks, each on the rows held out from it."""
+        if not self._validated:
+            return None
+        rows = [len(held_out) for _, held_out in self.divisions[: len(self._validated)]]
+        names = [name for name in self._validated[0] if all(name in scores for scores in self._validated)]
+        columns = [[scores[name] for scores in self._validated] for name in names]
+        return dict(zip(names, np.average(columns, axis=1, weights=rows).tolist(), strict=True))
+
+    def _join(self, trained: Sequence[Weights]) -> None:
+        """Make the model's network one that computes the mean of those with these weights."""
+        settings, network = self.settings, self.model.network
+        hidden = [len(trained) * size for size in settings.hidden]
+        whole = _network(
+            self.model.task,
+            replace(settings, dropout=0.0),
+            [network.inputs, *hidden, network.outputs],
+            as_generator(settings.seed),
+        )
+        whole.set_weights(joined(trained))
+        self.model = replace(self.model, network=whole)
 
     def _require_weights(self) -> None:
         """Raise ValueError where the class weights of all rows to learn from, or to validate with, are 0."""
-        for what, rows in (("to learn from", self.train), ("for validation", self.validation)):
-            weights = self._row_weights(rows) if rows is not None else None
-            if weights is not None and not weights.any():
-                raise ValueError(
-                    f"class_weight={self.settings.class_weight!r:.100} leaves every row {what} the weight 0. "
-                    f"Give a class that they hold a weight above 0."
-                )
+        for division in self.divisions:
+            for what, rows in zip(("to learn from", "for validation"), division, strict=True):
+                if rows.size and not np.any(self._row_weights(rows)):
+                    raise ValueError(
+                        f"class_weight={self.settings.class_weight!r:.100} leaves every row {what} the "
+                        f"weight 0. Give a class that they hold a weight above 0."
+                    )
 
     def _encoded(self, rows: HostArray) -> tuple[HostArray, HostArray]:
         """Return inputs (n, width), which nobody changes, and targets of the network for these rows."""
@@ -349,6 +432,23 @@ def _split(
     except ValueError as error:
         raise DataError(f"cannot hold out {what} rows: {error} A share of 0 holds out none.") from error
     return rows[kept], rows[held_out]
+
+
+def _divide(
+    rng: np.random.Generator, rows: HostArray, settings: Settings, labels: HostArray | None
+) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:
+    """Return for each network the rows that it learns from, and those held out from it, perhaps none."""
+    members, share = settings.members, settings.validation
+    if members == 1 or share == 0:
+        return (_split(rng, rows, share, labels, "validation"),) * members
+    folds = max(members, round(1 / share))
+    if len(rows) < 2 * folds:
+        raise DataError(
+            f"cannot hold out validation rows: {counted(len(rows), 'row')} are too few for {folds} folds of "
+            f"at least 2. Ask for fewer members, or for a share of 0, which holds out none."
+        )
+    parts = deal(rng, len(rows), folds, None if labels is None else labels[rows])
+    return tuple((np.delete(rows, part), rows[part]) for part in parts[:members])
 
 
 def _network(task: Task, settings: Settings, sizes: list[int], rng: np.random.Generator) -> Network:

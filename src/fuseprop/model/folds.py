@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ..backend import HostArray
 from ..callbacks import Callback
-from ..callbacks.history import History
 from ..callbacks.progress import Verbose
 from ..checks.quoting import counted
 from ..checks.settings import positive_integer
@@ -23,6 +22,7 @@ from ..data import DataError, Table
 from ..data.errors import listed
 from ..data.tasks import make_task
 from ..training.divergence import DivergenceError
+from ..training.rows import deal
 from .fitting import Fitting, table_and_arguments
 from .intervals import Mean
 from .settings import SettingsError, settings_for
@@ -45,7 +45,9 @@ class Fold:
         The seed of this training alone.
     scores : dict
         Those of the test rows, as `Model.evaluate` returns them.
-    history : History
+    metric : str
+    epochs : int
+        How many the networks of this training took together.
     seconds : float
         What it took, the encoding of its rows included.
     """
@@ -55,14 +57,15 @@ class Fold:
     rows: NDArray[np.int64]
     seed: int
     scores: Mapping[str, float]
-    history: History
+    metric: str
+    epochs: int
     seconds: float
 
     def describe(self) -> str:
         """Return it in words, such as ``repeat 1, fold 2: loss 0.1  accuracy 0.97; 40 epochs, 0.5 s``."""
-        names = dict.fromkeys(("loss", self.history.metric))
+        names = dict.fromkeys(("loss", self.metric))
         scores = "  ".join(f"{name} {self.scores[name]:.4g}" for name in names)
-        epochs = counted(self.history.epochs, "epoch")
+        epochs = counted(self.epochs, "epoch")
         return f"repeat {self.repeat}, fold {self.number}: {scores}; {epochs}, {self.seconds:.2g} s"
 
 
@@ -190,33 +193,19 @@ class Folding:
                 scores = fitting.report().test
                 assert scores is not None
                 seconds = perf_counter() - start
-                each.append(Fold(repeat, number, rows, self.seed + i, scores, history, seconds))
+                metric, epochs = history.metric, fitting.epochs
+                each.append(Fold(repeat, number, rows, self.seed + i, scores, metric, epochs, seconds))
                 if told is not None:
                     told(each[-1])
         except KeyboardInterrupt:
             interrupted = True
             if not each:
                 raise
-        metric = each[0].history.metric
-        return CrossValidation(self.folds, self.repeats, metric, tuple(each), self.notes, interrupted)
+        return CrossValidation(self.folds, self.repeats, each[0].metric, tuple(each), self.notes, interrupted)
 
     def _fitting(self, i: int) -> Fitting:
         given = {**self._given, "seed": self.seed + i}
         return Fitting(self.table, self.task, test_rows=self.parts[i], **given)
-
-
-def deal(
-    rng: np.random.Generator, rows: int, folds: int, classes: HostArray | None = None
-) -> list[NDArray[np.int64]]:
-    """Return the row numbers of each fold, in ascending order: rows are shuffled, and dealt in turn.
-
-    With `classes` (rows,), they are dealt class by class, so that neither the sizes of folds nor the numbers
-    of rows that they have of a class differ by more than one.
-    """
-    order = rng.permutation(rows)
-    if classes is not None:
-        order = order[np.argsort(classes[order], kind="stable")]
-    return [np.sort(order[fold::folds]) for fold in range(folds)]
 
 
 def _notes(names: Sequence[object], classes: HostArray | None) -> tuple[str, ...]:

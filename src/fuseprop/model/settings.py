@@ -91,6 +91,9 @@ class Settings:
         How much the rows of each class count in training: see `weights_by_class`. Losses and metrics of the
         epochs are weighted alike, those of validation rows too: they choose the weights that are kept, and so
         must measure what training minimises. The scores of a `Report` are not weighted.
+    members : int
+        So many networks of these sizes are trained, one after the other, from starting weights and orders of
+        rows of their own, and joined to one that computes their mean: see `fuseprop.layers.joining.joined`.
 
     Raises SettingsError for numbers out of range, unknown names, and settings that do not fit each other.
     """
@@ -114,6 +117,7 @@ class Settings:
     dropout: float = 0.0
     patience: int = 0
     class_weight: ClassWeight | None = None
+    members: int = 1
 
     def __post_init__(self) -> None:
         try:
@@ -134,6 +138,7 @@ class Settings:
         as_loss(self.loss)
         positive_integer("epochs", self.epochs)
         positive_integer("batch_size", self.batch_size)
+        positive_integer("members", self.members)
         _check_share("test", self.test)
         _check_share("validation", self.validation)
         check_learning_rate(self.learning_rate)

@@ -278,12 +278,11 @@ class Trained:
 
     def trial(self, candidate: int, number: int) -> Trial:
         """Return what is kept of it, as a trial of this round."""
-        history, settings = self.history, self.fitting.settings
-        epochs, loss, score = history.epochs, inf, nan
+        fitting, loss, score = self.fitting, inf, nan
         if self.failure is None:
-            kept = (history.best_epoch if history.restore_best else epochs) - 1
-            loss, score = history.validation_loss[kept], history.validation_metric[kept]
-        return Trial(candidate, number, settings, epochs, loss, score, history.metric, self.seconds)
+            loss, score = fitting.validation_loss, fitting.validation_metric
+        metric = self.history.metric
+        return Trial(candidate, number, fitting.settings, fitting.epochs, loss, score, metric, self.seconds)
 
 
 def train_each(

@@ -175,3 +175,15 @@ def split_rows(
     for c, count in enumerate(take):
         held_out[rng.permutation(np.flatnonzero(of_row == c))[:count]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def deal(rng: np.random.Generator, rows: int, folds: int, classes: HostArray | None = None) -> list[Index]:
+    """Return the row numbers of each fold, in ascending order: rows are shuffled, and dealt in turn.
+
+    With `classes` (rows,), they are dealt class by class, so that neither the sizes of folds nor the numbers
+    of rows that they have of a class differ by more than one.
+    """
+    order = rng.permutation(rows)
+    if classes is not None:
+        order = order[np.argsort(classes[order], kind="stable")]
+    return [np.sort(order[fold::folds]) for fold in range(folds)]
