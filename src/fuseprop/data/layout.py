@@ -25,6 +25,8 @@ class Layout:
     features : list of (Column, str, str)
         Of each feature its column, and what stands behind the column's name: a sign, such as "=" before a
         level, and a text.
+    starts : (d + 1,) int
+        Where each column's features begin; those of column j end where column j + 1 begins.
     values : (2, k) int
         The columns whose value is a feature, and these features: numbers, booleans, the days of dates.
     missing : (2, m) int
@@ -42,6 +44,7 @@ class Layout:
     """
 
     features: Sequence[tuple[Column, str, str]]
+    starts: Places
     values: Places
     missing: Places
     categories: Places
@@ -62,10 +65,11 @@ class Layout:
     ) -> Layout:
         """Return the layout of the columns of an `Encoder`."""
         features: list[tuple[Column, str, str]] = []
-        values, missing, sines = [], [], []
+        starts, values, missing, sines = [], [], [], []
         categories, first, known, of_codes = [], [], [], list[int]()
         for j, (column, is_used, is_indicated) in enumerate(zip(columns, used, indicated, strict=True)):
             start = len(features)
+            starts.append(start)
             if column.kind == "category":
                 size, rare = len(column.levels), len(column.levels) - own[j]
                 if is_used:
@@ -89,6 +93,7 @@ class Layout:
                 features.append((column, " ", "missing"))
         return cls(
             features,
+            np.array([*starts, len(features)], np.intp),
             _pairs(values),
             _pairs(missing),
             np.array(categories, np.intp),
