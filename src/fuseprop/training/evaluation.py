@@ -9,12 +9,12 @@ import numpy as np
 from ..backend import AnyBackend, Array, HostArray
 from ..callbacks.history import History
 from ..layers.stack import Stack
-from ..layers.targets import coding_of
+from ..layers.targets import Targets, coding_of
 from ..metrics import make_metric, weighted_mean
-from .features import from_device, from_host, is_sparse
+from .features import Fetch, from_device, from_host, is_sparse
 from .forward import ForwardPass, fetched
 from .observers import Observer
-from .rows import Rows
+from .rows import Rows, upload_targets
 
 
 class Evaluation(Observer):
@@ -81,6 +81,40 @@ def evaluate(backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) 
     evaluation.measure()
     evaluation.read(backend.to_host(results))
     return {"loss": evaluation.loss, evaluation.metric.name: evaluation.score}
+
+
+class RowScores:
+    """The loss and the hit of each row, for targets that stay and inputs that are given for each call.
+
+    Parameters
+    ----------
+    metric : str or None
+        See `make_metric`.
+    targets : Targets
+        Of all N rows.
+    """
+
+    def __init__(self, backend: AnyBackend, stack: Stack, metric: str | None, targets: Targets) -> None:
+        self._backend, self._stack = backend, stack
+        self.metric = make_metric(metric, stack.loss, stack.layers[-1], targets, None)
+        self._target, self._labels = upload_targets(backend, targets)
+        self._forward = ForwardPass(backend, stack, loss=True, metric=self.metric)
+        self._results = backend.zeros((2 * len(targets.values),))
+
+    def __call__(self, fetch: Fetch) -> tuple[HostArray, HostArray]:
+        """Return losses (N,) and hits (N,), 0 where the metric counts none; `fetch` gives the inputs."""
+        n = self._target.shape[0]
+        losses, hits = self._results[:n], self._results[n:]
+        for rows, x in fetched(self._backend, self._stack, fetch, n):
+            self._forward(
+                x,
+                target=self._target[rows],
+                labels=None if self._labels is None else self._labels[rows],
+                losses=losses[rows],
+                hits=hits[rows],
+            )
+        results = self._backend.to_host(self._results)
+        return results[:n], results[n:]
 
 
 class Predictor:

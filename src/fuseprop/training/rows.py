@@ -100,11 +100,17 @@ class Rows:
 
     def upload(self, backend: AnyBackend) -> Examples:
         """Copy all N rows and their targets to the device; X as `shares` says."""
-        values, labels = self.targets.values, self.targets.labels
-        on_device = None if labels is None else backend.from_host(labels, dtype=INTEGER)
-        target = on_device if on_device is not None and values is labels else backend.from_host(values)
+        target, labels = upload_targets(backend, self.targets)
         features = Features(backend, self.X, shares=self.shares)
-        return Examples(features.x, target, on_device, features)
+        return Examples(features.x, target, labels, features)
+
+
+def upload_targets(backend: AnyBackend, targets: Targets) -> tuple[Array, Array | None]:
+    """Copy targets to the device; return what the loss compares with, and the labels (n,) or None."""
+    values, labels = targets.values, targets.labels
+    on_device = None if labels is None else backend.from_host(labels, dtype=INTEGER)
+    target = on_device if on_device is not None and values is labels else backend.from_host(values)
+    return target, on_device
 
 
 def check_rows(stack: Stack, X: object, target: object, sample_weight: object = None) -> Rows:
