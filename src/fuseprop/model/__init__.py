@@ -5,13 +5,25 @@ fold of a cross-validation, whose means have `intervals`, and `tuning` for `cand
 best. `rows` makes the tables
 that it is asked about, of whatever rows are given in, and `answers` gives predictions in the same kind.
 `files` reads and writes model files, whose contents beside the weights are a `configuration`, in which
-`encodings` keep what is done to columns.
+`encodings` keep what is done to columns. `permuting` finds out on which columns a model relies, its
+`importance`, and `association` which of them share it.
 """
 
 from .files import ModelFileError
 from .fitting import train
 from .folds import CrossValidation, cross_validate
+from .importance import Importance
 from .model import Model, load
 from .tuning import Tuning, tune
 
-__all__ = ["CrossValidation", "Model", "ModelFileError", "Tuning", "cross_validate", "load", "train", "tune"]
+__all__ = [
+    "CrossValidation",
+    "Importance",
+    "Model",
+    "ModelFileError",
+    "Tuning",
+    "cross_validate",
+    "load",
+    "train",
+    "tune",
+]

@@ -42,6 +42,8 @@ from .configuration import (
     standardizer_in,
 )
 from .files import ModelFileError, read_model, task_in_file, write_model
+from .importance import Importance
+from .permuting import permutation_importance
 from .rows import table_for
 
 
@@ -151,6 +153,35 @@ class Model:
         scores = self.network.evaluate(inputs, targets)
         baseline = self.task.baseline(targets)
         return scores if baseline is None or "accuracy" not in scores else {**scores, "baseline": baseline}
+
+    def explain(self, data: Any, targets: Any = None, *, repeats: int = 5, seed: int = 0) -> Importance:
+        """Return by how much loss and metric get worse where one column's cells are permuted among the rows.
+
+        That is permutation importance, by the columns of the table: those that the model relies on have a
+        large one. It tells of the model, not of the world: a column of no importance may still say much that
+        other columns say too. Rows that the model has not learned from show what it relies on in use; those
+        that it has, what it knows by heart too.
+
+        Parameters
+        ----------
+        data, targets
+            Rows with targets, at least two, as `evaluate` takes them.
+        repeats : int
+            How often each column is permuted; n - 1 times where n rows are fewer than that: then each row has
+            had every other one's cells.
+        seed : int
+            What the permutations are drawn from. They are the same for all columns.
+
+        Takes one pass over the rows a column and repeat, and the memory of the encoded rows.
+        Raises and warns as `evaluate`; DataError also for a single row, and for a loss that is not finite;
+        ValueError for `repeats` and `seed` out of range.
+        """
+        table = self._with_targets(data, targets)
+        found = permutation_importance(
+            self.network, self.encoder, table, self.encode_targets(table), repeats=repeats, seed=seed
+        )
+        self._warn(table)
+        return found
 
     def encode_inputs(self, table: Any) -> NDArray[np.floating]:
         """Return the network's inputs (n, width), in its dtype: the model's columns, encoded.

@@ -1,0 +1,96 @@
+"""Importance: by how much a model's scores get worse where the cells of a column are permuted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan
+
+from ..checks.quoting import counted, shown
+
+LONGEST = 30
+"""The most characters of a column's name in a table of text."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """By how much a score is worse where a column is permuted: a loss rises, a metric falls.
+
+    Attributes
+    ----------
+    mean, deviation : float
+        Over the repeats, the standard deviation divided by their number less 1; nan for a single repeat. It
+        tells how much the permutations leave open, and nothing of the rows.
+    low, high : float
+        The 95% interval of the mean over other rows of the same kind: see `permuting`.
+    """
+
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ColumnImportance:
+    """What permuting one column does.
+
+    Attributes
+    ----------
+    name : str
+    loss : Effect
+        The rise of the loss, in the loss's own units.
+    metric : Effect or None
+        The fall of the metric; None where the loss alone is reported.
+    """
+
+    name: str
+    loss: Effect
+    metric: Effect | None
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The importance of each column of a table to a model: `Model.explain` returns it; as text it is a table.
+
+    Attributes
+    ----------
+    columns : tuple of ColumnImportance
+        The largest rise of the loss first.
+    metric : str
+        The metric's name: "accuracy", "r2", "d2" or "loss".
+    scores : dict
+        Loss and metric of the rows as they are.
+    rows, repeats : int
+        How many rows there are, and how often each column was permuted.
+    notes : tuple of str
+        What to keep in mind, in sentences: few rows, columns that share their importance.
+    """
+
+    columns: tuple[ColumnImportance, ...]
+    metric: str
+    scores: dict[str, float]
+    rows: int
+    repeats: int
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the table: a line a column, what was permuted how often, and the notes."""
+        table = [["column", "loss rises by", "95% interval"]]
+        if self.metric != "loss":
+            table[0] += [f"{self.metric} falls by", "95% interval"]
+        for column in self.columns:
+            effects = [effect for effect in (column.loss, column.metric) if effect is not None]
+            table.append([shown(column.name, LONGEST), *(text for e in effects for text in _in_words(e))])
+        widths = [max(map(len, texts)) for texts in zip(*table, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+        scores = ", ".join(f"{name} {score:.4g}" for name, score in self.scores.items())
+        permuted = f"each column permuted {counted(self.repeats, 'time')}"
+        return "\n".join(
+            [*lines, f"{counted(self.rows, 'row')}, as they are: {scores}; {permuted}", *self.notes]
+        )
+
+
+def _in_words(effect: Effect) -> tuple[str, str]:
+    """Return mean and deviation, and the interval."""
+    deviation = "" if isnan(effect.deviation) else f" +- {effect.deviation:.2g}"
+    return f"{effect.mean:.3g}{deviation}", f"{effect.low:.3g} to {effect.high:.3g}"
