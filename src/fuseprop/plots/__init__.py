@@ -4,10 +4,12 @@ Only drawing needs matplotlib, the extra "plots".
 """
 
 from .draw import PlotsUnavailable, check_plot, draw_figure, save_figure
-from .figure import Curve, Figure, Panel, Regions
+from .figure import Bars, Curve, Figure, Panel, Regions
+from .importance import importance_figure
 from .training import training_figure
 
 __all__ = [
+    "Bars",
     "Curve",
     "Figure",
     "Panel",
@@ -15,6 +17,7 @@ __all__ = [
     "Regions",
     "check_plot",
     "draw_figure",
+    "importance_figure",
     "save_figure",
     "training_figure",
 ]

@@ -15,7 +15,7 @@ from ..checks.quoting import shown
 from ..checks.settings import as_path
 from ..installing import how_to_install
 from ..storage.atomic import write_atomically
-from .figure import Curve, Figure, Panel, Regions
+from .figure import Bars, Curve, Figure, Panel, Regions
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -25,6 +25,9 @@ COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777")
 """Black, grey, and four of Okabe & Ito's colours, which the colour-blind tell apart."""
 
 COLUMNS = 3
+
+BAR = "#b9cfe0"
+"""The colour of bars: so light that black intervals can be seen on them."""
 
 LONGEST = 80
 """The most characters of a name that are drawn."""
@@ -121,6 +124,9 @@ def _draw(panel: Panel, axes: Any) -> None:
     axes.set_title(_drawable(panel.title), **LITERAL)
     axes.set_xlabel(_drawable(panel.x_label), **LITERAL)
     axes.set_ylabel(_drawable(panel.y_label), **LITERAL)
+    if panel.bars is not None:
+        _draw_bars(panel.bars, axes)
+        return
     if panel.regions is not None:
         _draw_regions(panel.regions, axes)
     looks = zip(cycle(STYLES), cycle(MARKERS), cycle(COLOURS), strict=False)
@@ -180,6 +186,24 @@ def _draw_curve(curve: Curve, label: str, axes: Any, style: str, marker: str, co
         linewidth=1.4,
         label=label,
     )
+
+
+def _draw_bars(bars: Bars, axes: Any) -> None:
+    values, places = np.array(bars.values), np.arange(len(bars.values))
+    whiskers = np.stack([values - bars.low, bars.high - values])
+    axes.barh(
+        *(places, values),
+        xerr=whiskers,
+        color=BAR,
+        edgecolor="black",
+        linewidth=0.8,
+        error_kw={"ecolor": "black", "elinewidth": 1.2, "capsize": 2.5},
+    )
+    axes.set_yticks(places, [_drawable(name) for name in bars.names], fontsize=8, **LITERAL)
+    axes.set_ylim(len(places) - 0.4, -0.6)
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
 
 
 def _draw_regions(regions: Regions, axes: Any) -> None:

@@ -57,8 +57,18 @@ class Regions:
 
 
 @dataclass(frozen=True)
+class Bars:
+    """Horizontal bars from 0, the first at the top, each with a name and an interval from low to high."""
+
+    names: Sequence[str]
+    values: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Panel:
-    """One pair of axes; the labels say the units."""
+    """One pair of axes with curves, regions or bars; the labels say the units."""
 
     title: str
     x_label: str
@@ -68,6 +78,7 @@ class Panel:
     log_y: bool = False
     from_zero: bool = False
     regions: Regions | None = None
+    bars: Bars | None = None
 
 
 @dataclass(frozen=True)
