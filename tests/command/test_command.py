@@ -354,5 +354,5 @@ def test_help_names_every_formula_with_its_parameters():
 def test_version_and_help():
     assert run("--version").stdout.strip() == f"fuseprop, version {fuseprop.__version__}"
     assert "fuseprop train digits\n" in run("--help").stdout
-    for command in ("train", "predict", "evaluate"):
+    for command in ("train", "predict", "evaluate", "explain"):
         assert run(command, "--help").exit_code == 0

@@ -180,7 +180,7 @@ def test_ctrl_c_that_is_lost_in_training_ends_it_with_the_epoch(monkeypatch):
     assert len(epochs) == 2
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.parametrize("command", ["predict", "evaluate", "explain"])
 def test_ctrl_c_ends_the_other_commands(monkeypatch, tmp_path, command):
     path = tmp_path / "m.safetensors"
     fuseprop.train("xor", epochs=1, device="cpu")[0].save(path)

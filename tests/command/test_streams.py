@@ -82,6 +82,7 @@ COMMANDS = {
     "train": TRAIN,
     "predict": ("predict", "MODEL", "xor", "--device", "cpu"),
     "evaluate": ("evaluate", "MODEL", "xor", "--device", "cpu"),
+    "explain": ("explain", "MODEL", "xor", "--device", "cpu"),
     "learn": ("learn", "example", "--device", "cpu"),
     "doctor": ("doctor",),
     "help": ("--help",),

@@ -4,9 +4,9 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 only of a picture or of text on standard error; 2 wrong use of the command; 3 a device that is not available;
 4 training that diverged; 130 interruption.
 
-One file per subcommand: train, inspect, predict, evaluate, learn, doctor (whose checks are in `examination`).
-`parameters` converts arguments, `output` writes results and errors, `training_report` puts a training into
-words, `folds` and `tuning` many of them, `interruption` handles Ctrl-C.
+One file per subcommand: train, inspect, predict, evaluate, explain, learn, doctor (whose checks are in
+`examination`). `parameters` converts arguments, `output` writes results and errors, `training_report`
+puts a training into words, `folds` and `tuning` many of them, `interruption` handles Ctrl-C.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ..training.divergence import DivergenceError
 from .doctor import doctor
 from .evaluate import evaluate
 from .exit_codes import DIVERGED, FAILED, INTERRUPTED, UNAVAILABLE
+from .explain import explain
 from .inspect import inspect
 from .interruption import Interruption
 from .learn import learn
@@ -127,6 +128,7 @@ def main() -> None:
     fuseprop inspect houses.csv
     fuseprop train houses.csv --target price --out houses.safetensors
     fuseprop predict houses.safetensors new.csv
+    fuseprop explain houses.safetensors sold.csv
     fuseprop learn xor
     """  # noqa: D301 (click keeps the line breaks of a paragraph that begins with \b)
 
@@ -135,5 +137,6 @@ main.add_command(train)
 main.add_command(inspect)
 main.add_command(predict)
 main.add_command(evaluate)
+main.add_command(explain)
 main.add_command(learn)
 main.add_command(doctor)
