@@ -169,7 +169,9 @@ def test_the_interval_of_an_accuracy_is_that_of_its_hits():
     )
 
 
-def test_what_gives_no_feature_or_has_no_weight_has_none():
+@pytest.mark.parametrize("many", [0, np.inf])
+def test_what_gives_no_feature_or_has_no_weight_has_none(monkeypatch, many):
+    monkeypatch.setattr("fuseprop.model.permuted_rows.MANY", many)
     X = np.array([[1.0, 5.0, 2.0], [2.0, 5.0, 7.0], [4.0, 5.0, 1.0], [8.0, 5.0, 3.0]])
     columns = (Column("used"), Column("same", "category", ("a",)), Column("unused"))
     X[:, 1] = 0.0
@@ -219,6 +221,30 @@ def test_chunks_of_rows_make_no_difference(monkeypatch):
     expected = model.explain(shop())
     monkeypatch.setattr(type(model.network.backend), "chunk_bytes", 1, raising=False)
     assert model.explain(shop()) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "settings"),
+    [
+        ("bought", {}),
+        ("segment", {"hidden": (5, 3)}),
+        ("spent", {"hidden": ()}),
+        ("bought", {"loss": "hinge"}),
+    ],
+)
+def test_behind_the_first_sums_it_is_the_same(monkeypatch, target, settings):
+    """The way of networks with far more inputs than units, and the way of all others."""
+    model, found = trained(target, **settings), []
+    for many in (0, np.inf):
+        monkeypatch.setattr("fuseprop.model.permuted_rows.MANY", many)
+        found.append(model.explain(shop()))
+    first, second = found
+    assert first.scores == pytest.approx(second.scores, rel=1e-12)
+    for a, b in zip(first.columns, second.columns, strict=True):
+        assert a.name == b.name
+        for x, y in ((a.loss, b.loss), (a.metric, b.metric)):
+            expected = (y.mean, y.deviation, y.low, y.high)
+            assert (x.mean, x.deviation, x.low, x.high) == pytest.approx(expected, rel=1e-8, abs=1e-13)
 
 
 def test_a_single_repeat_has_no_deviation():

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend import AnyBackend, Array, HostArray
+from ..backend import HostArray
 from ..checks.quoting import counted, literal
 from ..checks.settings import as_generator, positive_integer
 from ..data.encoder import Encoder
@@ -31,10 +31,11 @@ from ..data.table import Table
 from ..metrics import weighted_mean
 from ..network import Network
 from ..training.evaluation import RowScores
-from ..training.features import Fetch, from_host
+from ..training.features import Fetch
 from ..training.rows import check_rows
 from .association import shared_importance
 from .importance import ColumnImportance, Effect, Importance
+from .permuted_rows import PermutedRows
 
 FEW = 100
 """Of fewer rows it is said that they are few."""
@@ -97,12 +98,14 @@ class Permuting:
         targets: HostArray,
         shifts: Sequence[int],
     ) -> None:
-        self._backend, self._encoder, self._inputs, self._shifts = network.backend, encoder, inputs, shifts
-        rows = check_rows(network.stack, inputs, targets)
-        self._row_scores = RowScores(network.backend, network.stack, network.metric, rows.targets)
+        self._encoder, self._shifts = encoder, shifts
+        checked = check_rows(network.stack, inputs, targets).targets
+        self._rows = PermutedRows(network, inputs)
+        network = self._rows.network
+        self._row_scores = RowScores(network.backend, network.stack, network.metric, checked)
         self._metric = self._row_scores.metric
         self.metric = self._metric.name
-        self._losses, self._hits = self._measured(from_host(self._backend, inputs), "")
+        self._losses, self._hits = self._measured(self._rows.unchanged(), "")
         self._loss = weighted_mean(self._losses, None)
         self._score = self._metric.score(self._losses, self._hits, None)
 
@@ -119,10 +122,10 @@ class Permuting:
         if features.start == features.stop:
             return ColumnImportance(name, NONE, NONE if has_metric else None)
         rises, falls = [], []
-        of_losses, of_hits = np.zeros((2, len(self._inputs)))
+        of_losses, of_hits = np.zeros((2, len(self._losses)))
+        where = f" with other rows' cells of {literal(name)}"
         for shift in self._shifts:
-            permuted = _permuted(self._backend, self._inputs, features, shift)
-            losses, hits = self._measured(permuted, f" with other rows' cells of {literal(name)}")
+            losses, hits = self._measured(self._rows.shifted(features, shift), where)
             rises.append(weighted_mean(losses, None) - self._loss)
             falls.append(self._score - self._metric.score(losses, hits, None))
             for total, change in ((of_losses, losses - self._losses), (of_hits, self._hits - hits)):
@@ -151,20 +154,6 @@ class Permuting:
                 f"from those learned from. Train again with a smaller learning rate, or leave rows out."
             )
         return losses, hits
-
-
-def _permuted(backend: AnyBackend, inputs: HostArray, features: slice, shift: int) -> Fetch:
-    """Return what fetches rows in which these features are those of the row `shift` places behind."""
-    n = len(inputs)
-
-    def fetch(start: int, room: Array) -> Array:
-        stop = start + room.shape[0]
-        chunk = inputs[start:stop].copy()
-        chunk[:, features] = inputs[np.arange(start + shift, stop + shift) % n, features]
-        backend.from_host(chunk, out=room)
-        return room
-
-    return fetch
 
 
 def _effect(repeats: Sequence[float], low: float, high: float) -> Effect:
