@@ -120,6 +120,15 @@ def test_what_is_drawn_is_what_was_found(shop):
     assert figure.title == "shop: 119 rows, each column permuted 5 times"
 
 
+def test_python_draws_it_too(shop):
+    pytest.importorskip("matplotlib")
+    found = fuseprop.load(shop / "m.safetensors", device="cpu").explain(shop / "shop.csv")
+    drawn = found.plot("customers")
+    assert drawn.get_suptitle() == "customers: 119 rows, each column permuted 5 times"
+    for axes in drawn.axes:
+        assert [label.get_text() for label in axes.get_yticklabels()] == [c.name for c in found.columns]
+
+
 def test_of_many_columns_the_most_important_are_drawn():
     X = np.random.default_rng(0).normal(size=(50, 30))
     table = fuseprop.Table.of(X, X[:, 0])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isnan
+from typing import Any
 
 from ..checks.quoting import counted, shown
+from ..plots import draw_figure, importance_figure
 
 LONGEST = 30
 """The most characters of a column's name in a table of text."""
@@ -88,6 +90,14 @@ class Importance:
         return "\n".join(
             [*lines, f"{counted(self.rows, 'row')}, as they are: {scores}; {permuted}", *self.notes]
         )
+
+    def plot(self, title: str = "importance") -> Any:
+        """Return a `matplotlib.figure.Figure` of the most important columns: a bar and an interval each.
+
+        A notebook shows it; ``found.plot().savefig("importance.png")`` writes it. Raises PlotsUnavailable
+        without matplotlib, the extra "plots".
+        """
+        return draw_figure(importance_figure(self, title))
 
 
 def _in_words(effect: Effect) -> tuple[str, str]:

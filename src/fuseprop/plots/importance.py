@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..checks.quoting import counted, shown
 from ..metrics import METRICS
-from ..model.importance import ColumnImportance, Effect, Importance
 from .figure import Bars, Figure, Panel
+
+if TYPE_CHECKING:
+    from ..model.importance import ColumnImportance, Effect, Importance
 
 MOST_BARS = 20
 """So many columns are drawn, the most important ones."""
