@@ -11,7 +11,7 @@ import click
 from ..checks.quoting import counted, shown
 from ..model.importance import ColumnImportance, Importance
 from ..model.model import Model
-from ..plots import importance_figure, save_figure
+from ..plots import save_figure
 from .output import Run, echo, echo_json, warnings_printed
 from .parameters import any_size, data, device, plot_path
 from .parameters import target as target_option
@@ -61,7 +61,7 @@ def explain(
     drawn = None
     if plot is not None:
         with run.noting_failure("the picture was not drawn"):
-            save_figure(importance_figure(found, table.source), plot)
+            save_figure(found.figure(table.source), plot)
             drawn = plot
     if json_:
         echo_json(_as_json(found, loaded, seed) | {"plot": None if drawn is None else str(drawn)})

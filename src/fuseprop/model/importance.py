@@ -7,7 +7,9 @@ from math import isnan
 from typing import Any
 
 from ..checks.quoting import counted, shown
-from ..plots import draw_figure, importance_figure
+from ..plots.draw import draw_figure
+from ..plots.figure import Figure
+from ..plots.importance import importance_figure
 
 LONGEST = 30
 """The most characters of a column's name in a table of text."""
@@ -86,18 +88,34 @@ class Importance:
         widths = [max(map(len, texts)) for texts in zip(*table, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
         scores = ", ".join(f"{name} {score:.4g}" for name, score in self.scores.items())
-        permuted = f"each column permuted {counted(self.repeats, 'time')}"
-        return "\n".join(
-            [*lines, f"{counted(self.rows, 'row')}, as they are: {scores}; {permuted}", *self.notes]
-        )
+        about = f"{counted(self.rows, 'row')}, as they are: {scores}; {self._permuted}"
+        return "\n".join([*lines, about, *self.notes])
+
+    def figure(self, title: str) -> Figure:
+        """Return what is in the picture: a bar with its interval for each of the most important columns."""
+        names = [column.name for column in self.columns]
+        changes = {"loss": [_change(column.loss) for column in self.columns]}
+        metrics = [_change(column.metric) for column in self.columns if column.metric is not None]
+        if metrics:
+            changes[self.metric] = metrics
+        about = f"{title}: {counted(self.rows, 'row')}, {self._permuted}"
+        return importance_figure(about, names, changes)
 
     def plot(self, title: str = "importance") -> Any:
-        """Return a `matplotlib.figure.Figure` of the most important columns: a bar and an interval each.
+        """Return the figure, drawn: a `matplotlib.figure.Figure`.
 
         A notebook shows it; ``found.plot().savefig("importance.png")`` writes it. Raises PlotsUnavailable
         without matplotlib, the extra "plots".
         """
-        return draw_figure(importance_figure(self, title))
+        return draw_figure(self.figure(title))
+
+    @property
+    def _permuted(self) -> str:
+        return f"each column permuted {counted(self.repeats, 'time')}"
+
+
+def _change(effect: Effect) -> tuple[float, float, float]:
+    return effect.mean, effect.low, effect.high
 
 
 def _in_words(effect: Effect) -> tuple[str, str]:

@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from ..checks.quoting import counted, shown
+from ..checks.quoting import shown
 from ..metrics import METRICS
 from .figure import Bars, Figure, Panel
 
-if TYPE_CHECKING:
-    from ..model.importance import ColumnImportance, Effect, Importance
-
 MOST_BARS = 20
-"""So many columns are drawn, the most important ones."""
+"""So many columns are drawn, the first ones."""
 
 LONGEST = 24
 """The most characters of a column's name beside its bar."""
 
 
-def importance_figure(found: Importance, title: str) -> Figure:
-    """Return the figure of an importance: the rise of the loss, and the fall of a metric."""
-    drawn = found.columns[:MOST_BARS]
-    count = len(found.columns)
-    which = f"column, {len(drawn)} of {count:,}" if len(drawn) < count else "column"
-    panels = [
-        Panel(
-            "the loss rises",
-            "loss (mean over rows), rise with 95% interval",
-            which,
-            bars=_bars(drawn, [column.loss for column in drawn]),
-        )
-    ]
-    falls = [column.metric for column in drawn if column.metric is not None]
-    if falls:
-        panels.append(
-            Panel(
-                f"{found.metric} falls",
-                f"{METRICS[found.metric].axis}, fall with 95% interval",
-                which,
-                bars=_bars(drawn, falls),
-            )
-        )
-    permuted = f"each column permuted {counted(found.repeats, 'time')}"
-    return Figure(f"{title}: {counted(found.rows, 'row')}, {permuted}", panels)
+def importance_figure(
+    title: str, names: Sequence[str], changes: Mapping[str, Sequence[tuple[float, float, float]]]
+) -> Figure:
+    """Return the figure of an importance: a bar a column, for the loss and for a metric.
 
-
-def _bars(columns: tuple[ColumnImportance, ...], effects: list[Effect]) -> Bars:
-    return Bars(
-        [shown(column.name, LONGEST) for column in columns],
-        [effect.mean for effect in effects],
-        [effect.low for effect in effects],
-        [effect.high for effect in effects],
-    )
+    Parameters
+    ----------
+    title : str
+    names : sequence of str
+        The columns, the most important one first.
+    changes : mapping
+        From "loss", and perhaps the name of a metric, to how much worse each column makes it: the change, and
+        the ends of its 95% interval.
+    """
+    drawn = names[:MOST_BARS]
+    column = f"column, {len(drawn)} of {len(names):,}" if len(drawn) < len(names) else "column"
+    panels = []
+    for score, of_columns in changes.items():
+        values, low, high = zip(*of_columns[:MOST_BARS], strict=True)
+        bars = Bars([shown(name, LONGEST) for name in drawn], values, low, high)
+        if score == "loss":
+            what, axis = "the loss rises", "loss (mean over rows), rise with 95% interval"
+        else:
+            what, axis = f"{score} falls", f"{METRICS[score].axis}, fall with 95% interval"
+        panels.append(Panel(what, axis, column, bars=bars))
+    return Figure(title, panels)
