@@ -244,9 +244,14 @@ class Fitting:
         return self._validated_mean("validation_metric")
 
     def _validated_mean(self, name: str) -> float:
-        kept = zip(self.histories, self.kept_epochs, self.divisions, strict=False)
-        pairs = [(getattr(history, name)[epoch - 1], len(rows[1])) for history, epoch, rows in kept if epoch]
-        return float(np.average(*np.transpose(pairs))) if pairs else nan
+        values, counts = [], []
+        for history, epoch, (_, held_out) in zip(
+            self.histories, self.kept_epochs, self.divisions, strict=False
+        ):
+            if epoch and held_out.size:
+                values.append(getattr(history, name)[epoch - 1])
+                counts.append(held_out.size)
+        return float(np.average(values, weights=counts)) if values else nan
 
     def report(self) -> Report:
         """Return the scores of all parts; to be called once, after `run`."""
