@@ -5,8 +5,8 @@
 the same folds, and adds a line a fit to results/tables/: interrupted, or with further candidates, the same
 command goes on. It ends with the summary, as ``python -m benchmarks.tabular.summary FILE`` prints it.
 
-For two searches beside each other give both one thread (OMP_NUM_THREADS=1 FUSEPROP_NUM_THREADS=1), and half of
-the tables each (--table); both may add to one file. Their times are no result.
+For two searches beside each other give both one thread (OMP_NUM_THREADS=1 FUSEPROP_NUM_THREADS=1), and half
+of the tables each (--table); both may add to one file. Their times are no result.
 """
 
 from __future__ import annotations
