@@ -3,8 +3,10 @@
 ``python -m benchmarks.tabular.compare`` fits everybody on the same folds of repeated cross-validation, and
 adds a line a fit to results/tables/: interrupted, the same command goes on. ``python -m
 benchmarks.tabular.report`` makes the page's tables of it. After a change of fuseprop alone ``--others-from``
-keeps what was measured of the others. Leave the machine alone meanwhile: boosting's threads wait for each
-other, and are ten times slower where another job has a core.
+keeps what was measured of the others.
+
+Leave the machine alone meanwhile: boosting's threads spin while they wait for each other, and where another
+job has a core a fit takes ten to a hundred times as long. OMP_WAIT_POLICY=PASSIVE makes that bearable.
 """
 
 from __future__ import annotations
@@ -74,7 +76,8 @@ def main(
 def take_others(record: Record, other: Record) -> None:
     """Add the rows of everybody but fuseprop that a record lacks and another has; raise RecordError.
 
-    They must be of the same machine, folds and versions, for their seconds and scores stand beside ours.
+    They must be of the same machine, folds and scikit-learn, for their seconds and scores stand beside ours.
+    Each says "of" which commit it is, with the settings of its threads.
     """
     for name in ("splits", "seed"):
         if record.about[name] != other.about[name]:
@@ -86,9 +89,11 @@ def take_others(record: Record, other: Record) -> None:
         if mine != theirs:
             raise RecordError(f"{other.path} is of {name} {theirs}, and here it is {mine}: measure all.")
     done = record.done()
+    settings = (f"{name}={value}" for name, value in other.about["machine"]["settings"].items())
+    source = ", ".join([other.about["commit"][:10], *settings])
     for row in other.rows:
         if row["learner"] != FUSEPROP and key(row) not in done:
-            record.append({**row, "of": other.about["commit"][:10]})
+            record.append({"of": source, **row})
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from ..tables import number, table
 from .datasets import TABLES
 from .learners import BOOSTING, CONSTANT, FUSEPROP, LEARNERS, PERCEPTRON
 from .paired import ByFold, by_fold, difference, seconds
-from .record import RESULTS, Record, read
+from .record import RESULTS, Record, Row, read
 from .summary import summary
 
 README = RESULTS.parent / "README.md"
@@ -86,14 +86,23 @@ def _about(record: Record) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     changed = f" with changes in {', '.join(about['changed'])}" if about["changed"] else ""
     threads = about["machine"]["compiled"].get("threads", "no compiled steps")
-    loads = median(row["load"] for row in record.rows)
+    settings = "".join(f", {name}={value}" for name, value in about["machine"]["settings"].items())
+    load = _load([row for row in record.rows if "of" not in row])
     others = {row["of"] for row in record.rows if "of" in row}
-    taken = f" The others' rows are of {', '.join(sorted(others))}." if others else ""
-    return (
-        f"Commit {about['commit'][:10]}{changed}; {versions}; threads of compiled steps: {threads}. Folds a "
-        f"repeat: {about['splits']}, seed {about['seed']}. The machine's load average before fits: median "
-        f"{loads:.1f}.{taken} `{record.path.name}`; again: `python -m benchmarks.tabular.{about['what']}`."
+    taken = "".join(
+        f" Others' rows are of {source}: {_load([row for row in record.rows if row.get('of') == source])}."
+        for source in sorted(others)
     )
+    return (
+        f"Commit {about['commit'][:10]}{changed}; {versions}; threads of compiled steps: "
+        f"{threads}{settings}. Folds a repeat: {about['splits']}, seed {about['seed']}. The machine's load "
+        f"average before fits, the median: {load}.{taken} `{record.path.name}`; again: "
+        f"`python -m benchmarks.tabular.{about['what']}`."
+    )
+
+
+def _load(rows: list[Row]) -> str:
+    return f"{median(row['load'] for row in rows):.1f}" if rows else ABSENT
 
 
 def _scores(learned: dict[str, dict[str, ByFold]], others: list[str], splits: int) -> str:

@@ -165,12 +165,13 @@ def test_an_error_is_recorded_and_the_others_go_on(tmp_path):
     assert "failed" in summary(record.rows)
 
 
-def test_others_are_taken_from_a_record_of_the_same_folds_alone(tmp_path):
+def test_others_are_taken_from_a_record_of_the_same_folds_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     old, _, _ = run(tmp_path / "old.jsonl")
     new = begin(tmp_path / "new.jsonl", first())
     take_others(new, old)
     assert {row["learner"] for row in new.rows} == {CONSTANT}
-    assert {row["of"] for row in new.rows} == {"0" * 10}
+    assert {row["of"] for row in new.rows} == {"0" * 10 + ", OMP_WAIT_POLICY=PASSIVE"}
     take_others(new, old)
     assert len(new.rows) == 2
     for change, why in (({"splits": 3}, "other folds"), ({"machine": {"cpu": "another"}}, "measure all")):
@@ -226,8 +227,9 @@ def test_the_page_shows_differences_and_times_and_what_is_above_its_limit(tmp_pa
     scores = {FUSEPROP: [0.5, 0.6], PERCEPTRON: [0.7, 0.85], "boosting": [0.5, 0.6], CONSTANT: [0.5, 0.5]}
     for row in rows(scores):
         slow = {"fit": 4.0} if row["learner"] == FUSEPROP else {}
-        record.append({**row, **slow})
+        record.append({**row, **slow} if slow else {"of": "1a2b3c", **row, "load": 7.0})
     text = comparison(record)
+    assert "median: 0.0. Others' rows are of 1a2b3c: 7.0." in text
     assert "-0.2250 ± 0.0250 (0.0433) **-**" in text
     assert "+0.0000 ± 0.0000 (0.0000) =" in text
     assert "| MLP | 0 | 0 | 1: c |" in text
