@@ -17,6 +17,7 @@ import click
 
 from .compare import FORMAT
 from .machine import said
+from .page import renew, replaced
 from .plots import plots
 from .rows import Network
 from .tables import about, apart, best_peers, calls, comparison, fits_over_steps, floors, footprints
@@ -37,13 +38,7 @@ intervals wider than 10%: noise, to be measured again before it is quoted."""
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where something is out of date.")
 def main(results: Path, readme: Path, check: bool) -> None:
     """Parse the command line."""
-    changed = {path: text for path, text in generate(results, readme).items() if _read(path) != text}
-    for path, text in changed.items():
-        click.echo(f"{'out of date' if check else 'written'}: {path}")
-        if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-    if check and changed:
+    if renew(generate(results, readme), check) and check:
         sys.exit(1)
 
 
@@ -58,11 +53,7 @@ def generate(results: Path, readme: Path) -> dict[Path, str]:
         files |= {readme.parent / "plots" / file: svg for file, svg in drawings.items()}
     told = [LEGEND, *sections] if sections else ["No figures have been recorded yet."]
     body = "\n\n".join(filter(None, [*told, without_a_gpu(results, measured)]))
-    before, begin, rest = _read(readme).partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise click.UsageError(f"{readme} must hold the lines {BEGIN!r} and {END!r}.")
-    files[readme] = f"{before}{BEGIN}\n\n{body}\n\n{END}{after}"
+    files[readme] = replaced(readme, BEGIN, END, body)
     return files
 
 
@@ -108,10 +99,6 @@ def section(name: str, result: dict[str, Any]) -> tuple[str, dict[str, str]]:
     if result["footprint"]:
         parts.append(footprints(result))
     return "\n\n".join(part for part in parts if part), drawings
-
-
-def _read(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
 
 
 if __name__ == "__main__":
