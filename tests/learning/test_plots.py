@@ -13,6 +13,7 @@ from fuseprop.cli import main
 from fuseprop.installing import how_to_install
 from fuseprop.learn import TOPICS
 from fuseprop.model.fitting import Fitting
+from fuseprop.model.regions import boundary
 from fuseprop.plots import Curve, Figure, Panel, PlotsUnavailable, Regions, save_figure, training_figure
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -80,7 +81,7 @@ def test_lines_differ_without_colour(matplotlib, tmp_path, monkeypatch):
 def test_what_is_drawn_of_a_training():
     fitting = Fitting(fuseprop.load_table("iris"), epochs=4, device="cpu")
     history = fitting.run(norms=True)
-    figure = training_figure(history, "iris", fitting.model, fitting.table)
+    figure = training_figure(history, "iris", boundary(fitting.model, fitting.table))
     panels = {panel.title: panel for panel in figure.panels}
     assert list(panels) == ["loss", "accuracy", "learning rate", "gradient norm"]
     loss = {curve.label: curve for curve in panels["loss"].curves}
@@ -125,7 +126,7 @@ def test_a_history_without_matplotlib_names_the_extra(no_matplotlib):
 def test_two_features_get_their_boundary():
     fitting = Fitting(fuseprop.load_table("xor"), device="cpu", epochs=300)
     history = fitting.run()
-    figure = training_figure(history, "xor", fitting.model, fitting.table)
+    figure = training_figure(history, "xor", boundary(fitting.model, fitting.table))
     regions = figure.panels[-1].regions
     assert (figure.panels[-1].x_label, figure.panels[-1].y_label) == ("a", "b")
     assert {name: points.tolist() for name, points in regions.points.items()} == {

@@ -15,7 +15,7 @@ from fuseprop.formulas import ACTIVATIONS, LOSSES, exp, huber, leaky_relu, log1p
 from fuseprop.formulas.kept import keep_activation, keep_loss
 from fuseprop.layers.dense import Dense
 from fuseprop.model.files import FORMAT, read_model
-from fuseprop.plots.training import training_figure
+from fuseprop.model.regions import boundary
 
 OWN = Activation("swish", lambda z: z * sigmoid(z), text="z sigmoid(z)")
 ASYMMETRIC = Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))
@@ -162,8 +162,8 @@ def test_the_best_model_is_kept_and_goes_on(tmp_path):
 
 def test_a_picture_of_decisions_without_probabilities():
     table = Table.of(X, TARGETS["exclusive"])
-    model, report = fuseprop.train(table, loss="hinge", **QUICK)
-    regions = training_figure(report.history, "hinge", model, table).panels[-1].regions
+    model, _ = fuseprop.train(table, loss="hinge", **QUICK)
+    regions = boundary(model, table)[0].regions
     assert regions is not None
 
 

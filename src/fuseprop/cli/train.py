@@ -22,6 +22,7 @@ from ..formulas.activation import ACTIVATIONS
 from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
 from ..model.folds import Folding
+from ..model.regions import boundary
 from ..model.settings import OPTIMIZERS
 from ..model.tuning import Search
 from ..plots import save_figure, training_figure
@@ -202,7 +203,9 @@ def train(
     report = fitting.report()
     if plot is not None:
         with run.noting_failure("the picture was not drawn"):
-            save_figure(training_figure(history, fitting.table.source, fitting.model, fitting.table), plot)
+            save_figure(
+                training_figure(history, fitting.table.source, boundary(fitting.model, fitting.table)), plot
+            )
             drawn = plot
     text, made = [results(fitting, report, written)], as_json(fitting, report, written)
     if validated is not None:

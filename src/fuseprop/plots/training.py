@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
-from ..backend import HostArray
 from ..metrics import METRICS
-from .figure import Curve, Figure, Panel, Regions
-
-if TYPE_CHECKING:
-    from ..callbacks.history import History
-    from ..data import Table
-    from ..model.model import Model
+from .figure import Curve, Figure, Panel
 
 
-def training_figure(
-    history: History, title: str, model: Model | None = None, table: Table | None = None
-) -> Figure:
-    """Return the figure of a history; with a model of classes over two features, and rows, its boundary too.
+class Epochs(Protocol):
+    """What is drawn of a history: see `History`, whose attributes these are."""
+
+    metric: str
+    best_epoch: int
+    train_loss: list[float]
+    train_metric: list[float]
+    validation_loss: list[float]
+    validation_metric: list[float]
+    learning_rate: list[float]
+    gradient_norms: list[list[float]]
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs there were."""
+
+
+def training_figure(history: Epochs, title: str, more: Sequence[Panel] = ()) -> Figure:
+    """Return the figure of a history, with `more` panels behind its own.
 
     The loss is in the network's units, those of standardized targets for a regression. What a training does
     not measure has no panel: L-BFGS has neither a metric nor a learning rate.
@@ -47,28 +57,4 @@ def training_figure(
         curves = [Curve(f"layer {i}", epochs, list(norms)) for i, norms in enumerate(by_layer, 1)]
         label = "||dL/d(W, b)|| (last batch)"
         panels.append(Panel("gradient norm", "epoch", label, curves, log_y=bool((by_layer > 0).all())))
-    regions = _regions(model, table)
-    if regions is not None and model is not None:
-        names = model.feature_names
-        panels.append(Panel("decision boundary", f"{names[0]}", f"{names[1]}", regions=regions))
-    return Figure(title, panels)
-
-
-def _regions(model: Model | None, table: Table | None) -> Regions | None:
-    """Return the decision regions of a model of exclusive classes over two numbers; None for others."""
-    if model is None or table is None or len(model.feature_names) != 2 or not model.task.classes:
-        return None
-    if any(column.kind != "number" for column in model.encoder.columns):
-        return None
-
-    index = {name: i for i, name in enumerate(model.task.classes)}
-
-    def classify(rows: HostArray) -> HostArray:
-        return np.array([index[name] for name in model.predict(rows).values.tolist()])
-
-    rows, labels = table.with_features(model.feature_names).X, model.task.encode(table).reshape(-1)
-    known = ~np.isnan(rows).any(axis=1)
-    if not known.any():
-        return None
-    points = {str(name): rows[known & (labels == i)] for i, name in enumerate(model.task.classes)}
-    return Regions.of(classify, points)
+    return Figure(title, [*panels, *more])
