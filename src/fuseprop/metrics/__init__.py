@@ -6,5 +6,15 @@
 from .choice import METRICS, check_metric, make_metric, metric_of_values
 from .means import weighted_mean
 from .protocol import Metric
+from .scores import Confusion, Scores
 
-__all__ = ["METRICS", "Metric", "check_metric", "make_metric", "metric_of_values", "weighted_mean"]
+__all__ = [
+    "METRICS",
+    "Confusion",
+    "Metric",
+    "Scores",
+    "check_metric",
+    "make_metric",
+    "metric_of_values",
+    "weighted_mean",
+]
