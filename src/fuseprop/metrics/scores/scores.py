@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +36,8 @@ class Scores(dict[str, float]):
     Attributes
     ----------
     intervals : dict of (float, float)
-        By name, the ends of the interval in which the score of all rows of this kind lies with 95% confidence,
-        as far as these rows tell. Empty for rows that were learned from, whose scores say nothing of others.
+        By name, the ends of the interval in which the score over all rows of this kind lies with 95%
+        confidence. Empty for rows that were learned from, whose scores say nothing of others.
     confusion : Confusion, or None
         For one target with classes.
     undefined : dict of str
@@ -46,7 +46,7 @@ class Scores(dict[str, float]):
 
     def __init__(
         self,
-        values: Mapping[str, float] | Iterable[Sequence[Any]] = (),
+        values: Mapping[str, float] | Iterable[tuple[str, float]] = (),
         /,
         *,
         intervals: Mapping[str, tuple[float, float]] | None = None,
@@ -57,3 +57,12 @@ class Scores(dict[str, float]):
         self.intervals = dict(intervals or {})
         self.confusion = confusion
         self.undefined = dict(undefined or {})
+
+    def joined(self, more: Scores) -> Scores:
+        """Return these scores and then `more`, whose numbers, and whose confusion matrix, hold."""
+        return Scores(
+            {**self, **more},
+            intervals=self.intervals | more.intervals,
+            confusion=more.confusion,
+            undefined=self.undefined | more.undefined,
+        )

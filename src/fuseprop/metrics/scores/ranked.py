@@ -1,0 +1,139 @@
+"""ROC AUC: how well scores rank the rows of a class above all others."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...backend import HostArray
+from ...checks.quoting import literal
+from .given import scored_rows
+from .resampling import Floats, Groups, intervals
+
+
+class Ranked(NamedTuple):
+    """Sums of placements, of each of several sets of rows and each of k scores, (..., k).
+
+    The placement of a row of the class is the share of the other rows that score lower; of another row, the
+    share of the class's rows that score higher. Ties count half.
+
+    Attributes
+    ----------
+    rows, placed : (..., k)
+        The rows of the class, and the sum of their placements.
+    others, others_placed : (..., k)
+        The same of the other rows.
+    """
+
+    rows: Floats
+    placed: Floats
+    others: Floats
+    others_placed: Floats
+
+    @classmethod
+    def of(cls, is_class: HostArray, placements: Floats, groups: Groups) -> Ranked:
+        """Sum over each group of rows; both (n, k)."""
+        return cls(
+            groups.sum(is_class),
+            groups.sum(is_class * placements),
+            groups.sum(~is_class),
+            groups.sum(~is_class * placements),
+        )
+
+    def with_an_unseen_row(self) -> Ranked:
+        """Return the sums of groups with those of one more: a row of all classes in parts that ties with all.
+
+        Without it an AUC of 1 would have an interval without width. With it, intervals hold the AUC of normal
+        scores in 93% of samples or more, at 20 to 200 rows and AUCs of 0.69 to 0.99; without it, in 30% to
+        96%.
+        """
+        k = self.rows.shape[1]
+        of_class = np.full((1, k), 1 / max(k, 2))
+        of_others = 1 - of_class
+        more = Ranked(of_class, of_class / 2, of_others, of_others / 2)
+        return Ranked(*(np.concatenate(both) for both in zip(self, more, strict=True)))
+
+    def auc(self) -> Floats:
+        """Return the mean placement of the class's rows: the AUC of each score, (..., k)."""
+        return self.placed / self.rows
+
+    def intervals(self, value: float) -> dict[str, tuple[float, float]]:
+        """Return the interval of the mean AUC of these groups of rows, which is `value`, by its name.
+
+        An AUC is no function of sums over rows, but the sum of its two means of placements varies as it does
+        (DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44).
+        """
+        groups = self.with_an_unseen_row()
+        whole = Ranked(*(each.sum(axis=0) for each in groups))
+        centre = (whole.auc() + whole.others_placed / whole.others) / 2
+
+        def mean_auc(sums: Ranked) -> Floats:
+            mean: Floats = (sums.auc() + sums.others_placed / sums.others - centre).mean(axis=-1)
+            return np.clip(mean, 0, 1)
+
+        return intervals(groups, {"roc_auc": mean_auc}, {"roc_auc": value})
+
+
+def placements(is_class: HostArray, scores: HostArray) -> Floats:
+    """Return the placement (n,) of each row among those of the other kind; each kind has a row, both (n,)."""
+    order = np.argsort(scores)
+    ordered, of_class = scores[order], is_class[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])  # of runs of rows that tie
+    lengths = np.diff(np.r_[starts, len(scores)])
+    up_to = np.r_[0, np.cumsum(of_class)]
+    class_below = up_to[starts]
+    class_in_run = up_to[starts + lengths] - class_below
+    others_below = starts - class_below
+    of_others = others_below + (lengths - class_in_run) / 2
+    of_class_rows = up_to[-1] - class_below - class_in_run / 2
+    placed = np.empty(len(scores))
+    placed[order] = np.where(
+        of_class,
+        np.repeat(of_others / (len(scores) - up_to[-1]), lengths),
+        np.repeat(of_class_rows / up_to[-1], lengths),
+    )
+    return placed
+
+
+def ranked_scores(target: HostArray, scores: HostArray) -> tuple[HostArray, Floats]:
+    """Return whether each row is of the class, and its placement, (n, k) each.
+
+    Class numbers (n,), and scores (n, k) or, of the second of two classes alone, (n, 1). Of two classes only
+    the second one's score is ranked. Each class must have a row.
+    """
+    columns = scores[:, -1:] if scores.shape[1] <= 2 else scores
+    classes = np.arange(columns.shape[1]) if columns.shape[1] > 1 else np.array([1])
+    is_class = target[:, None] == classes
+    placed = [placements(each, column) for each, column in zip(is_class.T, columns.T, strict=True)]
+    return is_class, np.stack(placed, axis=1)
+
+
+def roc_auc(target: object, scores: object, classes: Any = None) -> float:
+    """Return the area under the ROC curve: how often a row of a class scores above another; ties are half.
+
+    Of two classes that of the second; of several the mean over classes, of each against the rest.
+
+    Parameters
+    ----------
+    target : (n,)
+        Classes of any type.
+    scores : (n, k), or (n,) of the second of two classes
+        Probabilities, or any outputs that grow with them.
+    classes : sequence, optional
+        The classes of the columns; by default those in `target`, in ascending order.
+
+    Raises ValueError for shapes that do not fit, no rows, nan and inf, and a class without rows.
+    """
+    numbers, columns, known = scored_rows(target, scores, classes, "scores")
+    why = no_auc(numbers, known)
+    if why:
+        raise ValueError(f"there is no ROC AUC: {why}. Leave it out, or give rows of all classes.")
+    is_class, placed = ranked_scores(numbers, columns)
+    return float(Ranked.of(is_class, placed, Groups(len(numbers))).auc().mean())
+
+
+def no_auc(target: HostArray, classes: tuple[Any, ...]) -> str:
+    """Return why there is no AUC for class numbers (n,): a class without rows; "" if there is one."""
+    rows = np.bincount(target, minlength=len(classes))
+    return "" if rows.all() else f"no row is of the class {literal(classes[int(np.argmin(rows))])}"
