@@ -167,6 +167,7 @@ def test_what_has_no_score_is_refused(call, message):
 def test_scores_are_a_dict_with_more():
     scores = Scores({"loss": 1.0}, intervals={"loss": (0.5, 2.0)})
     assert scores == {"loss": 1.0}
+    scores["roc_auc"] = 1.0
     joined = scores.joined(Scores({"f1": 0.5}, undefined={"roc_auc": "no row is of the class 1"}))
     assert list(joined) == ["loss", "f1"]
     assert (joined.intervals, list(joined.undefined)) == ({"loss": (0.5, 2.0)}, ["roc_auc"])
@@ -280,3 +281,10 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
     assert coverage(of_accuracy, 0.95, 100) > 0.9
     assert coverage(of_auc, 0.9213503964748574, 100) > 0.9
+
+
+def test_one_row_of_a_class_says_little_of_its_rank():
+    scores = np.arange(100.0)
+    low, high = auc_interval((scores == 60).astype(int), scores)
+    assert low < 0.3
+    assert high > 0.9

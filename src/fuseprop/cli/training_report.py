@@ -119,7 +119,7 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
     for name, part in fitting.parts():
         scores = report.scores(name)
         if scores is not None and part is not None:
-            values = [f"{scores[score]:>10.{'4g' if score == 'loss' else '4f'}}" for score in names]
+            values = [_cell(scores, score) for score in names]
             lines.append(f"{name:<12}{''.join(values)}{len(part):>8}")
     if "baseline" in names:
         what = "combination of labels" if fitting.model.task.name == "multi-label" else "class"
@@ -161,6 +161,12 @@ def _kept_by_each(fitting: Fitting) -> str:
     kept = ["last step" if epoch is None else str(epoch) for epoch in fitting.kept_epochs]
     why = ", with the lowest validation loss of each" if fitting.histories[0].restore_best else ""
     return f"{len(kept)} networks, of the epochs {', '.join(kept)}{why}"
+
+
+def _cell(scores: Scores, name: str) -> str:
+    if name not in scores:
+        return f"{'none':>10}"
+    return f"{scores[name]:>10.{'4g' if name == 'loss' else '4f'}}"
 
 
 def _about_the_test(report: Report) -> list[str]:

@@ -200,7 +200,7 @@ class Fitting:
             self.histories = (*self.histories, history)
             trained.append(model.network.weights())
             if validation is not None:
-                self._validated.append(model.scores_of(*validation[:2]))
+                self._validated.append(model.scores_of(*validation[:2], intervals=False))
             if history.stop_reason == "interrupted":
                 break
         if len(trained) > 1:
@@ -259,8 +259,8 @@ class Fitting:
 
     def _validation_scores(self) -> Scores | None:
         """Return the mean of the scores of all networks, each on the rows held out from it."""
-        if not self._validated:
-            return None
+        if len(self._validated) < 2:
+            return next(iter(self._validated), None)
         rows = [len(held_out) for _, held_out in self.divisions[: len(self._validated)]]
         names = [name for name in self._validated[0] if all(name in scores for scores in self._validated)]
         columns = [[scores[name] for scores in self._validated] for name in names]

@@ -41,17 +41,19 @@ class Ranked(NamedTuple):
             groups.sum(~is_class * placements),
         )
 
-    def with_an_unseen_row(self) -> Ranked:
-        """Return the sums of groups with those of one more: a row of all classes in parts that ties with all.
+    def with_unseen_rows(self) -> Ranked:
+        """Return the sums of groups with those of two more: half a row at the right end, half at the wrong.
 
-        Without it an AUC of 1 would have an interval without width. With it, intervals hold the AUC of normal
-        scores in 93% of samples or more, at 20 to 200 rows and AUCs of 0.69 to 0.99; without it, in 30% to
-        96%.
+        Both belong in equal parts to all classes. Without them an AUC of 1 would have an interval without
+        width, and so would one of a single row. With them, intervals hold the AUC of normal scores in 93% of
+        samples or more, of 1, 2, 4, 10 or 50 rows of the class and AUCs of 0.69 to 0.99; without, in 9% to
+        95%. Whole rows would do so in 95% or more, and be a third wider where scores are good.
         """
         k = self.rows.shape[1]
-        of_class = np.full((1, k), 1 / max(k, 2))
-        of_others = 1 - of_class
-        more = Ranked(of_class, of_class / 2, of_others, of_others / 2)
+        of_class = np.full((2, k), 0.5 / max(k, 2))
+        of_others = 0.5 - of_class
+        right = np.array([[1.0], [0.0]])
+        more = Ranked(of_class, of_class * right, of_others, of_others * right)
         return Ranked(*(np.concatenate(both) for both in zip(self, more, strict=True)))
 
     def auc(self) -> Floats:
@@ -64,7 +66,7 @@ class Ranked(NamedTuple):
         An AUC is no function of sums over rows, but the sum of its two means of placements varies as it does
         (DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44).
         """
-        groups = self.with_an_unseen_row()
+        groups = self.with_unseen_rows()
         whole = Ranked(*(each.sum(axis=0) for each in groups))
         centre = (whole.auc() + whole.others_placed / whole.others) / 2
 

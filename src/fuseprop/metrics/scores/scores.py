@@ -59,9 +59,10 @@ class Scores(dict[str, float]):
         self.undefined = dict(undefined or {})
 
     def joined(self, more: Scores) -> Scores:
-        """Return these scores and then `more`, whose numbers, and whose confusion matrix, hold."""
+        """Return these scores and then `more`, which hold where both say something of a score."""
+        values = {**self, **more}
         return Scores(
-            {**self, **more},
+            {name: value for name, value in values.items() if name not in more.undefined},
             intervals=self.intervals | more.intervals,
             confusion=more.confusion,
             undefined=self.undefined | more.undefined,
