@@ -252,10 +252,11 @@ class Fitting:
                 counts.append(held_out.size)
         return float(np.average(values, weights=counts)) if values else nan
 
-    def report(self) -> Report:
-        """Return the scores of all parts; to be called once, after `run`."""
-        test = None if self.test is None else self._scores(self.test, intervals=True)
-        return Report(self._scores(self.train, intervals=False), self._validation_scores(), test, self.histories)
+    def report(self, *, intervals: bool = True) -> Report:
+        """Return the scores of all parts, with or without intervals; to be called once, after `run`."""
+        train = self._scores(self.train, intervals=False)
+        test = None if self.test is None else self._scores(self.test, intervals=intervals)
+        return Report(train, self._validation_scores(), test, self.histories)
 
     def _validation_scores(self) -> Scores | None:
         """Return the mean of the scores of all networks, each on the rows held out from it."""
