@@ -8,7 +8,7 @@ from fuseprop import metrics as ours
 from fuseprop.metrics import Scores
 from fuseprop.metrics.scores.decided import Decided
 from fuseprop.metrics.scores.numbers import Errors
-from fuseprop.metrics.scores.ranked import Ranked, ranked_scores
+from fuseprop.metrics.scores.ranked import Ranked
 from fuseprop.metrics.scores.resampling import GROUPS, Groups, groups_of, intervals
 
 CLOSE = {"rel": 1e-12, "abs": 1e-12}
@@ -222,8 +222,8 @@ def delong_width(target, scores):
 
 
 def auc_interval(target, scores):
-    ranked = ranked_scores(target, scores[:, None])
-    return Ranked.of(*ranked, groups_of(len(target))).intervals(ours.roc_auc(target, scores))["roc_auc"]
+    (groups,) = Ranked.of(target, scores[:, None], groups_of(len(target)))
+    return groups.intervals(ours.roc_auc(target, scores))["roc_auc"]
 
 
 def test_an_interval_of_an_auc_is_as_wide_as_delongs():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from ..metrics.scores import Confusion, Scores
 from ..metrics.scores.decided import Decided, confusion_counts
 from ..metrics.scores.numbers import Errors
 from ..metrics.scores.probable import Surprise
-from ..metrics.scores.ranked import Ranked, no_auc, ranked_scores
+from ..metrics.scores.ranked import Ranked, no_auc
 from ..metrics.scores.resampling import Floats, Groups, Sums, groups_of, intervals
 
 OF_CLASSES = ("accuracy", "balanced_accuracy", "f1", "log_loss", "roc_auc")
@@ -129,6 +130,11 @@ class _Scoring:
     rows: int
     with_intervals: bool
 
+    @cached_property
+    def groupings(self) -> list[Groups]:
+        """The groups of rows that intervals come from; none without intervals."""
+        return [groups_of(self.rows)] if self.with_intervals else []
+
     def add(
         self,
         sums_of: Callable[[Groups], Sums],
@@ -139,9 +145,8 @@ class _Scoring:
         whole = sums_of(Groups(self.rows))
         values = {name: float(formula(whole)[0]) for name, formula in formulas.items()}
         self.scores.update(values)
-        if self.with_intervals:
-            sums = with_unseen(sums_of(groups_of(self.rows)))
-            self.scores.intervals.update(intervals(sums, formulas, values))
+        for groups in self.groupings:
+            self.scores.intervals.update(intervals(with_unseen(sums_of(groups)), formulas, values))
 
     def add_auc(self, task: Task, predictions: NDArray[np.floating], targets: NDArray[np.int64]) -> None:
         """Add the ROC AUC with its interval, or why there is none."""
@@ -149,8 +154,8 @@ class _Scoring:
         if why:
             self.scores.undefined["roc_auc"] = why
             return
-        ranked = ranked_scores(targets, predictions)
-        auc = float(Ranked.of(*ranked, Groups(self.rows)).auc().mean())
+        whole, *resampled = Ranked.of(targets, predictions, Groups(self.rows), *self.groupings)
+        auc = float(whole.auc().mean())
         self.scores["roc_auc"] = auc
-        if self.with_intervals:
-            self.scores.intervals.update(Ranked.of(*ranked, groups_of(self.rows)).intervals(auc))
+        for sums in resampled:
+            self.scores.intervals.update(sums.intervals(auc))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,14 +33,19 @@ class Ranked(NamedTuple):
     others_placed: Floats
 
     @classmethod
-    def of(cls, is_class: HostArray, placements: Floats, groups: Groups) -> Ranked:
-        """Sum over each group of rows; both (n, k)."""
-        return cls(
-            groups.sum(is_class),
-            groups.sum(is_class * placements),
-            groups.sum(~is_class),
-            groups.sum(~is_class * placements),
-        )
+    def of(cls, target: HostArray, scores: HostArray, *groupings: Groups) -> tuple[Ranked, ...]:
+        """Sum over each group of rows, for each way to group them.
+
+        Class numbers (n,), and scores (n, k) or, of the second of two classes alone, (n, 1). Of two classes
+        only the second one's score is ranked. Each class has a row.
+        """
+        columns = scores[:, -1:] if scores.shape[1] <= 2 else scores
+        first = 1 if columns.shape[1] == 1 else 0
+        of_classes = [
+            _sums(target == first + i, np.ascontiguousarray(column), groupings)
+            for i, column in enumerate(columns.T)
+        ]
+        return tuple(cls(*np.stack(each, axis=-1)) for each in zip(*of_classes, strict=True))
 
     def with_unseen_rows(self) -> Ranked:
         """Return the sums of groups with those of two more: half a row at the right end, half at the wrong.
@@ -98,17 +104,11 @@ def placements(is_class: HostArray, scores: HostArray) -> Floats:
     return placed
 
 
-def ranked_scores(target: HostArray, scores: HostArray) -> tuple[HostArray, Floats]:
-    """Return whether each row is of the class, and its placement, (n, k) each.
-
-    Class numbers (n,), and scores (n, k) or, of the second of two classes alone, (n, 1). Of two classes only
-    the second one's score is ranked. Each class must have a row.
-    """
-    columns = scores[:, -1:] if scores.shape[1] <= 2 else scores
-    classes = np.arange(columns.shape[1]) if columns.shape[1] > 1 else np.array([1])
-    is_class = target[:, None] == classes
-    placed = [placements(each, column) for each, column in zip(is_class.T, columns.T, strict=True)]
-    return is_class, np.stack(placed, axis=1)
+def _sums(is_class: HostArray, scores: HostArray, groupings: Sequence[Groups]) -> list[Floats]:
+    """Return the four sums of a class, (4, g) for each way to group rows; both (n,)."""
+    placed = placements(is_class, scores)
+    parts = is_class, is_class * placed, ~is_class, ~is_class * placed
+    return [np.stack([groups.sum(part) for part in parts]) for groups in groupings]
 
 
 def roc_auc(target: object, scores: object, classes: Any = None) -> float:
@@ -131,8 +131,8 @@ def roc_auc(target: object, scores: object, classes: Any = None) -> float:
     why = no_auc(numbers, known)
     if why:
         raise ValueError(f"there is no ROC AUC: {why}. Leave it out, or give rows of all classes.")
-    is_class, placed = ranked_scores(numbers, columns)
-    return float(Ranked.of(is_class, placed, Groups(len(numbers))).auc().mean())
+    (whole,) = Ranked.of(numbers, columns, Groups(len(numbers)))
+    return float(whole.auc().mean())
 
 
 def no_auc(target: HostArray, classes: tuple[Any, ...]) -> str:
