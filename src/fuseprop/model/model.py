@@ -146,7 +146,8 @@ class Model:
         "baseline" is the accuracy of always predicting the most frequent class, or combination of labels, of
         these rows; "rmse_of_mean" is the RMSE of their mean. `Scores.intervals` holds an interval of 95% for
         each but these and the loss, `Scores.undefined` why one of them is missing. There is no log loss for
-        a loss without probabilities, such as hinge.
+        a loss without probabilities, such as hinge. The r2 of several targets is the mean of theirs, as in
+        scikit-learn; that of a network, as in a history, weighs them by their variance.
 
         Parameters
         ----------
