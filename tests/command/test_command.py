@@ -324,7 +324,10 @@ def test_formulas_with_parameters(tmp_path):
     assert "10 -> 4 leaky_relu(0.2) -> 4 elu(0.5) -> 4 gelu -> 1 identity; huber(1.35); " in result.stderr
     assert result.stdout.splitlines()[0].split() == ["loss", "rows"]
     loss = run("evaluate", model, "diabetes", "--json", "--device", "cpu")
-    assert list(json.loads(loss.stdout)) == ["task", "backend", "device", "rows", "loss"]
+    assert list(json.loads(loss.stdout)) == [
+        *("task", "backend", "device", "rows", "loss"),
+        *("r2", "rmse", "mae", "rmse_of_mean", "intervals", "confusion"),
+    ]
     assert run("predict", model, "diabetes", "--device", "cpu").stdout.startswith("prediction\n")
     settings = json.loads(train("diabetes", "--loss", "quantile(0.9)", "--json").stdout)["settings"]
     assert settings["loss"] == "quantile(0.9)"
@@ -338,10 +341,9 @@ def test_hinge_has_no_probabilities(tmp_path):
     assert set(lines[1:]) == {"benign", "malignant"}
     said = json.loads(run("predict", model, "breast_cancer", "--json", "--device", "cpu").stdout)
     assert (said["classes"], said["probabilities"]) == (["benign", "malignant"], None)
-    assert run("evaluate", model, "breast_cancer", "--device", "cpu").stdout.split()[::2] == [
-        "loss",
-        "accuracy",
-        "baseline",
+    lines = run("evaluate", model, "breast_cancer", "--device", "cpu").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:7]] == [
+        *("loss", "accuracy", "baseline", "balanced_accuracy", "f1", "roc_auc"),
     ]
 
 

@@ -102,7 +102,7 @@ def test_the_baseline_stands_beside_every_accuracy(tmp_path):
     made = json.loads(train(path, "--target", "y", "--json").stdout)
     assert (made["test_baseline"], made["validation_baseline"]) == (1.0, 1.0)
     assert made["train_baseline"] == pytest.approx(37 / 38)
-    assert f"baseline  {59 / 60:.6g}" in run("evaluate", model, path).stdout
+    assert f"baseline           {59 / 60:.6g}" in run("evaluate", model, path).stdout
     assert "baseline" not in train("diabetes", "--json").stdout
     labels = tmp_path / "labels.npz"
     np.savez(labels, X=X, y=np.tile([[0, 1], [1, 1], [0, 1]], (20, 1)))

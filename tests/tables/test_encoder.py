@@ -371,7 +371,7 @@ def test_a_model_of_any_columns_goes_through_its_file(tmp_path, dtype):
     assert again.evaluate(data) == model.evaluate(data)
     again.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
-    assert set(report.test) == {"loss", "r2"}
+    assert set(report.test) >= {"loss", "r2"}
 
 
 @pytest.mark.parametrize(

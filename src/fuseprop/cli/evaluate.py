@@ -9,6 +9,7 @@ from ..model.model import Model
 from .output import Run, echo, echo_json, warnings_printed
 from .parameters import any_size, data, device
 from .parameters import target as target_option
+from .scores_text import confusion_data, confusion_lines, score_lines
 
 
 @click.command()
@@ -26,11 +27,12 @@ def evaluate(
     device: str | None,
     json_: bool,
 ) -> None:
-    """Print the loss and the metric of the model in the file MODEL over all rows of DATA.
+    """Print the scores of the model in the file MODEL over all rows of DATA, with their intervals.
 
-    The loss is in the network's units: for a regression those of the standardized target. The baseline is the
-    accuracy of the most frequent class alone, on the same rows. Warns on standard error where a column is far
-    outside of what the model learned from.
+    The loss is in the network's units: for a regression those of the standardized target; RMSE and MAE are in
+    the target's own. The baseline is the accuracy of the most frequent class alone, on the same rows, and
+    rmse_of_mean the RMSE of their mean. Warns on standard error where a column is far outside of what the
+    model learned from.
     """
     loaded = Model.load(model, device)
     table = loaded.table(data, target_names=target or loaded.task.targets, any_size=any_size)
@@ -41,6 +43,8 @@ def evaluate(
     if json_:
         backend = loaded.network.backend
         about = {"task": loaded.task.name, "backend": backend.name, "device": backend.device}
-        echo_json({**about, "rows": len(table), **scores})
+        undefined = dict.fromkeys(scores.undefined)
+        more = {"intervals": scores.intervals, "confusion": confusion_data(scores.confusion)}
+        echo_json({**about, "rows": len(table), **scores, **undefined, **more})
     else:
-        echo("\n".join(f"{name:<10}{score:.6g}" for name, score in scores.items()))
+        echo("\n".join([*score_lines(scores), *confusion_lines(scores.confusion)]))

@@ -12,8 +12,10 @@ from ..backend.registry import explain_auto, named_device
 from ..checks.quoting import counted, shown
 from ..data.errors import listed
 from ..data.showing import columns_of, lines_of
+from ..metrics import Scores
 from ..model.fitting import Fitting, Report
 from ..model.settings import Settings
+from .scores_text import confusion_data, confusion_lines, score_lines
 
 
 def plan(fitting: Fitting) -> str:
@@ -117,11 +119,12 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
     for name, part in fitting.parts():
         scores = report.scores(name)
         if scores is not None and part is not None:
-            values = [f"{scores[score]:>10.{'4g' if score == 'loss' else '4f'}}" for score in names]
+            values = [_cell(scores, score) for score in names]
             lines.append(f"{name:<12}{''.join(values)}{len(part):>8}")
     if "baseline" in names:
         what = "combination of labels" if fitting.model.task.name == "multi-label" else "class"
         lines.append(f"baseline: the accuracy of the most frequent {what} alone")
+    lines += _about_the_test(report)
     linear = fitting.model.linear()
     if linear is not None:
         slopes, intercepts = linear
@@ -160,10 +163,31 @@ def _kept_by_each(fitting: Fitting) -> str:
     return f"{len(kept)} networks, of the epochs {', '.join(kept)}{why}"
 
 
+def _cell(scores: Scores, name: str) -> str:
+    if name not in scores:
+        return f"{'none':>10}"
+    return f"{scores[name]:>10.{'4g' if name == 'loss' else '4f'}}"
+
+
+def _about_the_test(report: Report) -> list[str]:
+    """Return lines that show all scores of the test rows, with their intervals."""
+    scores = report.test
+    if scores is None:
+        return []
+    above = ("loss", "baseline")
+    beside = Scores(
+        {name: score for name, score in scores.items() if name not in above},
+        intervals=scores.intervals,
+        undefined=scores.undefined,
+    )
+    what = ["rmse_of_mean: the RMSE of the mean of these rows alone"] if "rmse_of_mean" in scores else []
+    return [*score_lines(beside, "test rows"), *what, *confusion_lines(scores.confusion)]
+
+
 def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any]:
     """Return scores, settings and surroundings of a training as data for JSON."""
     model, history = fitting.model, report.history
-    backend, metric = model.network.backend, report.history.metric
+    backend = model.network.backend
     result: dict[str, Any] = {
         "data": fitting.table.source,
         "columns": columns_of(fitting.table),
@@ -180,12 +204,12 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
             for each, kept in zip(fitting.histories, fitting.kept_epochs, strict=True)
         ],
     }
-    for name, _ in fitting.parts():
-        scores = report.scores(name)
-        result[f"{name}_loss"] = None if scores is None else scores["loss"]
-        result[f"{name}_{metric}"] = None if scores is None else scores[metric]
-        if "baseline" in report.train:
-            result[f"{name}_baseline"] = None if scores is None else scores["baseline"]
+    parts = {name: report.scores(name) or Scores() for name, _ in fitting.parts()}
+    names = dict.fromkeys(name for scores in parts.values() for name in (*scores, *scores.undefined))
+    for part, scores in parts.items():
+        result |= {f"{part}_{name}": scores.get(name) for name in names}
+    result["test_intervals"] = parts["test"].intervals
+    result["test_confusion"] = confusion_data(parts["test"].confusion)
     result["seconds_per_epoch"] = history.seconds_per_epoch
     result["parameters"] = model.network.stack.parameters.count
     result["rows"] = {name: 0 if part is None else len(part) for name, part in fitting.parts()}

@@ -153,13 +153,11 @@ class Task:
             return Reading("numbers")
         return Reading("text", texts)
 
-    def baseline(self, encoded: HostArray) -> float | None:
+    def baseline(self, encoded: HostArray) -> float:
         """Return the accuracy of always predicting the most frequent target, on targets from `encode`.
 
-        A target is a class, or all labels of a row for a multi-label task. None for a regression.
+        A target is a class, or all labels of a row for a multi-label task; a regression has neither.
         """
-        if self.name == "regression":
-            return None
         counts = np.unique(encoded, axis=0, return_counts=True)[1]
         return float(counts.max() / len(encoded))
 
@@ -172,6 +170,12 @@ class Task:
             return encoded
         no, yes = loss.coding
         return np.where(encoded > 0.5, yes, no)
+
+    def uncoded(self, coded: HostArray, loss: AnyLoss) -> NDArray[np.int64]:
+        """Return class numbers (n,), or labels (n, t), for what `coded` returned."""
+        if loss.coding is None or self.name == "exclusive":
+            return coded.astype(np.int64, copy=False)
+        return (coded > sum(loss.coding) / 2).astype(np.int64)
 
     def has_probabilities(self, loss: AnyLoss) -> bool:
         """Whether a network's predictions are probabilities of `labels`.
@@ -193,14 +197,22 @@ class Task:
         """
         if self.name == "regression":
             return outputs
+        numbers = self.decided_numbers(outputs, loss)
+        return np.array(self.classes)[numbers] if self.classes else numbers
+
+    def decided_numbers(
+        self, outputs: NDArray[np.floating], loss: AnyLoss | None = None
+    ) -> NDArray[np.int64]:
+        """Return what `decide` does with the numbers of classes, from 0, in their place.
+
+        For tasks with classes or labels: (n,), or 0 and 1 (n, t).
+        """
         own = loss is not None and not self.has_probabilities(loss)
         threshold = sum(loss.coding) / 2 if own and loss is not None and loss.coding else 0.5
         says_yes = (outputs > threshold).astype(np.int64)
         if not self.classes:
             return says_yes
-        is_one = outputs.shape[1] == 1
-        classes: HostArray = np.array(self.classes)[says_yes[:, 0] if is_one else np.argmax(outputs, axis=1)]
-        return classes
+        return says_yes[:, 0] if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)
 
 
 def is_for_classes(loss: AnyLoss) -> bool:

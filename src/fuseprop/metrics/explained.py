@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..backend import HostArray, evaluate
 from ..formulas.loss import AnyLoss, Loss
@@ -13,6 +14,8 @@ from ..layers.dense import Dense
 from ..layers.targets import Targets
 from .means import weighted_mean, weighted_quantile
 from .protocol import Kind, Metric, OfLosses
+
+Numbers = float | NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class RSquared(OfLosses):
 
     def score(self, losses: HostArray, hits: HostArray, weights: HostArray | None) -> float:
         """See `Metric.score`."""
-        return explained(weighted_mean(losses, weights) / self.factor, self.variance)
+        return float(explained(weighted_mean(losses, weights) / self.factor, self.variance))
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,14 @@ class LossExplained(OfLosses):
 
     def score(self, losses: HostArray, hits: HostArray, weights: HostArray | None) -> float:
         """See `Metric.score`."""
-        return explained(weighted_mean(losses, weights), self.constant)
+        return float(explained(weighted_mean(losses, weights), self.constant))
 
 
-def explained(error: float, of_constant: float) -> float:
+def explained(error: Numbers, of_constant: Numbers) -> NDArray[np.float64]:
     """Return 1 - error / of_constant; where the constant has no error, 1 for no error and 0 for any."""
-    if of_constant == 0.0:
-        return 1.0 if error == 0.0 else 0.0
-    return 1.0 - error / of_constant
+    varies = of_constant != 0.0
+    share = 1.0 - error / np.where(varies, of_constant, 1.0)
+    return np.where(varies, share, np.where(error == 0.0, 1.0, 0.0))
 
 
 def _r_squared(loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:

@@ -29,14 +29,12 @@ from ..data.tasks import Task, make_task
 from ..formulas.loss import as_loss
 from ..layers.dense import mlp
 from ..layers.joining import Weights, joined
-from ..metrics import metric_of_values
+from ..metrics import Scores, metric_of_values
 from ..network import Network
 from ..training.rows import deal, split_rows
 from .class_weights import weights_by_class
 from .model import Model
 from .settings import Settings, settings_for
-
-Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,9 @@ class Report:
 
     Attributes
     ----------
-    train, validation, test : dict, or None for a part without rows
-        Loss, metric and baseline, as `Model.evaluate` returns them.
+    train, validation, test : Scores, or None for a part without rows
+        As `Model.evaluate` returns them; with intervals for the test rows alone, as the others steered the
+        training.
     histories : tuple of History
         Losses and scores of each epoch, of each network that was trained: see `Settings.members`.
     """
@@ -201,7 +200,7 @@ class Fitting:
             self.histories = (*self.histories, history)
             trained.append(model.network.weights())
             if validation is not None:
-                self._validated.append(model.scores_of(*validation[:2]))
+                self._validated.append(model.scores_of(*validation[:2], intervals=False))
             if history.stop_reason == "interrupted":
                 break
         if len(trained) > 1:
@@ -253,19 +252,20 @@ class Fitting:
                 counts.append(held_out.size)
         return float(np.average(values, weights=counts)) if values else nan
 
-    def report(self) -> Report:
-        """Return the scores of all parts; to be called once, after `run`."""
-        test = None if self.test is None else self._scores(self.test)
-        return Report(self._scores(self.train), self._validation_scores(), test, self.histories)
+    def report(self, *, intervals: bool = True) -> Report:
+        """Return the scores of all parts, with or without intervals; to be called once, after `run`."""
+        train = self._scores(self.train, intervals=False)
+        test = None if self.test is None else self._scores(self.test, intervals=intervals)
+        return Report(train, self._validation_scores(), test, self.histories)
 
     def _validation_scores(self) -> Scores | None:
         """Return the mean of the scores of all networks, each on the rows held out from it."""
-        if not self._validated:
-            return None
+        if len(self._validated) < 2:
+            return next(iter(self._validated), None)
         rows = [len(held_out) for _, held_out in self.divisions[: len(self._validated)]]
         names = [name for name in self._validated[0] if all(name in scores for scores in self._validated)]
         columns = [[scores[name] for scores in self._validated] for name in names]
-        return dict(zip(names, np.average(columns, axis=1, weights=rows).tolist(), strict=True))
+        return Scores(zip(names, np.average(columns, axis=1, weights=rows).tolist(), strict=True))
 
     def _join(self, trained: Sequence[Weights]) -> None:
         """Make the model's network one that computes the mean of those with these weights."""
@@ -300,8 +300,8 @@ class Fitting:
         """Return the class weights of these rows, (n,); None where all rows count alike."""
         return None if self._weights is None else self._weights[rows]
 
-    def _scores(self, rows: HostArray) -> Scores:
-        return self.model.scores_of(*self._encoded(rows))
+    def _scores(self, rows: HostArray, *, intervals: bool) -> Scores:
+        return self.model.scores_of(*self._encoded(rows), intervals=intervals)
 
 
 def train(

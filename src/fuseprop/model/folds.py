@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
@@ -21,6 +21,7 @@ from ..checks.warning import warn_user
 from ..data import DataError, Table
 from ..data.errors import listed
 from ..data.tasks import make_task
+from ..metrics import Scores
 from ..training.divergence import DivergenceError
 from ..training.rows import deal
 from .fitting import Fitting, table_and_arguments
@@ -43,8 +44,8 @@ class Fold:
         Its test rows, in ascending order.
     seed : int
         The seed of this training alone.
-    scores : dict
-        Those of the test rows, as `Model.evaluate` returns them.
+    scores : Scores
+        Those of the test rows, as `Model.evaluate` returns them but for intervals.
     metric : str
     epochs : int
         How many the networks of this training took together.
@@ -56,7 +57,7 @@ class Fold:
     number: int
     rows: NDArray[np.int64]
     seed: int
-    scores: Mapping[str, float]
+    scores: Scores
     metric: str
     epochs: int
     seconds: float
@@ -64,7 +65,7 @@ class Fold:
     def describe(self) -> str:
         """Return it in words, such as ``repeat 1, fold 2: loss 0.1  accuracy 0.97; 40 epochs, 0.5 s``."""
         names = dict.fromkeys(("loss", self.metric))
-        scores = "  ".join(f"{name} {self.scores[name]:.4g}" for name in names)
+        scores = "  ".join(f"{name} {self.scores[name]:.4g}" for name in names if name in self.scores)
         epochs = counted(self.epochs, "epoch")
         return f"repeat {self.repeat}, fold {self.number}: {scores}; {epochs}, {self.seconds:.2g} s"
 
@@ -190,7 +191,7 @@ class Folding:
                     raise
                 if history.stop_reason == "interrupted":
                     raise KeyboardInterrupt
-                scores = fitting.report().test
+                scores = fitting.report(intervals=False).test
                 assert scores is not None
                 seconds = perf_counter() - start
                 metric, epochs = history.metric, fitting.epochs

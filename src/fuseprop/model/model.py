@@ -29,6 +29,7 @@ from ..data.tasks import Task
 from ..data.unlike import unlike_training
 from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..layers.dense import Dense
+from ..metrics import Scores
 from ..network import Network
 from ..training.evaluation import Predictor
 from .answers import Predictions, like, probabilities_like
@@ -45,6 +46,7 @@ from .files import ModelFileError, read_model, task_in_file, write_model
 from .importance import Importance
 from .permuting import permutation_importance
 from .rows import table_for
+from .scoring import scores_of
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,25 @@ class Model:
             return Predictions(values)
         return Predictions(values, self.task.labels, self.task.probabilities(outputs))
 
-    def evaluate(self, table: Any, targets: Any = None) -> dict[str, float]:
-        """Return loss and metric over rows with targets, such as ``{"loss": 0.1, "accuracy": 0.97}``.
+    def evaluate(self, table: Any, targets: Any = None) -> Scores:
+        """Return the scores over rows with targets, such as ``{"loss": 0.1, "accuracy": 0.97, ...}``.
 
-        With an accuracy comes "baseline": the accuracy of always predicting the most frequent class, or
-        combination of labels, of these rows. (R^2 and D^2 are 0 for the best constant anyway.) The loss of a
-        regression is that of the standardized targets.
+        The loss is in the network's units: for a regression those of the standardized target. All else is
+        computed of predictions as `predict` returns them, by the functions in `fuseprop.metrics`.
+
+        ===========  =================================================================================
+        task         beside the loss and, where it is another one, the network's metric
+        ===========  =================================================================================
+        classes      accuracy, baseline, balanced_accuracy, f1, log_loss, roc_auc; a confusion matrix
+        labels       accuracy (of all labels of a row), baseline, f1
+        regression   r2, rmse, mae, rmse_of_mean, in the target's units; of several targets the mean
+        ===========  =================================================================================
+
+        "baseline" is the accuracy of always predicting the most frequent class, or combination of labels, of
+        these rows; "rmse_of_mean" is the RMSE of their mean. `Scores.intervals` holds an interval of 95% for
+        each but these and the loss, `Scores.undefined` why one of them is missing. There is no log loss for
+        a loss without probabilities, such as hinge. The r2 of several targets is the mean of theirs, as in
+        scikit-learn; that of a network, as in a history, weighs them by their variance.
 
         Parameters
         ----------
@@ -148,11 +163,16 @@ class Model:
         self._warn(table)
         return scores
 
-    def scores_of(self, inputs: HostArray, targets: HostArray) -> dict[str, float]:
-        """Return what `evaluate` does, for inputs (n, width) and targets of the network."""
-        scores = self.network.evaluate(inputs, targets)
-        baseline = self.task.baseline(targets)
-        return scores if baseline is None or "accuracy" not in scores else {**scores, "baseline": baseline}
+    def scores_of(self, inputs: HostArray, targets: HostArray, *, intervals: bool = True) -> Scores:
+        """Return what `evaluate` does, for inputs (n, width) and targets of the network.
+
+        Without `intervals` as well, which rows that were learned from have no use for.
+        """
+        measured = Scores(self.network.evaluate(inputs, targets))
+        with np.errstate(over="ignore", invalid="ignore"):
+            predictions = self._predictor(inputs)
+        task, loss = self.task, self.network.stack.loss
+        return measured.joined(scores_of(task, loss, self.targets, predictions, targets, intervals))
 
     def explain(self, data: Any, targets: Any = None, *, repeats: int = 5, seed: int = 0) -> Importance:
         """Return by how much loss and metric get worse where one column's cells are permuted among the rows.

@@ -1,0 +1,69 @@
+"""Scores: numbers by name, with the intervals in which they lie and a confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...backend import HostArray
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """How many rows of each class were taken for which.
+
+    Attributes
+    ----------
+    classes : tuple
+        The k classes, in the order of the rows and columns of `counts`.
+    counts : (k, k) int64
+        Rows are the true classes, columns the predicted ones.
+    """
+
+    classes: tuple[Any, ...]
+    counts: HostArray
+
+
+class Scores(dict[str, float]):
+    """The scores of a model on some rows by name: a dict, equal to any with the same numbers.
+
+    Parameters
+    ----------
+    values : mapping or pairs
+        Numbers by name, "loss" and the task's metric first.
+
+    Attributes
+    ----------
+    intervals : dict of (float, float)
+        By name, the ends of the interval in which the score over all rows of this kind lies with 95%
+        confidence. Empty for rows that were learned from, whose scores say nothing of others.
+    confusion : Confusion, or None
+        For one target with classes.
+    undefined : dict of str
+        By name, why a score that goes with the task is not among them, such as an AUC of a single class.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, float] | Iterable[tuple[str, float]] = (),
+        /,
+        *,
+        intervals: Mapping[str, tuple[float, float]] | None = None,
+        confusion: Confusion | None = None,
+        undefined: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(values)
+        self.intervals = dict(intervals or {})
+        self.confusion = confusion
+        self.undefined = dict(undefined or {})
+
+    def joined(self, more: Scores) -> Scores:
+        """Return these scores and then `more`, which hold where both say something of a score."""
+        values = {**self, **more}
+        return Scores(
+            {name: value for name, value in values.items() if name not in more.undefined},
+            intervals=self.intervals | more.intervals,
+            confusion=more.confusion,
+            undefined=self.undefined | more.undefined,
+        )
