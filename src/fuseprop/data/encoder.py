@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -17,20 +17,12 @@ from .choices import HOW_MISSING
 from .column import QUANTITIES, Column
 from .cycles import cycles_that_vary, places_in
 from .errors import DataError, listed
+from .frequent import MOST_RARE, by_frequency
 from .layout import Layout
 from .notations import digits_of
+from .recoding import new_codes, with_codes
 from .scaling import Standardizer
 from .table import Table
-
-FEWEST = 2
-"""A category of fewer rows learned from is rare: it has no feature of its own."""
-
-MOST = 50
-"""So many categories of a column have a feature of their own, the most frequent ones; the others are rare."""
-
-MOST_RARE = 1000
-"""So many rare categories are remembered, so that others can be told to be new. Where a column has more, new
-ones are the rule, and nothing is said of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +103,7 @@ class Encoder:
             if column.kind == "boolean":
                 scaling.mean[j] = known.mean() if known.size else 0.0
             elif column.kind == "category":
-                columns[j], own[j] = _by_frequency(column, known)
+                columns[j], own[j] = by_frequency(column, known)
                 used[j] = own[j] + (own[j] < len(columns[j].levels)) + indicated[j] > 1
             else:
                 cycles[j] = cycles_that_vary(known)
@@ -221,11 +213,11 @@ class Encoder:
         Raises DataError for a column of another kind, for numbers that the dtype cannot hold once they are
         standardized, and for a missing value where they are refused.
         """
-        recoded = self._recoded(table)
+        codes = new_codes(self.columns, table)
         encoded = np.zeros((len(table) if rows is None else len(rows), self.width), dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             for place, block in blocks(table.X, rows):
-                cells = _with_codes(block, recoded) if recoded else block
+                cells = with_codes(block, codes) if codes else block
                 gone = np.isnan(cells)
                 is_gone = gone.any()
                 if is_gone and self.missing == "refuse":
@@ -277,30 +269,6 @@ class Encoder:
             points[gone[:, columns * 2]] = 0.0
         return points
 
-    def _recoded(self, table: Table) -> dict[int, Float]:
-        """Return, for the columns whose levels are others than here, what a code of the table is here.
-
-        nan stands for a boolean's unknown text. Raises DataError for a column of another kind.
-        """
-        recoded: dict[int, Float] = {}
-        if table.columns is self.columns:
-            return recoded
-        for j, (mine, theirs) in enumerate(zip(self.columns, table.columns, strict=True)):
-            if mine is theirs or mine == theirs:
-                continue
-            if (mine.kind in QUANTITIES or theirs.kind in QUANTITIES) and mine.kind != theirs.kind:
-                raise DataError(
-                    f"{table.source}: {literal(theirs.name)} is a {theirs.kind} column here, but was a "
-                    f"{mine.kind} column in training. Give the model the file or the data frame itself: it "
-                    f"knows how its columns are read."
-                )
-            if mine.kind in QUANTITIES or theirs.levels[: len(mine.levels)] == mine.levels:
-                continue
-            code_of = {text: float(code) for code, text in enumerate(mine.levels)}
-            new = np.nan if mine.kind == "boolean" else len(mine.levels)
-            recoded[j] = np.array([code_of.get(text, new) for text in theirs.levels])
-        return recoded
-
     def _refuse(self, table: Table, gone: NDArray[np.bool_], rows: Index | None, start: int) -> NoReturn:
         """Raise DataError for the first missing value of a block that begins with the `start`th of `rows`."""
         i, j = np.argwhere(gone)[0].tolist()
@@ -323,15 +291,6 @@ def _place(table: Table, rows: Index | None, i: int) -> str:
     return f"{table.source}: row {table.row_number(i if rows is None else int(rows[i]))}"
 
 
-def _with_codes(block: Float, recoded: Mapping[int, Float]) -> Float:
-    """Return a copy of cells in which some columns have other codes."""
-    cells = block.copy()
-    for j, codes in recoded.items():
-        known = ~np.isnan(block[:, j])
-        cells[known, j] = codes[block[known, j].astype(np.intp)]
-    return cells
-
-
 def _scaling(table: Table, rows: Index | None) -> Standardizer:
     """Return mean and deviation of the columns that are quantities, and 0 and 1 of the others."""
     quantities = [j for j, column in enumerate(table.columns) if column.kind in QUANTITIES]
@@ -342,18 +301,3 @@ def _scaling(table: Table, rows: Index | None) -> Standardizer:
         fitted = Standardizer.fit(table.X, rows, quantities)
         scaling.mean[quantities], scaling.scale[quantities] = fitted.mean, fitted.scale
     return scaling
-
-
-def _by_frequency(column: Column, codes: Float) -> tuple[Column, int]:
-    """Return a category with the levels that are there, frequent ones first, and how many are frequent.
-
-    Nothing depends on the order of the levels before, which rows that are not learned from may have made.
-    """
-    counts = np.bincount(codes.astype(np.intp), minlength=len(column.levels))
-    there = sorted(
-        (-count, text) for count, text in zip(counts.tolist(), column.levels, strict=True) if count
-    )
-    own = sum(count <= -FEWEST for count, _ in there[:MOST])
-    texts = [text for _, text in there]
-    levels = (*sorted(texts[:own]), *sorted(texts[own : own + MOST_RARE]))
-    return replace(column, levels=levels), own
