@@ -266,12 +266,13 @@ class Model:
         """Return slopes (width, t) and intercepts (t,) in the table's units: y = x @ slopes + intercepts.
 
         x are the features that `encoder.feature_names` names, with numbers and days as they are in the table.
-        None for a network with hidden layers or another activation than the identity, and for models whose
+        None for a network with hidden layers or another activation than the identity, for models whose
         targets are not standardized (tasks with classes, and losses with another link than the identity or an
-        interval of targets).
+        interval of targets), and where a number is clipped smoothly or has bins: y is no line of it then.
         """
         (last, *more) = reversed(self.network.layers)
-        if self.targets is None or more or not last.function.formula.is_identity:
+        is_line = last.function.formula.is_identity and self.encoder.is_straight
+        if self.targets is None or more or not is_line:
             return None
         weights, bias = (array.astype(np.float64) for array in self.network.weights()[0])
         inputs = self.encoder.feature_scaling
