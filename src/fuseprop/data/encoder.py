@@ -231,7 +231,7 @@ class Encoder:
                 count += " categories are" if len(rare) > 1 else " category is"
                 notes.append(f'{name}: {count} taken together as "other": {listed(rare, 5)}')
         if self.tails:
-            names = [shown(self.columns[j].name) for j in self.tails]
+            names = [self.columns[j].name for j in self.tails]
             notes.append(f"{listed(names, 5)}: a few values far from most others, which are clipped smoothly")
         return tuple(notes)
 
