@@ -1,6 +1,7 @@
 """Models whose numbers are clipped smoothly or have bins: their files, their slopes, one row, estimators."""
 
 import json
+import tracemalloc
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from safetensors.numpy import save
 
 import fuseprop
 from fuseprop import MLPRegressor, ModelFileError, Table
+from fuseprop.data import DataError
 from fuseprop.data.bins import MOST_BINS
 from fuseprop.data.column import Column
 from fuseprop.data.encoder import Encoder
@@ -223,3 +225,19 @@ def test_estimators_refuse_what_they_do_not_encode(tmp_path):
     model_with({"bins": 4}, table=plain).save(tmp_path / "m.safetensors")
     with pytest.raises(ModelFileError, match=r"encodes its columns itself: a \(number\), b \(number\)"):
         MLPRegressor.load(tmp_path / "m.safetensors")
+
+
+def test_many_rows_are_encoded_and_answered_part_by_part(monkeypatch):
+    model = model_with(ENCODINGS["both"])
+    table = data().take(np.arange(2000) % 80)
+    whole = model.predict(table).values
+    monkeypatch.setattr("fuseprop.model.model.NUMBERS_AT_ONCE", 50 * model.encoder.width)
+    tracemalloc.start()
+    try:
+        np.testing.assert_array_equal(model.predict(table).values, whole)
+        assert tracemalloc.get_traced_memory()[1] < 2000 * model.encoder.width * 4 < 250_000
+    finally:
+        tracemalloc.stop()
+    table.X[1234, 1] = 1e300
+    with pytest.raises(DataError, match=r"t\.csv: row 1235, column 'holes' is so far from the rows"):
+        model.predict(table)

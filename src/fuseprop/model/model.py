@@ -46,6 +46,9 @@ from .importance import Importance
 from .permuting import permutation_importance
 from .rows import table_for
 
+NUMBERS_AT_ONCE = 1 << 22
+"""Predictions take rows together whose inputs are so many numbers: bins make many of a few columns."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -110,9 +113,7 @@ class Model:
 
     def _predict(self, table: Table) -> Predictions:
         """Return predictions for a table of the model's features, as arrays."""
-        network, X = self.network, self.encode_inputs(table)
-        with np.errstate(over="ignore", invalid="ignore"):
-            outputs = self._predictor(X)
+        network, outputs = self.network, self._outputs(table)
         _require_finite(outputs, table)
         loss = network.stack.loss
         values = self.task.decide(outputs, loss)
@@ -126,6 +127,15 @@ class Model:
         if not self.task.has_probabilities(loss):
             return Predictions(values)
         return Predictions(values, self.task.labels, self.task.probabilities(outputs))
+
+    def _outputs(self, table: Table) -> HostArray:
+        """Return the network's outputs (n, k) for a table of the model's features, encoded part by part."""
+        dtype, n = self.network.backend.dtype, len(table)
+        most = max(1, NUMBERS_AT_ONCE // self.encoder.width)
+        parts = [None] if n <= most else [np.arange(i, min(i + most, n)) for i in range(0, n, most)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            made = [self._predictor(self.encoder.encode(table, dtype, rows)) for rows in parts]
+        return made[0] if len(made) == 1 else np.concatenate(made)
 
     def evaluate(self, table: Any, targets: Any = None) -> dict[str, float]:
         """Return loss and metric over rows with targets, such as ``{"loss": 0.1, "accuracy": 0.97}``.
