@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 from dataclasses import asdict, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -241,3 +242,23 @@ def test_many_rows_are_encoded_and_answered_part_by_part(monkeypatch):
     table.X[1234, 1] = 1e300
     with pytest.raises(DataError, match=r"t\.csv: row 1235, column 'holes' is so far from the rows"):
         model.predict(table)
+
+
+def test_a_column_is_in_its_own_features_alone():
+    model = model_with(ENCODINGS["both"])
+    table = data()
+    before = model.encode_inputs(table)
+    for j, (start, end) in enumerate(pairwise(model.encoder.layout.starts.tolist())):
+        X = table.X.copy()
+        X[:, j] = X[::-1, j]
+        after = model.encode_inputs(replace(table, X=X))
+        assert (after != before).any(axis=0)[start:end].any()
+        np.testing.assert_array_equal(after[:, start:end], before[::-1, start:end])
+        after[:, start:end] = before[:, start:end]
+        np.testing.assert_array_equal(after, before)
+    assert end == model.encoder.width
+
+
+def test_what_bends_is_explained():
+    made = model_with(ENCODINGS["both"]).explain(data(), repeats=2)
+    assert {one.name for one in made.columns} == {"income", "holes", "count", "city", "when"}
