@@ -70,11 +70,10 @@ class Bins:
             edges = np.unique(values[[0, *ends]])
         if len(edges) < FEWEST_EDGES:
             return None
-        starts = np.searchsorted(values, edges)
-        means = [
-            (float(((values[first:end] - low) / (high - low)).sum()) + (n - end)) / n
-            for low, high, first, end in zip(edges, edges[1:], starts, starts[1:], strict=False)
-        ]
+        first, widths = np.searchsorted(values, edges), np.diff(edges)
+        counts = np.diff(first)
+        parts = (values[: first[-1]] - edges[:-1].repeat(counts)) / widths.repeat(counts)
+        means = (np.add.reduceat(parts, first[:-1]) + (n - first[1:])) / n
         return cls(tuple((edges + 0.0).tolist()), tuple(np.clip(means, 0.0, 1.0).tolist()))
 
     def words(self, kind: str) -> list[str]:

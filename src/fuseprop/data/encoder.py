@@ -129,21 +129,11 @@ class Encoder:
             gone += np.isnan(block).sum(axis=0)
         used, indicated = gone < n, (gone > 0) & (gone < n)
         scaling = _scaling(table, rows)
-        quantities = [j for j, column in enumerate(columns) if column.kind in QUANTITIES]
-        heavy = set(heavy_tailed(table.X, rows, scaling, quantities)) if clip else set()
-        tails, binned = dict[int, Tails](), dict[int, Bins]()
+        tails, binned = _bent(table, rows, scaling, clip, most)
         for j, column in enumerate(columns):
-            if column.kind == "number" and j not in heavy and not most:
-                continue
-            cells = table.X[:, j] if rows is None else table.X[rows, j]
-            known = cells[~np.isnan(cells)]
-            if j in heavy:
-                tails[j] = Tails.of(known, float(scaling.scale[j]))
-            of_column = Bins.of(known, most) if most and column.kind in QUANTITIES else None
-            if of_column is not None:
-                binned[j] = of_column
             if column.kind == "number":
                 continue
+            known = _known(table, rows, j)
             used[j] = known.size > 0 and known.min() < known.max()
             if column.kind == "boolean":
                 scaling.mean[j] = known.mean() if known.size else 0.0
@@ -335,6 +325,23 @@ class Encoder:
 
 def _place(table: Table, rows: Index | None, i: int) -> str:
     return f"{table.source}: row {table.row_number(i if rows is None else int(rows[i]))}"
+
+
+def _known(table: Table, rows: Index | None, j: int) -> Float:
+    """Return the cells of a column in some rows, without those that are missing."""
+    cells = table.X[:, j] if rows is None else table.X[rows, j]
+    return cells[~np.isnan(cells)]
+
+
+def _bent(
+    table: Table, rows: Index | None, scaling: Standardizer, clip: bool, most: int
+) -> tuple[dict[int, Tails], dict[int, Bins]]:
+    """Return the scaling of quantities with heavy tails, if they are to be clipped, and at most so many bins."""
+    quantities = [j for j, column in enumerate(table.columns) if column.kind in QUANTITIES]
+    heavy = heavy_tailed(table.X, rows, scaling, quantities) if clip else []
+    tails = {j: Tails.of(_known(table, rows, j), float(scaling.scale[j])) for j in heavy}
+    bins = {j: Bins.of(_known(table, rows, j), most) for j in quantities} if most else {}
+    return tails, {j: one for j, one in bins.items() if one is not None}
 
 
 def _scaling(table: Table, rows: Index | None) -> Standardizer:

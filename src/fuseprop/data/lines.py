@@ -58,11 +58,10 @@ class Lines:
             start[i], scale[i] = of_column.center, of_column.spread
         if is_whole.all():
             return cls(columns, counts, start, scale, fill, np.array(bent, np.intp), None)
-        mean = np.zeros(len(columns))
-        for j, one in bins.items():
-            of_column = (columns == j) & ~is_whole
-            start[of_column], scale[of_column] = one.edges[:-1], np.diff(one.edges)
-            mean[of_column] = one.means
+        mean, of_columns = np.zeros(len(columns)), [bins[j] for j in sorted(bins)]
+        start[~is_whole] = np.concatenate([one.edges[:-1] for one in of_columns])
+        scale[~is_whole] = np.concatenate([np.diff(one.edges) for one in of_columns])
+        mean[~is_whole] = np.concatenate([one.means for one in of_columns])
         low, high = np.where(is_whole, -np.inf, 0.0), np.where(is_whole, np.inf, 1.0)
         return cls(columns, counts, start, scale, fill, np.array(bent, np.intp), (low, high, mean))
 

@@ -19,7 +19,9 @@ from .scaling import Standardizer
 
 HEAVY = 6.0
 """A column has heavy tails if a value that is learned from is more deviations than this from the mean. Of a
-million values of a bell curve none is beyond 5; of a thousand that decay exponentially, one is beyond 6."""
+million values of a bell curve none is beyond 5; of a thousand that decay exponentially, one is beyond 6. In
+the tables of ISLP these are a crime rate, numbers of applications and of students, budgets, weekly returns,
+and counts that are nearly always 0: 45 of Caravan's 85 columns, and none of Hitters' 17 or of OJ's 15."""
 
 BOUND = 3.0
 """No feature that is clipped smoothly is farther from 0."""
