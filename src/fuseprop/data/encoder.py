@@ -336,7 +336,7 @@ def _known(table: Table, rows: Index | None, j: int) -> Float:
 def _bent(
     table: Table, rows: Index | None, scaling: Standardizer, clip: bool, most: int
 ) -> tuple[dict[int, Tails], dict[int, Bins]]:
-    """Return the scaling of quantities with heavy tails, if they are to be clipped, and at most so many bins."""
+    """Return the tails of quantities that are to be clipped, and the bins, at most so many, of each."""
     quantities = [j for j, column in enumerate(table.columns) if column.kind in QUANTITIES]
     heavy = heavy_tailed(table.X, rows, scaling, quantities) if clip else []
     tails = {j: Tails.of(_known(table, rows, j), float(scaling.scale[j])) for j in heavy}
