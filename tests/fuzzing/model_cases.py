@@ -137,6 +137,11 @@ def damage_an_encoding(rng: random.Random, about: dict) -> None:
         "used": rng.random() < 0.8,
         "missing": rng.random() < 0.5,
     }
+    if kind in ("number", "date") and rng.random() < 0.5:
+        count = rng.choice((2, 3, 4, 8, 1000))
+        new |= {"edges": [0.5 * i for i in range(count + 1)], "means": [rng.random() for _ in range(count)]}
+    if kind in ("number", "date") and rng.random() < 0.5:
+        new["tails"] = [rng.gauss(0.0, 1.0), rng.random() + 1e-9]
     wrong = {
         "name": text(rng),
         "kind": rng.choice(("number", "boolean", "category", "date", "text")),
@@ -146,11 +151,27 @@ def damage_an_encoding(rng: random.Random, about: dict) -> None:
         "cycles": rng.choice(([], ["month"], ["hour", "month"], ["hour", "hour"], ["year"], [[]])),
         "used": rng.choice((True, False, 1, None)),
         "missing": rng.choice((True, False, 0, "")),
+        "tails": rng.choice(([], [0.0], [0.0, 0.0], [0.0, 1e-320], [1e308, 1e-300], [0, 10**400], ["", 1.0])),
+        "edges": rng.choice(
+            (
+                [],
+                [0.0, 1.0],
+                [0.0, 1.0, 1.0],
+                [0.0, 5e-324, 1e-323],
+                [-1e308, 0.0, 1e308],
+                [0, 1, 10**400],
+                [*range(1002)],
+                [*range(1001)],
+                [0.0, [1.0], 2.0],
+            )
+        ),
+        "means": rng.choice(([], [0.5], [0.5, 0.5], [0.5, -0.0], [-1e-9, 0.5], [0.5, 1e308], [0.5] * 1000)),
     }
     entry = rng.choice(kept) if isinstance(kept, list) and kept and rng.random() < 0.7 else new
     if not isinstance(entry, dict):
         return
-    way = rng.randrange(8)
+    bins = [key for key in ("edges", "means") if key in entry]
+    way = rng.randrange(9)
     if way == 0:
         entry |= {key: wrong[key] for key in rng.sample(sorted(wrong), rng.randint(1, 2))}
     elif way == 1:
@@ -168,6 +189,14 @@ def damage_an_encoding(rng: random.Random, about: dict) -> None:
         entry.pop(rng.choice(sorted(new)), None)
     elif way == 5:
         entry[rng.choice((*new, "more"))] = value(rng)
+    elif way == 6:
+        entry |= {key: wrong[key] for key in rng.sample(("tails", "edges", "means"), rng.randint(1, 3))}
+    elif way == 7 and bins and isinstance(entry[bins[0]], list) and entry[bins[0]]:
+        # One number in a list of them.
+        listed = entry[rng.choice([key for key in bins if isinstance(entry[key], list) and entry[key]])]
+        listed[rng.randrange(len(listed))] = rng.choice(
+            (0, -1.0, 0.5, 1e308, -1e308, 5e-324, 1e300, True, None)
+        )
     if isinstance(kept, list) and (entry is new or rng.random() < 0.2):
         kept.insert(rng.randrange(len(kept) + 1), entry)
 

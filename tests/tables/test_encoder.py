@@ -13,7 +13,8 @@ import fuseprop
 from fuseprop import MLPClassifier, MLPRegressor, ModelFileError, Table, UnlikeTrainingWarning
 from fuseprop.data import DataError
 from fuseprop.data.column import Column
-from fuseprop.data.encoder import FEWEST, MOST, MOST_RARE, Encoder
+from fuseprop.data.encoder import Encoder
+from fuseprop.data.frequent import FEWEST, MOST, MOST_RARE
 from fuseprop.data.scaling import Standardizer
 from fuseprop.data.unlike import unlike_training
 from fuseprop.model.files import read_model

@@ -107,8 +107,8 @@ def rewritten(path, change):
     ("change", "words"),
     [
         (
-            lambda a, t: a.update(format=4),
-            ["written by format 4", "reads up to 3", "a newer fuseprop is needed"],
+            lambda a, t: a.update(format=5),
+            ["written by format 5", "reads up to 4", "a newer fuseprop is needed"],
         ),
         (lambda a, t: a.pop("format"), ["lacks a format version"]),
         (lambda a, t: a.pop("loss"), ["no valid 'loss'"]),

@@ -7,13 +7,17 @@ The folders are records of what versions wrote: they are added to, never written
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 import fuseprop
-from fuseprop import Activation, Loss, MLPClassifier, MLPRegressor, Table
+from fuseprop import Activation, Loss, MLPClassifier, MLPRegressor, Network, Table
+from fuseprop.data.encoder import Encoder
 from fuseprop.formulas import exp, log1p, maximum, sigmoid, where
+from fuseprop.layers.dense import mlp
+from fuseprop.optimizers import MomentumSGD
 
 QUICK = {"epochs": 3, "test": 0.0, "validation": 0.0, "device": "cpu", "seed": 5}
 
@@ -111,6 +115,37 @@ def models_of_columns():
     yield "columns_refused", fuseprop.train(plain, "y", missing="refuse", hidden=(2,), **QUICK)[0]
 
 
+def rows_of_bent_columns():
+    """Rows as dicts, with a number of a heavy tail, one with holes, and a date."""
+    return [
+        {
+            "income": 1e6 if i == 20 else 3.0 + i % 7,
+            "age": None if i % 13 == 4 else 20.0 + 3 * i % 17,
+            "joined": f"{2000 + i}-{1 + i % 12:02}-{1 + i % 28:02}",
+            "city": ("Köln", "Ulm")[i % 2],
+        }
+        for i in range(60)
+    ]
+
+
+def models_of_bent_columns():
+    """Models whose numbers are clipped smoothly, have bins, or both, by name."""
+    rows = rows_of_bent_columns()
+    given = [{**row, "y": i % 7 + 0.5 * (i % 2)} for i, row in enumerate(rows)]
+    made = fuseprop.train(given, "y", **QUICK)[0]
+    table = made.table(given, target_names=("y",))
+    for name, encoding in (
+        ("bent_clipped", {"clip": True}),
+        ("bent_bins", {"bins": 4}),
+        ("bent_both", {"clip": True, "bins": 8}),
+    ):
+        encoder = Encoder.fit(table, **encoding)
+        network = Network(mlp([encoder.width, 3, 1]), "half_squared_error", metric="r2", device="cpu", seed=5)
+        model = replace(made, encoder=encoder, network=network)
+        network.fit(model.encode_inputs(table), model.encode_targets(table), MomentumSGD(0.1), epochs=3)
+        yield name, model
+
+
 def answers(model, X):
     """What a model says of rows: its values, and probabilities where it has any."""
     if hasattr(model, "coefs_"):
@@ -141,6 +176,10 @@ def main(folder):
             rows = rows_of_columns()[16:22]
             if "refused" in name:
                 rows = [{"a": 3.0, "b": 1.0}, {"a": 8.0, "b": 0.0}]
+            model.save(folder / f"{name}.safetensors")
+            expected[name] = {"estimator": "Model", "rows": rows, **answers(model, rows)}
+        for name, model in models_of_bent_columns():
+            rows = rows_of_bent_columns()[16:22]
             model.save(folder / f"{name}.safetensors")
             expected[name] = {"estimator": "Model", "rows": rows, **answers(model, rows)}
     content = {"version": fuseprop.__version__, "X": asked.tolist(), "models": expected}

@@ -19,6 +19,8 @@ choices             what a user says of columns; column: what one is; showing: c
 target_columns      the classes of a target column, and the values that a task needs
 tasks               `Task`: regression, binary, exclusive or multi-label
 encoder             `Encoder`: the inputs of a network; layout: which are of which column; cycles: of dates
+tails               quantities clipped smoothly; bins: of quantities; lines: features computed together
+frequent            which texts of a category have a feature; recoding: a table's codes as a model's
 scaling             `Standardizer`: columns of mean 0 and standard deviation 1; blocks: of rows, one by one
 seen                `Seen`: the range of each column in training, and a warning far outside of it
 unlike              a warning of new categories, and of missing values where none were

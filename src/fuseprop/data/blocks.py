@@ -23,8 +23,13 @@ def blocks(
     """
     count = len(X) if rows is None else len(rows)
     width = X.shape[1] if columns is None else len(columns)
-    most = max(1, NUMBERS_OF_A_BLOCK // max(1, width)) if most is None else most
+    most = rows_of_a_block(width) if most is None else most
     for start in range(0, count, most):
         place = slice(start, min(start + most, count))
         block = X[place] if rows is None else X[rows[place]]
         yield place, block if columns is None else block[:, columns]
+
+
+def rows_of_a_block(width: int) -> int:
+    """Return how many rows of so many numbers make up a block, at least one."""
+    return max(1, NUMBERS_OF_A_BLOCK // max(1, width))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -12,25 +12,21 @@ from numpy.typing import NDArray
 
 from ..checks.choices import choose
 from ..checks.quoting import counted, literal, shown
-from .blocks import Float, Index, blocks
+from ..checks.settings import check_flag
+from .bins import Bins, check_bins
+from .blocks import Float, Index, blocks, rows_of_a_block
 from .choices import HOW_MISSING
 from .column import QUANTITIES, Column
 from .cycles import cycles_that_vary, places_in
 from .errors import DataError, listed
+from .frequent import MOST_RARE, by_frequency
 from .layout import Layout
+from .lines import Lines
 from .notations import digits_of
+from .recoding import new_codes, with_codes
 from .scaling import Standardizer
 from .table import Table
-
-FEWEST = 2
-"""A category of fewer rows learned from is rare: it has no feature of its own."""
-
-MOST = 50
-"""So many categories of a column have a feature of their own, the most frequent ones; the others are rare."""
-
-MOST_RARE = 1000
-"""So many rare categories are remembered, so that others can be told to be new. Where a column has more, new
-ones are the rule, and nothing is said of them."""
+from .tails import Tails, heavy_tailed
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +48,10 @@ class Encoder:
     point (sin a, cos a) of a circle: see `cycles`. A missing date is the mean day and the centre of the
     circle, and has an indicator likewise.
 
+    A number or a date with heavy tails may be scaled by its median and quartiles instead, and clipped
+    smoothly: see `tails`; a missing one is the median, z = 0. One with more than two different values may
+    have, beside its value, features of its bins: see `bins`; those of a missing one are 0, their means.
+
     A boolean, category or date that is the same in all rows learned from has no feature.
 
     Attributes
@@ -70,6 +70,9 @@ class Encoder:
         For each date, by the column's position: its cycles, among `CYCLES`; none for one that is not used.
     missing : "encode" | "refuse"
         Whether missing values are encoded, or are an error that names the first one.
+    tails, bins : mapping of int to Tails, of int to Bins
+        For numbers and dates, by the column's position: the scaling of those that are clipped smoothly, and
+        the bins of those that have some. `scaling` is the same with them and without.
     """
 
     columns: tuple[Column, ...]
@@ -79,6 +82,8 @@ class Encoder:
     own: Mapping[int, int] = field(default_factory=dict)
     cycles: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     missing: str = "encode"
+    tails: Mapping[int, Tails] = field(default_factory=dict)
+    bins: Mapping[int, Bins] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         choose("missing", self.missing, HOW_MISSING)
@@ -90,11 +95,33 @@ class Encoder:
         return cls(tuple(columns), scaling, np.ones(d, np.bool_), np.zeros(d, np.bool_))
 
     @classmethod
-    def fit(cls, table: Table, rows: Index | None = None, *, missing: str = "encode") -> Encoder:
+    def fit(
+        cls,
+        table: Table,
+        rows: Index | None = None,
+        *,
+        missing: str = "encode",
+        clip: bool = False,
+        bins: int = 0,
+    ) -> Encoder:
         """Return the encoder of a table, as the rows with these indices decide it; all rows by default.
 
-        Raises DataError if no feature is left, because all columns are the same in these rows.
+        Parameters
+        ----------
+        table : Table
+        rows : (n,) int, optional
+        missing : "encode" | "refuse"
+        clip : bool
+            Whether numbers and dates with heavy tails are clipped smoothly: those with a value more than
+            `HEAVY` = 6 deviations from the mean. All others stay as they are.
+        bins : int
+            How many bins a number or a date has at most; 0 for none.
+
+        Raises DataError if no feature is left, because all columns are the same in these rows; TypeError and
+        ValueError for a `clip` or `bins` of another kind.
         """
+        check_flag("clip", clip)
+        most = check_bins(bins)
         columns, own, cycles = list(table.columns), dict[int, int](), dict[int, tuple[str, ...]]()
         d, n = len(columns), len(table) if rows is None else len(rows)
         gone = np.zeros(d, np.int64)
@@ -102,20 +129,20 @@ class Encoder:
             gone += np.isnan(block).sum(axis=0)
         used, indicated = gone < n, (gone > 0) & (gone < n)
         scaling = _scaling(table, rows)
+        tails, binned = _bent(table, rows, scaling, clip, most)
         for j, column in enumerate(columns):
             if column.kind == "number":
                 continue
-            cells = table.X[:, j] if rows is None else table.X[rows, j]
-            known = cells[~np.isnan(cells)]
+            known = _known(table, rows, j)
             used[j] = known.size > 0 and known.min() < known.max()
             if column.kind == "boolean":
                 scaling.mean[j] = known.mean() if known.size else 0.0
             elif column.kind == "category":
-                columns[j], own[j] = _by_frequency(column, known)
+                columns[j], own[j] = by_frequency(column, known)
                 used[j] = own[j] + (own[j] < len(columns[j].levels)) + indicated[j] > 1
             else:
                 cycles[j] = cycles_that_vary(known)
-        encoder = cls(tuple(columns), scaling, used, indicated, own, cycles, missing)
+        encoder = cls(tuple(columns), scaling, used, indicated, own, cycles, missing, tails, binned)
         if not encoder.width:
             raise DataError(
                 f"{table.source}: {listed(table.feature_names)} {'is' if d == 1 else 'are'} the same in all "
@@ -138,7 +165,13 @@ class Encoder:
             and bool(self.used.all())
             and not self.indicated.any()
             and not any(column.notation for column in self.columns)
+            and self.is_straight
         )
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether each number and day has one feature, which is a straight line of it."""
+        return not (self.tails or self.bins)
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:
@@ -149,7 +182,7 @@ class Encoder:
     def layout(self) -> Layout:
         """Where each column's features are among the inputs of the network."""
         used, indicated = self.used.tolist(), self.indicated.tolist()
-        return Layout.of(self.columns, used, indicated, self.own, self.cycles)
+        return Layout.of(self.columns, used, indicated, self.own, self.cycles, self.bins)
 
     @cached_property
     def with_points(self) -> Index:
@@ -187,6 +220,9 @@ class Encoder:
                 count = f"{len(rare):,} {'or more ' if len(rare) >= MOST_RARE else ''}rare"
                 count += " categories are" if len(rare) > 1 else " category is"
                 notes.append(f'{name}: {count} taken together as "other": {listed(rare, 5)}')
+        if self.tails:
+            names = [self.columns[j].name for j in self.tails]
+            notes.append(f"{listed(names, 5)}: a few values far from most others, which are clipped smoothly")
         return tuple(notes)
 
     @cached_property
@@ -195,22 +231,14 @@ class Encoder:
         if self.is_plain:
             return self.scaling
         mean, scale = np.zeros(self.width), np.ones(self.width)
-        columns, features = self.layout.values
-        mean[features] = np.where(self._is_boolean[columns], 0.0, self.scaling.mean[columns])
-        scale[features] = self.scaling.scale[columns]
+        for j, feature, piece in self.layout.lines.T.tolist():
+            if not piece and j not in self.tails and self.columns[j].kind in QUANTITIES:
+                mean[feature], scale[feature] = self.scaling.mean[j], self.scaling.scale[j]
         return Standardizer(mean, scale)
 
     @cached_property
-    def _is_boolean(self) -> NDArray[np.bool_]:
-        return np.array([column.kind == "boolean" for column in self.columns])
-
-    @cached_property
-    def _of_values(self) -> tuple[Standardizer, Float]:
-        """Mean and scale of the columns whose value is a feature, and the feature of a missing value."""
-        columns, features = self.layout.values
-        scaling = self.feature_scaling
-        fill = np.where(self._is_boolean[columns], self.scaling.mean[columns], 0.0)
-        return Standardizer(scaling.mean[features], scaling.scale[features]), fill
+    def _lines(self) -> Lines:
+        return Lines.of(self.layout, self.scaling, self.tails, self.bins)
 
     def encode(self, table: Table, dtype: Any = np.float64, rows: Index | None = None) -> NDArray[Any]:
         """Return the features (n, width) of the rows with these indices, by default all, in a float dtype.
@@ -221,11 +249,11 @@ class Encoder:
         Raises DataError for a column of another kind, for numbers that the dtype cannot hold once they are
         standardized, and for a missing value where they are refused.
         """
-        recoded = self._recoded(table)
+        codes = new_codes(self.columns, table)
         encoded = np.zeros((len(table) if rows is None else len(rows), self.width), dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            for place, block in blocks(table.X, rows):
-                cells = _with_codes(block, recoded) if recoded else block
+            for place, block in blocks(table.X, rows, most=self._rows_of_a_block):
+                cells = with_codes(block, codes) if codes else block
                 gone = np.isnan(cells)
                 is_gone = gone.any()
                 if is_gone and self.missing == "refuse":
@@ -234,6 +262,11 @@ class Encoder:
                 if not np.isfinite(encoded[place]).all():
                     self._refuse_size(table, encoded[place], rows, place.start)
         return encoded
+
+    @cached_property
+    def _rows_of_a_block(self) -> int:
+        lines = 0 if self.is_plain else self.layout.lines.shape[1]
+        return rows_of_a_block(max(lines, len(self.columns)))
 
     def check_missing(self, table: Table) -> None:
         """Raise DataError, with row and column, for the first missing value if they are refused."""
@@ -250,18 +283,13 @@ class Encoder:
             if gone is not None:
                 encoded[gone] = 0.0
             return
-        layout, (scaling, fill) = self.layout, self._of_values
-        columns, features = layout.values
-        values = cells.take(columns, axis=1)
-        values -= scaling.mean
-        values /= scaling.scale
+        layout = self.layout
+        values = self._lines.apply(cells, gone)
         if gone is not None:
-            np.copyto(values, fill, where=gone[:, columns])
             encoded[:, layout.missing[1]] = gone[:, layout.missing[0]]
         if layout.dates:
-            points = self._points(cells, gone)
-            values, features = np.concatenate([values, points], axis=1), layout.values_and_points
-        encoded[:, features] = values
+            values = np.concatenate([values, self._points(cells, gone)], axis=1)
+        encoded[:, layout.lines_and_points] = values
         if layout.categories.size:
             encoded.reshape(-1)[layout.categories_of(cells, gone)] = 1.0
 
@@ -276,30 +304,6 @@ class Encoder:
         if gone is not None:
             points[gone[:, columns * 2]] = 0.0
         return points
-
-    def _recoded(self, table: Table) -> dict[int, Float]:
-        """Return, for the columns whose levels are others than here, what a code of the table is here.
-
-        nan stands for a boolean's unknown text. Raises DataError for a column of another kind.
-        """
-        recoded: dict[int, Float] = {}
-        if table.columns is self.columns:
-            return recoded
-        for j, (mine, theirs) in enumerate(zip(self.columns, table.columns, strict=True)):
-            if mine is theirs or mine == theirs:
-                continue
-            if (mine.kind in QUANTITIES or theirs.kind in QUANTITIES) and mine.kind != theirs.kind:
-                raise DataError(
-                    f"{table.source}: {literal(theirs.name)} is a {theirs.kind} column here, but was a "
-                    f"{mine.kind} column in training. Give the model the file or the data frame itself: it "
-                    f"knows how its columns are read."
-                )
-            if mine.kind in QUANTITIES or theirs.levels[: len(mine.levels)] == mine.levels:
-                continue
-            code_of = {text: float(code) for code, text in enumerate(mine.levels)}
-            new = np.nan if mine.kind == "boolean" else len(mine.levels)
-            recoded[j] = np.array([code_of.get(text, new) for text in theirs.levels])
-        return recoded
 
     def _refuse(self, table: Table, gone: NDArray[np.bool_], rows: Index | None, start: int) -> NoReturn:
         """Raise DataError for the first missing value of a block that begins with the `start`th of `rows`."""
@@ -323,13 +327,21 @@ def _place(table: Table, rows: Index | None, i: int) -> str:
     return f"{table.source}: row {table.row_number(i if rows is None else int(rows[i]))}"
 
 
-def _with_codes(block: Float, recoded: Mapping[int, Float]) -> Float:
-    """Return a copy of cells in which some columns have other codes."""
-    cells = block.copy()
-    for j, codes in recoded.items():
-        known = ~np.isnan(block[:, j])
-        cells[known, j] = codes[block[known, j].astype(np.intp)]
-    return cells
+def _known(table: Table, rows: Index | None, j: int) -> Float:
+    """Return the cells of a column in some rows, without those that are missing."""
+    cells = table.X[:, j] if rows is None else table.X[rows, j]
+    return cells[~np.isnan(cells)]
+
+
+def _bent(
+    table: Table, rows: Index | None, scaling: Standardizer, clip: bool, most: int
+) -> tuple[dict[int, Tails], dict[int, Bins]]:
+    """Return the tails of quantities that are to be clipped, and the bins, at most so many, of each."""
+    quantities = [j for j, column in enumerate(table.columns) if column.kind in QUANTITIES]
+    heavy = heavy_tailed(table.X, rows, scaling, quantities) if clip else []
+    tails = {j: Tails.of(_known(table, rows, j), float(scaling.scale[j])) for j in heavy}
+    bins = {j: Bins.of(_known(table, rows, j), most) for j in quantities} if most else {}
+    return tails, {j: one for j, one in bins.items() if one is not None}
 
 
 def _scaling(table: Table, rows: Index | None) -> Standardizer:
@@ -342,18 +354,3 @@ def _scaling(table: Table, rows: Index | None) -> Standardizer:
         fitted = Standardizer.fit(table.X, rows, quantities)
         scaling.mean[quantities], scaling.scale[quantities] = fitted.mean, fitted.scale
     return scaling
-
-
-def _by_frequency(column: Column, codes: Float) -> tuple[Column, int]:
-    """Return a category with the levels that are there, frequent ones first, and how many are frequent.
-
-    Nothing depends on the order of the levels before, which rows that are not learned from may have made.
-    """
-    counts = np.bincount(codes.astype(np.intp), minlength=len(column.levels))
-    there = sorted(
-        (-count, text) for count, text in zip(counts.tolist(), column.levels, strict=True) if count
-    )
-    own = sum(count <= -FEWEST for count, _ in there[:MOST])
-    texts = [text for _, text in there]
-    levels = (*sorted(texts[:own]), *sorted(texts[own : own + MOST_RARE]))
-    return replace(column, levels=levels), own

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .bins import Bins
 from .column import Column
 
 Places = NDArray[np.intp]
@@ -27,8 +28,11 @@ class Layout:
         level, and a text.
     starts : (d + 1,) int
         Where each column's features begin; those of column j end where column j + 1 begins.
-    values : (2, k) int
-        The columns whose value is a feature, and these features: numbers, booleans, the days of dates.
+    columns : tuple of Column
+        The d columns.
+    lines : (3, k) int
+        The columns whose value is a feature, and these features, in ascending order: numbers, booleans, the
+        days of dates; and those of bins, which have 1, 2, ... in the third row, the others 0.
     missing : (2, m) int
         The columns with a feature for missing values, and these features, but for categories.
     categories : (c,) int
@@ -39,20 +43,22 @@ class Layout:
         The features of all categories' codes: of each known one, of a new one, of a missing value; or `NONE`.
     dates : list of (int, tuple of str)
         The columns of dates that have cycles, with these.
-    values_and_points : (k + 2a,) int
-        The features of `values`, and then the sines, and the cosines, of all dates' cycles.
+    lines_and_points : (k + 2a,) int, or slice
+        The features of `lines`, and then the sines, and the cosines, of all dates' cycles; a slice where one
+        follows the other.
     """
 
     features: Sequence[tuple[Column, str, str]]
     starts: Places
-    values: Places
+    columns: tuple[Column, ...]
+    lines: Places
     missing: Places
     categories: Places
     first: Places
     known: Places
     of_codes: Places
     dates: Sequence[tuple[int, tuple[str, ...]]]
-    values_and_points: Places
+    lines_and_points: Places | slice
 
     @classmethod
     def of(
@@ -62,10 +68,11 @@ class Layout:
         indicated: Sequence[bool],
         own: Mapping[int, int],
         cycles: Mapping[int, tuple[str, ...]],
+        bins: Mapping[int, Bins],
     ) -> Layout:
         """Return the layout of the columns of an `Encoder`."""
         features: list[tuple[Column, str, str]] = []
-        starts, values, missing, sines = [], [], [], []
+        starts, lines, missing, sines = [], [], [], []
         categories, first, known, of_codes = [], [], [], list[int]()
         for j, (column, is_used, is_indicated) in enumerate(zip(columns, used, indicated, strict=True)):
             start = len(features)
@@ -82,8 +89,11 @@ class Layout:
                 of_codes += range(start, start + own[j]) if is_used else [NONE] * own[j]
                 of_codes += [other] * (rare + 1) + [len(features) if is_indicated else NONE]
             elif is_used:
-                values.append((j, start))
+                lines.append((j, start, 0))
                 features.append((column, "", ""))
+                for piece, word in enumerate(bins[j].words(column.kind) if j in bins else (), 1):
+                    lines.append((j, len(features), piece))
+                    features.append((column, " ", word))
                 for cycle in cycles.get(j, ()):
                     sines.append(len(features))
                     features += [(column, " ", f"{cycle} sin"), (column, " ", f"{cycle} cos")]
@@ -94,14 +104,15 @@ class Layout:
         return cls(
             features,
             np.array([*starts, len(features)], np.intp),
-            _pairs(values),
-            _pairs(missing),
+            tuple(columns),
+            _rows(lines, 3),
+            _rows(missing, 2),
             np.array(categories, np.intp),
             np.array(first, np.intp),
             np.array(known, np.intp),
             np.array(of_codes, np.intp),
             [(j, names_of) for j, names_of in cycles.items() if names_of],
-            np.array([*(feature for _, feature in values), *sines, *(i + 1 for i in sines)], np.intp),
+            _consecutive([*(feature for _, feature, _ in lines), *sines, *(i + 1 for i in sines)]),
         )
 
     def names(self) -> tuple[str, ...]:
@@ -127,8 +138,14 @@ def _row_starts(rows: int, width: int) -> Places:
     return np.arange(0, rows * width, width)[:, None]
 
 
-def _pairs(pairs: list[tuple[int, int]]) -> Places:
-    return np.array(pairs, np.intp).reshape(-1, 2).T
+def _rows(entries: Sequence[tuple[int, ...]], count: int) -> Places:
+    return np.array(entries, np.intp).reshape(-1, count).T
+
+
+def _consecutive(features: list[int]) -> Places | slice:
+    """Return features as an index, as a slice where they follow each other: it is several times faster."""
+    first, end = features[0] if features else 0, features[-1] + 1 if features else 0
+    return slice(first, end) if features == list(range(first, end)) else np.array(features, np.intp)
 
 
 def _different(names: list[str]) -> tuple[str, ...]:

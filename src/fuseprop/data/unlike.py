@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ..checks.quoting import counted, literal, shown
 from .blocks import blocks
-from .encoder import MOST_RARE, Encoder
+from .encoder import Encoder
 from .errors import listed
+from .frequent import MOST_RARE
 from .table import Table
 
 MOST_NAMED = 5

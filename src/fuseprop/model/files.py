@@ -23,16 +23,21 @@ from ..storage.atomic import write_atomically
 from ..storage.reading import file_errors_as, open_file
 from ..storage.tensorfile import ModelFileError, pack, parse_json, unpack
 from .configuration import Configuration, contradictions, encoder_in, parse_configuration
+from .encodings import has_more
 
 __all__ = ["FORMAT", "SUFFIX", "Layers", "ModelFileError", "read_model", "task_in_file", "write_model"]
 
-FORMAT = 3
+FORMAT = 4
 """The newest format that this version reads and writes. Files of the first versions have no digest.
 
 Format 2 may have activations and losses that the first format lacks: more names, parameters, and formulas of
-a user's own. Format 3 may have features that are not plain numbers. What an earlier format can say is written
-in it, so that earlier versions read it, and refuse the rest by its number.
+a user's own. Format 3 may have features that are not plain numbers. Format 4 may have numbers that are
+clipped smoothly or have bins. What an earlier format can say is written in it, so that earlier versions read
+it, and refuse the rest by its number.
 """
+
+WITH_ENCODINGS = 3
+"""The first format that has encodings of features."""
 
 FIRST_ACTIVATIONS = {"identity", "sigmoid", "tanh", "relu"}
 FIRST_LOSSES = {
@@ -76,14 +81,16 @@ def write_model(path: str | Path, layers: Layers, configuration: Configuration) 
         raise ValueError(f"{place} is not written: {'; '.join(wrong)}.")
     version = _format_of(configuration)
     about = {"format": version, "version": __version__, **asdict(configuration)}
-    if version < FORMAT:
+    if version < WITH_ENCODINGS:
         del about["encodings"], about["missing"]
     write_atomically(path, pack(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
 
 
 def _format_of(c: Configuration) -> int:
-    if c.encodings or c.missing != "encode":
+    if has_more(c.encodings):
         return FORMAT
+    if c.encodings or c.missing != "encode":
+        return WITH_ENCODINGS
     kept = [*c.activations, c.loss]
     is_first = all(isinstance(entry, str) and entry in FIRST_ACTIVATIONS | FIRST_LOSSES for entry in kept)
     return 1 if is_first else 2

@@ -48,6 +48,9 @@ from .permuting import permutation_importance
 from .rows import table_for
 from .scoring import scores_of
 
+NUMBERS_AT_ONCE = 1 << 22
+"""Predictions take rows together whose inputs are so many numbers: bins make many of a few columns."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -112,9 +115,7 @@ class Model:
 
     def _predict(self, table: Table) -> Predictions:
         """Return predictions for a table of the model's features, as arrays."""
-        network, X = self.network, self.encode_inputs(table)
-        with np.errstate(over="ignore", invalid="ignore"):
-            outputs = self._predictor(X)
+        network, outputs = self.network, self._outputs(table)
         _require_finite(outputs, table)
         loss = network.stack.loss
         values = self.task.decide(outputs, loss)
@@ -128,6 +129,15 @@ class Model:
         if not self.task.has_probabilities(loss):
             return Predictions(values)
         return Predictions(values, self.task.labels, self.task.probabilities(outputs))
+
+    def _outputs(self, table: Table) -> HostArray:
+        """Return the network's outputs (n, k) for a table of the model's features, encoded part by part."""
+        dtype, n = self.network.backend.dtype, len(table)
+        most = max(1, NUMBERS_AT_ONCE // self.encoder.width)
+        parts = [None] if n <= most else [np.arange(i, min(i + most, n)) for i in range(0, n, most)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            made = [self._predictor(self.encoder.encode(table, dtype, rows)) for rows in parts]
+        return made[0] if len(made) == 1 else np.concatenate(made)
 
     def evaluate(self, table: Any, targets: Any = None) -> Scores:
         """Return the scores over rows with targets, such as ``{"loss": 0.1, "accuracy": 0.97, ...}``.
@@ -286,12 +296,13 @@ class Model:
         """Return slopes (width, t) and intercepts (t,) in the table's units: y = x @ slopes + intercepts.
 
         x are the features that `encoder.feature_names` names, with numbers and days as they are in the table.
-        None for a network with hidden layers or another activation than the identity, and for models whose
+        None for a network with hidden layers or another activation than the identity, for models whose
         targets are not standardized (tasks with classes, and losses with another link than the identity or an
-        interval of targets).
+        interval of targets), and where a number is clipped smoothly or has bins: y is no line of it then.
         """
         (last, *more) = reversed(self.network.layers)
-        if self.targets is None or more or not last.function.formula.is_identity:
+        is_line = last.function.formula.is_identity and self.encoder.is_straight
+        if self.targets is None or more or not is_line:
             return None
         weights, bias = (array.astype(np.float64) for array in self.network.weights()[0])
         inputs = self.encoder.feature_scaling
