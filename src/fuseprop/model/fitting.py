@@ -124,7 +124,7 @@ class Fitting:
         chosen = None if test_rows is None else _check_test_rows(test_rows, table)
         if chosen is not None:
             given["test"] = len(chosen) / len(table)
-        settings = settings_for(made_task, *table.X.shape, **given)
+        self.settings = settings = settings_for(made_task, *table.X.shape, **given)
         outputs = made_task.outputs(settings.loss)
         rng = as_generator(settings.seed)
         encoded = made_task.encode(table)
@@ -139,9 +139,8 @@ class Fitting:
         self.train, self.validation = learned, held_out if held_out.size else None
         self.test = test if test.size else None
         self.table = table
-        encoder = Encoder.fit(table, self.train, missing=missing)
+        encoder = Encoder.fit(table, self.train, missing=missing, clip=settings.clip, bins=settings.bins)
         encoder.check_missing(table)
-        self.settings = settings = settings_for(made_task, len(table), encoder.width, **given)
         self._make_network = partial(
             _network, made_task, settings, [encoder.width, *settings.hidden, outputs], rng
         )

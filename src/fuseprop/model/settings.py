@@ -7,16 +7,17 @@ sine); no rule depends on which data set it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from math import ceil
+from math import ceil, log2
 from typing import Any
 
 import numpy as np
 
 from ..checks.choices import choose, suggestion
 from ..checks.quoting import counted, quoted
-from ..checks.settings import FLAGS, as_list, is_finite_number, positive_integer
+from ..checks.settings import FLAGS, as_list, check_flag, is_finite_number, positive_integer
+from ..data.bins import check_bins
 from ..data.tasks import DEFAULT_LOSS, Task
 from ..formulas.activation import AnyActivation, as_activation
 from ..formulas.families import Family
@@ -31,11 +32,13 @@ from .class_weights import ClassWeight, check_class_weight
 SPLIT_FROM = 20
 """Tables with fewer rows are not split by default: scores of a few held-out rows say little."""
 
-STEPS = 2000
-"""By default as many epochs are run as take this many steps, within the limits of `EPOCHS`."""
+HIDDEN = (64, 64)
 
-EPOCHS = (20, 500)
-"""The fewest and the most epochs by default."""
+MOST_BINS, FEWEST_BINS = 16, 3
+"""How many bins a column has by default: at most so many, and none where it would be fewer."""
+
+MOST_OF_BINS = 1000
+"""How many features all columns' bins have together at most, by default."""
 
 PATIENCE = 20
 """How many epochs in a row may pass without a lower validation loss, by default."""
@@ -94,6 +97,11 @@ class Settings:
     members : int
         So many networks of these sizes are trained, one after the other, from starting weights and orders of
         rows of their own, and joined to one that computes their mean: see `fuseprop.layers.joining.joined`.
+    bins : int
+        How many features beside its own a number or a date has at most, which tell in which part of its
+        range it lies: see `Encoder`. 0 for none.
+    clip : bool
+        Whether numbers and dates with heavy tails are clipped smoothly: see `Encoder`.
 
     Raises SettingsError for numbers out of range, unknown names, and settings that do not fit each other.
     """
@@ -118,6 +126,8 @@ class Settings:
     patience: int = 0
     class_weight: ClassWeight | None = None
     members: int = 1
+    bins: int = 0
+    clip: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -139,6 +149,8 @@ class Settings:
         positive_integer("epochs", self.epochs)
         positive_integer("batch_size", self.batch_size)
         positive_integer("members", self.members)
+        check_bins(self.bins)
+        check_flag("clip", self.clip)
         _check_share("test", self.test)
         _check_share("validation", self.validation)
         check_learning_rate(self.learning_rate)
@@ -184,13 +196,11 @@ class Settings:
         return MomentumSGD(rate, self.momentum, self.weight_decay, clip_norm=self.clip_norm)
 
 
-def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Settings:
-    """Return settings for a table of `rows` and `features`: those that are `given`, the others by rule.
+def settings_for(task: Task, rows: int, columns: int, /, **given: Any) -> Settings:
+    """Return settings for a table of `rows` and `columns`: those that are `given`, the others by rule.
 
-    A value of None counts as not given; `activation` may be one for all hidden layers. The rules: one
-    hidden layer of 64 tanh units; a larger learning rate for classes, whose gradients are small; for a
-    regression, the more weight decay the fewer rows there are per feature, except for a linear model, which
-    is least squares where no validation rows choose its epoch; patience where they are held out.
+    A value of None counts as not given; `activation` may be one for all hidden layers. Where momentum is
+    given, or no hidden layer is wanted, the optimizer is momentum, and Adam otherwise.
 
     Raises SettingsError as `Settings`, TypeError for names that are no settings.
     """
@@ -202,40 +212,77 @@ def settings_for(task: Task, rows: int, features: int, /, **given: Any) -> Setti
         )
     given = {name: value for name, value in given.items() if value is not None}
     share = 0.2 if rows >= SPLIT_FROM else 0.0
-    regression = task.name == "regression"
-
     test, validation = given.get("test", share), given.get("validation", share)
     try:
-        hidden: tuple[Any, ...] = tuple(
-            as_list("hidden", given.get("hidden", (64,)), "(64,), a size a layer")
-        )
-        activation = _activation_of_each_layer(given.get("activation", "tanh"), len(hidden))
-        batch_size = positive_integer("batch_size", given.get("batch_size", 32))
         _check_share("test", test)
         _check_share("validation", validation)
+        hidden: tuple[Any, ...] = tuple(
+            as_list("hidden", given.get("hidden", HIDDEN), "(64,), a size a layer")
+        )
+        activation = _activation_of_each_layer(given.get("activation", "tanh"), len(hidden))
+        learned = max(1, round(rows * (1 - test) * (1 - validation)))
+        chosen: dict[str, Any] = {
+            "loss": DEFAULT_LOSS[task.name],
+            "patience": PATIENCE if validation else 0,
+        }
+        by_momentum = not hidden or given.get("momentum") is not None
+        if given.get("optimizer", "momentum" if by_momentum else "adam") == "momentum":
+            chosen |= _by_momentum(task, learned, columns, given, linear=not hidden)
+        else:
+            chosen |= _by_adam(learned, columns, given)
     except (TypeError, ValueError) as error:
         raise SettingsError(str(error)) from None
-    training_rows = max(1, round(rows * (1 - test) * (1 - validation)))
-    steps_per_epoch = ceil(training_rows / batch_size)
-    decay = min(1.0, 0.7 * features / training_rows) if regression else 0.001
-    rate, momentum = (0.03, 0.6) if regression else (0.1, 0.9)
-    of_momentum = {"learning_rate": rate, "momentum": momentum}
-    of_adam = {"learning_rate": 0.001, "momentum": None}
+    fixed = {"hidden": hidden, "activation": activation, "test": test, "validation": validation}
+    return Settings(**chosen | given | fixed)
 
-    chosen: dict[str, Any] = {
-        "loss": DEFAULT_LOSS[task.name],
-        **(of_adam if given.get("optimizer") == "adam" else of_momentum),
-        "patience": PATIENCE if validation else 0,
-        "weight_decay": float(f"{decay:.2g}") if hidden else 0.0,
-        "epochs": min(EPOCHS[1], max(EPOCHS[0], ceil(STEPS / steps_per_epoch))),
-        **given,
-        "hidden": hidden,
+
+def _by_adam(rows: int, columns: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of Adam, for so many rows to learn from."""
+    batch_size = positive_integer("batch_size", given.get("batch_size", _power_of_2(rows / 40, 32, 256)))
+    bins = min(MOST_BINS, rows // 20, MOST_OF_BINS // columns)
+    return {
+        "optimizer": "adam",
+        "learning_rate": 0.003 if rows < 2000 else 0.01,
+        "momentum": None,
+        "weight_decay": 0.0001,
+        "schedule": "constant" if callable(given.get("learning_rate")) else "cosine",
         "batch_size": batch_size,
-        "test": test,
-        "validation": validation,
-        "activation": activation,
+        "epochs": _epochs(6000, ceil(rows / batch_size), 30, 400),
+        "members": 1 if rows < SPLIT_FROM else 5 if rows < 5000 else 3 if rows < 20_000 else 1,
+        "bins": bins if bins >= FEWEST_BINS else 0,
+        "clip": True,
     }
-    return Settings(**chosen)
+
+
+def _by_momentum(
+    task: Task, rows: int, columns: int, given: Mapping[str, Any], *, linear: bool
+) -> dict[str, Any]:
+    """Return the settings of momentum SGD, as a course teaches it.
+
+    A regression's weights decay the more, the fewer rows there are a column; a linear model's do not: it is
+    least squares where no validation rows choose its epoch.
+    """
+    regression = task.name == "regression"
+    decay = min(1.0, 0.7 * columns / rows) if regression else 0.001
+    batch_size = positive_integer("batch_size", given.get("batch_size", 32))
+    return {
+        "optimizer": "momentum",
+        "learning_rate": 0.03 if regression else 0.1,
+        "momentum": 0.6 if regression else 0.9,
+        "weight_decay": 0.0 if linear else float(f"{decay:.2g}"),
+        "batch_size": batch_size,
+        "epochs": _epochs(2000, ceil(rows / batch_size), 20, 500),
+    }
+
+
+def _epochs(steps: int, each: int, fewest: int, most: int) -> int:
+    """Return how many epochs of `each` steps take this many, within limits."""
+    return min(most, max(fewest, ceil(steps / each)))
+
+
+def _power_of_2(number: float, lowest: int, highest: int) -> int:
+    """Return the power of 2 that is nearest by its exponent, within limits."""
+    return int(min(highest, max(lowest, 2 ** round(log2(number)))))
 
 
 def _check_whole(name: str, number: object) -> None:

@@ -185,7 +185,7 @@ class Search:
                 f"{table.source}: settings are chosen by their loss on validation rows, and there are none. "
                 f"Give a share of rows for them, validation=0.2 (--validation 0.2)."
             )
-        base, size = self.first.settings, (len(table), self.first.model.encoder.width)
+        base, size = self.first.settings, table.X.shape
         rng = np.random.default_rng([base.seed, STREAM])
         # The share of test rows that are chosen outside; the rules' epochs depend on it.
         fixed["test"] = base.test
