@@ -219,7 +219,6 @@ def settings_for(task: Task, rows: int, columns: int, /, **given: Any) -> Settin
         hidden: tuple[Any, ...] = tuple(
             as_list("hidden", given.get("hidden", HIDDEN), "(64,), a size a layer")
         )
-        activation = _activation_of_each_layer(given.get("activation", "tanh"), len(hidden))
         learned = max(1, round(rows * (1 - test) * (1 - validation)))
         chosen: dict[str, Any] = {
             "loss": DEFAULT_LOSS[task.name],
@@ -230,6 +229,7 @@ def settings_for(task: Task, rows: int, columns: int, /, **given: Any) -> Settin
             chosen |= _by_momentum(task, learned, columns, given, linear=not hidden)
         else:
             chosen |= _by_adam(learned, columns, given)
+        activation = _activation_of_each_layer(given.get("activation", chosen.pop("activation")), len(hidden))
     except (TypeError, ValueError) as error:
         raise SettingsError(str(error)) from None
     fixed = {"hidden": hidden, "activation": activation, "test": test, "validation": validation}
@@ -242,7 +242,8 @@ def _by_adam(rows: int, columns: int, given: Mapping[str, Any]) -> dict[str, Any
     bins = min(MOST_BINS, rows // 20, MOST_OF_BINS // columns)
     return {
         "optimizer": "adam",
-        "learning_rate": 0.003 if rows < 2000 else 0.01,
+        "activation": "silu",
+        "learning_rate": 0.003,
         "momentum": None,
         "weight_decay": 0.0001,
         "schedule": "constant" if callable(given.get("learning_rate")) else "cosine",
@@ -267,6 +268,7 @@ def _by_momentum(
     batch_size = positive_integer("batch_size", given.get("batch_size", 32))
     return {
         "optimizer": "momentum",
+        "activation": "tanh",
         "learning_rate": 0.03 if regression else 0.1,
         "momentum": 0.6 if regression else 0.9,
         "weight_decay": 0.0 if linear else float(f"{decay:.2g}"),
