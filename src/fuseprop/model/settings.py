@@ -1,9 +1,9 @@
 """Training settings, and the rules that choose defaults from the task and the size of the data.
 
 The rules of Adam were chosen by cross-validation on 38 tables (`benchmarks/tabular`: 26 real ones and 12 that
-are generated), beside other activations, rates, decays, no bins and a single network; no rule depends on which
-table it is, and the tables that the defaults are held to are others. Those of momentum were tuned before, on
-medians over many splits of digits, iris, wine, breast_cancer, diabetes and generated sets.
+are generated), beside other activations, rates, decays, no bins and a single network; no rule depends on
+which table it is, and the tables that the defaults are held to are others. Those of momentum were tuned before,
+on medians over many splits of digits, iris, wine, breast_cancer, diabetes and generated sets.
 """
 
 from __future__ import annotations
