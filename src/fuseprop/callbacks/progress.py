@@ -69,22 +69,30 @@ class Progress(Display):
     ----------
     stream : text stream, optional
         Standard error by default.
+    networks : int
+        How many trainings it shows, one after the other; where there are several, it says which one it is.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, networks: int = 1) -> None:
         super().__init__()
         self._stream = stream
+        self._networks, self._number = networks, 0
         self._display: ProgressBar | EpochLines | None = None
 
     def start(self, epochs: int, history: History) -> None:
-        """Begin the display."""
-        self.failure = ""
+        """Begin the display of the next training."""
+        self._number = self._number % self._networks + 1
+        if self._number == 1:
+            self.failure = ""
+        if self.failure:
+            return
+        which = f"network {self._number}/{self._networks}" if self._networks > 1 else ""
         stream: TextIO | None = sys.stderr if self._stream is None else self._stream
         if stream is None:  # Python sets None in a process without one
             self.failure = "standard error is closed"
             return
         with self._shown():
-            self._display = ProgressBar(stream) if stream.isatty() else EpochLines(stream)
+            self._display = (ProgressBar if stream.isatty() else EpochLines)(stream, which)
             self._display.start(epochs)
 
     def epoch_end(self, history: History) -> None:
@@ -112,10 +120,10 @@ class Progress(Display):
 
 
 class ProgressBar:
-    """A bar that counts epochs and shows the last one's loss and metric."""
+    """A bar that counts epochs and shows the last one's loss and metric, behind the name of the training."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, name: str = "") -> None:
+        self._stream, self._name = stream, name
         self._bar: tqdm[None] | None = None
 
     def start(self, epochs: int) -> None:
@@ -125,7 +133,14 @@ class ProgressBar:
         # A terminal may not know its width (some containers' do not); tqdm would then draw empty lines.
         width = shutil.get_terminal_size().columns if self._width_is_unknown() else None
         known = width is None
-        self._bar = tqdm(total=epochs, file=self._stream, unit="epoch", ncols=width, dynamic_ncols=known)
+        self._bar = tqdm(
+            desc=self._name or None,
+            total=epochs,
+            file=self._stream,
+            unit="epoch",
+            ncols=width,
+            dynamic_ncols=known,
+        )
 
     def _width_is_unknown(self) -> bool:
         try:
@@ -151,10 +166,10 @@ class ProgressBar:
 
 
 class EpochLines:
-    """One line an epoch."""
+    """One line an epoch, which begins with the name of the training."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, name: str = "") -> None:
+        self._stream, self._before = stream, f"{name}  " if name else ""
         self._epochs = 0
 
     def start(self, epochs: int) -> None:
@@ -163,7 +178,7 @@ class EpochLines:
 
     def epoch_end(self, history: History) -> None:
         """Write the line."""
-        line = f"epoch {history.epochs}/{self._epochs}  {history.describe_last()}"
+        line = f"{self._before}epoch {history.epochs}/{self._epochs}  {history.describe_last()}"
         print(line, file=self._stream, flush=True)
 
     def end(self) -> None:

@@ -15,6 +15,7 @@ from ..callbacks.history import History
 from ..callbacks.progress import NOT_SHOWN, Progress
 from ..checks.quoting import counted, shown
 from ..data import load_table, suggestions_for
+from ..data.bins import MOST_BINS
 from ..data.choices import Choices
 from ..data.target_cells import KINDS
 from ..data.tasks import DEFAULT_LOSS
@@ -81,18 +82,22 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @click.option(
     "--loss", type=loss_named, help=f'One of {usages(LOSSES)}. Parameters in parentheses: "huber(1.35)".'
 )
-@click.option(
-    "--optimizer", type=one_of("optimizer", OPTIMIZERS), help=f"One of {', '.join(OPTIMIZERS)} [momentum]."
-)
+@click.option("--optimizer", type=one_of("optimizer", OPTIMIZERS), help=f"One of {', '.join(OPTIMIZERS)}.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
 @click.option(
     "--schedule",
     type=one_of("schedule", OVER_EPOCHS),
-    help=f"How the rate falls over the epochs: one of {', '.join(OVER_EPOCHS)} [constant].",
+    help=f"How the rate falls over the epochs: one of {', '.join(OVER_EPOCHS)}.",
 )
 @click.option("--momentum", type=click.FloatRange(0, 1, max_open=True))
 @click.option("--weight-decay", type=click.FloatRange(0))
 @click.option("--members", type=click.IntRange(1), help="So many networks are trained, and joined to one.")
+@click.option(
+    "--bins",
+    type=click.IntRange(0, MOST_BINS),
+    help="Numbers and dates have features for so many parts of their range; 0 for none.",
+)
+@click.option("--clip/--no-clip", default=None, help="Clip numbers and dates with heavy tails smoothly.")
 @click.option("--dropout", type=SHARE, help="Share of each hidden layer left out in a training step [0].")
 @click.option(
     "--clip-norm", type=click.FloatRange(0, min_open=True), help="Largest norm of a gradient [none]."
@@ -264,7 +269,7 @@ def _noting_divergence(run: Run, out: Path | None) -> Iterator[None]:
 
 def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:
     """Train; note a failure of showing progress in `run`."""
-    progress = Progress()
+    progress = Progress(networks=fitting.settings.members)
     run.interruption.check()
     check_ctrl_c = OnEpochEnd(lambda _: run.interruption.check())
     history = fitting.run(callbacks=[check_ctrl_c] if quiet else [progress, check_ctrl_c], norms=norms)
@@ -276,10 +281,10 @@ def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:
 def _announce_interruption(fitting: Fitting, run: Run, out: Path | None) -> Path | None:
     """Print that training was interrupted; return the path for its model instead of `out`."""
     place = None if out is None else interrupted_path(out)
-    kept, members = fitting.kept_epochs[-1], fitting.settings.members
+    kept, members = fitting.kept_epochs[0], fitting.settings.members
     outcome = f"this is the model of epoch {kept}, the best" if kept else "this is the model as it stands"
     if members > 1:
-        outcome = f"this is the model of the networks so far, {len(fitting.histories)} of {members}"
+        outcome = f"this is the model of the networks so far, {fitting.networks} of {members}"
     if out is not None:
         outcome += f", to be kept in {shown(place, None)}; {shown(out, None)} was not written"
     epochs = counted(fitting.settings.epochs, "epoch")

@@ -31,6 +31,7 @@ def plan(fitting: Fitting) -> str:
             f"data      {shown(table.source, None)}: {counted(len(table), 'row')}, "
             f"{counted(table.X.shape[1], 'feature')}",
             *_about_columns(fitting),
+            *_about_quantities(s),
             f"task      {task.name}: {listed(task.targets)}{about}",
             f"rows      {_rows(fitting)}",
             f"network   {network.inputs} -> {' -> '.join(sizes)}; {network.loss}; "
@@ -65,6 +66,13 @@ def _about_members(fitting: Fitting) -> list[str]:
     return [
         f"members   {members} such networks, trained one by one and joined to one: the mean of their outputs"
     ]
+
+
+def _about_quantities(s: Settings) -> list[str]:
+    """Return a line about what the network gets of numbers and dates beside their scaled values."""
+    said = [f"at most {s.bins} bins each"] if s.bins else []
+    said += ["heavy tails clipped smoothly"] if s.clip else []
+    return [f"numbers   and dates: {', '.join(said)}"] if said else []
 
 
 def _training(s: Settings) -> list[str]:
@@ -132,12 +140,11 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
         for j, target in enumerate(fitting.model.task.targets):
             lines.append(f"{shown(target)} = intercept {intercepts[j]:.4g}")
             lines += [f"    slope {slopes[i, j]:>12.4g}  of {shown(name)}" for i, name in enumerate(features)]
-    history = report.history
-    if history.seconds_per_epoch is not None:
-        why = " (early stopping)" if history.stop_reason == "early stopping" else ""
-        each = f"{1000 * history.seconds_per_epoch:.3g} ms each"
-        if len(fitting.histories) == 1:
-            lines.append(f"{counted(history.epochs, 'epoch')}{why}, {each}; {_kept(fitting)}")
+    if fitting.seconds_per_epoch is not None:
+        why = " (early stopping)" if report.histories[0].stop_reason == "early stopping" else ""
+        each = f"{1000 * fitting.seconds_per_epoch:.3g} ms each"
+        if fitting.networks == 1:
+            lines.append(f"{counted(fitting.epochs, 'epoch')}{why}, {each}; {_kept(fitting)}")
         else:
             lines.append(f"{counted(fitting.epochs, 'epoch')} in all, {each}; {_kept_by_each(fitting)}")
     if out is not None:
@@ -147,18 +154,18 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
 
 def _kept(fitting: Fitting) -> str:
     """Return in words which weights the model has."""
-    epoch = fitting.kept_epochs[-1]
+    epoch = fitting.kept_epochs[0]
     if epoch is None:
         return "the weights are those of the last step"
     if epoch == 0:
         return "the weights are those that training began with"
-    why = ", with the lowest validation loss" if fitting.history.restore_best else ""
+    why = ", with the lowest validation loss" if fitting.histories[0].restore_best else ""
     return f"the weights are those of epoch {epoch}{why}"
 
 
 def _kept_by_each(fitting: Fitting) -> str:
     """Return in words which weights each of several networks has."""
-    kept = ["last step" if epoch is None else str(epoch) for epoch in fitting.kept_epochs]
+    kept = ["last step" if epoch is None else str(epoch) for epoch in fitting.kept_epochs[: fitting.networks]]
     why = ", with the lowest validation loss of each" if fitting.histories[0].restore_best else ""
     return f"{len(kept)} networks, of the epochs {', '.join(kept)}{why}"
 
@@ -210,7 +217,7 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
         result |= {f"{part}_{name}": scores.get(name) for name in names}
     result["test_intervals"] = parts["test"].intervals
     result["test_confusion"] = confusion_data(parts["test"].confusion)
-    result["seconds_per_epoch"] = history.seconds_per_epoch
+    result["seconds_per_epoch"] = fitting.seconds_per_epoch
     result["parameters"] = model.network.stack.parameters.count
     result["rows"] = {name: 0 if part is None else len(part) for name, part in fitting.parts()}
     result["settings"] = asdict(fitting.settings)

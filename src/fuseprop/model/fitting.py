@@ -14,8 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..backend import HostArray
 from ..callbacks import Callback, EarlyStopping
 from ..callbacks.history import History
+from ..callbacks.progress import Progress
 from ..checks.quoting import counted, literal
-from ..checks.settings import as_generator
+from ..checks.settings import as_generator, check_flag
+from ..checks.warning import warn_user
 from ..data import DataError, Table, load_table, suggestions_for
 from ..data.choices import NONE, Choices
 from ..data.dicts import as_columns
@@ -31,7 +33,9 @@ from ..layers.dense import mlp
 from ..layers.joining import Weights, joined
 from ..metrics import Scores, metric_of_values
 from ..network import Network
+from ..training.divergence import DivergenceError
 from ..training.rows import deal, split_rows
+from ..training.rules import FIT_INTERRUPTED
 from .class_weights import weights_by_class
 from .model import Model
 from .settings import Settings, settings_for
@@ -172,39 +176,60 @@ class Fitting:
         """Train the model, and return the history of its last network; keywords are those of `Network.fit`.
 
         With validation rows each network ends with the weights of the epoch with the lowest validation loss.
-        Raises DivergenceError as `Network.fit`. Ctrl-C ends training with a warning: the model is then made
-        of the networks that were trained so far.
+        Raises DivergenceError as `Network.fit`; a note says which of several networks it was. Ctrl-C ends
+        training with a warning: the model is then made of the networks that were trained so far, the last of
+        them only if it has completed an epoch.
         """
-        settings, model = self.settings, self.model
+        check_flag("progress", progress)
+        if progress:
+            callbacks = [Progress(networks=self.settings.members), *callbacks]
         trained: list[Weights] = []
         self.histories, self._validated = (), []
-        for rows, held_out in self.divisions:
-            if trained:
-                model = replace(model, network=self._make_network())
-            validates = held_out.size > 0
-            validation = (*self._encoded(held_out), self._row_weights(held_out)) if validates else None
-            # A patience of all epochs keeps the best weights and never ends training.
-            keeping = EarlyStopping(settings.patience or settings.epochs)
-            history = model.network.fit(
+        try:
+            for number in range(len(self.divisions)):
+                network = self._make_network() if number else self.model.network
+                history = self._train(network, number, callbacks, norms)
+                self.histories = (*self.histories, history)
+                if history.epochs or not number:
+                    trained.append(network.weights())
+                if history.stop_reason == "interrupted":
+                    break
+        except KeyboardInterrupt:
+            if not trained:
+                raise
+            self.history.stop_reason = "interrupted"
+            warn_user(
+                f"{FIT_INTERRUPTED} after {counted(len(trained), 'network')}, which are kept.", UserWarning
+            )
+        if len(trained) > 1:
+            self._join(trained)
+        return self.history
+
+    def _train(self, network: Network, number: int, callbacks: Sequence[Callback], norms: bool) -> History:
+        """Train one of the networks, counted from 0, and keep its scores on the rows held out from it."""
+        settings, (rows, held_out) = self.settings, self.divisions[number]
+        validation = (*self._encoded(held_out), self._row_weights(held_out)) if held_out.size else None
+        # A patience of all epochs keeps the best weights and never ends training.
+        keeping = EarlyStopping(settings.patience or settings.epochs)
+        try:
+            history = network.fit(
                 *self._encoded(rows),
                 settings.make_optimizer(),
                 epochs=settings.epochs,
                 batch_size=settings.batch_size,
                 sample_weight=self._row_weights(rows),
                 validation=validation,
-                progress=progress,
-                callbacks=[keeping, *callbacks] if validates else callbacks,
+                callbacks=callbacks if validation is None else [keeping, *callbacks],
                 norms=norms,
             )
-            self.histories = (*self.histories, history)
-            trained.append(model.network.weights())
-            if validation is not None:
-                self._validated.append(model.scores_of(*validation[:2], intervals=False))
-            if history.stop_reason == "interrupted":
-                break
-        if len(trained) > 1:
-            self._join(trained)
-        return self.history
+        except DivergenceError as error:
+            if settings.members > 1:
+                error.add_note(f"That was network {number + 1} of {settings.members}.")
+            raise
+        if validation is not None and (history.epochs or not number):
+            model = replace(self.model, network=network)
+            self._validated.append(model.scores_of(*validation[:2], intervals=False))
+        return history
 
     @property
     def history(self) -> History:
@@ -212,9 +237,20 @@ class Fitting:
         return self.histories[-1]
 
     @property
+    def networks(self) -> int:
+        """How many networks the model is made of: all that have completed an epoch, and the first one."""
+        return max(1, sum(history.epochs > 0 for history in self.histories))
+
+    @property
     def epochs(self) -> int:
         """How many epochs all networks took together."""
         return sum(history.epochs for history in self.histories)
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """Mean wall time of an epoch of any network, None before the first."""
+        seconds = [each for history in self.histories for each in history.seconds]
+        return sum(seconds) / len(seconds) if seconds else None
 
     @property
     def kept_epochs(self) -> tuple[int | None, ...]:
