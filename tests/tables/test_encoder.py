@@ -19,6 +19,7 @@ from fuseprop.data.scaling import Standardizer
 from fuseprop.data.unlike import unlike_training
 from fuseprop.model.files import read_model
 from fuseprop.model.fitting import Fitting
+from fuseprop.model.settings import settings_for
 
 NAN = np.nan
 
@@ -357,7 +358,7 @@ def trained(**options):
     made = table(**columns)
     y = rng.normal(size=(n, 1)) + np.nan_to_num(made.X[:, :1])
     data = Table(made.X, y, made.columns, ("y",), "t.csv")
-    return data, *fuseprop.train(data, epochs=2, device="cpu", **options)
+    return data, *fuseprop.train(data, epochs=2, members=1, device="cpu", **options)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -518,8 +519,8 @@ def test_slopes_are_those_of_the_features():
     np.testing.assert_allclose(features[known, 0], data.X[known, 0], rtol=1e-12)
 
 
-def test_settings_count_the_features_that_the_network_has():
+def test_settings_count_the_columns_of_the_table():
     data, model, _ = trained()
     assert model.network.inputs == model.encoder.width > len(data.columns)
-    few = Fitting(data, device="cpu").settings.weight_decay
-    assert few == float(f"{0.7 * model.encoder.width / round(60 * 0.8 * 0.8):.2g}")
+    made = Fitting(data, optimizer="momentum", device="cpu")
+    assert made.settings == settings_for(made.model.task, 60, 4, optimizer="momentum", device="cpu")

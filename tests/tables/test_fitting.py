@@ -10,6 +10,8 @@ import pytest
 from fuseprop import MomentumSGD, Network, Table, mlp
 from fuseprop.model.fitting import Fitting
 
+ONE = {"members": 1, "epochs": 1, "device": "cpu"}
+
 
 def table(n=20_000, d=40):
     X = np.random.default_rng(0).normal(size=(n, d))
@@ -17,17 +19,17 @@ def table(n=20_000, d=40):
 
 
 def test_parts_are_rows_of_the_table_each_in_one_of_them():
-    fitting = Fitting(table(100, 2), device="cpu", epochs=1)
+    fitting = Fitting(table(100, 2), **ONE)
     parts = [rows for _, rows in fitting.parts()]
     assert [len(rows) for rows in parts] == [64, 16, 20]
     assert sorted(np.concatenate(parts).tolist()) == list(range(100))
     assert all((np.diff(rows) > 0).all() for rows in parts)
-    whole = Fitting(table(100, 2), device="cpu", epochs=1, test=0.0, validation=0.0)
+    whole = Fitting(table(100, 2), **ONE, test=0.0, validation=0.0)
     assert [None if rows is None else len(rows) for _, rows in whole.parts()] == [100, None, None]
 
 
 def test_the_scores_are_those_of_the_parts_as_tables():
-    fitting = Fitting(table(100, 2), device="cpu", epochs=1)
+    fitting = Fitting(table(100, 2), **ONE)
     fitting.run()
     report = fitting.report()
     for name, rows in fitting.parts():
@@ -38,7 +40,7 @@ def test_a_training_needs_little_more_than_its_encoded_rows():
     data = table()
     tracemalloc.start()
     try:
-        fitting = Fitting(data, device="cpu", epochs=1, batch_size=500)
+        fitting = Fitting(data, **ONE, batch_size=500)
         of_fitting = tracemalloc.get_traced_memory()[1]
         fitting.run()
         fitting.report()

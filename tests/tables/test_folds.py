@@ -15,7 +15,7 @@ from fuseprop.model.folds import CrossValidation, Fold, Folding, cross_validate,
 from fuseprop.model.intervals import Mean, t_quantile
 from fuseprop.model.settings import SettingsError
 
-QUICK = {"epochs": 3, "hidden": (4,), "device": "cpu"}
+QUICK = {"epochs": 3, "hidden": (4,), "members": 1, "device": "cpu"}
 
 
 def shop(n=120, *, classes=True):
@@ -125,9 +125,7 @@ def test_intervals_are_those_of_the_corrected_resampled_t():
 
 
 def of_scores(*scores):
-    each = tuple(
-        Fold(1, i, np.arange(3), 0, one, fuseprop.History("accuracy"), 0.1) for i, one in enumerate(scores)
-    )
+    each = tuple(Fold(1, i, np.arange(3), 0, one, "accuracy", 9, 0.1) for i, one in enumerate(scores))
     return CrossValidation(len(each), 1, "accuracy", each, (), interrupted=False)
 
 

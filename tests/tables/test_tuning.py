@@ -16,7 +16,7 @@ from fuseprop.model.fitting import Fitting
 from fuseprop.model.settings import Settings, SettingsError
 from fuseprop.model.tuning import Search, train_each, tune
 
-QUICK = {"epochs": 9, "device": "cpu"}
+QUICK = {"epochs": 9, "members": 1, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
