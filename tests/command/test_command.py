@@ -44,7 +44,7 @@ def houses(tmp_path):
 
 
 def test_settings_are_shown_before_results_and_apart_from_them():
-    result = train("iris", "--epochs", 2)
+    result = train("iris", "--epochs", 2, "--members", 1, "--hidden", 64, "--learning-rate", 0.1)
     assert result.exit_code == 0
     for word in ("96 to learn from", "64 tanh", "learning rate 0.1", "seed 0", "epoch 2/2"):
         assert word in result.stderr
@@ -61,7 +61,7 @@ def test_quiet_prints_results_alone():
 
 @pytest.mark.parametrize(("data", "metric"), [("iris", "accuracy"), ("diabetes", "r2"), ("xor", "accuracy")])
 def test_json_is_one_strict_object(data, metric):
-    result = train(data, "--epochs", 3, "--json")
+    result = train(data, "--epochs", 3, "--members", 1, "--hidden", 64, "--bins", 0, "--json")
 
     def refuse(constant):
         raise AssertionError(constant)
@@ -97,11 +97,11 @@ def test_every_option_arrives(houses):
         *("--momentum", 0.5, "--weight-decay", 0.01, "--epochs", 2, "--batch-size", 7),
         *("--validation", 0.2, "--test", 0.5, "--seed", 4, "--dtype", "float64", "--json"),
         *("--schedule", "step", "--clip-norm", 2, "--dropout", 0.25, "--patience", 7),
-        *("--class-weight", "flat=1,villa=2.5"),
+        *("--class-weight", "flat=1,villa=2.5", "--members", 2, "--bins", 3, "--clip"),
     )
     made = json.loads(result.stdout)
     assert made["task"] == "exclusive"
-    assert made["rows"] == {"train": 24, "validation": 6, "test": 30}
+    assert made["rows"] == {"train": 30, "validation": 12, "test": 30}
     assert made["class_weights"] == {"flat": 1.0, "villa": 2.5}
     assert made["settings"] == {
         "hidden": [5, 4],
@@ -123,6 +123,9 @@ def test_every_option_arrives(houses):
         "dropout": 0.25,
         "patience": 7,
         "class_weight": {"flat": 1.0, "villa": 2.5},
+        "members": 2,
+        "bins": 3,
+        "clip": True,
     }
 
 
@@ -146,7 +149,8 @@ def test_train_predict_evaluate_a_regression(houses):
 
 def test_train_predict_evaluate_classes(houses):
     model = houses / "m.safetensors"
-    assert train(houses / "kinds.csv", "--target", "kind", "--out", model).exit_code == 0
+    made = train(houses / "kinds.csv", "--target", "kind", "--out", model, "--members", 1)
+    assert made.exit_code == 0
     rows = list(csv.reader(io.StringIO(run("predict", model, houses / "new.csv").stdout)))
     assert rows[0] == ["prediction", "probability flat", "probability villa"]
     assert [row[0] for row in rows[1:]] == ["villa", "flat"]
@@ -164,7 +168,8 @@ def test_many_labels_in_an_npz_file(tmp_path):
     X = rng.normal(size=(60, 2))
     np.savez(tmp_path / "t.npz", X=X, tags=(X > 0).astype(int))
     model = tmp_path / "m.safetensors"
-    assert train(tmp_path / "t.npz", "--target", "tags", "--out", model).exit_code == 0
+    made = train(tmp_path / "t.npz", "--target", "tags", "--out", model, "--members", 1)
+    assert made.exit_code == 0
     header = run("predict", model, tmp_path / "t.npz").stdout.splitlines()[0]
     assert header == "prediction tags1,prediction tags2,probability tags1,probability tags2"
     scores = run("evaluate", model, tmp_path / "t.npz", "--target", "tags", "--json")
@@ -208,7 +213,7 @@ USAGE = {
     ("iris", "--hidden", "0"): ["at least 1", "'0'"],
     ("iris", "--hidden", "-3,4"): ["at least 1"],
     ("iris", "--hidden", "many"): ["64,32", "'many'"],
-    ("iris", "--activation", "tanh,relu"): ["2 entries for 1 hidden"],
+    ("iris", "--hidden", "8", "--activation", "tanh,relu"): ["2 entries for 1 hidden"],
     ("iris", "--learning-rate", "0"): ["--learning-rate"],
     ("iris", "--learning-rate", "nan"): ["learning_rate", "nan"],
     ("iris", "--test", "1"): ["--test"],
@@ -224,6 +229,9 @@ USAGE = {
     ("iris", "--dropout", "1"): ["--dropout"],
     ("iris", "--dropout", "0.5", "--hidden", "none"): ["dropout=0.5", "there is none"],
     ("iris", "--clip-norm", "0"): ["--clip-norm"],
+    ("iris", "--members", "0"): ["--members"],
+    ("iris", "--bins", "-1"): ["--bins"],
+    ("iris", "--bins", "1001"): ["--bins", "0<=x<=1000"],
     ("iris", "--patience", "-1"): ["--patience"],
     ("iris", "--patience", "5", "--validation", "0"): ["patience=5", "validation=0.2"],
     ("xor", "--patience", "5"): ["patience=5", "no rows are held out"],
@@ -306,7 +314,8 @@ def test_a_device_that_is_not_there_is_3(device, tmp_path):
 
 
 def test_divergence_is_4_and_writes_nothing(tmp_path):
-    result = train("diabetes", "--learning-rate", 1e6, "--out", tmp_path / "m.safetensors")
+    steps = ("--momentum", 0.6, "--learning-rate", 1e6)
+    result = train("diabetes", *steps, "--out", tmp_path / "m.safetensors")
     assert result.exit_code == 4
     assert "epoch 1, batch" in result.stderr
     assert "was not written" in result.stderr
@@ -317,8 +326,10 @@ def test_divergence_is_4_and_writes_nothing(tmp_path):
 def test_formulas_with_parameters(tmp_path):
     model = str(tmp_path / "m.safetensors")
     activation = "leaky_relu( negative_slope = 0.2 ) ,elu(0.5), gelu"
+    quick = ("--members", 1, "--bins", 0, "--epochs", 20)
     result = train(
-        "diabetes", "--hidden", "4,4,4", "--activation", activation, "--loss", " huber(1.35)", "--out", model
+        *("diabetes", "--hidden", "4,4,4", "--activation", activation, "--loss", " huber(1.35)"),
+        *("--out", model, *quick),
     )
     assert result.exit_code == 0
     assert "10 -> 4 leaky_relu(0.2) -> 4 elu(0.5) -> 4 gelu -> 1 identity; huber(1.35); " in result.stderr
@@ -329,13 +340,14 @@ def test_formulas_with_parameters(tmp_path):
         *("r2", "rmse", "mae", "rmse_of_mean", "intervals", "confusion"),
     ]
     assert run("predict", model, "diabetes", "--device", "cpu").stdout.startswith("prediction\n")
-    settings = json.loads(train("diabetes", "--loss", "quantile(0.9)", "--json").stdout)["settings"]
+    settings = json.loads(train("diabetes", "--loss", "quantile(0.9)", "--json", *quick).stdout)["settings"]
     assert settings["loss"] == "quantile(0.9)"
 
 
 def test_hinge_has_no_probabilities(tmp_path):
     model = str(tmp_path / "m.safetensors")
-    assert train("breast_cancer", "--loss", "hinge", "--out", model).exit_code == 0
+    made = train("breast_cancer", "--loss", "hinge", "--out", model, "--members", 1, "--epochs", 9)
+    assert made.exit_code == 0
     lines = run("predict", model, "breast_cancer", "--device", "cpu").stdout.splitlines()
     assert lines[0] == "prediction"
     assert set(lines[1:]) == {"benign", "malignant"}

@@ -290,7 +290,7 @@ def test_columns_that_go_together_are_named():
     X = rng.normal(size=(400, 5))
     X[:, 1] = X[:, 0] + 0.1 * rng.normal(size=400)
     X[:, 4] = X[:, 3] + 0.5 * rng.normal(size=400)
-    model, _ = fuseprop.train(Table.of(X, X.sum(axis=1)), epochs=1, device="cpu")
+    model, _ = fuseprop.train(Table.of(X, X.sum(axis=1)), epochs=1, bins=250, members=1, device="cpu")
     (note,) = model.explain(Table.of(X, X.sum(axis=1))).notes
     first, second = (np.corrcoef(X[:, i], X[:, j])[0, 1] for i, j in ((0, 1), (3, 4)))
     assert note.endswith(f": x1 and x2 {first:.2f}, x4 and x5 {second:.2f}")

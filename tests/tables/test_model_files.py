@@ -17,7 +17,7 @@ from fuseprop import ModelFileError, Table
 from fuseprop.model.files import read_model, write_model
 from fuseprop.storage.atomic import write_atomically
 
-QUICK = {"epochs": 2, "test": 0.0, "validation": 0.0, "device": "cpu"}
+QUICK = {"epochs": 2, "members": 1, "bins": 0, "test": 0.0, "validation": 0.0, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ OF_CLASSES = ["loss", "accuracy", "baseline", "balanced_accuracy", "f1", "log_lo
 
 
 def trained(targets, **settings):
-    return fuseprop.train(Table.of(X, targets), epochs=5, device="cpu", **settings)
+    return fuseprop.train(Table.of(X, targets), epochs=5, members=1, bins=0, device="cpu", **settings)
 
 
 @pytest.mark.parametrize("targets", [TWO, THREE], ids=["two", "three"])

@@ -30,7 +30,15 @@ TARGETS = {
     "exclusive": np.array(["c", "a", "b"])[np.digitize(Y, (-1, 1))],
     "multi-label": (X > 0).astype(int),
 }
-QUICK = {"hidden": (6,), "device": "cpu", "epochs": 40, "test": 0.0, "validation": 0.2}
+QUICK = {
+    "hidden": (6,),
+    "optimizer": "momentum",
+    "members": 1,
+    "device": "cpu",
+    "epochs": 40,
+    "test": 0.0,
+    "validation": 0.2,
+}
 
 
 def kept(model, path):

@@ -15,7 +15,8 @@ from fuseprop.model.fitting import Fitting
 from fuseprop.model.settings import SettingsError, settings_for
 from fuseprop.schedules import over_epochs
 
-CPU = {"device": "cpu"}
+CPU = {"device": "cpu", "members": 1}
+STEPS = {"optimizer": "momentum", "learning_rate": 0.1, "weight_decay": 0.001, "hidden": (64,), "bins": 0}
 
 
 def noise(n=120, classes=("no", "yes"), shares=(0.75, 0.25)):
@@ -32,7 +33,7 @@ def same(weights, others):
 
 def trained(table=None, **given):
     """Return a fitting that has run, and the weights after each of its epochs."""
-    fitting = Fitting(noise() if table is None else table, **CPU, **given)
+    fitting = Fitting(noise() if table is None else table, **{**CPU, **STEPS, **given})
     weights = []
     fitting.run(callbacks=[OnEpochEnd(lambda _: weights.append(fitting.model.network.weights()))])
     return fitting, weights
@@ -62,7 +63,7 @@ def test_without_validation_rows_the_last_weights_are_kept():
 @pytest.mark.filterwarnings("ignore:training interrupted")
 @pytest.mark.parametrize("validation", [0.0, 0.2])
 def test_what_is_kept_after_ctrl_c(validation):
-    fitting = Fitting(noise(), epochs=60, validation=validation, **CPU)
+    fitting = Fitting(noise(), epochs=60, validation=validation, **CPU, **STEPS)
     seen = []
 
     def interrupt(history):
@@ -117,7 +118,13 @@ def by_hand(fitting, optimizer, weights=None):
     ("given", "optimizer"),
     [
         (
-            {"optimizer": "adam", "learning_rate": 0.02, "weight_decay": 0.1, "clip_norm": 0.3},
+            {
+                "optimizer": "adam",
+                "schedule": "constant",
+                "learning_rate": 0.02,
+                "weight_decay": 0.1,
+                "clip_norm": 0.3,
+            },
             lambda: Adam(0.02, weight_decay=0.1, clip_norm=0.3),
         ),
         (
@@ -195,7 +202,7 @@ def test_a_rare_class_is_found_more_often():
     table = Table.of(rng.normal(size=(600, 2)) + y[:, None], np.where(y, "yes", "no"))
     found = []
     for given in (None, "balanced"):
-        model, _ = fuseprop.train(table, class_weight=given, seed=0, **CPU)
+        model, _ = fuseprop.train(table, class_weight=given, seed=0, epochs=20, **CPU)
         found.append(np.mean(model.predict(table).values[y] == "yes"))
     assert found[1] > found[0] + 0.2
 
@@ -269,7 +276,7 @@ def test_the_plan_and_the_results_say_how_it_is_trained():
     fitting, _ = trained(epochs=60, class_weight={"yes": 3}, **given)
     told = plan(fitting)
     for words in (
-        "learning rate 0.001 with the schedule cosine, adam, weight decay 0.001, dropout 0.1, clip norm 1",
+        "learning rate 0.1 with the schedule cosine, adam, weight decay 0.001, dropout 0.1, clip norm 1",
         "weights   no 1, yes 3, of rows in training",
         "the lowest validation loss; ends after 4 epochs without a lower one",
     ):
@@ -278,7 +285,7 @@ def test_the_plan_and_the_results_say_how_it_is_trained():
     assert (
         f"the weights are those of epoch {fitting.kept_epochs[-1]}, with the lowest validation loss" in said
     )
-    plain, _ = trained(epochs=2, validation=0.0)
+    plain, _ = trained(epochs=2, validation=0.0, momentum=0.9)
     told = plan(plain)
     assert "momentum 0.9, weight decay 0.001, seed 0\n" in told
     assert "keeps     the weights of the last epoch: no rows are for validation" in told
@@ -302,6 +309,8 @@ def test_the_command_says_which_epoch_is_kept(tmp_path):
         "cpu",
         "--patience",
         "3",
+        "--members",
+        "1",
     ]
     result = CliRunner().invoke(main, [*arguments, "--class-weight", '"a, b=c"=0.5, d=2'])
     assert result.exit_code == 0, result.output

@@ -2,9 +2,9 @@
 
 The measure is the square root of the RV coefficient of two columns' features (Y. Escoufier, Biometrics 29,
 1973), sqrt(tr(Sxy Syx) / sqrt(tr(Sxx^2) tr(Syy^2))) with their covariances S: for two numbers the absolute
-correlation. Before the root, what the RV coefficient of unrelated columns is on average is taken away, as for
-an adjusted R^2 (J. Josse, J. Pages and F. Husson, Comput. Stat. Data Anal. 53, 2008): columns of many
-categories would seem to go together where there are few rows.
+correlation, as bins do not count. Before the root, what the RV coefficient of unrelated columns is on average
+is taken away, as for an adjusted R^2 (J. Josse, J. Pages and F. Husson, Comput. Stat. Data Anal. 53, 2008):
+columns of many categories would seem to go together where there are few rows.
 """
 
 from __future__ import annotations
@@ -32,17 +32,21 @@ MOST_FEATURES = 1000
 
 def shared_importance(encoder: Encoder, inputs: HostArray) -> list[str]:
     """Return a sentence on the columns that go together, of inputs (n, width) in random order, or none."""
-    n, width = inputs.shape
+    n, layout = len(inputs), encoder.layout
     if n < 3:
         return []
+    # A value says all that its bins do, and they are many.
+    bins = layout.lines[1, layout.lines[2] > 0]
+    starts = layout.starts - np.searchsorted(bins, layout.starts)
+    width = int(starts[-1])
     if width > MOST_FEATURES:
         return [
             f"whether columns go together, and so share their importance, was not looked for: there are "
             f"{width:,} features"
         ]
-    starts = encoder.layout.starts
     columns = np.flatnonzero(starts[:-1] < starts[1:])
-    found = np.triu(associations(inputs, starts[columns]), k=1)
+    sample = np.delete(inputs[:MOST_ROWS], bins, axis=1)
+    found = np.triu(associations(sample, starts[columns]), k=1)
     pairs = np.argwhere(found >= TOGETHER)
     if not len(pairs):
         return []
