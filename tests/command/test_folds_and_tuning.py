@@ -12,7 +12,7 @@ from fuseprop.cli import main
 
 
 def train(*arguments):
-    command = ["train", *arguments, "--device", "cpu", "--epochs", 3]
+    command = ["train", *arguments, "--device", "cpu", "--epochs", 3, "--members", 1]
     return CliRunner().invoke(main, [str(argument) for argument in command])
 
 
@@ -32,7 +32,7 @@ def test_folds_as_json_are_those_of_python():
     result = train("iris", "--folds", 2, "--json", "--quiet", "--seed", 3)
     assert (result.exit_code, result.stderr) == (0, "")
     printed = json.loads(result.stdout)
-    made = fuseprop.cross_validate("iris", folds=2, epochs=3, device="cpu", seed=3)
+    made = fuseprop.cross_validate("iris", folds=2, epochs=3, members=1, device="cpu", seed=3)
     assert printed["folds"]["mean"] == {name: mean.value for name, mean in made.means.items()}
     assert printed["folds"]["interval"] == {name: list(mean.interval) for name, mean in made.means.items()}
     assert [one["scores"] for one in printed["folds"]["each"]] == [fold.scores for fold in made.each]
@@ -48,7 +48,7 @@ def test_a_model_that_is_kept_beside_folds_learns_from_all_rows(tmp_path):
     assert printed["rows"] == {"train": 120, "validation": 30, "test": 0}
     assert (printed["model"], printed["test_loss"]) == (str(path), None)
     assert printed["folds"]["trainings"] == 2
-    whole, _ = fuseprop.train("iris", test=0.0, epochs=3, device="cpu")
+    whole, _ = fuseprop.train("iris", test=0.0, epochs=3, members=1, device="cpu")
     kept = fuseprop.load(path, "cpu")
     assert all(
         (a == b).all() for a, b in zip(kept.network.weights()[0], whole.network.weights()[0], strict=True)
@@ -70,7 +70,7 @@ def test_tuning_is_told_and_all_tries_are_in_a_table(tmp_path):
         lines = list(csv.DictReader(file))
     assert [line["candidate"] for line in lines][:3] == ["1", "2", "3"]
     assert {line["candidate"] for line in lines if line["round"] == "2"} >= {"1"}
-    model, report, _ = fuseprop.tune("iris", tries=3, epochs=3, device="cpu")
+    model, report, _ = fuseprop.tune("iris", tries=3, epochs=3, members=1, device="cpu")
     kept = fuseprop.load(path, "cpu")
     assert all(
         (a == b).all() for a, b in zip(kept.network.weights()[0], model.network.weights()[0], strict=True)

@@ -181,7 +181,7 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path):
     rows = customers()
     for i in (3, 50):
         rows[i][-1] = ""
-    result = train(written(tmp_path / "t.csv", rows), "--target", "bought", "--json")
+    result = train(written(tmp_path / "t.csv", rows), "--target", "bought", "--json", "--members", 1)
     assert result.exit_code == 0, result.stderr
     made = json.loads(result.stdout)
     assert made["without_target"] == 2

@@ -24,7 +24,10 @@ def test_interruption_is_130_and_keeps_the_model(tmp_path):
     path = tmp_path / "m.safetensors"
     path.write_bytes(b"a good model")
     process = subprocess.Popen(
-        [*COMMAND, "train", "digits", "--epochs", "1000000", "--device", "cpu", "--json", "--out", str(path)],
+        [
+            *(*COMMAND, "train", "digits", "--epochs", "1000000", "--members", "1", "--device", "cpu"),
+            *("--json", "--out", str(path)),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
