@@ -82,6 +82,8 @@ class Settings:
         The share of rows split off first, for the final score alone; 0 for none.
     validation : float
         The share of the remaining rows that is evaluated after each epoch and never trained on; 0 for none.
+        Of several members each holds out another fold: such a share, or one in as many as there are members
+        where that is less.
     seed : int
         The seed of the splits, the starting weights and the order of the rows.
     dtype, device : str
