@@ -24,7 +24,11 @@ full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/ful
 
 
 def fitting(table=TABLE, **given):
-    return Fitting(table, **{"epochs": 4, "device": "cpu", "hidden": (4,), "seed": 0} | given)
+    return Fitting(
+        table,
+        **{"epochs": 4, "device": "cpu", "hidden": (4,), "members": 1, "optimizer": "momentum", "seed": 0}
+        | given,
+    )
 
 
 def lines(path):

@@ -275,9 +275,8 @@ def test_a_csv_that_cannot_be_written_is_known_before_training(backend, rows, tm
 
 def test_the_best_model_is_in_its_file(tmp_path):
     path = tmp_path / "best.safetensors"
-    fitting = Fitting(
-        fuseprop.load_table("diabetes"), epochs=25, learning_rate=0.2, device="cpu", hidden=(32,)
-    )
+    steps = {"members": 1, "momentum": 0.6, "learning_rate": 0.2}
+    fitting = Fitting(fuseprop.load_table("diabetes"), epochs=25, device="cpu", hidden=(32,), **steps)
     saved, held_out = [], fitting.table.take(fitting.validation)
     callbacks: list[Callback] = [
         SaveBest(fitting.model, path),

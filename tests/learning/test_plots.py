@@ -79,7 +79,8 @@ def test_lines_differ_without_colour(matplotlib, tmp_path, monkeypatch):
 
 
 def test_what_is_drawn_of_a_training():
-    fitting = Fitting(fuseprop.load_table("iris"), epochs=4, device="cpu")
+    steps = {"members": 1, "learning_rate": 0.1, "schedule": "constant"}
+    fitting = Fitting(fuseprop.load_table("iris"), epochs=4, device="cpu", **steps)
     history = fitting.run(norms=True)
     figure = training_figure(history, "iris", boundary(fitting.model, fitting.table))
     panels = {panel.title: panel for panel in figure.panels}
@@ -95,7 +96,7 @@ def test_what_is_drawn_of_a_training():
 
 
 def test_a_history_is_drawn(matplotlib):
-    fitting = Fitting(fuseprop.load_table("iris"), epochs=4, device="cpu")
+    fitting = Fitting(fuseprop.load_table("iris"), epochs=4, members=1, device="cpu")
     drawn = fitting.run(norms=True).plot("iris, drawn")
     assert drawn.get_suptitle() == "iris, drawn"
     panels = {axes.get_title(): axes for axes in drawn.axes}
@@ -124,7 +125,7 @@ def test_a_history_without_matplotlib_names_the_extra(no_matplotlib):
 
 
 def test_two_features_get_their_boundary():
-    fitting = Fitting(fuseprop.load_table("xor"), device="cpu", epochs=300)
+    fitting = Fitting(fuseprop.load_table("xor"), optimizer="momentum", device="cpu", epochs=300)
     history = fitting.run()
     figure = training_figure(history, "xor", boundary(fitting.model, fitting.table))
     regions = figure.panels[-1].regions
