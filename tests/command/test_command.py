@@ -44,7 +44,9 @@ def houses(tmp_path):
 
 
 def test_settings_are_shown_before_results_and_apart_from_them():
-    result = train("iris", "--epochs", 2, "--members", 1, "--hidden", 64, "--learning-rate", 0.1)
+    result = train(
+        "iris", "--epochs", 2, "--members", 1, "--hidden", 64, "--activation", "tanh", "--learning-rate", 0.1
+    )
     assert result.exit_code == 0
     for word in ("96 to learn from", "64 tanh", "learning rate 0.1", "seed 0", "epoch 2/2"):
         assert word in result.stderr
