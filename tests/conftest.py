@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from forks import Forks
 
+pytest_plugins = ["landing"]
+
 
 @pytest.fixture(autouse=True, scope="session")
 def interruptible():

@@ -28,6 +28,7 @@ def float32():
     return HostRunBackend("float32")
 
 
+@pytest.mark.pairs
 @pytest.mark.parametrize("backend", ["float32", "float64"], indirect=True)
 class TestContract(BackendContract):
     pass
