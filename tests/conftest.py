@@ -13,6 +13,12 @@ from forks import Forks
 pytest_plugins = ["landing"]
 
 
+def pytest_configure(config):
+    """Let pytest-xdist begin files in their order: it would keep those of few and long tests for the end."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 @pytest.fixture(autouse=True, scope="session")
 def interruptible():
     """Let Ctrl-C reach Python: a shell that runs tests in the background ignores it, and tests send it."""
