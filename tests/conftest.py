@@ -10,6 +10,14 @@ from pathlib import Path
 import pytest
 from forks import Forks
 
+pytest_plugins = ["landing"]
+
+
+def pytest_configure(config):
+    """Let pytest-xdist begin files in their order: it would keep those of few and long tests for the end."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
 
 @pytest.fixture(autouse=True, scope="session")
 def interruptible():

@@ -92,6 +92,7 @@ def peak_of(step):
         tracemalloc.stop()
 
 
+@pytest.mark.pairs
 @pytest.mark.parametrize("replay", WAYS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", LOSSES)

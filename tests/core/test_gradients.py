@@ -63,6 +63,7 @@ def is_smooth_at(network, X, target):
     return not isinstance(loss, Loss) or not jumps(loss.formula.term, "y", {"y": x, "t": target})
 
 
+@pytest.mark.values
 @pytest.mark.parametrize(("activation", "loss", "weighted"), dict.fromkeys(CASES))
 @given(
     sizes=st.lists(st.integers(1, 6), min_size=2, max_size=4),

@@ -44,6 +44,7 @@ def assert_weights(network, expected):
 
 
 @pytest.mark.replays
+@pytest.mark.pairs
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("activation", "loss"), dict.fromkeys(PAIRS))
@@ -118,6 +119,7 @@ def sklearn_from(estimator_class, start, **parameters):
 
 
 @pytest.mark.replays
+@pytest.mark.pairs
 @pytest.mark.parametrize("task", ["classes", "labels", "values"])
 @pytest.mark.parametrize("alpha", [0.0, 0.1])
 @pytest.mark.parametrize("weighted", [False, True])

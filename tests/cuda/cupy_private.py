@@ -6,6 +6,7 @@ Checked with CuPy 14.2; a test that breaks with another CuPy is mended here.
 import io
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import cupy
 import own
@@ -25,6 +26,7 @@ class Resources:
     spilled: int
 
 
+@cache
 def _compile(expressions, architecture, method, text):
     """Compile as `cupy.RawModule` does, for a given architecture instead of the device's."""
     options = (
@@ -44,7 +46,7 @@ def _compile(expressions, architecture, method, text):
 
 def resources(expressions, architecture, text=None):
     """Compile to machine code for sm_`architecture`; return the `Resources` by name, and all warnings."""
-    _, names, log = _compile(expressions, f"sm_{architecture}", "cubin", text)
+    _, names, log = _compile(tuple(expressions), f"sm_{architecture}", "cubin", text)
     found = {}
     for part in log.split("Compiling entry function ")[1:]:
         symbol = re.match(r"'(\w+)'", part)[1]
@@ -56,7 +58,7 @@ def resources(expressions, architecture, text=None):
 
 def ptx(expressions, architecture, text=None):
     """Compile to PTX; return each kernel's text by name."""
-    code, names, _ = _compile(expressions, f"compute_{architecture}", "ptx", text)
+    code, names, _ = _compile(tuple(expressions), f"compute_{architecture}", "ptx", text)
     parts = code.decode().rstrip("\0").split(".entry ")[1:]
     return {names[re.match(r"\w+", part)[0]]: part for part in parts}
 

@@ -87,6 +87,38 @@ MISTAKES = {
         "a wrong type of parameter": ("long long threshold", "unsigned threshold", "built", TYPE),
         "a product in double": ("scale * x", "scale * 3.0 / 3.0 * x", "compiled", DOUBLE),
     },
+    "batches.cu": {
+        "the cursor forgotten": ("order[start + row]", "order[start * 0 + row]", "executed", PARITY),
+        "labels of other rows": ("labels[from]", "labels[row]", "executed", PARITY),
+        "targets of other rows": ("target + from * outputs", "target + row * outputs", "executed", PARITY),
+        "one row too many": (
+            "row < rows; row += item_stride()",
+            "row <= rows; row += item_stride()",
+            "executed",
+            PARITY,
+        ),
+        "swapped operands": ("return from[j]", "return from[columns - 1 - j]", "executed", PARITY),
+        "a wrong type of parameter": (
+            "Element* out, long long rows) {",
+            "Element* out, int rows) {",
+            "built",
+            TYPE,
+        ),
+        "a row's number in 32 bits": ("const long long from =", "const int from =", "built", NARROW),
+        "a row's place in 32 bits": ("x + from * columns", "x + int(from * columns)", "executed", PARITY),
+        "a target's place in 32 bits": (
+            "target + from * outputs",
+            "target + unsigned(from * outputs)",
+            *("executed", PARITY),
+        ),
+        "a label's place in 32 bits": ("labels[from]", "labels[int(from)]", "executed", PARITY),
+        "a place in the epoch in 32 bits": ("out[start + row]", "out[int(start + row)]", "executed", PARITY),
+        "an index read one beyond the end": (
+            "    const long long from = order[start + row];",
+            "    const long long from = order[start + row] + (order[start + row + 1] == -2);",
+            *("address", BEYOND),
+        ),
+    },
     "groups.cuh": {
         "no barrier in a sum": ("    __syncthreads();\n", "", "executed", ORDER),
         "a barrier that some threads miss": (
@@ -164,38 +196,6 @@ MISTAKES = {
             "if (threadIdx.y == 0 && j < columns) {\n    for (int k = 1; k < ROWS; ++k) sum +=",
             "if (j < columns) {\n    sum = 0;\n    for (int k = 0; k < ROWS; ++k) sum +=",
             *("thread", RACE),
-        ),
-    },
-    "batches.cu": {
-        "the cursor forgotten": ("order[start + row]", "order[start * 0 + row]", "executed", PARITY),
-        "labels of other rows": ("labels[from]", "labels[row]", "executed", PARITY),
-        "targets of other rows": ("target + from * outputs", "target + row * outputs", "executed", PARITY),
-        "one row too many": (
-            "row < rows; row += item_stride()",
-            "row <= rows; row += item_stride()",
-            "executed",
-            PARITY,
-        ),
-        "swapped operands": ("return from[j]", "return from[columns - 1 - j]", "executed", PARITY),
-        "a wrong type of parameter": (
-            "Element* out, long long rows) {",
-            "Element* out, int rows) {",
-            "built",
-            TYPE,
-        ),
-        "a row's number in 32 bits": ("const long long from =", "const int from =", "built", NARROW),
-        "a row's place in 32 bits": ("x + from * columns", "x + int(from * columns)", "executed", PARITY),
-        "a target's place in 32 bits": (
-            "target + from * outputs",
-            "target + unsigned(from * outputs)",
-            *("executed", PARITY),
-        ),
-        "a label's place in 32 bits": ("labels[from]", "labels[int(from)]", "executed", PARITY),
-        "a place in the epoch in 32 bits": ("out[start + row]", "out[int(start + row)]", "executed", PARITY),
-        "an index read one beyond the end": (
-            "    const long long from = order[start + row];",
-            "    const long long from = order[start + row] + (order[start + row + 1] == -2);",
-            *("address", BEYOND),
         ),
     },
     "losses.cu": {

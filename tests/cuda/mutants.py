@@ -71,7 +71,8 @@ def executed(plugin):
     """Run the executed rung in this process; return pytest's exit status."""
     return pytest.main(
         [
-            *("-qq", "-x", "--tb=no", "-p", "no:cacheprovider", str(HERE / "test_executed.py")),
+            *("-qq", "-x", "--tb=no", "-p", "no:cacheprovider", "--cases=all"),
+            str(HERE / "test_executed.py"),
             *("-W", "ignore:Module already imported"),  # by this process, which tests many times
         ],
         plugins=[plugin],

@@ -68,7 +68,7 @@ PRINTED = 1000
 
 NEED_PYTEST = ("errors", "tests")
 
-SELECTED = ("-m", "gpu", "--backends=cupy")
+SELECTED = ("-m", "gpu", "--backends=cupy", "--cases=all")
 STAGES = (
     ("tests/cuda/test_every_kernel.py", "tests/cuda/test_modes.py", "tests/core/test_contract.py"),
     ("tests",),

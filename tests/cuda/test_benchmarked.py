@@ -23,6 +23,7 @@ CHOICES = "replay" in signature(HostRunBackend).parameters
 REPLAYS = {"captured": 11, "fused": 11, "eager": 15} if CHOICES else {None: 15}
 
 
+@pytest.mark.values
 @pytest.mark.parametrize("replay", REPLAYS)
 @pytest.mark.parametrize("network", ["2-8-1-b4", "64-32-10-b32"])
 def test_every_way_of_ours_passes_the_gate(network, replay):

@@ -54,6 +54,7 @@ def same_bits(found, expected):
         np.testing.assert_array_equal(ours.view(np.uint8), theirs.view(np.uint8))
 
 
+@pytest.mark.pairs
 @pytest.mark.parametrize("loss", [CLASSIFICATION, REGRESSION])
 @pytest.mark.parametrize(("layers", "options"), DEPTHS)
 def test_every_way_to_replay_leaves_the_same_bits(layers, loss, options, monkeypatch):
@@ -329,28 +330,36 @@ def test_what_cannot_be_captured_is_fused_and_says_so_once():
     same_bits(epoch(training(backend, rows=91), [11]), expected)  # without another warning
 
 
-def test_the_doctor_captures_steps_with_forks_and_joins():
-    backend = HostRunBackend()
-    assert captured_steps(backend) == "work"
-    graphs = backend.seam.streams().graphs
-    assert [graph.launches for graph in graphs] == [
-        2,
-        3,
-    ]  # of three steps and of one; the first was call by call
-    for graph in graphs:
-        assert {asked.stream for asked in graph.asked} == {0, 1}
-        assert hazards(graph) == []
-    products = [asked.node for asked in graphs[1].asked if isinstance(asked.node, Multiply)]
-    assert [product.out.shape for product in products] == [(32, 640), (32, 10), (784, 640)]
-    ours = [asked.node for asked in graphs[1].asked if asked.node.is_product and asked.node not in products]
-    assert [product.sizes for product in ours] == [(640, 32, 10), (32, 10, 640)]
-
-
 @pytest.fixture
 def small(monkeypatch):
     """A trial of a small network by cuBLAS, where it is only the doctor that is looked at."""
     monkeypatch.setattr("fuseprop_cupy.replay.trial.SIZES", (20, 16, 10))
     monkeypatch.setattr("fuseprop_cupy.operations.dense.MOST_TILES", 0)
+
+
+def graphs_of_the_doctor():
+    """Those of three steps and of one; the first step is call by call."""
+    backend = HostRunBackend()
+    assert captured_steps(backend) == "work"
+    graphs = backend.seam.streams().graphs
+    assert [graph.launches for graph in graphs] == [2, 3]
+    for graph in graphs:
+        assert {asked.stream for asked in graph.asked} == {0, 1}
+        assert hazards(graph) == []
+    return graphs
+
+
+def test_the_doctor_captures_steps_with_forks_and_joins(small):
+    graphs_of_the_doctor()
+
+
+@pytest.mark.long
+def test_the_doctor_captures_large_products_and_small_ones():
+    _, graph = graphs_of_the_doctor()
+    products = [asked.node for asked in graph.asked if isinstance(asked.node, Multiply)]
+    assert [product.out.shape for product in products] == [(32, 640), (32, 10), (784, 640)]
+    ours = [asked.node for asked in graph.asked if asked.node.is_product and asked.node not in products]
+    assert [product.sizes for product in ours] == [(640, 32, 10), (32, 10, 640)]
 
 
 def test_the_doctor_tells_why_steps_cannot_be_captured(small):

@@ -25,5 +25,5 @@ def test_every_kernel_is_numpys_on_a_gpu(backend, shape):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_these_are_all_kernels_there_are(dtype):
     backend = HostRunBackend(dtype)
-    Comparison(backend).everything(*SHAPES[-1], np.random.default_rng(0))
+    Comparison(backend).everything(*SHAPES[2], np.random.default_rng(0))
     assert set(backend.seam.launched) == set(kernels(np.dtype(dtype)))

@@ -16,7 +16,9 @@ def cells(result, kind):
     return [cell for row in result.rows for cell in row if isinstance(cell, str) == (kind is str)]
 
 
-@pytest.mark.parametrize("topic", ["line", "perceptron", "vanishing", "example"])
+@pytest.mark.parametrize(
+    "topic", ["line", "perceptron", "example", pytest.param("vanishing", marks=pytest.mark.long)]
+)
 def test_topics_print_the_same_numbers(topic):
     ours, numpy = (
         TOPICS[topic](backend, 0) for backend in (HostRunBackend("float64"), load_backend("cpu", "float64"))

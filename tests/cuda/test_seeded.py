@@ -1,4 +1,7 @@
-"""Every mistake in mistakes.py is found, by the rung that is named there."""
+"""Every mistake in mistakes.py is found, by the rung that is named there.
+
+A landing takes the first of each file and of each rung.
+"""
 
 from dataclasses import replace
 
@@ -14,6 +17,7 @@ from fuseprop_cupy.device.kernel_list import KERNELS, Parameter
 from host_compiler import kernels_of, read
 from host_device import HostRunBackend
 from host_kernels import HostKernels
+from landing import first_of_each
 from mistakes import MISTAKES
 from own import FILE, kernels, source
 from recorded import recorded
@@ -47,9 +51,6 @@ def climb(rung, file, old, new, folder):
         names = in_double("float32", 90, source().replace(old, new))
         assert not names, f"in double precision: {sorted(names)}"
     elif rung in SANITIZERS:
-        executed(
-            HostKernels(FLOAT32, changed), "float32"
-        )  # which finds nothing: this is why there are sanitizers
         listed = kernels_of(file, FLOAT32)
         program = build(folder, listed, rung, changed)
         found = replay(program, recorded().recording(listed), seconds=5)
@@ -61,14 +62,32 @@ def climb(rung, file, old, new, folder):
         executed(built, dtype)
 
 
-@pytest.mark.parametrize(
-    ("file", "mistake"), [(file, mistake) for file, mistakes in MISTAKES.items() for mistake in mistakes]
-)
+MADE = [(file, mistake) for file, mistakes in MISTAKES.items() for mistake in mistakes]
+
+
+def file_of(file, mistake):
+    return file
+
+
+def rung_of(file, mistake):
+    return MISTAKES[file][mistake][2]
+
+
+@pytest.mark.parametrize(("file", "mistake"), first_of_each(MADE, file_of, rung_of))
 def test_mistakes_are_found(file, mistake, tmp_path):
     old, new, rung, finding = MISTAKES[file][mistake]
     assert old in read(file)
     with pytest.raises(AssertionError, match=finding):
         climb(rung, file, old, new, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "mistake"), first_of_each([made for made in MADE if rung_of(*made) in SANITIZERS], rung_of)
+)
+def test_what_is_a_sanitizers_leaves_the_numbers_right(file, mistake):
+    """This is why there are sanitizers."""
+    old, new, *_ = MISTAKES[file][mistake]
+    executed(HostKernels(FLOAT32, {file: read(file).replace(old, new)}), "float32")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

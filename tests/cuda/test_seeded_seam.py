@@ -1,4 +1,7 @@
-"""Every mistake in seam_mistakes.py is found, by the rung that is named there."""
+"""Every mistake in seam_mistakes.py is found, by the rung that is named there.
+
+A landing takes the first of each file and of each rung.
+"""
 
 import warnings
 
@@ -15,6 +18,7 @@ import test_products
 from fuseprop_cupy.device.nodes import Multiply
 from host_device import HostRunBackend
 from host_streams import HostStreams
+from landing import first_of_each
 from seam_mistakes import SEAM_MISTAKES, mistaken, read_module
 from steps import training
 from test_capture import epoch, hazards, same_bits
@@ -153,9 +157,18 @@ def contract(monkeypatch):
 RUNGS = {"asked": asked, "captured": captured, "reached": reached, "contract": contract}
 
 
-@pytest.mark.parametrize(
-    ("file", "mistake"), [(file, mistake) for file, mistakes in SEAM_MISTAKES.items() for mistake in mistakes]
-)
+MADE = [(file, mistake) for file, mistakes in SEAM_MISTAKES.items() for mistake in mistakes]
+
+
+def file_of(file, mistake):
+    return file
+
+
+def rung_of(file, mistake):
+    return SEAM_MISTAKES[file][mistake][2]
+
+
+@pytest.mark.parametrize(("file", "mistake"), first_of_each(MADE, file_of, rung_of))
 def test_mistakes_are_found(file, mistake, monkeypatch):
     old, new, rung, finding = SEAM_MISTAKES[file][mistake]
     assert read_module(file).count(old) == 1

@@ -2,7 +2,7 @@
 
     python tests/long/seeded_engine.py --record FILE [--name "a lost NaN"]
 
-The mistakes stand in tests/native/engine_mistakes.py. The suite takes one of each file and finder.
+The mistakes stand in tests/native/engine_mistakes.py. The suite takes one of each finder.
 """
 
 import argparse

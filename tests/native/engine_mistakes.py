@@ -236,5 +236,5 @@ MISTAKES = (
     ),
 )
 
-FIRST = tuple({(mistake.file, mistake.found_by): mistake for mistake in reversed(MISTAKES)}.values())[::-1]
-"""One of each file for each that finds mistakes in it: those of every landing."""
+FIRST = tuple({mistake.found_by: mistake for mistake in reversed(MISTAKES)}.values())[::-1]
+"""One for each that finds some: those of every landing."""

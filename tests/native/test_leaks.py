@@ -19,7 +19,7 @@ except NotCompiled as why:
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 
 
-@pytest.mark.parametrize(("what", "times"), [("compile", 200), ("fit", 20), ("fork", 10)])
+@pytest.mark.parametrize(("what", "times"), [("compile", 60), ("fit", 20), ("fork", 10)])
 def test_nothing_is_left(what, times):
     """Ten of the 2 MB that a step has would be too many."""
     script = f"import json, leaks; print(json.dumps(leaks.left_by({what!r}, {times})))"
