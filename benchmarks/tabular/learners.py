@@ -52,7 +52,7 @@ def fuseprop(**settings: Any) -> Learner:
                     return model.predict_proba(features).to_numpy()[:, 1]
                 return model.predict(features).values.to_numpy()
 
-        return Fitted(answer, {"epochs": report.history.epochs})
+        return Fitted(answer, {"epochs": sum(history.epochs for history in report.histories)})
 
     return fit
 

@@ -38,7 +38,7 @@ from ..training.rows import deal, split_rows
 from ..training.rules import FIT_INTERRUPTED
 from .class_weights import weights_by_class
 from .model import Model
-from .settings import Settings, settings_for
+from .settings import Settings, folds_for, settings_for
 
 
 @dataclass(frozen=True)
@@ -481,7 +481,7 @@ def _divide(
     members, share = settings.members, settings.validation
     if members == 1 or share == 0:
         return (_split(rng, rows, share, labels, "validation"),) * members
-    folds = max(members, round(1 / share))
+    folds = folds_for(members, share)
     if len(rows) < 2 * folds:
         raise DataError(
             f"cannot hold out validation rows: {counted(len(rows), 'row')} are too few for {folds} folds of "

@@ -238,6 +238,8 @@ def settings_for(task: Task, rows: int, columns: int, /, **given: Any) -> Settin
             chosen |= _by_momentum(task, learned, columns, given, linear=not hidden)
         else:
             chosen |= _by_adam(task, learned, columns, given)
+            if validation and rows * (1 - test) < 2 * folds_for(chosen["members"], validation):
+                chosen["members"] = 1
         activation = _activation_of_each_layer(given.get("activation", chosen.pop("activation")), len(hidden))
     except (TypeError, ValueError) as error:
         raise SettingsError(str(error)) from None
@@ -291,6 +293,11 @@ def _by_momentum(
         "batch_size": batch_size,
         "epochs": _epochs(2000, ceil(rows / batch_size), 20, 500),
     }
+
+
+def folds_for(members: int, validation: float) -> int:
+    """Return into how many folds rows are dealt, of which each of several networks holds out one."""
+    return max(members, round(1 / validation))
 
 
 def _epochs(steps: int, each: int, fewest: int, most: int) -> int:
