@@ -377,7 +377,7 @@ def test_too_few_rows_for_the_folds_are_refused(rows, share, folds):
 
 @pytest.mark.parametrize(("rows", "share", "members"), [(40, 0.05, 1), (40, 0.2, 5), (1000, 0.05, 5)])
 def test_rules_ask_for_no_more_networks_than_there_are_folds(rows, share, members):
-    """Who holds out a small share of few rows has not asked for folds, and is not refused for want of them."""
+    """Who holds out a small share of few rows has asked for no folds, and is not refused for want of them."""
     rng = np.random.default_rng(0)
     table = Table.of(rng.normal(size=(rows, 2)), rng.normal(size=rows))
     fitting = Fitting(table, validation=share, device="cpu")
