@@ -1,7 +1,8 @@
 """Turn the records under ``results/tables/`` into the page's tables of models of tables.
 
 ``python -m benchmarks.tabular.report`` writes them, of the newest comparison and the newest search of each
-machine; ``--check`` only says whether they are what the records give.
+machine; ``--check`` only says whether they are what the records give. Times are those of a comparison on an
+idle machine, called ``times-MACHINE-DATE.jsonl``.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def generate(results: Path, readme: Path) -> dict[Path, str]:
     """Return the text of the page with the tables of all records in a folder of results."""
     sections = [
         make(record)
-        for what, make in (("compare", comparison), ("search", search))
+        for what, make in (("compare", comparison), ("times", times), ("search", search))
         for record in newest(results / "tables", what)
     ]
     return {
@@ -66,9 +67,14 @@ def comparison(record: Record) -> str:
         _about(record),
         _scores(learned, others, record.about["splits"]),
         _verdicts(learned, [name for name in others if name != CONSTANT], record.about["splits"]),
-        _times(learned),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def times(record: Record) -> str:
+    """Return the times of a comparison."""
+    learned = {name: each for name, each in by_fold(record.rows).items() if FUSEPROP in each}
+    return f"### Time by default: {_place(record)}\n\n{_about(record)}\n\n{_times(learned)}"
 
 
 def search(record: Record) -> str:

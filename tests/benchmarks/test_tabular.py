@@ -25,7 +25,7 @@ from benchmarks.tabular.learners import (
 from benchmarks.tabular.measuring import measure
 from benchmarks.tabular.paired import by_fold, difference
 from benchmarks.tabular.record import RecordError, about, begin, read
-from benchmarks.tabular.report import BEGIN, END, comparison, generate
+from benchmarks.tabular.report import BEGIN, END, comparison, generate, times
 from benchmarks.tabular.summary import summary, tables_of
 
 KEY = {"table", "repeat", "fold", "learner"}
@@ -80,7 +80,7 @@ def test_every_learner_answers_rows_with_gaps_and_categories_that_it_has_not_see
 
 
 def test_settings_reach_the_training():
-    assert fuseprop(epochs=3, hidden=[2])(NUMBERS, NUMBERS.load(), 0).kept == {"epochs": 3}
+    assert fuseprop(epochs=3, members=2, hidden=[2])(NUMBERS, NUMBERS.load(), 0).kept == {"epochs": 6}
     with pytest.raises(TypeError, match="no setting"):
         fuseprop(hiden=[2])(NUMBERS, NUMBERS.load(), 0)
 
@@ -106,7 +106,7 @@ def first():
 def run(path, tables=(CLASSES,), learners=None, repeats=1, start=None):
     said = []
     record = begin(path, start or first())
-    learners = learners or {FUSEPROP: fuseprop(epochs=2), CONSTANT: LEARNERS[CONSTANT]}
+    learners = learners or {FUSEPROP: fuseprop(epochs=2, members=1), CONSTANT: LEARNERS[CONSTANT]}
     complete = measure(tables, learners, record, splits=2, repeats=repeats, seed=0, say=said.append)
     return record, complete, said
 
@@ -233,13 +233,17 @@ def test_the_page_shows_differences_and_times_and_what_is_above_its_limit(tmp_pa
     assert "-0.2250 ± 0.0250 (0.0433) **-**" in text
     assert "+0.0000 ± 0.0000 (0.0000) =" in text
     assert "| MLP | 0 | 0 | 1: c |" in text
-    assert "| c | 4.00 | 4.00 | 4.00 | **1.33** |" in text
+    measured = begin(tmp_path / "tables" / "times-a-machine-2026-01-02.jsonl", first())
+    for row in record.rows:
+        measured.append(row)
+    assert "| c | 4.00 | 4.00 | 4.00 | **1.33** |" in times(measured)
     page = tmp_path / "README.md"
     page.write_text(f"before\n{BEGIN}\nstale\n{END}\nafter")
     made = generate(tmp_path, page)[page]
     assert made.startswith("before")
     assert made.endswith("after")
     assert text in made
+    assert times(measured) in made
     assert "stale" not in made
 
 
@@ -251,7 +255,7 @@ def test_the_page_is_what_the_records_give():
 
 def test_a_search_tries_the_defaults_and_what_is_given(tmp_path, monkeypatch):
     monkeypatch.setattr(search, "TABLES", {"c": CLASSES})
-    monkeypatch.setattr(search, "fuseprop", lambda **given: fuseprop(**{"epochs": 2, **given}))
+    monkeypatch.setattr(search, "fuseprop", lambda **given: fuseprop(**{"epochs": 2, "members": 1, **given}))
     path, candidates = tmp_path / "r.jsonl", tmp_path / "candidates.json"
     candidates.write_text('[{"epochs": 3}, {}]')
     given = ["--candidate", '{"hidden": [4], "epochs": 1}', "--candidates", candidates, "--splits", 2]
