@@ -250,10 +250,10 @@ def settings_for(task: Task, rows: int, columns: int, /, **given: Any) -> Settin
 def _by_adam(task: Task, rows: int, columns: int, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of Adam, for so many rows that a network learns from.
 
-    An epoch is about 40 steps, and all epochs 6,000, most of which patience spares: what weighs against
-    fitting too closely is the epoch that is kept, and the mean of several networks. Bins hold at least 20
-    rows, and are fewer the more columns there are, and the more memory they would take. Numbers are learned
-    better with silu, classes with tanh.
+    A batch is about a 40th of the rows, and all epochs are about 6,000 steps, most of which patience spares:
+    what weighs against fitting too closely is the epoch that is kept, and the mean of several networks. Bins
+    hold at least 20 rows, and are fewer the more columns there are, and the more memory they would take.
+    Numbers are learned better with silu, classes with tanh.
     """
     batch_size = positive_integer("batch_size", given.get("batch_size", _power_of_2(rows / 40, 32, 256)))
     bins = min(MOST_BINS, rows // 20, MOST_OF_BINS // columns, MOST_NUMBERS // (rows * columns))
