@@ -30,8 +30,9 @@ def test_the_test_rows_scores_are_shown_with_their_intervals(iris):
     for _, value, low, to, high in shown:
         assert to == "to"
         assert float(low) <= float(value) <= float(high)
-    assert lines[start + 6].split() == ["true", "setosa", "versicolor", "virginica", "predicted"]
-    counts = [[int(cell) for cell in line.split()[1:]] for line in lines[start + 7 : start + 10]]
+    assert lines[start + 6] == "f1: the mean over the classes"
+    assert lines[start + 7].split() == ["true", "setosa", "versicolor", "virginica", "predicted"]
+    counts = [[int(cell) for cell in line.split()[1:]] for line in lines[start + 8 : start + 11]]
     assert np.sum(counts) == 30
 
 
@@ -45,7 +46,7 @@ def test_evaluate_shows_what_its_json_holds(iris):
         ends = said["intervals"].get(name)
         assert interval == ([] if ends is None else [f"{ends[0]:.4g}", "to", f"{ends[1]:.4g}"])
     assert said["confusion"]["classes"] == ["setosa", "versicolor", "virginica"]
-    assert [line.split()[1:] for line in lines[9:]] == [
+    assert [line.split()[1:] for line in lines[10:]] == [
         [str(count) for count in row] for row in said["confusion"]["counts"]
     ]
 
@@ -69,7 +70,7 @@ def test_json_without_test_rows():
 
 def test_a_regression_is_shown_beside_its_mean():
     shown = run("train", "diabetes", "--epochs", 1, "--device", "cpu").stdout
-    assert "rmse_of_mean: the RMSE of the mean of these rows alone" in shown
+    assert "rmse_of_mean: the RMSE of predicting the mean of these rows" in shown
     names = [line.split()[0] for line in shown.splitlines()]
     assert [name for name in names if name in ("r2", "rmse", "mae", "rmse_of_mean")] == [
         *("r2", "rmse", "mae", "rmse_of_mean")

@@ -78,16 +78,15 @@ def scores_of_each(fitting, networks):
 
 
 @pytest.mark.parametrize("classes", [True, False])
-@pytest.mark.parametrize(("members", "share"), [(2, 0.2), (3, 0.2), (5, 0.2), (4, 0.5), (3, 0.1)])
-def test_each_network_holds_out_a_fold_of_its_own(classes, members, share):
+@pytest.mark.parametrize(("members", "share"), [(2, 0.2), (3, 0.2), (5, 0.2), (2, 0.5), (3, 0.1), (4, 0.17)])
+def test_each_network_holds_out_rows_of_its_own(classes, members, share):
     table = shop(classes=classes)
     fitting = Fitting(table, **{**QUICK, "members": members, "validation": share})
     rest = np.setdiff1d(np.arange(len(table)), fitting.test)
-    folds = max(members, round(1 / share))
     assert len(fitting.divisions) == members
     for learned, held_out in fitting.divisions:
         assert sorted([*learned, *held_out]) == rest.tolist()
-        assert len(held_out) in (len(rest) // folds, -(-len(rest) // folds))
+        assert len(held_out) == round(share * len(rest))
     for (_, one), (_, other) in combinations(fitting.divisions, 2):
         assert not np.intersect1d(one, other).size
     assert fitting.train.tolist() == rest.tolist()
@@ -95,7 +94,8 @@ def test_each_network_holds_out_a_fold_of_its_own(classes, members, share):
     if classes:
         for name in np.unique(table.targets):
             counts = [(table.targets[held_out, 0] == name).sum() for _, held_out in fitting.divisions]
-            assert np.ptp(counts) <= 1
+            wanted = share * (table.targets[rest, 0] == name).sum()
+            assert np.all(np.abs(np.subtract(counts, wanted)) < 2)
 
 
 def test_one_network_learns_from_what_its_validation_rows_leave():
@@ -255,32 +255,34 @@ def test_ctrl_c_keeps_the_networks_so_far(validation, fits):
 
     def interrupt(history):
         seen.append(history.epochs)
-        if len(seen) == 5:
+        if len(seen) == 8:
             raise KeyboardInterrupt
 
     fitting = Fitting(shop(), **{**QUICK, "validation": validation}, dtype="float64")
-    with pytest.warns(UserWarning, match="training interrupted in epoch 3"):
+    with pytest.warns(UserWarning, match="training interrupted") as warned:
         history = fitting.run(callbacks=[OnEpochEnd(interrupt)])
+    assert str(warned[-1].message).endswith("the model is made of the 2 networks that were done.")
     assert (history.stop_reason, history.epochs) == ("interrupted", 2)
-    assert (fitting.networks, fitting.epochs, len(fits)) == (2, 5, 2)
+    assert (fitting.networks, fitting.epochs, len(fits)) == (2, 8, 3)
     X = fitting.model.encoder.encode(fitting.table)
-    expected = np.mean([network.forward(X) for network, *_ in fits], axis=0)
+    expected = np.mean([network.forward(X) for network, *_ in fits[:2]], axis=0)
     np.testing.assert_allclose(fitting.model.network.forward(X), expected, rtol=0, atol=1e-13)
     report = fitting.report()
     if validation:
-        each = scores_of_each(fitting, [network for network, *_ in fits])
+        each = scores_of_each(fitting, [network for network, *_ in fits[:2]])
         sizes = [len(held_out) for _, held_out in fitting.divisions[:2]]
         losses = [scores["loss"] for scores in each]
         assert report.validation["loss"] == pytest.approx(np.average(losses, weights=sizes), rel=1e-12)
-    assert "5 epochs in all" in results(fitting, report, None)
+    assert "8 epochs in all" in results(fitting, report, None)
     assert "2 networks, of the epochs" in results(fitting, report, None)
 
 
 @pytest.mark.parametrize("validation", [0.2, 0.0])
 def test_a_network_that_has_learned_nothing_is_no_part_of_the_model(validation, fits):
     fitting = Fitting(shop(), **{**QUICK, "validation": validation})
-    with pytest.warns(UserWarning, match="training interrupted in epoch 1"):
+    with pytest.warns(UserWarning, match="training interrupted") as warned:
         history = fitting.run(callbacks=[InterruptsStart(2)])
+    assert str(warned[-1].message).endswith("the model is made of the 1 network that was done.")
     assert history.stop_reason == "interrupted"
     assert (fitting.networks, len(fits)) == (1, 2)
     for mine, theirs in zip(fitting.model.network.weights(), fits[0][0].weights(), strict=True):
@@ -303,7 +305,7 @@ def test_ctrl_c_between_two_networks_keeps_the_first(monkeypatch):
 
     monkeypatch.setattr(Model, "scores_of", interrupted)
     fitting = Fitting(shop(), **QUICK)
-    with pytest.warns(UserWarning, match="training interrupted after 1 network"):
+    with pytest.warns(UserWarning, match="the model is made of the 1 network that was done"):
         history = fitting.run()
     assert history.stop_reason == "interrupted"
     assert (fitting.networks, len(fitting.histories)) == (1, 1)
@@ -366,22 +368,23 @@ def test_without_validation_rows_all_learn_from_all(fits):
     assert all(not np.array_equal(one, other) for one, other in combinations(first, 2))
 
 
-@pytest.mark.parametrize(("rows", "share", "folds"), [(9, 0.2, 5), (30, 0.05, 20), (13, 0.5, 7)])
-def test_too_few_rows_for_the_folds_are_refused(rows, share, folds):
+@pytest.mark.parametrize(("rows", "share"), [(9, 0.05), (30, 0.01), (5, 0.95)])
+def test_too_few_rows_for_the_share_are_refused(rows, share):
     table = Table.of(np.arange(2.0 * rows).reshape(rows, 2), np.arange(float(rows)))
-    given = {**QUICK, "test": 0.0, "validation": share, "members": min(folds, 7)}
-    with pytest.raises(DataError, match=f"{rows} rows are too few for {folds} folds of at least 2.*fewer"):
+    given = {**QUICK, "test": 0.0, "validation": share, "members": 3}
+    with pytest.raises(DataError, match=f"{rows} rows are too few to hold out a share of {share}.*of 0"):
         Fitting(table, **given)
     Fitting(table, **{**given, "validation": 0.0})
 
 
-@pytest.mark.parametrize(("rows", "share", "members"), [(40, 0.05, 1), (40, 0.2, 5), (1000, 0.05, 5)])
-def test_rules_ask_for_no_more_networks_than_there_are_folds(rows, share, members):
-    """Who holds out a small share of few rows has asked for no folds, and is not refused for want of them."""
-    rng = np.random.default_rng(0)
-    table = Table.of(rng.normal(size=(rows, 2)), rng.normal(size=rows))
-    fitting = Fitting(table, validation=share, device="cpu")
-    assert fitting.settings.members == len(fitting.divisions) == members
+@pytest.mark.parametrize(("share", "members"), [(0.5, 5), (0.3, 4), (0.9, 3)])
+def test_a_share_is_held_out_by_each_where_all_together_are_more_than_there_are(share, members):
+    fitting = Fitting(shop(), **{**QUICK, "members": members, "validation": share})
+    rest = np.setdiff1d(np.arange(len(fitting.table)), fitting.test)
+    held_out = [part for _, part in fitting.divisions]
+    assert {len(part) for part in held_out} == {round(share * len(rest))}
+    times = np.bincount(np.concatenate(held_out), minlength=len(fitting.table))[rest]
+    assert np.ptp(times) <= 1
 
 
 def test_a_class_of_a_single_row_is_learned_by_the_others():
@@ -422,7 +425,7 @@ def test_the_command_tells_of_each_network(csv):
     assert result["epochs"] == 6
     assert [member["epochs"] for member in result["members"]] == [2, 2, 2]
     assert all(member["kept_epoch"] in (1, 2) for member in result["members"])
-    assert result["rows"] == {"train": 72, "validation": 44, "test": 18}
+    assert result["rows"] == {"train": 72, "validation": 42, "test": 18}
     assert path.stat().st_size
     assert "members   3 such networks" in made.stderr
     assert "numbers   and dates: at most 4 bins each\n" in made.stderr

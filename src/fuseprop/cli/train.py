@@ -208,9 +208,10 @@ def train(
     report = fitting.report()
     if plot is not None:
         with run.noting_failure("the picture was not drawn"):
-            save_figure(
-                training_figure(history, fitting.table.source, boundary(fitting.model, fitting.table)), plot
-            )
+            title, networks = fitting.table.source, len(fitting.histories)
+            if networks > 1:
+                title += f": network {networks} of {networks}"
+            save_figure(training_figure(history, title, boundary(fitting.model, fitting.table)), plot)
             drawn = plot
     text, made = [results(fitting, report, written)], as_json(fitting, report, written)
     if validated is not None:

@@ -132,6 +132,8 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
     if "baseline" in names:
         what = "combination of labels" if fitting.model.task.name == "multi-label" else "class"
         lines.append(f"baseline: the accuracy of the most frequent {what} alone")
+    if fitting.networks > 1 and report.validation is not None:
+        lines.append("validation: each network by the rows held out from it, and the mean of these scores")
     lines += _about_the_test(report)
     linear = fitting.model.linear()
     if linear is not None:
@@ -186,9 +188,9 @@ def _about_the_test(report: Report) -> list[str]:
         {name: score for name, score in scores.items() if name not in above},
         intervals=scores.intervals,
         undefined=scores.undefined,
+        confusion=scores.confusion,
     )
-    what = ["rmse_of_mean: the RMSE of the mean of these rows alone"] if "rmse_of_mean" in scores else []
-    return [*score_lines(beside, "test rows"), *what, *confusion_lines(scores.confusion)]
+    return [*score_lines(beside, "test rows"), *confusion_lines(scores.confusion)]
 
 
 def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any]:
@@ -205,7 +207,7 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
         "device": backend.device,
         "epochs": fitting.epochs,
         "stop_reason": history.stop_reason,
-        "kept_epoch": fitting.kept_epochs[-1],
+        "kept_epoch": fitting.kept_epochs[0] if fitting.networks == 1 else None,
         "members": [
             {"epochs": each.epochs, "stop_reason": each.stop_reason, "kept_epoch": kept}
             for each, kept in zip(fitting.histories, fitting.kept_epochs, strict=True)
@@ -218,7 +220,7 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
     result["test_intervals"] = parts["test"].intervals
     result["test_confusion"] = confusion_data(parts["test"].confusion)
     result["seconds_per_epoch"] = fitting.seconds_per_epoch
-    result["parameters"] = model.network.stack.parameters.count
+    result["parameters"] = fitting.parameters
     result["rows"] = {name: 0 if part is None else len(part) for name, part in fitting.parts()}
     result["settings"] = asdict(fitting.settings)
     weights = fitting.class_weights

@@ -34,11 +34,11 @@ from ..layers.joining import Weights, joined
 from ..metrics import Scores, metric_of_values
 from ..network import Network
 from ..training.divergence import DivergenceError
-from ..training.rows import deal, split_rows
+from ..training.rows import rotate, split_rows
 from ..training.rules import FIT_INTERRUPTED
 from .class_weights import weights_by_class
 from .model import Model
-from .settings import Settings, folds_for, settings_for
+from .settings import Settings, settings_for
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ class Fitting:
 
     The test rows are split off first, and used by `report` alone. Of the rest each network that is trained
     holds out validation rows. One network learns from what remains, which alone decides how columns are
-    encoded. Several networks hold out different rows, those of one fold each, so that all of the rest is
-    learned from and decides how columns are encoded, and yet each network is validated on rows that it did
-    not learn from (a cross-validation committee: B. Parmanto, P. W. Munro and H. R. Doyle, NIPS 8, 1996).
-    Splits and folds are stratified by class.
+    encoded. Several networks hold out different rows (see `rotate`), so that all of the rest is learned from
+    and decides how columns are encoded, and yet each network is validated on rows that it did not learn from
+    (a cross-validation committee: B. Parmanto, P. W. Munro and H. R. Doyle, NIPS 8, 1996). All splits are
+    stratified by class.
 
     Parameters
     ----------
@@ -100,6 +100,8 @@ class Fitting:
         Untrained before `run`, with the network that is trained first.
     histories : tuple of History
         After `run`, the history of each network that was trained.
+    networks : int
+        After `run`, how many of them the model is made of.
     class_weights : (classes,) float64, or None
         How much the rows of each class count while the model is trained; None where all rows count alike.
     table : Table
@@ -157,6 +159,8 @@ class Fitting:
             table.named,
         )
         self.histories: tuple[History, ...] = ()
+        self.networks = 1
+        self._parameters = self.model.network.stack.parameters.count
         self._validated: list[Scores] = []
         self._targets = self.model.code_targets(encoded)
         self.class_weights: NDArray[np.float64] | None = None
@@ -177,8 +181,8 @@ class Fitting:
 
         With validation rows each network ends with the weights of the epoch with the lowest validation loss.
         Raises DivergenceError as `Network.fit`; a note says which of several networks it was. Ctrl-C ends
-        training with a warning: the model is then made of the networks that were trained so far, the last of
-        them only if it has completed an epoch.
+        training with a warning: the model is then made of the networks that were done, or of the first one as
+        far as it was.
         """
         check_flag("progress", progress)
         if progress:
@@ -190,17 +194,18 @@ class Fitting:
                 network = self._make_network() if number else self.model.network
                 history = self._train(network, number, callbacks, norms)
                 self.histories = (*self.histories, history)
-                if history.epochs or not number:
-                    trained.append(network.weights())
+                if number and history.stop_reason == "interrupted":
+                    warn_user(f"{FIT_INTERRUPTED}: {self._made_of(len(trained))}.", UserWarning)
+                    break
+                trained.append(network.weights())
                 if history.stop_reason == "interrupted":
                     break
         except KeyboardInterrupt:
             if not trained:
                 raise
             self.history.stop_reason = "interrupted"
-            warn_user(
-                f"{FIT_INTERRUPTED} after {counted(len(trained), 'network')}, which are kept.", UserWarning
-            )
+            warn_user(f"{FIT_INTERRUPTED}: {self._made_of(len(trained))}.", UserWarning)
+        self.networks = len(trained)
         if len(trained) > 1:
             self._join(trained)
         return self.history
@@ -226,7 +231,7 @@ class Fitting:
             if settings.members > 1:
                 error.add_note(f"That was network {number + 1} of {settings.members}.")
             raise
-        if validation is not None and (history.epochs or not number):
+        if validation is not None and not (number and history.stop_reason == "interrupted"):
             model = replace(self.model, network=network)
             self._validated.append(model.scores_of(*validation[:2], intervals=False))
         return history
@@ -237,9 +242,9 @@ class Fitting:
         return self.histories[-1]
 
     @property
-    def networks(self) -> int:
-        """How many networks the model is made of: all that have completed an epoch, and the first one."""
-        return max(1, sum(history.epochs > 0 for history in self.histories))
+    def parameters(self) -> int:
+        """How many parameters were learned, those of all networks that the model is made of."""
+        return self._parameters * self.networks
 
     @property
     def epochs(self) -> int:
@@ -301,6 +306,11 @@ class Fitting:
         names = [name for name in self._validated[0] if all(name in scores for scores in self._validated)]
         columns = [[scores[name] for scores in self._validated] for name in names]
         return Scores(zip(names, np.average(columns, axis=1, weights=rows).tolist(), strict=True))
+
+    def _made_of(self, done: int) -> str:
+        return (
+            f"the model is made of the {counted(done, 'network')} that {'was' if done == 1 else 'were'} done"
+        )
 
     def _join(self, trained: Sequence[Weights]) -> None:
         """Make the model's network one that computes the mean of those with these weights."""
@@ -470,8 +480,12 @@ def _split(
     try:
         kept, held_out = split_rows(rng, len(rows), share, None if labels is None else labels[rows])
     except ValueError as error:
-        raise DataError(f"cannot hold out {what} rows: {error} A share of 0 holds out none.") from error
+        raise _too_few(what, error) from error
     return rows[kept], rows[held_out]
+
+
+def _too_few(what: str, error: ValueError) -> DataError:
+    return DataError(f"cannot hold out {what} rows: {error} A share of 0 holds out none.")
 
 
 def _divide(
@@ -481,14 +495,11 @@ def _divide(
     members, share = settings.members, settings.validation
     if members == 1 or share == 0:
         return (_split(rng, rows, share, labels, "validation"),) * members
-    folds = folds_for(members, share)
-    if len(rows) < 2 * folds:
-        raise DataError(
-            f"cannot hold out validation rows: {counted(len(rows), 'row')} are too few for {folds} folds of "
-            f"at least 2. Ask for fewer members, or for a share of 0, which holds out none."
-        )
-    parts = deal(rng, len(rows), folds, None if labels is None else labels[rows])
-    return tuple((np.delete(rows, part), rows[part]) for part in parts[:members])
+    try:
+        parts = rotate(rng, len(rows), share, members, None if labels is None else labels[rows])
+    except ValueError as error:
+        raise _too_few("validation", error) from error
+    return tuple((np.delete(rows, part), rows[part]) for part in parts)
 
 
 def _network(task: Task, settings: Settings, sizes: list[int], rng: np.random.Generator) -> Network:

@@ -82,15 +82,15 @@ class Settings:
         The share of rows split off first, for the final score alone; 0 for none.
     validation : float
         The share of the remaining rows that is evaluated after each epoch and never trained on; 0 for none.
-        Of several members each holds out another fold: such a share, or one in as many as there are members
-        where that is less.
+        Of several members each holds out other rows, that share of them.
     seed : int
         The seed of the splits, the starting weights and the order of the rows.
     dtype, device : str
         See `load_backend`; None as the device stands for that in FUSEPROP_DEVICE, or else "auto".
     optimizer : "momentum" | "adam"
     schedule : str
-        How the learning rate falls over `epochs`, whether or not training ends before: see `over_epochs`.
+        How the learning rate falls over `epochs`, whether or not patience ends training before: then it has
+        fallen only part of the way. See `over_epochs`.
     clip_norm : float or None
         The largest norm of a step's gradient: see `MomentumSGD`. None for no limit.
     dropout : float
@@ -238,8 +238,6 @@ def settings_for(task: Task, rows: int, columns: int, /, **given: Any) -> Settin
             chosen |= _by_momentum(task, learned, columns, given, linear=not hidden)
         else:
             chosen |= _by_adam(task, learned, columns, given)
-            if validation and rows * (1 - test) < 2 * folds_for(chosen["members"], validation):
-                chosen["members"] = 1
         activation = _activation_of_each_layer(given.get("activation", chosen.pop("activation")), len(hidden))
     except (TypeError, ValueError) as error:
         raise SettingsError(str(error)) from None
@@ -292,11 +290,6 @@ def _by_momentum(
         "batch_size": batch_size,
         "epochs": _epochs(2000, ceil(rows / batch_size), 20, 500),
     }
-
-
-def folds_for(members: int, validation: float) -> int:
-    """Return into how many folds rows are dealt, of which each of several networks holds out one."""
-    return max(members, round(1 / validation))
 
 
 def _epochs(steps: int, each: int, fewest: int, most: int) -> int:

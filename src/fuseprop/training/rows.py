@@ -156,11 +156,7 @@ def split_rows(
         raise ValueError(f"the share of rows to hold out must be between 0 and 1, got {fraction!r}.")
     wanted = round(fraction * rows)
     if not 0 < wanted < rows:
-        raise ValueError(
-            f"{counted(rows, 'row')} {'is' if rows == 1 else 'are'} too few to hold out a share of "
-            f"{fraction:g}: that is {wanted} of them. "
-            f"Give more rows or another share."
-        )
+        raise _cannot_hold_out(rows, fraction, wanted)
     if classes is None:
         shuffled = rng.permutation(rows)
         return np.sort(shuffled[wanted:]), np.sort(shuffled[:wanted])
@@ -181,6 +177,38 @@ def split_rows(
     for c, count in enumerate(take):
         held_out[rng.permutation(np.flatnonzero(of_row == c))[:count]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _cannot_hold_out(rows: int, fraction: float, wanted: int) -> ValueError:
+    return ValueError(
+        f"{counted(rows, 'row')} {'is' if rows == 1 else 'are'} too few to hold out a share of {fraction:g}: "
+        f"that is {wanted} of them. Give more rows or another share."
+    )
+
+
+def rotate(
+    rng: np.random.Generator, rows: int, fraction: float, turns: int, classes: HostArray | None = None
+) -> list[Index]:
+    """Return the row numbers held out in each of several turns, in ascending order.
+
+    Rows are shuffled in a circle, and each turn holds out the `fraction` of them, rounded, that follows what
+    the turn before it held out. Rows are held out again only after all others. With `classes` (rows,), those
+    of each class lie evenly around the circle, so that every turn has its share of each, within one row.
+
+    Raises ValueError for a fraction of which nothing is held out, or nothing kept.
+    """
+    wanted = round(fraction * rows)
+    if not 0 < wanted < rows:
+        raise _cannot_hold_out(rows, fraction, wanted)
+    order = rng.permutation(rows)
+    if classes is not None:
+        place = np.empty(rows)
+        for name in np.unique(classes):
+            of_class = np.flatnonzero(classes[order] == name)
+            place[of_class] = (np.arange(of_class.size) + rng.random()) / of_class.size
+        order = order[np.argsort(place, kind="stable")]
+    starts = range(0, turns * wanted, wanted)
+    return [np.sort(order.take(range(start, start + wanted), mode="wrap")) for start in starts]
 
 
 def deal(rng: np.random.Generator, rows: int, folds: int, classes: HostArray | None = None) -> list[Index]:
