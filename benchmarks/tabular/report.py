@@ -78,8 +78,10 @@ def times(record: Record) -> str:
 
 
 def search(record: Record) -> str:
-    """Return the summary of a search."""
-    return f"### The search for defaults: {_place(record)}\n\n{_about(record)}\n\n{summary(record.rows)}"
+    """Return the summary of a search, of which `search-N-...` is the Nth."""
+    step = re.match(r"search-(\d+)-", record.path.name)
+    title = f"The search for defaults{f', step {step[1]}' if step else ''}: {_place(record)}"
+    return f"### {title}\n\n{_about(record)}\n\n{summary(record.rows)}"
 
 
 def _place(record: Record) -> str:
