@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from ...backend import HostArray
+
+NOT_FINITE = "it is nan or inf: it, or a number on the way to it, is too large for its dtype"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +34,7 @@ class Scores(dict[str, float]):
     Parameters
     ----------
     values : mapping or pairs
-        Numbers by name, "loss" and the task's metric first.
+        Numbers by name, "loss" and the task's metric first. What is nan or inf goes to `undefined`.
 
     Attributes
     ----------
@@ -53,10 +56,11 @@ class Scores(dict[str, float]):
         confusion: Confusion | None = None,
         undefined: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(values)
+        given = dict(values)
+        super().__init__((name, value) for name, value in given.items() if isfinite(value))
         self.intervals = dict(intervals or {})
         self.confusion = confusion
-        self.undefined = dict(undefined or {})
+        self.undefined = {name: NOT_FINITE for name in given if name not in self} | dict(undefined or {})
 
     def joined(self, more: Scores) -> Scores:
         """Return these scores and then `more`, which hold where both say something of a score."""
@@ -65,5 +69,6 @@ class Scores(dict[str, float]):
             {name: value for name, value in values.items() if name not in more.undefined},
             intervals=self.intervals | more.intervals,
             confusion=more.confusion,
-            undefined=self.undefined | more.undefined,
+            undefined={name: why for name, why in self.undefined.items() if name not in more}
+            | more.undefined,
         )
