@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from ...backend import HostArray
+
+ANY = (-inf, inf)
+_SHARE, _POSITIVE, _AT_MOST_1 = (0.0, 1.0), (0.0, inf), (-inf, 1.0)
+
+RANGES = {
+    **dict.fromkeys(("accuracy", "baseline", "balanced_accuracy", "f1", "roc_auc"), _SHARE),
+    **dict.fromkeys(("log_loss", "rmse", "mae", "rmse_of_mean"), _POSITIVE),
+    **dict.fromkeys(("r2", "d2"), _AT_MOST_1),
+}
+"""The least and the largest value of each score by name, but for "loss", which may be any formula."""
 
 NOT_FINITE = "it is nan or inf: it, or a number on the way to it, is too large for its dtype"
 
