@@ -339,7 +339,7 @@ def test_formulas_with_parameters(tmp_path):
     loss = run("evaluate", model, "diabetes", "--json", "--device", "cpu")
     assert list(json.loads(loss.stdout)) == [
         *("task", "backend", "device", "rows", "loss"),
-        *("r2", "rmse", "mae", "rmse_of_mean", "intervals", "confusion"),
+        *("r2", "rmse", "mae", "rmse_of_mean", "intervals", "undefined", "confusion"),
     ]
     assert run("predict", model, "diabetes", "--device", "cpu").stdout.startswith("prediction\n")
     settings = json.loads(train("diabetes", "--loss", "quantile(0.9)", "--json", *quick).stdout)["settings"]

@@ -7,9 +7,10 @@ from sklearn import metrics as theirs
 from fuseprop import metrics as ours
 from fuseprop.metrics import Scores
 from fuseprop.metrics.scores.decided import Decided
-from fuseprop.metrics.scores.numbers import Errors
+from fuseprop.metrics.scores.numbers import Residuals
 from fuseprop.metrics.scores.ranked import Ranked
 from fuseprop.metrics.scores.resampling import GROUPS, Groups, groups_of, intervals
+from fuseprop.model.scoring import scores_of_numbers
 
 CLOSE = {"rel": 1e-12, "abs": 1e-12}
 
@@ -140,6 +141,53 @@ def test_constant_targets(value):
     assert ours.rmse(target, target + 1) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-165, 1e165, 1e300])
+def test_numbers_of_any_size_have_the_scores_of_ordinary_ones(size):
+    """Squares neither over- nor underflow, and each of several targets has its own size."""
+    target, predicted = rng().normal(size=(2, 50, 2))
+    for scale in (size, np.array([size, 1.0])):
+        big, other = target * scale, predicted * scale
+        assert ours.r2(big, other) == pytest.approx(ours.r2(target, predicted), rel=1e-12)
+        for score in (ours.rmse, ours.mae):
+            each = [score(target[:, j], predicted[:, j]) * np.broadcast_to(scale, 2)[j] for j in range(2)]
+            assert score(big, other) == pytest.approx(np.mean(each), rel=1e-12, abs=0)
+        found = scores_of_numbers(other, big, with_intervals=True)
+        assert not found.undefined
+        assert found["rmse_of_mean"] == pytest.approx(np.mean(target.std(axis=0) * scale), rel=1e-12, abs=0)
+        assert all(low <= found[name] <= high for name, (low, high) in found.intervals.items())
+
+
+def test_errors_and_deviations_of_different_sizes():
+    assert ours.rmse([1e200], [0]) == 1e200
+    assert ours.r2([1e200, 2e200], [0, 1]) == pytest.approx(-9, rel=1e-12)
+    assert ours.r2([1.0, 2.0], [1e150, 1e150]) == pytest.approx(-4e300, rel=1e-12)
+    assert ours.mae([1.5e308, 1.0], [0.0, 1.0]) == 0.75e308
+    assert ours.rmse([[1.5e308, 1.5e308]], [[0.0, 0.0]]) == 1.5e308
+    assert ours.rmse([5e-324, 0.0], [0.0, 5e-324]) == 5e-324
+
+
+def test_what_no_float64_holds_is_undefined_and_said():
+    with pytest.raises(ValueError, match=r"the R\^2 is larger than any float64"):
+        ours.r2([1.0, 2.0], [1e200, 0.0])
+    with pytest.raises(ValueError, match="the RMSE is larger than any float64"):
+        ours.rmse([1.5e308], [-1.5e308])
+    found = scores_of_numbers(np.array([[1e200], [0.0]]), np.array([[1.0], [2.0]]), with_intervals=True)
+    assert list(found) == ["rmse", "mae", "rmse_of_mean"]
+    assert "too large" in found.undefined["r2"]
+    assert "r2" not in found.intervals
+    values = np.array([[1.0], [2.0]])
+    assert "targets" in scores_of_numbers(values, values * np.inf, with_intervals=False).undefined["rmse"]
+
+
+def test_scores_hold_no_nan_and_no_inf():
+    scores = Scores({"loss": np.inf, "r2": np.nan, "mae": 1.0})
+    assert scores == {"mae": 1.0}
+    assert list(scores.undefined) == ["loss", "r2"]
+    joined = scores.joined(Scores({"r2": 0.5}))
+    assert joined == {"mae": 1.0, "r2": 0.5}
+    assert list(joined.undefined) == ["loss"]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -206,8 +254,9 @@ def test_intervals_are_as_wide_as_their_formulas_say(n):
     low, high = accuracy_interval(target, np.where(right, target, 1 - target))["accuracy"]
     assert high - low == pytest.approx(3.92 * np.sqrt(0.16 / n), rel=0.12)
     values, errors = draw.normal(size=(2, n, 1))
-    sums = Errors.of(values, values + errors, groups_of(n))
-    found = intervals(sums, {"mae": Errors.mae, "rmse": Errors.rmse}, {"mae": 0.8, "rmse": 1.0})
+    residuals = Residuals(values, values + errors)
+    formulas = {"mae": residuals.mae, "rmse": residuals.rmse}
+    found = intervals(residuals.sums(groups_of(n)), formulas, {"mae": 0.8, "rmse": 1.0})
     assert np.ptp(found["mae"]) == pytest.approx(3.92 * np.sqrt((1 - 2 / np.pi) / n), rel=0.12)
     assert np.ptp(found["rmse"]) == pytest.approx(3.92 * np.sqrt(1 / (2 * n)), rel=0.12)
 
@@ -257,10 +306,11 @@ def test_degenerate_resamples_leave_an_interval_or_none():
     """Two rows, of which a resample may hold one alone; and scores that no resample has."""
     found = accuracy_interval(np.array([0, 1]), np.array([0, 0]))
     assert all(0 <= low <= 0.5 <= high <= 1 for low, high in found.values())
-    sums = Errors.of(np.array([[1.0], [2.0]]), np.array([[1.5], [2.5]]), groups_of(2))
-    low, high = intervals(sums, {"r2": Errors.r2}, {"r2": 0.0})["r2"]
+    residuals = Residuals(np.array([[1.0], [2.0]]), np.array([[1.5], [2.5]]))
+    sums = residuals.sums(groups_of(2))
+    low, high = intervals(sums, {"r2": residuals.r2}, {"r2": 0.0})["r2"]
     assert low <= 0.0 <= high
-    assert intervals(sums, {"none": lambda sums: sums.rmse() * np.nan}, {"none": 1.0}) == {}
+    assert intervals(sums, {"none": lambda sums: residuals.rmse(sums) * np.nan}, {"none": 1.0}) == {}
 
 
 def coverage(draw_interval, truth, times=200):

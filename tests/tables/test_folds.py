@@ -124,6 +124,27 @@ def test_intervals_are_those_of_the_corrected_resampled_t():
     assert Mean.of([0.5], 1.0) == Mean(0.5, None, None)
 
 
+def test_intervals_end_where_scores_do():
+    made = of_scores(*({"accuracy": a, "rmse": a, "r2": a, "loss": a} for a in (0.05, 0.95)))
+    low, high = made.means["loss"].interval
+    assert (low, high) == Mean.of([0.05, 0.95], 1.0).interval
+    assert low < 0
+    assert high > 1
+    expected = {"accuracy": (0.0, 1.0), "rmse": (0.0, high), "r2": (low, 1.0)}
+    assert {name: made.means[name].interval for name in expected} == expected
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_means_of_huge_and_tiny_scores_are_those_of_ordinary_ones(size):
+    scores = [1.8, 1.85, 1.7]
+    made, ordinary = Mean.of([score * size for score in scores], 0.5), Mean.of(scores, 0.5)
+    np.testing.assert_allclose(made.interval, np.multiply(ordinary.interval, size), rtol=1e-12)
+    np.testing.assert_allclose(
+        [made.value, made.deviation], [1.78333333333333 * size, ordinary.deviation * size]
+    )
+    assert Mean.of([1e308, -1e308], 1.0).interval is None
+
+
 def of_scores(*scores):
     each = tuple(Fold(1, i, np.arange(3), 0, one, "accuracy", 9, 0.1) for i, one in enumerate(scores))
     return CrossValidation(len(each), 1, "accuracy", each, (), interrupted=False)

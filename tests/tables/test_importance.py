@@ -285,6 +285,22 @@ def test_few_rows_are_said_to_be_few():
     assert model.explain(table).notes == ()
 
 
+def test_two_rows_have_no_intervals():
+    model, table, _ = plane([1.0, 2.0], noise=0.5, rows=2)
+    found = model.explain(table)
+    effects = [effect for column in found.columns for effect in (column.loss, column.metric)]
+    assert np.isnan([(effect.low, effect.high) for effect in effects]).all()
+    assert np.isfinite([effect.mean for effect in effects]).all()
+    assert any(note.startswith("There are no intervals: 2 rows") for note in found.notes)
+    lines = str(found).splitlines()
+    assert lines[1].split()[2] == "none"
+    assert "nan" not in str(found)
+    assert all("interval" not in panel.x_label for panel in found.figure("two").panels)
+    assert found.plot() is not None
+    model, table, _ = plane([1.0, 2.0], noise=0.5, rows=3)
+    assert all(column.loss.low < column.loss.high for column in model.explain(table).columns)
+
+
 def test_columns_that_go_together_are_named():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 5))

@@ -44,7 +44,11 @@ def evaluate(
         backend = loaded.network.backend
         about = {"task": loaded.task.name, "backend": backend.name, "device": backend.device}
         undefined = dict.fromkeys(scores.undefined)
-        more = {"intervals": scores.intervals, "confusion": confusion_data(scores.confusion)}
+        more = {
+            "intervals": scores.intervals,
+            "undefined": scores.undefined,
+            "confusion": confusion_data(scores.confusion),
+        }
         echo_json({**about, "rows": len(table), **scores, **undefined, **more})
     else:
         echo("\n".join([*score_lines(scores), *confusion_lines(scores.confusion)]))

@@ -218,6 +218,7 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
     for part, scores in parts.items():
         result |= {f"{part}_{name}": scores.get(name) for name in names}
     result["test_intervals"] = parts["test"].intervals
+    result["undefined"] = {part: scores.undefined for part, scores in parts.items() if scores.undefined}
     result["test_confusion"] = confusion_data(parts["test"].confusion)
     result["seconds_per_epoch"] = fitting.seconds_per_epoch
     result["parameters"] = fitting.parameters

@@ -63,10 +63,10 @@ class LossExplained(OfLosses):
         return float(explained(weighted_mean(losses, weights), self.constant))
 
 
-def explained(error: Numbers, of_constant: Numbers) -> NDArray[np.float64]:
-    """Return 1 - error / of_constant; where the constant has no error, 1 for no error and 0 for any."""
+def explained(error: Numbers, of_constant: Numbers, power: int | NDArray[np.intc] = 0) -> NDArray[np.float64]:
+    """Return 1 - 2^power error / of_constant; 1 or 0, for no or any error, where the constant has none."""
     varies = of_constant != 0.0
-    share = 1.0 - error / np.where(varies, of_constant, 1.0)
+    share = 1.0 - np.ldexp(error / np.where(varies, of_constant, 1.0), power)
     return np.where(varies, share, np.where(error == 0.0, 1.0, 0.0))
 
 

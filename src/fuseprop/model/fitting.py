@@ -305,7 +305,9 @@ class Fitting:
         rows = [len(held_out) for _, held_out in self.divisions[: len(self._validated)]]
         names = [name for name in self._validated[0] if all(name in scores for scores in self._validated)]
         columns = [[scores[name] for scores in self._validated] for name in names]
-        return Scores(zip(names, np.average(columns, axis=1, weights=rows).tolist(), strict=True))
+        undefined = {name: why for scores in self._validated for name, why in scores.undefined.items()}
+        means = np.average(columns, axis=1, weights=rows).tolist() if names else []
+        return Scores(zip(names, means, strict=True), undefined=undefined)
 
     def _made_of(self, done: int) -> str:
         return (

@@ -22,6 +22,7 @@ from ..data import DataError, Table
 from ..data.errors import listed
 from ..data.tasks import make_task
 from ..metrics import Scores
+from ..metrics.scores.scores import ANY, RANGES
 from ..training.divergence import DivergenceError
 from ..training.rows import deal
 from .fitting import Fitting, table_and_arguments
@@ -101,10 +102,17 @@ class CrossValidation:
 
     @cached_property
     def means(self) -> dict[str, Mean]:
-        """The mean of each score that all test rows have, with its interval: see `Mean.of`."""
+        """The mean of each score that all test rows have, with its interval: see `Mean.of`.
+
+        Intervals are cut at the score's range, such as 0 and 1 for an accuracy, 0 for an RMSE and 1 for R^2;
+        that of "loss" is not, as a formula of one's own may be negative.
+        """
         ratio, incomplete = 1 / (self.folds - 1), self.incomplete
         names = [name for name in self.each[0].scores if name not in incomplete]
-        return {name: Mean.of([fold.scores[name] for fold in self.each], ratio) for name in names}
+        return {
+            name: Mean.of([fold.scores[name] for fold in self.each], ratio, RANGES.get(name, ANY))
+            for name in names
+        }
 
     @property
     def incomplete(self) -> list[str]:

@@ -25,7 +25,8 @@ class Effect:
         Over the repeats, the standard deviation divided by their number less 1; nan for a single repeat. It
         tells how much the permutations leave open, and nothing of the rows.
     low, high : float
-        The 95% interval of the mean over other rows of the same kind: see `permuting`.
+        The 95% interval of the mean over other rows of the same kind: see `permuting`. Both are nan where
+        there are too few rows for one.
     """
 
     mean: float
@@ -121,4 +122,5 @@ def _change(effect: Effect) -> tuple[float, float, float]:
 def _in_words(effect: Effect) -> tuple[str, str]:
     """Return mean and deviation, and the interval."""
     deviation = "" if isnan(effect.deviation) else f" +- {effect.deviation:.2g}"
-    return f"{effect.mean:.3g}{deviation}", f"{effect.low:.3g} to {effect.high:.3g}"
+    between = "none" if isnan(effect.low) else f"{effect.low:.3g} to {effect.high:.3g}"
+    return f"{effect.mean:.3g}{deviation}", between

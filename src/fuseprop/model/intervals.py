@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cos, pi, sin, sqrt, tan
+from math import cos, frexp, inf, isfinite, ldexp, pi, sin, sqrt, tan
 
 import numpy as np
 
@@ -23,7 +23,8 @@ class Mean:
     deviation : float or None
         Its sample standard deviation; None for a single training.
     interval : (float, float) or None
-        The interval of the mean, at the level 0.95; None for a single training.
+        The interval of the mean, at the level 0.95, cut at the ends of the score's range; None for a single
+        training, and where float64 cannot hold an end.
     """
 
     value: float
@@ -31,20 +32,29 @@ class Mean:
     interval: tuple[float, float] | None
 
     @classmethod
-    def of(cls, scores: Sequence[float], ratio: float) -> Mean:
+    def of(cls, scores: Sequence[float], ratio: float, within: tuple[float, float] = (-inf, inf)) -> Mean:
         """Return the mean of the scores of J trainings, each on other test rows.
 
         The trainings share rows, so that their scores are not independent, and s^2 / J would be too small a
         variance of the mean. It is (1 / J + ratio) s^2, where `ratio` is the number of test rows for each row
         that was not tested, with Student's t of J - 1 degrees of freedom (Nadeau & Bengio, Machine Learning
         52, 2003; for repeated cross-validation Bouckaert & Frank, PAKDD 2004).
+
+        `within` is the least and the largest value that the score can have: the t interval knows neither, and
+        no mean lies beyond them.
         """
-        mean, count = float(np.mean(scores)), len(scores)
+        # Divided by a power of 2, sums and squares of huge scores do not overflow, nor tiny ones underflow.
+        power = frexp(max(map(abs, scores)))[1]
+        scaled, count = np.ldexp(np.asarray(scores, np.float64), -power), len(scores)
+        mean = float(scaled.mean())
         if count == 1:
-            return cls(mean, None, None)
-        deviation = float(np.std(scores, ddof=1))
+            return cls(ldexp(mean, power), None, None)
+        deviation = float(scaled.std(ddof=1))
         half = t_quantile(count - 1, LEVEL) * deviation * sqrt(1 / count + ratio)
-        return cls(mean, deviation, (mean - half, mean + half))
+        with np.errstate(over="ignore"):
+            value, spread, *ends = np.ldexp([mean, deviation, mean - half, mean + half], power).tolist()
+        low, high = max(ends[0], within[0]), min(ends[1], within[1])
+        return cls(value, spread, (low, high) if isfinite(low) and isfinite(high) else None)
 
 
 def t_quantile(degrees: int, level: float) -> float:

@@ -202,7 +202,8 @@ class Model:
         seed : int
             What the permutations are drawn from. They are the same for all columns.
 
-        Takes one pass over the rows a column and repeat, and the memory of the encoded rows.
+        Takes one pass over the rows a column and repeat, and the memory of the encoded rows. Two rows have no
+        intervals: their ends are nan.
         Raises and warns as `evaluate`; DataError also for a single row, and for a loss that is not finite;
         ValueError for `repeats` and `seed` out of range.
         """

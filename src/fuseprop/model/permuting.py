@@ -18,6 +18,7 @@ held the truth with 5 repeats, 97% to 99% with one; of 50 rows, 91% to 97%.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,9 @@ from .permuted_rows import PermutedRows
 
 FEW = 100
 """Of fewer rows it is said that they are few."""
+
+FEWEST = 3
+"""Of fewer rows there is no interval: two have one pair, which varies with nothing."""
 
 NORMAL = 1.96
 """The 97.5% quantile of the normal distribution."""
@@ -64,6 +68,8 @@ def permutation_importance(
     columns = [permuting.column(j) for j in range(len(encoder.columns))]
     columns.sort(key=lambda column: -column.loss.mean)
     few = [f"{n} rows are few: other rows of the same kind may well give another order."] if n < FEW else []
+    if n < FEWEST:
+        few.append(f"There are no intervals: {n} rows have no standard error. Give {FEWEST} or more.")
     return Importance(
         tuple(columns),
         permuting.metric,
@@ -162,7 +168,12 @@ def _effect(repeats: Sequence[float], low: float, high: float) -> Effect:
 
 
 def _interval(repeats: Sequence[float], of_rows: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the ends of the interval of the mean; `of_rows` (n,) are the sums of a row's changes."""
+    """Return the ends of the interval of the mean, nan for fewer than `FEWEST` rows.
+
+    `of_rows` (n,) are the sums of a row's changes.
+    """
+    if len(of_rows) < FEWEST:
+        return nan, nan
     mean = float(np.mean(repeats))
     margin = NORMAL * float(np.std(of_rows / len(repeats), ddof=1)) / len(of_rows) ** 0.5
     return mean - margin, mean + margin

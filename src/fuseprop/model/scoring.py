@@ -19,7 +19,7 @@ from ..data.tasks import Task
 from ..formulas.loss import AnyLoss
 from ..metrics.scores import Confusion, Scores
 from ..metrics.scores.decided import Decided, confusion_counts
-from ..metrics.scores.numbers import Errors
+from ..metrics.scores.numbers import Residuals
 from ..metrics.scores.probable import Surprise
 from ..metrics.scores.ranked import Ranked, no_auc
 from ..metrics.scores.resampling import Floats, Groups, Sums, groups_of, intervals
@@ -29,6 +29,8 @@ OF_LABELS = ("accuracy", "f1")
 OF_NUMBERS = ("r2", "rmse", "mae")
 
 NOT_FINITE = "what the network predicts is nan or inf"
+
+TOO_LARGE = "targets are too close to the largest float64, 1.8e308"
 
 
 def scores_of(
@@ -108,17 +110,18 @@ def scores_of_numbers(values: Floats, targets: Floats, with_intervals: bool) -> 
 
     "rmse_of_mean" is the RMSE of predicting the mean of these rows, to compare "rmse" with.
     """
-    if not all_finite(values):
-        return Scores(undefined=dict.fromkeys(OF_NUMBERS, NOT_FINITE))
-    scoring = _Scoring(Scores(), len(targets), with_intervals)
-    formulas = {"r2": Errors.r2, "rmse": Errors.rmse, "mae": Errors.mae}
+    for what, numbers in ((NOT_FINITE, values), (TOO_LARGE, targets)):
+        if not all_finite(numbers):
+            return Scores(undefined=dict.fromkeys(OF_NUMBERS, what))
+    scoring, residuals = _Scoring(Scores(), len(targets), with_intervals), Residuals(targets, values)
+    formulas = {"r2": residuals.r2, "rmse": residuals.rmse, "mae": residuals.mae}
     if len(targets) == 1:
         del formulas["r2"]
         scoring.scores.undefined["r2"] = "one row alone deviates from no mean"
     with np.errstate(over="ignore", invalid="ignore"):
-        scoring.add(lambda groups: Errors.of(targets, values, groups), formulas)
-        whole = Errors.of(targets, values, Groups(len(targets)))
-        scoring.scores["rmse_of_mean"] = float(whole.rmse_of_mean()[0])
+        scoring.add(residuals.sums, formulas)
+        whole = residuals.sums(Groups(len(targets)))
+        scoring.put({"rmse_of_mean": float(residuals.rmse_of_mean(whole)[0])})
     return scoring.scores
 
 
@@ -135,6 +138,12 @@ class _Scoring:
         """The groups of rows that intervals come from; none without intervals."""
         return [groups_of(self.rows)] if self.with_intervals else []
 
+    def put(self, values: Mapping[str, float]) -> None:
+        """Add scores; what is nan or inf is undefined."""
+        made = Scores(values)
+        self.scores.update(made)
+        self.scores.undefined.update(made.undefined)
+
     def add(
         self,
         sums_of: Callable[[Groups], Sums],
@@ -144,7 +153,7 @@ class _Scoring:
         """Add scores that are functions of sums over rows, with their intervals; see `intervals`."""
         whole = sums_of(Groups(self.rows))
         values = {name: float(formula(whole)[0]) for name, formula in formulas.items()}
-        self.scores.update(values)
+        self.put(values)
         for groups in self.groupings:
             self.scores.intervals.update(intervals(with_unseen(sums_of(groups)), formulas, values))
 

@@ -58,7 +58,7 @@ class Regions:
 
 @dataclass(frozen=True)
 class Bars:
-    """Horizontal bars from 0, the first at the top, each with a name and an interval from low to high."""
+    """Horizontal bars from 0, the first at the top, each with a name and an interval (nan: none)."""
 
     names: Sequence[str]
     values: Sequence[float]

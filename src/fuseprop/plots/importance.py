@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 from ..checks.quoting import shown
 from ..metrics import METRICS
@@ -27,7 +28,7 @@ def importance_figure(
         The columns, the most important one first.
     changes : mapping
         From "loss", and perhaps the name of a metric, to how much worse each column makes it: the change, and
-        the ends of its 95% interval.
+        the ends of its 95% interval, nan for none.
     """
     drawn = names[:MOST_BARS]
     column = f"column, {len(drawn)} of {len(names):,}" if len(drawn) < len(names) else "column"
@@ -35,9 +36,10 @@ def importance_figure(
     for score, of_columns in changes.items():
         values, low, high = zip(*of_columns[:MOST_BARS], strict=True)
         bars = Bars([shown(name, LONGEST) for name in drawn], values, low, high)
+        between = "" if any(map(isnan, low)) else " with 95% interval"
         if score == "loss":
-            what, axis = "the loss rises", "loss (mean over rows), rise with 95% interval"
+            what, axis = "the loss rises", f"loss (mean over rows), rise{between}"
         else:
-            what, axis = f"{score} falls", f"{METRICS[score].axis}, fall with 95% interval"
+            what, axis = f"{score} falls", f"{METRICS[score].axis}, fall{between}"
         panels.append(Panel(what, axis, column, bars=bars))
     return Figure(title, panels)

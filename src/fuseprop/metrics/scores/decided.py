@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...backend import HostArray
-from .given import class_numbers, different_classes, labels, pair
+from .cells import cells
+from .given import class_numbers, different_classes, labels
 from .resampling import Floats, Groups
 
 
@@ -135,7 +136,7 @@ def f1(target: object, predicted: object, classes: Any = None) -> float:
     Raises ValueError for shapes that differ, no rows, labels other than 0 and 1, classes that are not among
     `classes`, and fewer than two classes.
     """
-    if np.ndim(target) == 2:  # type: ignore[arg-type]
+    if cells("target", target)[0].ndim == 2:
         return float(_decided(target, predicted).macro_f1_of_labels()[0])
     true, decided, classes = class_numbers(target, predicted, classes)
     different_classes("f1", classes)
@@ -159,8 +160,8 @@ def confusion_counts(target: HostArray, predicted: HostArray, k: int) -> HostArr
 
 
 def _decided(target: object, predicted: object) -> Decided:
-    if np.ndim(target) == 2:  # type: ignore[arg-type]
+    if cells("target", target)[0].ndim == 2:
         of_rows = labels(target, predicted)
         return Decided.of_labels(*of_rows, Groups(len(of_rows[0])))
-    true, decided, classes = class_numbers(*pair(target, predicted))
+    true, decided, classes = class_numbers(target, predicted)
     return Decided.of_classes(true, decided, len(classes), Groups(len(true)))

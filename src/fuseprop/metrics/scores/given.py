@@ -8,19 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...backend import HostArray
-from ...checks.arrays import as_host, check_finite, check_on_host
+from ...checks.arrays import as_host, check_finite
 from ...checks.quoting import counted, literal
+from .cells import cells, joined, same_kind
 
 Numbers = NDArray[np.int64]
 
 
 def pair(target: object, predicted: object, axes: int = 1) -> tuple[HostArray, HostArray]:
-    """Return both as arrays; raise ValueError unless they have one shape of so many axes, and rows."""
-    both = []
-    for name, given in (("target", target), ("predicted", predicted)):
-        check_on_host(name, given)
-        both.append(np.asarray(given))
-    true, other = both
+    """Return both as arrays; raise ValueError unless of one kind, one shape of so many axes, with rows."""
+    (true, kind), (other, kind_of_other) = cells("target", target), cells("predicted", predicted)
+    same_kind(("target", "predicted"), (kind, kind_of_other))
     if true.shape != other.shape or true.ndim != axes:
         shape = "(n,)" if axes == 1 else "(n, t)"
         raise ValueError(
@@ -36,28 +34,48 @@ def class_numbers(
     """Return both as numbers (n,) of classes, from 0, and the classes."""
     true, other = pair(target, predicted)
     n = len(true)
-    numbers, known = numbered(np.concatenate([true, other]), classes)
+    numbers, known = numbered(joined(true, other), classes)
     return numbers[:n], numbers[n:], known
 
 
-def numbered(cells: HostArray, classes: Any = None) -> tuple[Numbers, tuple[Any, ...]]:
-    """Return the number of each cell's class, and the classes: those given, or else the different cells.
+def numbered(found: HostArray, classes: Any = None) -> tuple[Numbers, tuple[Any, ...]]:
+    """Return the number of the class of each cell (n,), and the classes: those given, or the different cells.
 
-    Raises ValueError for a cell that is none of the classes given.
+    Raises ValueError for a cell that is none of the classes given, for classes that are no sequence, none,
+    or the same, and for cells that have no order.
     """
-    if classes is None:
-        different, numbers = np.unique(cells, return_inverse=True)
-        return numbers.astype(np.int64, copy=False), tuple(different.tolist())
-    known = np.asarray(classes)
-    order = np.argsort(known)
-    place = order[np.searchsorted(known, cells, sorter=order).clip(max=len(known) - 1)]
-    unknown = known[place] != cells
-    if unknown.any():
-        row = int(np.argmax(unknown))
+    known = None if classes is None else _classes(classes, found)
+    both = found if known is None else joined(known, found)
+    try:
+        different, numbers = np.unique(both, return_inverse=True)
+    except TypeError as error:
         raise ValueError(
-            f"{literal(cells[row].item())} is none of the classes {literal(known.tolist())}: name them all."
-        )
-    return place.astype(np.int64, copy=False), tuple(known.tolist())
+            f"classes are told apart by their order, and these have none: {error}. Give them as text."
+        ) from error
+    numbers = numbers.astype(np.int64, copy=False)
+    if known is None:
+        return numbers, tuple(different.tolist())
+    k, named = len(known), known.tolist()
+    place = np.full(len(different), k)
+    place[numbers[:k]] = np.arange(k)
+    if len(set(numbers[:k].tolist())) < k:
+        twice = int(np.argmax(place[numbers[:k]] != np.arange(k)))
+        raise ValueError(f"classes holds {literal(named[twice])} more than once: name each class once.")
+    of_rows = place[numbers[k:]]
+    if (of_rows == k).any():
+        row = int(np.argmax(of_rows))
+        cell = found[row : row + 1].tolist()[0]
+        raise ValueError(f"{literal(cell)} is none of the classes {literal(named)}: name them all.")
+    return of_rows, tuple(named)
+
+
+def _classes(classes: Any, found: HostArray) -> HostArray:
+    """Return the classes given as an array (k,), of the kind of the cells found."""
+    known, kind = cells("classes", classes)
+    if known.ndim != 1 or not known.size:
+        raise ValueError(f"classes must name one class or more in a sequence, got {literal(classes)}.")
+    same_kind(("target", "classes"), (cells("target", found)[1], kind))
+    return known
 
 
 def different_classes(what: str, classes: tuple[Any, ...]) -> None:
@@ -72,7 +90,7 @@ def labels(target: object, predicted: object) -> tuple[HostArray, HostArray]:
     """Return both as labels (n, t); raise ValueError unless all are 0 or 1."""
     true, other = pair(target, predicted, axes=2)
     for name, array in (("target", true), ("predicted", other)):
-        if not np.isin(array, (0, 1)).all():
+        if not ((array == 0) | (array == 1)).all():
             raise ValueError(
                 f"{name} of two axes holds labels, 0 or 1; got other values. Classes have one axis."
             )
@@ -86,18 +104,17 @@ def scored_rows(
 
     Raises ValueError for another number of rows or of columns, nan and inf, and fewer than two classes.
     """
-    check_on_host("target", target)
-    cells, given = np.asarray(target), as_host(what, scores)
+    true, given = cells("target", target)[0], as_host(what, scores)
     if given.dtype.kind != "f":
         given = given.astype(np.float64)
     check_finite(what, given)
     columns = given[:, None] if given.ndim == 1 else given
-    if cells.ndim != 1 or columns.ndim != 2 or len(cells) != len(columns):
+    if true.ndim != 1 or columns.ndim != 2 or len(true) != len(columns):
         raise ValueError(
-            f"target must have shape (n,) and {what} (n,) or (n, k), got {cells.shape} and {given.shape}."
+            f"target must have shape (n,) and {what} (n,) or (n, k), got {true.shape} and {given.shape}."
         )
-    _check_rows(cells)
-    numbers, known = numbered(cells, classes)
+    _check_rows(true)
+    numbers, known = numbered(true, classes)
     different_classes(what, known)
     if columns.shape[1] != len(known) and (len(known), columns.shape[1]) != (2, 1):
         columns_of_classes = (

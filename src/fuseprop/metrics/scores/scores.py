@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any
 
 from ...backend import HostArray
+
+ANY = (-inf, inf)
+_SHARE, _POSITIVE, _AT_MOST_1 = (0.0, 1.0), (0.0, inf), (-inf, 1.0)
+
+RANGES = {
+    **dict.fromkeys(("accuracy", "baseline", "balanced_accuracy", "f1", "roc_auc"), _SHARE),
+    **dict.fromkeys(("log_loss", "rmse", "mae", "rmse_of_mean"), _POSITIVE),
+    **dict.fromkeys(("r2", "d2"), _AT_MOST_1),
+}
+"""The least and the largest value of each score by name, but for "loss", which may be any formula."""
+
+NOT_FINITE = "it is nan or inf: it, or a number on the way to it, is too large for its dtype"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +44,7 @@ class Scores(dict[str, float]):
     Parameters
     ----------
     values : mapping or pairs
-        Numbers by name, "loss" and the task's metric first.
+        Numbers by name, "loss" and the task's metric first. What is nan or inf goes to `undefined`.
 
     Attributes
     ----------
@@ -53,10 +66,11 @@ class Scores(dict[str, float]):
         confusion: Confusion | None = None,
         undefined: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(values)
+        given = dict(values)
+        super().__init__((name, value) for name, value in given.items() if isfinite(value))
         self.intervals = dict(intervals or {})
         self.confusion = confusion
-        self.undefined = dict(undefined or {})
+        self.undefined = {name: NOT_FINITE for name in given if name not in self} | dict(undefined or {})
 
     def joined(self, more: Scores) -> Scores:
         """Return these scores and then `more`, which hold where both say something of a score."""
@@ -65,5 +79,6 @@ class Scores(dict[str, float]):
             {name: value for name, value in values.items() if name not in more.undefined},
             intervals=self.intervals | more.intervals,
             confusion=more.confusion,
-            undefined=self.undefined | more.undefined,
+            undefined={name: why for name, why in self.undefined.items() if name not in more}
+            | more.undefined,
         )
