@@ -63,6 +63,21 @@ def test_what_is_drawn_lies_around_the_rules(table):
     assert "dropout" not in free_settings({"hidden": ()})
 
 
+def test_a_schedule_may_be_given_and_the_others_are_drawn_as_ever(table):
+    given = {"learning_rate": lambda epoch: 0.01 / (1 + epoch)}
+    numbers, schedules = (
+        Search(table, 3, **QUICK, learning_rate=rate) for rate in (0.01, given["learning_rate"])
+    )
+    for one, other in zip(numbers.candidates, schedules.candidates, strict=True):
+        assert [getattr(one, name) for name in numbers.drawn] == [
+            getattr(other, name) for name in numbers.drawn
+        ]
+    assert "learning_rate" not in schedules.drawn
+    model, _, tuning = tune(table, tries=2, **{**QUICK, "epochs": 2}, **given)
+    assert {trial.settings.learning_rate for trial in tuning.trials} == {given["learning_rate"]}
+    assert model.task.name == "exclusive"
+
+
 def test_rounds_halve_and_the_defaults_come_first_and_last(searched, table):
     search, tuning = searched
     assert search.rounds_planned() == [(10, 9), (4, 3), (2, 1)]
