@@ -159,6 +159,7 @@ def test_means_are_those_of_the_scores_that_all_folds_have():
         ({"repeats": 0}, SettingsError, "repeats must be a whole number"),
         ({"repeats": 10**12}, SettingsError, "repeats must be at most 1000.*Got 1000000000000"),
         ({"test": 0.2}, SettingsError, "Leave out test"),
+        ({"test_rows": [1, 2]}, SettingsError, "folds test every row: .* Leave out test_rows"),
         ({"folds": 61}, DataError, "120 rows, too few for 61 folds of 2"),
         ({"seed": -1}, SettingsError, "seed"),
         ({"hiden": 3}, TypeError, "hidden"),

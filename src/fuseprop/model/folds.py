@@ -157,6 +157,8 @@ class Folding:
                 )
             if given.pop("test", None):
                 raise ValueError("folds test every row: there is no share of test rows. Leave out test.")
+            if given.pop("test_rows", None) is not None:
+                raise ValueError("folds test every row: no test rows are chosen. Leave out test_rows.")
         except ValueError as error:
             raise SettingsError(str(error)) from None
         self.table, self.task, self._given = table, task, given
