@@ -3,16 +3,18 @@
 import csv
 import json
 import signal
+import sys
 
 import pytest
 from click.testing import CliRunner
 
 import fuseprop
 from fuseprop.cli import main
+from fuseprop.plots import training_figure
 
 
-def train(*arguments):
-    command = ["train", *arguments, "--device", "cpu", "--epochs", 3, "--members", 1]
+def train(*arguments, members=1):
+    command = ["train", *arguments, "--device", "cpu", "--epochs", 3, "--members", members]
     return CliRunner().invoke(main, [str(argument) for argument in command])
 
 
@@ -96,6 +98,7 @@ def test_tuning_as_json():
         (("--folds", "5x"), "5x3"),
         (("--folds", "five"), "got 'five'"),
         (("--folds", "5x0"), "got '5x0'"),
+        (("--folds", "2x1000000000000"), "at most 1000"),
         (("--folds", 5, "--test", 0.2), "Leave out --test"),
         (("--folds", 5, "--tune", 3), "Tune first"),
         (("--tune", 0), "--tune"),
@@ -167,6 +170,36 @@ def test_ctrl_c_in_tuning_keeps_the_best_so_far_beside_the_good_model(ctrl_c_in,
     assert fuseprop.load(beside, "cpu").task.name == "exclusive"
     assert len(tried.read_text().splitlines()) == 4
     assert f"model written to {beside}" in result.stdout
+
+
+def test_several_networks_a_training_are_told_and_in_the_table(tmp_path):
+    tried = tmp_path / "tried.csv"
+    result = train("iris", "--tune", 2, "--bins", 3, "--no-clip", "--tried", tried, members=2)
+    assert result.exit_code == 0
+    assert "; 3 epochs a network\n" in result.stdout
+    with tried.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    names = ("epochs_allowed", "epochs", "members", "bins", "clip")
+    assert [[line[name] for name in names] for line in lines] == [["3", "6", "2", "3", "False"]] * 2
+
+
+@pytest.mark.parametrize("more", [(), ("--tune", 2)])
+def test_ctrl_c_before_a_later_network_has_learned_keeps_the_first(ctrl_c_in, tmp_path, monkeypatch, more):
+    drawn, draw = [], training_figure
+
+    def watched(history, *rest):
+        drawn.append(history.epochs)
+        return draw(history, *rest)
+
+    monkeypatch.setattr(sys.modules["fuseprop.cli.train"], "training_figure", watched)
+    ctrl_c_in(4)  # in the first epoch of the second network
+    path, picture = tmp_path / "m.safetensors", tmp_path / "t.svg"
+    result = train("iris", *more, "--out", path, "--plot", picture, members=3)
+    assert result.exit_code == 130
+    said = "after 1 training" if more else "in network 2 of 3, after 0 of 3 epochs; this is the model of the"
+    assert f"interrupted {said}" in result.stderr
+    assert fuseprop.load(tmp_path / "m.interrupted.safetensors", "cpu").task.name == "exclusive"
+    assert drawn == [3]
 
 
 def test_divergence_in_a_fold_is_told_with_it():

@@ -11,7 +11,7 @@ from fuseprop import DivergenceError, Table
 from fuseprop.callbacks import OnEpochEnd
 from fuseprop.data import DataError
 from fuseprop.model.fitting import Fitting
-from fuseprop.model.folds import CrossValidation, Fold, Folding, cross_validate, deal
+from fuseprop.model.folds import MOST_REPEATS, CrossValidation, Fold, Folding, cross_validate, deal
 from fuseprop.model.intervals import Mean, t_quantile
 from fuseprop.model.settings import SettingsError
 
@@ -64,13 +64,28 @@ def test_rows_are_dealt_evenly_and_so_are_those_of_each_class(sizes, folds):
 
 def test_the_seed_alone_decides_the_folds_and_each_repeat_has_others():
     def parts(**given):
-        return [part.tolist() for part in Folding(shop(), 3, 2, **{**QUICK, **given}).parts]
+        return [part.tolist() for part in Folding(shop(), 3, 2, **{**QUICK, **given}).parts()]
 
     first = parts()
     assert parts(hidden=(7,), validation=0.0) == first
     assert parts(seed=1) != first
     assert first[:3] != first[3:]
-    assert [part.tolist() for part in Folding(shop(), 3, **QUICK).parts] == first[:3]
+    assert [part.tolist() for part in Folding(shop(), 3, **QUICK).parts()] == first[:3]
+
+
+def test_a_repeat_is_dealt_when_it_begins(monkeypatch):
+    dealt = []
+
+    def watched(*given):
+        dealt.append(given)
+        return deal(*given)
+
+    monkeypatch.setattr("fuseprop.model.folds.deal", watched)
+    parts = Folding(shop(), 3, MOST_REPEATS, **QUICK).parts()
+    dealt.clear()
+    for _ in range(4):
+        next(parts)
+    assert len(dealt) == 2
 
 
 def test_every_row_is_tested_once_a_repeat_by_what_fitting_makes_of_the_others():
@@ -92,7 +107,7 @@ def test_every_row_is_tested_once_a_repeat_by_what_fitting_makes_of_the_others()
 @pytest.mark.parametrize("classes", [True, False])
 def test_rows_that_are_tested_do_not_steer_their_training(classes):
     table = shop(classes=classes)
-    for rows in Folding(table, 3, **QUICK).parts:
+    for rows in Folding(table, 3, **QUICK).parts():
         clean, dirty = (Fitting(data, test_rows=rows, **QUICK) for data in (table, poisoned(table, rows)))
         for fitting in (clean, dirty):
             fitting.run()
@@ -163,7 +178,9 @@ def test_means_are_those_of_the_scores_that_all_folds_have():
         ({"folds": 1}, SettingsError, "at least 2"),
         ({"folds": 2.5}, SettingsError, "folds must be a whole number"),
         ({"repeats": 0}, SettingsError, "repeats must be a whole number"),
+        ({"repeats": 10**12}, SettingsError, "repeats must be at most 1000.*Got 1000000000000"),
         ({"test": 0.2}, SettingsError, "Leave out test"),
+        ({"test_rows": [1, 2]}, SettingsError, "folds test every row: .* Leave out test_rows"),
         ({"folds": 61}, DataError, "120 rows, too few for 61 folds of 2"),
         ({"seed": -1}, SettingsError, "seed"),
         ({"hiden": 3}, TypeError, "hidden"),

@@ -351,6 +351,24 @@ def test_class_weights_are_those_of_each_networks_rows(fits):
         np.testing.assert_array_equal(named["validation"][2], of_row[held_out])
 
 
+def test_the_validation_loss_is_the_mean_over_all_weighted_rows(fits):
+    """Folds of the same size have rows of other classes: the mean of their means is not that of the rows."""
+    table = rows_of("three classes", 31)
+    fitting = trained(table, class_weight={"low": 100.0}, test=0.0, dtype="float64")
+    of_row = np.where(table.targets[:, 0] == "low", 100.0, 1.0)
+    assert len({of_row[held_out].sum() for _, held_out in fitting.divisions}) > 1
+    losses, hits = [], []
+    for (network, *_), (_, held_out) in zip(fits, fitting.divisions, strict=True):
+        alone = replace(fitting.model, network=network)
+        predicted = alone.predict_proba(table.take(held_out))
+        wanted = fitting.model.encode_targets(table)[held_out].astype(int)
+        losses += (-np.log(predicted[np.arange(len(wanted)), wanted])).tolist()
+        hits += (predicted.argmax(axis=1) == wanted).tolist()
+    rows = np.concatenate([held_out for _, held_out in fitting.divisions])
+    for value, each in ((fitting.validation_loss, losses), (fitting.validation_metric, hits)):
+        assert value == pytest.approx(np.average(each, weights=of_row[rows]), rel=1e-12)
+
+
 def test_dropout_is_of_the_networks_alone(fits):
     fitting = trained(shop(), dropout=0.4)
     assert [[layer.dropout for layer in network.layers] for network, *_ in fits] == [[0.4, 0.4, 0.0]] * 3

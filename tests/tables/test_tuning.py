@@ -8,7 +8,7 @@ import pytest
 from test_folds import poisoned, shop, weights
 
 import fuseprop
-from fuseprop import DivergenceError
+from fuseprop import DivergenceError, Network
 from fuseprop.callbacks import OnEpochEnd
 from fuseprop.data import DataError
 from fuseprop.model.candidates import BATCHES, SOME_DECAY, SPACE, draw, free_settings
@@ -61,6 +61,21 @@ def test_what_is_drawn_lies_around_the_rules(table):
     deep = {len(drawn(base, {"activation": ("tanh", "relu")}, seed)["hidden"]) for seed in range(9)}
     assert deep == {2}
     assert "dropout" not in free_settings({"hidden": ()})
+
+
+def test_a_schedule_may_be_given_and_the_others_are_drawn_as_ever(table):
+    given = {"learning_rate": lambda epoch: 0.01 / (1 + epoch)}
+    numbers, schedules = (
+        Search(table, 3, **QUICK, learning_rate=rate) for rate in (0.01, given["learning_rate"])
+    )
+    for one, other in zip(numbers.candidates, schedules.candidates, strict=True):
+        assert [getattr(one, name) for name in numbers.drawn] == [
+            getattr(other, name) for name in numbers.drawn
+        ]
+    assert "learning_rate" not in schedules.drawn
+    model, _, tuning = tune(table, tries=2, **{**QUICK, "epochs": 2}, **given)
+    assert {trial.settings.learning_rate for trial in tuning.trials} == {given["learning_rate"]}
+    assert model.task.name == "exclusive"
 
 
 def test_rounds_halve_and_the_defaults_come_first_and_last(searched, table):
@@ -171,7 +186,7 @@ def test_settings_that_diverge_are_out(table):
     assert [trial.candidate for trial in tuning.trials if trial.round == 2].count(2) == 0
     with pytest.raises(DivergenceError) as caught:
         tune(shop(classes=False), tries=3, learning_rate=1e30, **QUICK)
-    assert caught.value.__notes__ == ["So did 3 networks, all that were tried."]
+    assert caught.value.__notes__ == ["All settings that were tried diverged: 3."]
 
 
 def test_ctrl_c_keeps_the_best_so_far(table):
@@ -192,6 +207,61 @@ def test_ctrl_c_keeps_the_best_so_far(table):
     assert len(tuning.trials) == 10
     assert search.best.settings == tuning.chosen.settings
     assert tuning.chosen.loss == min(trial.loss for trial in tuning.trials)
+
+
+def interrupted_in(epoch, table, tries):
+    """A search with 3 networks a training, 2 epochs each, and Ctrl-C at the end of so many epochs."""
+    ended = []
+
+    def interrupt(_):
+        ended.append(1)
+        if len(ended) == epoch:
+            raise KeyboardInterrupt
+
+    search = Search(table, tries, epochs=2, members=3, hidden=(4,), device="cpu")
+    search.candidates[1] = replace(search.candidates[1], learning_rate=0.03)  # the better one, after 2 epochs
+    with pytest.warns(UserWarning, match="training interrupted"):
+        return search, search.run(callbacks=[OnEpochEnd(interrupt)])
+
+
+def test_ctrl_c_in_a_later_network_keeps_those_before_it(monkeypatch, table):
+    fit, calls = Network.fit, []
+
+    def interrupted(self, *given, **named):
+        calls.append(self)
+        if len(calls) == 3:
+            named["callbacks"] = [InterruptsStart()]
+        return fit(self, *given, **named)
+
+    monkeypatch.setattr(Network, "fit", interrupted)
+    search = Search(table, 2, epochs=2, members=3, hidden=(4,), device="cpu")
+    with pytest.warns(UserWarning, match="training interrupted in epoch 1"):
+        tuning = search.run()
+    assert tuning.interrupted
+    assert [(trial.epochs, trial.settings.epochs) for trial in tuning.trials] == [(4, 2)]
+    assert (search.best.networks, tuning.chosen.loss) == (2, search.best.validation_loss)
+
+
+class InterruptsStart:
+    """A callback that gets Ctrl-C when training begins."""
+
+    def start(self, epochs, history):
+        raise KeyboardInterrupt
+
+    def epoch_end(self, history):
+        pass
+
+    def end(self, history):
+        pass
+
+
+def test_a_model_of_fewer_networks_is_measured_on_fewer_rows_and_not_chosen(table):
+    search, tuning = interrupted_in(9, table, 2)  # in the second network of the second training
+    losses = [trial.loss for trial in tuning.trials]
+    assert losses[1] < losses[0]
+    assert (tuning.chosen.candidate, search.best.networks) == (1, 3)
+    search, tuning = interrupted_in(3, table, 2)  # in that of the first, beside which there is none
+    assert (tuning.chosen.candidate, search.best.networks) == (1, 2)
 
 
 @pytest.mark.parametrize(

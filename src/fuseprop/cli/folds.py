@@ -10,7 +10,7 @@ import click
 from ..callbacks import OnEpochEnd
 from ..checks.quoting import counted
 from ..data.showing import columns_of
-from ..model.folds import CrossValidation, Folding
+from ..model.folds import MOST_REPEATS, CrossValidation, Folding
 from .output import Run
 from .training_report import plan
 
@@ -20,11 +20,12 @@ def numbers_of_folds(text: str) -> tuple[int, int]:
     folds, _, repeats = text.strip().lower().partition("x")
     try:
         numbers = int(folds), int(repeats or 1)
-        if numbers[0] < 2 or numbers[1] < 1 or text.endswith("x"):
+        if numbers[0] < 2 or not 1 <= numbers[1] <= MOST_REPEATS or text.endswith("x"):
             raise ValueError
     except ValueError:
         raise click.BadParameter(
-            f"expected at least 2 folds, and how many times if more than once: 5, or 5x3; got {text!r}."
+            f"expected at least 2 folds, and how many times if more than once, at most {MOST_REPEATS}: 5, or "
+            f"5x3; got {text!r:.60}."
         ) from None
     return numbers
 

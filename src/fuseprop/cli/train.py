@@ -208,10 +208,12 @@ def train(
     report = fitting.report()
     if plot is not None:
         with run.noting_failure("the picture was not drawn"):
-            title, networks = fitting.table.source, len(fitting.histories)
+            title, networks = fitting.table.source, fitting.networks
             if networks > 1:
                 title += f": network {networks} of {networks}"
-            save_figure(training_figure(history, title, boundary(fitting.model, fitting.table)), plot)
+            # A network that Ctrl-C ended before its first epoch is no part of the model.
+            last = fitting.histories[networks - 1]
+            save_figure(training_figure(last, title, boundary(fitting.model, fitting.table)), plot)
             drawn = plot
     text, made = [results(fitting, report, written)], as_json(fitting, report, written)
     if validated is not None:
@@ -284,11 +286,13 @@ def _announce_interruption(fitting: Fitting, run: Run, out: Path | None) -> Path
     place = None if out is None else interrupted_path(out)
     kept, members = fitting.kept_epochs[0], fitting.settings.members
     outcome = f"this is the model of epoch {kept}, the best" if kept else "this is the model as it stands"
+    where = ""
     if members > 1:
+        where = f" in network {len(fitting.histories)} of {members},"
         outcome = f"this is the model of the networks so far, {fitting.networks} of {members}"
     if out is not None:
         outcome += f", to be kept in {shown(place, None)}; {shown(out, None)} was not written"
     epochs = counted(fitting.settings.epochs, "epoch")
-    run.say(f"\ninterrupted after {fitting.history.epochs:,} of {epochs}; {outcome}.")
+    run.say(f"\ninterrupted{where} after {fitting.history.epochs:,} of {epochs}; {outcome}.")
     run.interruption.received = run.interruption.announced = True
     return place

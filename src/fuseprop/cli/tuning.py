@@ -65,9 +65,10 @@ def results(tuning: Tuning) -> str:
     against = "" if chosen.candidate == 1 or first.diverged else f", with the defaults {first.loss:.4g}"
     trainings = counted(len(tuning.trials), "training")
     seconds = sum(trial.seconds for trial in tuning.trials)
+    each = " a network" if chosen.settings.members > 1 else ""
     return "\n".join(
         [
-            f"settings  {which}; {counted(chosen.settings.epochs, 'epoch')}",
+            f"settings  {which}; {counted(chosen.settings.epochs, 'epoch')}{each}",
             f"          validation loss {chosen.loss:.4g}{against}; {trainings} in {seconds:.3g} s",
             "          the validation rows chose them, and so score better than new rows would",
         ]

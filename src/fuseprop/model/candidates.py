@@ -29,11 +29,10 @@ DROPOUT = (0.05, 0.5)
 def draw(rng: np.random.Generator, base: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings by name, drawn around `base`; nothing is drawn for a setting that is `given`.
 
-    What is drawn for one setting does not depend on which others are given.
+    What is drawn for one setting does not depend on which others are given: each has a generator of its own.
     """
-    drawn = {name: function(rng, base, given) for name, function in SPACE.items()}
-    free = free_settings(given)
-    return {name: value for name, value in drawn.items() if name in free}
+    own = dict(zip(SPACE, rng.spawn(len(SPACE)), strict=True))
+    return {name: SPACE[name](own[name], base, given) for name in free_settings(given)}
 
 
 def free_settings(given: Mapping[str, Any]) -> list[str]:

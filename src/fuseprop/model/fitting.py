@@ -283,14 +283,16 @@ class Fitting:
         return self._validated_mean("validation_metric")
 
     def _validated_mean(self, name: str) -> float:
-        values, counts = [], []
+        """Return the mean over the networks, which count by the weights of the rows held out from them."""
+        values, weights = [], []
         for history, epoch, (_, held_out) in zip(
             self.histories, self.kept_epochs, self.divisions, strict=False
         ):
             if epoch and held_out.size:
                 values.append(getattr(history, name)[epoch - 1])
-                counts.append(held_out.size)
-        return float(np.average(values, weights=counts)) if values else nan
+                own = self._row_weights(held_out)
+                weights.append(held_out.size if own is None else own.sum())
+        return float(np.average(values, weights=weights)) if values else nan
 
     def report(self, *, intervals: bool = True) -> Report:
         """Return the scores of all parts, with or without intervals; to be called once, after `run`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
@@ -28,6 +28,9 @@ from ..training.rows import deal
 from .fitting import Fitting, table_and_arguments
 from .intervals import Mean
 from .settings import SettingsError, settings_for
+
+MOST_REPEATS = 1000
+"""How many repeats there may be: they share rows, so that the interval of a mean is no narrower with more."""
 
 STREAM = 21
 """Beside the seed, it begins the random numbers by which rows are dealt, and those alone."""
@@ -134,20 +137,18 @@ class Folding:
     table : Table
         With targets.
     folds, repeats : int
-        At least 2 folds, and at least 1 repeat, each of which deals the rows anew.
+        At least 2 folds, and 1 to `MOST_REPEATS` repeats, each of which deals the rows anew.
     task, missing, given
-        As in `Fitting`, but for the share of test rows.
+        As in `Fitting`, but for what says which rows are tested.
 
     Attributes
     ----------
     first : Fitting
-    parts : list of (n,) int64
-        The test rows of each training, in ascending order.
     notes : tuple of str
         As in `CrossValidation`.
 
-    Raises SettingsError for other numbers and a share of test rows, DataError for fewer rows than folds, or,
-    in a regression, than 2 a fold; otherwise as `Fitting`.
+    Raises SettingsError for other numbers and for test rows that are given, as a share or by their numbers,
+    DataError for fewer rows than folds, or, in a regression, than 2 a fold; otherwise as `Fitting`.
     """
 
     def __init__(
@@ -157,8 +158,15 @@ class Folding:
             self.folds, self.repeats = positive_integer("folds", folds), positive_integer("repeats", repeats)
             if self.folds == 1:
                 raise ValueError("folds must be at least 2: one to test, the others to learn from. Got 1.")
+            if self.repeats > MOST_REPEATS:
+                raise ValueError(
+                    f"repeats must be at most {MOST_REPEATS}: they share rows, so that more of them make the "
+                    f"interval of a mean no narrower. Got {self.repeats}."
+                )
             if given.pop("test", None):
                 raise ValueError("folds test every row: there is no share of test rows. Leave out test.")
+            if given.pop("test_rows", None) is not None:
+                raise ValueError("folds test every row: no test rows are chosen. Leave out test_rows.")
         except ValueError as error:
             raise SettingsError(str(error)) from None
         self.table, self.task, self._given = table, task, given
@@ -171,13 +179,15 @@ class Folding:
             )
         settings = {name: value for name, value in given.items() if name != "missing"}
         self.seed = settings_for(made_task, *table.X.shape, **settings).seed
-        classes = made_task.encode(table) if made_task.classes else None
+        self._classes = made_task.encode(table) if made_task.classes else None
+        self.notes = _notes(made_task.classes, self._classes)
+        self.first = self._fitting(0, next(self.parts()))
+
+    def parts(self) -> Iterator[NDArray[np.int64]]:
+        """Yield the test rows of each training, (n,) in ascending order; a repeat is dealt when it begins."""
         rng = np.random.default_rng([self.seed, STREAM])
-        self.parts = [
-            rows for _ in range(self.repeats) for rows in deal(rng, len(table), self.folds, classes)
-        ]
-        self.notes = _notes(made_task.classes, classes)
-        self.first = self._fitting(0)
+        for _ in range(self.repeats):
+            yield from deal(rng, len(self.table), self.folds, self._classes)
 
     def run(
         self, *, callbacks: Sequence[Callback] = (), told: Callable[[Fold], object] | None = None
@@ -188,9 +198,9 @@ class Folding:
         """
         each, interrupted = list[Fold](), False
         try:
-            for i, rows in enumerate(self.parts):
+            for i, rows in enumerate(self.parts()):
                 start = perf_counter()
-                fitting = self._fitting(i) if i else self.first
+                fitting = self._fitting(i, rows) if i else self.first
                 repeat, number = (position + 1 for position in divmod(i, self.folds))
                 try:
                     history = fitting.run(callbacks=callbacks)
@@ -212,9 +222,9 @@ class Folding:
                 raise
         return CrossValidation(self.folds, self.repeats, each[0].metric, tuple(each), self.notes, interrupted)
 
-    def _fitting(self, i: int) -> Fitting:
+    def _fitting(self, i: int, rows: NDArray[np.int64]) -> Fitting:
         given = {**self._given, "seed": self.seed + i}
-        return Fitting(self.table, self.task, test_rows=self.parts[i], **given)
+        return Fitting(self.table, self.task, test_rows=rows, **given)
 
 
 def _notes(names: Sequence[object], classes: HostArray | None) -> tuple[str, ...]:
@@ -250,8 +260,8 @@ def cross_validate(
     progress : bool
         Whether to write a line a fold to standard error.
     given
-        All else that `train` takes: what is said of columns and targets, ``task=``, any of `Settings` but
-        ``test=``. See `Folding`.
+        All else that `train` takes: what is said of columns and targets, ``task=``, any of `Settings`, but
+        neither ``test=`` nor ``test_rows=``: folds test every row. See `Folding`.
 
     Raises as `train` and `Folding`. Ctrl-C ends it with a warning, once a fold is done.
     """

@@ -38,7 +38,7 @@ STREAM = 22
 
 @dataclass(frozen=True)
 class Trial:
-    """A network with some settings, trained for some epochs.
+    """A model with some settings, trained for some epochs.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class Trial:
     round : int
         Counted from 1.
     settings : Settings
-        With the epochs that the round allows.
+        With the epochs that the round allows each network.
     epochs : int
-        How many were run; none where it diverged.
+        How many its networks took together; those of one that diverged are not counted.
     loss, score : float
         Loss and metric on the validation rows, of the weights that training ended with; inf and nan where it
         diverged.
@@ -108,7 +108,8 @@ class Tuning:
     drawn : tuple of str
         The settings that differ; the others were given, or are the rules'.
     chosen : Trial
-        The one with the lowest validation loss, whose model is kept.
+        The one with the lowest validation loss, whose model is kept. One whose networks Ctrl-C left in part
+        untrained is measured on fewer rows than the others, and is chosen only where there is no other.
     interrupted : bool
         Whether Ctrl-C ended it before the last round was done.
     """
@@ -144,7 +145,7 @@ class Search:
     Rounds of successive halving (Karnin, Koren & Somekh, ICML 2013; Jamieson & Talwalkar, AISTATS 2016) train
     networks from new starting weights: the last round for as many epochs as the settings say, each before it
     for a third of the next one's. A third of the settings, those with the lowest validation loss, go on to
-    the next round; the rules' settings go to the last one in any case. Of all networks that with the lowest
+    the next round; the rules' settings go to the last one in any case. Of all models that with the lowest
     validation loss is kept. Test rows steer nothing: `Fitting.report` of the best scores them.
 
     Parameters
@@ -154,7 +155,7 @@ class Search:
     tries : int
         How many settings, those of the rules included.
     task, missing, test_rows, given
-        As in `Fitting`. Settings that are given are those of all networks.
+        As in `Fitting`. Settings that are given are those of all trainings.
 
     Attributes
     ----------
@@ -213,11 +214,11 @@ class Search:
         norms: bool = False,
         told: Callable[[Trial], object] | None = None,
     ) -> Tuning:
-        """Train all rounds; call `told` after each network. Ctrl-C ends it with the best so far.
+        """Train all rounds; call `told` after each training. Ctrl-C ends it with the best so far.
 
         `callbacks` and `norms` are those of each training, as in `Network.fit`.
 
-        Raises DivergenceError if all networks of the first round diverge, KeyboardInterrupt if Ctrl-C comes
+        Raises DivergenceError if all settings of the first round diverge, KeyboardInterrupt if Ctrl-C comes
         before the first epoch ends.
         """
         interrupted, going = False, list(range(self.tries))
@@ -247,29 +248,30 @@ class Search:
         allowed = [replace(settings, epochs=-(-settings.epochs // divisor)) for settings in wanted]
         losses, failure = dict[int, float](), None
         for i, trained in zip(going, train(allowed), strict=True):
-            history = trained.history
-            if history.epochs or trained.failure is not None:
+            fitting = trained.fitting
+            if fitting.epochs or trained.failure is not None:
                 trial = trained.trial(i + 1, number)
                 self._trials.append(trial)
                 if trial.diverged:
                     failure = failure or trained.failure
                 else:
                     losses[i] = trial.loss
-                    if self._chosen is None or trial.loss < self._chosen.loss:
-                        self._chosen, self.best = trial, trained.fitting
+                    comparable = fitting.networks == fitting.settings.members
+                    if self._chosen is None or (comparable and trial.loss < self._chosen.loss):
+                        self._chosen, self.best = trial, fitting
                 if told is not None:
                     told(trial)
-            if history.stop_reason == "interrupted":
+            if trained.history.stop_reason == "interrupted":
                 raise KeyboardInterrupt
         if self._chosen is None and failure is not None:
-            failure.add_note(f"So did {counted(len(going), 'network')}, all that were tried.")
+            failure.add_note(f"All settings that were tried diverged: {len(going)}.")
             raise failure
         return sorted(losses, key=losses.__getitem__)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network after its training: its fitting, history and seconds, and the error of one that diverged."""
+    """A fitting after its run: its last network's history, its seconds, and the error if it diverged."""
 
     fitting: Fitting
     history: History
@@ -292,7 +294,7 @@ def train_each(
     callbacks: Sequence[Callback] = (),
     norms: bool = False,
 ) -> Iterator[Trained]:
-    """Train a network with each of these settings, for its epochs; yield each when it is done.
+    """Train a model with each of these settings, for its epochs; yield each when it is done.
 
     `fit` returns an untrained one, given settings by name. No training depends on another's outcome, so that
     they may be run in any order, or side by side. Ctrl-C ends the one that it falls into.
@@ -323,7 +325,7 @@ def tune(
     tries : int
         How many settings, those that `train` would choose included: see `Search`.
     progress : bool
-        Whether to write a line a network to standard error.
+        Whether to write a line a training to standard error.
     given
         All else that `train` takes: what is said of columns and targets, ``task=``, and any of `Settings`;
         what is given is not tuned.
@@ -337,7 +339,7 @@ def tune(
     lines.warn()
     if tuning.interrupted:
         warn_user(
-            f"tuning interrupted: the model is the best of {counted(len(tuning.trials), 'network')}.",
+            f"tuning interrupted: the model is the best of {counted(len(tuning.trials), 'training')}.",
             UserWarning,
         )
     return search.best.model, search.best.report(), tuning
