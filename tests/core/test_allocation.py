@@ -81,6 +81,7 @@ def peak_of_a_step(
     step()  # scratch grows to its size once
     peaks = []
     for _ in range(3):  # the least of them, since other threads of the process may allocate meanwhile
+        optimizer.prepare(network.stack.parameters, 2)
         training.send(np.arange(2 * rows))
         peaks.append(peak_of(step))
     return min(peaks)

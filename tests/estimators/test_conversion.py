@@ -108,7 +108,7 @@ def test_a_trained_model_becomes_an_estimator(numbers, tmp_path):
     X, y = numbers
     path = tmp_path / "model.safetensors"
     table = Table.of(100 + 7 * X, y, source="numbers")
-    trained, _ = fuseprop.train(table, epochs=2, seed=0, device="cpu")
+    trained, _ = fuseprop.train(table, epochs=2, seed=0, bins=0, clip=False, device="cpu")
     trained.save(path)
     np.testing.assert_allclose(
         MLPRegressor.load(path).predict(100 + 7 * X),

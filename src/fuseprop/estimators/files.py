@@ -89,7 +89,7 @@ def load(estimator: Any, path: str | Path) -> Any:
         about = f": {', '.join(columns[:5])}{' and more' if len(columns) > 5 else ''}" if columns else ""
         raise ModelFileError(
             f"{place} holds a model that encodes its columns itself{about}. An estimator has plain numbers, "
-            f"none of them missing. Read it by fuseprop.load."
+            f"none of them missing. Read it by fuseprop.load, or train it with bins=0 and clip=False."
         )
     coefs, intercepts = ([np.array(array) for array in arrays] for arrays in zip(*layers, strict=True))
     _fold_standardization(coefs, intercepts, c)
