@@ -352,8 +352,8 @@ def test_class_weights_are_those_of_each_networks_rows(fits):
 
 
 def test_the_validation_loss_is_the_mean_over_all_weighted_rows(fits):
-    """Folds of the same size have rows of other classes: the mean of their means is not that of the rows."""
-    table = rows_of("three classes", 31)
+    """Parts of the same size have rows of other classes: the mean of their means is not that of the rows."""
+    table = rows_of("three classes", 40)
     fitting = trained(table, class_weight={"low": 100.0}, test=0.0, dtype="float64")
     of_row = np.where(table.targets[:, 0] == "low", 100.0, 1.0)
     assert len({of_row[held_out].sum() for _, held_out in fitting.divisions}) > 1

@@ -235,7 +235,7 @@ def test_ctrl_c_in_a_later_network_keeps_those_before_it(monkeypatch, table):
 
     monkeypatch.setattr(Network, "fit", interrupted)
     search = Search(table, 2, epochs=2, members=3, hidden=(4,), device="cpu")
-    with pytest.warns(UserWarning, match="training interrupted in epoch 1"):
+    with pytest.warns(UserWarning, match="training interrupted"):
         tuning = search.run()
     assert tuning.interrupted
     assert [(trial.epochs, trial.settings.epochs) for trial in tuning.trials] == [(4, 2)]
@@ -261,7 +261,9 @@ def test_a_model_of_fewer_networks_is_measured_on_fewer_rows_and_not_chosen(tabl
     assert losses[1] < losses[0]
     assert (tuning.chosen.candidate, search.best.networks) == (1, 3)
     search, tuning = interrupted_in(3, table, 2)  # in that of the first, beside which there is none
-    assert (tuning.chosen.candidate, search.best.networks) == (1, 2)
+    assert (tuning.chosen.candidate, search.best.networks) == (1, 1)
+    validation = search.best.report().validation
+    assert tuning.chosen.loss == pytest.approx(validation["loss"], rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -283,10 +283,10 @@ class Fitting:
         return self._validated_mean("validation_metric")
 
     def _validated_mean(self, name: str) -> float:
-        """Return the mean over the networks, which count by the weights of the rows held out from them."""
+        """Return the mean over the model's networks, which count by the weights of their validation rows."""
         values, weights = [], []
         for history, epoch, (_, held_out) in zip(
-            self.histories, self.kept_epochs, self.divisions, strict=False
+            self.histories[: self.networks], self.kept_epochs, self.divisions, strict=False
         ):
             if epoch and held_out.size:
                 values.append(getattr(history, name)[epoch - 1])
