@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import nan
@@ -18,15 +18,10 @@ from ..callbacks.progress import Progress
 from ..checks.quoting import counted, literal
 from ..checks.settings import as_generator, check_flag
 from ..checks.warning import warn_user
-from ..data import DataError, Table, load_table, suggestions_for
-from ..data.choices import NONE, Choices
-from ..data.dicts import as_columns
+from ..data import DataError, Table
 from ..data.encoder import Encoder
-from ..data.errors import listed
-from ..data.frames import frame_of
 from ..data.scaling import Standardizer
 from ..data.seen import Seen
-from ..data.target_cells import AUTO, Reading
 from ..data.tasks import Task, make_task
 from ..formulas.loss import as_loss
 from ..layers.dense import mlp
@@ -36,6 +31,7 @@ from ..network import Network
 from ..training.divergence import DivergenceError
 from ..training.rows import rotate, split_rows
 from ..training.rules import FIT_INTERRUPTED
+from .arguments import table_and_arguments
 from .class_weights import weights_by_class
 from .model import Model
 from .settings import Settings, settings_for
@@ -195,8 +191,7 @@ class Fitting:
                 history = self._train(network, number, callbacks, norms)
                 self.histories = (*self.histories, history)
                 if number and history.stop_reason == "interrupted":
-                    warn_user(f"{FIT_INTERRUPTED}: {self._made_of(len(trained))}.", UserWarning)
-                    break
+                    raise KeyboardInterrupt
                 trained.append(network.weights())
                 if history.stop_reason == "interrupted":
                     break
@@ -204,7 +199,8 @@ class Fitting:
             if not trained:
                 raise
             self.history.stop_reason = "interrupted"
-            warn_user(f"{FIT_INTERRUPTED}: {self._made_of(len(trained))}.", UserWarning)
+            done = f"{counted(len(trained), 'network')} that {'was' if len(trained) == 1 else 'were'} done"
+            warn_user(f"{FIT_INTERRUPTED}: the model is made of the {done}.", UserWarning)
         self.networks = len(trained)
         if len(trained) > 1:
             self._join(trained)
@@ -263,14 +259,7 @@ class Fitting:
 
         0 stands for the starting weights.
         """
-        return tuple(
-            history.best_epoch
-            if history.restore_best
-            else None
-            if history.stop_reason == "interrupted"
-            else history.epochs
-            for history in self.histories
-        )
+        return tuple(map(_kept_epoch, self.histories))
 
     @property
     def validation_loss(self) -> float:
@@ -311,11 +300,6 @@ class Fitting:
         means = np.average(columns, axis=1, weights=rows).tolist() if names else []
         return Scores(zip(names, means, strict=True), undefined=undefined)
 
-    def _made_of(self, done: int) -> str:
-        return (
-            f"the model is made of the {counted(done, 'network')} that {'was' if done == 1 else 'were'} done"
-        )
-
     def _join(self, trained: Sequence[Weights]) -> None:
         """Make the model's network one that computes the mean of those with these weights."""
         settings, network = self.settings, self.model.network
@@ -351,6 +335,12 @@ class Fitting:
 
     def _scores(self, rows: HostArray, *, intervals: bool) -> Scores:
         return self.model.scores_of(*self._encoded(rows), intervals=intervals)
+
+
+def _kept_epoch(history: History) -> int | None:
+    if history.restore_best:
+        return history.best_epoch
+    return None if history.stop_reason == "interrupted" else history.epochs
 
 
 def train(
@@ -413,54 +403,6 @@ def train(
     fitting = Fitting(table, **arguments)
     fitting.run(progress=progress)
     return fitting.model, fitting.report()
-
-
-def table_and_arguments(
-    data: Any,
-    target: Any = None,
-    *,
-    target_as: str = "auto",
-    keep_as_class: Sequence[str] = (),
-    any_size: bool = False,
-    features: Sequence[str] | None = None,
-    drop: Sequence[str] = (),
-    numeric: Sequence[str] = (),
-    categorical: Sequence[str] = (),
-    date: Sequence[str] = (),
-    ignore_index: bool = False,
-    missing: str = "encode",
-    **given: Any,
-) -> tuple[Table, dict[str, Any]]:
-    """Return the table that `train` makes of its arguments, and those of `Fitting`; raises as `train`."""
-    choices = Choices(features, drop, numeric, categorical, date, ignore_index, missing)
-    table = _table(data, target, Reading(target_as, keep_as_class), choices, any_size)
-    return table, {"missing": missing, **suggestions_for(data), **given}
-
-
-def _table(data: Any, target: Any, reading: Reading, choices: Choices, any_size: bool) -> Table:
-    names = (target,) if isinstance(target, str) else target
-    if isinstance(data, Table):
-        if names not in (None, data.target_names) or reading != AUTO:
-            raise DataError(
-                f"{data.source} has its target already: it is chosen and read where a Table is made."
-            )
-        if replace(choices, missing=NONE.missing) != NONE:
-            raise DataError(
-                f"{data.source} has its columns already: they are chosen and read where a Table is made."
-            )
-        return data
-    frame = frame_of(as_columns(data))
-    keywords: Any = {**choices.keywords(), **reading.keywords()}
-    if frame is None:
-        return load_table(data, names, any_size=any_size, **keywords)
-    if names is None:
-        raise DataError(
-            f"which column is the target? Name it: target=. Columns there: {listed(frame.names)}."
-        )
-    # A label of any type may name the target, such as a column's number.
-    wanted = tuple(names) if isinstance(names, Iterable) else (str(names),)
-    keywords["feature_names"] = keywords.pop("features")
-    return Table.of(replace(frame, named=True), target_names=wanted, **keywords)
 
 
 def _check_test_rows(rows: ArrayLike, table: Table) -> NDArray[np.int64]:

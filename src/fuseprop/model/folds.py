@@ -25,7 +25,8 @@ from ..metrics import Scores
 from ..metrics.scores.scores import ANY, RANGES
 from ..training.divergence import DivergenceError
 from ..training.rows import deal
-from .fitting import Fitting, table_and_arguments
+from .arguments import table_and_arguments
+from .fitting import Fitting
 from .intervals import Mean
 from .settings import SettingsError, settings_for
 

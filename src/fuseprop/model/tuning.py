@@ -24,8 +24,9 @@ from ..checks.warning import warn_user
 from ..data import DataError, Table
 from ..storage.atomic import write_atomically
 from ..training.divergence import DivergenceError
+from .arguments import table_and_arguments
 from .candidates import draw, free_settings
-from .fitting import Fitting, Report, table_and_arguments
+from .fitting import Fitting, Report
 from .model import Model
 from .settings import Settings, SettingsError, settings_for
 
