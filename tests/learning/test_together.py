@@ -1,4 +1,4 @@
-"""Callbacks that raise: the others are told all the same, and no error is lost."""
+"""Callbacks called as one: those that raise do not skip the others, no error is lost; who asks to stop."""
 
 import numpy as np
 import pytest
@@ -131,3 +131,24 @@ def test_errors_of_others_do_not_count_where_fit_is_called_while_one_is_handled(
     except ZeroDivisionError:
         with pytest.raises(LookupError, match="mine"):
             network([Told(log, "a", end=LookupError("mine"))])
+
+
+class Asking(Told):
+    """Asks training to end with a reason, and writes down that it was asked."""
+
+    def __init__(self, log, name, reason):
+        super().__init__(log, name)
+        self.reason = reason
+
+    def asks_to_stop(self):
+        self.note("asked")
+        return self.reason
+
+
+def test_the_first_reason_to_stop_stands_and_the_others_are_not_asked():
+    log = []
+    asking = [Asking(log, "a", None), Told(log, "b"), Asking(log, "c", "terminated"), Asking(log, "d", "late")]
+    assert Together(asking).asks_to_stop() == "terminated"
+    assert log == ["a asked", "c asked"]
+    assert Together(asking[:2]).asks_to_stop() is None
+    assert Together([]).asks_to_stop() is None

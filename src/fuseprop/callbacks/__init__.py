@@ -8,7 +8,7 @@ from .history import History
 from .history_csv import HistoryCSV
 from .learning_rate import LearningRate
 from .on_epoch_end import OnEpochEnd
-from .protocol import BatchCallback, Callback, ResumableCallback, check_callbacks
+from .protocol import BatchCallback, Callback, ResumableCallback, StoppingCallback, check_callbacks
 from .save_best import SaveBest
 from .together import Together
 
@@ -22,6 +22,7 @@ __all__ = [
     "OnEpochEnd",
     "ResumableCallback",
     "SaveBest",
+    "StoppingCallback",
     "Together",
     "check_callbacks",
 ]

@@ -31,6 +31,18 @@ class BatchCallback(Callback, Protocol):
 
 
 @runtime_checkable
+class StoppingCallback(Callback, Protocol):
+    """A callback that can end training between two steps, not only after an epoch as `History.stop` does."""
+
+    def asks_to_stop(self) -> str | None:
+        """Return why training is to end now, for `History.stop_reason`; None to go on.
+
+        Asked between steps, at least every 0.05 s, or after each step where a step takes longer. It is to be
+        quick, as training waits for it.
+        """
+
+
+@runtime_checkable
 class ResumableCallback(Callback, Protocol):
     """A callback that carries something from epoch to epoch, and can go on from it in another training.
 

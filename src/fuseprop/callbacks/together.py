@@ -8,7 +8,7 @@ from typing import Any
 from ..checks.quoting import counted
 from ..checks.states import SEQUENCE, check_state
 from .history import History
-from .protocol import BatchCallback, Callback, ResumableCallback
+from .protocol import BatchCallback, Callback, ResumableCallback, StoppingCallback
 
 
 class Together:
@@ -22,6 +22,7 @@ class Together:
     def __init__(self, callbacks: Iterable[Callback]) -> None:
         self.callbacks = list(callbacks)
         self._started: list[Callback] = []
+        self._asked = [each for each in self.callbacks if isinstance(each, StoppingCallback)]
 
     def start(self, epochs: int, history: History) -> None:
         """Training begins and means to run for `epochs` epochs."""
@@ -39,6 +40,11 @@ class Together:
                 callback.batch_end(history, number)
 
         return notify if called else None
+
+    def asks_to_stop(self) -> str | None:
+        """Return the reason of the first callback that asks training to end now; None where none does."""
+        reasons = (callback.asks_to_stop() for callback in self._asked)
+        return next((reason for reason in reasons if reason is not None), None)
 
     def epoch_end(self, history: History) -> None:
         """An epoch is complete."""
