@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .backend.registry import available_backends, load_backend
     from .callbacks import EarlyStopping
     from .callbacks.history import History
+    from .checkpoints import Checkpoint, CheckpointError
     from .data import Table, UnlikeTrainingWarning, load_table
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
@@ -36,6 +37,8 @@ __all__ = [
     "Array",
     "Backend",
     "BackendUnavailable",
+    "Checkpoint",
+    "CheckpointError",
     "CrossValidation",
     "Dense",
     "DivergenceError",
@@ -67,6 +70,7 @@ ROOMS = {
     "backend": ["Array", "Backend", "BackendUnavailable"],
     "backend.registry": ["available_backends", "load_backend"],
     "callbacks": ["EarlyStopping", "History"],
+    "checkpoints": ["Checkpoint", "CheckpointError"],
     "data": ["Table", "UnlikeTrainingWarning", "load_table"],
     "estimators": ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"],
     "formulas": ["Activation", "Loss"],

@@ -25,7 +25,7 @@ ORDER = [
     {"layers"},
     {"optimizers", "metrics"},
     {"plots"},
-    {"callbacks"},
+    {"callbacks", "checkpoints"},
     {"training"},
     {"inspection", "perceptron"},
     {"network"},

@@ -31,7 +31,7 @@ def seeds() -> list[bytes]:
         named = {}
         for i, (weights, bias) in enumerate(layers):
             named |= {f"layers.{i}.weight": weights, f"layers.{i}.bias": bias}
-        new.append(pack(named, _split(whole)[0]["__metadata__"]))
+        new.append(b"".join(pack(named, _split(whole)[0]["__metadata__"])))
     return old + new
 
 

@@ -281,7 +281,7 @@ def test_an_estimator_needs_outputs_for_its_classes(signed):
 
 def test_tensors_are_written_little_endian_and_in_c_order():
     tensors = {"a": np.arange(6, dtype=">f4").reshape(2, 3), "b": np.asfortranarray(np.eye(2))}
-    read = load(pack(tensors, {}))
+    read = load(b"".join(pack(tensors, {})))
     np.testing.assert_array_equal(read["a"], tensors["a"])
     np.testing.assert_array_equal(read["b"], tensors["b"])
 

@@ -83,7 +83,7 @@ def write_model(path: str | Path, layers: Layers, configuration: Configuration) 
     about = {"format": version, "version": __version__, **asdict(configuration)}
     if version < WITH_ENCODINGS:
         del about["encodings"], about["missing"]
-    write_atomically(path, pack(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
+    write_atomically(path, *pack(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
 
 
 def _format_of(c: Configuration) -> int:

@@ -3,6 +3,8 @@
 The data go to a temporary file in the same directory, which is synchronized to disk and then renamed. The
 writing process holds a lock on its temporary file, which ends with the process: a temporary file without a
 lock was left by a killed process, and the next write to the same name removes it.
+
+The bytes that are replaced may be kept under a second name: that file is whole at any moment too.
 """
 
 from __future__ import annotations
@@ -33,12 +35,17 @@ LONGEST_NAME = 255
 """The limit of a name, in bytes, that is assumed if the system doesn't tell its own."""
 
 
-def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write `data` to `path`, so that at any moment it holds either the old bytes or the new ones.
+def write_atomically(
+    path: str | Path, *parts: bytes | memoryview, previous: str | Path | None = None
+) -> None:
+    """Write `parts`, one after the other, so that at any moment `path` holds the old bytes or the new ones.
 
     A file that is replaced keeps its permissions and, where the system allows it, its owner; a symbolic link
-    stays, and its target is replaced. Raises OSError if writing fails, and as `check_place`; the old file is
-    then unchanged and the temporary one removed.
+    stays, and its target is replaced. `previous`, a name in the same directory, is given to the file that is
+    replaced, if there is one: on a file system without hard links, there is no file at `path` for a moment.
+
+    Raises OSError if writing fails, and as `check_place`; the old file is then unchanged and the temporary
+    one removed.
     """
     try:
         target, old = _place(Path(path))
@@ -46,15 +53,33 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         with _temporary(target) as (temporary, file):
             if old is not None:
                 _copy_metadata(target, old, temporary, file.fileno())  # before it holds anything to read
-            file.write(data)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
             if not LOCKS:
                 file.close()  # Windows cannot rename an open file
+            if old is not None and previous is not None:
+                _keep(target, Path(previous))
             temporary.replace(target)
     except OSError as error:
         raise _with_path(path, error) from error
     _sync_directory(target.parent)
+
+
+def _keep(target: Path, previous: Path) -> None:
+    """Give a file a second name, in the place of the file that has it."""
+    second = _temporary_name(target)
+    try:
+        second.hardlink_to(target)
+    except OSError:  # FAT has no links, and some network file systems and folders have none
+        target.replace(previous)
+        return
+    try:
+        second.replace(previous)
+    finally:
+        # Where both are names of one file already, as after a kill, renaming leaves them as they are.
+        second.unlink(missing_ok=True)
 
 
 def check_place(path: str | Path) -> None:
@@ -102,7 +127,7 @@ def _place(path: Path) -> tuple[Path, os.stat_result | None]:
 def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """Open a new file in the directory of `target`; remove it at the end, unless it has been renamed."""
     while True:
-        temporary = target.with_name(f"{_stem(target)}{token_hex(4)}.tmp")
+        temporary = _temporary_name(target)
         # "x" gives the permissions of the user's umask, and never opens an existing file.
         file = temporary.open("xb")
         try:
@@ -116,8 +141,15 @@ def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
                 temporary.unlink(missing_ok=True)
 
 
-def _stem(target: Path) -> str:
-    """Return the beginning of the names of `target`'s temporary files: its name, or a hash of a long one."""
+def _temporary_name(target: Path) -> Path:
+    return target.with_name(f"{hidden_stem(target)}{token_hex(4)}.tmp")
+
+
+def hidden_stem(target: Path) -> str:
+    """Return the beginning of the names of hidden files beside `target`: its name, or a hash of a long one.
+
+    It ends in a dot. Raises OSError for a name that the file system does not take.
+    """
     name = os.fsencode(target.name)
     if len(name) < SHORT_NAME:
         return f".{target.name}."
@@ -135,7 +167,7 @@ def _remove_abandoned(target: Path) -> None:
     """Remove the temporary files of `target` that killed processes left behind."""
     if not LOCKS:
         return
-    stem = _stem(target)
+    stem = hidden_stem(target)
     with suppress(OSError):
         for name in os.listdir(target.parent):  # noqa: PTH208 (making a Path of each name is slow)
             if not (name.startswith(stem) and fullmatch("[0-9a-f]{8}\\.tmp", name[len(stem) :])):

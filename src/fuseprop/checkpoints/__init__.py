@@ -1,0 +1,11 @@
+"""Checkpoints: a training as it is at one moment, in a file from which it goes on.
+
+What a checkpoint holds is the training loop's; here is when one is due, how it is written in the background,
+and how it is read.
+"""
+
+from .checkpoint import Checkpoint
+from .keeper import Keeper
+from .reading import CheckpointError, Found, read_checkpoint
+
+__all__ = ["Checkpoint", "CheckpointError", "Found", "Keeper", "read_checkpoint"]

@@ -1,0 +1,86 @@
+"""A lock on a path: one process at a time has it, and it ends with the process, however that ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from errno import EACCES, EAGAIN
+from pathlib import Path
+
+from .atomic import hidden_stem
+
+try:
+    import fcntl
+except ImportError:  # Windows has no fcntl: there a lock is of this process alone
+    LOCKS = False
+else:
+    LOCKS = True
+
+_held: dict[str, tuple[int, object]] = {}
+"""The paths that are locked, each by a process's number and an object: a forked child has none of them."""
+
+
+class LockedError(Exception):
+    """Somebody else has the lock; the text says who."""
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold the lock of a path: a record lock on a hidden file beside it, which is there while it is held.
+
+    Record locks are not inherited: a forked child that lives on does not keep what its parent had. A file
+    that a killed process has left says nothing by being there. On file systems without locks, only this
+    process is kept from locking a path twice.
+
+    Raises LockedError where another process, or this one, has the lock; OSError where the file cannot be
+    made.
+    """
+    target = Path(os.path.realpath(path))
+    file = target.with_name(f"{hidden_stem(target)}lock")
+    # Closing a file ends all record locks on it of this process, so what is locked is not even opened again.
+    mine = os.getpid(), object()
+    other = _held.setdefault(str(file), mine)
+    if other is not mine and other[0] == mine[0]:
+        raise LockedError("another training of this process")
+    _held[str(file)] = mine
+    try:
+        descriptor = _acquire(file)
+        try:
+            yield
+        finally:
+            if os.getpid() == mine[0]:
+                with suppress(OSError):
+                    file.unlink()  # before the lock ends: afterwards it may be another process's
+            os.close(descriptor)
+    finally:
+        if _held.get(str(file)) is mine:
+            del _held[str(file)]
+
+
+def _acquire(file: Path) -> int:
+    """Return the descriptor of the locked file, which holds the process's number."""
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        try:
+            _lock(descriptor)
+            if LOCKS and os.fstat(descriptor).st_nlink == 0:
+                os.close(descriptor)
+                continue  # the process that had the lock has removed the file meanwhile
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+def _lock(descriptor: int) -> None:
+    if not LOCKS:
+        return
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (EACCES, EAGAIN):
+            number = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            raise LockedError(f"another process{f' ({number})' if number.isdigit() else ''}") from None
