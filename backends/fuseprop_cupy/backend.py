@@ -76,6 +76,15 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
         captures = self.replay == "captured"
         return PlanReplay(self._device, plan(self, program), captures=captures, report=self._report).run
 
+    @property
+    def arithmetic(self) -> dict[str, str]:
+        """See `OPTIONAL`."""
+        import cupy
+
+        runtime = cupy.cuda.runtime
+        name: bytes = runtime.getDeviceProperties(self._device.ordinal)["name"]
+        return {"GPU": name.decode(), "CuPy": cupy.__version__, "CUDA": str(runtime.runtimeGetVersion())}
+
     def _report(self, why: str) -> None:
         """Store why a step was not captured, and warn the first time."""
         first, self.not_captured = self.not_captured is None, why

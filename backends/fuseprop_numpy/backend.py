@@ -32,7 +32,7 @@ from .compiled.specification import Specification
 from .compiled.step import UnknownStepError
 from .operations import NumpyOperations
 from .replay import replay_calls
-from .threads.blas_limit import ENOUGH, ONE_THREAD, multiplications
+from .threads.blas_limit import ENOUGH, ONE_THREAD, blas_in_use, multiplications
 from .threads.denormals import flushing
 
 
@@ -106,6 +106,13 @@ class NumpyBackend(NumpyOperations):
                 self._compiled[id(program)] = program
                 return run
         return flushing(replay_calls(self, program))
+
+    @property
+    def arithmetic(self) -> dict[str, str | int]:
+        """See `OPTIONAL`: compiled steps leave equal bits with any number of threads, on any processor."""
+        if self.replay == "compiled" and self.not_compiled is None:
+            return {"steps": "compiled"}
+        return {"steps": "calls of NumPy", "NumPy": np.__version__, **blas_in_use()}
 
     def _own_operations(self) -> list[str]:
         """Return the operations that a subclass computes in its own way."""

@@ -25,6 +25,7 @@ from .layers.dense import Dense
 from .layers.stack import build_stack, check_chain, check_link, load_weights
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer, check_optimizer
+from .training.continuing import Continuation, From, Kept
 from .training.epoch import Epoch
 from .training.evaluation import Evaluation, Predictor, decide, evaluate
 from .training.loop import Training
@@ -202,6 +203,8 @@ class Network:
         progress: bool = False,
         callbacks: Sequence[Callback] = (),
         norms: bool = False,
+        checkpoint: Kept = None,
+        resume: From = None,
     ) -> History:
         """Train on rows (N, d), in minibatches, and return the history.
 
@@ -229,11 +232,21 @@ class Network:
             See `fuseprop.callbacks`: early stopping, a CSV file, the best model, a function.
         norms : bool
             Whether the history gets the norms of each layer's gradient and weights.
+        checkpoint : Checkpoint or path, optional
+            Where training keeps all that it would go on from, and how often: see `Checkpoint`.
+        resume : path or bool, optional
+            Go on from such a checkpoint, in the same bits on the same backend; True stands for that of
+            `checkpoint`, where there is one, and the start where there is none. Weights, optimizer, history
+            and generator are then those of the checkpoint; everything else is to be given as it was. `epochs`
+            may be more, where the learning rates of earlier epochs do not change by it.
 
         Raises DivergenceError where the loss stops being finite; the network then holds its best finite
         weights (by validation loss, or else by training loss). Ctrl-C ends training with a warning. With
         `EarlyStopping` the network always ends with its best weights. Raises OutOfMemory, a MemoryError that
         names the batch_size which would fit, where the device has no room; the network stays as it was.
+        Raises CheckpointError for a checkpoint that cannot be read, that another process writes, or that is
+        of another training, and names what differs; FileExistsError for one that would be lost; OSError where
+        none can be written. The network stays as it was.
         """
         epochs = positive_integer("epochs", epochs)
         batch_size = positive_integer("batch_size", batch_size)
@@ -247,27 +260,31 @@ class Network:
         rows, held_out = check_rows(self.stack, X, target, sample_weight), None
         if isinstance(validation, tuple):
             held_out = check_rows(self.stack, *validation)
-        elif validation is not None:
-            rows, held_out = rows.split(self.rng, validation, self.stack.loss)
+        continuation = Continuation(checkpoint, resume, self.rng)
         shown = [Progress()] if progress else []
-        train = partial(
-            self._train,
-            optimizer,
-            rows,
-            held_out,
-            epochs=epochs,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            callbacks=[*shown, *callbacks],
-            norms=norms,
-        )
-        return freeing_on_failure(train)
+        with continuation.open():
+            if validation is not None and not isinstance(validation, tuple):
+                rows, held_out = rows.split(self.rng, validation, self.stack.loss)
+            train = partial(
+                self._train,
+                optimizer,
+                rows,
+                held_out,
+                continuation,
+                epochs=epochs,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                callbacks=[*shown, *callbacks],
+                norms=norms,
+            )
+            return freeing_on_failure(train)
 
     def _train(
         self,
         optimizer: Optimizer | None,
         rows: Rows,
         held_out: Rows | None,
+        continuation: Continuation,
         *,
         epochs: int,
         batch_size: int,
@@ -293,14 +310,29 @@ class Network:
         orders = Orders(
             self.rng,
             rows.order,
-            epochs,
+            epochs - continuation.done,
             draw=shuffled if shuffle else unchanged,
             send=epoch.send,
             ahead=backend.device != "cpu",
         )
         history = History(metric=epoch.metric.name, validates=validation is not None)
-        rules = FitRules(epoch, squares, validation)
-        return Training(epoch, rules, orders).run(epochs, Together(callbacks), history)
+        training = Training(epoch, FitRules(epoch, squares, validation), orders)
+        settings = {
+            **stack.described(),
+            "metric": epoch.metric.name,
+            "dtype": str(backend.dtype),
+            "batch_size": epoch.batch_size,
+            "shuffle": shuffle,
+            "norms": norms,
+        }
+        return continuation.run(
+            training,
+            epochs,
+            Together(callbacks),
+            history,
+            settings,
+            {"training rows": rows, "validation rows": held_out},
+        )
 
     def predict(self, X: object) -> HostArray:
         """Return predictions (n, k): the last layer's output, through the loss's link.

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from math import ceil, cos, inf, pi
 from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .checks.choices import choose
 from .checks.settings import is_finite_number
 
@@ -154,6 +157,27 @@ def rate_of(schedule: float | Schedule, epoch: int) -> float:
             f"from 0; expected a number of at least 0. A function must return it."
         )
     return float(rate)
+
+
+def rates_of(schedule: float | Schedule, first: int, epochs: int) -> NDArray[np.float64]:
+    """Return the rates of so many epochs from `first` on, (epochs,); raises as `rate_of`."""
+    return np.array([rate_of(schedule, epoch) for epoch in range(first, first + epochs)], np.float64)
+
+
+def check_same_rates(recorded: NDArray[np.float64], present: NDArray[np.float64]) -> None:
+    """Raise ValueError where rates, (epochs,) each, are others than in the training to go on with.
+
+    A longer training has more of them; those of the epochs that both have must be the same.
+    """
+    both = min(len(recorded), len(present))
+    differ = np.flatnonzero(recorded[:both] != present[:both])
+    if differ.size:
+        at = int(differ[0])
+        raise ValueError(
+            f"the schedule of the learning rate is another one: epoch {at + 1} has {present[at]:.6g}, and in "
+            f"the training that goes on it had {recorded[at]:.6g}. A schedule over all epochs, such as a "
+            f"cosine, changes with their number: give the same schedule, and as many epochs."
+        )
 
 
 def _above_zero(schedule: Any, *names: str) -> None:

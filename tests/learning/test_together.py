@@ -147,7 +147,12 @@ class Asking(Told):
 
 def test_the_first_reason_to_stop_stands_and_the_others_are_not_asked():
     log = []
-    asking = [Asking(log, "a", None), Told(log, "b"), Asking(log, "c", "terminated"), Asking(log, "d", "late")]
+    asking = [
+        Asking(log, "a", None),
+        Told(log, "b"),
+        Asking(log, "c", "terminated"),
+        Asking(log, "d", "late"),
+    ]
     assert Together(asking).asks_to_stop() == "terminated"
     assert log == ["a asked", "c asked"]
     assert Together(asking[:2]).asks_to_stop() is None

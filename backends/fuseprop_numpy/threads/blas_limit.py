@@ -82,6 +82,14 @@ ONE_THREAD = SharedLimit()
 """The limit of this process."""
 
 
+def blas_in_use() -> dict[str, str | int]:
+    """Return which BLAS multiplies, and with how many threads."""
+    found = _blas().info()
+    kinds = [[blas["internal_api"], blas["version"], blas.get("architecture")] for blas in found]
+    names = [" ".join(str(part) for part in kind if part) for kind in kinds]
+    return {"BLAS": ", ".join(names), "threads": max((blas["num_threads"] for blas in found), default=1)}
+
+
 @cache
 def _blas() -> Any:
     from threadpoolctl import ThreadpoolController  # looks through all loaded libraries: milliseconds, once

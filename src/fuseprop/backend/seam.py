@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from .errors import BackendUnavailable
@@ -17,7 +17,7 @@ VERSION = 2
 REQUIRED = tuple(sorted(name for name in vars(Backend) if not name.startswith("_")))
 """The members of `Backend`."""
 
-OPTIONAL: dict[str, Any] = {"protocol_version": 1, "chunk_bytes": 4 << 20, "by_rows": None}
+OPTIONAL: dict[str, Any] = {"protocol_version": 1, "chunk_bytes": 4 << 20, "by_rows": None, "arithmetic": {}}
 """What a backend may have beside them, and what counts where it does not.
 
 protocol_version : int
@@ -31,6 +31,10 @@ by_rows : method
     arrays that hold rows. It returns a function of as many arrays, contiguous and alike but for how many rows
     they have, which does for all of their rows what the program does for its own; or None where it cannot.
     The numbers of a row must not depend on the rows beside it. Several threads may call the function.
+arithmetic : dict
+    What decides the last bits of a training's numbers beside the backend's name and device, such as versions
+    of libraries and numbers of threads, as texts and numbers by name. A training that goes on from a
+    checkpoint where these are others says so.
 """
 
 
@@ -61,6 +65,11 @@ def check_backend(backend: object) -> None:
     if not (by_rows is None or callable(by_rows)):
         raise BackendUnavailable(
             f"the backend {kind} says by_rows={by_rows!r:.60}, where a method is expected."
+        )
+    arithmetic = option(backend, "arithmetic")
+    if not isinstance(arithmetic, Mapping):
+        raise BackendUnavailable(
+            f"the backend {kind} says arithmetic={arithmetic!r:.60}, where a dict is expected."
         )
     if version != VERSION:
         whose = "fuseprop" if version > VERSION else f"{kind}, or move it on as backends/README.md says"

@@ -54,11 +54,18 @@ class EarlyStopping:
         """Do nothing: the training loop restores the best weights."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the loss to improve upon, and the number of epochs in a row that did not."""
-        return {"reference": self._reference, **self._patience.state_dict()}
+        """Return the settings, the loss to improve upon, and the number of epochs in a row that did not."""
+        settings = {"patience": self.patience, "min_delta": self.min_delta}
+        return {**settings, "reference": self._reference, **self._patience.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
-        check_state("EarlyStopping", state, reference=NUMBER, count=COUNT)
+        """Go on from what `state_dict` returned, with the same settings; ValueError for others."""
+        check_state("EarlyStopping", state, patience=COUNT, min_delta=NUMBER, reference=NUMBER, count=COUNT)
+        for name in ("patience", "min_delta"):
+            if state[name] != getattr(self, name):
+                raise ValueError(
+                    f"EarlyStopping has {name}={getattr(self, name)}, and the training that goes on had "
+                    f"{state[name]}. Give the same."
+                )
         self._reference = state["reference"]
         self._patience.load_state_dict(state)

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+
+from ..checks.states import ANY, COUNT, TEXT, check_state
+
+CURVES = (
+    "train_loss",
+    "train_metric",
+    "validation_loss",
+    "validation_metric",
+    "seconds",
+    "learning_rate",
+    "gradient_norms",
+    "weight_norms",
+)
+"""The attributes of a `History` that are lists with an entry an epoch."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +102,34 @@ class History:
         """Which loss epochs are judged by: "validation_loss", or "train_loss" without a validation set."""
         return "validation_loss" if self.validates or self.validation_loss else "train_loss"
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all attributes as plain data; lists of numbers as arrays (epochs,) or (epochs, layers)."""
+        state = dict(vars(self))
+        for name in CURVES:
+            state[name] = np.array(state[name], np.float64)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned; raises ValueError, and changes nothing, for anything else."""
+        kinds = dict.fromkeys(CURVES, ANY) | {"metric": TEXT, "best_epoch": COUNT, "stop_reason": ANY}
+        check_state("History", state, **kinds)
+        curves = {name: np.asarray(state[name]) for name in CURVES}
+        if any(curve.dtype != np.float64 or curve.ndim > 2 for curve in curves.values()):
+            raise ValueError("this is no state of History: its curves are no arrays of numbers.")
+        for name in vars(self).keys() & state.keys():
+            setattr(self, name, curves[name].tolist() if name in curves else state[name])
+
     def stop(self, reason: str) -> None:
         """Ask for training to end after this epoch; the first reason given stands."""
         self.stop_reason = self.stop_reason or reason
 
-    def entry(self) -> dict[str, float]:
-        """Return the numbers of the last epoch by name; lists that are empty are left out."""
-        entry: dict[str, float] = {"epoch": self.epochs}
+    def entry(self, epoch: int | None = None) -> dict[str, float]:
+        """Return the numbers of an epoch, counted from 1, by name; of the last one by default.
+
+        Lists that are empty are left out.
+        """
+        epoch = self.epochs if epoch is None else epoch
+        entry: dict[str, float] = {"epoch": epoch}
         for name, values in (
             ("train_loss", self.train_loss),
             (f"train_{self.metric}", self.train_metric),
@@ -101,10 +139,10 @@ class History:
             ("seconds", self.seconds),
         ):
             if values:
-                entry[name] = values[-1]
+                entry[name] = values[epoch - 1]
         for name, norms in (("gradient", self.gradient_norms), ("weight", self.weight_norms)):
             if norms:
-                entry |= {f"{name}_norm_{i}": norm for i, norm in enumerate(norms[-1], 1)}
+                entry |= {f"{name}_norm_{i}": norm for i, norm in enumerate(norms[epoch - 1], 1)}
         return entry
 
     def describe_last(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from contextlib import suppress
 from errno import EEXIST
@@ -12,6 +13,7 @@ from typing import Literal, TextIO
 from ..checks.quoting import shown
 from ..checks.settings import as_path
 from ..checks.warning import warn_user
+from ..storage.atomic import write_atomically
 from .history import History
 
 LONGEST_HEADER, MANY = 10_000, 20
@@ -22,7 +24,8 @@ class HistoryCSV:
     """Write a line an epoch, as soon as the epoch ends: the file survives a crash, and can be watched.
 
     The columns are those of `History.entry`; epochs are counted from 1 in each run. Training goes on where a
-    line cannot be written, and ends with a warning that says so.
+    line cannot be written, and ends with a warning that says so. A training that goes on from a checkpoint
+    replaces the lines of its run, the last one in the file, by those up to the checkpoint, and writes on.
 
     Parameters
     ----------
@@ -51,7 +54,7 @@ class HistoryCSV:
         """Open the file, and check what it holds."""
         self._failure, self._columns, torn = "", [], False
         if self._path.is_file() and self._path.stat().st_size:
-            if self._append:
+            if self._append or history.epochs:
                 self._columns, torn = _columns_of(self._path)
             elif not self._overwrite:
                 raise FileExistsError(
@@ -60,7 +63,10 @@ class HistoryCSV:
                     "overwrite=True to replace it, or name another file",
                     str(self._path),
                 )
-        mode: Literal["a", "w"] = "a" if self._append else "w"
+        if history.epochs:
+            self._go_back(history)
+            torn = False
+        mode: Literal["a", "w"] = "a" if self._append or history.epochs else "w"
         self._file = self._path.open(mode, newline="", encoding="utf-8", buffering=1)
         if torn:
             self._write([])  # ends the line that a killed run has left unfinished
@@ -87,6 +93,23 @@ class HistoryCSV:
         self._file = None
         if self._failure:
             warn_user(self._failure, UserWarning)
+
+    def _go_back(self, history: History) -> None:
+        """Let the file end with the epochs that there are: a killed run may have written more."""
+        entries = [history.entry(epoch) for epoch in range(1, history.epochs + 1)]
+        lines = self._path.read_bytes().splitlines(keepends=True) if self._columns else []
+        self._columns = self._columns or list(entries[0])
+        if set(self._columns) != set(entries[0]):
+            return  # `epoch_end` says so
+        place = self._columns.index("epoch")
+        firsts = [i for i, line in enumerate(lines) if line.split(b",")[place : place + 1] == [b"1"]]
+        begin = firsts[-1] if firsts else len(lines)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        if not lines:
+            writer.writerow(self._columns)
+        writer.writerows([entry[name] for name in self._columns] for entry in entries)
+        write_atomically(self._path, b"".join(lines[:begin]), text.getvalue().encode())
 
     def _write(self, cells: list[str] | list[float], epoch: int = 1) -> None:
         if self._file is None:

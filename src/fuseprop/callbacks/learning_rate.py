@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..checks.states import COUNT, check_state
+import numpy as np
+
+from ..checks.states import ANY, COUNT, check_state
 from ..optimizers import Optimizer
-from ..schedules import Schedule
+from ..schedules import Schedule, check_same_rates, rates_of
 from .history import History
 
 
@@ -20,12 +22,12 @@ class LearningRate:
     def __init__(self, optimizer: Optimizer, schedule: Schedule) -> None:
         self._optimizer = optimizer
         self._schedule = schedule
-        self._first = optimizer.epochs
+        self._first, self._epochs = optimizer.epochs, 0
 
     def start(self, epochs: int, history: History) -> None:
         """Replace the learning rate by the schedule."""
         self._before = self._optimizer.learning_rate
-        self._first = self._optimizer.epochs
+        self._first, self._epochs = self._optimizer.epochs, epochs
         self._optimizer.learning_rate = lambda epoch: self._schedule(epoch - self._first)
 
     def epoch_end(self, history: History) -> None:
@@ -36,10 +38,12 @@ class LearningRate:
         self._optimizer.learning_rate = self._before
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the number of the optimizer's epoch in which the schedule began."""
-        return {"first": self._first}
+        """Return the number of the optimizer's epoch in which the schedule began, and its rates (epochs,)."""
+        return {"first": self._first, "rates": rates_of(self._schedule, 0, self._epochs)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
-        check_state("LearningRate", state, first=COUNT)
+        """Go on from what `state_dict` returned; raises ValueError where the schedule is another one."""
+        check_state("LearningRate", state, first=COUNT, rates=ANY)
+        rates = np.asarray(state["rates"])
+        check_same_rates(rates, rates_of(self._schedule, 0, len(rates)))
         self._first = state["first"]

@@ -93,7 +93,7 @@ class Progress(Display):
             return
         with self._shown():
             self._display = (ProgressBar if stream.isatty() else EpochLines)(stream, which)
-            self._display.start(epochs)
+            self._display.start(epochs, history.epochs)
 
     def epoch_end(self, history: History) -> None:
         """Show the epoch."""
@@ -126,8 +126,8 @@ class ProgressBar:
         self._stream, self._name = stream, name
         self._bar: tqdm[None] | None = None
 
-    def start(self, epochs: int) -> None:
-        """Draw the empty bar."""
+    def start(self, epochs: int, done: int) -> None:
+        """Draw the bar, behind the epochs that are done."""
         from tqdm import tqdm  # `import fuseprop` needs NumPy alone, and stays fast
 
         # A terminal may not know its width (some containers' do not); tqdm would then draw empty lines.
@@ -136,6 +136,7 @@ class ProgressBar:
         self._bar = tqdm(
             desc=self._name or None,
             total=epochs,
+            initial=done,
             file=self._stream,
             unit="epoch",
             ncols=width,
@@ -172,7 +173,7 @@ class EpochLines:
         self._stream, self._before = stream, f"{name}  " if name else ""
         self._epochs = 0
 
-    def start(self, epochs: int) -> None:
+    def start(self, epochs: int, done: int) -> None:
         """Keep the number of epochs, for each line."""
         self._epochs = epochs
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..checks.quoting import counted
-from ..checks.states import SEQUENCE, check_state
+from ..checks.states import SEQUENCE, STATE, TEXT, check_state
 from .history import History
 from .protocol import BatchCallback, Callback, ResumableCallback, StoppingCallback
 
@@ -22,7 +21,6 @@ class Together:
     def __init__(self, callbacks: Iterable[Callback]) -> None:
         self.callbacks = list(callbacks)
         self._started: list[Callback] = []
-        self._asked = [each for each in self.callbacks if isinstance(each, StoppingCallback)]
 
     def start(self, epochs: int, history: History) -> None:
         """Training begins and means to run for `epochs` epochs."""
@@ -41,9 +39,15 @@ class Together:
 
         return notify if called else None
 
+    @property
+    def may_stop(self) -> bool:
+        """Whether a callback may end training between two steps."""
+        return any(isinstance(callback, StoppingCallback) for callback in self.callbacks)
+
     def asks_to_stop(self) -> str | None:
         """Return the reason of the first callback that asks training to end now; None where none does."""
-        reasons = (callback.asks_to_stop() for callback in self._asked)
+        asked = (callback for callback in self.callbacks if isinstance(callback, StoppingCallback))
+        reasons = (callback.asks_to_stop() for callback in asked)
         return next((reason for reason in reasons if reason is not None), None)
 
     def epoch_end(self, history: History) -> None:
@@ -51,25 +55,30 @@ class Together:
         _call_all(self.callbacks, lambda callback: callback.epoch_end(history))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the callbacks carry, in their order; None for one that has no `state_dict`."""
-        states = [
-            callback.state_dict() if isinstance(callback, ResumableCallback) else None
-            for callback in self.callbacks
-        ]
+        """Return what the callbacks carry that carry something, in their order, each with its type's name."""
+        states = [{"kind": kind, "carried": callback.state_dict()} for kind, callback in self._resumable()]
         return {"callbacks": states}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let callbacks go on from what they carried: as many, of the same kinds, that have been started."""
+        """Let callbacks go on from what they carried: those of the same kinds, that have been started.
+
+        Raises ValueError where there are others that carry something.
+        """
         check_state("Together", state, callbacks=SEQUENCE)
-        given = len(state["callbacks"])
-        if given != len(self.callbacks):
+        for each in state["callbacks"]:
+            check_state("a callback", each, kind=TEXT, carried=STATE)
+        given, own = [each["kind"] for each in state["callbacks"]], self._resumable()
+        kinds = [kind for kind, _ in own]
+        if given != kinds:
             raise ValueError(
-                f"this is a state of {counted(given, 'callback')}, and there are {len(self.callbacks)}. Give "
-                f"the same callbacks in the same order."
+                f"the training that goes on had the callbacks {_in_words(given)}, and this one has "
+                f"{_in_words(kinds)}. Give the same, in the same order; those that carry nothing count not."
             )
-        for callback, carried in zip(self.callbacks, state["callbacks"], strict=True):
-            if isinstance(callback, ResumableCallback) and carried is not None:
-                callback.load_state_dict(carried)
+        for (_, callback), each in zip(own, state["callbacks"], strict=True):
+            callback.load_state_dict(each["carried"])
+
+    def _resumable(self) -> list[tuple[str, ResumableCallback]]:
+        return [(type(each).__name__, each) for each in self.callbacks if isinstance(each, ResumableCallback)]
 
     def end(self, history: History, error: BaseException | None = None) -> None:
         """Training has ended; `error`, where there is one, counts as raised before those of the callbacks."""
@@ -97,3 +106,7 @@ def _call_all(
             chosen.add_note(f"{name} raised {type(other).__name__} too: {other}")
     if chosen is not underway:
         raise chosen
+
+
+def _in_words(kinds: list[str]) -> str:
+    return ", ".join(kinds) or "none"

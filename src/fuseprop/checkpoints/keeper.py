@@ -84,6 +84,10 @@ class Keeper:
         finally:
             self._conclude()
 
+    def holds_something(self) -> bool:
+        """Whether there is a checkpoint, or the one before."""
+        return any(path.exists() and path.stat().st_size for path in (self.path, previous_of(self.path)))
+
     def steps_left(self) -> int | None:
         """Return how many steps there are until one is due; None where time or epochs decide."""
         return max(int(self._pace.count) - self._steps, 0) if self._pace.unit == "steps" else None

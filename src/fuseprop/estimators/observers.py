@@ -40,6 +40,10 @@ class SquaredWeights(Observer):
         """Write from the first step again."""
         self._parameters.backend.from_host(np.zeros(1, INTEGER), out=self._cursor)
 
+    def go_on(self, steps: int, rows: int) -> None:
+        """Write behind the squares of so many steps."""
+        self._parameters.backend.from_host(np.array([steps * self._layers], INTEGER), out=self._cursor)
+
     def before_step(self, backend: AnyBackend, batch: Batch) -> None:
         """Square and add up the weights of each layer."""
         values = self._parameters.values
@@ -74,6 +78,10 @@ class Outputs(Observer):
     def begin_epoch(self) -> None:
         """Write from the first row again."""
         self._backend.from_host(np.zeros(1, INTEGER), out=self._cursor)
+
+    def go_on(self, steps: int, rows: int) -> None:
+        """Write behind the outputs of so many rows."""
+        self._backend.from_host(np.array([rows * self._outputs_of_a_row], INTEGER), out=self._cursor)
 
     def after_step(self, backend: AnyBackend, batch: Batch) -> None:
         """Keep the outputs of the batch: the forward pass came before the update."""

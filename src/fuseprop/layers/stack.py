@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..backend import AnyBackend, Array, HostArray
 from ..checks.arrays import check_range
 from ..checks.quoting import counted
+from ..formulas.kept import keep_activation, keep_loss
 from ..formulas.loss import AnyLoss
 from .dense import Dense
 from .dropout import Dropout
@@ -29,6 +30,16 @@ class Stack:
     loss: AnyLoss
     parameters: Parameters
     dropout: Dropout | None = None
+
+    def described(self) -> dict[str, Any]:
+        """Return the layers and the loss as plain data."""
+        rates = [0.0] * len(self.layers) if self.dropout is None else self.dropout.rates
+        return {
+            "layers": [[layer.inputs, layer.outputs] for layer in self.layers],
+            "activations": [keep_activation(layer.function) for layer in self.layers],
+            "dropout": [float(rate) for rate in rates],
+            "loss": keep_loss(self.loss),
+        }
 
     def forward(
         self,

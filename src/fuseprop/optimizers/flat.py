@@ -104,6 +104,11 @@ class FlatOptimizer:
             )
         self._state.settings.upload(numbers)
 
+    def skip(self, steps: int) -> None:
+        """Let the next update be that behind the first of the prepared steps, which are taken."""
+        assert self._state is not None
+        self._state.settings.skip(steps)
+
     def update(self, backend: AnyBackend, parameters: Parameters) -> None:
         """Take one step from the gradients in `parameters`; `prepare` must have been called with them."""
         if self._state is None:
@@ -282,6 +287,11 @@ class StepSettings:
             self._positions = backend.from_host(np.arange(steps), dtype=INTEGER)
         backend.from_host(numbers, out=self._table[:steps])
         backend.from_host(np.zeros(1, INTEGER), out=self._cursor)
+
+    def skip(self, steps: int) -> None:
+        """Let the next step read the row after so many of them, where each step has its own."""
+        if self._table is not None:
+            self._backend.from_host(np.array([steps], INTEGER), out=self._cursor)
 
     def fetch(self, backend: AnyBackend) -> Array:
         """Return the numbers of the next step, (columns,)."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
 
 from ..backend import AnyBackend, Array
 from ..checks.settings import check_methods
@@ -49,6 +49,26 @@ class Optimizer(Protocol):
 
     def reset(self) -> None:
         """Set the moments and `steps` to 0."""
+
+
+class ResumableOptimizer(Optimizer, Protocol):
+    """An optimizer from which another training can go on, within an epoch too."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return `epochs`, `steps` and the moments on the host, as plain data."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned; ValueError for anything else, which changes nothing."""
+
+    def skip(self, steps: int) -> None:
+        """Let the next `update` be that behind the first ones of the prepared steps, which are taken."""
+
+
+def resumable(optimizer: Optimizer) -> ResumableOptimizer:
+    """Return an optimizer from which another training can go on; raise TypeError for any other."""
+    expected = "one that a checkpoint can hold, such as Adam() or MomentumSGD()"
+    check_methods("optimizer", optimizer, ("state_dict", "load_state_dict", "skip"), expected)
+    return cast("ResumableOptimizer", optimizer)
 
 
 def check_optimizer(optimizer: object) -> None:

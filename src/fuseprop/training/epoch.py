@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, count, islice, pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from ..backend.recording import record
 from ..layers.stack import Stack
 from ..metrics import make_metric
 from ..optimizers import Optimizer
+from ..optimizers.protocol import resumable
 from .observers import Observer
 from .out_of_memory import batches_of_epoch
 from .rows import Examples, Rows
 from .step import Batch, EpochState, batch_bounds, training_step
+from .watch import Watch
 
 
 @dataclass(frozen=True)
@@ -157,16 +159,47 @@ class Epoch:
 
         return record(self.backend, step, scratch)
 
+    def go_on(self, steps: int, results: HostArray) -> None:
+        """Go on behind the first steps of the epoch whose order was sent last, which left these results.
+
+        The optimizer is prepared for the whole epoch. `results` is what `results_so_far` returned.
+        """
+        backend, rows = self.backend, min(steps * self.batch_size, self._ends[1])
+        backend.from_host(np.array([rows], INTEGER), out=self.state.cursor)
+        backend.from_host(results, out=self._results)
+        for observer in self.observers:
+            observer.go_on(steps, rows)
+        resumable(self.optimizer).skip(steps)
+
+    @property
+    def results_shape(self) -> tuple[int, ...]:
+        """The shape of the results array, (results,)."""
+        return self._results.shape
+
+    def results_so_far(self) -> HostArray:
+        """Return a copy of the results array, of which an epoch's steps have written a part."""
+        return self.backend.to_host(self._results)
+
     def take(
-        self, compiled: CompiledEpoch, order: HostArray, after: Callable[[int], None] | None = None
+        self,
+        compiled: CompiledEpoch,
+        order: HostArray,
+        after: Callable[[int], None] | None = None,
+        *,
+        behind: int = 0,
+        watch: Watch | None = None,
     ) -> None:
-        """Take all steps over the order that was sent last; after each, call ``after(number)``, from 1."""
+        """Take all steps over the order that was sent last, but for the first ones, `behind` which to go on.
+
+        After each step, call ``after(number)``, from 1; after each piece of the epoch, let `watch` look.
+        """
 
         def send_rows(number: int) -> None:
             batch, start = self.batches[number - 1], self.starts[number - 1]
             self.examples.features.send(order[start : start + batch.rows], out=batch.x)
 
-        compiled.take(self.optimizer, before=send_rows if self.examples.x is None else None, after=after)
+        before = send_rows if self.examples.x is None else None
+        compiled.take(self.optimizer, before=before, after=after, behind=behind, watch=watch)
 
     def measure(self) -> None:
         """Let the observers measure once, after the last step; does not wait for the device."""
@@ -222,27 +255,35 @@ class CompiledEpoch:
         *,
         before: Callable[[int], None] | None = None,
         after: Callable[[int], None] | None = None,
+        behind: int = 0,
+        watch: Watch | None = None,
     ) -> None:
-        """Take all steps, each between ``before(number)`` and ``after(number)``, from number 1.
+        """Take all steps but the first ones, `behind` which to go on; all are counted from 1.
 
-        Where an exception ends that early, `optimizer.steps` still counts the steps that were taken.
+        Each is taken between ``before(number)`` and ``after(number)``, and in pieces between which `watch`
+        looks. Where an exception ends that early, `optimizer.steps` still counts the steps that were taken.
         """
+        ends = list(accumulate(times for _, times in self.runs))
+        by_step = before is not None or after is not None
+        taken = behind
         try:
-            numbers = count(1)
-            for replay, times in self.runs:
-                if before is None and after is None:
-                    replay(times)
-                    continue
-                for number in islice(numbers, times):
+            for (replay, _), end in zip(self.runs, ends, strict=True):
+                while taken < end:
+                    steps = 1 if by_step else end - taken
+                    if watch is not None:
+                        steps = min(steps, watch.piece())
                     if before is not None:
-                        before(number)
-                    replay(1)
+                        before(taken + 1)
+                    replay(steps)
+                    taken += steps
                     if after is not None:
-                        after(number)
+                        after(taken)
+                    if watch is not None:
+                        watch.look(steps, taken if taken < ends[-1] else None)
         except BaseException:
             optimizer.steps += self._taken()
             raise
-        optimizer.steps += sum(times for _, times in self.runs)
+        optimizer.steps += ends[-1]
 
     def _taken(self) -> int:
         rows = int(self.backend.to_host(self.cursor)[0])

@@ -1,8 +1,8 @@
-"""The loop over epochs of `Network.fit` and the estimators: steps, results, rules, callbacks, Ctrl-C."""
+"""The loop over epochs of `Network.fit` and the estimators: steps, results, rules, callbacks, the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -10,9 +10,12 @@ import numpy as np
 
 from ..callbacks import Together
 from ..callbacks.history import History
+from ..checkpoints.keeper import Keeper
 from .epoch import Epoch
 from .orders import Orders
 from .rules import Rules
+from .state import go_on_from, training_state
+from .watch import Stopped, Watch
 
 
 class Training:
@@ -29,28 +32,37 @@ class Training:
 
     def __init__(self, epoch: Epoch, rules: Rules, orders: Orders[Any]) -> None:
         self.epoch, self.rules, self.orders = epoch, rules, orders
+        self._start = 0.0  # when the epoch has begun, by the clock of `perf_counter`
 
-    def run(self, epochs: int, together: Together, history: History) -> History:
-        """Train for at most `epochs` epochs; return the history, with an entry for each.
+    def run(
+        self,
+        epochs: int,
+        together: Together,
+        history: History,
+        *,
+        keeper: Keeper | None = None,
+        about: Callable[[], Mapping[str, Any]] = dict,
+        resumed: Mapping[str, Any] | None = None,
+    ) -> History:
+        """Train until there are `epochs` epochs; return the history, with an entry for each.
 
-        Ctrl-C ends training with the reason "interrupted". Any other exception is raised again, after the
-        rules have settled the weights and `end` was called on the callbacks.
+        An open `keeper` writes checkpoints, which hold what `about` returns beside the training's state; it
+        is asked once, when the steps are compiled. Training goes on from `resumed`, which is such a state;
+        the history has its epochs then.
+
+        A callback ends training within an epoch by `asks_to_stop`, with its reason, and Ctrl-C with the
+        reason "interrupted". Any other exception is raised again, after the rules have settled the weights
+        and `end` was called on the callbacks.
         """
-        notify = together.batch_notifier(history)
-        steps = _Steps(self.epoch)
         self.rules.start()
-        # `Epoch` has prepared the optimizer, and only callbacks and weighted batches can change its numbers.
-        prepared = not together.callbacks and self.epoch.weights is None
         try:
             together.start(epochs, history)
-            with self.epoch.backend.session(steps.compiled.programs):
-                for _ in range(epochs):
-                    self._run_epoch(steps, history, notify, prepared=prepared)
-                    prepared = False
-                    together.epoch_end(history)
-                    if history.stop_reason is not None:
-                        break
+            if resumed is not None:
+                go_on_from(resumed, self, together)
+            self._run(epochs, together, history, keeper, about, resumed)
             self.rules.finish(history)
+        except Stopped as stopped:
+            history.stop_reason = str(stopped)
         except KeyboardInterrupt:
             history.stop_reason = "interrupted"
         except BaseException as error:
@@ -62,25 +74,71 @@ class Training:
         self.rules.conclude(history)
         return history
 
+    def _run(
+        self,
+        epochs: int,
+        together: Together,
+        history: History,
+        keeper: Keeper | None,
+        about: Callable[[], Mapping[str, Any]],
+        resumed: Mapping[str, Any] | None,
+    ) -> None:
+        """Take all epochs that are left; raises Stopped where a callback ends training."""
+        notify = together.batch_notifier(history)
+        steps, watch = _Steps(self.epoch), None
+        fixed = about()
+
+        def state(taken: int | None) -> dict[str, Any]:
+            return {
+                **fixed,
+                "summary": _summary(epochs, history, taken),
+                "training": self._state(together, history, taken),
+            }
+
+        if keeper is not None or together.may_stop:
+            watch = Watch(together, self.epoch.backend.synchronize, state, keeper)
+        within = None if resumed is None else resumed["within"]
+        # `Epoch` has prepared the optimizer, and only callbacks, weighted batches and an earlier training can
+        # change its numbers.
+        prepared = not together.callbacks and self.epoch.weights is None and resumed is None
+        with self.epoch.backend.session(steps.compiled.programs):
+            while history.epochs < epochs and history.stop_reason is None:
+                self._run_epoch(steps, history, notify, watch, prepared=prepared, within=within)
+                prepared, within = False, None
+                together.epoch_end(history)
+                if watch is not None:
+                    last = history.epochs >= epochs or history.stop_reason is not None
+                    watch.epoch_ended(last=last)
+        if watch is not None:
+            watch.finished()
+
     def _run_epoch(
         self,
         steps: _Steps,
         history: History,
         notify: Callable[[int], None] | None,
+        watch: Watch | None,
         *,
         prepared: bool,
+        within: Mapping[str, Any] | None,
     ) -> None:
-        start = perf_counter()
+        self._start, behind = perf_counter(), 0
         epoch, optimizer = self.epoch, self.epoch.optimizer
-        order = self.orders.begin()
+        order = self.orders.begin() if within is None else self.orders.again()
         sums = epoch.sums
         self.rules.begin_epoch(sums)
         if not prepared:
             epoch.prepare()
             steps.renew()
+        if within is not None:
+            behind = within["steps"]
+            self._start -= within["seconds"]
+            epoch.go_on(behind, within["results"])
+        if watch is not None:
+            watch.begin_epoch()
         # An overflow that makes the loss infinite or nan is reported once, by the rules.
         with np.errstate(all="ignore"):
-            epoch.take(steps.compiled, order, notify)
+            epoch.take(steps.compiled, order, notify, behind=behind, watch=watch)
             epoch.measure()
             self.orders.send_next()  # a GPU is busy with this epoch while the host draws the next order
             results = epoch.read(order, sums)
@@ -90,9 +148,17 @@ class Training:
         for observer in epoch.observers:
             observer.enter(history)
         history.learning_rate.append(optimizer.current_learning_rate)
-        history.seconds.append(perf_counter() - start)
+        history.seconds.append(perf_counter() - self._start)
         optimizer.epochs += 1
         self.rules.judge(history)
+
+    def _state(self, together: Together, history: History, taken: int | None) -> dict[str, Any]:
+        """Return the state behind so many steps of an epoch, or behind an epoch."""
+        within = None
+        if taken is not None:
+            results, seconds = self.epoch.results_so_far(), perf_counter() - self._start
+            within = {"steps": taken, "results": results, "seconds": seconds}
+        return training_state(self, together, history, within)
 
 
 class _Steps:
@@ -111,3 +177,15 @@ class _Steps:
 
     def _update(self) -> object:
         return getattr(self._epoch.optimizer, "key", None)
+
+
+def _summary(epochs: int, history: History, taken: int | None) -> dict[str, Any]:
+    """Return where a training stands, for whoever looks into its checkpoint."""
+    return {
+        "epoch": history.epochs,
+        "epochs": epochs,
+        "steps": taken or 0,
+        "finished": taken is None and (history.epochs >= epochs or history.stop_reason is not None),
+        "reason": history.stop_reason,
+        "best_epoch": history.best_epoch,
+    }

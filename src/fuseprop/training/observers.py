@@ -32,6 +32,9 @@ class Observer:
     def begin_epoch(self) -> None:
         """Let `before_step` and `after_step` write from the start of the part again."""
 
+    def go_on(self, steps: int, rows: int) -> None:
+        """Let both write on behind what the first steps of an epoch, over so many rows, have written."""
+
     def before_step(self, backend: AnyBackend, batch: Batch) -> None:
         """Measure before a batch is learned from."""
 

@@ -36,6 +36,11 @@ class Orders(Generic[Rng]):
     ahead : bool
         Whether to send orders ahead. It costs 10 to 120 us an epoch, and saves the time of drawing where the
         device works while the host draws.
+
+    Attributes
+    ----------
+    rows : (N,)
+        `first`.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Orders(Generic[Rng]):
     ) -> None:
         self._rng: Rng = rng
         self._twin: Rng | None = deepcopy(rng) if ahead else None
+        self.rows = first
         self._order, self._left = first, epochs
         self._draw: Callable[[Rng, HostArray], HostArray] = draw
         self._send = send
@@ -64,26 +70,32 @@ class Orders(Generic[Rng]):
             order = self._draw(self._rng, self._order)
             self._send(order)
         else:
-            _resume(self._rng, _state(self._twin))
+            set_generator_state(self._rng, generator_state(self._twin))
         self._order = order
         return order
+
+    def again(self) -> HostArray:
+        """Begin the rest of an epoch that was under way in `state_dict`: return its order, sent again."""
+        self._left -= 1
+        self._send(self._order)
+        return self._order
 
     def send_next(self) -> None:
         """Send the order of the next epoch, where orders are sent ahead and this epoch is not the last."""
         if self._twin is None or self._left == 0:
             return
         self._drawn_after = _pickled(self._rng)
-        _resume(self._twin, _state(self._rng))
+        set_generator_state(self._twin, generator_state(self._rng))
         self._sent = self._draw(self._twin, self._order)
         self._send(self._sent)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the generator's state and the last epoch's order (N,); before the first epoch, `first`."""
-        return {"generator": deepcopy(_state(self._rng)), "order": self._order.copy()}
+        return {"generator": generator_state(self._rng), "order": self._order.copy()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned: the next order is the one that would have followed."""
-        _resume(self._rng, state["generator"])
+        set_generator_state(self._rng, state["generator"])
         self._order, self._sent = np.array(state["order"]), None
 
 
@@ -97,17 +109,21 @@ def unchanged(_: object, order: HostArray) -> HostArray:
     return order
 
 
-def _state(rng: np.random.Generator | np.random.RandomState) -> Any:
-    return rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state(legacy=False)
+def generator_state(rng: np.random.Generator | np.random.RandomState) -> dict[str, Any]:
+    """Return the state of a generator as plain data, which stays as it is when the generator goes on."""
+    if isinstance(rng, np.random.Generator):
+        return deepcopy(dict(rng.bit_generator.state))
+    return dict(rng.get_state(legacy=False))
 
 
-def _resume(rng: np.random.Generator | np.random.RandomState, state: Any) -> None:
+def set_generator_state(rng: np.random.Generator | np.random.RandomState, state: Mapping[str, Any]) -> None:
+    """Let a generator of the same kind go on from what `generator_state` returned; ValueError for another."""
     if isinstance(rng, np.random.Generator):
         rng.bit_generator.state = state
     else:
-        rng.set_state(state)
+        rng.set_state(dict(state))
 
 
 def _pickled(rng: np.random.Generator | np.random.RandomState) -> bytes:
     """Return the state as bytes, to compare: some states hold arrays, whose `==` gives an array."""
-    return pickle.dumps(_state(rng))
+    return pickle.dumps(generator_state(rng))

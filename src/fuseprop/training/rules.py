@@ -10,6 +10,7 @@ import numpy as np
 
 from ..backend import HostArray
 from ..callbacks.history import History
+from ..checks.states import STATE, check_state
 from ..checks.warning import warn_user
 from ..metrics import weighted_mean
 from .best import BestWeights
@@ -123,7 +124,7 @@ class FitRules:
 
     def conclude(self, history: History) -> None:
         """Warn of an interruption, and say which weights are kept."""
-        if history.stop_reason == "interrupted":
+        if history.stop_reason in ("interrupted", "terminated"):
             warn_user(
                 f"{FIT_INTERRUPTED} in epoch {history.epochs + 1}; the weights {self._kept} are kept.",
                 UserWarning,
@@ -135,7 +136,9 @@ class FitRules:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
+        check_state("FitRules", state, best=STATE)
         self._best.load_state_dict(state["best"])
+        self._judged = self._optimizer.steps
 
     def _restore(self) -> None:
         self._best.restore()

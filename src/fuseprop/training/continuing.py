@@ -1,0 +1,205 @@
+"""A training that goes on from a checkpoint, or writes some: what is read, compared and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..backend import AnyBackend
+from ..backend.seam import option
+from ..callbacks import Together
+from ..callbacks.history import History
+from ..checkpoints import Checkpoint, CheckpointError, Found, Keeper, read_checkpoint
+from ..checks.quoting import literal, shown
+from ..checks.states import ANY, STATE, check_state
+from ..checks.warning import warn_user
+from ..optimizers.protocol import resumable
+from ..schedules import check_same_rates, rates_of
+from .loop import Training
+from .orders import generator_state, set_generator_state
+from .rows import Rows
+from .sameness import check_same, digests_of
+from .state import numbers_of
+
+Kept: TypeAlias = Checkpoint | Keeper | str | Path | None
+"""Where checkpoints are written; a path stands for a `Checkpoint` there."""
+
+From: TypeAlias = Found | str | Path | bool | None
+"""What a training goes on from; True stands for the place where checkpoints are written."""
+
+OTHER_BITS = "training goes on, but not in the same bits"
+"""The beginning of the warning about a checkpoint from where numbers are rounded in other ways."""
+
+
+class Continuation:
+    """What a training goes on from, and where it keeps what a later one goes on from; either may be missing.
+
+    Parameters
+    ----------
+    checkpoint, resume
+        As `Network.fit` takes them.
+    rng : numpy.random.Generator or numpy.random.RandomState
+        The generator that draws splits and orders.
+
+    Raises TypeError and ValueError for what is neither; CheckpointError for a checkpoint that cannot be read.
+    """
+
+    def __init__(
+        self, checkpoint: Kept, resume: From, rng: np.random.Generator | np.random.RandomState
+    ) -> None:
+        self._keeper = _keeper(checkpoint)
+        self._found = _found(resume, self._keeper)
+        self._rng = rng
+        self._start: dict[str, Any] = {}
+
+    @property
+    def done(self) -> int:
+        """How many epochs a training has had that goes on here."""
+        return 0 if self._found is None else len(self._found.state["training"]["history"]["train_loss"])
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Hold the place of the checkpoints, and let the generator draw as it did when training began.
+
+        Where the training is refused, the generator is as it was.
+        """
+        before = generator_state(self._rng)
+        with ExitStack() as stack:
+            try:
+                if self._found is not None:
+                    self._rewind(self._found)
+                self._start = generator_state(self._rng)
+                if self._keeper is not None:
+                    stack.enter_context(self._keeper.open(resumed=self._found is not None))
+                yield
+            except CheckpointError:
+                set_generator_state(self._rng, before)
+                raise
+
+    def run(
+        self,
+        training: Training,
+        epochs: int,
+        together: Together,
+        history: History,
+        settings: Mapping[str, Any],
+        parts: Mapping[str, Rows | None],
+    ) -> History:
+        """Run a training as `Training.run`, which goes on as the same one and writes checkpoints.
+
+        `settings` are plain data, and `parts` rows by name, that must be those of the training that goes on.
+        Raises CheckpointError where they are not.
+        """
+        if self._keeper is None and self._found is None:
+            return training.run(epochs, together, history)
+        optimizer, backend = training.epoch.optimizer, training.epoch.backend
+        resumable(optimizer)
+        numbers = {name: value for name, value in numbers_of(optimizer).items() if name not in settings}
+        settings = {**settings, "optimizer": type(optimizer).__name__, **numbers}
+        data: dict[str, str] = {}
+        for part, rows in parts.items():
+            data |= {} if rows is None else digests_of(backend, rows, part)
+        about = {"settings": settings, "data": data, "start": self._start}
+        first = optimizer.epochs
+        if self._found is not None:
+            first = self._found.state["schedule"]["first"]
+            self._check(self._found, about, epochs)
+            with _refused(self._found):
+                history.load_state_dict(self._found.state["training"]["history"])
+        rates = rates_of(optimizer.learning_rate, first, epochs)
+        if self._found is not None:
+            with _refused(self._found):
+                check_same_rates(self._found.state["schedule"]["rates"], rates)
+        about["schedule"] = {"first": first, "rates": rates}
+
+        def said() -> dict[str, Any]:
+            arithmetic = _arithmetic(backend)
+            if self._found is not None:
+                _warn_of_other_bits(self._found.state["arithmetic"], arithmetic)
+            return {**about, "arithmetic": arithmetic}
+
+        resumed = None if self._found is None else self._found.state["training"]
+        return training.run(epochs, together, history, keeper=self._keeper, about=said, resumed=resumed)
+
+    def _rewind(self, found: Found) -> None:
+        """Check what a checkpoint holds beside its training, and set the generator to where that began."""
+        parts = dict.fromkeys(("settings", "data", "arithmetic", "schedule", "training"), STATE)
+        with _refused(found):
+            check_state("a training", found.state, start=STATE, **parts)
+            check_state("a schedule", found.state["schedule"], first=ANY, rates=ANY)
+            check_state("a training", found.state["training"], history=STATE, within=ANY)
+            set_generator_state(self._rng, found.state["start"])
+
+    def _check(self, found: Found, about: Mapping[str, Any], epochs: int) -> None:
+        """Raise CheckpointError where the training is another one, or has had more epochs than it should."""
+        check_same(shown(found.path, None), found.state, about)
+        within = found.state["training"]["within"] is not None
+        done = self.done
+        if epochs < done + within:
+            where = f"in epoch {done + 1}" if within else f"behind epoch {done}"
+            raise CheckpointError(
+                f"{shown(found.path, None)} is {where}, and epochs={epochs} are to be had in all. Give at "
+                f"least {done + within}."
+            )
+
+
+def _keeper(checkpoint: Kept) -> Keeper | None:
+    """Return what writes checkpoints; None for nothing."""
+    if checkpoint is None or isinstance(checkpoint, Keeper):
+        return checkpoint
+    if isinstance(checkpoint, Checkpoint):
+        return Keeper(checkpoint)
+    if not isinstance(checkpoint, str | Path):
+        raise TypeError(f"checkpoint must be a path or a Checkpoint, got {checkpoint!r:.60}.")
+    return Keeper(Checkpoint(checkpoint))
+
+
+def _found(resume: From, keeper: Keeper | None) -> Found | None:
+    """Return the checkpoint to go on from; None for none."""
+    if resume is None or resume is False:
+        return None
+    if resume is True:
+        if keeper is None:
+            raise ValueError(
+                "resume=True goes on from where checkpoint= writes, and that is not given. Give both, or the "
+                "path of a checkpoint."
+            )
+        return read_checkpoint(keeper.path) if keeper.holds_something() else None
+    if isinstance(resume, Found):
+        return resume
+    if not isinstance(resume, str | Path):
+        raise TypeError(f"resume must be the path of a checkpoint, or True, got {resume!r:.60}.")
+    return read_checkpoint(resume)
+
+
+@contextmanager
+def _refused(found: Found | None) -> Iterator[None]:
+    """Raise CheckpointError, which names the file, for a ValueError about what it holds."""
+    try:
+        yield
+    except ValueError as error:
+        if found is None or isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{shown(found.path, None)} does not fit this training: {error}") from error
+
+
+def _arithmetic(backend: AnyBackend) -> dict[str, Any]:
+    """Return what decides the last bits of a backend's numbers, by name."""
+    from .. import __version__
+
+    own = {"backend": backend.name, "device": backend.device, "fuseprop": __version__}
+    return {**own, **option(backend, "arithmetic")}
+
+
+def _warn_of_other_bits(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+    differences = [
+        f"{name} is {literal(present.get(name))}, and was {literal(recorded.get(name))}"
+        for name in dict.fromkeys([*recorded, *present])
+        if recorded.get(name) != present.get(name)
+    ]
+    if differences:
+        warn_user(f"{OTHER_BITS}: {'; '.join(differences)}. Numbers agree within rounding.", UserWarning)

@@ -1,0 +1,92 @@
+"""What looks at a training between its steps: it writes checkpoints, and ends it where asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from ..callbacks import Together
+from ..checkpoints.keeper import Keeper
+from .pieces import Pieces
+
+
+class Stopped(Exception):
+    """A callback has asked for the end of training; the argument says why."""
+
+
+class Watch:
+    """A training as it is seen between its steps.
+
+    Parameters
+    ----------
+    together : Together
+        Asked whether training should end.
+    synchronize : callable
+        Waits until the device has taken all steps.
+    state : callable
+        ``state(steps)`` returns all that training goes on from, as plain data: within an epoch, of which so
+        many steps were taken, or behind one (None).
+    keeper : Keeper, optional
+        Open; writes the states.
+    """
+
+    def __init__(
+        self,
+        together: Together,
+        synchronize: Callable[[], None],
+        state: Callable[[int | None], dict[str, Any]],
+        keeper: Keeper | None,
+    ) -> None:
+        self._together, self._synchronize = together, synchronize
+        self._state, self._keeper = state, keeper
+        self._pieces = Pieces()
+        self._steps, self._since = 0, perf_counter()
+
+    def begin_epoch(self) -> None:
+        """The next step is the first of an epoch, or of what is left of one."""
+        self._steps, self._since = 0, perf_counter()
+
+    def piece(self) -> int:
+        """Return how many steps to take until the next `look`, at least 1."""
+        due = None if self._keeper is None else self._keeper.steps_left()
+        return self._pieces.steps if due is None else max(1, min(self._pieces.steps, due))
+
+    def look(self, steps: int, taken: int | None) -> None:
+        """Look, after a piece of so many steps; the epoch goes on behind the `taken` ones.
+
+        None counts the last piece: the next look is behind the epoch, when its results are there. Raises
+        Stopped where training should end.
+        """
+        self._steps += steps
+        if self._keeper is not None:
+            self._keeper.took(steps)
+        due = None if self._keeper is None else self._keeper.steps_left()
+        if taken is None or (self._steps < self._pieces.steps and due != 0):
+            return
+        self._synchronize()
+        self._pieces.took(self._steps, perf_counter() - self._since)
+        self._end_if_asked(taken)
+        if self._keeper is not None and self._keeper.is_due(epoch_ended=False):
+            self._keeper.keep(self._state(taken))
+        self._steps, self._since = 0, perf_counter()
+
+    def epoch_ended(self, *, last: bool) -> None:
+        """Look behind an epoch. Raises Stopped as `look`."""
+        if not last:
+            self._end_if_asked(None)
+            if self._keeper is not None and self._keeper.is_due(epoch_ended=True):
+                self._keeper.keep(self._state(None))
+
+    def finished(self) -> None:
+        """Write the last checkpoint: training has come to its end."""
+        if self._keeper is not None:
+            self._keeper.keep(self._state(None), wait=True)
+
+    def _end_if_asked(self, taken: int | None) -> None:
+        reason = self._together.asks_to_stop()
+        if reason is None:
+            return
+        if self._keeper is not None:
+            self._keeper.keep(self._state(taken), wait=True)
+        raise Stopped(reason)
