@@ -166,6 +166,10 @@ class Keeper:
         self._keeps_previous, self._forgets = True, False
         self.failure, self._there = "", described(state)
 
+    def finish_writing(self) -> None:
+        """Wait until what was kept last is written: its arrays may be changed then."""
+        self._wait()
+
     def _is_writing(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 

@@ -20,6 +20,7 @@ from ..callbacks.progress import Verbose
 from ..checks.states import NUMBER, STATE, check_state
 from ..checks.warning import warn_user
 from ..layers.stack import Stack
+from ..optimizers.protocol import ToHost
 from ..training.best import BestWeights
 from ..training.epoch import EpochResults
 from ..training.observers import Norms
@@ -192,12 +193,12 @@ class StochasticRules:
         if history.stop_reason == "interrupted":
             warn_user("Training interrupted by user.")
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, to_host: ToHost | None = None) -> dict[str, Any]:
         """Return learning rate, patience and best weights; the estimator itself holds the curves."""
         return {
             "learning_rate": self._state.learning_rate,
             "improvement": self._improvement.state_dict(),
-            "best": self._best.state_dict(),
+            "best": self._best.state_dict(to_host),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from ..checks.settings import is_finite_number
 from ..checks.states import ANY, COUNT, SEQUENCE, TEXT, check_state
 from ..layers.parameters import Parameters
 from ..schedules import Schedule, rate_of
+from .protocol import ToHost
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,15 +143,17 @@ class FlatOptimizer:
             for moment in self._state.moments:
                 backend.from_host(np.zeros(moment.shape, backend.dtype), out=moment)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, to_host: ToHost | None = None) -> dict[str, Any]:
         """Return the counters, and copies of the moments (P,) on the host; no moments before the first use.
+
+        The backend copies them, or `to_host`.
 
         With them stands what they belong to: the optimizer's type, and the shapes (d, m) of the layers.
         """
         moments, shapes = [], None
         if self._state is not None:
             backend, shapes = self._state.parameters.backend, self._state.parameters.shapes
-            moments = [backend.to_host(moment) for moment in self._state.moments]
+            moments = [(to_host or backend.to_host)(moment) for moment in self._state.moments]
         elif self._resumed is not None:
             moments, shapes = list(self._resumed["moments"]), self._resumed["shapes"]
         return {

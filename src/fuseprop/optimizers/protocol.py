@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, cast
 
-from ..backend import AnyBackend, Array
+from ..backend import AnyBackend, Array, HostArray
 from ..checks.settings import check_methods
 from ..layers.parameters import Parameters
 from ..schedules import Schedule
+
+ToHost: TypeAlias = Callable[[Array], HostArray]
+"""Copies an array of the backend to the host."""
 
 
 class Optimizer(Protocol):
@@ -54,8 +57,8 @@ class Optimizer(Protocol):
 class ResumableOptimizer(Optimizer, Protocol):
     """An optimizer from which another training can go on, within an epoch too."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return `epochs`, `steps` and the moments on the host, as plain data."""
+    def state_dict(self, to_host: ToHost | None = None) -> dict[str, Any]:
+        """Return `epochs`, `steps` and copies of the moments, which the backend makes or `to_host`."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned; ValueError for anything else, which changes nothing."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..checks.states import ANY, COUNT, NUMBER, check_state
 from ..layers.parameters import Parameters
+from ..optimizers.protocol import ToHost
 
 
 class BestWeights:
@@ -46,9 +47,9 @@ class BestWeights:
         """Return where these weights are from, such as ``of epoch 12``."""
         return f"of epoch {self.epoch}" if self.epoch else "that training started from"
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the score, the epoch and the kept values (P,), on the host."""
-        values = self._parameters.backend.to_host(self._values)
+    def state_dict(self, to_host: ToHost | None = None) -> dict[str, Any]:
+        """Return the score, the epoch, and a copy of the kept values (P,) by the backend or `to_host`."""
+        values = (to_host or self._parameters.backend.to_host)(self._values)
         return {"score": self.score, "epoch": self.epoch, "values": values}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

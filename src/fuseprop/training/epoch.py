@@ -13,7 +13,7 @@ from ..backend.recording import record
 from ..layers.stack import Stack
 from ..metrics import make_metric
 from ..optimizers import Optimizer
-from ..optimizers.protocol import resumable
+from ..optimizers.protocol import ToHost, resumable
 from .observers import Observer
 from .out_of_memory import batches_of_epoch
 from .rows import Examples, Rows
@@ -176,9 +176,9 @@ class Epoch:
         """The shape of the results array, (results,)."""
         return self._results.shape
 
-    def results_so_far(self) -> HostArray:
+    def results_so_far(self, to_host: ToHost) -> HostArray:
         """Return a copy of the results array, of which an epoch's steps have written a part."""
-        return self.backend.to_host(self._results)
+        return to_host(self._results)
 
     def take(
         self,

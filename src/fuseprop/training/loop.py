@@ -11,10 +11,11 @@ import numpy as np
 from ..callbacks import Together
 from ..callbacks.history import History
 from ..checkpoints.keeper import Keeper
+from ..optimizers.protocol import ToHost
 from .epoch import Epoch
 from .orders import Orders
 from .rules import Rules
-from .state import go_on_from, training_state
+from .state import Copies, go_on_from, training_state
 from .watch import Stopped, Watch
 
 
@@ -86,13 +87,13 @@ class Training:
         """Take all epochs that are left; raises Stopped where a callback ends training."""
         notify = together.batch_notifier(history)
         steps, watch = _Steps(self.epoch), None
-        fixed = about()
+        fixed, copies = about(), Copies(self.epoch.backend)
 
         def state(taken: int | None) -> dict[str, Any]:
             return {
                 **fixed,
                 "summary": _summary(epochs, history, taken),
-                "training": self._state(together, history, taken),
+                "training": self._state(together, history, taken, copies),
             }
 
         if keeper is not None or together.may_stop:
@@ -152,13 +153,15 @@ class Training:
         optimizer.epochs += 1
         self.rules.judge(history)
 
-    def _state(self, together: Together, history: History, taken: int | None) -> dict[str, Any]:
+    def _state(
+        self, together: Together, history: History, taken: int | None, to_host: ToHost
+    ) -> dict[str, Any]:
         """Return the state behind so many steps of an epoch, or behind an epoch."""
         within = None
         if taken is not None:
-            results, seconds = self.epoch.results_so_far(), perf_counter() - self._start
+            results, seconds = self.epoch.results_so_far(to_host), perf_counter() - self._start
             within = {"steps": taken, "results": results, "seconds": seconds}
-        return training_state(self, together, history, within)
+        return training_state(self, together, history, within, to_host)
 
 
 class _Steps:

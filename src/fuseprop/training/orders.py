@@ -90,8 +90,11 @@ class Orders(Generic[Rng]):
         self._send(self._sent)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the generator's state and the last epoch's order (N,); before the first epoch, `first`."""
-        return {"generator": generator_state(self._rng), "order": self._order.copy()}
+        """Return the generator's state and the last epoch's order (N,); before the first epoch, `first`.
+
+        Nobody writes into an order: a state shares it.
+        """
+        return {"generator": generator_state(self._rng), "order": self._order}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned: the next order is the one that would have followed."""

@@ -13,6 +13,7 @@ from ..callbacks.history import History
 from ..checks.states import STATE, check_state
 from ..checks.warning import warn_user
 from ..metrics import weighted_mean
+from ..optimizers.protocol import ToHost
 from .best import BestWeights
 from .divergence import DivergenceError, largest_gradient
 from .epoch import Epoch, EpochResults
@@ -51,8 +52,11 @@ class Rules(Protocol):
     def conclude(self, history: History) -> None:
         """Warn the user; `end` has been called on all callbacks."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what the rules carry from one epoch to the next, as plain data."""
+    def state_dict(self, to_host: ToHost | None = None) -> dict[str, Any]:
+        """Return what the rules carry from one epoch to the next, as plain data.
+
+        The backend copies arrays to the host, or `to_host`.
+        """
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned; to be called after `start`, which begins anew."""
@@ -130,9 +134,9 @@ class FitRules:
                 UserWarning,
             )
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, to_host: ToHost | None = None) -> dict[str, Any]:
         """Return the best weights."""
-        return {"best": self._best.state_dict()}
+        return {"best": self._best.state_dict(to_host)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""

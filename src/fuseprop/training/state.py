@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import HostArray
+from ..backend import AnyBackend, Array, HostArray
 from ..callbacks import Together
 from ..callbacks.history import History
 from ..checkpoints import CheckpointError
 from ..checks.settings import is_finite_number
 from ..checks.states import ANY, COUNT, NUMBER, SEQUENCE, STATE, check_state
 from ..optimizers import Optimizer
-from ..optimizers.protocol import resumable
+from ..optimizers.protocol import ToHost, resumable
 
 if TYPE_CHECKING:
     from .loop import Training
@@ -25,22 +25,47 @@ OWNER = "a training"
 """Whose state it is, in messages."""
 
 
+class Copies:
+    """Copies of a backend's arrays on the host, in memory that the next copies of the same arrays take again.
+
+    The first touch of fresh memory costs several times what a copy does.
+    """
+
+    def __init__(self, backend: AnyBackend) -> None:
+        self._backend = backend
+        self._kept: dict[int, tuple[Array, HostArray]] = {}
+
+    def __call__(self, array: Array) -> HostArray:
+        """Return a copy of an array, whose last copy is not needed any more."""
+        if not isinstance(array, np.ndarray):
+            return self._backend.to_host(array)
+        if id(array) not in self._kept:
+            self._kept[id(array)] = array, np.empty_like(array)
+        _, copy = self._kept[id(array)]
+        np.copyto(copy, array)
+        return copy
+
+
 def training_state(
-    training: Training, together: Together, history: History, within: Mapping[str, Any] | None
+    training: Training,
+    together: Together,
+    history: History,
+    within: Mapping[str, Any] | None = None,
+    to_host: ToHost | None = None,
 ) -> dict[str, Any]:
-    """Return the state of a training between two steps, on the host; nothing in it is changed later.
+    """Return the state of a training between two steps, on the host.
 
     `within` has the steps that were taken of an epoch, its results so far, (results,), and the seconds spent
-    on it; None between two epochs.
+    on it; None between two epochs. The backend copies arrays, or `to_host`.
     """
     epoch = training.epoch
     backend, stack = epoch.backend, epoch.stack
     dropout = stack.dropout
     return {
-        "parameters": backend.to_host(stack.parameters.values),
-        "optimizer": resumable(epoch.optimizer).state_dict(),
+        "parameters": (to_host or backend.to_host)(stack.parameters.values),
+        "optimizer": resumable(epoch.optimizer).state_dict(to_host),
         "numbers": numbers_of(epoch.optimizer),
-        "rules": training.rules.state_dict(),
+        "rules": training.rules.state_dict(to_host),
         "orders": training.orders.state_dict(),
         "observers": [observer.state_dict() for observer in epoch.observers],
         "callbacks": together.state_dict(),
@@ -58,7 +83,7 @@ def go_on_from(state: Mapping[str, Any], training: Training, together: Together)
     The history has gone on already. Raises CheckpointError for what is no state of such a training;
     everything is then as it was.
     """
-    before = training_state(training, together, History("loss"), None)
+    before = training_state(training, together, History("loss"))
     try:
         _check(state, training)
         _load(state, training, together)

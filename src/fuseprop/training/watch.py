@@ -26,7 +26,7 @@ class Watch:
         Waits until the device has taken all steps.
     state : callable
         ``state(steps)`` returns all that training goes on from, as plain data: within an epoch, of which so
-        many steps were taken, or behind one (None).
+        many steps were taken, or behind one (None). The next call may take the same memory.
     keeper : Keeper, optional
         Open; writes the states.
     """
@@ -40,6 +40,8 @@ class Watch:
     ) -> None:
         self._together, self._synchronize = together, synchronize
         self._state, self._keeper = state, keeper
+        if keeper is not None:
+            state(0)  # touches the memory that checkpoints take
         self._pieces = Pieces()
         self._steps, self._since = 0, perf_counter()
 
@@ -68,7 +70,7 @@ class Watch:
         self._pieces.took(self._steps, perf_counter() - self._since)
         self._end_if_asked(taken)
         if self._keeper is not None and self._keeper.is_due(epoch_ended=False):
-            self._keeper.keep(self._state(taken))
+            self._keep(taken)
         self._steps, self._since = 0, perf_counter()
 
     def epoch_ended(self, *, last: bool) -> None:
@@ -76,17 +78,20 @@ class Watch:
         if not last:
             self._end_if_asked(None)
             if self._keeper is not None and self._keeper.is_due(epoch_ended=True):
-                self._keeper.keep(self._state(None))
+                self._keep(None)
 
     def finished(self) -> None:
         """Write the last checkpoint: training has come to its end."""
-        if self._keeper is not None:
-            self._keeper.keep(self._state(None), wait=True)
+        self._keep(None, wait=True)
 
     def _end_if_asked(self, taken: int | None) -> None:
         reason = self._together.asks_to_stop()
         if reason is None:
             return
-        if self._keeper is not None:
-            self._keeper.keep(self._state(taken), wait=True)
+        self._keep(taken, wait=True)
         raise Stopped(reason)
+
+    def _keep(self, taken: int | None, *, wait: bool = False) -> None:
+        if self._keeper is not None:
+            self._keeper.finish_writing()
+            self._keeper.keep(self._state(taken), wait=wait)
