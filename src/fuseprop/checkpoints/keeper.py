@@ -15,8 +15,6 @@ from ..checks.quoting import shown
 from ..checks.warning import warn_user
 from ..storage.atomic import check_place
 from ..storage.lock import LockedError, lock
-from ..storage.reading import open_file
-from ..storage.tensorfile import is_whole
 from .checkpoint import Checkpoint
 from .reading import CheckpointError, described, previous_of, read_checkpoint
 from .writing import write_checkpoint
@@ -50,14 +48,16 @@ class Keeper:
         self._begin(keeps_previous=False)
 
     @contextmanager
-    def open(self, resumed: bool = False) -> Iterator[Keeper]:
+    def open(self, resumed: Path | None = None) -> Iterator[Keeper]:
         """Lock the path, and check that checkpoints may be written there; close at the end.
 
-        Inside another `open` of this object it does nothing. `resumed` says that training goes on from what
-        is there. Closing waits until what was kept is written, and warns where the last one could not be.
+        Inside another `open` of this object it does nothing. `resumed` is the file that training goes on
+        from, `Found.path`. Closing waits until what was kept is written, and warns where the last one could
+        not be.
 
-        Raises CheckpointError where another training writes checkpoints there, FileExistsError where there is
-        a file already, unless `resumed` or `overwrite`, OSError where none can be written.
+        Raises CheckpointError where another training writes checkpoints there; FileExistsError where there is
+        a file that training does not go on from, unless `overwrite` was set; OSError where none can be
+        written.
         """
         if self._opened:
             self._opened += 1
@@ -69,7 +69,7 @@ class Keeper:
         check_place(self.path)
         try:
             with lock(self.path):
-                self._start(resumed=resumed)
+                self._start(resumed)
                 self._opened = 1
                 try:
                     yield self
@@ -86,7 +86,7 @@ class Keeper:
 
     def holds_something(self) -> bool:
         """Whether there is a checkpoint, or the one before."""
-        return any(path.exists() and path.stat().st_size for path in (self.path, previous_of(self.path)))
+        return any(map(_holds_something, self._places))
 
     def steps_left(self) -> int | None:
         """Return how many steps there are until one is due; None where time or epochs decide."""
@@ -127,17 +127,20 @@ class Keeper:
         if wait:
             self._wait()
 
-    def _start(self, *, resumed: bool) -> None:
-        previous = previous_of(self.path)
-        if not (resumed or self._overwrite):
-            for path in (self.path, previous):
-                if path.exists() and path.stat().st_size:
-                    raise _refusal(path)
-        check_place(previous)
+    def _start(self, resumed: Path | None) -> None:
+        goes_on = [resumed is not None and _same(resumed, path) for path in self._places]
+        if not (any(goes_on) or self._overwrite):
+            for path in filter(_holds_something, self._places):
+                raise _refusal(path)
+        check_place(self._places[1])
         self._owner = os.getpid()
         # A damaged checkpoint, or one of another run, must not replace the good one before it.
-        self._begin(keeps_previous=resumed and _is_whole(self.path))
-        self._forgets = self._overwrite and not resumed
+        self._begin(keeps_previous=goes_on[0])
+        self._forgets = not any(goes_on)
+
+    @property
+    def _places(self) -> tuple[Path, Path]:
+        return self.path, previous_of(self.path)
 
     def _begin(self, *, keeps_previous: bool) -> None:
         self._keeps_previous, self._forgets = keeps_previous, False
@@ -204,10 +207,12 @@ def _refusal(path: Path) -> FileExistsError:
     return FileExistsError(EEXIST, f"{what}, {advice}", str(path))
 
 
-def _is_whole(path: Path) -> bool:
-    with suppress(OSError), open_file(path) as file:
-        return is_whole(file)
-    return False
+def _holds_something(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _same(first: Path, second: Path) -> bool:
+    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def _copied(value: Any) -> Any:

@@ -7,10 +7,18 @@ from math import inf
 from re import fullmatch
 from typing import Literal
 
-SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
-"""The units of time, in seconds; each but "s" and "h" may end in "s" too."""
+SECONDS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1),
+    **dict.fromkeys(("min", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hour", "hours"), 3600),
+}
+"""The units of time, in seconds."""
 
-COUNTS: dict[str, Literal["steps", "epochs"]] = {"step": "steps", "epoch": "epochs"}
+COUNTS: dict[str, Literal["steps", "epochs"]] = {
+    **dict.fromkeys(("step", "steps"), "steps"),
+    **dict.fromkeys(("epoch", "epochs"), "epochs"),
+}
+"""The units that are counted."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +48,15 @@ def parse_pace(every: object) -> Pace:
     if parts is None:
         raise ValueError(f"every must be a number and its unit, {examples}, got {every!r:.60}.")
     count, unit = float(parts[1]), parts[2]
-    singular = unit if unit in SECONDS else unit.removesuffix("s")
     if not 0 < count < inf:
         raise ValueError(f"every must be more than 0 and finite, {examples}, got {every!r:.60}.")
-    if singular in SECONDS:
-        return Pace("seconds", count * SECONDS[singular])
-    if singular not in COUNTS:
+    if unit in SECONDS:
+        return Pace("seconds", count * SECONDS[unit])
+    if unit not in COUNTS:
         raise ValueError(
             f"every has the unit {unit!r:.60}, expected s, min, h, steps or epochs, {examples}; got "
             f"{every!r:.60}."
         )
     if not count.is_integer():
-        raise ValueError(f"every must be a whole number of {COUNTS[singular]}, got {every!r:.60}.")
-    return Pace(COUNTS[singular], count)
+        raise ValueError(f"every must be a whole number of {COUNTS[unit]}, got {every!r:.60}.")
+    return Pace(COUNTS[unit], count)

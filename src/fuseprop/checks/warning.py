@@ -8,9 +8,12 @@ from types import FrameType
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the nearest calling line that belongs neither to fuseprop nor to scikit-learn."""
+    """Warn at the nearest calling line that belongs neither to fuseprop nor to scikit-learn.
+
+    Python's contexts, which stand between lines of fuseprop, are passed over too.
+    """
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and _package(frame) in ("fuseprop", "sklearn"):
+    while frame.f_back is not None and _package(frame) in ("fuseprop", "sklearn", "contextlib"):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
 

@@ -43,9 +43,6 @@ DTYPES = {
 METADATA, DIGEST = "__metadata__", "digest"
 DIGEST_BYTES = 32
 
-PIECE = 1 << 20
-"""How many bytes of a file are read at once where its tensors are not kept."""
-
 LONGEST_HEADER = 100_000_000
 """The format's limit, in bytes: longer headers are neither written nor read."""
 
@@ -195,16 +192,6 @@ def unpack(
             f"Read it again; if that does not help, {kind.again}."
         )
     return tensors, texts
-
-
-def is_whole(file: BinaryIO) -> bool:
-    """Whether a file ends with the digest of all bytes before it; reads it piece by piece."""
-    left = os.fstat(file.fileno()).st_size - DIGEST_BYTES
-    sha256 = hashlib.sha256()
-    while left > 0 and (piece := file.read(min(left, PIECE))):
-        sha256.update(piece)
-        left -= len(piece)
-    return left == 0 and file.read() == sha256.digest()
 
 
 def parse_json(text: str) -> dict[str, Any]:

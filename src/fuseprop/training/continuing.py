@@ -74,7 +74,8 @@ class Continuation:
                     self._rewind(self._found)
                 self._start = generator_state(self._rng)
                 if self._keeper is not None:
-                    stack.enter_context(self._keeper.open(resumed=self._found is not None))
+                    resumed = None if self._found is None else self._found.path
+                    stack.enter_context(self._keeper.open(resumed))
                 yield
             except CheckpointError:
                 set_generator_state(self._rng, before)
