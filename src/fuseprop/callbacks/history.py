@@ -126,9 +126,12 @@ class History:
     def entry(self, epoch: int | None = None) -> dict[str, float]:
         """Return the numbers of an epoch, counted from 1, by name; of the last one by default.
 
-        Lists that are empty are left out.
+        Lists that are empty are left out. Raises IndexError for an epoch that is not there.
         """
-        epoch = self.epochs if epoch is None else epoch
+        if epoch is None:
+            epoch = self.epochs
+        elif not 1 <= epoch <= self.epochs:
+            raise IndexError(f"epoch must be from 1 to {self.epochs}, got {epoch}.")
         entry: dict[str, float] = {"epoch": epoch}
         for name, values in (
             ("train_loss", self.train_loss),

@@ -15,8 +15,9 @@ from .output import Run
 from .training_report import plan
 
 
-def numbers_of_folds(text: str) -> tuple[int, int]:
+def numbers_of_folds(given: str | int) -> tuple[int, int]:
     """Return how many folds, and how many times: 5 is 5 folds once, 5x3 is 5 folds 3 times."""
+    text = str(given)
     folds, _, repeats = text.strip().lower().partition("x")
     try:
         numbers = int(folds), int(repeats or 1)

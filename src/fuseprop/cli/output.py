@@ -102,8 +102,13 @@ def echo(text: str, *, nl: bool = True) -> None:
 
 def echo_json(result: dict[str, Any]) -> None:
     """Write one JSON object to standard output; numbers that are not finite become null."""
+    echo(json_text(result))
+
+
+def json_text(result: dict[str, Any]) -> str:
+    """Return one JSON object as printable lines; numbers that are not finite become null."""
     text = json.dumps(_json_value(result), indent=2, allow_nan=False, ensure_ascii=False)
-    echo("\n".join(line if line.isprintable() else _json_escaped(line) for line in text.split("\n")))
+    return "\n".join(line if line.isprintable() else _json_escaped(line) for line in text.split("\n"))
 
 
 def reason(error: BaseException) -> str:

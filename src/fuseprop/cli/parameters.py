@@ -1,12 +1,13 @@
 """Arguments and options that commands share, and the conversion of their texts to values.
 
-A conversion raises click.BadParameter for a text that it does not accept: exit code 2, with the usage.
+A conversion raises click.BadParameter for a text that it does not accept: exit code 2, with the usage. Those
+of options that a settings file holds in another form than a text take that form too.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,7 +41,9 @@ any_size = click.option(
 )
 
 
-def _data(_context: click.Context, _argument: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+def check_data(
+    _context: click.Context, _argument: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
     """Return the paths of files, or the name of a built-in data set; raise for an unknown name."""
     for text in texts:
         try:
@@ -52,7 +55,7 @@ def _data(_context: click.Context, _argument: click.Parameter, texts: tuple[str,
     return texts
 
 
-data = click.argument("data", nargs=-1, required=True, callback=_data)
+data = click.argument("data", nargs=-1, required=True, callback=check_data)
 
 
 def target(about: str) -> Callable[[Command], Command]:
@@ -94,14 +97,14 @@ def columns(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _names_option(name: str, about: str) -> Callable[[Command], Command]:
-    return click.option(name, multiple=True, callback=_names, help=about)
+    return click.option(name, multiple=True, callback=names, help=about)
 
 
-def _names(
+def names(
     _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...] | None:
     """Return all names in these texts, or None without any; a name with a comma stands in double quotes."""
-    parts = [name.strip() for text in texts for name in _cells(text)]
+    parts = [name.strip() for text in texts or () for name in _cells(text)]
     if "" in parts or len(set(parts)) < len(parts):
         given = " ".join(map(repr, texts))
         raise click.BadParameter(f"expected different names with commas between them, got {given}.")
@@ -115,15 +118,16 @@ def _cells(text: str) -> list[str]:
         return [""]
 
 
-def sizes(text: str) -> tuple[int, ...]:
-    """Return layer sizes, written as 64,32; none for an empty text or "none"."""
-    if text.strip().lower() in ("", "none"):
+def sizes(given: str | Sequence[int]) -> tuple[int, ...]:
+    """Return layer sizes, listed or written as 64,32; none for an empty text or "none"."""
+    if isinstance(given, str) and given.strip().lower() in ("", "none"):
         return ()
     try:
-        return tuple(positive_integer("a hidden layer's size", int(size)) for size in text.split(","))
+        listed_sizes = given.split(",") if isinstance(given, str) else given
+        return tuple(positive_integer("a hidden layer's size", int(size)) for size in listed_sizes)
     except ValueError as error:
         raise click.BadParameter(
-            f'expected whole numbers of at least 1 such as 64,32, or "none"; got {text!r}.'
+            f'expected whole numbers of at least 1 such as 64,32, or "none"; got {given!r}.'
         ) from error
 
 
@@ -140,15 +144,19 @@ def one_of(kind: str, choices: Mapping[str, object]) -> Callable[[str], str]:
     return name
 
 
-def activations(text: str) -> tuple[str, ...]:
-    """Return names of activations, separated by commas outside of parentheses; a name may be repeated."""
-    names = [name.strip() for name in _outside_of_parentheses(text)]
+def activations(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names of activations, listed or with commas outside of parentheses between them.
+
+    A name may be repeated.
+    """
+    parts = _outside_of_parentheses(given) if isinstance(given, str) else given
+    functions = [part.strip() for part in parts]
     try:
-        for name in names:
-            as_activation(name)
+        for function in functions:
+            as_activation(function)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
-    return tuple(names)
+    return tuple(functions)
 
 
 def _outside_of_parentheses(text: str) -> Iterator[str]:
@@ -173,20 +181,22 @@ def loss(text: str) -> str:
     return text.strip()
 
 
-def class_weight(text: str) -> str | dict[str, float]:
+def class_weight(given: str | Mapping[str, float]) -> str | dict[str, float]:
     """Return "balanced", or weights by class, written as no=1,yes=5; quotes as for names of columns."""
-    if text.strip() == BALANCED:
+    if not isinstance(given, str):
+        return {name: float(weight) for name, weight in given.items()}
+    if given.strip() == BALANCED:
         return BALANCED
     weights: dict[str, float] = {}
     try:
-        for cell in _cells(text):
+        for cell in _cells(given):
             name, _, weight = cell.rpartition("=")
             if not name.strip() or name.strip() in weights:
                 raise ValueError("no name, or one that is there already")
             weights[name.strip()] = float(weight)
     except ValueError as error:
         raise click.BadParameter(
-            f"expected {BALANCED}, or different classes with their weights such as no=1,yes=5; got {text!r}."
+            f"expected {BALANCED}, or different classes with their weights such as no=1,yes=5; got {given!r}."
         ) from error
     return weights
 

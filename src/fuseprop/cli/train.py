@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..callbacks import OnEpochEnd
+from ..callbacks import Callback, OnEpochEnd
 from ..callbacks.history import History
 from ..callbacks.progress import NOT_SHOWN, Progress
 from ..checks.quoting import counted, shown
@@ -32,14 +32,15 @@ from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
 from . import folds as folds_report
 from . import tuning as tuning_report
+from .environment import environment
 from .folds import numbers_of_folds, run_folds
+from .options import chosen_settings, given_options
 from .output import Run, echo, echo_json
 from .parameters import (
     activations,
     any_size,
     class_weight,
     columns,
-    data,
     device,
     interrupted_path,
     model_path,
@@ -50,6 +51,8 @@ from .parameters import (
 )
 from .parameters import loss as loss_named
 from .parameters import target as target_option
+from .run_folder import RunFolder, run_folder
+from .settings_file import data, settings, settings_text
 from .training_report import as_json, plan, results
 from .tuning import csv_path, run_search
 
@@ -58,6 +61,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 
 @click.command(epilog="Every option that is not given is chosen from the task and the size of the data.")
 @data
+@settings
 @target_option("Target column, or several: a,b. In an NPZ file its key [y].")
 @click.option("--task", type=one_of("task", DEFAULT_LOSS), help=f"One of {', '.join(DEFAULT_LOSS)}.")
 @click.option(
@@ -136,6 +140,13 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @click.option(
     "--out", type=model_path, help="Keep the model in this .safetensors file; after Ctrl-C beside it."
 )
+@click.option(
+    "--run",
+    "folder",
+    type=run_folder,
+    metavar="DIR",
+    help="Keep settings, environment, history, model and scores in a new folder.",
+)
 @click.option("--plot", type=plot_path, help='Draw it: .png, .svg or .pdf. Needs the extra "plots".')
 @click.option("--json", "json_", is_flag=True, help="Print the results as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print nothing but results.")
@@ -150,6 +161,7 @@ def train(
     tune: int | None,
     tried: Path | None,
     out: Path | None,
+    folder: RunFolder | None,
     plot: Path | None,
     json_: bool,
     quiet: bool,
@@ -161,6 +173,9 @@ def train(
     "-" is standard input. Built-in: digits, iris, wine, breast_cancer, diabetes, xor, line.
     """
     _check_together(folds, tune, tried, given["test"])
+    if folder is not None:
+        _check_beside_a_folder(folder, out, folds, tune)
+        out = folder.model
     run = Run.current()
     table = load_table(
         data,
@@ -191,7 +206,12 @@ def train(
             fitting = Fitting(table, **arguments)
             if not quiet:
                 run.say(plan(fitting))
-            history = _train(fitting, run, quiet=quiet, norms=plot is not None)
+            if folder is not None:
+                options = given_options(click.get_current_context())
+                kept = settings_text(options, chosen_settings(fitting, options))
+                folder.begin(kept, environment(fitting, data))
+            with nullcontext() if folder is None else folder.recording(run) as recorder:
+                history = _train(fitting, run, recorder, quiet=quiet, norms=plot is not None)
     place = out
     if tuning is not None and tuning.interrupted:
         place = tuning_report.announce_interruption(tuning, run, out)
@@ -224,7 +244,11 @@ def train(
         made["tuning"] = tuning_report.tuning_as_data(tuning)
     if drawn is not None:
         text.append(f"picture written to {shown(drawn, None)}")
-    _echo(json_, "\n".join(text), made | {"plot": None if drawn is None else str(drawn)})
+    made["plot"] = None if drawn is None else str(drawn)
+    if folder is not None:
+        with run.noting_failure("the scores were not written"):
+            folder.keep_scores(made)
+    _echo(json_, "\n".join(text), made)
 
 
 def _echo(json_: bool, text: str, data: dict[str, Any]) -> None:
@@ -251,6 +275,20 @@ def _check_together(
         raise click.UsageError("--tried writes what --tune N has tried. Give that too, or leave it out.")
 
 
+def _check_beside_a_folder(
+    folder: RunFolder, out: Path | None, folds: tuple[int, int] | None, tune: int | None
+) -> None:
+    """Raise UsageError for what a folder of a run does not go with."""
+    if out is not None:
+        raise click.UsageError(f"--run keeps the model in {shown(folder.model, None)}. Leave out --out.")
+    if folds is not None or tune is not None:
+        option = "--tune" if folds is None else "--folds"
+        raise click.UsageError(
+            f"--run keeps one training, and {option} makes many: keep its results by --json and --out. "
+            f"Leave one of them out."
+        )
+
+
 @contextmanager
 def _own_messages() -> Iterator[None]:
     """Leave out the warnings that the command prints itself."""
@@ -270,12 +308,13 @@ def _noting_divergence(run: Run, out: Path | None) -> Iterator[None]:
         raise
 
 
-def _train(fitting: Fitting, run: Run, *, quiet: bool, norms: bool) -> History:
-    """Train; note a failure of showing progress in `run`."""
+def _train(fitting: Fitting, run: Run, recorder: Callback | None, *, quiet: bool, norms: bool) -> History:
+    """Train, and call `recorder` after each epoch; note a failure of showing progress in `run`."""
     progress = Progress(networks=fitting.settings.members)
     run.interruption.check()
     check_ctrl_c = OnEpochEnd(lambda _: run.interruption.check())
-    history = fitting.run(callbacks=[check_ctrl_c] if quiet else [progress, check_ctrl_c], norms=norms)
+    callbacks: list[Callback] = [check_ctrl_c] if recorder is None else [recorder, check_ctrl_c]
+    history = fitting.run(callbacks=callbacks if quiet else [progress, *callbacks], norms=norms)
     if progress.failure:
         run.note_failure(NOT_SHOWN, f"{progress.failure}.")
     return history

@@ -1,0 +1,63 @@
+"""What a training ran on: versions, the machine, the device, the data files and their digests."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..data import is_file_name
+from ..data.files.opening import BLOCK, STANDARD_INPUT
+from ..model.fitting import Fitting
+from ..storage.reading import open_file
+from .options import absolute
+
+LIBRARIES = ("numpy", "duckdb", "narwhals", "cupy", "nvmath")
+"""The libraries whose versions are told, where they are loaded."""
+
+PREFIXES = ("FUSEPROP_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_")
+"""How environment variables begin that computing may depend on."""
+
+
+def environment(fitting: Fitting, data: Iterable[str]) -> dict[str, Any]:
+    """Return what a training that is about to begin runs on, as plain data."""
+    backend = fitting.model.network.backend
+    return {
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fuseprop": __version__,
+        "python": platform.python_version(),
+        "libraries": {name: sys.modules[name].__version__ for name in LIBRARIES if name in sys.modules},
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "backend": backend.name,
+        "device": backend.device,
+        "dtype": fitting.settings.dtype,
+        "variables": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIXES)},
+        "data": fingerprints(data),
+    }
+
+
+def fingerprints(data: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the absolute path, the size in bytes and the SHA-256 of the bytes of each file.
+
+    A built-in data set and standard input have no size and no digest. Raises OSError for a file that cannot
+    be read.
+    """
+    return [_fingerprint(absolute(text)) for text in data]
+
+
+def _fingerprint(path: str) -> dict[str, Any]:
+    if path == STANDARD_INPUT or not is_file_name(path):
+        return {"path": path, "bytes": None, "sha256": None}
+    digest = sha256()
+    with open_file(Path(path)) as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+        return {"path": path, "bytes": file.tell(), "sha256": digest.hexdigest()}
