@@ -328,3 +328,27 @@ def test_a_checkpoint_that_was_tampered_with_is_refused_and_nothing_changes(back
     with pytest.raises(CheckpointError, match="does not fit this training"):
         case.fit(network, resume=Found(state, found.path))
     same(network, case.fit(network), untouched, case.fit(untouched))
+
+
+def test_where_a_checkpoint_is_damaged_training_goes_on_from_the_one_before_and_says_so(backend, tmp_path):
+    case, path = Case(backend), tmp_path / "run.safetensors"
+    whole = case.network()
+    expected = case.fit(whole)
+    case.fit(case.network(), epochs=3, checkpoint=Checkpoint(path, "1 epoch"))
+    path.write_bytes(path.read_bytes()[:-1])
+    network = case.network()
+    with pytest.warns(UserWarning, match=r"run\.safetensors is truncated .* goes on from the one before it"):
+        history = case.fit(network, checkpoint=path, resume=True)
+    same(network, history, whole, expected)
+
+
+def test_going_on_from_one_file_replaces_no_other(backend, tmp_path):
+    case, (path, other) = Case(backend), (tmp_path / f"{name}.safetensors" for name in "ab")
+    for place in (path, other):
+        case.fit(case.network(), epochs=2, checkpoint=place)
+    before = other.read_bytes()
+    with pytest.raises(FileExistsError, match="the checkpoint of another run, at the end, after 2 epochs"):
+        case.fit(case.network(), checkpoint=other, resume=path)
+    assert other.read_bytes() == before
+    case.fit(case.network(), checkpoint=Checkpoint(other, overwrite=True), resume=path)
+    assert len(read_checkpoint(other).state["training"]["history"]["train_loss"]) == EPOCHS

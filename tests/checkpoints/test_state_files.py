@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
+import fuseprop
 from fuseprop.checkpoints import CheckpointError, read_checkpoint
 from fuseprop.checkpoints.reading import CHECKPOINT_FILE, FORMAT, KEY
 from fuseprop.checkpoints.writing import write_checkpoint
@@ -153,6 +154,12 @@ def test_a_text_that_is_no_state_is_refused(path, text):
     path.write_bytes(b"".join(pack({}, {KEY: text}, CHECKPOINT_FILE)))
     with pytest.raises(CheckpointError, match=r"run\.safetensors is no"):
         read_checkpoint(path)
+
+
+def test_a_checkpoint_is_not_loaded_as_a_model(path):
+    write_checkpoint(path, {"order": np.arange(3)}, keeps_previous=False)
+    with pytest.raises(fuseprop.ModelFileError, match="is no model file, but the checkpoint of a training"):
+        fuseprop.load(path)
 
 
 def test_a_directory_and_a_missing_file_are_refused(tmp_path):

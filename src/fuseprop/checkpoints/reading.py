@@ -37,6 +37,7 @@ CHECKPOINT_FILE = Kind(
     dimensions=range(33),
     holds_empty=True,
     is_signed=True,
+    others={},
     crowded="the history and the names in this checkpoint",
     shorter="Give features, targets and classes shorter names.",
 )

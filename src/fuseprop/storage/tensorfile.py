@@ -71,6 +71,8 @@ class Kind:
         Whether tensors may have no elements.
     is_signed : bool
         Whether a file without a digest is refused.
+    others : dict
+        What a file is instead, by the keys of its metadata.
     crowded, shorter : str
         What makes a header long, and a sentence: how to make it shorter.
     """
@@ -83,6 +85,7 @@ class Kind:
     dimensions: range
     holds_empty: bool
     is_signed: bool
+    others: Mapping[str, str]
     crowded: str
     shorter: str
 
@@ -96,6 +99,7 @@ MODEL_FILE = Kind(
     dimensions=range(1, 3),
     holds_empty=False,
     is_signed=False,  # those of the first versions are not
+    others={"fuseprop.checkpoint": "the checkpoint of a training, which goes on from it with resume"},
     crowded="the names and scales of this model",
     shorter="Give features, targets and classes shorter names.",
 )
@@ -167,6 +171,8 @@ def unpack(
     texts = header.pop(METADATA, {})
     if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
         raise kind.error(f"{place} is truncated or damaged: its metadata are no texts.")
+    for key in kind.others.keys() & texts.keys():
+        raise kind.error(f"{place} is no {kind.name}, but {kind.others[key]}.")
     tensors: dict[str, HostArray] = {}
     end = 0
     for name, start, shape, dtype in _entries(place, kind, header):

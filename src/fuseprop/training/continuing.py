@@ -76,6 +76,8 @@ class Continuation:
                 if self._keeper is not None:
                     resumed = None if self._found is None else self._found.path
                     stack.enter_context(self._keeper.open(resumed))
+                if self._found is not None and self._found.note:
+                    warn_user(self._found.note, UserWarning)
                 yield
             except CheckpointError:
                 set_generator_state(self._rng, before)
