@@ -66,6 +66,9 @@ class History:
         Whether training ends with the weights of `best_epoch`; a callback may set it.
     validates : bool
         Whether there is a validation set.
+    cut_short : bool
+        Whether training has ended between two steps, by Ctrl-C or because a callback asked for it: weights
+        that are not restored are then those of an epoch that is not complete.
     """
 
     metric: str
@@ -81,6 +84,7 @@ class History:
     best_epoch: int = 0
     restore_best: bool = False
     validates: bool = False
+    cut_short: bool = False
 
     @property
     def epochs(self) -> int:

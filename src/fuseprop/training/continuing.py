@@ -67,9 +67,9 @@ class Continuation:
 
         Where the training is refused, the generator is as it was.
         """
-        before = generator_state(self._rng)
-        with ExitStack() as stack:
-            try:
+        before, refused = generator_state(self._rng), True
+        try:
+            with ExitStack() as stack:
                 if self._found is not None:
                     self._rewind(self._found)
                 self._start = generator_state(self._rng)
@@ -78,10 +78,12 @@ class Continuation:
                     stack.enter_context(self._keeper.open(resumed))
                 if self._found is not None and self._found.note:
                     warn_user(self._found.note, UserWarning)
+                refused = False
                 yield
-            except CheckpointError:
+        except BaseException as error:
+            if refused or isinstance(error, CheckpointError):
                 set_generator_state(self._rng, before)
-                raise
+            raise
 
     def run(
         self,

@@ -63,9 +63,9 @@ class Training:
             self._run(epochs, together, history, keeper, about, resumed)
             self.rules.finish(history)
         except Stopped as stopped:
-            history.stop_reason = str(stopped)
+            history.stop_reason, history.cut_short = str(stopped), True
         except KeyboardInterrupt:
-            history.stop_reason = "interrupted"
+            history.stop_reason, history.cut_short = "interrupted", True
         except BaseException as error:
             self.rules.settle(history)
             together.end(history, error)
