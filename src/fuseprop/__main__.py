@@ -1,29 +1,35 @@
 """The entry point of ``fuseprop`` and ``python -m fuseprop``.
 
-Importing the command takes half a second, during which Ctrl-C must end the process as it ends the command. So
-this module imports only what Python has already loaded, and `fuseprop/__init__.py` imports lazily.
+Importing the command takes half a second, during which a signal must end the process as it ends the command.
+So this module imports only what Python has already loaded, and `fuseprop/__init__.py` imports lazily.
 """
 
 import os
 import signal
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as in `cli/exit_codes.py`."""
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+"""The signals that end the command; Windows has no SIGHUP."""
+
+SIGNALLED = 128
+"""The exit code after a signal is that much more than its number, as in `cli/exit_codes.py`."""
+
+_AS_PYTHON_STARTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 def main() -> None:
     """Run the command and end the process."""
     _open_standard_streams()
-    handles_ctrl_c = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if handles_ctrl_c:
-        signal.signal(signal.SIGINT, _leave)
+    ending = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+    handled = [number for number in ending if signal.getsignal(number) in _AS_PYTHON_STARTS]
+    for number in handled:
+        signal.signal(number, _leave)
     from .cli import main as command
 
     try:
         command(prog_name="fuseprop")
     finally:
-        if handles_ctrl_c:  # everything is done: Ctrl-C would only change the exit code
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in handled:  # everything is done: a signal would only change the exit code
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _open_standard_streams() -> None:
@@ -39,12 +45,12 @@ def _open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _leave(*_: object) -> None:
+def _leave(number: int, _: object) -> None:
     """End the process at once: the command has not begun."""
     try:
-        os.write(2, b"\ninterrupted.\n")
+        os.write(2, b"\ninterrupted.\n" if number == signal.SIGINT else b"\nterminated.\n")
     finally:
-        os._exit(INTERRUPTED)
+        os._exit(SIGNALLED + number)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 Results go to standard output, everything else to standard error. Exit codes: 0 success; 1 failure, even if
 only of a picture or of text on standard error; 2 wrong use of the command; 3 a device that is not available;
-4 training that diverged; 130 interruption.
+4 training that diverged; 128 + n a signal: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 
 One file per subcommand: train, inspect, predict, evaluate, explain, learn, doctor (whose checks are in
 `examination`). `parameters` converts arguments, `output` writes results and errors, `training_report`
-puts a training into words, `folds` and `tuning` many of them, `interruption` handles Ctrl-C.
+puts a training into words, `folds` and `tuning` many of them, `interruption` handles signals.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..model.settings import SettingsError
 from ..training.divergence import DivergenceError
 from .doctor import doctor
 from .evaluate import evaluate
-from .exit_codes import DIVERGED, FAILED, INTERRUPTED, UNAVAILABLE
+from .exit_codes import DIVERGED, FAILED, UNAVAILABLE
 from .explain import explain
 from .inspect import inspect
 from .interruption import Interruption
@@ -60,8 +60,8 @@ class Commands(click.Group):
                         error.show()
                 code = error.exit_code
             except (KeyboardInterrupt, click.Abort):  # click raises Abort for KeyboardInterrupt
-                interruption.received, code = True, INTERRUPTED
-            except SystemExit as error:  # click's reaction to a closed pipe
+                interruption.received, code = True, interruption.exit_code
+            except SystemExit as error:  # click's reaction to a closed pipe; a second Ctrl-C
                 code = error.code if isinstance(error.code, int) else FAILED
             except OSError as error:  # from writing click's help or version
                 run.note_failure("Error", reason(error))
@@ -69,7 +69,7 @@ class Commands(click.Group):
             except BaseException:
                 if not interruption.received:
                     raise
-                code = INTERRUPTED
+                code = interruption.exit_code
             return sys.exit(_finish(run, code))
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -77,8 +77,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            Run.current().interruption.received = True
-            raise click.exceptions.Exit(INTERRUPTED) from error
+            interruption = Run.current().interruption
+            interruption.received = True
+            raise click.exceptions.Exit(interruption.exit_code) from error
         except SettingsError as error:
             raise click.UsageError(str(error)) from error
         except BackendUnavailable as error:
@@ -92,7 +93,7 @@ class Commands(click.Group):
 
 
 def _printed(error: Exception, exit_code: int) -> click.exceptions.Exit:
-    """Print an error, unless Ctrl-C may have caused it; return the exception that ends the command."""
+    """Print an error, unless a signal may have caused it; return the exception that ends the command."""
     run = Run.current()
     if not run.interruption.received:
         run.say(f"Error: {printable(reason(error))}")
@@ -100,13 +101,16 @@ def _printed(error: Exception, exit_code: int) -> click.exceptions.Exit:
 
 
 def _finish(run: Run, code: int) -> int:
-    """Print the failures noted during the run, and whether it was interrupted; return the exit code."""
+    """Print the failures noted during the run, and which signal ended it; return the exit code."""
     for failure in run.failures:
         _print_at_end(failure if failure.startswith("Error: ") else f"Error: {failure}")
-    if run.interruption.received:
-        if not run.interruption.announced:
-            _print_at_end("\ninterrupted.")
-        code = INTERRUPTED
+    interruption = run.interruption
+    if interruption.received:
+        if interruption.again:
+            _print_at_end("\ninterrupted again: nothing more was written.")
+        elif not interruption.announced:
+            _print_at_end(f"\n{interruption.name}.")
+        code = interruption.exit_code
     flushed = [flush(stream) for stream in (sys.stdout, sys.stderr)]
     return code or (FAILED if run.failures or not all(flushed) else 0)
 

@@ -3,4 +3,5 @@
 FAILED = 1
 UNAVAILABLE = 3
 DIVERGED = 4
-INTERRUPTED = 130
+SIGNALLED = 128
+"""Plus the number of the signal that ended the command: 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM."""

@@ -32,17 +32,20 @@ def numbers_of_folds(given: str | int) -> tuple[int, int]:
 
 
 def run_folds(folding: Folding, run: Run, *, quiet: bool) -> CrossValidation:
-    """Train and test each fold, with a line of text for each; say that Ctrl-C ended it."""
+    """Train and test each fold, with a line of text for each; say that a signal ended it."""
     if not quiet:
         run.say(f"{plan(folding.first)}\n{_plan(folding)}")
     run.interruption.check()
-    check_ctrl_c = OnEpochEnd(lambda _: run.interruption.check())
+    check_signals = OnEpochEnd(lambda _: run.interruption.check())
     made = folding.run(
-        callbacks=[check_ctrl_c], told=None if quiet else lambda fold: run.say(fold.describe())
+        callbacks=[check_signals], told=None if quiet else lambda fold: run.say(fold.describe())
     )
     if made.interrupted:
-        run.say(f"\ninterrupted after {len(made.each)} of {made.trainings} trainings; the scores are theirs.")
-        run.interruption.received = run.interruption.announced = True
+        interruption = run.interruption
+        told = "" if interruption.terminated else "; the scores are theirs"
+        run.say(f"\n{interruption.name} after {len(made.each)} of {made.trainings} trainings{told}.")
+        interruption.received = interruption.announced = True
+        interruption.check_terminated()
     return made
 
 

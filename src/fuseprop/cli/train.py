@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from ..callbacks import Callback, OnEpochEnd
-from ..callbacks.history import History
+from ..callbacks import Callback
 from ..callbacks.progress import NOT_SHOWN, Progress
 from ..checks.quoting import counted, shown
 from ..data import load_table, suggestions_for
@@ -34,6 +33,7 @@ from . import folds as folds_report
 from . import tuning as tuning_report
 from .environment import environment
 from .folds import numbers_of_folds, run_folds
+from .interruption import StopOnSignal
 from .options import chosen_settings, given_options
 from .output import Run, echo, echo_json
 from .parameters import (
@@ -138,7 +138,9 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 )
 @click.option("--tried", type=csv_path, help="Write all that --tune tried to this .csv file.")
 @click.option(
-    "--out", type=model_path, help="Keep the model in this .safetensors file; after Ctrl-C beside it."
+    "--out",
+    type=model_path,
+    help="Keep the model in this .safetensors file; one cut short beside it.",
 )
 @click.option(
     "--run",
@@ -201,7 +203,7 @@ def train(
         if tune is not None:
             search = Search(table, tune, **arguments)
             tuning = run_search(search, run, quiet=quiet, norms=plot is not None)
-            fitting, history = search.best, search.best.history
+            fitting = search.best
         else:
             fitting = Fitting(table, **arguments)
             if not quiet:
@@ -211,27 +213,30 @@ def train(
                 kept = settings_text(options, chosen_settings(fitting, options))
                 folder.begin(kept, environment(fitting, data))
             with nullcontext() if folder is None else folder.recording(run) as recorder:
-                history = _train(fitting, run, recorder, quiet=quiet, norms=plot is not None)
+                _train(fitting, run, recorder, quiet=quiet, norms=plot is not None)
     place = out
     if tuning is not None and tuning.interrupted:
         place = tuning_report.announce_interruption(tuning, run, out)
-    elif history.stop_reason == "interrupted":
+    elif fitting.interrupted:
         place = _announce_interruption(fitting, run, out)
     written, drawn = None, None
-    if place is not None:
-        with run.noting_failure("the model was not written"), run.interruption.deferred():
+    with run.interruption.deferred(), run.noting_failure("the model was not written"):
+        if place is not None:
             fitting.model.save(place)
             written = place
     if tuning is not None and tried is not None:
         with run.noting_failure("the settings that were tried were not written"):
             tuning.to_csv(tried)
+    if run.interruption.terminated:
+        _announce_termination(run, written)
+        run.interruption.check_terminated()
     report = fitting.report()
     if plot is not None:
         with run.noting_failure("the picture was not drawn"):
             title, networks = fitting.table.source, fitting.networks
             if networks > 1:
                 title += f": network {networks} of {networks}"
-            # A network that Ctrl-C ended before its first epoch is no part of the model.
+            # A network that a signal ended before its first epoch is no part of the model.
             last = fitting.histories[networks - 1]
             save_figure(training_figure(last, title, boundary(fitting.model, fitting.table)), plot)
             drawn = plot
@@ -308,20 +313,19 @@ def _noting_divergence(run: Run, out: Path | None) -> Iterator[None]:
         raise
 
 
-def _train(fitting: Fitting, run: Run, recorder: Callback | None, *, quiet: bool, norms: bool) -> History:
+def _train(fitting: Fitting, run: Run, recorder: Callback | None, *, quiet: bool, norms: bool) -> None:
     """Train, and call `recorder` after each epoch; note a failure of showing progress in `run`."""
     progress = Progress(networks=fitting.settings.members)
     run.interruption.check()
-    check_ctrl_c = OnEpochEnd(lambda _: run.interruption.check())
-    callbacks: list[Callback] = [check_ctrl_c] if recorder is None else [recorder, check_ctrl_c]
-    history = fitting.run(callbacks=callbacks if quiet else [progress, *callbacks], norms=norms)
+    stop_on_signal = StopOnSignal(run.interruption)
+    callbacks: list[Callback] = [stop_on_signal] if recorder is None else [recorder, stop_on_signal]
+    fitting.run(callbacks=callbacks if quiet else [progress, *callbacks], norms=norms)
     if progress.failure:
         run.note_failure(NOT_SHOWN, f"{progress.failure}.")
-    return history
 
 
 def _announce_interruption(fitting: Fitting, run: Run, out: Path | None) -> Path | None:
-    """Print that training was interrupted; return the path for its model instead of `out`."""
+    """Print that a signal ended training; return the path for its model instead of `out`."""
     place = None if out is None else interrupted_path(out)
     kept, members = fitting.kept_epochs[0], fitting.settings.members
     outcome = f"this is the model of epoch {kept}, the best" if kept else "this is the model as it stands"
@@ -332,6 +336,13 @@ def _announce_interruption(fitting: Fitting, run: Run, out: Path | None) -> Path
     if out is not None:
         outcome += f", to be kept in {shown(place, None)}; {shown(out, None)} was not written"
     epochs = counted(fitting.settings.epochs, "epoch")
-    run.say(f"\ninterrupted{where} after {fitting.history.epochs:,} of {epochs}; {outcome}.")
+    run.say(f"\n{run.interruption.name}{where} after {fitting.history.epochs:,} of {epochs}; {outcome}.")
     run.interruption.received = run.interruption.announced = True
     return place
+
+
+def _announce_termination(run: Run, written: Path | None) -> None:
+    """Print that the command ends, unless it was said of its training."""
+    if not run.interruption.announced and written is not None:
+        run.say(f"\nterminated after training; the model was written to {shown(written, None)}.")
+        run.interruption.announced = True

@@ -29,9 +29,9 @@ def run_search(search: Search, run: Run, *, quiet: bool, norms: bool) -> Tuning:
     if not quiet:
         run.say(f"{plan(search.first)}\n{_plan(search)}")
     run.interruption.check()
-    check_ctrl_c = OnEpochEnd(lambda _: run.interruption.check())
+    check_signals = OnEpochEnd(lambda _: run.interruption.check())
     told = None if quiet else lambda trial: run.say(trial.describe())
-    return search.run(callbacks=[check_ctrl_c], told=told, norms=norms)
+    return search.run(callbacks=[check_signals], told=told, norms=norms)
 
 
 def _plan(search: Search) -> str:
@@ -53,7 +53,7 @@ def announce_interruption(tuning: Tuning, run: Run, out: Path | None) -> Path | 
     outcome = "this is the best model so far"
     if out is not None:
         outcome += f", to be kept in {shown(place, None)}; {shown(out, None)} was not written"
-    run.say(f"\ninterrupted after {trainings}; {outcome}.")
+    run.say(f"\n{run.interruption.name} after {trainings}; {outcome}.")
     run.interruption.received = run.interruption.announced = True
     return place
 

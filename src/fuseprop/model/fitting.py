@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..backend import HostArray
-from ..callbacks import Callback, EarlyStopping
+from ..callbacks import Callback, EarlyStopping, Together
 from ..callbacks.history import History
 from ..callbacks.progress import Progress
 from ..checks.quoting import counted, literal
@@ -98,6 +98,8 @@ class Fitting:
         After `run`, the history of each network that was trained.
     networks : int
         After `run`, how many of them the model is made of.
+    interrupted : bool
+        After `run`, whether it ended before its time: by Ctrl-C, or because a callback asked for it.
     class_weights : (classes,) float64, or None
         How much the rows of each class count while the model is trained; None where all rows count alike.
     table : Table
@@ -155,7 +157,8 @@ class Fitting:
             table.named,
         )
         self.histories: tuple[History, ...] = ()
-        self.networks = 1
+        self.networks, self.interrupted = 1, False
+        self._cut = -1  # the network, counted from 0, that was left between two epochs
         self._parameters = self.model.network.stack.parameters.count
         self._validated: list[Scores] = []
         self._targets = self.model.code_targets(encoded)
@@ -176,29 +179,32 @@ class Fitting:
         """Train the model, and return the history of its last network; keywords are those of `Network.fit`.
 
         With validation rows each network ends with the weights of the epoch with the lowest validation loss.
-        Raises DivergenceError as `Network.fit`; a note says which of several networks it was. Ctrl-C ends
-        training with a warning: the model is then made of the networks that were done, or of the first one as
-        far as it was.
+        Raises DivergenceError as `Network.fit`; a note says which of several networks it was. Ctrl-C, and a
+        callback that asks to stop, end training with a warning: the model is then made of the networks that
+        were done, or of the first one as far as it was.
         """
         check_flag("progress", progress)
         if progress:
             callbacks = [Progress(networks=self.settings.members), *callbacks]
         trained: list[Weights] = []
-        self.histories, self._validated = (), []
+        self.histories, self._validated, self.interrupted, self._cut = (), [], False, -1
         try:
             for number in range(len(self.divisions)):
                 network = self._make_network() if number else self.model.network
                 history = self._train(network, number, callbacks, norms)
                 self.histories = (*self.histories, history)
-                if number and history.stop_reason == "interrupted":
-                    raise KeyboardInterrupt
+                if self.interrupted:
+                    self._cut = number
+                    if number:
+                        raise KeyboardInterrupt
                 trained.append(network.weights())
-                if history.stop_reason == "interrupted":
+                if self.interrupted:
                     break
         except KeyboardInterrupt:
             if not trained:
                 raise
-            self.history.stop_reason = "interrupted"
+            self.interrupted = True
+            self.history.stop_reason = Together(callbacks).asks_to_stop() or "interrupted"
             done = f"{counted(len(trained), 'network')} that {'was' if len(trained) == 1 else 'were'} done"
             warn_user(f"{FIT_INTERRUPTED}: the model is made of the {done}.", UserWarning)
         self.networks = len(trained)
@@ -227,7 +233,8 @@ class Fitting:
             if settings.members > 1:
                 error.add_note(f"That was network {number + 1} of {settings.members}.")
             raise
-        if validation is not None and not (number and history.stop_reason == "interrupted"):
+        self.interrupted = history.stop_reason in ("interrupted", Together(callbacks).asks_to_stop())
+        if validation is not None and not (number and self.interrupted):
             model = replace(self.model, network=network)
             self._validated.append(model.scores_of(*validation[:2], intervals=False))
         return history
@@ -255,11 +262,11 @@ class Fitting:
 
     @property
     def kept_epochs(self) -> tuple[int | None, ...]:
-        """The epoch whose weights each network has, counted from 1; None where Ctrl-C ended it between two.
+        """The epoch whose weights each network has, counted from 1; None for one that was left between two.
 
         0 stands for the starting weights.
         """
-        return tuple(map(_kept_epoch, self.histories))
+        return tuple(_kept_epoch(history, i == self._cut) for i, history in enumerate(self.histories))
 
     @property
     def validation_loss(self) -> float:
@@ -337,10 +344,10 @@ class Fitting:
         return self.model.scores_of(*self._encoded(rows), intervals=intervals)
 
 
-def _kept_epoch(history: History) -> int | None:
+def _kept_epoch(history: History, is_cut: bool) -> int | None:
     if history.restore_best:
         return history.best_epoch
-    return None if history.stop_reason == "interrupted" else history.epochs
+    return None if is_cut else history.epochs
 
 
 def train(

@@ -208,7 +208,7 @@ class Folding:
                 except DivergenceError as error:
                     error.add_note(f"That was in repeat {repeat}, fold {number}.")
                     raise
-                if history.stop_reason == "interrupted":
+                if fitting.interrupted:
                     raise KeyboardInterrupt
                 scores = fitting.report(intervals=False).test
                 assert scores is not None

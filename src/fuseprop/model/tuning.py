@@ -262,7 +262,7 @@ class Search:
                         self._chosen, self.best = trial, fitting
                 if told is not None:
                     told(trial)
-            if trained.history.stop_reason == "interrupted":
+            if fitting.interrupted:
                 raise KeyboardInterrupt
         if self._chosen is None and failure is not None:
             failure.add_note(f"All settings that were tried diverged: {len(going)}.")
