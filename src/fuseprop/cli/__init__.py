@@ -28,6 +28,7 @@ from .exit_codes import DIVERGED, FAILED, UNAVAILABLE
 from .explain import explain
 from .inspect import inspect
 from .interruption import Interruption
+from .last_resort import LastResort
 from .learn import learn
 from .output import Run, flush, reason, whole_streams
 from .predict import predict
@@ -48,7 +49,7 @@ class Commands(click.Group):
         """Run the command; as click does, end the process with its exit code if `standalone_mode`."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
-        with Interruption() as interruption, whole_streams():
+        with LastResort(), Interruption() as interruption, whole_streams():
             run = Run(interruption)
             try:
                 returned = super().main(args, prog_name, complete_var, False, obj=run, **extra)
