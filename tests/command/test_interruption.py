@@ -242,7 +242,7 @@ def test_an_interrupted_model_goes_beside_the_good_one(monkeypatch, tmp_path, ep
     monkeypatch.setattr(Training, "_run_epoch", interrupted)
     path, beside = tmp_path / "m.safetensors", tmp_path / "m.interrupted.safetensors"
     path.write_bytes(b"a good model")
-    result = run(*TRAIN, "--out", path, "--plot", tmp_path / "p.svg", "--epochs", 3000)
+    result = run(*TRAIN, "--out", path, "--plot", tmp_path / "p.svg", "--epochs", 3000, "--batch-size", 1)
     told = [line for line in result.stderr.splitlines() if "interrupted" in line]
     assert result.exit_code == 130
     assert told == [

@@ -187,6 +187,24 @@ def test_networks_that_are_done_make_the_model(tmp_path, at_epoch):
     assert kept.network.layers[0].outputs == 2 * one.network.layers[0].outputs
 
 
+@terminating
+def test_training_ends_within_an_epoch(monkeypatch, tmp_path, number):
+    asks_to_stop, asked = StopOnSignal.asks_to_stop, []
+
+    def sent(self):
+        asked.append(self)
+        if len(asked) == 2:
+            send(number)
+        return asks_to_stop(self)
+
+    monkeypatch.setattr(StopOnSignal, "asks_to_stop", sent)
+    result = run(
+        "train", "line", *QUICK, "--batch-size", 1, "--validation", 0, "--out", tmp_path / "m.safetensors"
+    )
+    assert "\nterminated after 0 of 2 epochs; this is the model as it stands, to be kept in" in result.stderr
+    assert (result.exit_code, result.stdout) == (128 + number, "")
+
+
 # Folds and tuning
 
 
@@ -265,6 +283,22 @@ def test_a_second_ctrl_c_that_is_lost_is_not_printed_as_an_error(monkeypatch):
 
 
 # As processes
+
+IMPORTING = """
+import os, signal, sys
+interrupting = lambda name, *_: os.kill(os.getpid(), {number}) if name == "numpy" else None
+sys.meta_path.insert(0, type("", (), {{"find_spec": staticmethod(interrupting)}}))
+from fuseprop.__main__ import main
+main()
+"""
+
+
+@terminating
+def test_it_is_one_line_while_the_command_imports(number):
+    begin = [sys.executable, "-c", IMPORTING.format(number=int(number))]
+    done = subprocess.run(begin, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "\nterminated.\n")
+
 
 STUCK = """
 import ctypes, signal, sys, threading

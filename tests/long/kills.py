@@ -1,7 +1,7 @@
-"""Ctrl-C and kill -9 at random moments of ``fuseprop train``, while it imports, reads, trains and saves.
+"""Ctrl-C, SIGTERM and kill -9 at random moments of ``fuseprop train``: it imports, reads, trains and saves.
 
-Whatever the moment: Ctrl-C ends the command with exit code 130 and one line; the file at ``--out`` is the old
-one or the new one, whole; and the next save leaves nothing else in the directory.
+Whatever the moment: Ctrl-C ends the command with exit code 130 and one line, SIGTERM with 143 and one line;
+the file at ``--out`` is the old one or the new one, whole; and the next save leaves nothing else there.
 
     python tests/long/kills.py --record FILE
 
@@ -31,7 +31,10 @@ import fuseprop
 from fuseprop.storage.atomic import write_atomically
 
 PHASES = ("import", "reading", "training", "saving")
-SIGNALS = {"Ctrl-C": signal.SIGINT, "kill": signal.SIGKILL}
+SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM, "kill": signal.SIGKILL}
+ENDS = {"Ctrl-C": (130, "interrupted"), "SIGTERM": (143, "terminated"), "kill": (-signal.SIGKILL, None)}
+"""Exit codes, and the word in the one line that is said."""
+
 ROWS = 5000
 TRIES = 20
 """How often at most a moment is tried for until it falls before the command's end."""
@@ -136,14 +139,15 @@ class Kills:
     def _wrong(self, name, code):
         """Return in words what is not as it should be."""
         said = self.errors.read_text()
-        lines = [line for line in said.splitlines() if "interrupted" in line]
+        expected, word = ENDS[name]
+        lines = [line for line in said.splitlines() if word is not None and line.startswith(word)]
         wrong = []
-        if code != (130 if name == "Ctrl-C" else -signal.SIGKILL):
+        if code != expected:
             wrong.append(f"exit code {code}")
         if "Traceback" in said or "Exception ignored" in said or "Error" in said:
             wrong.append(f"it said {said[-600:]!r}")
-        if name == "Ctrl-C" and len(lines) != 1:
-            wrong.append(f"{len(lines)} lines say that it was interrupted: {said[-600:]!r}")
+        if word is not None and len(lines) != 1:
+            wrong.append(f"{len(lines)} lines say that it was {word}: {said[-600:]!r}")
         if self.out.read_bytes() not in (self.old, self.new):
             wrong.append("the file is neither the old one nor the new one")
         beside = self.out.with_suffix(".interrupted.safetensors")

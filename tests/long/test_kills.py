@@ -1,4 +1,4 @@
-"""Ctrl-C and kill -9 at random moments of the command: ten of each, of the hundred of `kills.py`."""
+"""Ctrl-C, SIGTERM and kill -9 at random moments of the command: ten of each, of the hundred of `kills.py`."""
 
 import pytest
 from kills import PHASES, Kills, run
@@ -20,6 +20,8 @@ def test_every_moment_leaves_whole_files(tmp_path, forks):
         ("Ctrl-C", 130, "Traceback\ninterrupted.\n", None, "it said"),
         ("Ctrl-C", 130, "interrupted.\ninterrupted.\n", None, "2 lines"),
         ("Ctrl-C", 130, "", None, "0 lines"),
+        ("SIGTERM", 130, "terminated.\n", None, "exit code 130"),
+        ("SIGTERM", 143, "interrupted.\n", None, "0 lines"),
         ("kill", -9, "", b"half", "neither the old one nor the new one"),
         ("kill", 0, "", None, "exit code 0"),
     ],

@@ -127,11 +127,10 @@ class StopOnSignal:
     """
 
     def __init__(self, interruption: Interruption) -> None:
-        self._interruption, self._epochs = interruption, 0
+        self._interruption = interruption
 
     def start(self, epochs: int, history: History) -> None:
         """Defer signals."""
-        self._epochs = epochs
         self._interruption.defer()
 
     def asks_to_stop(self) -> str | None:
@@ -139,9 +138,7 @@ class StopOnSignal:
         return self._interruption.name if self._interruption.received else None
 
     def epoch_end(self, history: History) -> None:
-        """End training here, unless it was the last epoch: then it has finished."""
-        if history.epochs < self._epochs and (reason := self.asks_to_stop()):
-            history.stop(reason)
+        """Do nothing."""
 
     def end(self, history: History) -> None:
         """Do nothing: the model is not written yet."""

@@ -234,7 +234,7 @@ class Fitting:
                 error.add_note(f"That was network {number + 1} of {settings.members}.")
             raise
         self.interrupted = history.stop_reason in ("interrupted", Together(callbacks).asks_to_stop())
-        if validation is not None and not (number and self.interrupted):
+        if validation is not None and not self.interrupted:
             model = replace(self.model, network=network)
             self._validated.append(model.scores_of(*validation[:2], intervals=False))
         return history
@@ -292,6 +292,8 @@ class Fitting:
 
     def report(self, *, intervals: bool = True) -> Report:
         """Return the scores of all parts, with or without intervals; to be called once, after `run`."""
+        if self._cut == 0 and self.validation is not None:
+            self._validated = [self._scores(self.divisions[0][1], intervals=False)]
         train = self._scores(self.train, intervals=False)
         test = None if self.test is None else self._scores(self.test, intervals=intervals)
         return Report(train, self._validation_scores(), test, self.histories)
