@@ -158,7 +158,6 @@ class Fitting:
         )
         self.histories: tuple[History, ...] = ()
         self.networks, self.interrupted = 1, False
-        self._cut = -1  # the network, counted from 0, that was left between two epochs
         self._parameters = self.model.network.stack.parameters.count
         self._validated: list[Scores] = []
         self._targets = self.model.code_targets(encoded)
@@ -187,16 +186,14 @@ class Fitting:
         if progress:
             callbacks = [Progress(networks=self.settings.members), *callbacks]
         trained: list[Weights] = []
-        self.histories, self._validated, self.interrupted, self._cut = (), [], False, -1
+        self.histories, self._validated, self.interrupted = (), [], False
         try:
             for number in range(len(self.divisions)):
                 network = self._make_network() if number else self.model.network
                 history = self._train(network, number, callbacks, norms)
                 self.histories = (*self.histories, history)
-                if self.interrupted:
-                    self._cut = number
-                    if number:
-                        raise KeyboardInterrupt
+                if self.interrupted and number:
+                    raise KeyboardInterrupt
                 trained.append(network.weights())
                 if self.interrupted:
                     break
@@ -233,7 +230,7 @@ class Fitting:
             if settings.members > 1:
                 error.add_note(f"That was network {number + 1} of {settings.members}.")
             raise
-        self.interrupted = history.stop_reason in ("interrupted", Together(callbacks).asks_to_stop())
+        self.interrupted = history.cut_short
         if validation is not None and not self.interrupted:
             model = replace(self.model, network=network)
             self._validated.append(model.scores_of(*validation[:2], intervals=False))
@@ -266,7 +263,7 @@ class Fitting:
 
         0 stands for the starting weights.
         """
-        return tuple(_kept_epoch(history, i == self._cut) for i, history in enumerate(self.histories))
+        return tuple(map(_kept_epoch, self.histories))
 
     @property
     def validation_loss(self) -> float:
@@ -292,7 +289,7 @@ class Fitting:
 
     def report(self, *, intervals: bool = True) -> Report:
         """Return the scores of all parts, with or without intervals; to be called once, after `run`."""
-        if self._cut == 0 and self.validation is not None:
+        if self.histories[0].cut_short and self.validation is not None:
             self._validated = [self._scores(self.divisions[0][1], intervals=False)]
         train = self._scores(self.train, intervals=False)
         test = None if self.test is None else self._scores(self.test, intervals=intervals)
@@ -346,10 +343,10 @@ class Fitting:
         return self.model.scores_of(*self._encoded(rows), intervals=intervals)
 
 
-def _kept_epoch(history: History, is_cut: bool) -> int | None:
+def _kept_epoch(history: History) -> int | None:
     if history.restore_best:
         return history.best_epoch
-    return None if is_cut else history.epochs
+    return None if history.cut_short else history.epochs
 
 
 def train(
