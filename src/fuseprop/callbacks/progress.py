@@ -71,12 +71,14 @@ class Progress(Display):
         Standard error by default.
     networks : int
         How many trainings it shows, one after the other; where there are several, it says which one it is.
+    done : int
+        How many of them were done before.
     """
 
-    def __init__(self, stream: TextIO | None = None, networks: int = 1) -> None:
+    def __init__(self, stream: TextIO | None = None, networks: int = 1, done: int = 0) -> None:
         super().__init__()
         self._stream = stream
-        self._networks, self._number = networks, 0
+        self._networks, self._number = networks, done
         self._display: ProgressBar | EpochLines | None = None
 
     def start(self, epochs: int, history: History) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from math import nan
@@ -12,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..backend import HostArray
-from ..callbacks import Callback, EarlyStopping, Together
+from ..callbacks import Callback, EarlyStopping
 from ..callbacks.history import History
 from ..callbacks.progress import Progress
+from ..checkpoints import Found, Keeper
 from ..checks.quoting import counted, literal
 from ..checks.settings import as_generator, check_flag
 from ..checks.warning import warn_user
@@ -28,13 +30,18 @@ from ..layers.dense import mlp
 from ..layers.joining import Weights, joined
 from ..metrics import Scores, metric_of_values
 from ..network import Network
+from ..training.continuing import From, Kept, found_of, keeper_of
 from ..training.divergence import DivergenceError
 from ..training.rows import rotate, split_rows
 from ..training.rules import FIT_INTERRUPTED
 from .arguments import table_and_arguments
 from .class_weights import weights_by_class
+from .members import PART, Member, members_in, state_of
 from .model import Model
 from .settings import Settings, settings_for
+
+NEVER = 2**62
+"""A patience of so many epochs keeps the best weights, and never ends training."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +101,6 @@ class Fitting:
         All settings, given and chosen.
     model : Model
         Untrained before `run`, with the network that is trained first.
-    histories : tuple of History
-        After `run`, the history of each network that was trained.
-    networks : int
-        After `run`, how many of them the model is made of.
     interrupted : bool
         After `run`, whether it ended before its time: by Ctrl-C, or because a callback asked for it.
     class_weights : (classes,) float64, or None
@@ -156,10 +159,10 @@ class Fitting:
             Seen.of_table(table, self.train),
             table.named,
         )
-        self.histories: tuple[History, ...] = ()
-        self.networks, self.interrupted = 1, False
+        self.interrupted = False
+        self._members: list[Member] = []
+        self._left: History | None = None  # of a network that is no part of the model
         self._parameters = self.model.network.stack.parameters.count
-        self._validated: list[Scores] = []
         self._targets = self.model.code_targets(encoded)
         self.class_weights: NDArray[np.float64] | None = None
         self._weights: NDArray[np.float64] | None = None
@@ -173,7 +176,13 @@ class Fitting:
         return [("train", self.train), ("validation", self.validation), ("test", self.test)]
 
     def run(
-        self, *, progress: bool = False, callbacks: Sequence[Callback] = (), norms: bool = False
+        self,
+        *,
+        progress: bool = False,
+        callbacks: Sequence[Callback] = (),
+        norms: bool = False,
+        checkpoint: Kept = None,
+        resume: From = None,
     ) -> History:
         """Train the model, and return the history of its last network; keywords are those of `Network.fit`.
 
@@ -181,40 +190,54 @@ class Fitting:
         Raises DivergenceError as `Network.fit`; a note says which of several networks it was. Ctrl-C, and a
         callback that asks to stop, end training with a warning: the model is then made of the networks that
         were done, or of the first one as far as it was.
+
+        A checkpoint holds the networks that are done, and the one under way. Training goes on from it with
+        the settings and the table that it had; there may be more epochs, where one network is trained with a
+        constant learning rate. Raises CheckpointError, which names what differs.
         """
         check_flag("progress", progress)
+        keeper = keeper_of(checkpoint)
+        found = found_of(resume, keeper)
+        self._members = [] if found is None else members_in(found, self.settings)
+        self._left, self.interrupted = None, False
         if progress:
-            callbacks = [Progress(networks=self.settings.members), *callbacks]
-        trained: list[Weights] = []
-        self.histories, self._validated, self.interrupted = (), [], False
-        try:
-            for number in range(len(self.divisions)):
-                network = self._make_network() if number else self.model.network
-                history = self._train(network, number, callbacks, norms)
-                self.histories = (*self.histories, history)
-                if self.interrupted and number:
-                    raise KeyboardInterrupt
-                trained.append(network.weights())
-                if self.interrupted:
-                    break
-        except KeyboardInterrupt:
-            if not trained:
-                raise
-            self.interrupted = True
-            self.history.stop_reason = Together(callbacks).asks_to_stop() or "interrupted"
-            done = f"{counted(len(trained), 'network')} that {'was' if len(trained) == 1 else 'were'} done"
+            shown = Progress(networks=self.settings.members, done=len(self._members))
+            callbacks = [shown, *callbacks]
+        with nullcontext() if keeper is None else keeper.open(None if found is None else found.path):
+            try:
+                for number in range(len(self._members), len(self.divisions)):
+                    self._train(number, callbacks, norms, keeper, found)
+                    found = None
+                    if self.interrupted:
+                        break
+            except KeyboardInterrupt:
+                if not self._members:
+                    raise
+                self.interrupted = True
+                self.history.stop_reason = "interrupted"
+        if self.interrupted and self._members and not self._members[0].history.cut_short:
+            count = len(self._members)
+            done = f"{counted(count, 'network')} that {'was' if count == 1 else 'were'} done"
             warn_user(f"{FIT_INTERRUPTED}: the model is made of the {done}.", UserWarning)
-        self.networks = len(trained)
-        if len(trained) > 1:
-            self._join(trained)
+        if len(self._members) > 1:
+            self._join([member.weights for member in self._members])
         return self.history
 
-    def _train(self, network: Network, number: int, callbacks: Sequence[Callback], norms: bool) -> History:
-        """Train one of the networks, counted from 0, and keep its scores on the rows held out from it."""
+    def _train(
+        self,
+        number: int,
+        callbacks: Sequence[Callback],
+        norms: bool,
+        keeper: Keeper | None,
+        found: Found | None,
+    ) -> None:
+        """Train one of the networks, counted from 0, and keep it with its scores on the rows held out."""
         settings, (rows, held_out) = self.settings, self.divisions[number]
+        network = self._make_network() if number else self.model.network
         validation = (*self._encoded(held_out), self._row_weights(held_out)) if held_out.size else None
-        # A patience of all epochs keeps the best weights and never ends training.
-        keeping = EarlyStopping(settings.patience or settings.epochs)
+        keeping = EarlyStopping(settings.patience or NEVER)
+        if keeper is not None:
+            keeper.around[PART] = state_of(settings, self._members)
         try:
             history = network.fit(
                 *self._encoded(rows),
@@ -225,16 +248,32 @@ class Fitting:
                 validation=validation,
                 callbacks=callbacks if validation is None else [keeping, *callbacks],
                 norms=norms,
+                checkpoint=keeper,
+                resume=found,
             )
         except DivergenceError as error:
             if settings.members > 1:
                 error.add_note(f"That was network {number + 1} of {settings.members}.")
             raise
-        self.interrupted = history.cut_short
+        self.interrupted, scores = history.cut_short, None
+        if self.interrupted and number:
+            self._left = history
+            return
         if validation is not None and not self.interrupted:
             model = replace(self.model, network=network)
-            self._validated.append(model.scores_of(*validation[:2], intervals=False))
-        return history
+            scores = model.scores_of(*validation[:2], intervals=False)
+        self._members.append(Member(network.weights(), history, scores))
+
+    @property
+    def histories(self) -> tuple[History, ...]:
+        """After `run`, the history of each network that was trained, with one that was left."""
+        left = [] if self._left is None else [self._left]
+        return (*(member.history for member in self._members), *left)
+
+    @property
+    def networks(self) -> int:
+        """After `run`, how many networks the model is made of."""
+        return max(1, len(self._members))
 
     @property
     def history(self) -> History:
@@ -289,20 +328,21 @@ class Fitting:
 
     def report(self, *, intervals: bool = True) -> Report:
         """Return the scores of all parts, with or without intervals; to be called once, after `run`."""
-        if self.histories[0].cut_short and self.validation is not None:
-            self._validated = [self._scores(self.divisions[0][1], intervals=False)]
         train = self._scores(self.train, intervals=False)
         test = None if self.test is None else self._scores(self.test, intervals=intervals)
         return Report(train, self._validation_scores(), test, self.histories)
 
     def _validation_scores(self) -> Scores | None:
         """Return the mean of the scores of all networks, each on the rows held out from it."""
-        if len(self._validated) < 2:
-            return next(iter(self._validated), None)
-        rows = [len(held_out) for _, held_out in self.divisions[: len(self._validated)]]
-        names = [name for name in self._validated[0] if all(name in scores for scores in self._validated)]
-        columns = [[scores[name] for scores in self._validated] for name in names]
-        undefined = {name: why for scores in self._validated for name, why in scores.undefined.items()}
+        if self.histories[0].cut_short and self.validation is not None:
+            return self._scores(self.divisions[0][1], intervals=False)
+        validated = [member.scores for member in self._members if member.scores is not None]
+        if len(validated) < 2:
+            return next(iter(validated), None)
+        rows = [len(held_out) for _, held_out in self.divisions[: len(validated)]]
+        names = [name for name in validated[0] if all(name in scores for scores in validated)]
+        columns = [[scores[name] for scores in validated] for name in names]
+        undefined = {name: why for scores in validated for name, why in scores.undefined.items()}
         means = np.average(columns, axis=1, weights=rows).tolist() if names else []
         return Scores(zip(names, means, strict=True), undefined=undefined)
 
@@ -364,6 +404,8 @@ def train(
     date: Sequence[str] = (),
     ignore_index: bool = False,
     missing: str = "encode",
+    checkpoint: Kept = None,
+    resume: From = None,
     **given: Any,
 ) -> tuple[Model, Report]:
     """Train a model on a table, a data frame, files or a built-in data set; return it with its scores.
@@ -386,10 +428,12 @@ def train(
         What is said of the columns of files and data frames: see `Choices`.
     missing : "encode" | "refuse"
         What becomes of missing values of features, here and in all tables that the model is given later.
+    checkpoint, resume
+        Where checkpoints are written, and one to go on from: see `Fitting.run` and `Network.fit`.
     given
         ``task=`` and any of `Settings` by name.
 
-    Raises as `load_table`, `Fitting` and `Network.fit`.
+    Raises as `load_table`, `Fitting` and `Fitting.run`.
     """
     table, arguments = table_and_arguments(
         data,
@@ -407,7 +451,7 @@ def train(
         **given,
     )
     fitting = Fitting(table, **arguments)
-    fitting.run(progress=progress)
+    fitting.run(progress=progress, checkpoint=checkpoint, resume=resume)
     return fitting.model, fitting.report()
 
 

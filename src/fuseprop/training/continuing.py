@@ -51,8 +51,8 @@ class Continuation:
     def __init__(
         self, checkpoint: Kept, resume: From, rng: np.random.Generator | np.random.RandomState
     ) -> None:
-        self._keeper = _keeper(checkpoint)
-        self._found = _found(resume, self._keeper)
+        self._keeper = keeper_of(checkpoint)
+        self._found = found_of(resume, self._keeper)
         self._rng = rng
         self._start: dict[str, Any] = {}
 
@@ -152,8 +152,8 @@ class Continuation:
             )
 
 
-def _keeper(checkpoint: Kept) -> Keeper | None:
-    """Return what writes checkpoints; None for nothing."""
+def keeper_of(checkpoint: Kept) -> Keeper | None:
+    """Return what writes checkpoints; None for nothing. Raises TypeError for anything else."""
     if checkpoint is None or isinstance(checkpoint, Keeper):
         return checkpoint
     if isinstance(checkpoint, Checkpoint):
@@ -163,8 +163,8 @@ def _keeper(checkpoint: Kept) -> Keeper | None:
     return Keeper(Checkpoint(checkpoint))
 
 
-def _found(resume: From, keeper: Keeper | None) -> Found | None:
-    """Return the checkpoint to go on from; None for none."""
+def found_of(resume: From, keeper: Keeper | None) -> Found | None:
+    """Return the checkpoint to go on from; None for none. Raises as `Continuation`."""
     if resume is None or resume is False:
         return None
     if resume is True:

@@ -15,7 +15,7 @@ from ..optimizers.protocol import ToHost
 from .epoch import Epoch
 from .orders import Orders
 from .rules import Rules
-from .state import Copies, go_on_from, training_state
+from .state import Copies, Parts, go_on_from, training_state
 from .watch import Stopped, Watch
 
 
@@ -59,7 +59,7 @@ class Training:
         try:
             together.start(epochs, history)
             if resumed is not None:
-                go_on_from(resumed, self, together)
+                go_on_from(resumed, self._parts(together))
             self._run(epochs, together, history, keeper, about, resumed)
             self.rules.finish(history)
         except Stopped as stopped:
@@ -153,6 +153,9 @@ class Training:
         optimizer.epochs += 1
         self.rules.judge(history)
 
+    def _parts(self, together: Together) -> Parts:
+        return Parts(self.epoch, self.rules, self.orders, together)
+
     def _state(
         self, together: Together, history: History, taken: int | None, to_host: ToHost
     ) -> dict[str, Any]:
@@ -161,7 +164,7 @@ class Training:
         if taken is not None:
             results, seconds = self.epoch.results_so_far(to_host), perf_counter() - self._start
             within = {"steps": taken, "results": results, "seconds": seconds}
-        return training_state(self, together, history, within, to_host)
+        return training_state(self._parts(together), history, within, to_host)
 
 
 class _Steps:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +17,22 @@ from ..checks.settings import is_finite_number
 from ..checks.states import ANY, COUNT, NUMBER, SEQUENCE, STATE, check_state
 from ..optimizers import Optimizer
 from ..optimizers.protocol import ToHost, resumable
-
-if TYPE_CHECKING:
-    from .loop import Training
+from .epoch import Epoch
+from .orders import Orders
+from .rules import Rules
 
 OWNER = "a training"
 """Whose state it is, in messages."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a training that carry something from step to step."""
+
+    epoch: Epoch
+    rules: Rules
+    orders: Orders[Any]
+    together: Together
 
 
 class Copies:
@@ -47,8 +57,7 @@ class Copies:
 
 
 def training_state(
-    training: Training,
-    together: Together,
+    parts: Parts,
     history: History,
     within: Mapping[str, Any] | None = None,
     to_host: ToHost | None = None,
@@ -58,17 +67,17 @@ def training_state(
     `within` has the steps that were taken of an epoch, its results so far, (results,), and the seconds spent
     on it; None between two epochs. The backend copies arrays, or `to_host`.
     """
-    epoch = training.epoch
+    epoch = parts.epoch
     backend, stack = epoch.backend, epoch.stack
     dropout = stack.dropout
     return {
         "parameters": (to_host or backend.to_host)(stack.parameters.values),
         "optimizer": resumable(epoch.optimizer).state_dict(to_host),
         "numbers": numbers_of(epoch.optimizer),
-        "rules": training.rules.state_dict(to_host),
-        "orders": training.orders.state_dict(),
+        "rules": parts.rules.state_dict(to_host),
+        "orders": parts.orders.state_dict(),
         "observers": [observer.state_dict() for observer in epoch.observers],
-        "callbacks": together.state_dict(),
+        "callbacks": parts.together.state_dict(),
         "dropout": None
         if dropout is None
         else {"seeds": list(dropout.seeds), "step": int(backend.to_host(dropout.step)[0])},
@@ -77,19 +86,19 @@ def training_state(
     }
 
 
-def go_on_from(state: Mapping[str, Any], training: Training, together: Together) -> None:
+def go_on_from(state: Mapping[str, Any], parts: Parts) -> None:
     """Let a training and its callbacks, which have been started, go on from what `training_state` returned.
 
     The history has gone on already. Raises CheckpointError for what is no state of such a training;
     everything is then as it was.
     """
-    before = training_state(training, together, History("loss"))
+    before = training_state(parts, History("loss"))
     try:
-        _check(state, training)
-        _load(state, training, together)
+        _check(state, parts)
+        _load(state, parts)
     except BaseException as error:
         with suppress(Exception):  # the first error says what is wrong
-            _load(before, training, together)
+            _load(before, parts)
         if isinstance(error, ValueError):
             raise CheckpointError(f"the checkpoint does not fit this training: {error}") from error
         raise
@@ -106,13 +115,13 @@ def numbers_of(optimizer: Optimizer) -> dict[str, float | None]:
     }
 
 
-def _check(state: Mapping[str, Any], training: Training) -> None:
+def _check(state: Mapping[str, Any], parts: Parts) -> None:
     """Raise ValueError for orders and positions that would read or write where nothing is."""
-    parts = dict.fromkeys(("optimizer", "numbers", "rules", "orders", "callbacks", "history"), STATE)
-    check_state(OWNER, state, parameters=ANY, observers=SEQUENCE, dropout=ANY, within=ANY, **parts)
-    epoch = training.epoch
+    kinds = dict.fromkeys(("optimizer", "numbers", "rules", "orders", "callbacks", "history"), STATE)
+    check_state(OWNER, state, parameters=ANY, observers=SEQUENCE, dropout=ANY, within=ANY, **kinds)
+    epoch = parts.epoch
     check_state("Orders", state["orders"], generator=STATE, order=ANY)
-    rows, order = training.orders.rows, np.asarray(state["orders"]["order"])
+    rows, order = parts.orders.rows, np.asarray(state["orders"]["order"])
     if order.shape != rows.shape or order.dtype.kind not in "iu" or (np.sort(order) != rows).any():
         raise ValueError(f"this is no state of {OWNER} over these rows: its order of rows is another one's.")
     if len(state["observers"]) != len(epoch.observers):
@@ -143,10 +152,10 @@ def _check(state: Mapping[str, Any], training: Training) -> None:
             )
 
 
-def _load(state: Mapping[str, Any], training: Training, together: Together) -> None:
-    epoch = training.epoch
+def _load(state: Mapping[str, Any], parts: Parts) -> None:
+    epoch = parts.epoch
     backend, stack, optimizer = epoch.backend, epoch.stack, epoch.optimizer
-    _send(training, np.asarray(state["parameters"]))
+    _send(parts, np.asarray(state["parameters"]))
     moments = state["optimizer"].get("moments", ())
     if len(moments) != len(optimizer.moments):
         raise ValueError(f"this is no state of {OWNER} with this optimizer: it has {len(moments)} moments.")
@@ -158,18 +167,18 @@ def _load(state: Mapping[str, Any], training: Training, together: Together) -> N
         stack.dropout.seeds[:] = map(int, state["dropout"]["seeds"])
         step = np.array([state["dropout"]["step"]], stack.dropout.step.dtype)
         backend.from_host(step, out=stack.dropout.step)
-    training.rules.load_state_dict(state["rules"])
-    training.orders.load_state_dict(state["orders"])
+    parts.rules.load_state_dict(state["rules"])
+    parts.orders.load_state_dict(state["orders"])
     for observer, carried in zip(epoch.observers, state["observers"], strict=True):
         observer.load_state_dict(carried)
-    together.load_state_dict(state["callbacks"])
+    parts.together.load_state_dict(state["callbacks"])
 
 
-def _send(training: Training, parameters: HostArray) -> None:
-    values = training.epoch.stack.parameters.values
+def _send(parts: Parts, parameters: HostArray) -> None:
+    values = parts.epoch.stack.parameters.values
     if parameters.shape != values.shape or parameters.dtype.kind != "f":
         raise ValueError(
             f"this is no state of {OWNER} of these layers: they have {values.shape[0]:,} parameters, and the "
             f"state {parameters.size:,}."
         )
-    training.epoch.backend.from_host(parameters, out=values)
+    parts.epoch.backend.from_host(parameters, out=values)

@@ -1,0 +1,129 @@
+"""The networks of a model that are trained, as data that checkpoints hold beside the one under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ..callbacks.history import History
+from ..checkpoints import CheckpointError, Found
+from ..checks.quoting import counted, quoted, shown
+from ..checks.states import ANY, SEQUENCE, STATE, check_state
+from ..formulas.activation import as_activation
+from ..formulas.kept import keep_activation, keep_loss
+from ..formulas.loss import as_loss
+from ..layers.joining import Weights
+from ..metrics import Scores
+from ..training.sameness import check_same
+from .settings import Settings
+
+PART = "model"
+"""Where it stands in a checkpoint, beside what training goes on from."""
+
+FREE = ("device", "epochs")
+"""The settings that may be others where training goes on; there may be more epochs."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network whose training has ended.
+
+    Attributes
+    ----------
+    weights : list of pairs
+        The weights (d, m) and the bias (m,) of each layer.
+    history : History
+    scores : Scores, or None
+        On the rows that were held out from it, where there are some.
+    """
+
+    weights: Weights
+    history: History
+    scores: Scores | None
+
+
+def state_of(settings: Settings, members: Sequence[Member]) -> dict[str, Any]:
+    """Return as plain data the settings of a model, and those of its networks whose training has ended."""
+    return {
+        "settings": plain_settings(settings),
+        "members": [
+            {
+                "weights": [list(layer) for layer in member.weights],
+                "history": member.history.state_dict(),
+                "scores": None if member.scores is None else dict(member.scores),
+                "undefined": {} if member.scores is None else member.scores.undefined,
+            }
+            for member in members
+        ],
+    }
+
+
+def members_in(found: Found, settings: Settings) -> list[Member]:
+    """Return the networks in a checkpoint whose training has ended.
+
+    Raises CheckpointError for one of other settings, which are named, and for one that is of no model.
+    """
+    place, around = shown(found.path, None), found.state.get("around")
+    state = around.get(PART) if isinstance(around, Mapping) else None
+    if state is None:
+        raise CheckpointError(
+            f"{place} is the checkpoint of a network alone, not of a model with its columns. Go on from it "
+            f"by `Network.fit`."
+        )
+    try:
+        check_state("a model", state, settings=STATE, members=SEQUENCE)
+        members = [_member(each) for each in state["members"]]
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{place} does not fit this training: {error}") from error
+    recorded, present = state["settings"], plain_settings(settings)
+    named = {name: value for name, value in present.items() if name not in FREE}
+    before = {name: value for name, value in recorded.items() if name not in FREE}
+    check_same(place, {"settings": before, "data": {}}, {"settings": named, "data": {}})
+    _check_epochs(place, recorded.get("epochs"), settings, len(members))
+    return members
+
+
+def plain_settings(settings: Settings) -> dict[str, Any]:
+    """Return settings as plain data by name."""
+    plain = {field.name: _plain(getattr(settings, field.name)) for field in fields(settings)}
+    plain["activation"] = [keep_activation(as_activation(each)) for each in settings.activation]
+    plain["loss"] = keep_loss(as_loss(settings.loss))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    # A schedule of a user's own: the rates of all epochs are compared where training goes on.
+    return "a schedule" if callable(value) else value
+
+
+def _check_epochs(place: str, recorded: Any, settings: Settings, done: int) -> None:
+    if settings.epochs == recorded:
+        return
+    if settings.schedule != "constant":
+        raise CheckpointError(
+            f"{place}: epochs is {settings.epochs}, and was {recorded}, by which the schedule "
+            f"{quoted(settings.schedule)} sets the learning rate of every epoch. Give as many, or train anew."
+        )
+    if done:
+        raise CheckpointError(
+            f"{place}: epochs is {settings.epochs}, and was {recorded} for the {counted(done, 'network')} "
+            f"that {'is' if done == 1 else 'are'} done. Give as many, or train anew."
+        )
+
+
+def _member(state: Any) -> Member:
+    check_state("a network", state, weights=SEQUENCE, history=STATE, scores=ANY, undefined=STATE)
+    history = History("loss")
+    history.load_state_dict(state["history"])
+    weights = [(np.asarray(layer[0]), np.asarray(layer[1])) for layer in state["weights"]]
+    scores = None if state["scores"] is None else Scores(state["scores"], undefined=state["undefined"])
+    return Member(weights, history, scores)
