@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import fuseprop
 from fuseprop import MLPClassifier, load_table
 from fuseprop.cli import main
-from fuseprop.cli.interruption import Interruption
+from fuseprop.cli.interruption import Interruption, StopOnSignal
 from fuseprop.data import DataError
 from fuseprop.data.files import duck, opening
 from fuseprop.learn import TOPICS
@@ -230,16 +230,9 @@ def test_ctrl_c_while_a_picture_is_drawn_keeps_model_and_scores(monkeypatch, tmp
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_an_interrupted_model_goes_beside_the_good_one(monkeypatch, tmp_path, epochs):
     pytest.importorskip("matplotlib")
-    from fuseprop.training.loop import Training
-
-    run_epoch = Training._run_epoch
-
-    def interrupted(self, compiled, history, *rest, **options):
-        if history.epochs == epochs:
-            ctrl_c()
-        run_epoch(self, compiled, history, *rest, **options)
-
-    monkeypatch.setattr(Training, "_run_epoch", interrupted)
+    moment = "epoch_end" if epochs else "start"
+    method = getattr(StopOnSignal, moment)
+    monkeypatch.setattr(StopOnSignal, moment, lambda self, *given: (method(self, *given), ctrl_c()))
     path, beside = tmp_path / "m.safetensors", tmp_path / "m.interrupted.safetensors"
     path.write_bytes(b"a good model")
     result = run(*TRAIN, "--out", path, "--plot", tmp_path / "p.svg", "--epochs", 3000, "--batch-size", 1)
