@@ -17,6 +17,7 @@ from ..backend.registry import backend_on
 from ..callbacks.history import History
 from ..checks.arrays import warn_of_overflow
 from ..checks.quoting import counted
+from ..checks.settings import check_flag
 from ..checks.warning import warn_user
 from ..layers.dropout import Dropout
 from ..layers.stack import Stack
@@ -38,6 +39,7 @@ from .parameters import CONSTRAINTS, STOCHASTIC, chosen_activations, hidden_acti
 from .rules import StochasticRules
 from .splitting import hold_out
 from .starting import starting_weights
+from .training_state import warn_of_what_lacks
 
 GROWING = ("loss_curve_", "validation_scores_", "_optimizer")
 """Attributes that a later call continues in place; a copy is kept, for a call that fails."""
@@ -141,6 +143,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             if self.early_stopping and held_out is None:
                 fraction, stratify = self.validation_fraction, self._stratifies()
                 rows, held_out = hold_out(rows, fraction, self._random_state, stratify=stratify)
+        if not first:
+            warn_of_what_lacks(self)
+        self.__dict__.pop("_lacking", None)
         self._seen = seen(data, getattr(self, "_seen", None), first=first)
         self.history_ = History(metric=self._metric_name, validates=held_out is not None)
         return data, backend, rows, held_out
@@ -284,13 +289,33 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         warn_of_overflow(predictions)
         return predictions
 
-    def save(self, path: str | Path) -> None:
-        """Write the fitted network to a model file, for `load` and `fuseprop.load`: see `files.save`."""
-        files.save(self, path)
+    def save(self, path: str | Path, *, training: bool = True) -> None:
+        """Write the fitted network to a model file, for `load` and `fuseprop.load`.
+
+        Parameters
+        ----------
+        path : path
+        training : bool
+            Whether the file also has what training goes on from, so that `partial_fit`, and `fit` with
+            `warm_start`, continue after `load` as if there had been no file: the parameters, except
+            `device` and `callbacks`, the optimizer's moments, curves and counters. Without it the file has
+            a third or half of the bytes, earlier versions read it, and training that goes on from it warns
+            that it goes on from the weights alone.
+
+        A function as `learning_rate`, unless it is of `fuseprop.schedules`, cannot be kept, and training that
+        goes on warns of that. Raises NotFittedError, OSError where the file cannot be written, ValueError for
+        a classifier of one class.
+        """
+        check_flag("training", training)
+        files.save(self, path, training=training)
 
     @classmethod
     def load(cls, path: str | Path, device: str | None = None) -> Self:
-        """Return the estimator in a model file, with `device` as its parameter. Raises ModelFileError."""
+        """Return the estimator in a model file, with `device` as its parameter. Raises ModelFileError.
+
+        What training goes on from is there where `save` of an estimator has written it; else the parameters
+        have their defaults, and training that goes on warns of that.
+        """
         return files.load(cls(device=device), path)
 
     def _outputs(self, targets: Targets) -> int:

@@ -10,14 +10,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backend import HostArray
 from ..checks.quoting import shown
+from ..checks.settings import as_path
 from ..data.table_data import numbered
 from ..data.tasks import Task
 from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..metrics import metric_of_values
 from ..model.configuration import Configuration, activations_in, encoder_in, seen_entries, seen_in
-from ..model.files import ModelFileError, read_model, task_in_file, write_model
+from ..model.files import ModelFileError, read_with_training, task_in_file, write_model
+from ..storage.reading import file_errors_as
 from .labels import Kind, Labels
 from .parameters import hidden_activations
+from .training_state import set_training, training_of
 
 TASK_OF: dict[Kind, str] = {
     "binary": "binary",
@@ -27,8 +30,10 @@ TASK_OF: dict[Kind, str] = {
 KIND_OF = {task: kind for kind, task in TASK_OF.items()}
 
 
-def save(estimator: Any, path: str | Path) -> None:
+def save(estimator: Any, path: str | Path, *, training: bool) -> None:
     """Write what predicts to a model file: weights, activations, loss, classes and names.
+
+    With `training` it also has what training goes on from: parameters, curves, counters, the optimizer.
 
     What was done to X before `fit`, such as scaling in a pipeline, is not in the file, and the file says so.
     It holds the range of each feature in training, so that `Model.predict` can warn of rows outside it.
@@ -68,18 +73,20 @@ def save(estimator: Any, path: str | Path) -> None:
             target_scale=[1.0] * k if standardized else [],
             **{"raw_inputs": False, **seen_entries(getattr(estimator, "_seen", None))},
         ),
+        training_of(estimator) if training else None,
     )
 
 
 def load(estimator: Any, path: str | Path) -> Any:
     """Fill a new estimator from a model file, and return it.
 
-    The standardization in the file goes into the weights of the first and the last layer. Raises
-    ModelFileError for anything but a model file, for a model of the other kind of estimator, and for one of
-    columns that are not plain numbers, which an estimator does not encode.
+    The standardization in the file goes into the weights of the first and the last layer. What training goes
+    on from is set where the file has it. Raises ModelFileError for anything but a model file, for a model of
+    the other kind of estimator, and for one of columns that are not plain numbers, which an estimator does
+    not encode.
     """
     place = shown(path, None)
-    layers, c = read_model(path)
+    layers, c, training = read_with_training(path)
     task_in_file(path, layers, c)
     is_regression = c.task == "regression"
     if is_regression != (not hasattr(estimator, "predict_proba")):
@@ -123,16 +130,23 @@ def load(estimator: Any, path: str | Path) -> Any:
         )
     estimator.out_activation_ = estimator._out_activation()
     estimator._seen = seen_in(c)
+    what, hint = "a file from which training goes on", "Read it by fuseprop.load, or train it again."
+    with file_errors_as(ModelFileError, as_path(path, "model.safetensors"), what, hint):
+        set_training(estimator, training)
     return estimator
 
 
 def _fold_standardization(coefs: list[HostArray], intercepts: list[HostArray], c: Configuration) -> None:
-    """Change the first and the last layer so that they include the file's standardization."""
+    """Change the first and the last layer so that they include the file's standardization.
+
+    Where there is none, as in an estimator's own file, they keep their bits: to add 0 makes 0 of -0.
+    """
     mean, scale = np.array(c.input_mean), np.array(c.input_scale)
     with np.errstate(over="ignore", invalid="ignore"):
-        intercepts[0] = (intercepts[0] - (mean / scale) @ coefs[0]).astype(coefs[0].dtype)
-        coefs[0] = (coefs[0] / scale[:, None]).astype(coefs[0].dtype)
-        if c.target_scale:
+        if mean.any() or (scale != 1.0).any():
+            intercepts[0] = (intercepts[0] - (mean / scale) @ coefs[0]).astype(coefs[0].dtype)
+            coefs[0] = (coefs[0] / scale[:, None]).astype(coefs[0].dtype)
+        if any(c.target_mean) or any(size != 1.0 for size in c.target_scale):
             coefs[-1] = (coefs[-1] * np.array(c.target_scale)).astype(coefs[-1].dtype)
             intercepts[-1] = (intercepts[-1] * np.array(c.target_scale) + c.target_mean).astype(
                 coefs[-1].dtype

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from ..backend import HostArray
+from ..checks.quoting import literal
+from ..checks.states import COUNT, NUMBER, SEQUENCE, TEXT, check_state
 from ..optimizers import Adam, MomentumSGD
+from .parameters import STOCHASTIC
+
+MOMENTS = {"sgd": 1, "adam": 2}
+"""How many moments an optimizer has, by solver."""
+
+LARGEST_POWER = 1024
+"""Any whole number above 1 to this power is beyond float64; to a larger one it may be beyond all memory."""
 
 
 @dataclass
@@ -53,6 +64,39 @@ class OptimizerState:
         optimizer.load_state_dict({"optimizer": name, "shapes": None, **counted})
         return optimizer
 
+    def plain(self) -> dict[str, Any]:
+        """Return the state as plain data."""
+        return {
+            "solver": self.solver,
+            "learning_rate": self.learning_rate,
+            "epochs": self.epochs,
+            "steps": self.steps,
+            "moments": list(self.moments),
+        }
+
+    @classmethod
+    def of_plain(cls, state: Mapping[str, Any], size: int) -> OptimizerState:
+        """Return the state that `plain` returned, of a network of P = `size` parameters with their padding.
+
+        Raises ValueError for anything else.
+        """
+        name = "an optimizer"
+        check_state(
+            name, state, solver=TEXT, learning_rate=NUMBER, epochs=COUNT, steps=COUNT, moments=SEQUENCE
+        )
+        solver, rate, moments = state["solver"], state["learning_rate"], state["moments"]
+        if solver not in STOCHASTIC or not 0 < rate < inf or max(state["epochs"], state["steps"]) >= 2**63:
+            raise ValueError(
+                f"this is no state of {name}: solver {literal(solver)}, learning_rate {literal(rate)}, "
+                f"epochs {literal(state['epochs'])}, steps {literal(state['steps'])}."
+            )
+        fit = all(isinstance(moment, np.ndarray) and moment.shape == (size,) for moment in moments)
+        if not fit or len(moments) not in (0, MOMENTS[solver]):
+            raise ValueError(
+                f"{solver} has {MOMENTS[solver]} arrays of {size} moments in this network, or none."
+            )
+        return cls(solver, float(rate), state["epochs"], state["steps"], [np.array(m) for m in moments])
+
     def keep(self, optimizer: Adam | MomentumSGD) -> None:
         """Take over the state of an optimizer."""
         state = optimizer.state_dict()
@@ -62,7 +106,7 @@ class OptimizerState:
         """Let "invscaling" lower the rate, as scikit-learn does, by the number of rows seen so far, `t_`."""
         if self.solver == "sgd" and estimator.learning_rate == "invscaling":
             try:
-                grown = (estimator.t_ + 1) ** estimator.power_t
+                grown = float((estimator.t_ + 1) ** min(estimator.power_t, LARGEST_POWER))
             except OverflowError:
                 grown = inf
             self.learning_rate = float(estimator.learning_rate_init) / grown

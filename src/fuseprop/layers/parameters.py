@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -46,10 +47,7 @@ class Parameters:
     def __init__(self, backend: AnyBackend, shapes: Iterable[tuple[int, int]]) -> None:
         self.backend = backend
         self.shapes = list(shapes)
-        starts, size = [], 0
-        for d, m in self.shapes:
-            starts.append(size)
-            size += -(-(d + 1) * m // ALIGNMENT) * ALIGNMENT
+        *starts, size = starts_of(self.shapes)
         if size > LARGEST:
             raise MemoryError(f"{size:,} parameters fit no memory at all. Make the layers smaller.")
         self.values = backend.zeros((size,))
@@ -83,6 +81,12 @@ class Parameters:
             (host[start:stop].reshape(d, m), host[stop : stop + m])
             for (start, stop), (d, m) in zip(self.weight_ranges, self.shapes, strict=True)
         ]
+
+
+def starts_of(shapes: Iterable[tuple[int, int]]) -> list[int]:
+    """Return where each layer of these (inputs d, outputs m) begins in the flat buffers, and their size P."""
+    sizes = (-(-(d + 1) * m // ALIGNMENT) * ALIGNMENT for d, m in shapes)
+    return list(accumulate(sizes, initial=0))
 
 
 def _views(flat: Array, start: int, d: int, m: int) -> tuple[Array, Array]:

@@ -1,14 +1,16 @@
 """Model files: one .safetensors file with all weights, and the `Configuration` in its metadata.
 
 The tensors are ``layers.0.weight`` (inputs, outputs) and ``layers.0.bias`` (outputs,) for each layer. The
-metadata have one key, "fuseprop", whose value is JSON. Writing checks all that reading checks, so that every
-file that was written can be read. Reading never unpickles.
+metadata have the key "fuseprop", whose value is JSON. An estimator's file may also have what training goes on
+from: arrays as tensors whose names begin with "training.", and the rest as JSON under "fuseprop.training".
+Writing checks all that reading checks, so that every file that was written can be read. Reading never
+unpickles.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,23 +23,33 @@ from ..data.tasks import Task
 from ..formulas.kept import loss_kept
 from ..storage.atomic import write_atomically
 from ..storage.reading import file_errors_as, open_file
+from ..storage.state_file import join_state, split_state
 from ..storage.tensorfile import ModelFileError, pack, parse_json, unpack
 from .configuration import Configuration, contradictions, encoder_in, parse_configuration
 from .encodings import has_more
 
-__all__ = ["FORMAT", "SUFFIX", "Layers", "ModelFileError", "read_model", "task_in_file", "write_model"]
+__all__ = [
+    "FORMAT",
+    "SUFFIX",
+    "Layers",
+    "ModelFileError",
+    "read_model",
+    "read_with_training",
+    "task_in_file",
+    "write_model",
+]
 
-FORMAT = 4
+FORMAT = 5
 """The newest format that this version reads and writes. Files of the first versions have no digest.
 
 Format 2 may have activations and losses that the first format lacks: more names, parameters, and formulas of
 a user's own. Format 3 may have features that are not plain numbers. Format 4 may have numbers that are
-clipped smoothly or have bins. What an earlier format can say is written in it, so that earlier versions read
-it, and refuse the rest by its number.
+clipped smoothly or have bins. Format 5 has what the training of an estimator goes on from. What an earlier
+format can say is written in it, so that earlier versions read it, and refuse the rest by its number.
 """
 
-WITH_ENCODINGS = 3
-"""The first format that has encodings of features."""
+WITH_ENCODINGS, WITH_BINS, WITH_TRAINING = 3, 4, 5
+"""The first formats that have encodings of features, clipped numbers and bins, what training goes on from."""
 
 FIRST_ACTIVATIONS = {"identity", "sigmoid", "tanh", "relu"}
 FIRST_LOSSES = {
@@ -50,8 +62,11 @@ FIRST_LOSSES = {
 }
 """The names of format 1, which stay what they are."""
 
-KEY = "fuseprop"
-"""The key of the metadata."""
+KEY, TRAINING_KEY = "fuseprop", "fuseprop.training"
+"""The keys of the metadata."""
+
+TRAINING = "training"
+"""The first part of the names of tensors that are no layer's."""
 
 SUFFIX = ".safetensors"
 """The suffix of a model file's name."""
@@ -60,8 +75,12 @@ Layers = Sequence[tuple[HostArray, HostArray]]
 """Weights (d, m) and bias (m,) of each layer."""
 
 
-def write_model(path: str | Path, layers: Layers, configuration: Configuration) -> None:
+def write_model(
+    path: str | Path, layers: Layers, configuration: Configuration, training: Mapping[str, Any] | None = None
+) -> None:
     """Write a model file, atomically; the same model gives the same bytes.
+
+    `training` is what an estimator's training goes on from, as plain data; arrays are of float32 or float64.
 
     Raises OSError if the file cannot be written; ValueError for what a model file may not hold, such as nan
     or inf among the weights, or repeated names; TypeError if `path` is no path. Nothing is written then.
@@ -79,16 +98,20 @@ def write_model(path: str | Path, layers: Layers, configuration: Configuration) 
     wrong = contradictions(configuration)
     if wrong:
         raise ValueError(f"{place} is not written: {'; '.join(wrong)}.")
-    version = _format_of(configuration)
+    version = _format_of(configuration) if training is None else WITH_TRAINING
     about = {"format": version, "version": __version__, **asdict(configuration)}
     if version < WITH_ENCODINGS:
         del about["encodings"], about["missing"]
-    write_atomically(path, *pack(tensors, {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}))
+    texts = {KEY: json.dumps(about, allow_nan=False, ensure_ascii=False)}
+    if training is not None:
+        arrays, texts[TRAINING_KEY] = split_state({TRAINING: training})
+        tensors |= arrays
+    write_atomically(path, *pack(tensors, texts))
 
 
 def _format_of(c: Configuration) -> int:
     if has_more(c.encodings):
-        return FORMAT
+        return WITH_BINS
     if c.encodings or c.missing != "encode":
         return WITH_ENCODINGS
     kept = [*c.activations, c.loss]
@@ -98,6 +121,20 @@ def _format_of(c: Configuration) -> int:
 
 def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Configuration]:
     """Return each layer's weights (d, m) and bias (m,), read-only, and the configuration of a model file.
+
+    Raises as `read_with_training`.
+    """
+    layers, configuration, _ = read_with_training(path)
+    return layers, configuration
+
+
+def read_with_training(
+    path: str | Path,
+) -> tuple[list[tuple[HostArray, HostArray]], Configuration, object | None]:
+    """Return layers and configuration as `read_model`, and what training goes on from, None without it.
+
+    The last is what `write_model` was given, as far as this can be known: whoever asks for it, checks it. Its
+    arrays are read-only.
 
     Raises ModelFileError if the file is no whole, consistent model file of a known format; TypeError if
     `path` is no path.
@@ -111,8 +148,23 @@ def read_model(path: str | Path) -> tuple[list[tuple[HostArray, HostArray]], Con
             raise ModelFileError(
                 f"{place} is a .safetensors file, but was not written by fuseprop: its metadata lack {KEY!r}."
             )
-        configuration = parse_configuration(place, _known_format(place, texts[KEY]))
-        return _layers(place, tensors, configuration), configuration
+        about = _known_format(place, texts[KEY])
+        training = None
+        if about["format"] >= WITH_TRAINING and TRAINING_KEY in texts:
+            training = _training(place, tensors, texts[TRAINING_KEY])
+        configuration = parse_configuration(place, about)
+        return _layers(place, tensors, configuration), configuration, training
+
+
+def _training(place: str, tensors: dict[str, HostArray], text: str) -> object:
+    """Take out of `tensors` those of the training; return what it goes on from."""
+    arrays = {name: tensors.pop(name) for name in list(tensors) if name.startswith(f"{TRAINING}.")}
+    state = join_state(arrays, text)
+    if state.keys() != {TRAINING} or split_state(state)[0].keys() != arrays.keys():
+        raise ModelFileError(
+            f"{place} is damaged: what its training goes on from is not in its tensors. Train it again."
+        )
+    return state[TRAINING]
 
 
 def _layers(
