@@ -14,7 +14,8 @@ from damages import changed, damaged, dumped, text, value
 import fuseprop
 from fuseprop import MLPClassifier, MLPRegressor, ModelFileError, Table, UnlikeTrainingWarning
 from fuseprop.data import DataError
-from fuseprop.model.files import read_model
+from fuseprop.model.files import read_with_training
+from fuseprop.storage.state_file import split_state
 from fuseprop.storage.tensorfile import pack
 
 KEPT = sorted((Path(__file__).parents[1] / "tables" / "model_files").glob("*/*.safetensors"))
@@ -27,10 +28,12 @@ def seeds() -> list[bytes]:
     old = [path.read_bytes() for path in KEPT]
     new = []
     for path, whole in zip(KEPT, old, strict=True):
-        layers, _ = read_model(path)
+        layers, _, training = read_with_training(path)
         named = {}
         for i, (weights, bias) in enumerate(layers):
             named |= {f"layers.{i}.weight": weights, f"layers.{i}.bias": bias}
+        if training is not None:
+            named |= split_state({"training": training})[0]
         new.append(b"".join(pack(named, _split(whole)[0]["__metadata__"])))
     return old + new
 
@@ -52,6 +55,11 @@ def make(rng: random.Random, whole: bytes) -> bytes:
         for _ in range(rng.randint(0, 3)):
             changed(rng, about)
         header["__metadata__"]["fuseprop"] = dumped(rng, about)
+        if "fuseprop.training" in header["__metadata__"] and rng.random() < 0.7:
+            state = json.loads(header["__metadata__"]["fuseprop.training"])
+            for _ in range(rng.randint(1, 3)):
+                changed(rng, state)
+            header["__metadata__"]["fuseprop.training"] = dumped(rng, state)
     elif kind < 9:
         for _ in range(rng.randint(1, 3)):
             changed(rng, header)
@@ -249,6 +257,19 @@ def check(path: Path, data: bytes, *, is_whole: bool) -> None:
     assert model.encoder.is_plain
     assert estimator.n_features_in_ == len(model.feature_names)
     assert all(np.isfinite(array).all() for array in (*estimator.coefs_, *estimator.intercepts_))
+    train_on(estimator)
+
+
+def train_on(estimator: MLPClassifier | MLPRegressor) -> None:
+    """Let an estimator go on for an epoch, or say that it cannot."""
+    X = np.eye(2, estimator.n_features_in_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        y = estimator.predict(X)
+        try:
+            estimator.set_params(verbose=False).partial_fit(X, y)
+        except (AttributeError, TypeError, ValueError):
+            return  # it has the solver "lbfgs", a learning rate of 0, or weights that overflow
 
 
 def _split(whole: bytes) -> tuple[dict, bytes]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from write_model_files import go_on
 
 import fuseprop
 from fuseprop import estimators
@@ -36,8 +37,9 @@ def test_every_kept_file_is_expected_to_load():
     }
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("folder", "name"), CASES)
-def test_a_kept_file_predicts_what_it_did(folder, name):
+def test_a_kept_file_predicts_what_it_did_and_its_training_goes_on(folder, name):
     content = json.loads((KEPT / folder / "expected.json").read_text())
     X, expected = np.array(content["X"]), content["models"][name]
     path = KEPT / folder / f"{name}.safetensors"
@@ -54,3 +56,6 @@ def test_a_kept_file_predicts_what_it_did(folder, name):
         the_same(estimator.predict(rows), expected["values"], dtype)
         if expected["probabilities"] is not None:
             the_same(estimator.predict_proba(rows), expected["probabilities"], dtype)
+        if "later" in expected:
+            go_on(estimator, rows, np.array(expected["y"]))
+            the_same(estimator.predict(rows), expected["later"]["values"], dtype)

@@ -18,6 +18,7 @@ from fuseprop.data.encoder import Encoder
 from fuseprop.formulas import exp, log1p, maximum, sigmoid, where
 from fuseprop.layers.dense import mlp
 from fuseprop.optimizers import MomentumSGD
+from fuseprop.schedules import Cosine
 
 QUICK = {"epochs": 3, "test": 0.0, "validation": 0.0, "device": "cpu", "seed": 5}
 
@@ -81,6 +82,34 @@ def models(X):
     )
     yield "regressor_own", MLPRegressor(**common, loss=ASYMMETRIC, activation=SWISH).fit(X, X[:, 0])
     yield "classifier_own", MLPClassifier(**common, activation=(BENT,)).fit(rows, count % 3)
+
+
+def estimators_that_go_on(X):
+    """Estimators whose training goes on after `load`, with their y, by name."""
+    common = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0, "device": "cpu"}
+    rows, count = X.astype(np.float32), np.arange(len(X))
+    sgd = {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "n_iter_no_change": 1,
+        "learning_rate_init": 0.01,
+        "tol": 100.0,
+    }
+    early = {"early_stopping": True, "warm_start": True, "validation_fraction": 0.4, "batch_size": 2}
+    for name, model, y in (
+        ("goes_on_adam", MLPClassifier(**common, class_weight={0: 2.0, 1: 0.5}), count % 2),
+        ("goes_on_sgd", MLPRegressor(**common | sgd, dropout=0.3), X[:, :2]),
+        ("goes_on_schedule", MLPRegressor(**common, learning_rate=Cosine(0.1, 9), dtype="float32"), X[:, 0]),
+        ("goes_on_early", MLPRegressor(**common | early), X[:, 0]),
+        ("goes_on_drawing", MLPClassifier(**common | {"random_state": np.random.RandomState(3)}), count % 3),
+        ("goes_on_lbfgs", MLPRegressor(**common, solver="lbfgs", alpha=0.3, warm_start=True), X[:, 1]),
+    ):
+        yield name, model.fit(rows if name == "goes_on_sgd" else X, y), y
+
+
+def go_on(estimator, X, y):
+    """Train an estimator for one more call."""
+    return (estimator.fit if estimator.warm_start else estimator.partial_fit)(X, y)
 
 
 def rows_of_columns():
@@ -172,6 +201,10 @@ def main(folder):
         for name, model in models(X):
             model.save(folder / f"{name}.safetensors")
             expected[name] = {"estimator": type(model).__name__, **answers(model, asked)}
+        for name, model, y in estimators_that_go_on(asked):
+            model.save(folder / f"{name}.safetensors")
+            expected[name] = {"estimator": type(model).__name__, **answers(model, asked), "y": y.tolist()}
+            expected[name]["later"] = answers(go_on(model, asked.astype(model.coefs_[0].dtype), y), asked)
         for name, model in models_of_columns():
             rows = rows_of_columns()[16:22]
             if "refused" in name:
