@@ -107,8 +107,8 @@ def rewritten(path, change):
     ("change", "words"),
     [
         (
-            lambda a, t: a.update(format=5),
-            ["written by format 5", "reads up to 4", "a newer fuseprop is needed"],
+            lambda a, t: a.update(format=6),
+            ["written by format 6", "reads up to 5", "a newer fuseprop is needed"],
         ),
         (lambda a, t: a.pop("format"), ["lacks a format version"]),
         (lambda a, t: a.pop("loss"), ["no valid 'loss'"]),
