@@ -4,11 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from collecting import Collecting
 
 from fuseprop import Adam, EarlyStopping, MomentumSGD, Network, mlp
 from fuseprop.callbacks import HistoryCSV, LearningRate, OnEpochEnd
-from fuseprop.checkpoints import Checkpoint, CheckpointError, Found, Keeper, read_checkpoint
-from fuseprop.checkpoints.writing import write_checkpoint
+from fuseprop.checkpoints import Checkpoint, CheckpointError, Found, read_checkpoint
 from fuseprop.schedules import Constant, Cosine, Exponential
 from fuseprop.training.continuing import OTHER_BITS
 
@@ -18,19 +18,6 @@ WEIGHTS = RNG.uniform(0.5, 2.0, 60)
 EPOCHS = 6
 ENTRIES = ("train_loss", "train_metric", "validation_loss", "validation_metric", "learning_rate")
 REST = ("gradient_norms", "weight_norms", "stop_reason", "best_epoch", "restore_best")
-
-
-class Collecting(Keeper):
-    """Keeps all states in memory, as a file would give them back, and in the file the last one alone."""
-
-    def __init__(self, path, every):
-        super().__init__(Checkpoint(path, every))
-        self.found = []
-
-    def keep(self, state, *, wait=False):
-        self._begin_interval()
-        write_checkpoint(self.path, {**state, "around": {}}, keeps_previous=False)
-        self.found.append(read_checkpoint(self.path))
 
 
 class Case:

@@ -305,7 +305,7 @@ WRONG = [
     (["left_out"], [None, ["alpha", "colour"], ["device"], [[]]]),
     (
         ["curves"],
-        [None, {}, {"n_iter_": 1, "t_": 10}, {"n_iter_": 1, "t_": 1, "loss_": 1.0, "loss_curve_": []}],
+        [None, {}, {"n_iter_": 1}, {"n_iter_": 1, "t_": 1, "loss_": 1.0, "loss_curve_": []}],
     ),
     (["curves", "n_iter_"], [-1, 1.0, True, 2**63, None]),
     (["curves", "loss_curve_"], [None, [1], ["1.0"], 1.0, np.ones(3)]),
@@ -318,9 +318,9 @@ WRONG = [
     (["optimizer", "steps"], [-1, 2**63, 1.5]),
     (
         ["optimizer", "moments"],
-        [None, [], [MOMENT], [MOMENT, MOMENT[:-1]], [MOMENT, 1.0], [MOMENT[None]] * 2],
+        [None, [MOMENT], [MOMENT, MOMENT[:-1]], [MOMENT, 1.0], [MOMENT[None]] * 2],
     ),
-    ([], [None, {}, []]),
+    ([], [{}, []]),
 ]
 
 
@@ -332,8 +332,6 @@ def test_what_no_training_leaves_is_refused(classes, tmp_path, place, values):
     write_model(path, layers, configuration, whole)
     MLPClassifier.load(path)
     for value in values:
-        if (place, value) == (["optimizer", "moments"], []) or (not place and value is None):
-            continue  # an optimizer that has not been used, and a file without training
         training = pickle.loads(pickle.dumps(whole))
         if place:
             inner = training

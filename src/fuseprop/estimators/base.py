@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -9,12 +11,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..backend import INTEGER, AnyBackend, HostArray
 from ..backend.registry import backend_on
 from ..callbacks.history import History
+from ..checkpoints import CheckpointError
 from ..checks.arrays import warn_of_overflow
 from ..checks.quoting import counted
 from ..checks.settings import check_flag
@@ -22,6 +24,7 @@ from ..checks.warning import warn_user
 from ..layers.dropout import Dropout
 from ..layers.stack import Stack
 from ..layers.targets import Targets
+from ..training.continuing import Continuation
 from ..training.epoch import Epoch
 from ..training.features import Features
 from ..training.loop import Training
@@ -30,6 +33,7 @@ from ..training.out_of_memory import freeing_on_failure
 from ..training.rows import Rows
 from . import files
 from .checking import Checked, check_rows, seen
+from .continuing import begins_anew, settings_of
 from .lbfgs import fit_lbfgs
 from .monitoring import CallbackSupportMixin, Monitor
 from .networks import OUTPUT, lent_network, network_of
@@ -54,6 +58,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     coefs_: list[HostArray]
     intercepts_: list[HostArray]
     history_: History
+    _random_state: Any
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def _store(self, parameters: dict[str, Any]) -> None:
@@ -63,31 +68,63 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 setattr(self, name, value)
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any] | None, *, incremental: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: tuple[Any, Any] | None,
+        continuation: Continuation,
+        *,
+        incremental: bool,
+    ) -> Any:
+        first = begins_anew(self, continuation, incremental=incremental)
+        with ExitStack() as opened:
+            checked = partial(
+                self._prepare, X, y, sample_weight, validation, continuation, opened, first, incremental
+            )
+            return self._fit_checked(checked, continuation, first=first, incremental=incremental)
+
+    def _fit_checked(
+        self,
+        checked: Callable[[], tuple[Checked, AnyBackend, Rows, Rows | None]],
+        continuation: Continuation,
+        *,
+        first: bool,
+        incremental: bool,
     ) -> Any:
         before = {name: copy(value) if name in GROWING else value for name, value in vars(self).items()}
-        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         try:
-            data, backend, rows, held_out = self._prepare(X, y, sample_weight, validation, first, incremental)
+            data, backend, rows, held_out = checked()
             stack = network_of(self, backend, self._dropout(backend))
             monitor = Monitor(self, data.described(), lambda: self._exported(stack), is_fit=not incremental)
         except BaseException:  # bad input, and Ctrl-C
             self._restore(before)
             raise
-        done = False
+        done = refused = False
         try:
             if self.solver in STOCHASTIC:
                 train = partial(
-                    self._train, backend, stack, rows, held_out, monitor, first=first, incremental=incremental
+                    self._train,
+                    backend,
+                    stack,
+                    rows,
+                    held_out,
+                    monitor,
+                    continuation,
+                    first=first,
+                    incremental=incremental,
                 )
                 freeing_on_failure(train)
             else:
                 fit_lbfgs(self, backend, stack, rows, self.history_, monitor)
             done = True
+        except CheckpointError:
+            refused = True
+            raise
         finally:  # an error, such as one in a callback, keeps what complete epochs have learned
             learned = self._exported(stack)
             finite = all(np.isfinite(array).all() for arrays in learned.values() for array in arrays)
-            if finite and (done or self.history_.epochs):
+            if finite and (done or self.history_.epochs) and not refused:
                 self.__dict__.update(learned)
                 self.best_epoch_ = self.history_.best_epoch
                 self.stop_reason_ = self.history_.stop_reason
@@ -107,10 +144,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         y: Any,
         sample_weight: Any,
         validation: tuple[Any, Any] | None,
+        continuation: Continuation,
+        opened: ExitStack,
         first: bool,
         incremental: bool,
     ) -> tuple[Checked, AnyBackend, Rows, Rows | None]:
-        """Check everything, draw starting weights and the split, in scikit-learn's order."""
+        """Check everything, draw starting weights and the split, in scikit-learn's order.
+
+        Once all is checked, the continuation is open until `opened` ends.
+        """
         hidden = hidden_sizes(self.hidden_layer_sizes)
         hidden_activations(self.activation, hidden)
         self._check_combinations(validation)
@@ -133,7 +175,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         held_out = None if validation is None else self._validation_rows(*validation, targets, backend)
 
         self.n_outputs_ = outputs
-        self._random_state = check_random_state(self.random_state)
+        opened.enter_context(continuation.open())
+        self._random_state = continuation.rng
         if first:
             self._initialize([data.features, *hidden, self.n_outputs_], data.dtype)
         if self.solver in STOCHASTIC:
@@ -143,7 +186,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             if self.early_stopping and held_out is None:
                 fraction, stratify = self.validation_fraction, self._stratifies()
                 rows, held_out = hold_out(rows, fraction, self._random_state, stratify=stratify)
-        if not first:
+        if not first and continuation.settings is None:
             warn_of_what_lacks(self)
         self.__dict__.pop("_lacking", None)
         self._seen = seen(data, getattr(self, "_seen", None), first=first)
@@ -223,6 +266,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         rows: Rows,
         held_out: Rows | None,
         monitor: Monitor,
+        continuation: Continuation,
         *,
         first: bool,
         incremental: bool,
@@ -253,12 +297,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         orders = Orders(
             self._random_state,
             rows.order,
-            epochs,
+            epochs - continuation.done,
             draw=_shuffled if self.shuffle else unchanged,
             send=epoch.send,
             ahead=backend.device != "cpu",
         )
-        Training(epoch, rules, orders).run(epochs, monitor, history)
+        continuation.run(
+            Training(epoch, rules, orders),
+            epochs,
+            monitor,
+            history,
+            settings_of(self, backend, epoch, first=first),
+            {"training rows": rows, "validation rows": held_out},
+        )
 
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":

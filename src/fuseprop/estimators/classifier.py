@@ -15,10 +15,12 @@ from ..backend import HostArray
 from ..checks.settings import is_finite_number
 from ..formulas.loss import AnyLoss, as_loss
 from ..layers.targets import Targets
+from ..training.continuing import From, Kept
 from ..training.rows import Rows
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
 from .checking import Checked, check_sum
+from .continuing import continued
 from .labels import Labels
 from .monitoring import with_callbacks
 from .parameters import CONSTRAINTS
@@ -112,7 +114,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        checkpoint: Kept = None,
+        resume: From = None,
     ) -> MLPClassifier:
         """Learn the classes y of rows X; return self.
 
@@ -123,11 +133,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         sample_weight : array, (n,), optional
         X_val, y_val : arrays, optional
             Rows to validate with after each epoch, instead of a part of X where `early_stopping` is on.
+        checkpoint : Checkpoint or path, optional
+            Where training keeps all that it would go on from, and how often: see `Checkpoint`.
+        resume : path or bool, optional
+            Go on from such a checkpoint, in the same bits on the same backend; True stands for that of
+            `checkpoint`, where there is one, and the start where there is none. Everything else is to be
+            given as it was, but `max_iter`, which may be more. With ``random_state=None`` it draws from a
+            generator of its own.
 
-        Raises ValueError and TypeError, in scikit-learn's words, for what does not fit.
+        Raises ValueError and TypeError, in scikit-learn's words, for what does not fit. Raises
+        CheckpointError for a checkpoint that cannot be read, that another process writes, or that is of
+        another training, and names what differs; FileExistsError for one that would be lost. The estimator
+        stays as it was.
         """
         validation = None if X_val is None and y_val is None else (X_val, y_val)
-        self._fit(X, y, sample_weight, validation, incremental=False)
+        continuation = continued(self, checkpoint, resume)
+        self._fit(X, y, sample_weight, validation, continuation, incremental=False)
         return self
 
     @available_if(lambda estimator: estimator._check_solver())
@@ -142,7 +163,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             if _check_partial_fit_first_call(self, classes):
                 of = y if type_of_target(y).startswith("multilabel") else classes
                 self._labels = Labels.of(np.asarray(of) if of is classes else of)
-            self._fit(X, y, sample_weight, None, incremental=True)
+            self._fit(X, y, sample_weight, None, continued(self), incremental=True)
         except Exception:
             if not hasattr(self, "coefs_"):  # the first call failed: the next one may name other classes
                 for name in ("_labels", "classes_"):

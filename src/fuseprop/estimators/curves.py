@@ -32,8 +32,11 @@ _COUNT = Kind("a count", _is_count)
 _FLOAT = Kind("a float", _is_float)
 _BEST = Kind("a float but nan, or None", _or_none(lambda value: _is_float(value) and not isnan(value)))
 
-COUNTERS = {"n_iter_": _COUNT, "t_": _COUNT, "loss_": _FLOAT}
+COUNTERS = {"n_iter_": _COUNT, "t_": _COUNT}
 """What every solver sets, by attribute."""
+
+LOSS = {"loss_": _FLOAT}
+"""What is there after the first epoch."""
 
 CURVES = {
     "loss_curve_": Kind("a list of floats", _is_curve),
@@ -48,14 +51,17 @@ CURVES = {
 def curves_of(estimator: Any) -> dict[str, Any]:
     """Return the counters and curves that an estimator has, as plain data."""
     return {
-        name: _plain(getattr(estimator, name)) for name in (*COUNTERS, *CURVES) if hasattr(estimator, name)
+        name: _plain(getattr(estimator, name))
+        for name in (*COUNTERS, *LOSS, *CURVES)
+        if hasattr(estimator, name)
     }
 
 
 def check_curves(state: Mapping[str, Any]) -> None:
     """Raise ValueError for what `curves_of` would not return."""
-    curves = CURVES if isinstance(state, Mapping) and CURVES.keys() & state.keys() else {}
-    check_state("an estimator", state, **COUNTERS, **curves)
+    given = state.keys() if isinstance(state, Mapping) else set()
+    curves, loss = (kinds if kinds.keys() & given else {} for kinds in (CURVES, LOSS))
+    check_state("an estimator", state, **COUNTERS, **loss, **curves)
     if curves:
         scored = [state[name] is not None for name in ("validation_scores_", "best_validation_score_")]
         if scored != 2 * [state["best_loss_"] is None]:
@@ -65,7 +71,7 @@ def check_curves(state: Mapping[str, Any]) -> None:
 def set_curves(estimator: Any, state: Mapping[str, Any]) -> None:
     """Set what `curves_of` returned. Raises ValueError for anything else, and changes nothing then."""
     check_curves(state)
-    for name in (*COUNTERS, *CURVES):
+    for name in (*COUNTERS, *LOSS, *CURVES):
         if name in state:
             value = state[name]
             setattr(estimator, name, list(value) if isinstance(value, list) else value)

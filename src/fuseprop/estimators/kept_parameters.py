@@ -18,6 +18,9 @@ from ..schedules import Constant, Cosine, Exponential, InverseScaling, Step
 ELSEWHERE = ("hidden_layer_sizes", "activation", "loss", "device", "callbacks")
 """Parameters that a model file has in its configuration, and those that belong to a machine or a process."""
 
+FREE = ("max_iter", "max_fun", "verbose", "warm_start", "dtype", "batch_size")
+"""Parameters that may change where a training goes on, and two that are compared as what they come to."""
+
 SCHEDULES = {kind.__name__: kind for kind in (Constant, Cosine, Exponential, InverseScaling, Step)}
 """The schedules that are kept, by name."""
 
@@ -48,6 +51,14 @@ def keep_parameters(estimator: Any) -> tuple[dict[str, Any], list[str]]:
         except TypeError:
             left_out.append(name)
     return kept, left_out
+
+
+def compared(estimator: Any) -> dict[str, Any]:
+    """Return the parameters that must be as they were where a training goes on, as plain data by name."""
+    kept, _ = keep_parameters(estimator)
+    if isinstance(estimator.random_state, np.random.RandomState):
+        kept.pop("random_state", None)  # it goes on from the state that it has in the checkpoint
+    return {name: value for name, value in kept.items() if name not in FREE}
 
 
 def set_parameters(estimator: Any, kept: Any) -> None:

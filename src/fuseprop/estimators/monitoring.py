@@ -60,11 +60,12 @@ class Monitor(Together):
 
     def start(self, epochs: int, history: History) -> None:
         """Training begins and means to run for `epochs` epochs."""
-        self._epochs_left = epochs
+        self._epochs_left = epochs - history.epochs
         if self._has_sklearn_callbacks:
-            self._context = self._estimator._init_callback_context(max_subtasks=epochs)
+            self._context = self._estimator._init_callback_context(max_subtasks=self._epochs_left)
             self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
-            self._begin_epoch()
+            if self._epochs_left:
+                self._begin_epoch()
         super().start(epochs, history)
 
     def epoch_end(self, history: History) -> None:

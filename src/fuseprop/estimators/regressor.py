@@ -14,10 +14,12 @@ from ..checks.arrays import check_range
 from ..formulas.activation import activate
 from ..formulas.loss import AnyLoss
 from ..layers.targets import Targets
+from ..training.continuing import From, Kept
 from ..training.rows import Rows
 from .arrays import as_kind_of, to_numpy
 from .base import BaseMLP
 from .checking import Checked, check_numeric
+from .continuing import continued
 from .monitoring import with_callbacks
 from .parameters import CONSTRAINTS, LOSS, chosen_loss
 from .plain import plain
@@ -88,7 +90,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        checkpoint: Kept = None,
+        resume: From = None,
     ) -> MLPRegressor:
         """Learn the numbers y of rows X; return self.
 
@@ -99,18 +109,29 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         sample_weight : array, (n,), optional
         X_val, y_val : arrays, optional
             Rows to validate with after each epoch, instead of a part of X where `early_stopping` is on.
+        checkpoint : Checkpoint or path, optional
+            Where training keeps all that it would go on from, and how often: see `Checkpoint`.
+        resume : path or bool, optional
+            Go on from such a checkpoint, in the same bits on the same backend; True stands for that of
+            `checkpoint`, where there is one, and the start where there is none. Everything else is to be
+            given as it was, but `max_iter`, which may be more. With ``random_state=None`` it draws from a
+            generator of its own.
 
-        Raises ValueError and TypeError, in scikit-learn's words, for what does not fit.
+        Raises ValueError and TypeError, in scikit-learn's words, for what does not fit. Raises
+        CheckpointError for a checkpoint that cannot be read, that another process writes, or that is of
+        another training, and names what differs; FileExistsError for one that would be lost. The estimator
+        stays as it was.
         """
         validation = None if X_val is None and y_val is None else (X_val, y_val)
-        self._fit(X, y, sample_weight, validation, incremental=False)
+        continuation = continued(self, checkpoint, resume)
+        self._fit(X, y, sample_weight, validation, continuation, incremental=False)
         return self
 
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Learn from the rows once, in one epoch that goes on from the last; return self."""
-        self._fit(X, y, sample_weight, None, incremental=True)
+        self._fit(X, y, sample_weight, None, continued(self), incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:

@@ -26,6 +26,7 @@ from ..training.epoch import EpochResults
 from ..training.observers import Norms
 from ..training.rows import Rows
 from ..training.step import batch_bounds
+from .curves import curves_of, set_curves
 from .improvement import Improvement
 from .observers import HeldOut, Outputs, SquaredWeights
 from .optimizer_state import OptimizerState
@@ -194,16 +195,19 @@ class StochasticRules:
             warn_user("Training interrupted by user.")
 
     def state_dict(self, to_host: ToHost | None = None) -> dict[str, Any]:
-        """Return learning rate, patience and best weights; the estimator itself holds the curves."""
+        """Return learning rate, patience and best weights, and the estimator's curves and counters."""
         return {
+            "curves": curves_of(self._estimator),
             "learning_rate": self._state.learning_rate,
             "improvement": self._improvement.state_dict(),
             "best": self._best.state_dict(to_host),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
-        check_state("StochasticRules", state, learning_rate=NUMBER, improvement=STATE, best=STATE)
+        """Go on from what `state_dict` returned: the estimator gets its curves and counters too."""
+        parts = dict.fromkeys(("curves", "improvement", "best"), STATE)
+        check_state("StochasticRules", state, learning_rate=NUMBER, **parts)
+        set_curves(self._estimator, state["curves"])
         self._state.learning_rate = state["learning_rate"]
         self._improvement.load_state_dict(state["improvement"])
         self._best.load_state_dict(state["best"])

@@ -45,6 +45,11 @@ class Continuation:
     rng : numpy.random.Generator or numpy.random.RandomState
         The generator that draws splits and orders.
 
+    Attributes
+    ----------
+    rng
+        The generator; another one may take its place before `open`.
+
     Raises TypeError and ValueError for what is neither; CheckpointError for a checkpoint that cannot be read.
     """
 
@@ -53,7 +58,7 @@ class Continuation:
     ) -> None:
         self._keeper = keeper_of(checkpoint)
         self._found = found_of(resume, self._keeper)
-        self._rng = rng
+        self.rng = rng
         self._start: dict[str, Any] = {}
 
     @property
@@ -61,18 +66,24 @@ class Continuation:
         """How many epochs a training has had that goes on here."""
         return 0 if self._found is None else len(self._found.state["training"]["history"]["train_loss"])
 
+    @property
+    def settings(self) -> Mapping[str, Any] | None:
+        """Those of the training that goes on here; None where none does. They are checked when it runs."""
+        settings = None if self._found is None else self._found.state.get("settings")
+        return settings if self._found is None or isinstance(settings, Mapping) else {}
+
     @contextmanager
     def open(self) -> Iterator[None]:
         """Hold the place of the checkpoints, and let the generator draw as it did when training began.
 
         Where the training is refused, the generator is as it was.
         """
-        before, refused = generator_state(self._rng), True
+        before, refused = generator_state(self.rng), True
         try:
             with ExitStack() as stack:
                 if self._found is not None:
                     self._rewind(self._found)
-                self._start = generator_state(self._rng)
+                self._start = generator_state(self.rng)
                 if self._keeper is not None:
                     resumed = None if self._found is None else self._found.path
                     stack.enter_context(self._keeper.open(resumed))
@@ -82,7 +93,7 @@ class Continuation:
                 yield
         except BaseException as error:
             if refused or isinstance(error, CheckpointError):
-                set_generator_state(self._rng, before)
+                set_generator_state(self.rng, before)
             raise
 
     def run(
@@ -137,7 +148,7 @@ class Continuation:
             check_state("a training", found.state, start=STATE, **parts)
             check_state("a schedule", found.state["schedule"], first=ANY, rates=ANY)
             check_state("a training", found.state["training"], history=STATE, within=ANY)
-            set_generator_state(self._rng, found.state["start"])
+            set_generator_state(self.rng, found.state["start"])
 
     def _check(self, found: Found, about: Mapping[str, Any], epochs: int) -> None:
         """Raise CheckpointError where the training is another one, or has had more epochs than it should."""

@@ -122,7 +122,7 @@ def _check(state: Mapping[str, Any], parts: Parts) -> None:
     epoch = parts.epoch
     check_state("Orders", state["orders"], generator=STATE, order=ANY)
     rows, order = parts.orders.rows, np.asarray(state["orders"]["order"])
-    if order.shape != rows.shape or order.dtype.kind not in "iu" or (np.sort(order) != rows).any():
+    if order.shape != rows.shape or order.dtype.kind not in "iu" or (np.sort(order) != np.sort(rows)).any():
         raise ValueError(f"this is no state of {OWNER} over these rows: its order of rows is another one's.")
     if len(state["observers"]) != len(epoch.observers):
         raise ValueError(

@@ -1,0 +1,17 @@
+"""All checkpoints of a training, for tests that go on from each."""
+
+from fuseprop.checkpoints import Checkpoint, Keeper, read_checkpoint
+from fuseprop.checkpoints.writing import write_checkpoint
+
+
+class Collecting(Keeper):
+    """Keeps all states in memory, as a file would give them back, and in the file the last one alone."""
+
+    def __init__(self, path, every):
+        super().__init__(Checkpoint(path, every))
+        self.found = []
+
+    def keep(self, state, *, wait=False):
+        self._begin_interval()
+        write_checkpoint(self.path, {**state, "around": {}}, keeps_previous=False)
+        self.found.append(read_checkpoint(self.path))
