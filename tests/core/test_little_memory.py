@@ -258,3 +258,17 @@ def test_a_training_that_goes_on_is_halved_too(network, tmp_path):
     assert (history.epochs, history.batch_size) == (4, 125)
     fit(network, 125, optimizer=optimizer)
     assert_equal_weights(longer, network)
+
+
+def test_a_reserve_leaves_as_much_as_it_takes(network):
+    """So that what is allocated after it has room."""
+    backend = network.backend
+    forward = ForwardPass(backend, network.stack, gives="outputs")
+    backend.leave(30_000)
+    forward.reserve(ROWS)
+    assert 15_000 <= backend.free < 30_000
+    outputs = backend.empty((ROWS, 3))
+    left = backend.free
+    forward(X.astype(np.float32), outputs=outputs)
+    assert left - backend.free < 200  # the row weights of the last chunk
+    np.testing.assert_allclose(outputs, network.forward(X), rtol=1e-5, atol=1e-6)

@@ -79,8 +79,8 @@ class Evaluation(Observer):
 
 def evaluate(backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) -> dict[str, float]:
     """Return the weighted mean loss and the metric over rows, by name."""
+    results = backend.zeros((2 * len(rows),))
     evaluation = Evaluation(backend, stack, metric, rows)
-    results = backend.zeros((evaluation.size,))
     evaluation.place(results)
     evaluation.measure()
     evaluation.read(backend.to_host(results))

@@ -106,11 +106,15 @@ class ForwardPass:
     def reserve(self, rows: int) -> None:
         """Make the buffers for so many rows now, where there are any, so that memory is known to suffice.
 
-        Where there is no room for those of a chunk, chunks are smaller from now on.
+        Where there is no room for those of a chunk, chunks are smaller from now on, and leave as much again.
         """
-        if self._run is None:
-            most = self._rows_of_a_chunk(rows)
-            self._most = in_chunks(most, most, lambda chunk: self._buffers(chunk.stop - chunk.start))
+        if self._run is not None:
+            return
+        wanted = self._rows_of_a_chunk(rows)
+        most = in_chunks(wanted, wanted, lambda chunk: self._buffers(chunk.stop - chunk.start))
+        if most < wanted:
+            self._most, self._own.buffers = max(1, most // 2), None
+            self._buffers(self._most)
 
     def _rows_of_a_chunk(self, count: int) -> int:
         return min(self._most, rows_of_a_chunk(self._backend, self._stack, count))
