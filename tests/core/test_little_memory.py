@@ -271,4 +271,4 @@ def test_a_reserve_leaves_as_much_as_it_takes(network):
     left = backend.free
     forward(X.astype(np.float32), outputs=outputs)
     assert left - backend.free < 200  # the row weights of the last chunk
-    np.testing.assert_allclose(outputs, network.forward(X), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs, new_network().forward(X), rtol=1e-5, atol=1e-6)
