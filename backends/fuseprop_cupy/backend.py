@@ -79,11 +79,7 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     @property
     def arithmetic(self) -> dict[str, str]:
         """See `OPTIONAL`."""
-        import cupy
-
-        runtime = cupy.cuda.runtime
-        name: bytes = runtime.getDeviceProperties(self._device.ordinal)["name"]
-        return {"GPU": name.decode(), "CuPy": cupy.__version__, "CUDA": str(runtime.runtimeGetVersion())}
+        return self._device.described()
 
     def _report(self, why: str) -> None:
         """Store why a step was not captured, and warn the first time."""

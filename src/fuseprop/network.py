@@ -16,6 +16,7 @@ from .callbacks import Callback, Together, check_callbacks
 from .callbacks.history import History
 from .callbacks.progress import Progress
 from .checks.arrays import warn_of_overflow
+from .checks.choices import choose
 from .checks.quoting import counted
 from .checks.settings import as_generator, as_list, check_flag, positive_integer
 from .formulas.families import Family
@@ -25,13 +26,16 @@ from .layers.dense import Dense
 from .layers.stack import build_stack, check_chain, check_link, load_weights
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer, check_optimizer
+from .optimizers.protocol import resumable
+from .training.beginning import Beginning
+from .training.changed import CHOICES
 from .training.continuing import Continuation, From, Kept
 from .training.epoch import Epoch
 from .training.evaluation import Evaluation, Predictor, decide, evaluate
 from .training.loop import Training
 from .training.observers import Norms, SumOfSquares
 from .training.orders import Orders, shuffled, unchanged
-from .training.out_of_memory import freeing_on_failure
+from .training.out_of_memory import freeing_on_failure, halving_batches
 from .training.passes import Passes
 from .training.rows import Rows, check_inputs, check_rows, check_validation
 from .training.rules import FitRules
@@ -203,6 +207,7 @@ class Network:
         progress: bool = False,
         callbacks: Sequence[Callback] = (),
         norms: bool = False,
+        on_oom: str = "stop",
         checkpoint: Kept = None,
         resume: From = None,
     ) -> History:
@@ -232,6 +237,10 @@ class Network:
             See `fuseprop.callbacks`: early stopping, a CSV file, the best model, a function.
         norms : bool
             Whether the history gets the norms of each layer's gradient and weights.
+        on_oom : "stop" | "halve"
+            What to do where the device has no room for training: raise OutOfMemory, or begin again with half
+            the batch, as often as it takes, and the learning rate as it is. A warning says so, and the
+            history's `batch_size`. Memory that runs out after an epoch raises OutOfMemory anyhow.
         checkpoint : Checkpoint or path, optional
             Where training keeps all that it would go on from, and how often: see `Checkpoint`.
         resume : path or bool, optional
@@ -256,6 +265,9 @@ class Network:
         check_callbacks(callbacks)
         for name, flag in (("shuffle", shuffle), ("progress", progress), ("norms", norms)):
             check_flag(name, flag)
+        halves = choose("on_oom", on_oom, CHOICES)
+        if halves and optimizer is not None:
+            resumable(optimizer)
         check_validation(validation)
         rows, held_out = check_rows(self.stack, X, target, sample_weight), None
         if isinstance(validation, tuple):
@@ -271,13 +283,17 @@ class Network:
                 rows,
                 held_out,
                 continuation,
+                batch_size,
                 epochs=epochs,
-                batch_size=batch_size,
                 shuffle=shuffle,
                 callbacks=[*shown, *callbacks],
                 norms=norms,
             )
-            return freeing_on_failure(train)
+            size = continuation.batch_size or batch_size
+            if not halves or continuation.is_within:
+                return freeing_on_failure(partial(train, size, History("")))
+            beginning = Beginning(self.stack, self.rng, optimizer, continuation.done)
+            return halving_batches(train, size, len(rows), beginning)
 
     def _train(
         self,
@@ -285,14 +301,19 @@ class Network:
         rows: Rows,
         held_out: Rows | None,
         continuation: Continuation,
+        asked: int,
+        batch_size: int,
+        history: History,
         *,
         epochs: int,
-        batch_size: int,
         shuffle: bool,
         callbacks: Sequence[Callback],
         norms: bool,
     ) -> History:
-        """Train as `fit` says. The locals hold the device memory, which `freeing_on_failure` frees."""
+        """Train as `fit` says; batches of another size may have been `asked` for.
+
+        The locals hold the device memory, which `freeing_on_failure` frees.
+        """
         backend, stack, metric = self.backend, self.stack, self.metric
         optimizer = MomentumSGD() if optimizer is None else optimizer
         validation = None if held_out is None else Evaluation(backend, stack, metric, held_out)
@@ -315,13 +336,14 @@ class Network:
             send=epoch.send,
             ahead=backend.device != "cpu",
         )
-        history = History(metric=epoch.metric.name, validates=validation is not None)
+        history.metric, history.validates = epoch.metric.name, validation is not None
+        history.batch_size = batch_size
         training = Training(epoch, FitRules(epoch, squares, validation), orders)
         settings = {
             **stack.described(),
             "metric": epoch.metric.name,
             "dtype": str(backend.dtype),
-            "batch_size": epoch.batch_size,
+            "batch_size": min(asked, len(rows)),
             "shuffle": shuffle,
             "norms": norms,
         }

@@ -41,6 +41,9 @@ class HostDevice(Device):
         self._streams = None
         self._buffers = weakref.WeakValueDictionary()
 
+    def described(self):
+        return {"GPU": "host"}
+
     def enter(self):
         pass
 

@@ -7,12 +7,14 @@ import pytest
 
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
+import cupy
 from fuseprop_cupy.replay.plan import plan
 from host_device import HostRunBackend
 
 from fuseprop import EarlyStopping, MLPClassifier, Network, mlp
 from fuseprop.backend import OutOfMemory
 from fuseprop.backend.recording import record
+from fuseprop.training.changed import SettingChanged
 
 ROWS, FEATURES = 4096, 10
 MIB = 2**20
@@ -94,6 +96,21 @@ def test_memory_that_runs_out_while_a_step_is_planned_is_told_alike(network):
         plan(backend, program)
 
 
+def test_so_is_memory_that_runs_out_for_sums_that_the_update_finishes(network, monkeypatch):
+    """Their room is the last that a step's plan asks for."""
+    device = network.backend._device
+    empty = device.empty
+
+    def full(shape, dtype):
+        if dtype == np.int64 and shape[1:] == (4,):
+            raise cupy.cuda.memory.OutOfMemoryError(32, 0, 0)
+        return empty(shape, dtype)
+
+    monkeypatch.setattr(device, "empty", full)
+    with pytest.raises(OutOfMemory, match=r"no room for an array of \(\d, 4\) int64"):
+        fit(network, 512)
+
+
 def test_where_not_even_a_row_fits_no_batch_is_named(network):
     device = network.backend._device
     with pytest.raises(OutOfMemory) as raised:
@@ -115,3 +132,25 @@ def test_estimators_name_it_too(monkeypatch):
     with pytest.warns(match="maximum iterations|Maximum iterations|max_iter"):
         estimator.fit(*problem())
     assert estimator.n_iter_ == 1
+
+
+def test_half_the_batch_is_taken_instead(network):
+    with pytest.warns(SettingChanged, match=f"^cuda:0 has no room for batch_size={ROWS}: .*=1024 instead"):
+        history = fit(network, ROWS, on_oom="halve")
+    assert history.batch_size == 1024
+    assert np.isfinite(history.train_loss).all()
+
+
+def test_predictions_go_on_in_smaller_chunks(network):
+    """All memory is free again when they are made; less than a chunk's was."""
+    device, (X, labels) = network.backend._device, problem()
+    device.limit = 16 * MIB
+    expected, scores = network.predict(X), network.evaluate(X, labels)
+    network._predictor._forward._own.buffers = None
+    device.release()
+    device.limit -= device.memory()[0] - 100_000
+    np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-7)
+    network._predictor._forward._own.buffers = None
+    assert network.evaluate(X, labels) == pytest.approx(scores, rel=1e-5)
+    device.release()
+    assert device.memory()[0] == 100_000

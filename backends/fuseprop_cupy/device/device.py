@@ -52,6 +52,13 @@ class Device:
         self._products = Products(cupy, ordinal, dtype, self.empty)
         self._staging = Staging(cupy.cuda.alloc_pinned_memory, self._copy_in_turn)
 
+    def described(self) -> dict[str, str]:
+        """Return the GPU's name, and the versions of CuPy and CUDA."""
+        runtime = self._cupy.cuda.runtime
+        name: bytes = runtime.getDeviceProperties(self.ordinal)["name"]
+        versions = {"CuPy": self._cupy.__version__, "CUDA": str(runtime.runtimeGetVersion())}
+        return {"GPU": name.decode(), **versions}
+
     def enter(self) -> None:
         """Make this the thread's current device; asking CUDA first is cheaper than setting it each time."""
         check_not_forked()

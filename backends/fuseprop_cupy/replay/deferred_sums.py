@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import span
+from fuseprop.backend import INTEGER, span
 
-from ..device.device import Device
 from ..device.nodes import Node, Run, meet
+from ..operations.arrays import ArrayOperations
 
 
-def defer_sums(nodes: Sequence[Node], device: Device) -> list[Node]:
+def defer_sums(nodes: Sequence[Node], backend: ArrayOperations) -> list[Node]:
     """Return nodes with the same results, without the sums that a reader of the gradients can finish."""
     made = list(nodes)
     for reader in nodes:
         if isinstance(reader, Run) and any(p.name == "summed" for p in reader.kernel.parameters):
             sums = _deferrable(made[: made.index(reader)], reader.arrays["gradients"])
             if sums:
-                made = _without(made, reader, sums, device)
+                made = _without(made, reader, sums, backend)
     return made
 
 
@@ -49,19 +49,18 @@ def _within(node: Run, gradients: Any) -> bool:
     return whole.start <= out.start and out.stop <= whole.stop
 
 
-def _without(nodes: Sequence[Node], reader: Run, sums: Sequence[Run], device: Device) -> list[Node]:
+def _without(nodes: Sequence[Node], reader: Run, sums: Sequence[Run], backend: ArrayOperations) -> list[Node]:
     """Return the nodes without these sums, which the reader finishes; one new array has all partial sums."""
     gradients, old = reader.arrays["gradients"], [node.arrays["array"] for node in sums]
     ends = np.cumsum([0, *(array.size for array in old)])
-    parts = device.empty((int(ends[-1]),), gradients.dtype)
+    parts = backend.empty((int(ends[-1]),), gradients.dtype)
     places = {span(array): parts[a:b] for array, a, b in zip(old, ends[:-1], ends[1:], strict=True)}
     rows = []
     for each, first in zip(sums, ends[:-1], strict=True):
         out = span(each.arrays["out"])
         start, stop = ((address - span(gradients).start) // gradients.itemsize for address in out)
         rows.append((start, stop, first, int(each.arguments[2])))
-    summed = device.empty((len(rows), 4), np.dtype(np.int64))
-    device.upload(np.array(rows, np.int64), summed)
+    summed = backend.from_host(np.array(rows, np.int64), dtype=INTEGER)
     made: list[Node] = []
     for node in nodes:
         if node is reader:

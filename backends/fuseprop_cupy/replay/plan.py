@@ -72,4 +72,4 @@ def plan(backend: Operations, program: Program, *, fused: bool = True) -> Plan:
     """
     lowering = Lowering(backend.seam, backend.dtype)
     nodes = lowering.nodes(fuse(program) if fused else program)
-    return Plan(program, tuple(defer_sums(nodes, backend.seam) if fused else nodes))
+    return Plan(program, tuple(defer_sums(nodes, backend) if fused else nodes))

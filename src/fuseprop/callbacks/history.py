@@ -69,6 +69,8 @@ class History:
     cut_short : bool
         Whether training has ended between two steps, by Ctrl-C or because a callback asked for it: weights
         that are not restored are then those of an epoch that is not complete.
+    batch_size : int or None
+        Of the minibatches; smaller than was asked for where `on_oom` has halved it. None for "lbfgs".
     """
 
     metric: str
@@ -85,6 +87,7 @@ class History:
     restore_best: bool = False
     validates: bool = False
     cut_short: bool = False
+    batch_size: int | None = None
 
     @property
     def epochs(self) -> int:

@@ -293,7 +293,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             examples=examples,
             observers=rules.observers,
         )
-        history.metric = epoch.metric.name
+        history.metric, history.batch_size = epoch.metric.name, batch_size
         orders = Orders(
             self._random_state,
             rows.order,

@@ -9,7 +9,7 @@ from ..callbacks.history import History
 from ..layers.stack import Stack
 from ..metrics import make_metric, weighted_mean
 from ..training.features import Features
-from ..training.forward import ForwardPass, fetched
+from ..training.forward import ForwardPass
 from ..training.observers import Observer
 from ..training.rows import Rows
 from ..training.step import Batch
@@ -134,10 +134,9 @@ class HeldOut(Observer):
 
     def measure(self) -> None:
         """Compute losses and outputs of all rows, without waiting for the device."""
-        for rows, x in fetched(self._backend, self._stack, self._fetch, self._count):
-            self._forward(
-                x, target=self._target[rows], outputs=self._outputs[rows], losses=self._losses[rows]
-            )
+        self._forward.fetched(
+            self._fetch, self._count, target=self._target, outputs=self._outputs, losses=self._losses
+        )
 
     def read(self, part: HostArray) -> None:
         """Keep the outputs, and take the mean loss and the metric from the losses."""

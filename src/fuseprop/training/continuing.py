@@ -72,6 +72,19 @@ class Continuation:
         settings = None if self._found is None else self._found.state.get("settings")
         return settings if self._found is None or isinstance(settings, Mapping) else {}
 
+    @property
+    def batch_size(self) -> int | None:
+        """The batch size of the training that goes on, perhaps less than was asked for; None for none."""
+        if self._found is None:
+            return None
+        size: int | None = self._found.state["training"]["history"].get("batch_size")
+        return size
+
+    @property
+    def is_within(self) -> bool:
+        """Whether a training goes on within an epoch."""
+        return self._found is not None and self._found.state["training"]["within"] is not None
+
     @contextmanager
     def open(self) -> Iterator[None]:
         """Hold the place of the checkpoints, and let the generator draw as it did when training began.
@@ -124,8 +137,10 @@ class Continuation:
         if self._found is not None:
             first = self._found.state["schedule"]["first"]
             self._check(self._found, about, epochs)
+            batch_size = history.batch_size
             with _refused(self._found):
                 history.load_state_dict(self._found.state["training"]["history"])
+            history.batch_size = batch_size
         rates = rates_of(optimizer.learning_rate, first, epochs)
         if self._found is not None:
             with _refused(self._found):
@@ -153,8 +168,7 @@ class Continuation:
     def _check(self, found: Found, about: Mapping[str, Any], epochs: int) -> None:
         """Raise CheckpointError where the training is another one, or has had more epochs than it should."""
         check_same(shown(found.path, None), found.state, about)
-        within = found.state["training"]["within"] is not None
-        done = self.done
+        within, done = self.is_within, self.done
         if epochs < done + within:
             where = f"in epoch {done + 1}" if within else f"behind epoch {done}"
             raise CheckpointError(

@@ -12,15 +12,16 @@ from ..layers.stack import Stack
 from ..layers.targets import Targets, coding_of
 from ..metrics import make_metric, weighted_mean
 from .features import Fetch, from_device, from_host, is_sparse
-from .forward import ForwardPass, fetched
+from .forward import ForwardPass
 from .observers import Observer
 from .rows import Rows, upload_targets
 
 
 class Evaluation(Observer):
-    """Loss and metric of rows on the device, as often as they are measured; the validation of a training.
+    """Loss and metric of rows, as often as they are measured; the validation of a training.
 
-    Its part of the results holds each row's loss, and then each row's hit, (2 N,).
+    The rows are on the device; where it has no room for them, they are sent again for each measurement. Its
+    part of the results holds each row's loss, and then each row's hit, (2 N,).
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class Evaluation(Observer):
     def __init__(self, backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) -> None:
         self._backend, self._stack, self._weights = backend, stack, rows.weights
         self.metric = make_metric(metric, stack.loss, stack.layers[-1], rows.targets, rows.weights)
-        self._examples = rows.upload(backend)
+        self._examples = rows.upload(backend, may_stay=True)
         self._forward = ForwardPass(backend, stack, loss=True, metric=self.metric)
         self._forward.reserve(len(rows))
         self.size = 2 * len(rows)
@@ -52,14 +53,17 @@ class Evaluation(Observer):
     def measure(self) -> None:
         """Compute losses and hits of all rows, without waiting for the device."""
         examples = self._examples
-        assert examples.x is not None
-        self._forward(
-            examples.x,
-            target=examples.target,
-            labels=examples.labels,
-            losses=self._losses,
-            hits=self._hits,
-        )
+        arrays = {
+            "target": examples.target,
+            "labels": examples.labels,
+            "losses": self._losses,
+            "hits": self._hits,
+        }
+        if examples.x is not None:
+            self._forward(examples.x, **arrays)
+        else:
+            fetch = examples.features.at(None, examples.rows)
+            self._forward.fetched(fetch, examples.rows, **arrays)
 
     def read(self, part: HostArray) -> None:
         """Take the mean loss and the metric from losses and hits."""
@@ -75,8 +79,8 @@ class Evaluation(Observer):
 
 def evaluate(backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) -> dict[str, float]:
     """Return the weighted mean loss and the metric over rows, by name."""
+    results = backend.zeros((2 * len(rows),))
     evaluation = Evaluation(backend, stack, metric, rows)
-    results = backend.zeros((evaluation.size,))
     evaluation.place(results)
     evaluation.measure()
     evaluation.read(backend.to_host(results))
@@ -105,14 +109,7 @@ class RowScores:
         """Return losses (N,) and hits (N,), 0 where the metric counts none; `fetch` gives the inputs."""
         n = self._target.shape[0]
         losses, hits = self._results[:n], self._results[n:]
-        for rows, x in fetched(self._backend, self._stack, fetch, n):
-            self._forward(
-                x,
-                target=self._target[rows],
-                labels=None if self._labels is None else self._labels[rows],
-                losses=losses[rows],
-                hits=hits[rows],
-            )
+        self._forward.fetched(fetch, n, target=self._target, labels=self._labels, losses=losses, hits=hits)
         results = self._backend.to_host(self._results)
         return results[:n], results[n:]
 
@@ -141,11 +138,14 @@ class Predictor:
             self._forward(X, outputs=predictions)
             return predictions
         fetch = from_host(backend, X) if is_array or is_sparse(X) else from_device(X)
-        for rows, x in fetched(backend, self._stack, fetch, n):
+
+        def take(rows: slice, x: Array) -> None:
             outputs = predictions[rows] if in_place else backend.empty((x.shape[0], k))
-            self._forward(x, outputs=outputs)
+            self._forward.at_once(x, outputs=outputs)
             if not in_place:
                 predictions[rows] = backend.to_host(outputs)
+
+        self._forward.fetching(fetch, n, take)
         return predictions
 
 

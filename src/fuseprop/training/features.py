@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..backend import INTEGER, AnyBackend, Array, HostArray
+from ..backend import INTEGER, AnyBackend, Array, HostArray, OutOfMemory
 
 Fetch: TypeAlias = Callable[[int, Array], Array]
 """``fetch(start, room)`` returns rows `start`, `start` + 1, ... on the device, as many as `room` (n, d) has.
@@ -19,25 +19,38 @@ It writes them to `room` and returns `room`, or returns a view of rows that are 
 class Features:
     """X (N, d) for one backend: a host array, a sparse matrix, or an array of the backend's own.
 
+    Parameters
+    ----------
+    shares : bool
+        Whether X stays unchanged: a backend that can read it then copies nothing.
+    may_stay : bool
+        Whether a host array stays on the host where the device has no room for it; OutOfMemory otherwise.
+
     Attributes
     ----------
     x : Array, (N, d), or None
-        All rows, on the device. None for a sparse matrix: it stays on the host, and its rows are sent when
+        All rows, on the device. None where they stay on the host, as a sparse matrix does: rows are sent when
         they are needed.
     """
 
-    def __init__(self, backend: AnyBackend, X: Any, *, shares: bool) -> None:
+    def __init__(self, backend: AnyBackend, X: Any, *, shares: bool, may_stay: bool = False) -> None:
         self._backend = backend
-        self._sparse = X.tocsr() if is_sparse(X) else None
+        self._on_host: Any = X.tocsr() if is_sparse(X) else None
         self.x: Array | None = None
-        if self._sparse is None:
-            on_host = isinstance(X, np.ndarray)
-            self.x = (backend.share(X) if shares else backend.from_host(X)) if on_host else X
+        if isinstance(X, np.ndarray):
+            try:
+                self.x = backend.share(X) if shares else backend.from_host(X)
+            except OutOfMemory:
+                if not may_stay:
+                    raise
+                self._on_host = X if shares else X.astype(backend.dtype)
+        elif self._on_host is None:
+            self.x = X
 
     def send(self, numbers: HostArray, *, out: Array) -> None:
-        """Write sparse rows, by their numbers, into `out`, (n, d); do nothing where `x` holds them."""
-        if self._sparse is not None:
-            self._backend.from_host(self._sparse[numbers].toarray(), out=out)
+        """Write rows that stay on the host, by their numbers, into `out`, (n, d)."""
+        rows = self._on_host[numbers]
+        self._backend.from_host(rows.toarray() if is_sparse(rows) else rows, out=out)
 
     def at(self, numbers: HostArray | None, count: int) -> Fetch:
         """Return what fetches `count` rows: those with these numbers, in their order; all, if None."""

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
-from ..backend import AnyBackend, Array, Program
+from ..backend import AnyBackend, Array, OutOfMemory, Program
 from ..backend.recording import record
 from ..backend.seam import ByRows, option
 from ..formulas.activation import ACTIVATIONS
 from ..layers.stack import Stack
 from ..metrics import Metric
+from .chunks import in_chunks, rows_of_a_chunk
 from .features import Fetch
-from .step import Batch, Buffers, bytes_of_a_row
+from .step import Batch, Buffers
 
 
 class ForwardPass:
     """What a stack makes of rows that are on the device; nothing is learned.
 
-    Where a backend has `by_rows`, one call of it takes all rows; elsewhere they are taken chunk by chunk.
+    Where a backend has `by_rows`, one call of it takes all rows; elsewhere they are taken chunk by chunk, in
+    smaller ones where the device has no room.
 
     Parameters
     ----------
@@ -46,12 +49,88 @@ class ForwardPass:
         self._link = stack.loss.link if gives == "predictions" else "identity"
         self._gives, self._loss, self._metric = gives is not None, loss, metric
         self._own = threading.local()  # buffers: several threads may ask at once
+        self._most = sys.maxsize  # rows of a chunk
         by_rows = option(backend, "by_rows")
         self._names: list[str] = []
         self._run = None if by_rows is None else self._whole(by_rows)
 
-    def __call__(
+    def __call__(self, x: Array, **given: Array | None) -> None:
+        """Take rows x (n, d), with what the loss and the metric compare them with, and write what is asked.
+
+        `given` are, where they are asked for or read: target (n, k), or (n,) for a loss that takes labels;
+        labels (n,); outputs (n, k); losses and hits (n,).
+        """
+        if self._run is not None:
+            self.at_once(x, **given)
+            return
+        n = x.shape[0]
+        most = self._rows_of_a_chunk(n)
+        in_chunks(n, most, lambda rows: self.at_once(x[rows], **_rows_of(given, rows)))
+
+    def at_once(self, x: Array, **given: Array | None) -> None:
+        """Take rows as a call does, but raise OutOfMemory where there is no room for all of them at once."""
+        if self._run is not None:
+            self._run(*[x if name == "x" else given.get(name) for name in self._names])
+            return
+        n = x.shape[0]
+        try:
+            self._compute(self._backend, self._buffers(n).batch(n), x, **given)
+        except OutOfMemory:
+            self._own.buffers = None
+            raise
+
+    def fetched(self, fetch: Fetch, count: int, **arrays: Array | None) -> None:
+        """Take `count` rows, fetched chunk by chunk; `arrays` are the others of a call, of all rows."""
+        self.fetching(fetch, count, lambda rows, x: self.at_once(x, **_rows_of(arrays, rows)))
+
+    def fetching(self, fetch: Fetch, count: int, take: Callable[[slice, Array], None]) -> None:
+        """Call ``take(rows, x)`` for `count` rows x (n, d), chunk by chunk, with where they are among all.
+
+        Where `take` runs out of memory, as `at_once` may, it is called again with fewer rows.
+        """
+        inputs, room = self._stack.layers[0].inputs, None
+
+        def fetched(rows: slice) -> None:
+            nonlocal room
+            n = rows.stop - rows.start
+            try:
+                if room is None:
+                    room = self._backend.empty((n, inputs))
+                take(rows, fetch(rows.start, room[:n]))
+            except OutOfMemory:
+                room = None
+                raise
+
+        in_chunks(count, self._rows_of_a_chunk(count), fetched)
+
+    def reserve(self, rows: int) -> None:
+        """Make the buffers for so many rows now, where there are any, so that memory is known to suffice.
+
+        Where there is no room for those of a chunk, chunks are smaller from now on, and leave as much again.
+        """
+        if self._run is not None:
+            return
+        wanted = self._rows_of_a_chunk(rows)
+        most = in_chunks(wanted, wanted, lambda chunk: self._buffers(chunk.stop - chunk.start))
+        if most < wanted:
+            self._most, self._own.buffers = max(1, most // 2), None
+            self._buffers(self._most)
+
+    def _rows_of_a_chunk(self, count: int) -> int:
+        return min(self._most, rows_of_a_chunk(self._backend, self._stack, count))
+
+    def _buffers(self, rows: int) -> Buffers:
+        """Return this thread's buffers, of at least so many rows."""
+        buffers: Buffers | None = getattr(self._own, "buffers", None)
+        if buffers is None or buffers.capacity < rows:
+            self._own.buffers = buffers = None  # the new ones may have room in their place alone
+            buffers = self._own.buffers = Buffers(self._backend, self._stack, rows, backward=False)
+        return buffers
+
+    def _compute(
         self,
+        backend: AnyBackend,
+        batch: Batch,
         x: Array,
         *,
         target: Array | None = None,
@@ -60,45 +139,9 @@ class ForwardPass:
         losses: Array | None = None,
         hits: Array | None = None,
     ) -> None:
-        """Take rows x, with what the loss and the metric compare them with, and write what is asked.
-
-        x (n, d); target (n, k), or (n,) for a loss that takes labels; labels (n,), None where nothing is
-        compared with them; outputs (n, k); losses and hits (n,).
-        """
-        given = {
-            "x": x,
-            "target": target,
-            "labels": labels,
-            "outputs": outputs,
-            "losses": losses,
-            "hits": hits,
-        }
-        if self._run is not None:
-            self._run(*[given[name] for name in self._names])
-            return
-        n = x.shape[0]
-        for rows in chunks(n, rows_of_a_chunk(self._backend, self._stack, n)):
-            part = {name: None if array is None else array[rows] for name, array in given.items()}
-            self._compute(self._backend, self._batch(rows.stop - rows.start), part)
-
-    def reserve(self, rows: int) -> None:
-        """Make the buffers for so many rows now, where there are any: so that memory is known to suffice."""
-        if self._run is None:
-            self._batch(rows_of_a_chunk(self._backend, self._stack, rows))
-
-    def _batch(self, rows: int) -> Batch:
-        """Return buffers of so many rows; of the chunks of a call, the first has most."""
-        buffers: Buffers | None = getattr(self._own, "buffers", None)
-        if buffers is None or buffers.capacity < rows:
-            buffers = self._own.buffers = Buffers(self._backend, self._stack, rows, backward=False)
-        return buffers.batch(rows)
-
-    def _compute(self, backend: AnyBackend, batch: Batch, given: Mapping[str, Array | None]) -> None:
         stack = self._stack
-        x, losses, hits, outputs = (given[name] for name in ("x", "losses", "hits", "outputs"))
-        target = batch.target if given["target"] is None else given["target"]
-        labels = batch.labels if given["labels"] is None else given["labels"]
-        assert x is not None
+        target = batch.target if target is None else target
+        labels = batch.labels if labels is None else labels
         output = stack.forward(backend, x, batch.outputs)
         if self._loss and losses is not None:
             gradient = batch.gradients[-1]
@@ -127,7 +170,7 @@ class ForwardPass:
             "losses": batch.losses,
             "hits": batch.hits,
         }
-        program = record(backend, lambda recorder: self._compute(recorder, batch, arrays))
+        program = record(backend, lambda recorder: self._compute(recorder, batch, **arrays))
         touched = {id(array) for call in program.calls for array in (*call.reads, *call.writes)}
         asked = {"x", "target", "labels", *(["outputs"] if self._gives else []), "losses", "hits"}
         named = {id(array): name for name, array in reversed(arrays.items()) if name in asked}
@@ -136,21 +179,5 @@ class ForwardPass:
         return by_rows(Program(program.calls, tuple(scratch)), [arrays[name] for name in self._names])
 
 
-def chunks(count: int, most: int) -> Iterator[slice]:
-    """Yield slices of so many rows, first to last, each of `most` but the last."""
-    for start in range(0, count, most):
-        yield slice(start, min(start + most, count))
-
-
-def rows_of_a_chunk(backend: AnyBackend, stack: Stack, count: int) -> int:
-    """Return how many rows a chunk has: as many as fit into the backend's `chunk_bytes`, and at least 1."""
-    room: int = option(backend, "chunk_bytes")
-    return max(1, min(count, room // bytes_of_a_row(backend, stack, backward=False)))
-
-
-def fetched(backend: AnyBackend, stack: Stack, fetch: Fetch, count: int) -> Iterator[tuple[slice, Array]]:
-    """Yield `count` rows x (n, d) chunk by chunk, each with where it is among them."""
-    most = rows_of_a_chunk(backend, stack, count)
-    room = backend.empty((most, stack.layers[0].inputs))
-    for rows in chunks(count, most):
-        yield rows, fetch(rows.start, room[: rows.stop - rows.start])
+def _rows_of(arrays: Mapping[str, Array | None], rows: slice) -> dict[str, Array | None]:
+    return {name: None if array is None else array[rows] for name, array in arrays.items()}

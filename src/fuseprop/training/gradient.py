@@ -8,7 +8,7 @@ from ..backend import INTEGER, AnyBackend, HostArray, Runner
 from ..backend.recording import record
 from ..layers.stack import Stack
 from ..metrics import make_metric
-from .forward import chunks, rows_of_a_chunk
+from .chunks import chunks, rows_of_a_chunk
 from .rows import Rows
 from .step import Buffers, EpochState, gradient_step
 

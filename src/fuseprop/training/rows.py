@@ -98,10 +98,10 @@ class Rows:
         kept, held_out = split_rows(rng, len(self), fraction, self.own_targets.classes(loss))
         return self.take(self.order[kept]), self.take(self.order[held_out])
 
-    def upload(self, backend: AnyBackend) -> Examples:
-        """Copy all N rows and their targets to the device; X as `shares` says."""
+    def upload(self, backend: AnyBackend, *, may_stay: bool = False) -> Examples:
+        """Copy all N rows and their targets to the device; X as `Features` does."""
         target, labels = upload_targets(backend, self.targets)
-        features = Features(backend, self.X, shares=self.shares)
+        features = Features(backend, self.X, shares=self.shares, may_stay=may_stay)
         return Examples(features.x, target, labels, features)
 
 

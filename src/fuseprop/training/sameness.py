@@ -11,8 +11,8 @@ import numpy as np
 from ..backend import AnyBackend, HostArray
 from ..checkpoints import CheckpointError
 from ..checks.quoting import literal
+from .chunks import chunks
 from .features import is_sparse
-from .forward import chunks
 from .rows import Rows
 
 CHUNK = 1 << 24
