@@ -165,7 +165,7 @@ def rates_of(schedule: float | Schedule, first: int, epochs: int) -> NDArray[np.
 
 
 def check_same_rates(recorded: NDArray[np.float64], present: NDArray[np.float64]) -> None:
-    """Raise ValueError where rates, (epochs,) each, are others than in the training to go on with.
+    """Raise ValueError where rates, (epochs,) each, are not those of the training to go on with.
 
     A longer training has more of them; those of the epochs that both have must be the same.
     """

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.states import ANY, COUNT, TEXT, check_state
+from ..checks.quoting import counted
+from ..checks.states import ANY, COUNT, FLAG, TEXT, Kind, check_state, described
 
 CURVES = (
     "train_loss",
@@ -21,6 +22,15 @@ CURVES = (
     "weight_norms",
 )
 """The attributes of a `History` that are lists with an entry an epoch."""
+
+VALIDATION = ("validation_loss", "validation_metric")
+"""Those that are empty without a validation set."""
+
+NORMS = ("gradient_norms", "weight_norms")
+"""Those whose entries are lists with a number a layer; empty where norms are not asked for."""
+
+REASON = Kind("a text or None", lambda value: isinstance(value, str | None))
+"""What `History.stop_reason` is."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +128,19 @@ class History:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned; raises ValueError, and changes nothing, for anything else."""
-        kinds = dict.fromkeys(CURVES, ANY) | {"metric": TEXT, "best_epoch": COUNT, "stop_reason": ANY}
-        check_state("History", state, **kinds)
+        kinds = dict.fromkeys(CURVES, ANY) | dict.fromkeys(("restore_best", "validates"), FLAG)
+        check_state("History", state, **kinds, metric=TEXT, best_epoch=COUNT, stop_reason=REASON)
+        check_state("History", {"cut_short": False, **state}, cut_short=FLAG)
         curves = {name: np.asarray(state[name]) for name in CURVES}
-        if any(curve.dtype != np.float64 or curve.ndim > 2 for curve in curves.values()):
-            raise ValueError("this is no state of History: its curves are no arrays of numbers.")
+        epochs = curves["train_loss"].size
+        for name, curve in curves.items():
+            filled = curve.size > 0 if name in NORMS else name not in VALIDATION or state["validates"]
+            dimensions = 2 if name in NORMS and filled else 1
+            if curve.dtype != np.float64 or curve.ndim != dimensions or len(curve) != epochs * filled:
+                raise ValueError(
+                    f"this is no state of History: {name} is {described(curve)}, and there are "
+                    f"{counted(epochs, 'epoch')}."
+                )
         for name in vars(self).keys() & state.keys():
             setattr(self, name, curves[name].tolist() if name in curves else state[name])
 

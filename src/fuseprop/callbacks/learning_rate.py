@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from ..checks.states import ANY, COUNT, check_state
+from ..checks.states import COUNT, CURVE, check_state
 from ..optimizers import Optimizer
 from ..schedules import Schedule, check_same_rates, rates_of
 from .history import History
@@ -43,7 +41,7 @@ class LearningRate:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned; raises ValueError where the schedule is another one."""
-        check_state("LearningRate", state, first=COUNT, rates=ANY)
-        rates = np.asarray(state["rates"])
+        check_state("LearningRate", state, first=COUNT, rates=CURVE)
+        rates = state["rates"]
         check_same_rates(rates, rates_of(self._schedule, 0, len(rates)))
         self._first = state["first"]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..checks.quoting import shown
 from ..checks.states import SEQUENCE, STATE, TEXT, check_state
 from .history import History
 from .protocol import BatchCallback, Callback, ResumableCallback, StoppingCallback
+
+MOST = 10
+"""So many kinds of callbacks are named at most."""
 
 
 class Together:
@@ -109,4 +113,4 @@ def _call_all(
 
 
 def _in_words(kinds: list[str]) -> str:
-    return ", ".join(kinds) or "none"
+    return ", ".join(map(shown, kinds[:MOST])) + (", ..." if kinds[MOST:] else "") or "none"

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..checks.quoting import counted, literal, shown
 from ..checks.settings import as_path
+from ..checks.states import COUNT
 from ..storage.reading import file_errors_as, open_file
 from ..storage.state_file import join_state
 from ..storage.tensorfile import DTYPES, Kind, unpack
@@ -100,13 +101,15 @@ def read_checkpoint(path: str | Path) -> Found:
 
 def described(state: dict[str, Any]) -> str:
     """Return how far the training of a checkpoint was, such as "after epoch 3 of 10"."""
-    summary = state.get("summary")
-    epoch, epochs = (summary.get(name) if isinstance(summary, dict) else None for name in ("epoch", "epochs"))
-    if not isinstance(epoch, int):
+    given = state.get("summary")
+    summary = given if isinstance(given, dict) else {}
+    epoch: Any = summary.get("epoch")
+    epochs = summary.get("epochs")
+    if not COUNT.fits(epoch):
         return "of an unknown epoch"
-    if isinstance(summary, dict) and summary.get("finished") is True:
+    if summary.get("finished") is True:
         return f"at the end, after {counted(epoch, 'epoch')}"
-    return f"after epoch {epoch}" + (f" of {epochs}" if isinstance(epochs, int) else "")
+    return f"after epoch {epoch}" + (f" of {epochs}" if COUNT.fits(epochs) else "")
 
 
 def _read(path: Path) -> dict[str, Any]:

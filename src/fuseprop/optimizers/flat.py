@@ -13,7 +13,7 @@ from ..backend import INTEGER, AnyBackend, Array, HostArray, UpdateFormula
 from ..checks.arrays import as_host
 from ..checks.quoting import counted
 from ..checks.settings import is_finite_number
-from ..checks.states import ANY, COUNT, SEQUENCE, TEXT, check_state
+from ..checks.states import ANY, COUNT, SEQUENCE, TEXT, check_state, described, is_same
 from ..layers.parameters import Parameters
 from ..schedules import Schedule, rate_of
 from .protocol import ToHost
@@ -176,7 +176,7 @@ class FlatOptimizer:
             raise ValueError(f"this is a state of {state['optimizer']}, which {name} cannot go on from.")
         try:
             moments = [np.array(moment, np.float64) for moment in state["moments"]]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"this is no state of {name}: its moments are no arrays of numbers.") from error
         count = len(self.formula.moments)
         if len(moments) not in (0, count) or len({moment.shape for moment in moments}) > 1:
@@ -195,11 +195,12 @@ class FlatOptimizer:
     def _check_fits(self, resumed: Mapping[str, Any], parameters: Parameters) -> None:
         """Raise ValueError where the moments to go on from belong to layers of other shapes."""
         shapes = resumed["shapes"]
-        other = shapes is not None and [tuple(shape) for shape in shapes] != parameters.shapes
+        other = shapes is not None and not is_same(shapes, [list(shape) for shape in parameters.shapes])
         if other or any(moment.shape != parameters.values.shape for moment in resumed["moments"]):
             raise ValueError(
                 f"the state that was loaded into this {type(self).__name__} is that of other layers: "
-                f"{shapes or 'unknown'}, and these are {parameters.shapes}. Take a new one for this network."
+                f"{described(shapes) if shapes else 'unknown'}, and these are {parameters.shapes}. Take a "
+                f"new one for this network."
             )
 
     def _load_moments(self) -> None:

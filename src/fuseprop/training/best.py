@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
-from ..checks.states import ANY, COUNT, NUMBER, check_state
+from ..checks.states import ANY, COUNT, NUMBER, check_array, check_state
 from ..layers.parameters import Parameters
 from ..optimizers.protocol import ToHost
 
@@ -55,7 +55,9 @@ class BestWeights:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         check_state("BestWeights", state, score=NUMBER, epoch=COUNT, values=ANY)
-        self._parameters.backend.from_host(state["values"], out=self._values)
+        backend = self._parameters.backend
+        values = check_array("BestWeights", "values", state["values"], self._values.shape, backend.dtype)
+        backend.from_host(values, out=self._values)
         self.score, self.epoch = state["score"], state["epoch"]
 
     def _keep(self, score: float, epoch: int) -> None:

@@ -14,16 +14,16 @@ from ..backend.seam import option
 from ..callbacks import Together
 from ..callbacks.history import History
 from ..checkpoints import Checkpoint, CheckpointError, Found, Keeper, read_checkpoint
-from ..checks.quoting import literal, shown
-from ..checks.states import ANY, STATE, check_state
+from ..checks.quoting import shown
+from ..checks.states import ANY, COUNT, CURVE, STATE, check_state, described, is_same
 from ..checks.warning import warn_user
 from ..optimizers.protocol import resumable
 from ..schedules import check_same_rates, rates_of
 from .loop import Training
-from .orders import generator_state, set_generator_state
+from .orders import generator_state, load_generator_state, set_generator_state
 from .rows import Rows
-from .sameness import check_same, digests_of
-from .state import numbers_of
+from .sameness import MOST, check_same, digests_of
+from .state import numbers_of, refusing
 
 Kept: TypeAlias = Checkpoint | Keeper | str | Path | None
 """Where checkpoints are written; a path stands for a `Checkpoint` there."""
@@ -134,17 +134,19 @@ class Continuation:
             data |= {} if rows is None else digests_of(backend, rows, part)
         about = {"settings": settings, "data": data, "start": self._start}
         first = optimizer.epochs
-        if self._found is not None:
-            first = self._found.state["schedule"]["first"]
+        if self._found is None:
+            rates = rates_of(optimizer.learning_rate, first, epochs)
+        else:
             self._check(self._found, about, epochs)
-            batch_size = history.batch_size
-            with _refused(self._found):
-                history.load_state_dict(self._found.state["training"]["history"])
+            schedule, carried = self._found.state["schedule"], self._found.state["training"]["history"]
+            first, batch_size = schedule["first"], history.batch_size
+            with refusing(self._found):
+                rates = rates_of(optimizer.learning_rate, first, epochs)
+                check_same_rates(schedule["rates"], rates)
+                if (carried["metric"], carried["validates"]) != (history.metric, history.validates):
+                    raise ValueError("its history is that of another metric, or of other validation rows.")
+                history.load_state_dict(carried)
             history.batch_size = batch_size
-        rates = rates_of(optimizer.learning_rate, first, epochs)
-        if self._found is not None:
-            with _refused(self._found):
-                check_same_rates(self._found.state["schedule"]["rates"], rates)
         about["schedule"] = {"first": first, "rates": rates}
 
         def said() -> dict[str, Any]:
@@ -153,17 +155,17 @@ class Continuation:
                 _warn_of_other_bits(self._found.state["arithmetic"], arithmetic)
             return {**about, "arithmetic": arithmetic}
 
-        resumed = None if self._found is None else self._found.state["training"]
-        return training.run(epochs, together, history, keeper=self._keeper, about=said, resumed=resumed)
+        return training.run(epochs, together, history, keeper=self._keeper, about=said, resumed=self._found)
 
     def _rewind(self, found: Found) -> None:
         """Check what a checkpoint holds beside its training, and set the generator to where that began."""
         parts = dict.fromkeys(("settings", "data", "arithmetic", "schedule", "training"), STATE)
-        with _refused(found):
+        with refusing(found):
             check_state("a training", found.state, start=STATE, **parts)
-            check_state("a schedule", found.state["schedule"], first=ANY, rates=ANY)
+            check_state("a schedule", found.state["schedule"], first=COUNT, rates=CURVE)
             check_state("a training", found.state["training"], history=STATE, within=ANY)
-            set_generator_state(self.rng, found.state["start"])
+            History("").load_state_dict(found.state["training"]["history"])
+            load_generator_state(self.rng, found.state["start"])
 
     def _check(self, found: Found, about: Mapping[str, Any], epochs: int) -> None:
         """Raise CheckpointError where the training is another one, or has had more epochs than it should."""
@@ -206,17 +208,6 @@ def found_of(resume: From, keeper: Keeper | None) -> Found | None:
     return read_checkpoint(resume)
 
 
-@contextmanager
-def _refused(found: Found | None) -> Iterator[None]:
-    """Raise CheckpointError, which names the file, for a ValueError about what it holds."""
-    try:
-        yield
-    except ValueError as error:
-        if found is None or isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{shown(found.path, None)} does not fit this training: {error}") from error
-
-
 def _arithmetic(backend: AnyBackend) -> dict[str, Any]:
     """Return what decides the last bits of a backend's numbers, by name."""
     from .. import __version__
@@ -227,9 +218,11 @@ def _arithmetic(backend: AnyBackend) -> dict[str, Any]:
 
 def _warn_of_other_bits(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> None:
     differences = [
-        f"{name} is {literal(present.get(name))}, and was {literal(recorded.get(name))}"
+        f"{shown(name)} is {described(present.get(name))}, and was {described(recorded.get(name))}"
         for name in dict.fromkeys([*recorded, *present])
-        if recorded.get(name) != present.get(name)
+        if not is_same(recorded.get(name), present.get(name))
     ]
     if differences:
-        warn_user(f"{OTHER_BITS}: {'; '.join(differences)}. Numbers agree within rounding.", UserWarning)
+        warn_user(
+            f"{OTHER_BITS}: {'; '.join(differences[:MOST])}. Numbers agree within rounding.", UserWarning
+        )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..callbacks import Together
 from ..callbacks.history import History
-from ..checkpoints.keeper import Keeper
+from ..checkpoints import Found, Keeper
 from ..optimizers.protocol import ToHost
 from .epoch import Epoch
 from .orders import Orders
@@ -43,13 +43,13 @@ class Training:
         *,
         keeper: Keeper | None = None,
         about: Callable[[], Mapping[str, Any]] = dict,
-        resumed: Mapping[str, Any] | None = None,
+        resumed: Found | None = None,
     ) -> History:
         """Train until there are `epochs` epochs; return the history, with an entry for each.
 
         An open `keeper` writes checkpoints, which hold what `about` returns beside the training's state; it
-        is asked once, when the steps are compiled. Training goes on from `resumed`, which is such a state;
-        the history has its epochs then.
+        is asked once, when the steps are compiled. Training goes on from `resumed`, such a checkpoint, whose
+        epochs the history has.
 
         A callback ends training within an epoch by `asks_to_stop`, with its reason, and Ctrl-C with the
         reason "interrupted". Any other exception is raised again, after the rules have settled the weights
@@ -82,7 +82,7 @@ class Training:
         history: History,
         keeper: Keeper | None,
         about: Callable[[], Mapping[str, Any]],
-        resumed: Mapping[str, Any] | None,
+        resumed: Found | None,
     ) -> None:
         """Take all epochs that are left; raises Stopped where a callback ends training."""
         notify = together.batch_notifier(history)
@@ -98,7 +98,7 @@ class Training:
 
         if keeper is not None or together.may_stop:
             watch = Watch(together, self.epoch.backend.synchronize, state, keeper)
-        within = None if resumed is None else resumed["within"]
+        within = None if resumed is None else resumed.state["training"]["within"]
         # `Epoch` has prepared the optimizer, and only callbacks, weighted batches and an earlier training can
         # change its numbers.
         prepared = not together.callbacks and self.epoch.weights is None and resumed is None

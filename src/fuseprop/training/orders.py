@@ -5,11 +5,13 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
 from ..backend import HostArray
+from ..checks.settings import is_finite_number
+from ..checks.states import described
 
 Rng = TypeVar("Rng", np.random.Generator, np.random.RandomState)
 
@@ -101,8 +103,8 @@ class Orders(Generic[Rng]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned: the next order is the one that would have followed."""
-        set_generator_state(self._rng, state["generator"])
-        self._order, self._sent = np.array(state["order"]), None
+        load_generator_state(self._rng, state["generator"])
+        self._order, self._sent = np.array(state["order"], self.rows.dtype), None
 
 
 def shuffled(rng: np.random.Generator, order: HostArray) -> HostArray:
@@ -137,6 +139,40 @@ def set_generator_state(rng: np.random.Generator | np.random.RandomState, state:
         rng.bit_generator.state = state
     else:
         rng.set_state(dict(state))
+
+
+def load_generator_state(rng: np.random.Generator | np.random.RandomState, state: object) -> None:
+    """Let a generator go on from what may be its state; raise ValueError, and change nothing, if it is not.
+
+    NumPy's own setters take positions from which the generator would read beside its memory.
+    """
+    present = generator_state(rng)
+    _check_alike("generator", state, present)
+    set_generator_state(rng, cast("Mapping[str, Any]", state))
+
+
+POSITIONS = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "has_gauss": 1, "uinteger": 2**32 - 1}
+"""The largest values of what is less than 128 bits in the states of NumPy's generators."""
+
+
+def _check_alike(place: str, state: object, present: object) -> None:
+    """Raise ValueError for what is no state of a generator whose present state is that."""
+    name = place.rpartition(".")[2]
+    if isinstance(present, Mapping):
+        fits = isinstance(state, Mapping) and state.keys() == present.keys()
+    elif isinstance(present, np.ndarray):
+        fits = isinstance(state, np.ndarray) and (state.shape, state.dtype) == (present.shape, present.dtype)
+    elif isinstance(present, float):
+        fits = is_finite_number(state)
+    elif isinstance(present, int):
+        fits = type(state) is int and 0 <= state <= POSITIONS.get(name, 2**128 - 1)
+    else:
+        fits = type(state) is type(present) and state == present
+    if not fits:
+        raise ValueError(f"this is no state of such a generator: its {place} is {described(state)}.")
+    if isinstance(state, Mapping) and isinstance(present, Mapping):
+        for key, part in state.items():
+            _check_alike(f"{place}.{key}", part, present[key])
 
 
 def _pickled(rng: np.random.Generator | np.random.RandomState) -> bytes:

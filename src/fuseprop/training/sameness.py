@@ -10,7 +10,8 @@ import numpy as np
 
 from ..backend import AnyBackend, HostArray
 from ..checkpoints import CheckpointError
-from ..checks.quoting import literal
+from ..checks.quoting import shown
+from ..checks.states import described, is_same
 from .chunks import chunks
 from .features import is_sparse
 from .rows import Rows
@@ -73,16 +74,16 @@ def check_same(place: str, recorded: Mapping[str, Any], present: Mapping[str, An
     Both have "settings", plain data by name, and "data", digests by name; `place` names the file.
     """
     differences = [
-        f"{name} is {_shown(after.get(name))}, and was {_shown(before.get(name))}"
+        f"{shown(name)} is {_shown(after.get(name))}, and was {_shown(before.get(name))}"
         for before, after in [(recorded["settings"], present["settings"])]
         for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name)
+        if not is_same(before.get(name), after.get(name))
     ]
     before, after = recorded["data"], present["data"]
     for name in dict.fromkeys([*before, *after]):
-        if before.get(name) != after.get(name):
+        if not is_same(before.get(name), after.get(name)):
             how = "differ" if name in before and name in after else "are given" if name in after else "lack"
-            differences.append(f"the {name} {how}")
+            differences.append(f"the {shown(name)} {how}")
     if not differences:
         return
     more = len(differences) - MOST
@@ -94,4 +95,4 @@ def check_same(place: str, recorded: Mapping[str, Any], present: Mapping[str, An
 
 
 def _shown(value: object) -> str:
-    return "not given" if value is None else literal(value)
+    return "not given" if value is None else described(value)

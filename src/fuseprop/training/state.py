@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -12,17 +12,15 @@ import numpy as np
 from ..backend import AnyBackend, Array, HostArray
 from ..callbacks import Together
 from ..callbacks.history import History
-from ..checkpoints import CheckpointError
+from ..checkpoints import CheckpointError, Found
+from ..checks.quoting import shown
 from ..checks.settings import is_finite_number
-from ..checks.states import ANY, COUNT, NUMBER, SEQUENCE, STATE, check_state
 from ..optimizers import Optimizer
 from ..optimizers.protocol import ToHost, resumable
+from .checking import check_training
 from .epoch import Epoch
 from .orders import Orders
 from .rules import Rules
-
-OWNER = "a training"
-"""Whose state it is, in messages."""
 
 
 @dataclass(frozen=True)
@@ -86,22 +84,31 @@ def training_state(
     }
 
 
-def go_on_from(state: Mapping[str, Any], parts: Parts) -> None:
-    """Let a training and its callbacks, which have been started, go on from what `training_state` returned.
+def go_on_from(found: Found, parts: Parts) -> None:
+    """Let a training and its callbacks, which have been started, go on from a checkpoint.
 
-    The history has gone on already. Raises CheckpointError for what is no state of such a training;
-    everything is then as it was.
+    Its "training" is what `training_state` returned. The history has gone on already. Raises CheckpointError
+    for what is no state of such a training; everything is then as it was.
     """
-    before = training_state(parts, History("loss"))
+    before, state = training_state(parts, History("loss")), found.state["training"]
     try:
-        _check(state, parts)
-        _load(state, parts)
-    except BaseException as error:
+        with refusing(found):
+            check_training(state, parts.epoch, parts.orders.rows, numbers_of(parts.epoch.optimizer))
+            _load(state, parts)
+    except BaseException:
         with suppress(Exception):  # the first error says what is wrong
             _load(before, parts)
-        if isinstance(error, ValueError):
-            raise CheckpointError(f"the checkpoint does not fit this training: {error}") from error
         raise
+
+
+@contextmanager
+def refusing(found: Found) -> Iterator[None]:
+    """Raise CheckpointError, which names the file, for a ValueError about what it holds."""
+    try:
+        yield
+    except ValueError as error:
+        place, why = shown(found.path, None), str(error).rstrip(".")
+        raise CheckpointError(f"{place} does not fit this training: {why}.") from error
 
 
 def numbers_of(optimizer: Optimizer) -> dict[str, float | None]:
@@ -115,54 +122,14 @@ def numbers_of(optimizer: Optimizer) -> dict[str, float | None]:
     }
 
 
-def _check(state: Mapping[str, Any], parts: Parts) -> None:
-    """Raise ValueError for orders and positions that would read or write where nothing is."""
-    kinds = dict.fromkeys(("optimizer", "numbers", "rules", "orders", "callbacks", "history"), STATE)
-    check_state(OWNER, state, parameters=ANY, observers=SEQUENCE, dropout=ANY, within=ANY, **kinds)
-    epoch = parts.epoch
-    check_state("Orders", state["orders"], generator=STATE, order=ANY)
-    rows, order = parts.orders.rows, np.asarray(state["orders"]["order"])
-    if order.shape != rows.shape or order.dtype.kind not in "iu" or (np.sort(order) != np.sort(rows)).any():
-        raise ValueError(f"this is no state of {OWNER} over these rows: its order of rows is another one's.")
-    if len(state["observers"]) != len(epoch.observers):
-        raise ValueError(
-            f"this is a state of {OWNER} with {len(state['observers'])} measurements, and this one has "
-            f"{len(epoch.observers)}."
-        )
-    dropout = epoch.stack.dropout
-    if (state["dropout"] is None) != (dropout is None):
-        raise ValueError(f"this is no state of {OWNER} with the same dropout.")
-    if dropout is not None:
-        check_state("Dropout", state["dropout"], seeds=SEQUENCE, step=COUNT)
-        seeds = state["dropout"]["seeds"]
-        if len(seeds) != len(dropout.seeds) or any(not 0 <= int(seed) < 1 << 32 for seed in seeds):
-            raise ValueError(f"this is no state of {OWNER} with the same dropout: its seeds are {seeds}.")
-    within = state["within"]
-    if within is not None:
-        check_state(OWNER, within, steps=COUNT, results=ANY, seconds=NUMBER)
-        if not 0 < within["steps"] < len(epoch.starts):
-            raise ValueError(
-                f"this is no state of {OWNER} with these batches: it is behind step {within['steps']} of an "
-                f"epoch, and an epoch has {len(epoch.starts)}."
-            )
-        if np.shape(within["results"]) != epoch.results_shape:
-            raise ValueError(
-                f"this is no state of {OWNER} with these rows and measurements: it has results of the shape "
-                f"{np.shape(within['results'])}, expected {epoch.results_shape}."
-            )
-
-
 def _load(state: Mapping[str, Any], parts: Parts) -> None:
     epoch = parts.epoch
     backend, stack, optimizer = epoch.backend, epoch.stack, epoch.optimizer
-    _send(parts, np.asarray(state["parameters"]))
-    moments = state["optimizer"].get("moments", ())
-    if len(moments) != len(optimizer.moments):
-        raise ValueError(f"this is no state of {OWNER} with this optimizer: it has {len(moments)} moments.")
+    backend.from_host(state["parameters"], out=stack.parameters.values)
     resumable(optimizer).load_state_dict(state["optimizer"])
     for name, value in state["numbers"].items():
-        if name in numbers_of(optimizer):
-            setattr(optimizer, name, value)
+        setattr(optimizer, name, value)
+    epoch.prepare()  # checks these numbers
     if stack.dropout is not None:
         stack.dropout.seeds[:] = map(int, state["dropout"]["seeds"])
         step = np.array([state["dropout"]["step"]], stack.dropout.step.dtype)
@@ -172,13 +139,3 @@ def _load(state: Mapping[str, Any], parts: Parts) -> None:
     for observer, carried in zip(epoch.observers, state["observers"], strict=True):
         observer.load_state_dict(carried)
     parts.together.load_state_dict(state["callbacks"])
-
-
-def _send(parts: Parts, parameters: HostArray) -> None:
-    values = parts.epoch.stack.parameters.values
-    if parameters.shape != values.shape or parameters.dtype.kind != "f":
-        raise ValueError(
-            f"this is no state of {OWNER} of these layers: they have {values.shape[0]:,} parameters, and the "
-            f"state {parameters.size:,}."
-        )
-    parts.epoch.backend.from_host(parameters, out=values)
