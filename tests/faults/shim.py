@@ -17,7 +17,7 @@ import pytest
 
 KINDS = ("open", "write", "sync", "rename", "link", "unlink", "truncate", "allocate")
 SHORT, FULL = 0, -1
-"""In the place of an errno. SHORT: a write takes half, and tells no error. FULL: the disk is full from then."""
+"""In the place of an errno. SHORT: half of a write is taken, and no error told. FULL: the disk is full."""
 
 ERRORS = {
     "open": (EMFILE, EACCES, ENOSPC),
@@ -67,7 +67,7 @@ class Call:
 
 
 def build(folder):
-    """Compile the library into a folder; return its path. Where that is impossible, skip the test; fail in CI."""
+    """Compile the library into a folder and return its path, or skip the test; in CI it fails instead."""
     found = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
     reason = None
     if platform.libc_ver()[0] != "glibc":
