@@ -1,8 +1,8 @@
 """Trainings in which the n-th operation of a backend fails, and what must hold then.
 
-The error that comes is the operation's own, or tells what would fit; `end` is called on callbacks once at most.
-When nothing fails any more, the same network on the same backend trains in the bits of one to which nothing ever
-happened.
+The error that comes is the operation's own, or tells what would fit. Callbacks are told of the end once, if
+at all. When nothing fails any more, the same network on the same backend trains in the bits of one to which
+nothing ever happened.
 """
 
 import numpy as np

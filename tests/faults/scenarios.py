@@ -6,13 +6,18 @@ prepares a directory, acts in it, and tells what is wrong afterwards, when nothi
 
 import csv
 import io
+import tempfile
 import warnings
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
 import fuseprop
 from fuseprop import Table
 from fuseprop.callbacks import HistoryCSV, OnEpochEnd, SaveBest
+from fuseprop.checkpoints import read_checkpoint
+from fuseprop.checkpoints.writing import write_checkpoint
 from fuseprop.model.fitting import Fitting
 from fuseprop.storage.atomic import write_atomically
 
@@ -237,12 +242,114 @@ class Allocating(Scenario):
         return wrong
 
 
+class Checkpointing(Scenario):
+    """Training that keeps a checkpoint every three steps, of the ten of an epoch."""
+
+    names = ("run.safetensors", "run.previous.safetensors")
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.X, self.y = rng.normal(size=(40, 3)), rng.integers(0, 3, 40)
+        self.straight = self.learned(None)
+        self.whole = {}
+
+    def learned(self, path, **more):
+        """Train a network; return what that leaves, in bits."""
+        layers = fuseprop.mlp([3, 4, 3], dropout=0.1)
+        network = fuseprop.Network(layers, "softmax_cross_entropy", device="cpu", seed=0)
+        given = {"epochs": 2, "batch_size": 4, "validation": 0.2} | more
+        kept = None if path is None else fuseprop.Checkpoint(path, every="3 steps")
+        history = network.fit(self.X, self.y, fuseprop.Adam(0.01), checkpoint=kept, **given)
+        weights = b"".join(array.tobytes() for pair in network.weights() for array in pair)
+        return weights, history.train_loss, history.validation_loss, network.rng.bit_generator.state
+
+    def act(self, place, mark):
+        self.after, self.kept = None, 0
+
+        def write(*given, **options):
+            write_checkpoint(*given, **options)
+            self.kept += 1
+            mark(f"checkpoint {self.kept}")
+
+        with mock.patch("fuseprop.checkpoints.keeper.write_checkpoint", write):
+            self.after = self.learned(place / self.names[0])
+
+    def wrong(self, place, raised, told, fault):
+        path = place / self.names[0]
+        wrong = untyped(raised, path)
+        if raised is not None and self.kept:
+            wrong.append(f"training ends with {raised!r}")
+        if raised is None and self.after != self.straight:
+            wrong.append("training went another way")
+        if self.kept or path.exists():
+            wrong += self._unreadable(path, raised, told)
+        if self.learned(path, resume=True) != self.straight:
+            wrong.append("what goes on from there goes another way")
+        self.learned(path, resume=True, epochs=3)
+        return wrong + left_behind(place, self.names)
+
+    def _unreadable(self, path, raised, told):
+        """Return what is wrong with what is there: the checkpoint of the end, unless it is told otherwise."""
+        try:
+            found = read_checkpoint(path)
+        except fuseprop.CheckpointError as error:
+            return [f"no checkpoint can be read: {error}"]
+        wrong = []
+        if found.note and not told:
+            wrong.append(f"untold, the last one is lost: {found.note}")
+        if not found.state["summary"]["finished"] and not told and raised is None:
+            wrong.append("untold, the last one is missing")
+        return wrong
+
+    def is_lost(self, mark, last, previous):
+        least = int(mark.partition(" ")[2] or 0)
+        numbers = [self._number(data) for data in (last, previous)]
+        if None in numbers or (numbers[0] or 0) < least:
+            return f"{described(last)}, and before {described(previous)}, after {mark or 'the beginning'}"
+        return ""
+
+    def _number(self, data):
+        """Return which checkpoint a file holds, from 1: 0 for no file, None for one that is not whole."""
+        if data is None:
+            return 0
+        if data not in self.whole:
+            self.whole[data] = self._read(data)
+        return self.whole[data]
+
+    def _read(self, data):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / self.names[0]
+            path.write_bytes(data)
+            try:
+                found = read_checkpoint(path).state["summary"]
+            except fuseprop.CheckpointError:
+                return None
+            # Of eight steps, the third and sixth of an epoch and so on: by threes over epochs, and the last.
+            return 6 if found["finished"] else (8 * found["epoch"] + found["steps"]) // 3
+
+
+class Resuming(Checkpointing):
+    """Training that goes on from a checkpoint."""
+
+    def prepare(self, place):
+        path = place / self.names[0]
+        self.learned(path, epochs=1)
+
+    def learned(self, path, **more):
+        return super().learned(path, **{"resume": path is not None} | more)
+
+    def is_lost(self, mark, last, previous):
+        return "" if self._number(last) and self._number(previous) is not None else f"{described(last)}"
+
+
 SCENARIOS = {
     "write": Writing,
     "save": Saving,
     "best": KeepingBest,
     "history": KeepingHistory,
     "memory": Allocating,
+    "checkpoint": Checkpointing,
+    "resume": Resuming,
 }
 
 
@@ -263,9 +370,6 @@ def trained(run, callbacks):
 
 def saved(model, score=None):
     """Return the bytes of a model file."""
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.safetensors"
         model.save(path, score=score)
