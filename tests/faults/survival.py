@@ -1,0 +1,239 @@
+"""Trainings that are killed at random moments, and go on: from a whole checkpoint, to the same bits.
+
+A training keeps a checkpoint at every step. Whatever the moment at which it is killed: once the first checkpoint
+was written there is a whole one, as late as the last that was told of; what goes on from it may be killed too,
+and where it comes to its end it leaves what the training leaves that nobody disturbed.
+"""
+
+import json
+import os
+import random
+import signal
+import traceback
+import warnings
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic, sleep
+from unittest import mock
+
+import numpy as np
+
+from fuseprop import Adam, Checkpoint, CheckpointError, EarlyStopping, MomentumSGD, Network, mlp
+from fuseprop.callbacks import HistoryCSV
+from fuseprop.checkpoints import read_checkpoint
+from fuseprop.checkpoints.reading import previous_of
+from fuseprop.checkpoints.writing import write_checkpoint
+from fuseprop.schedules import Cosine
+
+EPOCHS, ROWS, BATCH = 3, 40, 6
+LIMIT = 120
+"""Seconds after which a training hangs."""
+
+MOST_KILLS = 3
+"""How often at most one training is killed."""
+
+FILES = {"run.safetensors", "run.previous.safetensors", "history.csv"}
+
+
+def momentum(place, **more):
+    network = Network(mlp([4, 6, 3]), "softmax_cross_entropy", device="cpu", seed=0)
+    return learned(network, MomentumSGD(0.05, 0.9), place, labels=True, validation=0.25, **more)
+
+
+def dropped(place, **more):
+    network = Network(mlp([4, 6, 3], dropout=0.3), "softmax_cross_entropy", device="cpu", seed=1)
+    return learned(network, Adam(Cosine(0.02, EPOCHS)), place, labels=True, norms=True, **more)
+
+
+def stopped(place, **more):
+    layers = mlp([4, 5, 2], "tanh")
+    network = Network(layers, "mean_squared_error", device="cpu", dtype="float64", seed=2)
+    stopping = [EarlyStopping(1, min_delta=1.0)]
+    return learned(network, Adam(0.01), place, validation=0.25, callbacks=stopping, **more)
+
+
+TRAININGS = (momentum, dropped, stopped)
+
+
+def learned(network, optimizer, place, *, labels=False, callbacks=(), **more):
+    """Train; return the digest of all that is to be the same, but for seconds.
+
+    place : Path or None
+        Where a checkpoint of each step and the history are kept; training goes on from what is there.
+    """
+    rng = np.random.default_rng(0)
+    X, values = rng.normal(size=(ROWS, 4)), rng.normal(size=(ROWS, 2))
+    target = rng.integers(0, 3, ROWS) if labels else values
+    kept = {}
+    if place is not None:
+        kept = {"checkpoint": Checkpoint(place / "run.safetensors", "1 steps"), "resume": True}
+        callbacks = [*callbacks, HistoryCSV(place / "history.csv")]
+    given = {"epochs": EPOCHS, "batch_size": BATCH, "callbacks": callbacks} | more | kept
+    history = network.fit(X, target, optimizer, **given)
+    history.seconds = []
+    made = sha256(repr((history, network.rng.bit_generator.state)).encode())
+    for pair in network.weights():
+        for array in pair:
+            made.update(array.tobytes())
+    rows = len((place / "history.csv").read_text().splitlines()) - 1 if place else history.epochs
+    return f"{made.hexdigest()}, a history of {rows} rows"
+
+
+class Child:
+    """A function that runs in a forked child with a function as its argument, which tells a text.
+
+    Attributes
+    ----------
+    told : list of str
+        After `end`, what it told; last the result, or what was raised.
+    code : int
+        After `end`, how the child ended: 0, or the number of a signal, negative.
+    """
+
+    def __init__(self, function):
+        read, write = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+            self.number = os.fork()
+        if self.number == 0:
+            signal.alarm(LIMIT)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            text = traceback.format_exc
+            try:
+                made = function(lambda text: os.write(write, f"{json.dumps(text)}\n".encode()))
+                os.write(write, f"{json.dumps(made)}\n".encode())
+            except BaseException:
+                os.write(write, f"{json.dumps(text()[-2000:])}\n".encode())
+            finally:
+                os._exit(0)
+        os.close(write)
+        self._read = read
+
+    def end(self, seconds=None, number=signal.SIGKILL):
+        """Wait until the child has ended, or send it a signal after some seconds; return the child."""
+        if seconds is not None:
+            sleep(seconds)
+            os.kill(self.number, number)  # it is not waited for yet, so that its number is its own
+        with open(self._read) as told:  # noqa: PTH123
+            self.told = [json.loads(line) for line in told]
+        self.code = os.waitstatus_to_exitcode(os.waitpid(self.number, 0)[1])
+        return self
+
+
+class Survival:
+    """Trainings, what they leave undisturbed, and how long they take.
+
+    Parameters
+    ----------
+    directory : Path
+        An empty directory.
+    seed : int
+    """
+
+    def __init__(self, directory, seed):
+        self.directory, self.rng = directory, random.Random(seed)
+        self.straight = {training: training(None) for training in TRAININGS}
+        self._places = 0
+        self.seconds = {training: self._timed(training) for training in TRAININGS}
+
+    def trial(self, training):
+        """Kill a training once or more often, until it comes to its end; return the epochs and what is wrong.
+
+        The epochs, with the steps, are those of the checkpoints that it went on from.
+        """
+        place, wrong, moments = self._place(), [], []
+        kills = self.rng.randint(1, MOST_KILLS)
+        while True:
+            child = self._start(training, place)
+            if len(moments) == kills:
+                break
+            child.end(self.rng.uniform(0, self.seconds[training]))
+            if child.code == 0:  # it was at its end before
+                break
+            wrong += self.wrong_in(place, child.told)
+            moments.append(self._position(place))
+        told = child.told if hasattr(child, "told") else child.end().told
+        if told[-1] != self.straight[training]:
+            wrong.append(f"at the end it leaves {told[-1]}, and undisturbed {self.straight[training]}")
+        left = {path.name for path in place.iterdir()} - FILES
+        if left:
+            wrong.append(f"{sorted(left)} are left")
+        return moments, [f"killed at {moments}: {what}" for what in wrong]
+
+    def wrong_in(self, place, told):
+        """Return what is wrong with the checkpoints of a training that was killed and had told of some."""
+        path = place / "run.safetensors"
+        if not path.exists():
+            return [f"there is no checkpoint, and it had written {told[-1]}"] if told else []
+        wrong = []
+        try:
+            found = read_checkpoint(path)
+            if found.note:
+                wrong.append(f"the checkpoint is not whole: {found.note}")
+            if told and self._position(place) < told[-1]:
+                wrong.append(f"the checkpoint is that of {self._position(place)}, and {told[-1]} was written")
+            if previous_of(path).exists():
+                read_checkpoint(previous_of(path))
+        except CheckpointError as error:
+            wrong.append(f"a checkpoint cannot be read: {error}")
+        return wrong
+
+    def _position(self, place):
+        """Return the epochs and steps of a checkpoint; [] where there is none."""
+        path = place / "run.safetensors"
+        return _position(read_checkpoint(path).state) if path.exists() else []
+
+    def _timed(self, training):
+        start = monotonic()
+        made = self._start(training, self._place()).end().told[-1]
+        assert made == self.straight[training], f"with checkpoints it leaves {made}"
+        return monotonic() - start
+
+    def _place(self):
+        self._places += 1
+        place = self.directory / str(self._places)
+        place.mkdir()
+        return place
+
+    def _start(self, training, place):
+        """Begin a training in a child, or go on with it; it tells of each checkpoint when that is written."""
+
+        def run(tell):
+            def write(path, state, **options):
+                write_checkpoint(path, state, **options)
+                tell(_position(state))
+
+            with mock.patch("fuseprop.checkpoints.keeper.write_checkpoint", write):
+                return training(place)
+
+        return Child(run)
+
+
+def _position(state):
+    summary = state["summary"]
+    return [summary["epoch"], summary["steps"]]
+
+
+def run(times, directory, *, seed=0, say=lambda text: print(text, flush=True)):
+    """Kill so many trainings; return what is to be recorded."""
+    survival = Survival(Path(directory), seed)
+    findings, kills, positions = [], 0, set()
+    for number in range(times):
+        training = TRAININGS[number % len(TRAININGS)]
+        moments, wrong = survival.trial(training)
+        kills += len(moments)
+        positions |= {tuple(moment) for moment in moments}
+        findings += [f"{training.__name__}, trial {number + 1}, {what}" for what in wrong]
+        for what in wrong:
+            say(f"{training.__name__}, trial {number + 1}, {what}")
+        if (number + 1) % 10 == 0:
+            say(f"{number + 1} of {times}")
+    return {
+        "passed": not findings,
+        "trainings": times,
+        "kills": kills,
+        "different positions": len(positions),
+        "seed": seed,
+        "seconds": {training.__name__: round(survival.seconds[training], 3) for training in TRAININGS},
+        "findings": findings,
+    }
