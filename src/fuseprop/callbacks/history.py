@@ -69,6 +69,8 @@ class History:
     cut_short : bool
         Whether training has ended between two steps, by Ctrl-C or because a callback asked for it: weights
         that are not restored are then those of an epoch that is not complete.
+    resumed : bool
+        Whether training has gone on from a checkpoint, be it one within the first epoch.
     """
 
     metric: str
@@ -85,6 +87,7 @@ class History:
     restore_best: bool = False
     validates: bool = False
     cut_short: bool = False
+    resumed: bool = field(default=False, init=False, repr=False, compare=False)
 
     @property
     def epochs(self) -> int:
@@ -107,8 +110,8 @@ class History:
         return "validation_loss" if self.validates or self.validation_loss else "train_loss"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain data; lists of numbers as arrays (epochs,) or (epochs, layers)."""
-        state = dict(vars(self))
+        """Return all but `resumed` as plain data; lists of numbers as arrays, (epochs,) or (epochs, L)."""
+        state = {name: value for name, value in vars(self).items() if name != "resumed"}
         for name in CURVES:
             state[name] = np.array(state[name], np.float64)
         return state
@@ -122,6 +125,7 @@ class History:
             raise ValueError("this is no state of History: its curves are no arrays of numbers.")
         for name in vars(self).keys() & state.keys():
             setattr(self, name, curves[name].tolist() if name in curves else state[name])
+        self.resumed = True
 
     def stop(self, reason: str) -> None:
         """Ask for training to end after this epoch; the first reason given stands."""

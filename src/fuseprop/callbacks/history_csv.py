@@ -56,7 +56,7 @@ class HistoryCSV:
         if self._path.is_file() and self._path.stat().st_size:
             if self._append or history.epochs:
                 self._columns, torn = _columns_of(self._path)
-            elif not self._overwrite:
+            elif not (self._overwrite or history.resumed):
                 raise FileExistsError(
                     EEXIST,
                     "this file holds the history of another run; pass append=True to write below it, "
