@@ -1,8 +1,8 @@
 """Trainings that are killed at random moments, and go on: from a whole checkpoint, to the same bits.
 
 A training keeps a checkpoint at every step. Whatever the moment at which it is killed: once the first was
-written there is a whole one, as late as the last that was told of. What goes on from there may be killed too, and
-leaves at its end what the training leaves that nobody disturbed.
+written there is a whole one, as late as the last that was told of. What goes on from there may be killed
+too, and leaves at its end what the training leaves that nobody disturbed.
 """
 
 import json
