@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+from shim import KINDS
 
 import fuseprop
 from fuseprop import Table
@@ -31,11 +32,14 @@ class Scenario:
     ----------
     names : tuple of str
         The files that are whole at any moment.
+    kinds : tuple of str
+        The kinds of calls that are to fail.
     least : int
         How many bytes an allocation that counts has; 0: none counts.
     """
 
     names = ("m.safetensors",)
+    kinds = KINDS
     least = 0
 
     def prepare(self, place):
@@ -201,6 +205,7 @@ class Allocating(Scenario):
     """A network is trained where memory runs out."""
 
     names = ()
+    kinds = ("allocate",)
     least = 1 << 12
 
     def __init__(self):
@@ -247,6 +252,8 @@ class Checkpointing(Scenario):
 
     names = ("run.safetensors", "run.previous.safetensors")
 
+    hidden = 4
+
     def __init__(self):
         rng = np.random.default_rng(0)
         self.X, self.y = rng.normal(size=(40, 3)), rng.integers(0, 3, 40)
@@ -255,7 +262,7 @@ class Checkpointing(Scenario):
 
     def learned(self, path, **more):
         """Train a network; return what that leaves, in bits."""
-        layers = fuseprop.mlp([3, 4, 3], dropout=0.1)
+        layers = fuseprop.mlp([3, self.hidden, 3], dropout=0.1)
         network = fuseprop.Network(layers, "softmax_cross_entropy", device="cpu", seed=0)
         given = {"epochs": 2, "batch_size": 4, "validation": 0.2} | more
         kept = None if path is None else fuseprop.Checkpoint(path, every="3 steps")
@@ -276,9 +283,7 @@ class Checkpointing(Scenario):
 
     def wrong(self, place, raised, told, fault):
         path = place / self.names[0]
-        wrong = untyped(raised, *(place / name for name in self.names))
-        if raised is not None and self.kept:
-            wrong.append(f"training ends with {raised!r}")
+        wrong = self._ended_by(place, raised)
         if raised is None and self.after != self.straight:
             wrong.append("training went another way")
         if self.kept or path.exists():
@@ -287,6 +292,11 @@ class Checkpointing(Scenario):
             wrong.append("what goes on from there goes another way")
         self.learned(path, resume=True, epochs=3)
         return wrong + left_behind(place, self.names)
+
+    def _ended_by(self, place, raised):
+        """Return what is wrong with an error: it is to come before training begins."""
+        wrong = untyped(raised, *(place / name for name in self.names))
+        return [*wrong, f"training ends with {raised!r}"] if raised is not None and self.kept else wrong
 
     def _unreadable(self, path, raised, told):
         """Return what is wrong with what is there: the checkpoint of the end, unless it is told otherwise."""
@@ -342,6 +352,19 @@ class Resuming(Checkpointing):
         return "" if self._number(last) and self._number(previous) is not None else f"{described(last)}"
 
 
+class CheckpointingWithoutMemory(Checkpointing):
+    """Training that keeps checkpoints where memory runs out: for its steps or for its checkpoints."""
+
+    kinds = ("allocate",)
+    least = 1 << 12
+    hidden = 1000
+
+    def _ended_by(self, place, raised):
+        if raised is None or isinstance(raised, MemoryError):
+            return []
+        return [f"it raises {raised!r}, which is no MemoryError"]
+
+
 SCENARIOS = {
     "write": Writing,
     "save": Saving,
@@ -350,6 +373,7 @@ SCENARIOS = {
     "memory": Allocating,
     "checkpoint": Checkpointing,
     "resume": Resuming,
+    "checkpoint memory": CheckpointingWithoutMemory,
 }
 
 

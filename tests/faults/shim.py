@@ -106,6 +106,10 @@ class Shim:
         number, times = ctypes.c_long(fault.number), ctypes.c_long(fault.times)
         self._functions.faults_fail(KINDS.index(fault.kind), number, times, fault.error)
 
+    def heal(self):
+        """Let nothing fail any more; calls are still counted and recorded."""
+        self._functions.faults_heal()
+
     def mark(self, text):
         """Write a text into the trace."""
         self._functions.faults_mark(text.encode())

@@ -1,8 +1,9 @@
-"""Trainings that are killed at random moments, and go on: from a whole checkpoint, to the same bits.
+"""Trainings that are ended at random moments, and go on: from a whole checkpoint, to the same bits.
 
-A training keeps a checkpoint at every step. Whatever the moment at which it is killed: once the first was
-written there is a whole one, as late as the last that was told of. What goes on from there may be killed
-too, and leaves at its end what the training leaves that nobody disturbed.
+By kill -9, while they keep a checkpoint at every step: once the first was written there is a whole one, as
+late as the last that was told of. By SIGTERM, which ends training between two steps, and keeps a checkpoint
+of that place, though none would be due for an hour. What goes on from there may be ended too, and leaves at
+its end what the training leaves that nobody disturbed.
 """
 
 import json
@@ -11,6 +12,7 @@ import random
 import signal
 import traceback
 import warnings
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic, sleep
@@ -19,18 +21,25 @@ from unittest import mock
 import numpy as np
 
 from fuseprop import Adam, Checkpoint, CheckpointError, EarlyStopping, MomentumSGD, Network, mlp
-from fuseprop.callbacks import HistoryCSV
+from fuseprop.callbacks import HistoryCSV, OnEpochEnd
 from fuseprop.checkpoints import read_checkpoint
 from fuseprop.checkpoints.reading import previous_of
 from fuseprop.checkpoints.writing import write_checkpoint
+from fuseprop.cli.interruption import Interruption, StopOnSignal
 from fuseprop.schedules import Cosine
 
 EPOCHS, ROWS, BATCH = 3, 40, 6
 LIMIT = 120
 """Seconds after which a training hangs."""
 
-MOST_KILLS = 3
-"""How often at most one training is killed."""
+MOST = 3
+"""How often at most one training is ended."""
+
+ENDS = {"kill": (signal.SIGKILL, "1 steps"), "SIGTERM": (signal.SIGTERM, "1 h")}
+"""By what, the signal, and how often there is a checkpoint."""
+
+BEGUN, TERMINATED = "begun", "terminated"
+"""What a training tells where SIGTERM is remembered, and where it has ended by it."""
 
 FILES = {"run.safetensors", "run.previous.safetensors", "history.csv"}
 
@@ -55,21 +64,25 @@ def stopped(place, **more):
 TRAININGS = (momentum, dropped, stopped)
 
 
-def learned(network, optimizer, place, *, labels=False, callbacks=(), **more):
+def learned(network, optimizer, place, *, labels=False, callbacks=(), also=(), every="1 steps", **more):
     """Train; return the digest of all that is to be the same, but for seconds.
 
     place : Path or None
-        Where a checkpoint of each step and the history are kept; training goes on from what is there.
+        Where checkpoints and the history are kept; training goes on from what is there.
+    also : sequence of Callback
+        Others that change nothing.
     """
     rng = np.random.default_rng(0)
     X, values = rng.normal(size=(ROWS, 4)), rng.normal(size=(ROWS, 2))
     target = rng.integers(0, 3, ROWS) if labels else values
     kept = {}
     if place is not None:
-        kept = {"checkpoint": Checkpoint(place / "run.safetensors", "1 steps"), "resume": True}
-        callbacks = [*callbacks, HistoryCSV(place / "history.csv")]
+        kept = {"checkpoint": Checkpoint(place / "run.safetensors", every), "resume": True}
+        callbacks = [*callbacks, HistoryCSV(place / "history.csv"), *also]
     given = {"epochs": EPOCHS, "batch_size": BATCH, "callbacks": callbacks} | more | kept
     history = network.fit(X, target, optimizer, **given)
+    if history.stop_reason in (TERMINATED, "interrupted"):  # by SIGTERM while callbacks are started
+        return TERMINATED
     history.seconds = []
     made = sha256(repr((history, network.rng.bit_generator.state)).encode())
     for pair in network.weights():
@@ -120,6 +133,20 @@ class Child:
         return self
 
 
+class Slow(OnEpochEnd):
+    """Tells that training has begun, and lets steps take so long that a signal comes between any two."""
+
+    def __init__(self, tell):
+        super().__init__(lambda history: None)
+        self._tell = tell
+
+    def start(self, epochs, history):
+        self._tell(BEGUN)
+
+    def batch_end(self, history, batch):
+        sleep(0.02)
+
+
 class Survival:
     """Trainings, what they leave undisturbed, and how long they take.
 
@@ -134,44 +161,46 @@ class Survival:
         self.directory, self.rng = directory, random.Random(seed)
         self.straight = {training: training(None) for training in TRAININGS}
         self._places = 0
-        self.seconds = {training: self._timed(training) for training in TRAININGS}
+        self.seconds = {(name, each): self._timed(name, each) for name in ENDS for each in TRAININGS}
 
-    def trial(self, training):
-        """Kill a training once or more often, until it comes to its end; return the epochs and what is wrong.
+    def trial(self, name, training):
+        """End a training, once or more often, and let it go on to its end.
 
-        The epochs, with the steps, are those of the checkpoints that it went on from.
+        Returns the epochs and steps of the checkpoints that it went on from, and what is wrong.
         """
-        place, wrong, moments = self._place(), [], []
-        kills = self.rng.randint(1, MOST_KILLS)
-        while True:
-            child = self._start(training, place)
-            if len(moments) == kills:
-                break
-            child.end(self.rng.uniform(0, self.seconds[training]))
-            if child.code == 0:  # it was at its end before
-                break
-            wrong += self.wrong_in(place, child.told)
-            moments.append(self._position(place))
-        told = child.told if hasattr(child, "told") else child.end().told
-        if told[-1] != self.straight[training]:
-            wrong.append(f"at the end it leaves {told[-1]}, and undisturbed {self.straight[training]}")
+        place, wrong, places = self._place(), [], []
+        for _ in range(self.rng.randint(1, MOST)):
+            child = self._start(name, training, place)
+            child.end(self.rng.uniform(0, self.seconds[name, training]), ENDS[name][0])
+            if child.code == 0 and child.told[-1] != TERMINATED:
+                break  # it was at its end before
+            wrong += self.wrong_in(name, place, child.told)
+            places.append(self._position(place))
+        else:
+            child = self._start(name, training, place).end()
+        if child.told[-1] != self.straight[training]:
+            wrong.append(f"at the end it leaves {child.told[-1]}, and undisturbed {self.straight[training]}")
         left = {path.name for path in place.iterdir()} - FILES
         if left:
             wrong.append(f"{sorted(left)} are left")
-        return moments, [f"killed at {moments}: {what}" for what in wrong]
+        return places, [f"ended at {places}: {what}" for what in wrong]
 
-    def wrong_in(self, place, told):
-        """Return what is wrong with the checkpoints of a training that was killed and had told of some."""
+    def wrong_in(self, name, place, told):
+        """Return what is wrong with the checkpoints of a training that was ended and had told of some."""
         path = place / "run.safetensors"
-        if not path.exists():
-            return [f"there is no checkpoint, and it had written {told[-1]}"] if told else []
         wrong = []
+        written = [each for each in told if isinstance(each, list)]
+        if BEGUN in told and not written:
+            wrong.append("no checkpoint is kept of the place where it has ended")
+        if not path.exists():
+            return [*wrong, *(f"there is no checkpoint, and it had written {each}" for each in written[-1:])]
         try:
             found = read_checkpoint(path)
             if found.note:
                 wrong.append(f"the checkpoint is not whole: {found.note}")
-            if told and self._position(place) < told[-1]:
-                wrong.append(f"the checkpoint is that of {self._position(place)}, and {told[-1]} was written")
+            position = self._position(place)
+            if written and (position < written[-1] or (name == "SIGTERM" and position != written[-1])):
+                wrong.append(f"the checkpoint is that of {position}, and {written[-1]} was written")
             if previous_of(path).exists():
                 read_checkpoint(previous_of(path))
         except CheckpointError as error:
@@ -183,9 +212,9 @@ class Survival:
         path = place / "run.safetensors"
         return _position(read_checkpoint(path).state) if path.exists() else []
 
-    def _timed(self, training):
+    def _timed(self, name, training):
         start = monotonic()
-        made = self._start(training, self._place()).end().told[-1]
+        made = self._start(name, training, self._place()).end().told[-1]
         assert made == self.straight[training], f"with checkpoints it leaves {made}"
         return monotonic() - start
 
@@ -195,7 +224,7 @@ class Survival:
         place.mkdir()
         return place
 
-    def _start(self, training, place):
+    def _start(self, name, training, place):
         """Begin a training in a child, or go on with it; it tells of each checkpoint when that is written."""
 
         def run(tell):
@@ -203,8 +232,16 @@ class Survival:
                 write_checkpoint(path, state, **options)
                 tell(_position(state))
 
-            with mock.patch("fuseprop.checkpoints.keeper.write_checkpoint", write):
-                return training(place)
+            with (
+                mock.patch("fuseprop.checkpoints.keeper.write_checkpoint", write),
+                warnings.catch_warnings(),
+                suppress(KeyboardInterrupt),  # SIGTERM before training begins
+                Interruption() as interruption,
+            ):
+                warnings.simplefilter("ignore")  # of what SIGTERM ends
+                slow = [Slow(tell)] if name == "SIGTERM" else []
+                return training(place, also=[StopOnSignal(interruption), *slow], every=ENDS[name][1])
+            return TERMINATED
 
         return Child(run)
 
@@ -215,25 +252,29 @@ def _position(state):
 
 
 def run(times, directory, *, seed=0, say=lambda text: print(text, flush=True)):
-    """Kill so many trainings; return what is to be recorded."""
+    """End so many trainings by each signal that `times` has a number for; return what is to be recorded."""
     survival = Survival(Path(directory), seed)
-    findings, kills, positions = [], 0, set()
-    for number in range(times):
-        training = TRAININGS[number % len(TRAININGS)]
-        moments, wrong = survival.trial(training)
-        kills += len(moments)
-        positions |= {tuple(moment) for moment in moments}
-        findings += [f"{training.__name__}, trial {number + 1}, {what}" for what in wrong]
-        for what in wrong:
-            say(f"{training.__name__}, trial {number + 1}, {what}")
-        if (number + 1) % 10 == 0:
-            say(f"{number + 1} of {times}")
+    findings, made = [], {}
+    for name, count in times.items():
+        ended, places = 0, set()
+        for number in range(1, count + 1):
+            training = TRAININGS[number % len(TRAININGS)]
+            moments, wrong = survival.trial(name, training)
+            ended += len(moments)
+            places |= {tuple(moment) for moment in moments}
+            findings += [f"{name}, {training.__name__}, trial {number}, {what}" for what in wrong]
+            for what in findings[len(findings) - len(wrong) :]:
+                say(what)
+            if number % 10 == 0:
+                say(f"{name}: {number} of {count}")
+        made[name] = {"trainings": count, "ended": ended, "different places": len(places)}
     return {
         "passed": not findings,
-        "trainings": times,
-        "kills": kills,
-        "different positions": len(positions),
+        **made,
         "seed": seed,
-        "seconds": {training.__name__: round(survival.seconds[training], 3) for training in TRAININGS},
+        "seconds": {
+            f"{name}, {training.__name__}": round(seconds, 3)
+            for (name, training), seconds in survival.seconds.items()
+        },
         "findings": findings,
     }

@@ -1,6 +1,6 @@
 """Calls that fail, one after the other: typed errors, whole files, objects that go on; and what proves it.
 
-A landing lets each call fail in one way, and `.ci/long faults` in all.
+A landing lets calls fail in one way each, and not all where they are many; `.ci/long faults` all in every way.
 """
 
 import pytest
@@ -12,7 +12,7 @@ from wrong_writers import SAID
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_whatever_fails_leaves_whole_files_and_objects_that_go_on(faulty, scenario):
-    found = faulty.run_all(scenario)
+    found = faulty.run_all(scenario, most=40)
     assert complaints(found) == []
     assert len(found) > 5
 

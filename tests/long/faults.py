@@ -2,7 +2,7 @@
 
     python tests/long/faults.py --record FILE
 
-The ordinary suite lets each fail in one way, with the same code.
+The ordinary suite lets few of them fail, in one way each, with the same code.
 """
 
 import argparse
