@@ -1,6 +1,6 @@
 """Calls that fail, one after the other: typed errors, whole files, objects that go on; and what proves it.
 
-A landing lets calls fail in one way each, and not all where they are many; `.ci/long faults` all in every way.
+A landing lets calls fail in one way each, and few where there are many; `.ci/long faults` all in every way.
 """
 
 import pytest
