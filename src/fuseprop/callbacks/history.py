@@ -81,6 +81,8 @@ class History:
         that are not restored are then those of an epoch that is not complete.
     batch_size : int or None
         Of the minibatches; smaller than was asked for where `on_oom` has halved it. None for "lbfgs".
+    resumed : bool
+        Whether training has gone on from a checkpoint, be it one within the first epoch.
     """
 
     metric: str
@@ -98,6 +100,7 @@ class History:
     validates: bool = False
     cut_short: bool = False
     batch_size: int | None = None
+    resumed: bool = field(default=False, init=False, repr=False, compare=False)
 
     @property
     def epochs(self) -> int:
@@ -120,8 +123,8 @@ class History:
         return "validation_loss" if self.validates or self.validation_loss else "train_loss"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all attributes as plain data; lists of numbers as arrays (epochs,) or (epochs, layers)."""
-        state = dict(vars(self))
+        """Return all but `resumed` as plain data; lists of numbers as arrays, (epochs,) or (epochs, L)."""
+        state = {name: value for name, value in vars(self).items() if name != "resumed"}
         for name in CURVES:
             state[name] = np.array(state[name], np.float64)
         return state
@@ -143,6 +146,7 @@ class History:
                 )
         for name in vars(self).keys() & state.keys():
             setattr(self, name, curves[name].tolist() if name in curves else state[name])
+        self.resumed = True
 
     def stop(self, reason: str) -> None:
         """Ask for training to end after this epoch; the first reason given stands."""

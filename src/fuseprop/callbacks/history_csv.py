@@ -48,15 +48,15 @@ class HistoryCSV:
         self._append, self._overwrite = append, overwrite
         self._file: TextIO | None = None
         self._columns: list[str] = []
-        self._failure = ""
+        self._lacking: tuple[int, str] | None = None  # from which epoch on the file lacks lines, and why
 
     def start(self, epochs: int, history: History) -> None:
         """Open the file, and check what it holds."""
-        self._failure, self._columns, torn = "", [], False
+        self._lacking, self._columns, torn = None, [], False
         if self._path.is_file() and self._path.stat().st_size:
             if self._append or history.epochs:
                 self._columns, torn = _columns_of(self._path)
-            elif not self._overwrite:
+            elif not (self._overwrite or history.resumed):
                 raise FileExistsError(
                     EEXIST,
                     "this file holds the history of another run; pass append=True to write below it, "
@@ -91,8 +91,10 @@ class HistoryCSV:
             except OSError as error:
                 self._fail(f"cannot be written: {error.strerror}", history.epochs)
         self._file = None
-        if self._failure:
-            warn_user(self._failure, UserWarning)
+        if self._lacking is not None and self._lacking[0] <= history.epochs:
+            epoch, why = self._lacking
+            place = shown(self._path, None)
+            warn_user(f"{place} lacks the history from epoch {epoch} on: it {why}.", UserWarning)
 
     def _go_back(self, history: History) -> None:
         """Let the file end with the epochs that there are: a killed run may have written more."""
@@ -111,18 +113,21 @@ class HistoryCSV:
         writer.writerows([entry[name] for name in self._columns] for entry in entries)
         write_atomically(self._path, b"".join(lines[:begin]), text.getvalue().encode())
 
-    def _write(self, cells: list[str] | list[float], epoch: int = 1) -> None:
+    def _write(self, cells: list[str] | list[float], epoch: int = 0) -> None:
+        """Write the line of an epoch, or one before the first epoch's."""
         if self._file is None:
             return
         try:
             csv.writer(self._file, lineterminator="\n").writerow(cells)
         except OSError as error:
-            self._fail(f"cannot be written: {error.strerror}", epoch)
+            with suppress(OSError):
+                self._file.close()  # writes what is left of the line, if that is possible by now
+                epoch += 1
+            self._fail(f"cannot be written: {error.strerror}", max(epoch, 1))
 
     def _fail(self, why: str, epoch: int) -> None:
-        """Remember why, and close the file: training goes on without it."""
-        place = shown(self._path, None)
-        self._failure = self._failure or f"{place} lacks the history from epoch {epoch} on: it {why}."
+        """Remember from which epoch on lines are lacking, and why; close the file: training goes on."""
+        self._lacking = self._lacking or (epoch, why)
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()

@@ -2,7 +2,7 @@
 
 The data go to a temporary file in the same directory, which is synchronized to disk and then renamed. The
 writing process holds a lock on its temporary file, which ends with the process: a temporary file without a
-lock was left by a killed process, and the next write to the same name removes it.
+lock was left by a killed process, and the next write to the same name, or check of it, removes it.
 
 The bytes that are replaced may be kept under a second name: that file is whole at any moment too.
 """
@@ -63,7 +63,7 @@ def write_atomically(
                 _keep(target, Path(previous))
             temporary.replace(target)
     except OSError as error:
-        raise _with_path(path, error) from error
+        raise with_path(path, error) from error
     _sync_directory(target.parent)
 
 
@@ -87,16 +87,19 @@ def check_place(path: str | Path) -> None:
 
     That is the case if the directory does not exist or cannot be written to, if the name is too long, or if
     the path is taken by something that is no regular file, that may not be written to, or that belongs to
-    another user in a sticky directory. The check makes a temporary file there and removes it.
+    another user in a sticky directory. The check makes a temporary file there and removes it, with those that
+    killed processes left.
     """
     try:
-        with _temporary(_place(Path(path))[0]):
+        target, _ = _place(Path(path))
+        _remove_abandoned(target)
+        with _temporary(target):
             pass
     except OSError as error:
-        raise _with_path(path, error) from error
+        raise with_path(path, error) from error
 
 
-def _with_path(path: str | Path, error: OSError) -> OSError:
+def with_path(path: str | Path, error: OSError) -> OSError:
     """Return the error with the caller's path instead of the temporary file's."""
     return error if error.errno is None else OSError(error.errno, error.strerror, str(path))
 

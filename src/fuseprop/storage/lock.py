@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from errno import EACCES, EAGAIN
 from pathlib import Path
 
-from .atomic import hidden_stem
+from .atomic import hidden_stem, with_path
 
 try:
     import fcntl
@@ -33,8 +33,8 @@ def lock(path: Path) -> Iterator[None]:
     that a killed process has left says nothing by being there. On file systems without locks, only this
     process is kept from locking a path twice.
 
-    Raises LockedError where another process, or this one, has the lock; OSError where the file cannot be
-    made.
+    Raises LockedError where another process, or this one, has the lock; OSError, which names the path,
+    where the file cannot be made.
     """
     target = Path(os.path.realpath(path))
     file = target.with_name(f"{hidden_stem(target)}lock")
@@ -45,7 +45,10 @@ def lock(path: Path) -> Iterator[None]:
         raise LockedError("another training of this process")
     _held[str(file)] = mine
     try:
-        descriptor = _acquire(file)
+        try:
+            descriptor = _acquire(file)
+        except OSError as error:
+            raise with_path(path, error) from error
         try:
             yield
         finally:
