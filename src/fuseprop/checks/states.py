@@ -7,8 +7,8 @@ from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..backend import HostArray
 from .quoting import literal
 
 LARGEST = 2**63
@@ -64,7 +64,7 @@ def check_state(owner: str, state: object, **kinds: Kind) -> None:
             )
 
 
-def check_array(owner: str, name: str, value: object, shape: tuple[int, ...], dtype: Any) -> HostArray:
+def check_array(owner: str, name: str, value: object, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Return an array of this shape and dtype; raise ValueError for anything else."""
     if not (isinstance(value, np.ndarray) and value.shape == shape and value.dtype == dtype):
         raise ValueError(
