@@ -307,7 +307,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             epochs,
             monitor,
             history,
-            settings_of(self, backend, epoch, first=first),
+            settings_of(self, backend, epoch, first=first) if continuation.does_anything else {},
             {"training rows": rows, "validation rows": held_out},
         )
 

@@ -78,11 +78,10 @@ def warn_of_what_lacks(estimator: Any) -> None:
 
 def _lacking(estimator: Any) -> list[str]:
     """Return what the estimator's file did not have, without the parameters that have been set since."""
-    defaults = inspect.signature(type(estimator)).parameters
+    names = getattr(estimator, "_lacking", ())
+    defaults = inspect.signature(type(estimator)).parameters if names else {}
     return [
-        name
-        for name in getattr(estimator, "_lacking", ())
-        if name == EVERYTHING or getattr(estimator, name) is defaults[name].default
+        name for name in names if name == EVERYTHING or getattr(estimator, name) is defaults[name].default
     ]
 
 

@@ -67,6 +67,11 @@ class Continuation:
         return 0 if self._found is None else len(self._found.state["training"]["history"]["train_loss"])
 
     @property
+    def does_anything(self) -> bool:
+        """Whether there is a checkpoint to go on from, or a place to keep some."""
+        return self._found is not None or self._keeper is not None
+
+    @property
     def settings(self) -> Mapping[str, Any] | None:
         """Those of the training that goes on here; None where none does. They are checked when it runs."""
         settings = None if self._found is None else self._found.state.get("settings")
@@ -123,7 +128,7 @@ class Continuation:
         `settings` are plain data, and `parts` rows by name, that must be those of the training that goes on.
         Raises CheckpointError where they are not.
         """
-        if self._keeper is None and self._found is None:
+        if not self.does_anything:
             return training.run(epochs, together, history)
         optimizer, backend = training.epoch.optimizer, training.epoch.backend
         resumable(optimizer)
