@@ -66,21 +66,22 @@ def test_rules_go_on_from_their_state(classes, running, options, ended_after):
         (training,) = running
         values = training.epoch.backend.to_host(training.epoch.stack.parameters.values)
         states.append({name: part.state_dict() for name, part in parts_of(training).items()})
-        states.append((values, training.rules._estimator.t_))
+        states.append(values)
 
     whole = fitted(model, classes, AtEpoch(ended_after, take))
     assert whole.n_iter_ == EPOCHS
-    state, (values, seen) = states
+    state, values = states
 
     def load():
         training = running[-1]
         training.epoch.backend.from_host(values, out=training.epoch.stack.parameters.values)
-        training.rules._estimator.t_ = seen  # one of the attributes that stay with the estimator
         for name, part in parts_of(training).items():
             part.load_state_dict(state[name])
 
     other = fitted(model.set_params(max_iter=EPOCHS - ended_after), classes, AtEpoch(0, load))
-    assert other.loss_curve_ == whole.loss_curve_[ended_after:]
+    assert other.loss_curve_ == whole.loss_curve_
+    assert (other.n_iter_, other.t_, other.best_loss_) == (whole.n_iter_, whole.t_, whole.best_loss_)
+    assert other.validation_scores_ == whole.validation_scores_
     assert other.history_.learning_rate == whole.history_.learning_rate[ended_after:]
     assert other._no_improvement_count == whole._no_improvement_count
     if not options.get("early_stopping"):  # which ends with the best epoch, whatever its number here
