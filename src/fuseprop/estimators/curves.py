@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from math import isnan
+from collections.abc import Mapping
 from typing import Any
 
-from ..checks.states import Kind, check_state
-
-LARGEST = 2**63
-"""Counts are below this."""
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < LARGEST
+from ..checks.states import COUNT, NUMBER, Kind, check_state
 
 
 def _is_float(value: Any) -> bool:
@@ -24,26 +16,20 @@ def _is_curve(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_float, value))
 
 
-def _or_none(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or fits(value)
+_BEST = Kind("a number, or None", lambda value: value is None or NUMBER.fits(value))
 
-
-_COUNT = Kind("a count", _is_count)
-_FLOAT = Kind("a float", _is_float)
-_BEST = Kind("a float but nan, or None", _or_none(lambda value: _is_float(value) and not isnan(value)))
-
-COUNTERS = {"n_iter_": _COUNT, "t_": _COUNT}
+COUNTERS = {"n_iter_": COUNT, "t_": COUNT}
 """What every solver sets, by attribute."""
 
-LOSS = {"loss_": _FLOAT}
+LOSS = {"loss_": Kind("a float", _is_float)}
 """What is there after the first epoch."""
 
 CURVES = {
     "loss_curve_": Kind("a list of floats", _is_curve),
-    "validation_scores_": Kind("a list of floats, or None", _or_none(_is_curve)),
+    "validation_scores_": Kind("a list of floats, or None", lambda value: value is None or _is_curve(value)),
     "best_loss_": _BEST,
     "best_validation_score_": _BEST,
-    "_no_improvement_count": _COUNT,
+    "_no_improvement_count": COUNT,
 }
 """What "sgd" and "adam" set and go on from, all or none."""
 

@@ -6,14 +6,15 @@ their names and numbers, a RandomState by its state. Other functions and objects
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from ..checks.quoting import literal
+from ..checks.states import LARGEST
 from ..schedules import Constant, Cosine, Exponential, InverseScaling, Step
+from ..training.orders import load_generator_state
 
 ELSEWHERE = ("hidden_layer_sizes", "activation", "loss", "device", "callbacks")
 """Parameters that a model file has in its configuration, and those that belong to a machine or a process."""
@@ -32,12 +33,6 @@ SCALARS = {
     )
 }
 """NumPy's types of numbers by name."""
-
-LARGEST = 2**63
-"""Whole numbers of this size are beyond any count."""
-
-KEY_WORDS = 624
-"""The state of the Mersenne Twister has so many words of 32 bits."""
 
 
 def keep_parameters(estimator: Any) -> tuple[dict[str, Any], list[str]]:
@@ -134,27 +129,13 @@ def _keep_state(rng: np.random.RandomState) -> dict[str, Any]:
 
 
 def _random_state(kept: Any) -> np.random.RandomState:
-    # NumPy takes any position, and would read beyond the key.
-    if (
-        not isinstance(kept, dict)
-        or kept.keys() != {"key", "position", "has_gauss", "gauss"}
-        or not isinstance(kept["key"], list)
-        or len(kept["key"]) != KEY_WORDS
-        or not all(type(word) is int and 0 <= word < 2**32 for word in kept["key"])
-        or type(kept["position"]) is not int
-        or not 0 <= kept["position"] <= KEY_WORDS
-        or type(kept["has_gauss"]) is not bool
-        or type(kept["gauss"]) is not float
-        or not isfinite(kept["gauss"])
-    ):
-        raise ValueError("random_state is no state of a Mersenne Twister")
+    if not isinstance(kept, dict) or kept.keys() != {"key", "position", "has_gauss", "gauss"}:
+        raise ValueError("expected the state of a Mersenne Twister")
     made = np.random.RandomState(0)
-    made.set_state(
-        {
-            "bit_generator": "MT19937",
-            "state": {"key": np.array(kept["key"], np.uint32), "pos": kept["position"]},
-            "has_gauss": int(kept["has_gauss"]),
-            "gauss": kept["gauss"],
-        }
+    state = {"key": np.array(kept["key"], np.uint32), "pos": kept["position"]}
+    has_gauss = int(kept["has_gauss"])
+    load_generator_state(
+        made,
+        {"bit_generator": "MT19937", "state": state, "has_gauss": has_gauss, "gauss": kept["gauss"]},
     )
     return made

@@ -85,10 +85,9 @@ class OptimizerState:
             name, state, solver=TEXT, learning_rate=NUMBER, epochs=COUNT, steps=COUNT, moments=SEQUENCE
         )
         solver, rate, moments = state["solver"], state["learning_rate"], state["moments"]
-        if solver not in STOCHASTIC or not 0 < rate < inf or max(state["epochs"], state["steps"]) >= 2**63:
+        if solver not in STOCHASTIC or not 0 < rate < inf:
             raise ValueError(
-                f"this is no state of {name}: solver {literal(solver)}, learning_rate {literal(rate)}, "
-                f"epochs {literal(state['epochs'])}, steps {literal(state['steps'])}."
+                f"this is no state of {name}: solver {literal(solver)}, learning_rate {literal(rate)}."
             )
         fit = all(isinstance(moment, np.ndarray) and moment.shape == (size,) for moment in moments)
         if not fit or len(moments) not in (0, MOMENTS[solver]):
