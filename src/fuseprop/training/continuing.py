@@ -13,8 +13,8 @@ from ..backend import AnyBackend
 from ..backend.seam import option
 from ..callbacks import Together
 from ..callbacks.history import History
-from ..checkpoints import Checkpoint, CheckpointError, Found, Keeper, read_checkpoint
-from ..checks.quoting import literal, shown
+from ..checkpoints import Checkpoint, CheckpointError, CheckpointWarning, Found, Keeper, read_checkpoint
+from ..checks.quoting import counted, literal, shown
 from ..checks.states import ANY, STATE, check_state
 from ..checks.warning import warn_user
 from ..optimizers.protocol import resumable
@@ -77,7 +77,7 @@ class Continuation:
                     resumed = None if self._found is None else self._found.path
                     stack.enter_context(self._keeper.open(resumed))
                 if self._found is not None and self._found.note:
-                    warn_user(self._found.note, UserWarning)
+                    warn_user(self._found.note, CheckpointWarning)
                 refused = False
                 yield
         except BaseException as error:
@@ -147,8 +147,8 @@ class Continuation:
         if epochs < done + within:
             where = f"in epoch {done + 1}" if within else f"behind epoch {done}"
             raise CheckpointError(
-                f"{shown(found.path, None)} is {where}, and epochs={epochs} are to be had in all. Give at "
-                f"least {done + within}."
+                f"{shown(found.path, None)} is {where}, and there are to be {counted(epochs, 'epoch')} in "
+                f"all. Give at least {done + within}."
             )
 
 
@@ -207,4 +207,5 @@ def _warn_of_other_bits(recorded: Mapping[str, Any], present: Mapping[str, Any])
         if recorded.get(name) != present.get(name)
     ]
     if differences:
-        warn_user(f"{OTHER_BITS}: {'; '.join(differences)}. Numbers agree within rounding.", UserWarning)
+        what = f"{OTHER_BITS}: {'; '.join(differences)}. Numbers agree within rounding."
+        warn_user(what, CheckpointWarning)
