@@ -213,7 +213,7 @@ OTHERS = {
     "the X of validation rows lack": {"validation": None, "callbacks": lambda optimizer: [EarlyStopping(9)]},
     "the weights of training rows are given": {"sample_weight": WEIGHTS},
     "metric is": {"values": True},
-    "epochs=2 are to be had in all. Give at least": {"epochs": 2},
+    "there are to be 2 epochs in all. Give at least": {"epochs": 2},
     "EarlyStopping has patience=3, and the training that goes on had 9": {
         "callbacks": lambda optimizer: [EarlyStopping(3)]
     },

@@ -6,6 +6,6 @@ and how it is read.
 
 from .checkpoint import Checkpoint
 from .keeper import Keeper
-from .reading import CheckpointError, Found, read_checkpoint
+from .reading import CheckpointError, CheckpointWarning, Found, read_checkpoint
 
-__all__ = ["Checkpoint", "CheckpointError", "Found", "Keeper", "read_checkpoint"]
+__all__ = ["Checkpoint", "CheckpointError", "CheckpointWarning", "Found", "Keeper", "read_checkpoint"]

@@ -16,7 +16,7 @@ from ..checks.warning import warn_user
 from ..storage.atomic import check_place
 from ..storage.lock import LockedError, lock
 from .checkpoint import Checkpoint
-from .reading import CheckpointError, described, previous_of, read_checkpoint
+from .reading import CheckpointError, CheckpointWarning, described, previous_of, read_checkpoint
 from .writing import write_checkpoint
 
 
@@ -46,6 +46,12 @@ class Keeper:
         self._opened, self._owner = 0, os.getpid()
         self._thread: Thread | None = None
         self._begin(keeps_previous=False)
+
+    @property
+    def conclusion(self) -> str:
+        """What closing says where the last checkpoint could not be written; "" where it was."""
+        there = f"The one there is that {self._there}." if self._there else "None of this run is there."
+        return f"{self.failure}. {there}" if self.failure else ""
 
     @contextmanager
     def open(self, resumed: Path | None = None) -> Iterator[Keeper]:
@@ -186,13 +192,13 @@ class Keeper:
         why, self._unreported = self._unreported, ""
         if why and why not in self._warned:
             self._warned.add(why)
-            warn_user(f"{self.failure}. Training goes on, and tries again when the next is due.", UserWarning)
+            what = f"{self.failure}. Training goes on, and tries again when the next is due."
+            warn_user(what, CheckpointWarning)
 
     def _conclude(self) -> None:
         """Warn where the last checkpoint could not be written, and say which one is there."""
         if self.failure and os.getpid() == self._owner:
-            there = f"The one there is that {self._there}." if self._there else "None of this run is there."
-            warn_user(f"{self.failure}. {there}", UserWarning)
+            warn_user(self.conclusion, CheckpointWarning)
 
 
 def _refusal(path: Path) -> FileExistsError:

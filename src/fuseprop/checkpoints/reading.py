@@ -25,6 +25,10 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be written or read, or gone on from; the text says why and what to do."""
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written, is not the last one, or gives other bits than it might have."""
+
+
 class _NoCheckpointError(CheckpointError):
     """A whole file of another kind or of a later version, for which none before it is taken."""
 

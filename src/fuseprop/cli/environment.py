@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -25,8 +25,8 @@ PREFIXES = ("FUSEPROP_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_")
 """How environment variables begin that computing may depend on."""
 
 
-def environment(fitting: Fitting, data: Iterable[str]) -> dict[str, Any]:
-    """Return what a training that is about to begin runs on, as plain data."""
+def environment(fitting: Fitting, prints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a training that is about to begin runs on, as plain data; `prints` are of its data."""
     backend = fitting.model.network.backend
     return {
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -40,7 +40,7 @@ def environment(fitting: Fitting, data: Iterable[str]) -> dict[str, Any]:
         "device": backend.device,
         "dtype": fitting.settings.dtype,
         "variables": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIXES)},
-        "data": fingerprints(data),
+        "data": list(prints),
     }
 
 

@@ -23,7 +23,9 @@ from ..data.files.opening import STANDARD_INPUT
 from ..model.fitting import Fitting
 from .parameters import names
 
-ELSEWHERE = frozenset({"settings", "folder", "tried", "out", "plot", "json_", "quiet"})
+ELSEWHERE = frozenset(
+    {"settings", "resume", "checkpoint", "every", "folder", "tried", "out", "plot", "json_", "quiet"}
+)
 """The options that say where settings come from or results go, and nothing of the training."""
 
 
@@ -92,23 +94,24 @@ def given_options(context: click.Context) -> dict[str, Any]:
     """
     given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
     return {
-        name: _plain(name, context.params[name])
+        name: plain(name, context.params[name])
         for name in training_options(context.command)
         if context.get_parameter_source(name) in given
     }
 
 
 def chosen_settings(fitting: Fitting, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return as plain data the settings of a training that are none of the `given` ones, but for None."""
+    """Return as plain data the settings of a training that were not `given`, but for empty ones."""
     settings = {"task": fitting.model.task.name, **asdict(fitting.settings)}
     return {
-        name: _plain(name, value)
+        name: plain(name, value)
         for name, value in settings.items()
-        if name not in given and value is not None
+        if name not in given and value not in (None, ())
     }
 
 
-def _plain(name: str, value: Any) -> Any:
+def plain(name: str, value: Any) -> Any:
+    """Return an option's value as plain data."""
     if name == "data":
         return [absolute(text) for text in value]
     if name == "folds":
@@ -124,7 +127,7 @@ def absolute(data: str, folder: Path | None = None) -> str:
     return os.path.abspath(data if folder is None else folder / data)  # noqa: PTH100 (which keeps links)
 
 
-def as_defaults(context: click.Context, plain: Mapping[str, Any]) -> dict[str, Any]:
+def as_defaults(context: click.Context, stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return plain data as click takes it for `Context.default_map`, each value checked as its option is.
 
     Raises ValueError for a name that is no option of the training, which suggests the closest, and for a
@@ -135,7 +138,7 @@ def as_defaults(context: click.Context, plain: Mapping[str, Any]) -> dict[str, A
         flag for option in context.command.params if option.name in ELSEWHERE for flag in option.opts
     ]
     defaults = {}
-    for name, value in plain.items():
+    for name, value in stored.items():
         if f"--{name}" in elsewhere:
             raise ValueError(f"{name} says nothing of the training. Give it beside the file, as --{name}.")
         option = choose("option", name, options)
@@ -148,6 +151,18 @@ def as_defaults(context: click.Context, plain: Mapping[str, Any]) -> dict[str, A
         except click.BadParameter as error:
             raise ValueError(f"{name}: {error.message}") from error
     return defaults
+
+
+def as_plain(context: click.Context, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plain data that may be in several forms, such as a text or a list, in that of `given_options`.
+
+    Raises ValueError as `as_defaults`.
+    """
+    options = training_options(context.command)
+    return {
+        name: plain(name, options[name].process_value(context, value))
+        for name, value in as_defaults(context, stored).items()
+    }
 
 
 def _form(name: str, option: click.Parameter) -> Form:

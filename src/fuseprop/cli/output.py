@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from errno import EBADF
 from math import isfinite
@@ -192,13 +192,21 @@ def spreadsheet_cell(text: str) -> str:
 @contextmanager
 def warnings_printed() -> Iterator[None]:
     """Print each UnlikeTrainingWarning as a line to standard error within this context."""
+    run = Run.current()
+    with warnings_handled(UnlikeTrainingWarning, lambda text: run.say(f"Warning: {printable(text)}")):
+        yield
+
+
+@contextmanager
+def warnings_handled(kind: type[Warning], handle: Callable[[str], None]) -> Iterator[None]:
+    """Call `handle` with the text of each warning of a kind within this context, instead of showing it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", UnlikeTrainingWarning)
+        warnings.simplefilter("always", kind)
         before = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, UnlikeTrainingWarning):
-                Run.current().say(f"Warning: {printable(str(message))}")
+            if issubclass(category, kind):
+                handle(str(message))
             else:
                 before(message, category, *place, **more)
 

@@ -1,7 +1,8 @@
 """`fuseprop train --run DIR`: a folder that keeps what a run was made by, and what it made.
 
 Each file is there as soon as what it holds is known: settings and environment before training, a line of the
-history after each epoch, the model after training, its scores at the end.
+history after each epoch, checkpoints on the way, the model after training, its scores at the end. `--resume`
+with the folder goes on there.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from typing import Any
 import click
 
 from ..callbacks import Callback
+from ..callbacks.history import History
+from ..checkpoints.reading import previous_of
 from ..checks.quoting import shown
 from ..data.errors import listed
+from ..model.files import SUFFIX
 from ..storage.atomic import write_atomically
 from .output import Run, json_text
 from .parameters import interrupted_path, model_path
@@ -24,6 +28,7 @@ from .run_history import RunHistory
 
 SETTINGS = "settings.toml"
 ENVIRONMENT = "environment.json"
+CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.csv"
 MODEL = "model.safetensors"
 SCORES = "scores.json"
@@ -35,28 +40,51 @@ class RunFolder:
     Attributes
     ----------
     path : Path
-    model, history : Path
+    checkpoint, model, history : Path
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.model, self.history = path / MODEL, path / HISTORY
+        self.checkpoint, self.model, self.history = path / CHECKPOINT, path / MODEL, path / HISTORY
 
     def held(self) -> list[str]:
         """Return the names of files of a run that are there."""
-        names = (SETTINGS, ENVIRONMENT, HISTORY, MODEL, interrupted_path(self.model).name, SCORES)
+        checkpoints = (CHECKPOINT, previous_of(self.checkpoint).name)
+        models = (MODEL, interrupted_path(self.model).name)
+        names = (SETTINGS, ENVIRONMENT, *checkpoints, HISTORY, *models, SCORES)
         return [name for name in names if (self.path / name).exists()]
 
-    def begin(self, settings: str, environment: dict[str, Any]) -> None:
-        """Make the folder where there is none, and write what is known before training.
+    def has_settings(self) -> bool:
+        """Whether a run has begun there."""
+        return (self.path / SETTINGS).exists()
+
+    def has_only_begun(self) -> bool:
+        """Whether a run has begun there, and has made no model."""
+        return self.has_settings() and not {MODEL, SCORES}.intersection(self.held())
+
+    def check_new(self) -> None:
+        """Raise UsageError where there is another run."""
+        held = self.held()
+        if held:
+            raise click.UsageError(f"{shown(self.path, None)}: {another_run(held, self.path)}.")
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Make the folder where there is none."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        yield
+
+    def begin(self, settings: str, environment: dict[str, Any], *, anew: bool = False) -> None:
+        """Write what is known before training; `anew` replaces it, where a run that had only begun is begun.
 
         Raises FileExistsError where another run has begun there, OSError where nothing can be written.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            (self.path / SETTINGS).open("x").close()  # of two runs that begin at once, one has the folder
-        except FileExistsError:
-            raise FileExistsError(EEXIST, another_run([SETTINGS]), str(self.path)) from None
+        if not anew:
+            try:
+                (self.path / SETTINGS).open("x").close()  # of two runs that begin at once, one has the folder
+            except FileExistsError:
+                why = another_run([SETTINGS], self.path)
+                raise FileExistsError(EEXIST, why, str(self.path)) from None
         try:
             write_atomically(self.path / SETTINGS, settings.encode())
             write_atomically(self.path / ENVIRONMENT, _as_bytes(environment))
@@ -66,10 +94,22 @@ class RunFolder:
                     (self.path / name).unlink()
             raise
 
+    def go_on(self, settings: str) -> None:
+        """Write the settings of a run that goes on with others than it began with."""
+        write_atomically(self.path / SETTINGS, settings.encode())
+
+    def finish(self) -> None:
+        """Remove what an interruption has left, as the whole model is there."""
+        with suppress(OSError):
+            interrupted_path(self.model).unlink(missing_ok=True)
+
     @contextmanager
-    def recording(self, run: Run) -> Iterator[Callback]:
-        """Yield the callback that keeps the history; note in `run` what it could not write."""
-        with RunHistory(self.history) as history:
+    def recording(self, run: Run, done: Sequence[History] = ()) -> Iterator[Callback]:
+        """Yield the callback that keeps the history, behind that of the networks that are done.
+
+        Notes in `run` what it could not write.
+        """
+        with RunHistory(self.history, done) as history:
             yield history
         if history.failure:
             run.note_failure("the history is not complete", history.failure)
@@ -79,19 +119,22 @@ class RunFolder:
         write_atomically(self.path / SCORES, _as_bytes(scores))
 
 
-def another_run(held: Sequence[str]) -> str:
+def another_run(held: Sequence[str], path: Path) -> str:
     """Return why a folder that holds these files takes no run."""
-    return f"this folder holds another run ({listed(held)}). Name a new one"
+    goes_on = f", or go on there with --resume {shown(path, None)}" if CHECKPOINT in held else ""
+    return f"this folder holds another run ({listed(held)}). Name a new one{goes_on}"
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is that of a run, and not of a checkpoint, which may both not be there yet."""
+    return path.is_dir() or not (path.exists() or path.suffix == SUFFIX)
 
 
 def run_folder(text: str) -> RunFolder:
-    """Return the folder for a run; raise before training if it holds another one, or takes no file."""
+    """Return the folder for a run; raise before training if it takes no file."""
     folder = RunFolder(Path(text))
     if folder.path.exists() and not folder.path.is_dir():
         raise click.BadParameter(f"{shown(folder.path, None)} is a file; expected the name of a folder.")
-    held = folder.held()
-    if held:
-        raise click.BadParameter(f"{shown(folder.path, None)}: {another_run(held)}.")
     if folder.path.exists():
         model_path(str(folder.model))
     return folder

@@ -15,14 +15,17 @@ import click
 from .. import __version__
 from ..checks.quoting import shown
 from ..storage.reading import file_errors_as, open_file
-from .options import absolute, as_defaults
-from .parameters import check_data
+from .options import absolute, as_defaults, as_plain
 
 LONGEST = 1 << 20
 """Settings files of more bytes are refused."""
 
 WHAT = "a settings file in TOML"
 HINT = "`fuseprop train DATA --run DIR` writes one, DIR/settings.toml."
+
+
+GIVEN = "fuseprop.settings"
+"""The key of the context's `meta` under which the options in the file stand, as plain data."""
 
 
 class SettingsFileError(ValueError):
@@ -34,7 +37,10 @@ def _read(context: click.Context, option: click.Parameter, path: Path | None) ->
     if path is None or context.resilient_parsing:
         return
     try:
-        context.default_map = as_defaults(context, read_settings(path))
+        settings = read_settings(path)
+        # What goes on has options of its own, which those given must not change: see `resuming`.
+        context.default_map = {**as_defaults(context, settings), **(context.default_map or {})}
+        context.meta[GIVEN] = as_plain(context, settings)
     except SettingsFileError as error:
         raise click.BadParameter(str(error), context, option) from error
     except ValueError as error:
@@ -49,17 +55,6 @@ settings = click.option(
     expose_value=False,
     help="Options in a TOML file, as --run keeps them; those that are given beside it win.",
 )
-
-
-def _data(context: click.Context, argument: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the data that were given, or those of the settings; raise for an unknown name, and for none."""
-    texts = texts or tuple((context.default_map or {}).get("data", ()))
-    if not texts and not context.resilient_parsing:
-        raise click.MissingParameter(ctx=context, param=argument)
-    return check_data(context, argument, texts)
-
-
-data = click.argument("data", nargs=-1, metavar="DATA...", callback=_data)
 
 
 def read_settings(path: Path) -> dict[str, Any]:

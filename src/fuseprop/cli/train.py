@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import click
 
 from ..callbacks import Callback
 from ..callbacks.progress import NOT_SHOWN, Progress
+from ..checkpoints import Checkpoint, Found, Keeper
 from ..checks.quoting import counted, shown
 from ..data import load_table, suggestions_for
 from ..data.bins import MOST_BINS
@@ -22,6 +24,7 @@ from ..formulas.activation import ACTIVATIONS
 from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
 from ..model.folds import Folding
+from ..model.members import members_in
 from ..model.regions import boundary
 from ..model.settings import OPTIMIZERS
 from ..model.tuning import Search
@@ -31,10 +34,19 @@ from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
 from . import folds as folds_report
 from . import tuning as tuning_report
-from .environment import environment
+from .checkpointing import (
+    EVERY,
+    PART,
+    check_free,
+    checkpoint_path,
+    checkpoints_told,
+    pace,
+    tell_how_to_go_on,
+)
+from .environment import environment, fingerprints
 from .folds import numbers_of_folds, run_folds
 from .interruption import StopOnSignal
-from .options import chosen_settings, given_options
+from .options import absolute, chosen_settings, given_options
 from .output import Run, echo, echo_json
 from .parameters import (
     activations,
@@ -51,8 +63,9 @@ from .parameters import (
 )
 from .parameters import loss as loss_named
 from .parameters import target as target_option
+from .resuming import Resumption, data, resume
 from .run_folder import RunFolder, run_folder
-from .settings_file import data, settings, settings_text
+from .settings_file import settings, settings_text
 from .training_report import as_json, plan, results
 from .tuning import csv_path, run_search
 
@@ -62,6 +75,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @click.command(epilog="Every option that is not given is chosen from the task and the size of the data.")
 @data
 @settings
+@resume
 @target_option("Target column, or several: a,b. In an NPZ file its key [y].")
 @click.option("--task", type=one_of("task", DEFAULT_LOSS), help=f"One of {', '.join(DEFAULT_LOSS)}.")
 @click.option(
@@ -147,7 +161,18 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     "folder",
     type=run_folder,
     metavar="DIR",
-    help="Keep settings, environment, history, model and scores in a new folder.",
+    help="Keep settings, environment, history, checkpoints, model and scores in a new folder.",
+)
+@click.option(
+    "--checkpoint",
+    type=checkpoint_path,
+    metavar="FILE",
+    help="Keep checkpoints in this .safetensors file, for --resume to go on from.",
+)
+@click.option(
+    "--every",
+    type=pace,
+    help=f'How often: "5 min", "100 steps" or "1 epoch" [{EVERY}]; at the end and at a signal in any case.',
 )
 @click.option("--plot", type=plot_path, help='Draw it: .png, .svg or .pdf. Needs the extra "plots".')
 @click.option("--json", "json_", is_flag=True, help="Print the results as one JSON object.")
@@ -164,6 +189,9 @@ def train(
     tried: Path | None,
     out: Path | None,
     folder: RunFolder | None,
+    resume: Resumption | None,
+    checkpoint: Path | None,
+    every: str | None,
     plot: Path | None,
     json_: bool,
     quiet: bool,
@@ -175,10 +203,15 @@ def train(
     "-" is standard input. Built-in: digits, iris, wine, breast_cancer, diabetes, xor, line.
     """
     _check_together(folds, tune, tried, given["test"])
-    if folder is not None:
-        _check_beside_a_folder(folder, out, folds, tune)
-        out = folder.model
-    run = Run.current()
+    many = "--folds" if folds is not None else "--tune" if tune is not None else None
+    folder, checkpoint = _places(folder, resume, checkpoint, every, out, many)
+    out = out if folder is None else folder.model
+    run, context = Run.current(), click.get_current_context()
+    prints = [] if checkpoint is None else fingerprints(data)
+    if resume is not None:
+        resume.check_options(context)
+        resume.check_data(data, prints)
+        given |= resume.free_options(context)
     table = load_table(
         data,
         target,
@@ -189,8 +222,12 @@ def train(
     )
     chosen = {name: value for name, value in given.items() if value is not None}
     arguments: dict[str, Any] = {"missing": choices.missing, **suggestions_for(data[0]), **chosen}
-    validated, tuning = None, None
-    with _own_messages(), _noting_divergence(run, out):
+    validated, tuning, norms = None, None, plot is not None
+    keeper = None
+    if checkpoint is not None:
+        every = every or (EVERY if resume is None else resume.every)
+        keeper = Keeper(Checkpoint(checkpoint, every))
+    with _own_messages(), checkpoints_told(run, keeper), _noting_divergence(run, out):
         if folds is not None:
             arguments["test"] = 0.0
             folding = Folding(table, *folds, **arguments)
@@ -202,18 +239,33 @@ def train(
                 return
         if tune is not None:
             search = Search(table, tune, **arguments)
-            tuning = run_search(search, run, quiet=quiet, norms=plot is not None)
+            tuning = run_search(search, run, quiet=quiet, norms=norms)
             fitting = search.best
         else:
             fitting = Fitting(table, **arguments)
+            found = None if resume is None else resume.found
+            done = [] if found is None else members_in(found, fitting.settings)
             if not quiet:
                 run.say(plan(fitting))
-            if folder is not None:
-                options = given_options(click.get_current_context())
-                kept = settings_text(options, chosen_settings(fitting, options))
-                folder.begin(kept, environment(fitting, data))
-            with nullcontext() if folder is None else folder.recording(run) as recorder:
-                _train(fitting, run, recorder, quiet=quiet, norms=plot is not None)
+            if resume is not None and not quiet:
+                run.say(resume.describe(fitting, done))
+            if resume is not None and resume.norms is not None:
+                norms = resume.norms
+            with (
+                nullcontext() if folder is None else folder.made(),
+                nullcontext() if keeper is None else keeper.open(None if found is None else found.path),
+            ):
+                if keeper is not None:
+                    options = _options(resume, data)
+                    chosen = chosen_settings(fitting, options)
+                    about = {"options": options, "settings": chosen, "data": prints, "names": list(data)}
+                    keeper.around[PART] = {**about, "every": every, "norms": norms}
+                    if folder is not None:
+                        _begin(folder, resume, options, chosen, environment(fitting, prints))
+                histories = [member.history for member in done]
+                with nullcontext() if folder is None else folder.recording(run, histories) as recorder:
+                    callbacks = [] if recorder is None else [recorder]
+                    _train(fitting, run, callbacks, keeper, found, done=len(done), quiet=quiet, norms=norms)
     place = out
     if tuning is not None and tuning.interrupted:
         place = tuning_report.announce_interruption(tuning, run, out)
@@ -224,11 +276,15 @@ def train(
         if place is not None:
             fitting.model.save(place)
             written = place
+            if folder is not None and place == out:
+                folder.finish()
     if tuning is not None and tried is not None:
         with run.noting_failure("the settings that were tried were not written"):
             tuning.to_csv(tried)
     if run.interruption.terminated:
         _announce_termination(run, written)
+        if keeper is not None:
+            tell_how_to_go_on(run, keeper, keeper.path if folder is None else folder.path, data)
         run.interruption.check_terminated()
     report = fitting.report()
     if plot is not None:
@@ -254,6 +310,8 @@ def train(
         with run.noting_failure("the scores were not written"):
             folder.keep_scores(made)
     _echo(json_, "\n".join(text), made)
+    if keeper is not None and fitting.interrupted:
+        tell_how_to_go_on(run, keeper, keeper.path if folder is None else folder.path, data)
 
 
 def _echo(json_: bool, text: str, data: dict[str, Any]) -> None:
@@ -280,18 +338,91 @@ def _check_together(
         raise click.UsageError("--tried writes what --tune N has tried. Give that too, or leave it out.")
 
 
-def _check_beside_a_folder(
-    folder: RunFolder, out: Path | None, folds: tuple[int, int] | None, tune: int | None
-) -> None:
-    """Raise UsageError for what a folder of a run does not go with."""
-    if out is not None:
-        raise click.UsageError(f"--run keeps the model in {shown(folder.model, None)}. Leave out --out.")
-    if folds is not None or tune is not None:
-        option = "--tune" if folds is None else "--folds"
+def _places(
+    folder: RunFolder | None,
+    resume: Resumption | None,
+    checkpoint: Path | None,
+    every: str | None,
+    out: Path | None,
+    many: str | None,
+) -> tuple[RunFolder | None, Path | None]:
+    """Return the folder of the run, and where its checkpoints are kept; None for what is not to be.
+
+    `many` is the option that makes many trainings, where one is given. Raises UsageError for options that do
+    not go together and for a place that is taken, CheckpointError for one where nothing goes on.
+    """
+    kept = {"--run": folder, "--checkpoint": checkpoint, "--resume": resume}
+    for option in (name for name, value in kept.items() if many is not None and value is not None):
         raise click.UsageError(
-            f"--run keeps one training, and {option} makes many: keep its results by --json and --out. "
+            f"{option} keeps one training, and {many} makes many: keep its results by --json and --out. "
             f"Leave one of them out."
         )
+    if every is not None and not any(value is not None for value in kept.values()):
+        raise click.UsageError(
+            "--every says how often --checkpoint is written. Give that too, or leave it out."
+        )
+    is_given = folder is not None
+    if resume is not None and (folder is None or resume.folder is None):
+        if folder is not None:
+            raise click.UsageError(
+                f"--resume {resume.place} is a checkpoint, and --run a folder. A run in a folder goes on by "
+                f"--resume {shown(folder.path, None)}; leave out one of them."
+            )
+        folder = resume.folder
+    if folder is None:
+        if resume is None:
+            if checkpoint is not None:
+                check_free(checkpoint)
+            return None, checkpoint
+        if checkpoint is None or not _same(checkpoint, resume.checkpoint):
+            resume.require()
+            if checkpoint is not None:
+                check_free(checkpoint)
+        return None, checkpoint or resume.checkpoint
+    if out is not None:
+        raise click.UsageError(f"--run keeps the model in {shown(folder.model, None)}. Leave out --out.")
+    if checkpoint is not None:
+        raise click.UsageError(
+            f"--run keeps checkpoints in {shown(folder.checkpoint, None)}. Leave out --checkpoint."
+        )
+    if resume is None:
+        folder.check_new()
+    elif resume.folder is not None and not _same(folder.path, resume.folder.path):
+        raise click.UsageError(
+            f"--run {shown(folder.path, None)} and --resume {resume.place} are two folders. Name one of them."
+        )
+    elif resume.found is None and not folder.has_only_begun():
+        folder.check_new()
+        if not is_given:
+            resume.require()
+    return folder, folder.checkpoint
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _options(resume: Resumption | None, data: tuple[str, ...]) -> dict[str, Any]:
+    """Return as plain data the options that a checkpoint and a settings file of this training hold."""
+    context = click.get_current_context()
+    if resume is None:
+        return given_options(context)
+    return {"data": list(map(absolute, data)), **resume.present_options(context)}
+
+
+def _begin(
+    folder: RunFolder,
+    resume: Resumption | None,
+    options: dict[str, Any],
+    chosen: dict[str, Any],
+    surroundings: dict[str, Any],
+) -> None:
+    """Write what is known of a run before its training."""
+    kept = settings_text(options, chosen)
+    if resume is None or resume.found is None:
+        folder.begin(kept, surroundings, anew=resume is not None)
+    elif options != {"data": list(map(absolute, resume.data)), **resume.options}:
+        folder.go_on(kept)
 
 
 @contextmanager
@@ -313,13 +444,24 @@ def _noting_divergence(run: Run, out: Path | None) -> Iterator[None]:
         raise
 
 
-def _train(fitting: Fitting, run: Run, recorder: Callback | None, *, quiet: bool, norms: bool) -> None:
-    """Train, and call `recorder` after each epoch; note a failure of showing progress in `run`."""
-    progress = Progress(networks=fitting.settings.members)
+def _train(
+    fitting: Fitting,
+    run: Run,
+    callbacks: Sequence[Callback],
+    keeper: Keeper | None,
+    found: Found | None,
+    *,
+    done: int,
+    quiet: bool,
+    norms: bool,
+) -> None:
+    """Train with these callbacks; note a failure of showing progress in `run`."""
+    progress = Progress(networks=fitting.settings.members, done=done)
     run.interruption.check()
-    stop_on_signal = StopOnSignal(run.interruption)
-    callbacks: list[Callback] = [stop_on_signal] if recorder is None else [recorder, stop_on_signal]
-    fitting.run(callbacks=callbacks if quiet else [progress, *callbacks], norms=norms)
+    callbacks = [*callbacks, StopOnSignal(run.interruption)]
+    if not quiet:
+        callbacks = [progress, *callbacks]
+    fitting.run(callbacks=callbacks, norms=norms, checkpoint=keeper, resume=found)
     if progress.failure:
         run.note_failure(NOT_SHOWN, f"{progress.failure}.")
 

@@ -13,8 +13,8 @@ from ..backend import AnyBackend
 from ..backend.seam import option
 from ..callbacks import Together
 from ..callbacks.history import History
-from ..checkpoints import Checkpoint, CheckpointError, Found, Keeper, read_checkpoint
-from ..checks.quoting import shown
+from ..checkpoints import Checkpoint, CheckpointError, CheckpointWarning, Found, Keeper, read_checkpoint
+from ..checks.quoting import counted, shown
 from ..checks.states import ANY, COUNT, CURVE, STATE, check_state, described, is_same
 from ..checks.warning import warn_user
 from ..optimizers.protocol import resumable
@@ -106,7 +106,7 @@ class Continuation:
                     resumed = None if self._found is None else self._found.path
                     stack.enter_context(self._keeper.open(resumed))
                 if self._found is not None and self._found.note:
-                    warn_user(self._found.note, UserWarning)
+                    warn_user(self._found.note, CheckpointWarning)
                 refused = False
                 yield
         except BaseException as error:
@@ -179,8 +179,8 @@ class Continuation:
         if epochs < done + within:
             where = f"in epoch {done + 1}" if within else f"behind epoch {done}"
             raise CheckpointError(
-                f"{shown(found.path, None)} is {where}, and epochs={epochs} are to be had in all. Give at "
-                f"least {done + within}."
+                f"{shown(found.path, None)} is {where}, and there are to be {counted(epochs, 'epoch')} in "
+                f"all. Give at least {done + within}."
             )
 
 
@@ -228,6 +228,5 @@ def _warn_of_other_bits(recorded: Mapping[str, Any], present: Mapping[str, Any])
         if not is_same(recorded.get(name), present.get(name))
     ]
     if differences:
-        warn_user(
-            f"{OTHER_BITS}: {'; '.join(differences[:MOST])}. Numbers agree within rounding.", UserWarning
-        )
+        what = f"{OTHER_BITS}: {'; '.join(differences[:MOST])}. Numbers agree within rounding."
+        warn_user(what, CheckpointWarning)
