@@ -13,5 +13,5 @@ class Collecting(Keeper):
 
     def keep(self, state, *, wait=False):
         self._begin_interval()
-        write_checkpoint(self.path, {**state, "around": {}}, keeps_previous=False)
+        write_checkpoint(self.path, {**state, "around": self.around}, keeps_previous=False)
         self.found.append(read_checkpoint(self.path))

@@ -103,11 +103,11 @@ def fails_once(monkeypatch, when=lambda: True):
     """Let memory run out at the end of the first epoch of which ``when()`` is true."""
     measure, failed = SumOfSquares.measure, []
 
-    def failing(observer):
+    def failing(observer, *measuring):
         if not failed and when():
             failed.append(1)
             raise OutOfMemory("a partial sum has no room", 8, lambda: 0)
-        measure(observer)
+        measure(observer, *measuring)
 
     monkeypatch.setattr(SumOfSquares, "measure", failing)
 

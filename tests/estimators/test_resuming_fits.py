@@ -6,10 +6,12 @@ from collecting import Collecting
 from sklearn.utils import check_random_state
 
 from fuseprop import MLPClassifier, MLPRegressor
+from fuseprop.backend.seam import OPTIONAL
 from fuseprop.callbacks import EarlyStopping, OnEpochEnd
 from fuseprop.checkpoints import Checkpoint, CheckpointError, read_checkpoint
 from fuseprop.checkpoints.writing import write_checkpoint
 from fuseprop.schedules import Cosine, Exponential
+from fuseprop.training import pieces
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -107,6 +109,48 @@ def test_numbers_go_on_with_validation_rows_and_callbacks(numbers, tmp_path, los
         the_same(alone, fit(resume=found))
         left = seen[0][found.state["summary"]["epoch"] :]
         assert seen[-1] == left
+
+
+class Asks:
+    """Asks for the end at the n-th time that it is asked itself."""
+
+    def __init__(self, number):
+        self.left = number
+
+    def start(self, epochs, history):
+        pass
+
+    def epoch_end(self, history):
+        pass
+
+    def end(self, history):
+        pass
+
+    def asks_to_stop(self):
+        self.left -= 1
+        return None if self.left else "time is up"
+
+
+@pytest.mark.parametrize("measured", [1, 17, 29])
+def test_a_fit_that_ends_between_two_validation_rows_goes_on_in_the_same_bits(
+    classes, tmp_path, monkeypatch, measured
+):
+    monkeypatch.setitem(OPTIONAL, "chunk_bytes", 1)  # a row is a chunk
+    monkeypatch.setattr(pieces, "LOOK", 0.0)
+    X, y = classes
+    path, options = tmp_path / "run.safetensors", SMALL | {"dropout": 0.2}
+
+    def fit(**more):
+        callbacks = more.pop("callbacks", [])
+        model = MLPClassifier(**options, callbacks=[EarlyStopping(3), *callbacks])
+        return model.fit(X, y, X_val=X[:30], y_val=y[:30], **more)
+
+    alone, steps = fit(), -(-len(X) // SMALL["batch_size"])
+    looks = steps - 1 + 29 + 1  # of an epoch: between steps, between rows, behind it
+    left = fit(callbacks=[Asks(looks + steps - 1 + measured)], checkpoint=path)
+    assert (left.n_iter_, left.stop_reason_) == (1, "time is up")
+    assert read_checkpoint(path).state["training"]["within"]["steps"] == steps
+    the_same(alone, fit(resume=path))
 
 
 def test_more_epochs_and_a_place_that_is_there_or_not(classes, tmp_path):

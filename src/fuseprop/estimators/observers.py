@@ -10,6 +10,7 @@ from ..layers.stack import Stack
 from ..metrics import make_metric, weighted_mean
 from ..training.features import Features
 from ..training.forward import ForwardPass
+from ..training.measuring import Measuring
 from ..training.observers import Observer
 from ..training.rows import Rows
 from ..training.step import Batch
@@ -132,10 +133,15 @@ class HeldOut(Observer):
         self._losses = part[: self._count]
         self._outputs = part[self._count :].reshape((self._count, self._stack.layers[-1].outputs))
 
-    def measure(self) -> None:
+    def measure(self, measuring: Measuring | None = None) -> None:
         """Compute losses and outputs of all rows, without waiting for the device."""
         self._forward.fetched(
-            self._fetch, self._count, target=self._target, outputs=self._outputs, losses=self._losses
+            self._fetch,
+            self._count,
+            measuring,
+            target=self._target,
+            outputs=self._outputs,
+            losses=self._losses,
         )
 
     def read(self, part: HostArray) -> None:

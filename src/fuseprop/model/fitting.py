@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,7 +36,7 @@ from ..training.rows import rotate, split_rows
 from ..training.rules import FIT_INTERRUPTED
 from .arguments import table_and_arguments
 from .class_weights import weights_by_class
-from .members import PART, Member, members_in, state_of
+from .members import PART, Member, check_table, members_in, state_of, table_of
 from .model import Model
 from .settings import Settings, settings_for
 
@@ -184,29 +184,50 @@ class Fitting:
         checkpoint: Kept = None,
         resume: From = None,
     ) -> History:
-        """Train the model, and return the history of its last network; keywords are those of `Network.fit`.
+        """Train the model, and return the history of its last network.
 
         With validation rows each network ends with the weights of the epoch with the lowest validation loss.
-        Raises DivergenceError as `Network.fit`; a note says which of several networks it was. Ctrl-C, and a
-        callback that asks to stop, end training with a warning: the model is then made of the networks that
-        were done, or of the first one as far as it was.
+        Ctrl-C, and a callback that asks to stop, end training early: the model is then made of the networks
+        that were done, with a warning, or of the first one as far as it was. Ctrl-C before the first one
+        begins to learn is raised.
 
-        A checkpoint holds the networks that are done, and the one under way. Training goes on from it with
-        the settings and the table that it had; there may be more epochs, where one network is trained with a
-        constant learning rate. Raises CheckpointError, which names what differs.
+        Parameters
+        ----------
+        progress, norms : bool
+            As in `Network.fit`.
+        callbacks : sequence of Callback
+            For each network; `start` is called anew for each.
+        checkpoint : Checkpoint or path, optional
+            Where training keeps all that it would go on from, and how often: the networks that are done, and
+            the one under way.
+        resume : path or bool, optional
+            Go on from such a checkpoint, in the same bits on the same backend; True stands for that of
+            `checkpoint`, where there is one, and the start where there is none. Settings, table and test rows
+            are to be as they were, whatever `device` is. `epochs` may be more where one network is trained
+            and its learning rate is constant.
+
+        Raises DivergenceError and OutOfMemory as `Network.fit`; a note says which of several networks
+        diverged. Raises CheckpointError for a checkpoint that cannot be read, that another process writes, or
+        that is of a network alone or of another model, and names what differs; FileExistsError for one that
+        would be lost; OSError where none can be written. The model stays as it was.
         """
         check_flag("progress", progress)
         keeper = keeper_of(checkpoint)
         found = found_of(resume, keeper)
         self._members = [] if found is None else members_in(found, self.settings)
-        self._left, self.interrupted = None, False
+        table: dict[str, Any] = {}
+        if keeper is not None or found is not None:
+            table = table_of(self.model, None if self.test is None else self._encoded(self.test))
+        if found is not None:
+            check_table(found, table)
+        self._left, self.interrupted, before = None, False, len(self._members)
         if progress:
-            shown = Progress(networks=self.settings.members, done=len(self._members))
+            shown = Progress(networks=self.settings.members, done=before)
             callbacks = [shown, *callbacks]
         with nullcontext() if keeper is None else keeper.open(None if found is None else found.path):
             try:
-                for number in range(len(self._members), len(self.divisions)):
-                    self._train(number, callbacks, norms, keeper, found)
+                for number in range(before, len(self.divisions)):
+                    self._train(number, callbacks, norms, keeper, found, table)
                     found = None
                     if self.interrupted:
                         break
@@ -221,6 +242,8 @@ class Fitting:
             warn_user(f"{FIT_INTERRUPTED}: the model is made of the {done}.", UserWarning)
         if len(self._members) > 1:
             self._join([member.weights for member in self._members])
+        elif before:  # its network was trained by the training that goes on here
+            self.model.network.set_weights(self._members[0].weights)
         return self.history
 
     def _train(
@@ -230,6 +253,7 @@ class Fitting:
         norms: bool,
         keeper: Keeper | None,
         found: Found | None,
+        table: Mapping[str, Any],
     ) -> None:
         """Train one of the networks, counted from 0, and keep it with its scores on the rows held out."""
         settings, (rows, held_out) = self.settings, self.divisions[number]
@@ -237,7 +261,7 @@ class Fitting:
         validation = (*self._encoded(held_out), self._row_weights(held_out)) if held_out.size else None
         keeping = EarlyStopping(settings.patience or NEVER)
         if keeper is not None:
-            keeper.around[PART] = state_of(settings, self._members)
+            keeper.around[PART] = state_of(settings, table, self._members)
         try:
             history = network.fit(
                 *self._encoded(rows),
@@ -428,12 +452,20 @@ def train(
         What is said of the columns of files and data frames: see `Choices`.
     missing : "encode" | "refuse"
         What becomes of missing values of features, here and in all tables that the model is given later.
-    checkpoint, resume
-        Where checkpoints are written, and one to go on from: see `Fitting.run` and `Network.fit`.
+    checkpoint : Checkpoint or path, optional
+        Where training keeps all that it would go on from, and how often: see `Checkpoint`. It is written to
+        its end too, so that more epochs can follow.
+    resume : path or bool, optional
+        Go on from such a checkpoint; True stands for that of `checkpoint`, where there is one, and the start
+        where there is none. The model, its history and its scores are those of a training that never stopped:
+        in the same bits on the same backend, and elsewhere, with a warning, within rounding. Everything else
+        is to be given as it was; see `Fitting.run`.
     given
         ``task=`` and any of `Settings` by name.
 
-    Raises as `load_table`, `Fitting` and `Fitting.run`.
+    Ctrl-C ends training with a warning, and a model of what was learned by then. Raises as `load_table`,
+    `Fitting` and `Fitting.run`: CheckpointError where it does not go on from what `resume` names, with the
+    names of the settings and the parts of the table that differ.
     """
     table, arguments = table_and_arguments(
         data,

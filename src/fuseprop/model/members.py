@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import HostArray
 from ..callbacks.history import History
 from ..checkpoints import CheckpointError, Found
 from ..checks.quoting import counted, quoted, shown
@@ -16,8 +17,10 @@ from ..formulas.activation import as_activation
 from ..formulas.kept import keep_activation, keep_loss
 from ..formulas.loss import as_loss
 from ..layers.joining import Weights
-from ..metrics import Scores
-from ..training.sameness import check_same
+from ..metrics import Confusion, Scores
+from ..training.rows import check_rows
+from ..training.sameness import check_same, digests_of
+from .model import Model
 from .settings import Settings
 
 PART = "model"
@@ -45,20 +48,54 @@ class Member:
     scores: Scores | None
 
 
-def state_of(settings: Settings, members: Sequence[Member]) -> dict[str, Any]:
-    """Return as plain data the settings of a model, and those of its networks whose training has ended."""
+def state_of(settings: Settings, table: Mapping[str, Any], members: Sequence[Member]) -> dict[str, Any]:
+    """Return as plain data a model's settings, its table, and those of its networks whose training has ended.
+
+    `table` is what `table_of` returned.
+    """
     return {
         "settings": plain_settings(settings),
+        "table": table,
         "members": [
             {
                 "weights": [list(layer) for layer in member.weights],
                 "history": member.history.state_dict(),
-                "scores": None if member.scores is None else dict(member.scores),
-                "undefined": {} if member.scores is None else member.scores.undefined,
+                "scores": None if member.scores is None else _plain_scores(member.scores),
             }
             for member in members
         ],
     }
+
+
+def table_of(model: Model, test: tuple[HostArray, HostArray] | None) -> dict[str, Any]:
+    """Return as plain data what a model's table is beside the rows that networks learn from.
+
+    The names of its columns and classes, and the digests of the test rows; `test` has their inputs (n, width)
+    and targets.
+    """
+    network, task = model.network, model.task
+    rows = None if test is None else check_rows(network.stack, *test)
+    return {
+        "names": {
+            "columns": list(model.feature_names),
+            "task": task.name,
+            "targets": list(task.targets),
+            "classes": list(task.classes),
+        },
+        "data": {} if rows is None else digests_of(network.backend, rows, "test rows"),
+    }
+
+
+def check_table(found: Found, table: Mapping[str, Any]) -> None:
+    """Raise CheckpointError, which names what differs, for the checkpoint of a model of another table.
+
+    `members_in` has read the checkpoint; networks compare the rows that they learn from.
+    """
+    before, after = (
+        {"settings": each["names"], "data": each["data"]}
+        for each in (found.state["around"][PART]["table"], table)
+    )
+    check_same(shown(found.path, None), before, after)
 
 
 def members_in(found: Found, settings: Settings) -> list[Member]:
@@ -74,9 +111,12 @@ def members_in(found: Found, settings: Settings) -> list[Member]:
             f"by `Network.fit`."
         )
     try:
-        check_state("a model", state, settings=STATE, members=SEQUENCE)
-        members = [_member(each) for each in state["members"]]
-    except (TypeError, ValueError) as error:
+        check_state("a model", state, settings=STATE, table=STATE, members=SEQUENCE)
+        check_state("a table", state["table"], names=STATE, data=STATE)
+        check_state("the names of a table", state["table"]["names"], classes=SEQUENCE)
+        classes = tuple(state["table"]["names"]["classes"])
+        members = [_member(each, classes) for each in state["members"]]
+    except (IndexError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{place} does not fit this training: {error}") from error
     recorded, present = state["settings"], plain_settings(settings)
     named = {name: value for name, value in present.items() if name not in FREE}
@@ -120,10 +160,22 @@ def _check_epochs(place: str, recorded: Any, settings: Settings, done: int) -> N
         )
 
 
-def _member(state: Any) -> Member:
-    check_state("a network", state, weights=SEQUENCE, history=STATE, scores=ANY, undefined=STATE)
+def _plain_scores(scores: Scores) -> dict[str, Any]:
+    confusion = None if scores.confusion is None else scores.confusion.counts
+    return {"values": dict(scores), "undefined": scores.undefined, "confusion": confusion}
+
+
+def _scores(state: Any, classes: tuple[Any, ...]) -> Scores:
+    check_state("scores", state, values=STATE, undefined=STATE, confusion=ANY)
+    counts = state["confusion"]
+    confusion = None if counts is None else Confusion(classes, np.asarray(counts))
+    return Scores(state["values"], undefined=state["undefined"], confusion=confusion)
+
+
+def _member(state: Any, classes: tuple[Any, ...]) -> Member:
+    check_state("a network", state, weights=SEQUENCE, history=STATE, scores=ANY)
     history = History("loss")
     history.load_state_dict(state["history"])
     weights = [(np.asarray(layer[0]), np.asarray(layer[1])) for layer in state["weights"]]
-    scores = None if state["scores"] is None else Scores(state["scores"], undefined=state["undefined"])
+    scores = None if state["scores"] is None else _scores(state["scores"], classes)
     return Member(weights, history, scores)

@@ -93,7 +93,7 @@ def _check_dropout(state: Any, epoch: Epoch) -> None:
 
 def _check_within(state: Any, epoch: Epoch) -> None:
     check_state(OWNER, state, steps=COUNT, results=ANY, seconds=DURATION)
-    if not 0 < state["steps"] < len(epoch.starts):
+    if not 0 < state["steps"] <= len(epoch.starts):
         raise ValueError(
             f"{OTHER} with these batches: it is behind step {state['steps']} of an epoch, and an epoch has "
             f"{len(epoch.starts)}."

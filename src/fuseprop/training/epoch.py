@@ -191,20 +191,21 @@ class Epoch:
     ) -> None:
         """Take all steps over the order that was sent last, but for the first ones, `behind` which to go on.
 
-        After each step, call ``after(number)``, from 1; after each piece of the epoch, let `watch` look.
+        After each step, call ``after(number)``, from 1; after the last one, let the observers measure, which
+        does not wait for the device. After each piece of either, let `watch` look.
         """
 
         def send_rows(number: int) -> None:
             batch, start = self.batches[number - 1], self.starts[number - 1]
             self.examples.features.send(order[start : start + batch.rows], out=batch.x)
 
-        before = send_rows if self.examples.x is None else None
-        compiled.take(self.optimizer, before=before, after=after, behind=behind, watch=watch)
+        def measure() -> None:
+            measuring = None if watch is None else watch.begin_measuring(len(self.starts))
+            for observer in self.observers:
+                observer.measure(measuring)
 
-    def measure(self) -> None:
-        """Let the observers measure once, after the last step; does not wait for the device."""
-        for observer in self.observers:
-            observer.measure()
+        before = send_rows if self.examples.x is None else None
+        compiled.take(self.optimizer, before=before, after=after, measure=measure, behind=behind, watch=watch)
 
     def read(self, order: HostArray, sums: HostArray) -> EpochResults:
         """Return the results of an epoch; here the host waits for the device.
@@ -255,13 +256,15 @@ class CompiledEpoch:
         *,
         before: Callable[[int], None] | None = None,
         after: Callable[[int], None] | None = None,
+        measure: Callable[[], None] | None = None,
         behind: int = 0,
         watch: Watch | None = None,
     ) -> None:
         """Take all steps but the first ones, `behind` which to go on; all are counted from 1.
 
         Each is taken between ``before(number)`` and ``after(number)``, and in pieces between which `watch`
-        looks. Where an exception ends that early, `optimizer.steps` still counts the steps that were taken.
+        looks; ``measure()`` follows the last one. `optimizer.steps` counts the steps when all that is done;
+        where an exception ends it early, those that were taken.
         """
         ends = list(accumulate(times for _, times in self.runs))
         by_step = before is not None or after is not None
@@ -280,6 +283,8 @@ class CompiledEpoch:
                         after(taken)
                     if watch is not None:
                         watch.look(steps, taken if taken < ends[-1] else None)
+            if measure is not None:
+                measure()
         except BaseException:
             optimizer.steps += self._taken()
             raise

@@ -12,7 +12,8 @@ from ..layers.stack import Stack
 from ..layers.targets import Targets, coding_of
 from ..metrics import make_metric, weighted_mean
 from .features import Fetch, from_device, from_host, is_sparse
-from .forward import ForwardPass
+from .forward import ForwardPass, rows_of
+from .measuring import Measuring
 from .observers import Observer
 from .rows import Rows, upload_targets
 
@@ -50,7 +51,7 @@ class Evaluation(Observer):
         n = self._examples.rows
         self._losses, self._hits = part[:n], part[n:]
 
-    def measure(self) -> None:
+    def measure(self, measuring: Measuring | None = None) -> None:
         """Compute losses and hits of all rows, without waiting for the device."""
         examples = self._examples
         arrays = {
@@ -59,11 +60,14 @@ class Evaluation(Observer):
             "losses": self._losses,
             "hits": self._hits,
         }
-        if examples.x is not None:
-            self._forward(examples.x, **arrays)
+        x, n = examples.x, examples.rows
+        if x is None:
+            self._forward.fetched(examples.features.at(None, n), n, measuring, **arrays)
+        elif measuring is None:
+            self._forward(x, **arrays)
         else:
-            fetch = examples.features.at(None, examples.rows)
-            self._forward.fetched(fetch, examples.rows, **arrays)
+            for rows in measuring.pieces(n, self._forward.rows_of_a_chunk(n)):
+                self._forward(x[rows], **rows_of(arrays, rows))
 
     def read(self, part: HostArray) -> None:
         """Take the mean loss and the metric from losses and hits."""

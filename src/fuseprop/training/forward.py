@@ -15,6 +15,7 @@ from ..layers.stack import Stack
 from ..metrics import Metric
 from .chunks import in_chunks, rows_of_a_chunk
 from .features import Fetch
+from .measuring import Measuring
 from .step import Batch, Buffers
 
 
@@ -64,8 +65,8 @@ class ForwardPass:
             self.at_once(x, **given)
             return
         n = x.shape[0]
-        most = self._rows_of_a_chunk(n)
-        in_chunks(n, most, lambda rows: self.at_once(x[rows], **_rows_of(given, rows)))
+        most = self.rows_of_a_chunk(n)
+        in_chunks(n, most, lambda rows: self.at_once(x[rows], **rows_of(given, rows)))
 
     def at_once(self, x: Array, **given: Array | None) -> None:
         """Take rows as a call does, but raise OutOfMemory where there is no room for all of them at once."""
@@ -79,9 +80,20 @@ class ForwardPass:
             self._own.buffers = None
             raise
 
-    def fetched(self, fetch: Fetch, count: int, **arrays: Array | None) -> None:
-        """Take `count` rows, fetched chunk by chunk; `arrays` are the others of a call, of all rows."""
-        self.fetching(fetch, count, lambda rows, x: self.at_once(x, **_rows_of(arrays, rows)))
+    def fetched(
+        self, fetch: Fetch, count: int, measuring: Measuring | None = None, **arrays: Array | None
+    ) -> None:
+        """Take `count` rows, fetched chunk by chunk; `arrays` are the others of a call, of all rows.
+
+        Between two chunks `measuring` may look.
+        """
+
+        def take(rows: slice, x: Array) -> None:
+            self.at_once(x, **rows_of(arrays, rows))
+            if measuring is not None and rows.stop < count:
+                measuring.look(rows.stop - rows.start)
+
+        self.fetching(fetch, count, take)
 
     def fetching(self, fetch: Fetch, count: int, take: Callable[[slice, Array], None]) -> None:
         """Call ``take(rows, x)`` for `count` rows x (n, d), chunk by chunk, with where they are among all.
@@ -101,7 +113,7 @@ class ForwardPass:
                 room = None
                 raise
 
-        in_chunks(count, self._rows_of_a_chunk(count), fetched)
+        in_chunks(count, self.rows_of_a_chunk(count), fetched)
 
     def reserve(self, rows: int) -> None:
         """Make the buffers for so many rows now, where there are any, so that memory is known to suffice.
@@ -110,13 +122,14 @@ class ForwardPass:
         """
         if self._run is not None:
             return
-        wanted = self._rows_of_a_chunk(rows)
+        wanted = self.rows_of_a_chunk(rows)
         most = in_chunks(wanted, wanted, lambda chunk: self._buffers(chunk.stop - chunk.start))
         if most < wanted:
             self._most, self._own.buffers = max(1, most // 2), None
             self._buffers(self._most)
 
-    def _rows_of_a_chunk(self, count: int) -> int:
+    def rows_of_a_chunk(self, count: int) -> int:
+        """Return how many of so many rows a chunk has."""
         return min(self._most, rows_of_a_chunk(self._backend, self._stack, count))
 
     def _buffers(self, rows: int) -> Buffers:
@@ -179,5 +192,6 @@ class ForwardPass:
         return by_rows(Program(program.calls, tuple(scratch)), [arrays[name] for name in self._names])
 
 
-def _rows_of(arrays: Mapping[str, Array | None], rows: slice) -> dict[str, Array | None]:
+def rows_of(arrays: Mapping[str, Array | None], rows: slice) -> dict[str, Array | None]:
+    """Return these rows of all arrays that are there."""
     return {name: None if array is None else array[rows] for name, array in arrays.items()}

@@ -140,7 +140,6 @@ class Training:
         # An overflow that makes the loss infinite or nan is reported once, by the rules.
         with np.errstate(all="ignore"):
             epoch.take(steps.compiled, order, notify, behind=behind, watch=watch)
-            epoch.measure()
             self.orders.send_next()  # a GPU is busy with this epoch while the host draws the next order
             results = epoch.read(order, sums)
             train_loss = self.rules.train_loss(results, history)

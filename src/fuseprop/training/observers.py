@@ -8,6 +8,7 @@ from typing import Any
 from ..backend import AnyBackend, Array, HostArray
 from ..callbacks.history import History
 from ..layers.parameters import LayerNorms, Parameters, split_norms
+from .measuring import Measuring
 from .step import Batch
 
 
@@ -16,7 +17,8 @@ class Observer:
 
     The calls of `before_step` and `after_step` are recorded with the step, so they go to the backend given,
     on arrays that stay the same. `measure` is called once an epoch, after the last step was sent to the
-    device. None of the three waits for the device: the host reads all results at once.
+    device, and again where training goes on from a checkpoint that was written in its midst. None of the
+    three waits for the device: the host reads all results at once.
 
     Attributes
     ----------
@@ -41,8 +43,8 @@ class Observer:
     def after_step(self, backend: AnyBackend, batch: Batch) -> None:
         """Measure after a batch was learned from."""
 
-    def measure(self) -> None:
-        """Measure at the end of an epoch."""
+    def measure(self, measuring: Measuring | None = None) -> None:
+        """Measure at the end of an epoch; where that may take long, in pieces between which one may look."""
 
     def read(self, part: HostArray) -> None:
         """Take the numbers of an epoch, (size,), on the host."""
@@ -77,7 +79,7 @@ class SumOfSquares(Observer):
         """Take the part that holds the sum."""
         self._part = part
 
-    def measure(self) -> None:
+    def measure(self, measuring: Measuring | None = None) -> None:
         """Compute the sum."""
         self._parameters.backend.sum_squares(self._parameters.values, out=self._part)
 
@@ -97,7 +99,7 @@ class Norms(Observer):
         """Take the part that holds the squares, of gradients first."""
         self._norms = LayerNorms(self._parameters, part)
 
-    def measure(self) -> None:
+    def measure(self, measuring: Measuring | None = None) -> None:
         """Compute the squares of the norms."""
         self._norms.measure()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..callbacks import Together
 from ..checkpoints.keeper import Keeper
+from .measuring import Measuring
 from .pieces import Pieces
 
 
@@ -26,7 +27,8 @@ class Watch:
         Waits until the device has taken all steps.
     state : callable
         ``state(steps)`` returns all that training goes on from, as plain data: within an epoch, of which so
-        many steps were taken, or behind one (None). The next call may take the same memory.
+        many steps were taken, perhaps all but no measurement, or behind one (None). The next call may take
+        the same memory.
     keeper : Keeper, optional
         Open; writes the states.
     """
@@ -42,7 +44,7 @@ class Watch:
         self._state, self._keeper = state, keeper
         if keeper is not None:
             state(0)  # touches the memory that checkpoints take
-        self._pieces = Pieces()
+        self._pieces, self._measured = Pieces(), Pieces()
         self._steps, self._since = 0, perf_counter()
 
     def begin_epoch(self) -> None:
@@ -72,6 +74,20 @@ class Watch:
         if self._keeper is not None and self._keeper.is_due(epoch_ended=False):
             self._keep(taken)
         self._steps, self._since = 0, perf_counter()
+
+    def begin_measuring(self, taken: int) -> Measuring:
+        """All steps of an epoch, `taken` in number, are sent; return what looks while it is measured."""
+        return Measuring(self._measured, self._synchronize, lambda: self._look_at_measurement(taken))
+
+    def _look_at_measurement(self, taken: int) -> None:
+        """Look in the midst of a measurement, which is made anew where training goes on from here.
+
+        So time alone calls for a checkpoint: those due by steps or epochs are written behind the epoch.
+        """
+        self._end_if_asked(taken)
+        keeper = self._keeper
+        if keeper is not None and keeper.steps_left() is None and keeper.is_due(epoch_ended=False):
+            self._keep(taken)
 
     def epoch_ended(self, *, last: bool) -> None:
         """Look behind an epoch. Raises Stopped as `look`."""
