@@ -190,14 +190,14 @@ def spreadsheet_cell(text: str) -> str:
 
 
 @contextmanager
-def warnings_printed() -> Iterator[None]:
-    """Print each UnlikeTrainingWarning as a line to standard error within this context."""
+def warnings_printed(printed: type[Warning] = UnlikeTrainingWarning) -> Iterator[None]:
+    """Print each warning of this category as a line to standard error within this context."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", UnlikeTrainingWarning)
+        warnings.simplefilter("always", printed)
         before = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, UnlikeTrainingWarning):
+            if issubclass(category, printed):
                 Run.current().say(f"Warning: {printable(str(message))}")
             else:
                 before(message, category, *place, **more)

@@ -27,6 +27,7 @@ from ..model.settings import OPTIMIZERS
 from ..model.tuning import Search
 from ..plots import save_figure, training_figure
 from ..schedules import OVER_EPOCHS
+from ..training.changed import CHOICES, SettingChanged
 from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
 from . import folds as folds_report
@@ -35,7 +36,7 @@ from .environment import environment
 from .folds import numbers_of_folds, run_folds
 from .interruption import StopOnSignal
 from .options import chosen_settings, given_options
-from .output import Run, echo, echo_json
+from .output import Run, echo, echo_json, warnings_printed
 from .parameters import (
     activations,
     any_size,
@@ -118,6 +119,16 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     help="Epochs in a row without a lower validation loss that end training; 0 for no such end.",
 )
 @click.option("--batch-size", type=click.IntRange(1))
+@click.option(
+    "--on-divergence",
+    type=one_of("choice", CHOICES),
+    help="Where the loss stops being finite: stop; or halve the rate, at most five times [stop].",
+)
+@click.option(
+    "--on-oom",
+    type=one_of("choice", CHOICES),
+    help="Where the device has no room for a batch: stop; or halve the batch [stop].",
+)
 @click.option("--validation", type=SHARE, help="Share of the rest, scored after each epoch; 0 for none.")
 @click.option("--test", type=SHARE, help="Share of rows split off first, for the final score; 0 for none.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -190,7 +201,7 @@ def train(
     chosen = {name: value for name, value in given.items() if value is not None}
     arguments: dict[str, Any] = {"missing": choices.missing, **suggestions_for(data[0]), **chosen}
     validated, tuning = None, None
-    with _own_messages(), _noting_divergence(run, out):
+    with _own_messages(), warnings_printed(SettingChanged), _noting_divergence(run, out):
         if folds is not None:
             arguments["test"] = 0.0
             folding = Folding(table, *folds, **arguments)
