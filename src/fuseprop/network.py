@@ -26,7 +26,7 @@ from .layers.dense import Dense
 from .layers.stack import build_stack, check_chain, check_link, load_weights
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer, check_optimizer
-from .optimizers.protocol import resumable
+from .optimizers.protocol import resumable, scalable
 from .training.beginning import Beginning
 from .training.changed import CHOICES
 from .training.continuing import Continuation, From, Kept
@@ -207,6 +207,7 @@ class Network:
         progress: bool = False,
         callbacks: Sequence[Callback] = (),
         norms: bool = False,
+        on_divergence: str = "stop",
         on_oom: str = "stop",
         checkpoint: Kept = None,
         resume: From = None,
@@ -237,6 +238,11 @@ class Network:
             See `fuseprop.callbacks`: early stopping, a CSV file, the best model, a function.
         norms : bool
             Whether the history gets the norms of each layer's gradient and weights.
+        on_divergence : "stop" | "halve"
+            What to do where the loss stops being finite: raise DivergenceError, or take the epoch again, in
+            another order, from the best weights, with moments of 0 and half the learning rate, be it from a
+            schedule or not; but five times at most. A warning says so, and the history's `halvings`. When
+            training ends, the optimizer has its own rate again.
         on_oom : "stop" | "halve"
             What to do where the device has no room for training: raise OutOfMemory, or begin again with half
             the batch, as often as it takes, and the learning rate as it is. A warning says so, and the
@@ -265,8 +271,11 @@ class Network:
         check_callbacks(callbacks)
         for name, flag in (("shuffle", shuffle), ("progress", progress), ("norms", norms)):
             check_flag(name, flag)
-        halves = choose("on_oom", on_oom, CHOICES)
-        if halves and optimizer is not None:
+        halves_rate = choose("on_divergence", on_divergence, CHOICES)
+        if halves_rate and optimizer is not None:
+            scalable(optimizer)
+        halves_batch = choose("on_oom", on_oom, CHOICES)
+        if halves_batch and optimizer is not None:
             resumable(optimizer)
         check_validation(validation)
         rows, held_out = check_rows(self.stack, X, target, sample_weight), None
@@ -288,9 +297,10 @@ class Network:
                 shuffle=shuffle,
                 callbacks=[*shown, *callbacks],
                 norms=norms,
+                halves_rate=halves_rate,
             )
             size = continuation.batch_size or batch_size
-            if not halves or continuation.is_within:
+            if not halves_batch or continuation.is_within:
                 return freeing_on_failure(partial(train, size, History("")))
             beginning = Beginning(self.stack, self.rng, optimizer, continuation.done)
             return halving_batches(train, size, len(rows), beginning)
@@ -309,6 +319,7 @@ class Network:
         shuffle: bool,
         callbacks: Sequence[Callback],
         norms: bool,
+        halves_rate: bool,
     ) -> History:
         """Train as `fit` says; batches of another size may have been `asked` for.
 
@@ -338,7 +349,8 @@ class Network:
         )
         history.metric, history.validates = epoch.metric.name, validation is not None
         history.batch_size = batch_size
-        training = Training(epoch, FitRules(epoch, squares, validation), orders)
+        rules = FitRules(epoch, squares, validation, halves=halves_rate)
+        training = Training(epoch, rules, orders)
         settings = {
             **stack.described(),
             "metric": epoch.metric.name,

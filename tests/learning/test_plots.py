@@ -119,6 +119,17 @@ def test_the_history_of_an_estimator_is_drawn(matplotlib, solver, titles):
     assert [axes.get_title() for axes in model.history_.plot().axes] == titles
 
 
+def test_epochs_with_a_halved_rate_are_marked():
+    """The last of three has diverged twice, the first once, and one that was not taken again once."""
+    history = fuseprop.History("loss", train_loss=[3.0, 2.0, 1.0], train_metric=[0.0] * 3)
+    history.learning_rate = [0.5, 0.5, 0.125]
+    halved = [(1, 0.5), (3, 0.25), (3, 0.125), (4, 0.0625)]
+    history.halvings = [{"epoch": epoch, "learning_rate": rate} for epoch, rate in halved]
+    panel = next(panel for panel in training_figure(history, "").panels if panel.title == "learning rate")
+    _, marks = panel.curves
+    assert (marks.label, marks.x, marks.y, marks.points) == ("halved", [1.0, 3.0], [0.5, 0.125], True)
+
+
 def test_a_history_without_matplotlib_names_the_extra(no_matplotlib):
     with pytest.raises(PlotsUnavailable, match=re.escape(how_to_install("plots"))):
         fuseprop.History("accuracy").plot()

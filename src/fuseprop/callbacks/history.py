@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.quoting import counted
-from ..checks.states import ANY, COUNT, FLAG, TEXT, Kind, check_state, described
+from ..checks.states import ANY, COUNT, FLAG, NUMBER, SEQUENCE, TEXT, Kind, check_state, described
 
 CURVES = (
     "train_loss",
@@ -31,6 +31,11 @@ NORMS = ("gradient_norms", "weight_norms")
 
 REASON = Kind("a text or None", lambda value: isinstance(value, str | None))
 """What `History.stop_reason` is."""
+
+BATCH_SIZE = Kind(
+    "a whole number of at least 1, or None", lambda value: value is None or (COUNT.fits(value) and value > 0)
+)
+"""What `History.batch_size` is."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,9 @@ class History:
         that are not restored are then those of an epoch that is not complete.
     batch_size : int or None
         Of the minibatches; smaller than was asked for where `on_oom` has halved it. None for "lbfgs".
+    halvings : list of dict
+        Each time that `on_divergence` has halved the learning rate: ``{"epoch": 3, "learning_rate": 0.05}``
+        says which epoch diverged, counted from 1 and taken again, and the rate that it was taken with then.
     resumed : bool
         Whether training has gone on from a checkpoint, be it one within the first epoch.
     """
@@ -100,6 +108,7 @@ class History:
     validates: bool = False
     cut_short: bool = False
     batch_size: int | None = None
+    halvings: list[dict[str, Any]] = field(default_factory=list)
     resumed: bool = field(default=False, init=False, repr=False, compare=False)
 
     @property
@@ -127,13 +136,17 @@ class History:
         state = {name: value for name, value in vars(self).items() if name != "resumed"}
         for name in CURVES:
             state[name] = np.array(state[name], np.float64)
+        state["halvings"] = [dict(halving) for halving in self.halvings]
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned; raises ValueError, and changes nothing, for anything else."""
         kinds = dict.fromkeys(CURVES, ANY) | dict.fromkeys(("restore_best", "validates"), FLAG)
         check_state("History", state, **kinds, metric=TEXT, best_epoch=COUNT, stop_reason=REASON)
-        check_state("History", {"cut_short": False, **state}, cut_short=FLAG)
+        later = {"cut_short": False, "batch_size": None, "halvings": [], **state}
+        check_state("History", later, cut_short=FLAG, batch_size=BATCH_SIZE, halvings=SEQUENCE)
+        for halving in later["halvings"]:
+            check_state("History", halving, epoch=COUNT, learning_rate=NUMBER)
         curves = {name: np.asarray(state[name]) for name in CURVES}
         epochs = curves["train_loss"].size
         for name, curve in curves.items():
@@ -146,6 +159,7 @@ class History:
                 )
         for name in vars(self).keys() & state.keys():
             setattr(self, name, curves[name].tolist() if name in curves else state[name])
+        self.halvings = [dict(halving) for halving in later["halvings"]]
         self.resumed = True
 
     def stop(self, reason: str) -> None:

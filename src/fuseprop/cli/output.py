@@ -190,10 +190,10 @@ def spreadsheet_cell(text: str) -> str:
 
 
 @contextmanager
-def warnings_printed() -> Iterator[None]:
-    """Print each UnlikeTrainingWarning as a line to standard error within this context."""
+def warnings_printed(kind: type[Warning] = UnlikeTrainingWarning) -> Iterator[None]:
+    """Print each warning of a kind as a line to standard error within this context."""
     run = Run.current()
-    with warnings_handled(UnlikeTrainingWarning, lambda text: run.say(f"Warning: {printable(text)}")):
+    with warnings_handled(kind, lambda text: run.say(f"Warning: {printable(text)}")):
         yield
 
 

@@ -30,6 +30,7 @@ from ..model.settings import OPTIMIZERS
 from ..model.tuning import Search
 from ..plots import save_figure, training_figure
 from ..schedules import OVER_EPOCHS
+from ..training.changed import CHOICES, SettingChanged
 from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
 from . import folds as folds_report
@@ -47,7 +48,7 @@ from .environment import environment, fingerprints
 from .folds import numbers_of_folds, run_folds
 from .interruption import StopOnSignal
 from .options import absolute, chosen_settings, given_options
-from .output import Run, echo, echo_json
+from .output import Run, echo, echo_json, warnings_printed
 from .parameters import (
     activations,
     any_size,
@@ -132,6 +133,16 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     help="Epochs in a row without a lower validation loss that end training; 0 for no such end.",
 )
 @click.option("--batch-size", type=click.IntRange(1))
+@click.option(
+    "--on-divergence",
+    type=one_of("choice", CHOICES),
+    help="Where the loss stops being finite: stop; or halve the rate, at most five times [stop].",
+)
+@click.option(
+    "--on-oom",
+    type=one_of("choice", CHOICES),
+    help="Where the device has no room for a batch: stop; or halve the batch [stop].",
+)
 @click.option("--validation", type=SHARE, help="Share of the rest, scored after each epoch; 0 for none.")
 @click.option("--test", type=SHARE, help="Share of rows split off first, for the final score; 0 for none.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -227,7 +238,8 @@ def train(
     if checkpoint is not None:
         every = every or (EVERY if resume is None else resume.every)
         keeper = Keeper(Checkpoint(checkpoint, every))
-    with _own_messages(), checkpoints_told(run, keeper), _noting_divergence(run, out):
+    told, said = checkpoints_told(run, keeper), warnings_printed(SettingChanged)
+    with _own_messages(), told, said, _noting_divergence(run, out):
         if folds is not None:
             arguments["test"] = 0.0
             folding = Folding(table, *folds, **arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,8 @@ def _training(s: Settings) -> list[str]:
         said.append(f"dropout {s.dropout:g}")
     if s.clip_norm is not None:
         said.append(f"clip norm {s.clip_norm:g}")
+    said += ["the rate halved where it diverges"] if s.on_divergence == "halve" else []
+    said += ["the batch halved where it has no room"] if s.on_oom == "halve" else []
     return [*said, f"seed {s.seed}"]
 
 
@@ -149,9 +152,23 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
             lines.append(f"{counted(fitting.epochs, 'epoch')}{why}, {each}; {_kept(fitting)}")
         else:
             lines.append(f"{counted(fitting.epochs, 'epoch')} in all, {each}; {_kept_by_each(fitting)}")
+    lines += _about_changes(fitting)
     if out is not None:
         lines.append(f"model written to {shown(out, None)}")
     return "\n".join(lines)
+
+
+def _about_changes(fitting: Fitting) -> list[str]:
+    """Return a line for each network whose training has left a setting that was given."""
+    lines = []
+    for number, history in enumerate(fitting.histories, 1):
+        which = f"network {number}: " if len(fitting.histories) > 1 else ""
+        rates = [f"{each['learning_rate']:g} in epoch {each['epoch']}" for each in history.halvings]
+        if rates:
+            lines.append(f"{which}the loss diverged; the learning rate was halved to {listed(rates)}")
+        if (history.batch_size or inf) < fitting.settings.batch_size:
+            lines.append(f"{which}the device had no room; a batch had {history.batch_size} rows")
+    return lines
 
 
 def _kept(fitting: Fitting) -> str:
@@ -209,7 +226,13 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
         "stop_reason": history.stop_reason,
         "kept_epoch": fitting.kept_epochs[0] if fitting.networks == 1 else None,
         "members": [
-            {"epochs": each.epochs, "stop_reason": each.stop_reason, "kept_epoch": kept}
+            {
+                "epochs": each.epochs,
+                "stop_reason": each.stop_reason,
+                "kept_epoch": kept,
+                "batch_size": each.batch_size,
+                "halvings": each.halvings,
+            }
             for each, kept in zip(fitting.histories, fitting.kept_epochs, strict=True)
         ],
     }

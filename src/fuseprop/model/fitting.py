@@ -260,6 +260,7 @@ class Fitting:
         network = self._make_network() if number else self.model.network
         validation = (*self._encoded(held_out), self._row_weights(held_out)) if held_out.size else None
         keeping = EarlyStopping(settings.patience or NEVER)
+        sizes = [member.history.batch_size or settings.batch_size for member in self._members]
         if keeper is not None:
             keeper.around[PART] = state_of(settings, table, self._members)
         try:
@@ -267,11 +268,13 @@ class Fitting:
                 *self._encoded(rows),
                 settings.make_optimizer(),
                 epochs=settings.epochs,
-                batch_size=settings.batch_size,
+                batch_size=min(sizes, default=settings.batch_size),
                 sample_weight=self._row_weights(rows),
                 validation=validation,
                 callbacks=callbacks if validation is None else [keeping, *callbacks],
                 norms=norms,
+                on_divergence=settings.on_divergence,
+                on_oom=settings.on_oom,
                 checkpoint=keeper,
                 resume=found,
             )

@@ -26,7 +26,7 @@ from .settings import Settings
 PART = "model"
 """Where it stands in a checkpoint, beside what training goes on from."""
 
-FREE = ("device", "epochs")
+FREE = ("device", "epochs", "on_divergence", "on_oom")
 """The settings that may be others where training goes on; there may be more epochs."""
 
 

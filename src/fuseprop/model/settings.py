@@ -28,6 +28,7 @@ from ..optimizers import Adam, MomentumSGD, Optimizer
 from ..optimizers.flat import check_clip_norm, check_learning_rate, check_weight_decay
 from ..optimizers.momentum import check_momentum
 from ..schedules import OVER_EPOCHS, Schedule, over_epochs
+from ..training.changed import CHOICES
 from .class_weights import ClassWeight, check_class_weight
 
 SPLIT_FROM = 20
@@ -111,6 +112,10 @@ class Settings:
         range it lies: see `Encoder`. 0 for none.
     clip : bool
         Whether numbers and dates with heavy tails are clipped smoothly: see `Encoder`.
+    on_divergence, on_oom : "stop" | "halve"
+        Whether training goes on with half the learning rate where the loss stops being finite, and with half
+        the batch where the device has no room: see `Network.fit`. Of several members, those after it begin
+        with the smaller batch.
 
     Raises SettingsError for numbers out of range, unknown names, and settings that do not fit each other.
     """
@@ -137,6 +142,8 @@ class Settings:
     members: int = 1
     bins: int = 0
     clip: bool = False
+    on_divergence: str = "stop"
+    on_oom: str = "stop"
 
     def __post_init__(self) -> None:
         try:
@@ -160,6 +167,8 @@ class Settings:
         positive_integer("members", self.members)
         check_bins(self.bins)
         check_flag("clip", self.clip)
+        choose("on_divergence", self.on_divergence, CHOICES)
+        choose("on_oom", self.on_oom, CHOICES)
         _check_share("test", self.test)
         _check_share("validation", self.validation)
         check_learning_rate(self.learning_rate)

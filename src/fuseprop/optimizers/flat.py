@@ -53,6 +53,7 @@ class FlatOptimizer:
     # What every optimizer starts with. These are no fields, so that a subclass orders its own as it likes.
     epochs: int = 0
     steps: int = 0
+    rate_scale: float = 1.0
     _state: State | None = None
     _resumed: Mapping[str, Any] | None = None
 
@@ -72,7 +73,7 @@ class FlatOptimizer:
     @property
     def current_learning_rate(self) -> float:
         """The learning rate of the epoch that runs, or comes next."""
-        return rate_of(self.learning_rate, self.epochs)
+        return rate_of(self.learning_rate, self.epochs) * self.rate_scale
 
     def prepare(self, parameters: Parameters, steps: int) -> None:
         """Bind to these parameters and send the numbers of the next steps: see `Optimizer.prepare`."""

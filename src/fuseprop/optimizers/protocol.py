@@ -74,6 +74,28 @@ def resumable(optimizer: Optimizer) -> ResumableOptimizer:
     return cast("ResumableOptimizer", optimizer)
 
 
+class ScalableOptimizer(Optimizer, Protocol):
+    """An optimizer whose learning rates training may scale.
+
+    Attributes
+    ----------
+    rate_scale : float
+        What `current_learning_rate` is scaled by; 1 but in a training that has diverged.
+    """
+
+    rate_scale: float
+
+
+def scalable(optimizer: Optimizer) -> ScalableOptimizer:
+    """Return an optimizer whose learning rates can be scaled; raise TypeError for any other."""
+    if not hasattr(optimizer, "rate_scale"):
+        raise TypeError(
+            f"optimizer must be one whose learning rate can be halved, such as Adam() or MomentumSGD(), got "
+            f"{optimizer!r:.100}."
+        )
+    return cast("ScalableOptimizer", optimizer)
+
+
 def check_optimizer(optimizer: object) -> None:
     """Raise TypeError for a name, a class, and anything else that is no optimizer."""
     methods = ("prepare", "update", "reset")

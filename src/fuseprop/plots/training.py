@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +21,7 @@ class Epochs(Protocol):
     validation_loss: list[float]
     validation_metric: list[float]
     learning_rate: list[float]
+    halvings: list[dict[str, Any]]
     gradient_norms: list[list[float]]
 
     @property
@@ -49,9 +50,13 @@ def training_figure(history: Epochs, title: str, more: Sequence[Panel] = ()) -> 
     if history.metric != "loss" and not np.isnan(history.train_metric).all():
         panels.append(Panel(history.metric, "epoch", METRICS[history.metric].axis, metrics))
     if history.learning_rate:
-        rates = Curve("learning rate", epochs, history.learning_rate)
+        rates = [Curve("learning rate", epochs, history.learning_rate)]
+        halved = sorted({each["epoch"] for each in history.halvings if each["epoch"] <= history.epochs})
+        if halved:
+            after = [history.learning_rate[epoch - 1] for epoch in halved]
+            rates.append(Curve("halved", [float(epoch) for epoch in halved], after, points=True))
         label = "learning rate (per step)"
-        panels.append(Panel("learning rate", "epoch", label, [rates], from_zero=True))
+        panels.append(Panel("learning rate", "epoch", label, rates, from_zero=True))
     if history.gradient_norms:
         by_layer = np.transpose(history.gradient_norms)
         curves = [Curve(f"layer {i}", epochs, list(norms)) for i, norms in enumerate(by_layer, 1)]

@@ -11,6 +11,9 @@ from ..callbacks.history import History
 from .epoch import Epoch
 from .step import gradient_step
 
+MOST_HALVINGS = 5
+"""So often a training that diverges goes on with half the learning rate."""
+
 
 class DivergenceError(ArithmeticError):
     """A loss stopped being finite. The network holds its best finite weights.

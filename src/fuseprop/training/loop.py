@@ -104,8 +104,10 @@ class Training:
         prepared = not together.callbacks and self.epoch.weights is None and resumed is None
         with self.epoch.backend.session(steps.compiled.programs):
             while history.epochs < epochs and history.stop_reason is None:
-                self._run_epoch(steps, history, notify, watch, prepared=prepared, within=within)
+                counts = self._run_epoch(steps, history, notify, watch, prepared=prepared, within=within)
                 prepared, within = False, None
+                if not counts:
+                    continue
                 together.epoch_end(history)
                 if watch is not None:
                     last = history.epochs >= epochs or history.stop_reason is not None
@@ -122,7 +124,8 @@ class Training:
         *,
         prepared: bool,
         within: Mapping[str, Any] | None,
-    ) -> None:
+    ) -> bool:
+        """Take an epoch; return whether it counts, and is in the history."""
         self._start, behind = perf_counter(), 0
         epoch, optimizer = self.epoch, self.epoch.optimizer
         order = self.orders.begin() if within is None else self.orders.again()
@@ -143,6 +146,9 @@ class Training:
             self.orders.send_next()  # a GPU is busy with this epoch while the host draws the next order
             results = epoch.read(order, sums)
             train_loss = self.rules.train_loss(results, history)
+        if train_loss is None:
+            self.orders.undo()
+            return False
         history.train_loss.append(train_loss)
         history.train_metric.append(epoch.metric.score(results.losses, results.hits, results.weights))
         for observer in epoch.observers:
@@ -151,6 +157,7 @@ class Training:
         history.seconds.append(perf_counter() - self._start)
         optimizer.epochs += 1
         self.rules.judge(history)
+        return True
 
     def _parts(self, together: Together) -> Parts:
         return Parts(self.epoch, self.rules, self.orders, together)

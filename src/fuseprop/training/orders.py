@@ -82,6 +82,10 @@ class Orders(Generic[Rng]):
         self._send(self._order)
         return self._order
 
+    def undo(self) -> None:
+        """The epoch does not count: one more is to come, in an order of its own."""
+        self._left += 1
+
     def send_next(self) -> None:
         """Send the order of the next epoch, where orders are sent ahead and this epoch is not the last."""
         if self._twin is None or self._left == 0:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..backend import HostArray
 from ..callbacks.history import History
-from ..checks.states import STATE, check_state
+from ..checks.quoting import counted
+from ..checks.states import COUNT, STATE, Kind, check_state
 from ..checks.warning import warn_user
 from ..metrics import weighted_mean
-from ..optimizers.protocol import ToHost
+from ..optimizers.protocol import ToHost, scalable
 from .best import BestWeights
-from .divergence import DivergenceError, largest_gradient
+from .changed import SettingChanged
+from .divergence import MOST_HALVINGS, DivergenceError, largest_gradient
 from .epoch import Epoch, EpochResults
 from .evaluation import Evaluation
 from .observers import SumOfSquares
 
 FIT_INTERRUPTED = "training interrupted"
 """The beginning of the warning with which `Network.fit` returns after Ctrl-C."""
+
+HALVINGS = Kind(
+    f"a whole number up to {MOST_HALVINGS}", lambda value: COUNT.fits(value) and value <= MOST_HALVINGS
+)
 
 
 class Rules(Protocol):
@@ -37,8 +43,11 @@ class Rules(Protocol):
     def begin_epoch(self, sums: HostArray) -> None:
         """Set the optimizer's settings for an epoch whose batches' weights add up to `sums`, (batches,)."""
 
-    def train_loss(self, results: EpochResults, history: History) -> float:
-        """Return the loss to report; may raise DivergenceError. The epoch is not in `history` yet."""
+    def train_loss(self, results: EpochResults, history: History) -> float | None:
+        """Return the loss to report; None where the epoch does not count, and what it has learned is undone.
+
+        The epoch is not in `history` yet. May raise DivergenceError.
+        """
 
     def judge(self, history: History) -> None:
         """Judge the epoch, now in `history`: keep its weights, change the rate, call `history.stop`."""
@@ -72,37 +81,60 @@ class FitRules:
         One of the epoch's observers.
     validation : Evaluation, optional
         Another one, where there are held-out rows.
+    halves : bool
+        Whether a training that diverges goes on from its best weights with half the learning rate, up to
+        `MOST_HALVINGS` times. The optimizer is a scalable one then.
     """
 
-    def __init__(self, epoch: Epoch, squares: SumOfSquares, validation: Evaluation | None) -> None:
+    def __init__(
+        self, epoch: Epoch, squares: SumOfSquares, validation: Evaluation | None, *, halves: bool = False
+    ) -> None:
         self._epoch, self._stack, self._optimizer = epoch, epoch.stack, epoch.optimizer
         self._squares, self._validation = squares, validation
         self._best = BestWeights(self._stack.parameters)
         self._kept = ""  # which weights `settle` has kept, in words
         self._judged = 0  # the optimizer's steps when an epoch was judged last
+        self._halves, self._halvings = halves, 0
 
     def start(self) -> None:
         """Keep the starting weights."""
         self._best.start()
+        self._halve(0)
         self._judged = self._optimizer.steps
 
     def begin_epoch(self, sums: HostArray) -> None:
         """Do nothing: the optimizer has the user's settings."""
 
-    def train_loss(self, results: EpochResults, history: History) -> float:
-        """Return the weighted mean of all rows' losses; raise DivergenceError where it is not finite."""
-        losses, order = results.losses, results.order
-        train_loss = weighted_mean(losses, results.weights)
+    def train_loss(self, results: EpochResults, history: History) -> float | None:
+        """Return the weighted mean of all rows' losses.
+
+        Where a loss or a weight is not finite, raises DivergenceError, or goes back to the best weights,
+        halves the learning rate and returns None.
+        """
+        train_loss = weighted_mean(results.losses, results.weights)
+        diverged = self._divergence(train_loss, results)
+        if diverged is None:
+            return train_loss
+        what, batch = diverged
+        if not self._halves or self._halvings == MOST_HALVINGS:
+            raise self._end(history, what, results.order, batch)
+        self._undo(history, what, batch)
+        return None
+
+    def _divergence(self, train_loss: float, results: EpochResults) -> tuple[str, int | None] | None:
+        """Return what is not finite, in words, and the batch in which it became that; None where all is.
+
+        No batch is to blame for the validation loss.
+        """
         if not isfinite(train_loss):
-            first_not_finite = np.argmax(np.where(np.isfinite(losses), losses, np.inf))
-            row = int(first_not_finite)
-            batch = row // self._epoch.batch_size + 1
-            self._diverge(history, f"the loss became {losses[row]}", order, batch)
+            losses = results.losses
+            row = int(np.argmax(np.where(np.isfinite(losses), losses, np.inf)))
+            return f"the loss became {losses[row]}", row // self._epoch.batch_size + 1
         if not isfinite(self._squares.square) and not self._stack.parameters.are_finite():
-            self._diverge(history, "the weights stopped being finite", order, len(self._epoch.batches))
+            return "the weights stopped being finite", len(self._epoch.batches)
         if self._validation is not None and not isfinite(self._validation.loss):
-            self._diverge(history, f"the validation loss became {self._validation.loss}", order, None)
-        return train_loss
+            return f"the validation loss became {self._validation.loss}", None
+        return None
 
     def judge(self, history: History) -> None:
         """Keep the weights of the epoch with the lowest score."""
@@ -115,7 +147,11 @@ class FitRules:
         history.stop("finished")
 
     def settle(self, history: History) -> None:
-        """Restore the best weights where `history.restore_best` says so, or the last ones are not finite."""
+        """Restore the best weights where `history.restore_best` says so, or the last ones are not finite.
+
+        The optimizer has its own learning rates again.
+        """
+        self._halve(0)
         self._kept = "of the last step"
         complete = self._optimizer.steps == self._judged
         if history.restore_best:
@@ -135,21 +171,47 @@ class FitRules:
             )
 
     def state_dict(self, to_host: ToHost | None = None) -> dict[str, Any]:
-        """Return the best weights."""
-        return {"best": self._best.state_dict(to_host)}
+        """Return the best weights, and how often the learning rate was halved."""
+        return {"best": self._best.state_dict(to_host), "halvings": self._halvings}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         check_state("FitRules", state, best=STATE)
+        halvings = state.get("halvings", 0)  # checkpoints of earlier versions have none
+        check_state("FitRules", {"halvings": halvings}, halvings=HALVINGS)
         self._best.load_state_dict(state["best"])
+        self._halve(halvings)
         self._judged = self._optimizer.steps
 
     def _restore(self) -> None:
         self._best.restore()
         self._optimizer.reset()
 
-    def _diverge(self, history: History, what: str, order: HostArray, batch: int | None) -> NoReturn:
-        """Restore the best finite weights, find the layer whose gradient exploded, and raise."""
+    def _halve(self, times: int) -> None:
+        """Let the optimizer's learning rates be halved so many times from what they are by themselves."""
+        if times or self._halvings:
+            scalable(self._optimizer).rate_scale = 0.5**times
+        self._halvings = times
+
+    def _undo(self, history: History, what: str, batch: int | None) -> None:
+        """Go back to the best weights, with half the learning rate from there on."""
+        number, before = history.epochs + 1, self._optimizer.current_learning_rate
+        self._restore()
+        self._judged = self._optimizer.steps
+        self._halve(self._halvings + 1)
+        rate = self._optimizer.current_learning_rate
+        history.halvings.append({"epoch": number, "learning_rate": rate})
+        warn_user(
+            f"{what} in epoch {number}{self._where(batch)} (learning_rate={before:g}): training goes on from "
+            f"the weights {self._best.describe()} with half the learning rate, {rate:g}.",
+            SettingChanged,
+        )
+
+    def _where(self, batch: int | None) -> str:
+        return "" if batch is None else f", batch {batch} of {len(self._epoch.batches)}"
+
+    def _end(self, history: History, what: str, order: HostArray, batch: int | None) -> DivergenceError:
+        """Restore the best finite weights; return an error that names the layer whose gradient exploded."""
         self._restore()
         batches = len(self._epoch.batches)
         norm, i = largest_gradient(self._epoch, order, batch or batches)
@@ -158,10 +220,10 @@ class FitRules:
         number = history.epochs + 1
         layer = self._stack.layers[i]
         rate = self._optimizer.current_learning_rate
-        where = "" if batch is None else f", batch {batch} of {batches}"
-        raise DivergenceError(
-            f"{what} in epoch {number}{where} (learning_rate={rate:g}). Going through that epoch again "
-            f"from the kept weights, the largest gradient is {norm:.3g}, in layer {i + 1} "
+        often = f", halved {counted(self._halvings, 'time')}" if self._halvings else ""
+        return DivergenceError(
+            f"{what} in epoch {number}{self._where(batch)} (learning_rate={rate:g}{often}). Going through "
+            f"that epoch again from the kept weights, the largest gradient is {norm:.3g}, in layer {i + 1} "
             f"({layer.inputs} -> {layer.outputs}, {layer.activation}). The weights "
             f"{self._best.describe()} were kept. Try a smaller learning rate, smaller starting weights or "
             f"clip_norm; standardize inputs and targets if they are not.",
