@@ -4,6 +4,7 @@ import os
 import tempfile
 import warnings
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 from fuseprop_numpy.compiled.library import library
@@ -28,6 +29,15 @@ def resident():
 def threads():
     """Return how many threads this process has."""
     return len(list(Path("/proc/self/task").iterdir()))
+
+
+def settled_threads():
+    """Return how many threads there are when those that are about to end have ended."""
+    fewest = threads()
+    for _ in range(20):
+        sleep(0.01)
+        fewest = min(fewest, threads())
+    return fewest
 
 
 def descriptors():
@@ -108,7 +118,7 @@ def left_by(what, times, say=lambda text: None):
     once = getattr(trainings, what)
     for _ in range(max(20, times // 20)):
         once()
-    memory, there, opened, wrong = resident(), threads(), descriptors(), 0
+    memory, there, opened, wrong = resident(), settled_threads(), descriptors(), 0
     for done in range(1, times + 1):
         wrong += not once()
         if done % max(1, times // 10) == 0:
@@ -117,7 +127,7 @@ def left_by(what, times, say=lambda text: None):
     return {
         "times": times,
         "wrong": wrong,
-        "threads": threads() - there,
+        "threads": settled_threads() - there,
         "descriptors": descriptors() - opened,
         "bytes": resident() - memory,
     }
