@@ -29,8 +29,24 @@ VALIDATION = ("validation_loss", "validation_metric")
 NORMS = ("gradient_norms", "weight_norms")
 """Those whose entries are lists with a number a layer; empty where norms are not asked for."""
 
-REASON = Kind("a text or None", lambda value: isinstance(value, str | None))
-"""What `History.stop_reason` is."""
+KINDS = {
+    **dict.fromkeys(CURVES, ANY),
+    "metric": TEXT,
+    "stop_reason": Kind("a text or None", lambda value: isinstance(value, str | None)),
+    "best_epoch": COUNT,
+    "restore_best": FLAG,
+    "validates": FLAG,
+}
+"""What the attributes are in a state."""
+
+LATER = {
+    "cut_short": FLAG,
+    "batch_size": Kind(
+        "a whole number of at least 1, or None", lambda size: size is None or (COUNT.fits(size) and size > 0)
+    ),
+    "resumed": FLAG,
+}
+"""Those that the first states lack."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +147,8 @@ class History:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned; raises ValueError, and changes nothing, for anything else."""
-        kinds = dict.fromkeys(CURVES, ANY) | dict.fromkeys(("restore_best", "validates"), FLAG)
-        check_state("History", state, **kinds, metric=TEXT, best_epoch=COUNT, stop_reason=REASON)
-        check_state("History", {"cut_short": False, **state}, cut_short=FLAG)
+        kinds = KINDS | {name: kind for name, kind in LATER.items() if name in state}
+        check_state("History", state, **kinds)
         curves = {name: np.asarray(state[name]) for name in CURVES}
         epochs = curves["train_loss"].size
         for name, curve in curves.items():
@@ -144,7 +159,7 @@ class History:
                     f"this is no state of History: {name} is {described(curve)}, and there are "
                     f"{counted(epochs, 'epoch')}."
                 )
-        for name in vars(self).keys() & state.keys():
+        for name in kinds:
             setattr(self, name, curves[name].tolist() if name in curves else state[name])
         self.resumed = True
 
