@@ -1,4 +1,4 @@
-"""Steps that are compiled and freed, trainings and forks leave no memory and no thread behind.
+"""Steps that are compiled and freed, trainings, checkpoints and forks leave no memory, thread or file behind.
 
 `.ci/long leaks` does each of them a thousand times and more.
 """
@@ -19,7 +19,7 @@ except NotCompiled as why:
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 
 
-@pytest.mark.parametrize(("what", "times"), [("compile", 60), ("fit", 20), ("fork", 10)])
+@pytest.mark.parametrize(("what", "times"), [("compile", 60), ("fit", 20), ("checkpoint", 20), ("fork", 10)])
 def test_nothing_is_left(what, times):
     """Ten of the 2 MB that a step has would be too many."""
     script = f"import json, leaks; print(json.dumps(leaks.left_by({what!r}, {times})))"
@@ -32,5 +32,5 @@ def test_nothing_is_left(what, times):
     )
     found = json.loads(done.stdout or "null")
     assert found is not None, done.stderr
-    assert (found["wrong"], found["threads"]) == (0, 0)
+    assert (found["wrong"], found["threads"], found["descriptors"]) == (0, 0, 0)
     assert found["bytes"] < 20_000_000

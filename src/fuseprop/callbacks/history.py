@@ -29,13 +29,25 @@ VALIDATION = ("validation_loss", "validation_metric")
 NORMS = ("gradient_norms", "weight_norms")
 """Those whose entries are lists with a number a layer; empty where norms are not asked for."""
 
-REASON = Kind("a text or None", lambda value: isinstance(value, str | None))
-"""What `History.stop_reason` is."""
+KINDS = {
+    **dict.fromkeys(CURVES, ANY),
+    "metric": TEXT,
+    "stop_reason": Kind("a text or None", lambda value: isinstance(value, str | None)),
+    "best_epoch": COUNT,
+    "restore_best": FLAG,
+    "validates": FLAG,
+}
+"""What the attributes are in a state."""
 
-BATCH_SIZE = Kind(
-    "a whole number of at least 1, or None", lambda value: value is None or (COUNT.fits(value) and value > 0)
-)
-"""What `History.batch_size` is."""
+LATER = {
+    "cut_short": FLAG,
+    "batch_size": Kind(
+        "a whole number of at least 1, or None", lambda size: size is None or (COUNT.fits(size) and size > 0)
+    ),
+    "halvings": SEQUENCE,
+    "resumed": FLAG,
+}
+"""Those that the first states lack."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +153,10 @@ class History:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned; raises ValueError, and changes nothing, for anything else."""
-        kinds = dict.fromkeys(CURVES, ANY) | dict.fromkeys(("restore_best", "validates"), FLAG)
-        check_state("History", state, **kinds, metric=TEXT, best_epoch=COUNT, stop_reason=REASON)
-        later = {"cut_short": False, "batch_size": None, "halvings": [], **state}
-        check_state("History", later, cut_short=FLAG, batch_size=BATCH_SIZE, halvings=SEQUENCE)
-        for halving in later["halvings"]:
+        kinds = KINDS | {name: kind for name, kind in LATER.items() if name in state}
+        check_state("History", state, **kinds)
+        halvings = state.get("halvings", [])
+        for halving in halvings:
             check_state("History", halving, epoch=COUNT, learning_rate=NUMBER)
         curves = {name: np.asarray(state[name]) for name in CURVES}
         epochs = curves["train_loss"].size
@@ -157,9 +168,9 @@ class History:
                     f"this is no state of History: {name} is {described(curve)}, and there are "
                     f"{counted(epochs, 'epoch')}."
                 )
-        for name in vars(self).keys() & state.keys():
+        for name in kinds:
             setattr(self, name, curves[name].tolist() if name in curves else state[name])
-        self.halvings = [dict(halving) for halving in later["halvings"]]
+        self.halvings = [dict(halving) for halving in halvings]
         self.resumed = True
 
     def stop(self, reason: str) -> None:
