@@ -1,7 +1,6 @@
 """`fuseprop train --on-divergence halve --on-oom halve`: what is said, and where it stands in the results."""
 
 import json
-import re
 
 import pytest
 from click.testing import CliRunner
