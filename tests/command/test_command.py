@@ -100,6 +100,7 @@ def test_every_option_arrives(houses):
         *("--validation", 0.2, "--test", 0.5, "--seed", 4, "--dtype", "float64", "--json"),
         *("--schedule", "step", "--clip-norm", 2, "--dropout", 0.25, "--patience", 7),
         *("--class-weight", "flat=1,villa=2.5", "--members", 2, "--bins", 3, "--clip"),
+        *("--on-divergence", "halve", "--on-oom", "halve"),
     )
     made = json.loads(result.stdout)
     assert made["task"] == "exclusive"
@@ -128,6 +129,8 @@ def test_every_option_arrives(houses):
         "members": 2,
         "bins": 3,
         "clip": True,
+        "on_divergence": "halve",
+        "on_oom": "halve",
     }
 
 
