@@ -172,7 +172,7 @@ def test_ctrl_c_that_is_lost_in_training_ends_it_with_the_epoch(monkeypatch):
         epochs.append(history.epochs)
         if len(epochs) == 2:
             Keeper()
-        run_epoch(self, compiled, history, *rest, **options)
+        return run_epoch(self, compiled, history, *rest, **options)
 
     monkeypatch.setattr(Training, "_run_epoch", lossy)
     result = run(*TRAIN, "--epochs", 500, "--quiet")
