@@ -198,7 +198,7 @@ class Fitting:
         check_flag("progress", progress)
         keeper = keeper_of(checkpoint)
         found = found_of(resume, keeper)
-        self._members = [] if found is None else members_in(found, self.settings)
+        self._members = [] if found is None else members_in(found, self.settings, self.model.network)
         self._left, self.interrupted = None, False
         if progress:
             shown = Progress(networks=self.settings.members, done=len(self._members))
