@@ -130,7 +130,8 @@ def _check_epochs(place: str, recorded: Any, settings: Settings, done: int) -> N
     if done:
         raise CheckpointError(
             f"{place}: epochs is {settings.epochs}, and was {described(recorded)} for the "
-            f"{counted(done, 'network')} that {'is' if done == 1 else 'are'} done. Give as many, or train anew."
+            f"{counted(done, 'network')} that {'is' if done == 1 else 'are'} done. Give "
+            f"as many, or train anew."
         )
 
 
