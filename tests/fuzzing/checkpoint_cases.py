@@ -18,12 +18,13 @@ from damages import changed, damaged, dumped, text, value
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "checkpoints"))
 
-from kept_trainings import TRAININGS
+from kept_trainings import LABELS, TRAININGS, StopsAfter, X
 
-from fuseprop import Checkpoint, CheckpointError, DivergenceError
+from fuseprop import Checkpoint, CheckpointError, DivergenceError, MLPClassifier, Table
 from fuseprop.checkpoints import Keeper, read_checkpoint
 from fuseprop.checkpoints.reading import KEY, previous_of
 from fuseprop.checks.states import is_same
+from fuseprop.model.fitting import Fitting
 
 SUFFIX = ".safetensors"
 REFUSAL = CheckpointError
@@ -39,9 +40,9 @@ def seeds() -> list[bytes]:
     made = []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name, training in TRAININGS.items():
+        for name, subject in SUBJECTS.items():
             path = Path(folder) / f"{name}{SUFFIX}"
-            training.stop(training.network(), path)
+            subject.stop(path)
             made.append(path.read_bytes())
             state = read_checkpoint(path).state
             _recorded[name] = {part: state[part] for part in ("settings", "data")}
@@ -126,20 +127,99 @@ def damage_a_tensor(rng: random.Random, header: dict, data: bytearray) -> None:
         data[at : at + width] = number
 
 
+class OfANetwork:
+    """A training of `Network.fit`."""
+
+    def __init__(self, training):
+        self._training = training
+
+    def stop(self, path):
+        """Train until there is a checkpoint."""
+        self._training.stop(self._training.network(), path)
+
+    def begin(self):
+        """Make a new network and optimizer."""
+        self._network, self._optimizer = self._training.network(), self._training.optimizer()
+
+    def go_on(self, path, into):
+        """Go on from a checkpoint, and return the history."""
+        return self._training.fit(self._network, optimizer=self._optimizer, resume=path, checkpoint=into)
+
+    def state(self):
+        """Return what a refused checkpoint must leave as it is, to compare."""
+        network, optimizer = self._network, self._optimizer
+        moments = [moment for moment in optimizer.moments if np.any(moment)]
+        numbers = optimizer.epochs, optimizer.steps, len(moments), optimizer.current_learning_rate
+        dropout = network.stack.dropout
+        masks = None if dropout is None else (list(dropout.seeds), int(dropout.step[0]))
+        return _bytes_of(network), network.rng.bit_generator.state, numbers, masks
+
+
+class OfAnEstimator:
+    """A training of `MLPClassifier.fit`, with a RandomState."""
+
+    def stop(self, path):
+        """Train until there is a checkpoint."""
+        self.begin()
+        self._estimator.set_params(callbacks=[StopsAfter(7)])
+        self._estimator.fit(X, LABELS, checkpoint=Checkpoint(path, "1 step"))
+
+    def begin(self):
+        """Make a new estimator."""
+        self._random_state = np.random.RandomState(3)
+        how = {"hidden_layer_sizes": (4,), "batch_size": 6, "max_iter": 6, "early_stopping": True}
+        self._estimator = MLPClassifier(**how, random_state=self._random_state, device="cpu")
+
+    def go_on(self, path, into):
+        """Go on from a checkpoint, and return the history."""
+        return self._estimator.fit(X, LABELS, checkpoint=into, resume=path).history_
+
+    def state(self):
+        """Return what a refused checkpoint must leave as it is, to compare."""
+        kind, keys, *rest = self._random_state.get_state()
+        return sorted(vars(self._estimator)), kind, keys.tobytes(), rest
+
+
+class OfAModel:
+    """A training of three networks of a model, of which one is done."""
+
+    def stop(self, path):
+        """Train until there is a checkpoint."""
+        self.begin()
+        self._fitting.run(callbacks=[StopsAfter(12)], checkpoint=Checkpoint(path, "1 step"))
+
+    def begin(self):
+        """Make a new model."""
+        how = {"hidden": (4,), "members": 3, "test": 0.0, "epochs": 4, "batch_size": 8, "seed": 5}
+        self._fitting = Fitting(Table.of(X, LABELS), **how, device="cpu")
+
+    def go_on(self, path, into):
+        """Go on from a checkpoint, and return the history."""
+        return self._fitting.run(checkpoint=into, resume=path)
+
+    def state(self):
+        """Return what a refused checkpoint must leave as it is, to compare."""
+        return _bytes_of(self._fitting.model.network)
+
+
+SUBJECTS = {name: OfANetwork(training) for name, training in TRAININGS.items()}
+SUBJECTS |= {"estimator": OfAnEstimator(), "model": OfAModel()}
+
+
 def check(path: Path, data: bytes, *, is_whole: bool) -> None:
     """Read a checkpoint, and go on from it. Raises CheckpointError."""
     found = read_checkpoint(path)
     assert found.path == path
-    training = _training_of(found.state)
-    network, optimizer = training.network(), training.optimizer()
-    before = _state(network, optimizer)
+    subject = _subject_of(found.state)
+    subject.begin()
+    before = subject.state()
     into = Checkpoint(path, "1 h") if len(data) % 4 == 0 else None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            history = training.fit(network, optimizer=optimizer, resume=path, checkpoint=into)
+            history = subject.go_on(path, into)
     except CheckpointError:
-        assert _state(network, optimizer) == before
+        assert subject.state() == before
         if into is not None:
             assert path.read_bytes() == data
             _refuse_to_replace(path)
@@ -152,10 +232,9 @@ def check(path: Path, data: bytes, *, is_whole: bool) -> None:
     assert history.stop_reason is not None
     assert len(history.train_metric) == len(history.seconds) == history.epochs
     assert history.entry()["epoch"] == history.epochs
-    assert not is_whole or all(np.isfinite(array).all() for pair in network.weights() for array in pair)
 
 
-def _training_of(state):
+def _subject_of(state):
     """Return the training whose settings and rows are most like those of a state."""
 
     def alike(name):
@@ -166,17 +245,11 @@ def _training_of(state):
             for key, value in values.items()
         )
 
-    return TRAININGS[max(TRAININGS, key=alike)]
+    return SUBJECTS[max(SUBJECTS, key=alike)]
 
 
-def _state(network, optimizer):
-    """What a refused checkpoint must leave as it is, to compare."""
-    moments = [moment for moment in optimizer.moments if np.any(moment)]
-    numbers = optimizer.epochs, optimizer.steps, len(moments), optimizer.current_learning_rate
-    weights = [array.tobytes() for pair in network.weights() for array in pair]
-    dropout = network.stack.dropout
-    masks = None if dropout is None else (list(dropout.seeds), int(dropout.step[0]))
-    return weights, network.rng.bit_generator.state, numbers, masks
+def _bytes_of(network):
+    return [array.tobytes() for pair in network.weights() for array in pair]
 
 
 def _refuse_to_replace(path):

@@ -256,7 +256,7 @@ def train(
         else:
             fitting = Fitting(table, **arguments)
             found = None if resume is None else resume.found
-            done = [] if found is None else members_in(found, fitting.settings)
+            done = [] if found is None else members_in(found, fitting.settings, fitting.model.network)
             if not quiet:
                 run.say(plan(fitting))
             if resume is not None and not quiet:

@@ -214,7 +214,7 @@ class Fitting:
         check_flag("progress", progress)
         keeper = keeper_of(checkpoint)
         found = found_of(resume, keeper)
-        self._members = [] if found is None else members_in(found, self.settings)
+        self._members = [] if found is None else members_in(found, self.settings, self.model.network)
         table: dict[str, Any] = {}
         if keeper is not None or found is not None:
             table = table_of(self.model, None if self.test is None else self._encoded(self.test))

@@ -12,19 +12,33 @@ from ..backend import HostArray
 from ..callbacks.history import History
 from ..checkpoints import CheckpointError, Found
 from ..checks.quoting import counted, quoted, shown
-from ..checks.states import ANY, SEQUENCE, STATE, check_state
+from ..checks.states import (
+    ANY,
+    NUMBER,
+    SEQUENCE,
+    STATE,
+    TEXT,
+    Kind,
+    check_array,
+    check_state,
+    described,
+)
 from ..formulas.activation import as_activation
 from ..formulas.kept import keep_activation, keep_loss
 from ..formulas.loss import as_loss
 from ..layers.joining import Weights
 from ..metrics import Confusion, Scores
+from ..network import Network
 from ..training.rows import check_rows
 from ..training.sameness import check_same, digests_of
+from ..training.state import refusing
 from .model import Model
 from .settings import Settings
 
 PART = "model"
 """Where it stands in a checkpoint, beside what training goes on from."""
+
+PAIR = Kind("weights and bias", lambda layer: isinstance(layer, list | tuple) and len(layer) == 2)
 
 FREE = ("device", "epochs", "on_divergence", "on_oom")
 """The settings that may be others where training goes on; there may be more epochs."""
@@ -98,8 +112,8 @@ def check_table(found: Found, table: Mapping[str, Any]) -> None:
     check_same(shown(found.path, None), before, after)
 
 
-def members_in(found: Found, settings: Settings) -> list[Member]:
-    """Return the networks in a checkpoint whose training has ended.
+def members_in(found: Found, settings: Settings, network: Network) -> list[Member]:
+    """Return the networks in a checkpoint whose training has ended; `network` is one like them.
 
     Raises CheckpointError for one of other settings, which are named, and for one that is of no model.
     """
@@ -110,14 +124,14 @@ def members_in(found: Found, settings: Settings) -> list[Member]:
             f"{place} is the checkpoint of a network alone, not of a model with its columns. Go on from it "
             f"by `Network.fit`."
         )
-    try:
+    with refusing(found):
         check_state("a model", state, settings=STATE, table=STATE, members=SEQUENCE)
         check_state("a table", state["table"], names=STATE, data=STATE)
         check_state("the names of a table", state["table"]["names"], classes=SEQUENCE)
+        if len(state["members"]) > settings.members:
+            raise ValueError(f"it has {counted(len(state['members']), 'network')} that are done.")
         classes = tuple(state["table"]["names"]["classes"])
-        members = [_member(each, classes) for each in state["members"]]
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{place} does not fit this training: {error}") from error
+        members = [_member(each, network, classes) for each in state["members"]]
     recorded, present = state["settings"], plain_settings(settings)
     named = {name: value for name, value in present.items() if name not in FREE}
     before = {name: value for name, value in recorded.items() if name not in FREE}
@@ -150,13 +164,14 @@ def _check_epochs(place: str, recorded: Any, settings: Settings, done: int) -> N
         return
     if settings.schedule != "constant":
         raise CheckpointError(
-            f"{place}: epochs is {settings.epochs}, and was {recorded}, by which the schedule "
+            f"{place}: epochs is {settings.epochs}, and was {described(recorded)}, by which the schedule "
             f"{quoted(settings.schedule)} sets the learning rate of every epoch. Give as many, or train anew."
         )
     if done:
         raise CheckpointError(
-            f"{place}: epochs is {settings.epochs}, and was {recorded} for the {counted(done, 'network')} "
-            f"that {'is' if done == 1 else 'are'} done. Give as many, or train anew."
+            f"{place}: epochs is {settings.epochs}, and was {described(recorded)} for the "
+            f"{counted(done, 'network')} that {'is' if done == 1 else 'are'} done. Give "
+            f"as many, or train anew."
         )
 
 
@@ -167,15 +182,34 @@ def _plain_scores(scores: Scores) -> dict[str, Any]:
 
 def _scores(state: Any, classes: tuple[Any, ...]) -> Scores:
     check_state("scores", state, values=STATE, undefined=STATE, confusion=ANY)
-    counts = state["confusion"]
-    confusion = None if counts is None else Confusion(classes, np.asarray(counts))
-    return Scores(state["values"], undefined=state["undefined"], confusion=confusion)
+    check_state("scores", state["values"], **dict.fromkeys(state["values"], NUMBER))
+    check_state("scores", state["undefined"], **dict.fromkeys(state["undefined"], TEXT))
+    if state["confusion"] is None:
+        return Scores(state["values"], undefined=state["undefined"])
+    counts = np.asarray(state["confusion"])
+    if counts.shape != (len(classes), len(classes)) or counts.dtype.kind not in "iu":
+        raise ValueError(f"it has a confusion matrix of the shape {counts.shape}.")
+    return Scores(state["values"], undefined=state["undefined"], confusion=Confusion(classes, counts))
 
 
-def _member(state: Any, classes: tuple[Any, ...]) -> Member:
+def _member(state: Any, network: Network, classes: tuple[Any, ...]) -> Member:
     check_state("a network", state, weights=SEQUENCE, history=STATE, scores=ANY)
     history = History("loss")
     history.load_state_dict(state["history"])
-    weights = [(np.asarray(layer[0]), np.asarray(layer[1])) for layer in state["weights"]]
-    scores = None if state["scores"] is None else _scores(state["scores"], classes)
-    return Member(weights, history, scores)
+    shapes, dtype = network.stack.parameters.shapes, network.backend.dtype
+    if history.epochs == 0 or len(state["weights"]) != len(shapes):
+        raise ValueError(
+            f"it has a network of {counted(history.epochs, 'epoch')} and "
+            f"{counted(len(state['weights']), 'layer')}."
+        )
+    weights = []
+    for layer, (d, m) in zip(state["weights"], shapes, strict=True):
+        check_state("a network", {"layer": layer}, layer=PAIR)
+        pair = (
+            check_array("a network", "weights", layer[0], (d, m), dtype),
+            check_array("a network", "bias", layer[1], (m,), dtype),
+        )
+        if not all(np.isfinite(array).all() for array in pair):
+            raise ValueError("it has a network whose weights are not finite.")
+        weights.append(pair)
+    return Member(weights, history, None if state["scores"] is None else _scores(state["scores"], classes))
