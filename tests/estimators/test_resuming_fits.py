@@ -245,7 +245,7 @@ OTHERS = {
     "the X of validation rows lack": {"early_stopping": False},
     "learning_rate is": {"learning_rate": Exponential(0.1, 0.5)},
     "class_weight is": {"class_weight": {"a": 2.0}},
-    "max_iter|epochs=1 are": {"max_iter": 1},
+    "max_iter|there are to be 1 epoch in all": {"max_iter": 1},
     "needs solver 'sgd' or 'adam', got 'lbfgs'": {"solver": "lbfgs", "dropout": 0.0, "early_stopping": False},
 }
 

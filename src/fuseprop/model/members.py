@@ -128,16 +128,16 @@ def members_in(found: Found, settings: Settings, network: Network) -> list[Membe
         check_state("a model", state, settings=STATE, table=STATE, members=SEQUENCE)
         check_state("a table", state["table"], names=STATE, data=STATE)
         check_state("the names of a table", state["table"]["names"], classes=SEQUENCE)
-        if len(state["members"]) > settings.members:
-            raise ValueError(f"it has {counted(len(state['members']), 'network')} that are done.")
-        classes = tuple(state["table"]["names"]["classes"])
-        members = [_member(each, network, classes) for each in state["members"]]
     recorded, present = state["settings"], plain_settings(settings)
     named = {name: value for name, value in present.items() if name not in FREE}
     before = {name: value for name, value in recorded.items() if name not in FREE}
     check_same(place, {"settings": before, "data": {}}, {"settings": named, "data": {}})
-    _check_epochs(place, recorded.get("epochs"), settings, len(members))
-    return members
+    _check_epochs(place, recorded.get("epochs"), settings, len(state["members"]))
+    with refusing(found):
+        if len(state["members"]) > settings.members:
+            raise ValueError(f"it has {counted(len(state['members']), 'network')} that are done.")
+        classes = tuple(state["table"]["names"]["classes"])
+        return [_member(each, network, classes) for each in state["members"]]
 
 
 def plain_settings(settings: Settings) -> dict[str, Any]:
