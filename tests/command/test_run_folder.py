@@ -15,6 +15,7 @@ from fuseprop.cli.run_folder import RunFolder
 from fuseprop.cli.run_history import RunHistory
 
 FILES = ["environment.json", "history.csv", "model.safetensors", "scores.json", "settings.toml"]
+CHECKPOINTS = ["checkpoint.previous.safetensors", "checkpoint.safetensors"]
 
 
 def train(*arguments):
@@ -41,7 +42,7 @@ def test_a_folder_holds_what_made_a_run_and_what_it_made(table, tmp_path):
     folder = tmp_path / "runs" / "first"
     result = train(*short(table, "--class-weight", "up=1,down=2", "--run", folder, "--json"))
     assert result.exit_code == 0
-    assert names(folder) == FILES
+    assert names(folder) == CHECKPOINTS + FILES
     assert tomllib.loads((folder / "settings.toml").read_text()) == {
         "data": [str(table)],
         "target": ["y"],
@@ -94,13 +95,13 @@ def test_nothing_is_made_where_the_data_are_refused(tmp_path, table):
 
 
 def test_a_folder_of_another_run_is_refused(table, tmp_path):
-    for name in FILES:
+    for name in CHECKPOINTS[1:] + FILES:
         folder = tmp_path / name.partition(".")[0]
         folder.mkdir()
         (folder / name).touch()
         result = train(*short(table, "--run", folder))
         assert result.exit_code == 2
-        assert f"{folder}: this folder holds another run ({name}). Name a new one." in result.stderr
+        assert f"{folder}: this folder holds another run ({name}). Name a new one" in result.stderr
         assert names(folder) == [name]
 
 
@@ -145,7 +146,7 @@ def test_a_history_that_cannot_be_written_ends_no_training(table, tmp_path, monk
     assert result.exit_code == 1
     place = tmp_path / "r" / "history.csv"
     assert result.stderr.endswith(f"Error: the history is not complete: {place}: No space left on device.\n")
-    assert names(tmp_path / "r") == FILES
+    assert names(tmp_path / "r") == CHECKPOINTS + FILES
 
 
 def epochs(*losses):

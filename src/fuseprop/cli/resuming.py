@@ -86,6 +86,11 @@ class Resumption:
         return shown(self.checkpoint if self.folder is None else self.folder.path, None)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing is recorded: a training that is given both this and a place begins anew."""
+        return self.found is None and not self.data
+
+    @property
     def defaults(self) -> dict[str, Any]:
         """The options recorded, with what the rules have chosen."""
         return self._chosen | self.options
@@ -94,7 +99,7 @@ class Resumption:
         """Raise CheckpointError where there is nothing yet to go on from."""
         if self.found is None and self.folder is not None:
             raise CheckpointError(
-                f"{self.place} holds no run to go on with. A new one begins there with DATA and --run."
+                f"there is no checkpoint in {self.place} to go on from. A new run begins with DATA and --run."
             )
         if self.found is None:
             raise CheckpointError(
@@ -106,17 +111,14 @@ class Resumption:
         """Return those of `FREE` that are given now."""
         return {name: value for name, value in _given(context).items() if name in FREE}
 
-    def present_options(self, context: click.Context) -> dict[str, Any]:
-        """Return the options recorded, and those of `FREE` as they are given now."""
-        return self.options | self.free_options(context)
-
     def check_options(self, context: click.Context) -> None:
         """Raise UsageError that names the options given that are not as they were."""
-        options, before = training_options(context.command), self.defaults
-        differences = []
+        options, before, differences = training_options(context.command), self.defaults, []
+        if self.is_empty:
+            return
         for name, value in _given(context).items():
-            default = options[name].get_default(context)
-            then = before.get(name, None if default is None else plain(name, default))
+            default = options[name].default  # without those that were recorded
+            then = before.get(name, default if isinstance(default, str | int | float) else None)
             if name not in FREE and _each(name, value, before) != _each(name, then, before):
                 flag = options[name].opts[0]
                 differences.append(f"{flag} is {_in_words(value)}, and was {_in_words(then)}")
@@ -268,7 +270,7 @@ def _data(context: click.Context, argument: click.Parameter, texts: tuple[str, .
         if not texts:
             resumption.require()
     if not texts and not context.resilient_parsing:
-        raise click.MissingParameter(ctx=context, param=argument)
+        raise click.MissingParameter(ctx=context, param=argument, param_hint="'DATA...'")
     return check_data(context, argument, texts)
 
 

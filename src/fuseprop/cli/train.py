@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import click
 
 from ..callbacks import Callback
 from ..callbacks.progress import NOT_SHOWN, Progress
-from ..checkpoints import Checkpoint, Found, Keeper
 from ..checks.quoting import counted, shown
 from ..data import load_table, suggestions_for
 from ..data.bins import MOST_BINS
@@ -24,7 +22,6 @@ from ..formulas.activation import ACTIVATIONS
 from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
 from ..model.folds import Folding
-from ..model.members import members_in
 from ..model.regions import boundary
 from ..model.settings import OPTIMIZERS
 from ..model.tuning import Search
@@ -35,19 +32,10 @@ from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
 from . import folds as folds_report
 from . import tuning as tuning_report
-from .checkpointing import (
-    EVERY,
-    PART,
-    check_free,
-    checkpoint_path,
-    checkpoints_told,
-    pace,
-    tell_how_to_go_on,
-)
-from .environment import environment, fingerprints
+from .checkpointing import EVERY, checkpoint_path, checkpoints_told, pace
 from .folds import numbers_of_folds, run_folds
 from .interruption import StopOnSignal
-from .options import absolute, chosen_settings, given_options
+from .keeping import Keeping, check_one_training
 from .output import Run, echo, echo_json, warnings_printed
 from .parameters import (
     activations,
@@ -66,7 +54,7 @@ from .parameters import loss as loss_named
 from .parameters import target as target_option
 from .resuming import Resumption, data, resume
 from .run_folder import RunFolder, run_folder
-from .settings_file import settings, settings_text
+from .settings_file import settings
 from .training_report import as_json, plan, results
 from .tuning import csv_path, run_search
 
@@ -213,16 +201,18 @@ def train(
     Files are CSV of any dialect, Parquet, JSON lines (.jsonl), NPZ, and what of it is packed (.gz, .zst);
     "-" is standard input. Built-in: digits, iris, wine, breast_cancer, diabetes, xor, line.
     """
-    _check_together(folds, tune, tried, given["test"])
     many = "--folds" if folds is not None else "--tune" if tune is not None else None
-    folder, checkpoint = _places(folder, resume, checkpoint, every, out, many)
-    out = out if folder is None else folder.model
-    run, context = Run.current(), click.get_current_context()
-    prints = [] if checkpoint is None else fingerprints(data)
-    if resume is not None:
-        resume.check_options(context)
-        resume.check_data(data, prints)
-        given |= resume.free_options(context)
+    check_one_training({"--run": folder, "--checkpoint": checkpoint, "--resume": resume}, many)
+    _check_together(folds, tune, tried, given["test"])
+    keeping = Keeping(data, folder, checkpoint, resume, every)
+    given |= keeping.free
+    if keeping.folder is not None:
+        if out is not None:
+            raise click.UsageError(
+                f"--run keeps the model in {shown(keeping.folder.model, None)}. Leave out --out."
+            )
+        out = keeping.folder.model
+    run = Run.current()
     table = load_table(
         data,
         target,
@@ -234,11 +224,7 @@ def train(
     chosen = {name: value for name, value in given.items() if value is not None}
     arguments: dict[str, Any] = {"missing": choices.missing, **suggestions_for(data[0]), **chosen}
     validated, tuning, norms = None, None, plot is not None
-    keeper = None
-    if checkpoint is not None:
-        every = every or (EVERY if resume is None else resume.every)
-        keeper = Keeper(Checkpoint(checkpoint, every))
-    told, said = checkpoints_told(run, keeper), warnings_printed(SettingChanged)
+    told, said = checkpoints_told(run, keeping.keeper), warnings_printed(SettingChanged)
     with _own_messages(), told, said, _noting_divergence(run, out):
         if folds is not None:
             arguments["test"] = 0.0
@@ -255,29 +241,12 @@ def train(
             fitting = search.best
         else:
             fitting = Fitting(table, **arguments)
-            found = None if resume is None else resume.found
-            done = [] if found is None else members_in(found, fitting.settings, fitting.model.network)
+            done = keeping.done(fitting)
             if not quiet:
-                run.say(plan(fitting))
-            if resume is not None and not quiet:
-                run.say(resume.describe(fitting, done))
-            if resume is not None and resume.norms is not None:
-                norms = resume.norms
-            with (
-                nullcontext() if folder is None else folder.made(),
-                nullcontext() if keeper is None else keeper.open(None if found is None else found.path),
-            ):
-                if keeper is not None:
-                    options = _options(resume, data)
-                    chosen = chosen_settings(fitting, options)
-                    about = {"options": options, "settings": chosen, "data": prints, "names": list(data)}
-                    keeper.around[PART] = {**about, "every": every, "norms": norms}
-                    if folder is not None:
-                        _begin(folder, resume, options, chosen, environment(fitting, prints))
-                histories = [member.history for member in done]
-                with nullcontext() if folder is None else folder.recording(run, histories) as recorder:
-                    callbacks = [] if recorder is None else [recorder]
-                    _train(fitting, run, callbacks, keeper, found, done=len(done), quiet=quiet, norms=norms)
+                run.say("\n".join(filter(None, (plan(fitting), keeping.describe(fitting, done)))))
+            progress = None if quiet else Progress(networks=fitting.settings.members, done=len(done))
+            with keeping.begun(run, fitting, done, norms=norms) as (callbacks, norms):
+                _train(fitting, run, progress, callbacks, keeping, norms=norms)
     place = out
     if tuning is not None and tuning.interrupted:
         place = tuning_report.announce_interruption(tuning, run, out)
@@ -288,15 +257,14 @@ def train(
         if place is not None:
             fitting.model.save(place)
             written = place
-            if folder is not None and place == out:
-                folder.finish()
+            if keeping.folder is not None and place == out:
+                keeping.folder.finish()
     if tuning is not None and tried is not None:
         with run.noting_failure("the settings that were tried were not written"):
             tuning.to_csv(tried)
     if run.interruption.terminated:
         _announce_termination(run, written)
-        if keeper is not None:
-            tell_how_to_go_on(run, keeper, keeper.path if folder is None else folder.path, data)
+        keeping.tell_how_to_go_on(run)
         run.interruption.check_terminated()
     report = fitting.report()
     if plot is not None:
@@ -318,12 +286,12 @@ def train(
     if drawn is not None:
         text.append(f"picture written to {shown(drawn, None)}")
     made["plot"] = None if drawn is None else str(drawn)
-    if folder is not None:
+    if keeping.folder is not None:
         with run.noting_failure("the scores were not written"):
-            folder.keep_scores(made)
+            keeping.folder.keep_scores(made)
     _echo(json_, "\n".join(text), made)
-    if keeper is not None and fitting.interrupted:
-        tell_how_to_go_on(run, keeper, keeper.path if folder is None else folder.path, data)
+    if fitting.interrupted:
+        keeping.tell_how_to_go_on(run)
 
 
 def _echo(json_: bool, text: str, data: dict[str, Any]) -> None:
@@ -350,93 +318,6 @@ def _check_together(
         raise click.UsageError("--tried writes what --tune N has tried. Give that too, or leave it out.")
 
 
-def _places(
-    folder: RunFolder | None,
-    resume: Resumption | None,
-    checkpoint: Path | None,
-    every: str | None,
-    out: Path | None,
-    many: str | None,
-) -> tuple[RunFolder | None, Path | None]:
-    """Return the folder of the run, and where its checkpoints are kept; None for what is not to be.
-
-    `many` is the option that makes many trainings, where one is given. Raises UsageError for options that do
-    not go together and for a place that is taken, CheckpointError for one where nothing goes on.
-    """
-    kept = {"--run": folder, "--checkpoint": checkpoint, "--resume": resume}
-    for option in (name for name, value in kept.items() if many is not None and value is not None):
-        raise click.UsageError(
-            f"{option} keeps one training, and {many} makes many: keep its results by --json and --out. "
-            f"Leave one of them out."
-        )
-    if every is not None and not any(value is not None for value in kept.values()):
-        raise click.UsageError(
-            "--every says how often --checkpoint is written. Give that too, or leave it out."
-        )
-    is_given = folder is not None
-    if resume is not None and (folder is None or resume.folder is None):
-        if folder is not None:
-            raise click.UsageError(
-                f"--resume {resume.place} is a checkpoint, and --run a folder. A run in a folder goes on by "
-                f"--resume {shown(folder.path, None)}; leave out one of them."
-            )
-        folder = resume.folder
-    if folder is None:
-        if resume is None:
-            if checkpoint is not None:
-                check_free(checkpoint)
-            return None, checkpoint
-        if checkpoint is None or not _same(checkpoint, resume.checkpoint):
-            resume.require()
-            if checkpoint is not None:
-                check_free(checkpoint)
-        return None, checkpoint or resume.checkpoint
-    if out is not None:
-        raise click.UsageError(f"--run keeps the model in {shown(folder.model, None)}. Leave out --out.")
-    if checkpoint is not None:
-        raise click.UsageError(
-            f"--run keeps checkpoints in {shown(folder.checkpoint, None)}. Leave out --checkpoint."
-        )
-    if resume is None:
-        folder.check_new()
-    elif resume.folder is not None and not _same(folder.path, resume.folder.path):
-        raise click.UsageError(
-            f"--run {shown(folder.path, None)} and --resume {resume.place} are two folders. Name one of them."
-        )
-    elif resume.found is None and not folder.has_only_begun():
-        folder.check_new()
-        if not is_given:
-            resume.require()
-    return folder, folder.checkpoint
-
-
-def _same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _options(resume: Resumption | None, data: tuple[str, ...]) -> dict[str, Any]:
-    """Return as plain data the options that a checkpoint and a settings file of this training hold."""
-    context = click.get_current_context()
-    if resume is None:
-        return given_options(context)
-    return {"data": list(map(absolute, data)), **resume.present_options(context)}
-
-
-def _begin(
-    folder: RunFolder,
-    resume: Resumption | None,
-    options: dict[str, Any],
-    chosen: dict[str, Any],
-    surroundings: dict[str, Any],
-) -> None:
-    """Write what is known of a run before its training."""
-    kept = settings_text(options, chosen)
-    if resume is None or resume.found is None:
-        folder.begin(kept, surroundings, anew=resume is not None)
-    elif options != {"data": list(map(absolute, resume.data)), **resume.options}:
-        folder.go_on(kept)
-
-
 @contextmanager
 def _own_messages() -> Iterator[None]:
     """Leave out the warnings that the command prints itself."""
@@ -459,22 +340,18 @@ def _noting_divergence(run: Run, out: Path | None) -> Iterator[None]:
 def _train(
     fitting: Fitting,
     run: Run,
+    progress: Progress | None,
     callbacks: Sequence[Callback],
-    keeper: Keeper | None,
-    found: Found | None,
+    keeping: Keeping,
     *,
-    done: int,
-    quiet: bool,
     norms: bool,
 ) -> None:
     """Train with these callbacks; note a failure of showing progress in `run`."""
-    progress = Progress(networks=fitting.settings.members, done=done)
     run.interruption.check()
-    callbacks = [*callbacks, StopOnSignal(run.interruption)]
-    if not quiet:
-        callbacks = [progress, *callbacks]
-    fitting.run(callbacks=callbacks, norms=norms, checkpoint=keeper, resume=found)
-    if progress.failure:
+    shown_first = [] if progress is None else [progress]
+    all_callbacks = [*shown_first, *callbacks, StopOnSignal(run.interruption)]
+    fitting.run(callbacks=all_callbacks, norms=norms, checkpoint=keeping.keeper, resume=keeping.found)
+    if progress is not None and progress.failure:
         run.note_failure(NOT_SHOWN, f"{progress.failure}.")
 
 
