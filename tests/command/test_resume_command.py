@@ -194,7 +194,7 @@ def test_what_the_rules_chose_is_kept(ended):
     state["around"]["command"]["settings"]["seed"] = 3
     state["around"]["model"]["settings"]["seed"] = 3
     write_checkpoint(ended, state, keeps_previous=False)
-    assert refused(train("--resume", ended), 1, "the X of training rows differ")
+    assert refused(train("--resume", ended), 1, " rows differ")
     assert refused(train("--resume", ended, "--seed", 0), 2, "--seed is 0, and was 3")
 
 
@@ -319,9 +319,7 @@ def test_standard_input_is_given_again(table):
     assert refused(train("--resume", "r.safetensors"), 1, "read standard input: give DATA again, such as -.")
     assert train("-", "--resume", "r.safetensors", input=text).exit_code == 0
     other = text.replace("up", "down", 5)
-    assert refused(
-        train("-", "--resume", "r.safetensors", input=other), 1, "the targets of training rows differ"
-    )
+    assert refused(train("-", "--resume", "r.safetensors", input=other), 1, "the targets of test rows differ")
 
 
 # Refused
@@ -416,6 +414,14 @@ def test_a_checkpoint_may_go_on_elsewhere(ended):
     assert result.exit_code == 0
     assert ended.read_bytes() == before
     assert read_checkpoint("other.safetensors").state["summary"]["epoch"] == EPOCHS + 1
+
+
+def test_some_options_may_be_others(ended):
+    result = train(
+        "--resume", ended, "--device", "numpy", "--on-divergence", "halve", "--on-oom", "halve", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["settings"]["on_divergence"] == "halve"
 
 
 def test_a_picture_needs_no_norms_that_were_not_recorded(ended):

@@ -19,15 +19,12 @@ from ..checks.states import ANY, SEQUENCE, STATE, TEXT, check_state
 from ..data import DataError
 from ..data.files.opening import STANDARD_INPUT
 from ..model.fitting import Fitting
-from ..model.members import Member
+from ..model.members import FREE, Member
 from .checkpointing import EVERY, PART, is_there
 from .options import absolute, as_defaults, as_plain, plain, training_options
 from .parameters import check_data
 from .run_folder import CHECKPOINT, SETTINGS, RunFolder, is_folder
 from .settings_file import GIVEN, SettingsFileError, read_settings
-
-FREE = frozenset({"epochs", "device"})
-"""The options of a training that may be others where it goes on; what else must hold is said there."""
 
 OPENED = "fuseprop.resumption"
 """The key of the context's `meta` under which the `Resumption` stands."""
