@@ -15,3 +15,8 @@ class Collecting(Keeper):
         self._begin_interval()
         write_checkpoint(self.path, {**state, "around": self.around}, keeps_previous=False)
         self.found.append(read_checkpoint(self.path))
+
+
+def in_pieces(monkeypatch):
+    """Let training look between pieces of its steps, as where no runner can end behind any step."""
+    monkeypatch.setattr("fuseprop.training.epoch.StoppableRunner", type("Nobody", (), {}))

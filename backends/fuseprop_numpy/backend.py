@@ -99,7 +99,7 @@ class NumpyBackend(NumpyOperations):
             return replay_by_calling(self, program)
         if self._library is not None:
             try:
-                run = CompiledStep(self._library, recognise(program, self.dtype), self.dtype).run
+                run = CompiledStep(self._library, recognise(program, self.dtype), self.dtype)
             except (UnknownStepError, CannotCompute) as error:
                 self.not_compiled = str(error)
             else:

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from collecting import Collecting
+from collecting import Collecting, in_pieces
 
 from fuseprop import Adam, EarlyStopping, MomentumSGD, Network, mlp
 from fuseprop.callbacks import HistoryCSV, LearningRate, OnEpochEnd
@@ -155,8 +155,9 @@ class Asks:
 
 @pytest.mark.parametrize("number", [1, 2, 3, 7])
 def test_training_that_is_asked_to_stop_keeps_its_best_weights_and_goes_on_in_the_same_bits(
-    backend, tmp_path, number
+    backend, tmp_path, number, monkeypatch
 ):
+    in_pieces(monkeypatch)
     case = Case(backend, lambda: Adam(0.05), validation=0.3, batch_size=4)
     stop, path = EarlyStopping(20), tmp_path / "run.safetensors"
     alone = case.network()
@@ -172,6 +173,36 @@ def test_training_that_is_asked_to_stop_keeps_its_best_weights_and_goes_on_in_th
         np.testing.assert_array_equal(ours[0], theirs[0])
     other = case.network()
     same(other, case.fit(other, callbacks=[EarlyStopping(20)], resume=path), alone, expected)
+
+
+@pytest.mark.parametrize("optimizer", [lambda: MomentumSGD(0.1, 0.9, clip_norm=0.5), lambda: Adam(0.02)])
+def test_compiled_steps_end_where_they_are_asked_to_and_go_on_in_the_same_bits(
+    tmp_path, monkeypatch, optimizer
+):
+    """Whatever the library is at: the network is so wide that it looks at the clock many times in a step."""
+    numpy = pytest.importorskip("fuseprop_numpy")
+    backend = numpy.NumpyBackend("float32")
+    if backend.replay != "compiled":
+        pytest.skip("there are no compiled steps")
+    monkeypatch.setattr("fuseprop_numpy.compiled.runner.PATIENCE", 0)
+    x = np.random.default_rng(1).normal(size=(70, 400))
+    y, options = x[:, :3].argmax(axis=1), {"epochs": 2, "batch_size": 16}
+
+    def network():
+        layers = mlp([400, 500, 3], "tanh", dropout=0.2)
+        return Network(layers, "softmax_cross_entropy", seed=3, backend=backend)
+
+    alone, places = network(), set()
+    expected = alone.fit(x, y, optimizer(), **options)
+    for number in range(1, 160, 11):
+        path = tmp_path / f"{number}.safetensors"
+        left, other = network(), network()
+        left.fit(x, y, optimizer(), callbacks=[Asks(number)], checkpoint=Checkpoint(path, "1 h"), **options)
+        summary = read_checkpoint(path).state["summary"]
+        places.add((summary["epoch"], summary["steps"]))
+        same(other, other.fit(x, y, optimizer(), resume=path, **options), alone, expected)
+    assert len(places) > 2
+    assert any(steps for _, steps in places)
 
 
 def test_looking_between_steps_changes_no_bit(backend):

@@ -4,6 +4,7 @@ from math import ceil
 
 import numpy as np
 import pytest
+from collecting import in_pieces
 
 from fuseprop import Adam, EarlyStopping, Network, mlp
 from fuseprop.checkpoints import Checkpoint, Keeper, read_checkpoint
@@ -63,6 +64,7 @@ def row_by_row(backend, monkeypatch):
     """A backend with chunks of one row, and a look after each of them, however little time has passed."""
     monkeypatch.setattr(backend, "chunk_bytes", 1, raising=False)
     monkeypatch.setattr(pieces, "LOOK", 0.0)
+    in_pieces(monkeypatch)
     return backend
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from collecting import Collecting
+from collecting import Collecting, in_pieces
 from sklearn.utils import check_random_state
 
 from fuseprop import MLPClassifier, MLPRegressor
@@ -137,6 +137,7 @@ def test_a_fit_that_ends_between_two_validation_rows_goes_on_in_the_same_bits(
 ):
     monkeypatch.setitem(OPTIONAL, "chunk_bytes", 1)  # a row is a chunk
     monkeypatch.setattr(pieces, "LOOK", 0.0)
+    in_pieces(monkeypatch)
     X, y = classes
     path, options = tmp_path / "run.safetensors", SMALL | {"dropout": 0.2}
 
@@ -167,7 +168,8 @@ def test_more_epochs_and_a_place_that_is_there_or_not(classes, tmp_path):
         MLPClassifier(**SMALL).fit(X, y, checkpoint=path)
 
 
-def test_what_an_interrupted_fit_has_learned_is_replaced_by_the_checkpoint(classes, tmp_path):
+def test_what_an_interrupted_fit_has_learned_is_replaced_by_the_checkpoint(classes, tmp_path, monkeypatch):
+    in_pieces(monkeypatch)
     X, y = classes
     path = tmp_path / "run.safetensors"
 

@@ -69,7 +69,7 @@ class Trainings:
         return b"".join(array.tobytes() for pair in network.weights() for array in pair)
 
     def compile(self):
-        CompiledStep(library().functions, self._step, np.dtype("float32")).run(0)
+        CompiledStep(library().functions, self._step, np.dtype("float32"))(0)
         return True
 
     def fit(self):

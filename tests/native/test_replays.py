@@ -189,7 +189,7 @@ def taken_by(name, functions, times):
     """Take steps; return what is left: values, moments and positions, and whether Ctrl-C was pressed."""
     training = kind(name, replay="compiled", sizes=WIDE)
     step = recognise(training.program(training.batches[0]), training.backend.dtype)
-    run, interrupted = CompiledStep(functions, step, training.backend.dtype).run, False
+    run, interrupted = CompiledStep(functions, step, training.backend.dtype), False
     try:
         run(times)
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from ctypes import byref
 from functools import cache
 from typing import Any
@@ -34,7 +35,7 @@ BESIDE = 5000
 
 
 class CompiledStep:
-    """A training step of a program; `run` takes it.
+    """A training step of a program; calling it takes the step: a `StoppableRunner`.
 
     Raises CannotCompute for a formula that the library cannot compute, and MemoryError where there is no room
     for the step's weights and activations.
@@ -63,11 +64,19 @@ class CompiledStep:
             library.fuseprop_store,
         )
 
-    def run(self, times: int) -> None:
+    def __call__(self, times: int) -> None:
         """Take that many steps.
 
         Where an exception such as Ctrl-C ends that early, parameters and moments are those after a whole
         number of steps: one whose update has begun is finished, an earlier one is as if it had never begun.
+        """
+        self.until(times, _never)
+
+    def until(self, times: int, ends: Callable[[], bool]) -> None:
+        """Take that many steps, or fewer: those until ``ends()`` is true, which is asked each 0.05 s.
+
+        Parameters and moments are packed once, and not for each time that it is asked. What ends the steps
+        early leaves a whole number of them, as an exception does.
         """
         times = int(times)
         if times <= 0:
@@ -76,10 +85,17 @@ class CompiledStep:
         try:
             goes_on = self._run(self._step, times, FIRST | LAST, PATIENCE)
             while goes_on:  # between two calls Python sees signals
+                if ends():
+                    self._store(self._step)
+                    return
                 goes_on = self._resume(self._step, PATIENCE)
         except BaseException:
             self._store(self._step)
             raise
+
+
+def _never() -> bool:
+    return False
 
 
 class CompiledForward:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from .aliasing import Memory, Span, span
 
@@ -199,6 +199,17 @@ class Program:
 
 Runner: TypeAlias = Callable[[int], None]
 """What runs a compiled program: ``replay(times)``, from first call to last and again from the first."""
+
+
+@runtime_checkable
+class StoppableRunner(Protocol):
+    """A runner that can end behind any of its steps, and is faster in one run than in many short ones."""
+
+    def __call__(self, times: int) -> None:
+        """Run the program so many times."""
+
+    def until(self, times: int, ends: Callable[[], bool]) -> None:
+        """Run it so many times, or until ``ends()`` is true, which is asked at least each 0.05 s."""
 
 
 def replay_by_calling(backend: object, program: Program) -> Runner:

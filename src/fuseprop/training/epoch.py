@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from ..backend import INTEGER, AnyBackend, Array, HostArray, Program, Runner
+from ..backend.program import StoppableRunner
 from ..backend.recording import record
 from ..layers.stack import Stack
 from ..metrics import make_metric
@@ -272,23 +273,37 @@ class CompiledEpoch:
         try:
             for (replay, _), end in zip(self.runs, ends, strict=True):
                 while taken < end:
-                    steps = 1 if by_step else end - taken
-                    if watch is not None:
-                        steps = min(steps, watch.piece())
-                    if before is not None:
-                        before(taken + 1)
-                    replay(steps)
+                    if watch is None or by_step or not isinstance(replay, StoppableRunner):
+                        steps = 1 if by_step else end - taken
+                        if watch is not None:
+                            steps = min(steps, watch.piece())
+                        if before is not None:
+                            before(taken + 1)
+                        replay(steps)
+                        if after is not None:
+                            after(taken + steps)
+                        looks = watch is not None and watch.counts(steps)
+                    else:
+                        steps = self._until(replay, watch, taken, end)
+                        looks = True
                     taken += steps
-                    if after is not None:
-                        after(taken)
-                    if watch is not None:
-                        watch.look(steps, taken if taken < ends[-1] else None)
+                    if watch is not None and looks and taken < ends[-1]:
+                        watch.look(taken)
             if measure is not None:
                 measure()
         except BaseException:
             optimizer.steps += self._taken()
             raise
         optimizer.steps += ends[-1]
+
+    def _until(self, replay: StoppableRunner, watch: Watch, taken: int, end: int) -> int:
+        """Take steps behind the `taken` ones until `watch` wants to look, at least one; return how many."""
+        due = watch.due
+        most = end - taken if due is None else min(end - taken, max(1, due))
+        replay.until(most, lambda: watch.wants_to_look() and self._taken() > taken)
+        steps = self._taken() - taken
+        watch.counts(steps)
+        return steps
 
     def _taken(self) -> int:
         rows = int(self.backend.to_host(self.cursor)[0])

@@ -44,6 +44,7 @@ class Watch:
         self._state, self._keeper = state, keeper
         if keeper is not None:
             state(0)  # touches the memory that checkpoints take
+        self._asked: str | None = None
         self._pieces, self._measured = Pieces(), Pieces()
         self._steps, self._since = 0, perf_counter()
 
@@ -51,23 +52,28 @@ class Watch:
         """The next step is the first of an epoch, or of what is left of one."""
         self._steps, self._since = 0, perf_counter()
 
+    @property
+    def due(self) -> int | None:
+        """In how many steps a checkpoint is due; None where steps do not decide."""
+        return None if self._keeper is None else self._keeper.steps_left()
+
     def piece(self) -> int:
         """Return how many steps to take until the next `look`, at least 1."""
-        due = None if self._keeper is None else self._keeper.steps_left()
-        return self._pieces.steps if due is None else max(1, min(self._pieces.steps, due))
+        return self._pieces.steps if self.due is None else max(1, min(self._pieces.steps, self.due))
 
-    def look(self, steps: int, taken: int | None) -> None:
-        """Look, after a piece of so many steps; the epoch goes on behind the `taken` ones.
-
-        None counts the last piece: the next look is behind the epoch, when its results are there. Raises
-        Stopped where training should end.
-        """
+    def counts(self, steps: int) -> bool:
+        """Count steps that were taken; return whether it is time to look."""
         self._steps += steps
         if self._keeper is not None:
             self._keeper.took(steps)
-        due = None if self._keeper is None else self._keeper.steps_left()
-        if taken is None or (self._steps < self._pieces.steps and due != 0):
-            return
+        return self._steps >= self._pieces.steps or self.due == 0
+
+    def wants_to_look(self) -> bool:
+        """Whether a callback asks for the end of training, or time calls for a checkpoint."""
+        return self._reason() is not None or self._is_time()
+
+    def look(self, taken: int) -> None:
+        """Look: the epoch goes on behind the `taken` steps. Raises Stopped where training should end."""
         self._synchronize()
         self._pieces.took(self._steps, perf_counter() - self._since)
         self._end_if_asked(taken)
@@ -85,8 +91,7 @@ class Watch:
         So time alone calls for a checkpoint: those due by steps or epochs are written behind the epoch.
         """
         self._end_if_asked(taken)
-        keeper = self._keeper
-        if keeper is not None and keeper.steps_left() is None and keeper.is_due(epoch_ended=False):
+        if self._is_time():
             self._keep(taken)
 
     def epoch_ended(self, *, last: bool) -> None:
@@ -101,11 +106,19 @@ class Watch:
         self._keep(None, wait=True)
 
     def _end_if_asked(self, taken: int | None) -> None:
-        reason = self._together.asks_to_stop()
-        if reason is None:
-            return
-        self._keep(taken, wait=True)
-        raise Stopped(reason)
+        reason = self._reason()
+        if reason is not None:
+            self._keep(taken, wait=True)
+            raise Stopped(reason)
+
+    def _reason(self) -> str | None:
+        """Return why a callback asks for the end: the first answer stands."""
+        self._asked = self._together.asks_to_stop() if self._asked is None else self._asked
+        return self._asked
+
+    def _is_time(self) -> bool:
+        keeper = self._keeper
+        return keeper is not None and keeper.steps_left() is None and keeper.is_due(epoch_ended=False)
 
     def _keep(self, taken: int | None, *, wait: bool = False) -> None:
         if self._keeper is not None:
