@@ -378,7 +378,7 @@ def test_no_failure_ends_training_and_the_end_says_that_nothing_is_there(path, d
     disk.leave.set()
     disk.error = error
     kept = Keeper(Checkpoint(path))
-    why = str(error).rstrip(".") or "MemoryError"
+    why = str(error).rstrip(".") or "there is not enough memory"
     words = re.escape(f"in {path}: {why}. None of this run is there.")
     with pytest.warns(UserWarning, match=words) as caught, kept.open():
         kept.keep(state(1), wait=True)

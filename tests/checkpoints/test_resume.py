@@ -205,6 +205,23 @@ def test_compiled_steps_end_where_they_are_asked_to_and_go_on_in_the_same_bits(
     assert any(steps for _, steps in places)
 
 
+def test_memory_that_lacks_for_a_checkpoint_ends_no_training(backend, tmp_path, monkeypatch):
+    path, case = tmp_path / "run.safetensors", Case(backend)
+    alone, network = case.network(), case.network()
+    expected = case.fit(alone)
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("fuseprop.training.loop.training_state", full)
+    with pytest.warns(UserWarning, match="there is not enough memory") as caught:
+        history = case.fit(network, checkpoint=Checkpoint(path, "1 epoch"))
+    same(network, history, alone, expected)
+    assert "Training goes on" in str(caught[0].message)
+    assert "None of this run is there" in str(caught[-1].message)
+    assert not path.exists()
+
+
 def test_looking_between_steps_changes_no_bit(backend):
     case = Case(backend, dropout=0.3, validation=0.2, batch_size=2)
     alone, watched = case.network(), case.network()

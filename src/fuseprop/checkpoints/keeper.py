@@ -19,6 +19,9 @@ from .checkpoint import Checkpoint
 from .reading import CheckpointError, CheckpointWarning, described, previous_of, read_checkpoint
 from .writing import write_checkpoint
 
+NAMED: dict[type[Exception], str] = {MemoryError: "there is not enough memory"}
+"""What errors without a text mean."""
+
 
 class Keeper:
     """Keeps the checkpoints of one training, or of several that go on one after the other.
@@ -162,18 +165,25 @@ class Keeper:
         try:
             write_checkpoint(self.path, state, keeps_previous=self._keeps_previous)
         except Exception as error:
-            why = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-            place = shown(self.path, None)
-            self.failure = f"the checkpoint {described(state)} could not be written in {place}: {why}".rstrip(
-                "."
-            )
-            self._unreported = why
+            self._fail(f"the checkpoint {described(state)}", error)
             return
         if self._forgets:  # what is left there of another run is not what comes before this one
             with suppress(OSError):
                 previous_of(self.path).unlink(missing_ok=True)
         self._keeps_previous, self._forgets = True, False
         self.failure, self._there = "", described(state)
+
+    def fail(self, error: Exception) -> None:
+        """Take note that the state of a training could not be had for a checkpoint that is due."""
+        self._begin_interval()
+        self._fail("a checkpoint", error)
+        self._report()
+
+    def _fail(self, what: str, error: Exception) -> None:
+        why = (isinstance(error, OSError) and error.strerror) or str(error) or NAMED.get(type(error))
+        why = why or type(error).__name__
+        self.failure = f"{what} could not be written in {shown(self.path, None)}: {why}".rstrip(".")
+        self._unreported = why
 
     def finish_writing(self) -> None:
         """Wait until what was kept last is written: its arrays may be changed then."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -43,7 +44,8 @@ class Watch:
         self._together, self._synchronize = together, synchronize
         self._state, self._keeper = state, keeper
         if keeper is not None:
-            state(0)  # touches the memory that checkpoints take
+            with suppress(MemoryError):
+                state(0)  # touches the memory that checkpoints take
         self._asked: str | None = None
         self._pieces, self._measured = Pieces(), Pieces()
         self._steps, self._since = 0, perf_counter()
@@ -123,4 +125,9 @@ class Watch:
     def _keep(self, taken: int | None, *, wait: bool = False) -> None:
         if self._keeper is not None:
             self._keeper.finish_writing()
-            self._keeper.keep(self._state(taken), wait=wait)
+            try:
+                state = self._state(taken)
+            except MemoryError as error:
+                self._keeper.fail(error)
+            else:
+                self._keeper.keep(state, wait=wait)
