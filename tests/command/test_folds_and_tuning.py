@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from collecting import in_pieces
 
 import fuseprop
 from fuseprop.cli import main
@@ -131,7 +132,7 @@ def ctrl_c_in(monkeypatch):
             seen.append(1)
             if len(seen) == epoch:
                 signal.raise_signal(signal.SIGINT)
-            run_epoch(self, *rest, **options)
+            return run_epoch(self, *rest, **options)
 
         monkeypatch.setattr(Training, "_run_epoch", interrupted)
 
@@ -185,6 +186,7 @@ def test_several_networks_a_training_are_told_and_in_the_table(tmp_path):
 
 @pytest.mark.parametrize("more", [(), ("--tune", 2)])
 def test_ctrl_c_before_a_later_network_has_learned_keeps_the_first(ctrl_c_in, tmp_path, monkeypatch, more):
+    in_pieces(monkeypatch)
     drawn, draw = [], training_figure
 
     def watched(history, *rest):

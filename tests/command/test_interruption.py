@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from collecting import in_pieces
 
 import fuseprop
 from fuseprop import MLPClassifier, load_table
@@ -230,6 +231,7 @@ def test_ctrl_c_while_a_picture_is_drawn_keeps_model_and_scores(monkeypatch, tmp
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_an_interrupted_model_goes_beside_the_good_one(monkeypatch, tmp_path, epochs):
     pytest.importorskip("matplotlib")
+    in_pieces(monkeypatch)
     moment = "epoch_end" if epochs else "start"
     method = getattr(StopOnSignal, moment)
     monkeypatch.setattr(StopOnSignal, moment, lambda self, *given: (method(self, *given), ctrl_c()))

@@ -8,6 +8,7 @@ from time import sleep
 
 import pytest
 from click.testing import CliRunner
+from collecting import in_pieces
 
 import fuseprop
 from fuseprop.cli import main
@@ -189,6 +190,7 @@ def test_networks_that_are_done_make_the_model(tmp_path, at_epoch):
 
 @terminating
 def test_training_ends_within_an_epoch(monkeypatch, tmp_path, number):
+    in_pieces(monkeypatch)
     asks_to_stop, asked = StopOnSignal.asks_to_stop, []
 
     def sent(self):

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from collecting import Collecting
+from collecting import Collecting, in_pieces
 
 import fuseprop
 from fuseprop import Network, Table, mlp
@@ -44,6 +44,12 @@ KINDS = {
         "validation": 0.0,
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def looks_between_steps(monkeypatch):
+    """Training looks between its steps, however few there are."""
+    in_pieces(monkeypatch)
 
 
 def arrays(kind="classes", n=90):
