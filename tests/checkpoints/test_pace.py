@@ -53,3 +53,17 @@ def test_a_checkpoint_refuses_what_is_no_path_and_no_flag():
         Checkpoint(3)
     with pytest.raises(TypeError, match="overwrite must be True or False, got 'yes'"):
         Checkpoint("r", overwrite="yes")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("", "needs the name of a file"),
+        (".", "needs the name of a file"),
+        ("a\0b", "needs the name of a file"),
+        ("run.previous.safetensors", "the name of the checkpoint before that in run.safetensors"),
+    ],
+)
+def test_what_names_no_file_of_its_own_is_refused(path, said):
+    with pytest.raises(ValueError, match=said):
+        Checkpoint(path)

@@ -205,6 +205,75 @@ def test_compiled_steps_end_where_they_are_asked_to_and_go_on_in_the_same_bits(
     assert any(steps for _, steps in places)
 
 
+def ctrl_c(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("pause", [0.0, 1e9])
+def test_ctrl_c_between_steps_leaves_a_checkpoint_of_an_earlier_moment(backend, tmp_path, monkeypatch, pause):
+    monkeypatch.setattr("fuseprop.training.watch.SPARE", pause)
+    path, case = tmp_path / "run.safetensors", Case(backend, dropout=0.2)
+    alone, left, other = case.network(), case.network(), case.network()
+    expected = case.fit(alone)
+    stops = OnEpochEnd(lambda history: history.epochs == 3 and ctrl_c())
+    with pytest.warns(UserWarning, match="training interrupted"):
+        history = case.fit(left, callbacks=[stops], checkpoint=path)
+    assert (history.epochs, history.stop_reason) == (3, "interrupted")
+    assert read_checkpoint(path).state["summary"]["epoch"] in ((0,) if pause else (0, 1, 2))
+    same(other, case.fit(other, resume=path), alone, expected)
+
+
+def test_ctrl_c_within_compiled_steps_leaves_a_checkpoint_of_them(tmp_path, monkeypatch):
+    numpy = pytest.importorskip("fuseprop_numpy")
+    backend = numpy.NumpyBackend("float32")
+    if backend.replay != "compiled":
+        pytest.skip("there are no compiled steps")
+    monkeypatch.setattr("fuseprop_numpy.compiled.runner.PATIENCE", 0)
+    path, asks = tmp_path / "run.safetensors", Asks(10**9)
+    x = np.random.default_rng(1).normal(size=(70, 400))
+    y, options = x[:, :3].argmax(axis=1), {"epochs": 2, "batch_size": 16}
+
+    def network():
+        return Network(mlp([400, 500, 3], "tanh"), "softmax_cross_entropy", seed=3, backend=backend)
+
+    alone, left, other, told = network(), network(), network(), []
+    expected = alone.fit(x, y, Adam(0.02), **options)
+    asks.asks_to_stop = lambda: told.append(1) or (len(told) == 12 and ctrl_c()) or None
+    with pytest.warns(UserWarning, match="training interrupted"):
+        left.fit(x, y, Adam(0.02), callbacks=[asks], checkpoint=path, **options)
+    assert read_checkpoint(path).state["summary"]["steps"]
+    same(other, other.fit(x, y, Adam(0.02), resume=path, **options), alone, expected)
+
+
+class Forgets(OnEpochEnd):
+    """A callback whose state is none."""
+
+    def state_dict(self):
+        pass
+
+    def load_state_dict(self, state):
+        pass
+
+
+class Fails(Forgets):
+    def state_dict(self):
+        raise ZeroDivisionError("no state")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(Forgets, r"Forgets.state_dict\(\) returned None, expected a dict"), (Fails, "no state")],
+)
+def test_a_callback_without_a_state_is_told_of_and_ends_no_training(backend, tmp_path, kind, said):
+    path, case = tmp_path / "run.safetensors", Case(backend)
+    alone, network = case.network(), case.network()
+    expected = case.fit(alone)
+    with pytest.warns(UserWarning, match=said):
+        history = case.fit(network, callbacks=[kind(str)], checkpoint=Checkpoint(path, "1 epoch"))
+    same(network, history, alone, expected)
+    assert not path.exists()
+
+
 def test_memory_that_lacks_for_a_checkpoint_ends_no_training(backend, tmp_path, monkeypatch):
     path, case = tmp_path / "run.safetensors", Case(backend)
     alone, network = case.network(), case.network()

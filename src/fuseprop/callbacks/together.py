@@ -59,8 +59,16 @@ class Together:
         _call_all(self.callbacks, lambda callback: callback.epoch_end(history))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the callbacks carry that carry something, in their order, each with its type's name."""
-        states = [{"kind": kind, "carried": callback.state_dict()} for kind, callback in self._resumable()]
+        """Return what the callbacks carry that carry something, in their order, each with its type's name.
+
+        Raises TypeError for a callback whose `state_dict` returns no dict.
+        """
+        states: list[dict[str, Any]] = []
+        for kind, callback in self._resumable():
+            carried: object = callback.state_dict()
+            if not isinstance(carried, Mapping):
+                raise TypeError(f"{kind}.state_dict() returned {carried!r:.60}, expected a dict.")
+            states.append({"kind": kind, "carried": carried})
         return {"callbacks": states}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from ..checks.settings import as_path, check_flag
 from .pace import Pace, parse_pace
 
+PREVIOUS = ".previous"
+"""The end of the stem of the checkpoint before: "run.previous.safetensors" for "run.safetensors"."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -29,7 +32,8 @@ class Checkpoint:
     overwrite : bool
         Whether the first checkpoint replaces what is in the file.
 
-    Raises TypeError for what is no path, no text or no flag, ValueError for another text in `every`.
+    Raises TypeError for what is no path, no text or no flag, ValueError for another text in `every`,
+    for a path without a name, and for the name of a checkpoint before another one.
     """
 
     path: str | Path
@@ -37,7 +41,14 @@ class Checkpoint:
     overwrite: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        as_path(self.path, "run.safetensors")
+        path = as_path(self.path, "run.safetensors")
+        if not path.name or "\0" in str(path):
+            raise ValueError(f"a checkpoint needs the name of a file, such as run.safetensors, got {path!r}.")
+        if path.stem.endswith(PREVIOUS):
+            of = path.with_name(f"{path.stem.removesuffix(PREVIOUS)}{path.suffix}")
+            raise ValueError(
+                f"{path!s:.100} is the name of the checkpoint before that in {of!s:.100}. Name another file."
+            )
         check_flag("overwrite", self.overwrite)
         parse_pace(self.every)
 

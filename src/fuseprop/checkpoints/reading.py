@@ -13,6 +13,7 @@ from ..checks.states import COUNT
 from ..storage.reading import file_errors_as, open_file
 from ..storage.state_file import join_state
 from ..storage.tensorfile import DTYPES, Kind, unpack
+from .checkpoint import PREVIOUS
 
 FORMAT = 1
 """The newest format that this version writes and reads."""
@@ -73,7 +74,7 @@ def previous_of(path: Path) -> Path:
     It stands beside the file, where `path` is a symbolic link to one.
     """
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    return target.with_name(f"{target.stem}.previous{target.suffix}")
+    return target.with_name(f"{target.stem}{PREVIOUS}{target.suffix}")
 
 
 def read_checkpoint(path: str | Path) -> Found:

@@ -14,7 +14,7 @@ from ..callbacks import Callback
 from ..checkpoints import Checkpoint, Found, Keeper
 from ..checks.quoting import shown
 from ..model.fitting import Fitting
-from ..model.members import Member, members_in
+from ..model.members import Member
 from .checkpointing import EVERY, PART, check_free, tell_how_to_go_on
 from .environment import environment, fingerprints
 from .options import absolute, chosen_settings, given_options
@@ -85,7 +85,7 @@ class Keeping:
         """Return the networks in the checkpoint to go on from that are done; raise as `members_in`."""
         if self.found is None:
             return []
-        return members_in(self.found, fitting.settings, fitting.model.network)
+        return fitting.members_in(self.found)
 
     def describe(self, fitting: Fitting, done: Sequence[Member]) -> str:
         """Return in a line where training goes on; "" where it does not."""

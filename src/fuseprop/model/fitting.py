@@ -36,7 +36,7 @@ from ..training.rows import rotate, split_rows
 from ..training.rules import FIT_INTERRUPTED
 from .arguments import table_and_arguments
 from .class_weights import weights_by_class
-from .members import PART, Member, check_table, members_in, state_of, table_of
+from .members import PART, Member, members_in, state_of, table_of
 from .model import Model
 from .settings import Settings, settings_for
 
@@ -214,12 +214,8 @@ class Fitting:
         check_flag("progress", progress)
         keeper = keeper_of(checkpoint)
         found = found_of(resume, keeper)
-        self._members = [] if found is None else members_in(found, self.settings, self.model.network)
-        table: dict[str, Any] = {}
-        if keeper is not None or found is not None:
-            table = table_of(self.model, None if self.test is None else self._encoded(self.test))
-        if found is not None:
-            check_table(found, table)
+        self._members = [] if found is None else self.members_in(found)
+        table = {} if keeper is None else self._table()
         self._left, self.interrupted, before = None, False, len(self._members)
         if progress:
             shown = Progress(networks=self.settings.members, done=before)
@@ -290,6 +286,16 @@ class Fitting:
             model = replace(self.model, network=network)
             scores = model.scores_of(*validation[:2], intervals=False)
         self._members.append(Member(network.weights(), history, scores))
+
+    def members_in(self, found: Found) -> list[Member]:
+        """Return the networks in a checkpoint of this model whose training has ended.
+
+        Raises CheckpointError, which names what differs, for the checkpoint of anything else.
+        """
+        return members_in(found, self.settings, self._table(), self.model.network)
+
+    def _table(self) -> dict[str, Any]:
+        return table_of(self.model, None if self.test is None else self._encoded(self.test))
 
     @property
     def histories(self) -> tuple[History, ...]:

@@ -100,10 +100,10 @@ def table_of(model: Model, test: tuple[HostArray, HostArray] | None) -> dict[str
     }
 
 
-def check_table(found: Found, table: Mapping[str, Any]) -> None:
+def _check_table(found: Found, table: Mapping[str, Any]) -> None:
     """Raise CheckpointError, which names what differs, for the checkpoint of a model of another table.
 
-    `members_in` has read the checkpoint; networks compare the rows that they learn from.
+    Networks compare the rows that they learn from.
     """
     before, after = (
         {"settings": each["names"], "data": each["data"]}
@@ -112,8 +112,10 @@ def check_table(found: Found, table: Mapping[str, Any]) -> None:
     check_same(shown(found.path, None), before, after)
 
 
-def members_in(found: Found, settings: Settings, network: Network) -> list[Member]:
+def members_in(found: Found, settings: Settings, table: Mapping[str, Any], network: Network) -> list[Member]:
     """Return the networks in a checkpoint whose training has ended; `network` is one like them.
+
+    `table` is what `table_of` returned.
 
     Raises CheckpointError for one of other settings, which are named, and for one that is of no model.
     """
@@ -133,6 +135,7 @@ def members_in(found: Found, settings: Settings, network: Network) -> list[Membe
     before = {name: value for name, value in recorded.items() if name not in FREE}
     check_same(place, {"settings": before, "data": {}}, {"settings": named, "data": {}})
     _check_epochs(place, recorded.get("epochs"), settings, len(state["members"]))
+    _check_table(found, table)
     with refusing(found):
         if len(state["members"]) > settings.members:
             raise ValueError(f"it has {counted(len(state['members']), 'network')} that are done.")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from ..checks.states import ANY, COUNT, NUMBER, check_array, check_state
 from ..layers.parameters import Parameters
 from ..optimizers.protocol import ToHost
@@ -57,6 +59,8 @@ class BestWeights:
         check_state("BestWeights", state, score=NUMBER, epoch=COUNT, values=ANY)
         backend = self._parameters.backend
         values = check_array("BestWeights", "values", state["values"], self._values.shape, backend.dtype)
+        if not np.isfinite(values).all():
+            raise ValueError("this is no state of BestWeights: its values are not finite.")
         backend.from_host(values, out=self._values)
         self.score, self.epoch = state["score"], state["epoch"]
 

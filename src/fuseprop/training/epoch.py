@@ -300,7 +300,12 @@ class CompiledEpoch:
         """Take steps behind the `taken` ones until `watch` wants to look, at least one; return how many."""
         due = watch.due
         most = end - taken if due is None else min(end - taken, max(1, due))
-        replay.until(most, lambda: watch.wants_to_look() and self._taken() > taken)
+        try:
+            replay.until(most, lambda: watch.wants_to_look() and self._taken() > taken)
+        except KeyboardInterrupt:
+            if self._taken() > taken:
+                watch.stop(self._taken())
+            raise
         steps = self._taken() - taken
         watch.counts(steps)
         return steps

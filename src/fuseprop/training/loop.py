@@ -15,7 +15,7 @@ from ..optimizers.protocol import ToHost
 from .epoch import Epoch
 from .orders import Orders
 from .rules import Rules
-from .state import Copies, Parts, go_on_from, training_state
+from .state import Parts, go_on_from, training_state
 from .watch import Stopped, Watch
 
 
@@ -87,31 +87,36 @@ class Training:
         """Take all epochs that are left; raises Stopped where a callback ends training."""
         notify = together.batch_notifier(history)
         steps, watch = _Steps(self.epoch), None
-        fixed, copies = about(), Copies(self.epoch.backend)
+        fixed = about()
 
-        def state(taken: int | None) -> dict[str, Any]:
+        def state(taken: int | None, to_host: ToHost) -> dict[str, Any]:
             return {
                 **fixed,
                 "summary": _summary(epochs, history, taken),
-                "training": self._state(together, history, taken, copies),
+                "training": self._state(together, history, taken, to_host),
             }
 
-        if keeper is not None or together.may_stop:
-            watch = Watch(together, self.epoch.backend.synchronize, state, keeper)
         within = None if resumed is None else resumed.state["training"]["within"]
+        if keeper is not None or together.may_stop:
+            watch = Watch(together, self.epoch.backend, state, keeper, begins=within is None)
         # `Epoch` has prepared the optimizer, and only callbacks, weighted batches and an earlier training can
         # change its numbers.
         prepared = not together.callbacks and self.epoch.weights is None and resumed is None
-        with self.epoch.backend.session(steps.compiled.programs):
-            while history.epochs < epochs and history.stop_reason is None:
-                counts = self._run_epoch(steps, history, notify, watch, prepared=prepared, within=within)
-                prepared, within = False, None
-                if not counts:
-                    continue
-                together.epoch_end(history)
-                if watch is not None:
-                    last = history.epochs >= epochs or history.stop_reason is not None
-                    watch.epoch_ended(last=last)
+        try:
+            with self.epoch.backend.session(steps.compiled.programs):
+                while history.epochs < epochs and history.stop_reason is None:
+                    counts = self._run_epoch(steps, history, notify, watch, prepared=prepared, within=within)
+                    prepared, within = False, None
+                    if not counts:
+                        continue
+                    together.epoch_end(history)
+                    if watch is not None:
+                        last = history.epochs >= epochs or history.stop_reason is not None
+                        watch.epoch_ended(last=last)
+        except KeyboardInterrupt:
+            if watch is not None:
+                watch.interrupted()
+            raise
         if watch is not None:
             watch.finished()
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
+from ..backend import AnyBackend
 from ..callbacks import Together
 from ..checkpoints.keeper import Keeper
+from ..optimizers.protocol import ToHost
+from .copies import Copies
 from .measuring import Measuring
 from .pieces import Pieces
+
+SPARE = 1.0
+"""Seconds of work that Ctrl-C may cost at most, about, where it comes between steps."""
+
+INTERRUPTED = "interrupted"
+"""Why training has ended that Ctrl-C has ended."""
 
 
 class Stopped(Exception):
@@ -24,28 +33,35 @@ class Watch:
     ----------
     together : Together
         Asked whether training should end.
-    synchronize : callable
-        Waits until the device has taken all steps.
+    backend : Backend
     state : callable
-        ``state(steps)`` returns all that training goes on from, as plain data: within an epoch, of which so
-        many steps were taken, perhaps all but no measurement, or behind one (None). The next call may take
-        the same memory.
+        ``state(steps, to_host)`` returns all that training goes on from, as plain data: within an epoch, of
+        which so many steps were taken, perhaps all but no measurement, or behind one (None).
     keeper : Keeper, optional
         Open; writes the states.
+    begins : bool
+        Whether training stands between two epochs.
     """
 
     def __init__(
         self,
         together: Together,
-        synchronize: Callable[[], None],
-        state: Callable[[int | None], dict[str, Any]],
+        backend: AnyBackend,
+        state: Callable[[int | None, ToHost], dict[str, Any]],
         keeper: Keeper | None,
+        *,
+        begins: bool,
     ) -> None:
-        self._together, self._synchronize = together, synchronize
+        self._together, self._synchronize = together, backend.synchronize
         self._state, self._keeper = state, keeper
+        self._copies, self._spares = Copies(backend), Copies(backend)
+        self._spare: dict[str, Any] | None = None  # of the last moment between epochs that is not written
+        self._spared, self._pause = perf_counter(), SPARE
         if keeper is not None:
-            with suppress(MemoryError):
-                state(0)  # touches the memory that checkpoints take
+            # This touches the memory that checkpoints take, and what fails here fails again when one is due.
+            with suppress(Exception):
+                touched = state(None if begins else 0, self._copies)
+                self._spare = touched if begins else None
         self._asked: str | None = None
         self._pieces, self._measured = Pieces(), Pieces()
         self._steps, self._since = 0, perf_counter()
@@ -102,10 +118,31 @@ class Watch:
             self._end_if_asked(None)
             if self._keeper is not None and self._keeper.is_due(epoch_ended=True):
                 self._keep(None)
+            elif self._keeper is not None and perf_counter() - self._spared > self._pause:
+                self._keep_spare()
 
     def finished(self) -> None:
         """Write the last checkpoint: training has come to its end."""
         self._keep(None, wait=True)
+
+    def stop(self, taken: int) -> NoReturn:
+        """End training behind so many steps of an epoch, where Ctrl-C has left a whole number of them."""
+        self._keep(taken, wait=True)
+        raise Stopped(INTERRUPTED)
+
+    def interrupted(self) -> None:
+        """Write a checkpoint of the last moment between epochs, where Ctrl-C has come at an unknown one."""
+        if self._keeper is not None and self._spare is not None:
+            self._keeper.finish_writing()
+            self._keeper.keep(self._spare, wait=True)
+
+    def _keep_spare(self) -> None:
+        """Keep the state in memory for `interrupted`; so seldom that it costs a 200th of the time at most."""
+        begin, self._spare = perf_counter(), None
+        with suppress(Exception):
+            self._spare = self._state(None, self._spares)
+        self._spared = perf_counter()
+        self._pause = max(SPARE, 200 * (self._spared - begin))
 
     def _end_if_asked(self, taken: int | None) -> None:
         reason = self._reason()
@@ -125,9 +162,10 @@ class Watch:
     def _keep(self, taken: int | None, *, wait: bool = False) -> None:
         if self._keeper is not None:
             self._keeper.finish_writing()
+            self._spare, self._spared = None, perf_counter()
             try:
-                state = self._state(taken)
-            except MemoryError as error:
+                state = self._state(taken, self._copies)
+            except Exception as error:  # of a user's callback too: nothing beside training ends it
                 self._keeper.fail(error)
             else:
                 self._keeper.keep(state, wait=wait)
