@@ -430,3 +430,49 @@ def test_a_picture_needs_no_norms_that_were_not_recorded(ended):
     assert Path("p.png").exists()
     assert train(*short(*ONE), "--checkpoint", "n.safetensors", "--plot", "n.png").exit_code == 0
     assert train("--resume", "n.safetensors").exit_code == 0
+
+
+# Different files
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            ("--checkpoint", "w.safetensors", "--out", "w.safetensors"),
+            "w.safetensors would hold both the model of --out and the checkpoint of --checkpoint. Name diff",
+        ),
+        (
+            ("--checkpoint", "m.interrupted.safetensors", "--out", "m.safetensors"),
+            "both the interrupted model of --out and the checkpoint of --checkpoint",
+        ),
+        (
+            ("--checkpoint", "w.safetensors", "--out", "w.previous.safetensors"),
+            "both the model of --out and the checkpoint before of --checkpoint",
+        ),
+        (("--checkpoint", "w.safetensors", "--out", "link.safetensors"), "both the model of --out and the"),
+        (("--checkpoint", "link.safetensors", "--out", "w.previous.safetensors"), "the checkpoint before of"),
+        (("--checkpoint", "w.safetensors", "--out", "../here/w.safetensors"), "both the model of --out and"),
+        (("--resume", "r.safetensors", "--out", "r.safetensors"), "--out and the checkpoint of --resume"),
+        (("--resume", "r.safetensors", "--out", "r.previous.safetensors"), "the checkpoint before of"),
+    ],
+)  # fmt: skip
+def test_files_that_two_options_would_write_are_refused(ended, given, said, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    for name in ("r.safetensors", "t.csv"):
+        (tmp_path / name).rename(tmp_path / "here" / name)
+    monkeypatch.chdir(tmp_path / "here")
+    Path("link.safetensors").symlink_to("w.safetensors")
+    before = {path.name: path.is_symlink() or path.read_bytes() for path in Path().iterdir()}
+    assert refused(train("t.csv", "--target", "y", *given), 2, said)
+    assert {path.name: path.is_symlink() or path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_a_picture_or_a_table_of_settings_is_another_file_too(table):
+    pytest.importorskip("matplotlib")
+    Path("x.png").symlink_to("m.safetensors")
+    Path("x.csv").symlink_to("m.safetensors")
+    for given, what in (("--plot", "picture of --plot"), ("--tried", "settings tried of --tried")):
+        name = "x.png" if given == "--plot" else "x.csv"
+        result = train(*short(), "--tune", 2, given, name, "--out", "m.safetensors")
+        assert refused(result, 2, f"m.safetensors would hold both the {what} and the model of --out")

@@ -211,8 +211,9 @@ def model_path(text: str) -> Path:
     path = Path(text)
     if path.suffix != SUFFIX:
         raise click.BadParameter(f"expected a name that ends in {SUFFIX}, got {text!r}.")
+    writable(path)
     writable(interrupted_path(path))
-    return writable(path)
+    return path
 
 
 def interrupted_path(path: Path) -> Path:

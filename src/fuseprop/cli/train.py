@@ -32,7 +32,7 @@ from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
 from . import folds as folds_report
 from . import tuning as tuning_report
-from .checkpointing import EVERY, checkpoint_path, checkpoints_told, pace
+from .checkpointing import EVERY, check_different, checkpoint_path, checkpoints_told, pace
 from .folds import numbers_of_folds, run_folds
 from .interruption import StopOnSignal
 from .keeping import Keeping, check_one_training
@@ -204,6 +204,8 @@ def train(
     many = "--folds" if folds is not None else "--tune" if tune is not None else None
     check_one_training({"--run": folder, "--checkpoint": checkpoint, "--resume": resume}, many)
     _check_together(folds, tune, tried, given["test"])
+    begun = None if resume is None else resume.checkpoint
+    check_different(out=out, plot=plot, tried=tried, checkpoint=checkpoint, resume=begun)
     keeping = Keeping(data, folder, checkpoint, resume, every)
     given |= keeping.free
     if keeping.folder is not None:
