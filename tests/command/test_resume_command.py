@@ -406,6 +406,28 @@ def test_two_trainings_on_one_checkpoint_are_refused(ended):
     with Keeper(Checkpoint(ended)).open(ended):
         said = "another training of this process writes checkpoints in r.safetensors. Wait until it has ended"
         assert refused(train("--resume", ended, "--quiet"), 1, said)
+        again = train(*short(*ONE, "--checkpoint", ended))
+        assert refused(again, 1, f"{said}, or name another file.")
+        assert "remove" not in again.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--resume", "r")], ids=["new", "resumed"])
+def test_two_trainings_in_one_folder_are_refused(table, more):
+    assert train(*short(*ONE, "--run", "r")).exit_code == 0
+    place = Path("r/checkpoint.safetensors")
+    with Keeper(Checkpoint(place)).open(place):
+        said = f"writes checkpoints in {place}. Wait until it has ended, or name another folder."
+        assert refused(train(*short(*ONE, "--run", "r", *more)), 1, said)
+
+
+def test_a_folder_without_a_checkpoint_yet_says_how_it_goes_on(table):
+    assert train(*short(*ONE, "--run", "r")).exit_code == 0
+    for name in ("checkpoint.safetensors", "model.safetensors", "scores.json"):
+        Path("r", name).unlink()
+    said = "Name a new one, or go on there with --resume r."
+    assert refused(train(*short(*ONE, "--run", "r")), 2, said)
+    Path("r/model.safetensors").touch()
+    assert "--resume r" not in train(*short(*ONE, "--run", "r")).stderr
 
 
 def test_a_checkpoint_may_go_on_elsewhere(ended):

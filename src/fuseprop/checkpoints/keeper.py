@@ -33,6 +33,8 @@ class Keeper:
     Parameters
     ----------
     checkpoint : Checkpoint
+    place : str
+        What users name where the file is kept, in words: "file" or "folder".
 
     Attributes
     ----------
@@ -43,7 +45,8 @@ class Keeper:
         Why the last checkpoint could not be written, without a point at the end; "" where it was.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, place: str = "file") -> None:
+        self._place = place
         self.path, self.around, self.failure = Path(checkpoint.path), dict[str, Any](), ""
         self._pace, self._overwrite = checkpoint.pace, checkpoint.overwrite
         self._opened, self._owner = 0, os.getpid()
@@ -77,7 +80,7 @@ class Keeper:
             return
         check_place(self.path)
         try:
-            with lock(self.path):
+            with self._locked():
                 self._start(resumed)
                 self._opened = 1
                 try:
@@ -85,13 +88,24 @@ class Keeper:
                 finally:
                     self._opened = 0
                     self._wait()
+        finally:
+            self._conclude()
+
+    def check_unlocked(self) -> None:
+        """Raise CheckpointError where another training writes checkpoints there."""
+        with self._locked():
+            pass
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with lock(self.path):
+                yield
         except LockedError as error:
             raise CheckpointError(
                 f"{error} writes checkpoints in {shown(self.path, None)}. Wait until it has ended, or name "
-                f"another file."
+                f"another {self._place}."
             ) from None
-        finally:
-            self._conclude()
 
     def holds_something(self) -> bool:
         """Whether there is a checkpoint, or the one before."""

@@ -80,9 +80,13 @@ def check_different(*, out: Path | None, plot: Path | None, tried: Path | None, 
 
 
 def check_free(path: Path) -> None:
-    """Raise UsageError where there is a file that the first checkpoint would replace."""
+    """Raise UsageError where there is a file that the first checkpoint would replace.
+
+    Raises CheckpointError where another training writes checkpoints there: its file is not to be removed.
+    """
     if not is_there(path):
         return
+    Keeper(Checkpoint(path)).check_unlocked()
     place = shown(path, None)
     try:
         found = read_checkpoint(path)

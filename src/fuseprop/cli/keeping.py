@@ -68,7 +68,7 @@ class Keeping:
         if place is None:
             return
         self._every = every or (EVERY if resume is None else resume.every)
-        self.keeper = Keeper(Checkpoint(place, self._every))
+        self.keeper = Keeper(Checkpoint(place, self._every), "file" if self.folder is None else "folder")
         self._prints = fingerprints(data)
         if resume is not None:
             context = click.get_current_context()

@@ -17,6 +17,7 @@ import click
 
 from ..callbacks import Callback
 from ..callbacks.history import History
+from ..checkpoints import Checkpoint, Keeper
 from ..checkpoints.reading import previous_of
 from ..checks.quoting import shown
 from ..data.errors import listed
@@ -63,9 +64,10 @@ class RunFolder:
         return self.has_settings() and not {MODEL, SCORES}.intersection(self.held())
 
     def check_new(self) -> None:
-        """Raise UsageError where there is another run."""
+        """Raise UsageError where there is another run, CheckpointError where that is in training."""
         held = self.held()
         if held:
+            Keeper(Checkpoint(self.checkpoint), "folder").check_unlocked()
             raise click.UsageError(f"{shown(self.path, None)}: {another_run(held, self.path)}.")
 
     @contextmanager
@@ -121,7 +123,9 @@ class RunFolder:
 
 def another_run(held: Sequence[str], path: Path) -> str:
     """Return why a folder that holds these files takes no run."""
-    goes_on = f", or go on there with --resume {shown(path, None)}" if CHECKPOINT in held else ""
+    has_only_begun = SETTINGS in held and not {MODEL, SCORES}.intersection(held)
+    can_go_on = CHECKPOINT in held or has_only_begun
+    goes_on = f", or go on there with --resume {shown(path, None)}" if can_go_on else ""
     return f"this folder holds another run ({listed(held)}). Name a new one{goes_on}"
 
 
