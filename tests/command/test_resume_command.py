@@ -167,6 +167,25 @@ def test_ctrl_c_tells_it_last_too(table, monkeypatch):
     assert not Path("r/model.interrupted.safetensors").exists()
 
 
+@posix
+@pytest.mark.parametrize("every", ["1 steps", "60 s"])
+def test_a_second_ctrl_c_tells_it_where_a_checkpoint_is(table, monkeypatch, every):
+    def interrupt():
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    asked(monkeypatch, 3, interrupt)
+    result = train(*short(*ONE, "--run", "r", "--every", every, "--quiet"))
+    assert (result.exit_code, result.stdout) == (130, "")
+    told = "\ninterrupted again: nothing more was written.\n"
+    if every == "1 steps":
+        told += (
+            "the checkpoint is in r/checkpoint.safetensors; to go on from there:\n"
+            "fuseprop train --resume r --quiet\n"
+        )
+    assert result.stderr == told
+
+
 def test_what_has_ended_gives_its_results_again(ended):
     first = train(*short(*ONE, "--json"))
     for _ in range(2):

@@ -108,7 +108,7 @@ def _finish(run: Run, code: int) -> int:
     interruption = run.interruption
     if interruption.received:
         if interruption.again:
-            _print_at_end("\ninterrupted again: nothing more was written.")
+            _print_at_end(f"\ninterrupted again: nothing more was written.\n{run.last_words()}".rstrip("\n"))
         elif not interruption.announced:
             _print_at_end(f"\n{interruption.name}.")
         code = interruption.exit_code

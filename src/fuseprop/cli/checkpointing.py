@@ -116,18 +116,16 @@ def checkpoints_told(run: Run, keeper: Keeper | None) -> Iterator[None]:
         yield
 
 
-def tell_how_to_go_on(run: Run, keeper: Keeper, place: Path, data: tuple[str, ...]) -> None:
-    """Print which command goes on after a signal: from a file, or in a folder."""
+def how_to_go_on(keeper: Keeper, command: str) -> str:
+    """Return where the checkpoint is after a signal, and which command goes on; "" where there is none."""
     if not keeper.holds_something():
-        run.say("no checkpoint was written: nothing goes on from here.")
-        return
+        return ""
     what = "an earlier checkpoint" if keeper.failure else "the checkpoint"
-    command = _command_that_goes_on(place, data)
-    run.say(f"{what} is in {shown(keeper.path, None)}; to go on from there:\n{command}")
+    return f"{what} is in {shown(keeper.path, None)}; to go on from there:\n{command}"
 
 
-def _command_that_goes_on(place: Path, data: tuple[str, ...]) -> str:
-    """Return the command, with the options given that no checkpoint holds."""
+def command_that_goes_on(place: Path, data: tuple[str, ...]) -> str:
+    """Return the command, from a file or in a folder, with the options given that no checkpoint holds."""
     context = click.get_current_context()
     words = ["fuseprop", "train", *(data if STANDARD_INPUT in data else ()), "--resume", str(place)]
     for option in context.command.params:

@@ -15,7 +15,7 @@ from ..checkpoints import Checkpoint, Found, Keeper
 from ..checks.quoting import shown
 from ..model.fitting import Fitting
 from ..model.members import Member
-from .checkpointing import EVERY, PART, check_free, tell_how_to_go_on
+from .checkpointing import EVERY, PART, check_free, command_that_goes_on, how_to_go_on
 from .environment import environment, fingerprints
 from .options import absolute, chosen_settings, given_options
 from .output import Run
@@ -69,6 +69,7 @@ class Keeping:
             return
         self._every = every or (EVERY if resume is None else resume.every)
         self.keeper = Keeper(Checkpoint(place, self._every), "file" if self.folder is None else "folder")
+        self._command = command_that_goes_on(place if self.folder is None else self.folder.path, data)
         self._prints = fingerprints(data)
         if resume is not None:
             context = click.get_current_context()
@@ -122,11 +123,14 @@ class Keeping:
             with self.folder.recording(run, histories) as recorder:
                 yield [recorder], norms
 
+    def how_to_go_on(self) -> str:
+        """Return in words the command that goes on after a signal; "" without a checkpoint."""
+        return "" if self.keeper is None else how_to_go_on(self.keeper, self._command)
+
     def tell_how_to_go_on(self, run: Run) -> None:
-        """Print the command that goes on after a signal, where there are checkpoints."""
+        """Print the command that goes on after a signal, where there are to be checkpoints."""
         if self.keeper is not None:
-            place = self.keeper.path if self.folder is None else self.folder.path
-            tell_how_to_go_on(run, self.keeper, place, self._data)
+            run.say(self.how_to_go_on() or "no checkpoint was written: nothing goes on from here.")
 
     def _options(self) -> dict[str, Any]:
         """Return as plain data the options that a checkpoint and a settings file of this training hold."""

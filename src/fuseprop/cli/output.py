@@ -39,11 +39,14 @@ class Run:
     interruption : Interruption
     failures : list of str
         What failed but did not end the command, as ``what: why``.
+    last_words : callable
+        Returns what is printed last where a second Ctrl-C has ended the command; "" for nothing.
     """
 
     def __init__(self, interruption: Interruption | None = None) -> None:
         self.interruption = Interruption() if interruption is None else interruption
         self.failures: list[str] = []
+        self.last_words: Callable[[], str] = str
 
     @classmethod
     def current(cls) -> Run:

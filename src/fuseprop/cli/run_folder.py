@@ -61,7 +61,7 @@ class RunFolder:
 
     def has_only_begun(self) -> bool:
         """Whether a run has begun there, and has made no model."""
-        return self.has_settings() and not {MODEL, SCORES}.intersection(self.held())
+        return has_only_begun(self.held())
 
     def check_new(self) -> None:
         """Raise UsageError where there is another run, CheckpointError where that is in training."""
@@ -123,10 +123,14 @@ class RunFolder:
 
 def another_run(held: Sequence[str], path: Path) -> str:
     """Return why a folder that holds these files takes no run."""
-    has_only_begun = SETTINGS in held and not {MODEL, SCORES}.intersection(held)
-    can_go_on = CHECKPOINT in held or has_only_begun
+    can_go_on = CHECKPOINT in held or has_only_begun(held)
     goes_on = f", or go on there with --resume {shown(path, None)}" if can_go_on else ""
     return f"this folder holds another run ({listed(held)}). Name a new one{goes_on}"
+
+
+def has_only_begun(held: Sequence[str]) -> bool:
+    """Whether these files are those of a run that has made no model."""
+    return SETTINGS in held and not {MODEL, SCORES}.intersection(held)
 
 
 def is_folder(path: Path) -> bool:

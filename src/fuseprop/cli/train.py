@@ -207,6 +207,8 @@ def train(
     begun = None if resume is None else resume.checkpoint
     check_different(out=out, plot=plot, tried=tried, checkpoint=checkpoint, resume=begun)
     keeping = Keeping(data, folder, checkpoint, resume, every)
+    run = Run.current()
+    run.last_words = keeping.how_to_go_on
     given |= keeping.free
     if keeping.folder is not None:
         if out is not None:
@@ -214,7 +216,6 @@ def train(
                 f"--run keeps the model in {shown(keeping.folder.model, None)}. Leave out --out."
             )
         out = keeping.folder.model
-    run = Run.current()
     table = load_table(
         data,
         target,
