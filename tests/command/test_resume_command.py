@@ -202,8 +202,33 @@ def test_there_may_be_more_epochs(ended):
     shown = train("--resume", ended)  # which holds the new number
     assert "is of the end of training" in shown.stderr
     assert refused(
-        train("--resume", ended, "--epochs", 2), 1, "there are to be 2 epochs in all. Give at least 6"
+        train("--resume", ended, "--epochs", 2),
+        2,
+        "--resume: r.safetensors is past epoch 6, and here --epochs is 2. Give at least 6",
     )
+
+
+@posix
+def test_epochs_within_one_are_counted(table, monkeypatch):
+    with monkeypatch.context() as patch:
+        asked(patch, 9, terminate)  # an epoch has 5 steps
+        assert train(*short(*ONE, "--checkpoint", "r.safetensors", "--every", "1 steps")).exit_code == 143
+    result = train("--resume", "r.safetensors", "--epochs", 1)
+    assert refused(result, 2, "r.safetensors is in epoch 2, and here --epochs is 1. Give at least 2, or")
+    assert train("--resume", "r.safetensors", "--epochs", 2).exit_code == 0
+
+
+def test_epochs_by_which_training_went_are_refused_by_name(table):
+    for more, why in (
+        ((*ONE, "--schedule", "cosine"), "by which the schedule cosine sets every learning rate"),
+        ((*SEVERAL, "--schedule", "constant"), "for the 2 networks that are done"),
+    ):
+        place = f"{why[-4:]}.safetensors"
+        assert train(*short(*more, "--checkpoint", place)).exit_code == 0
+        for epochs in (EPOCHS - 1, EPOCHS + 8):
+            result = train("--resume", place, "--epochs", epochs)
+            said = f"here --epochs is {epochs}, and was {EPOCHS}, {why}. Leave --epochs out, or train anew"
+            assert refused(result, 2, f"--resume: {place} is of another training: {said}")
 
 
 def test_what_the_rules_chose_is_kept(ended):
@@ -239,6 +264,30 @@ def test_the_same_command_begins_and_goes_on(table, monkeypatch, place):
         assert result.exit_code == 0, result.output
         assert said in result.stderr
         assert results(result.stdout) == results(straight.stdout)
+
+
+def test_an_empty_checkpoint_is_said_to_be_empty(table):
+    place = Path("r.safetensors")
+    place.touch()
+    for more in ((), ("--checkpoint", "new.safetensors")):
+        result = train(*short(*ONE, "--resume", place, *more))
+        assert refused(
+            result, 1, "r.safetensors is empty, and there is no checkpoint before it to go on from"
+        )
+    command = short(*ONE, "--checkpoint", place, "--resume", place, "--quiet")
+    result = train(*command)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == (
+        "Warning: r.safetensors is empty, and there is no checkpoint before it: training begins anew.\n"
+    )
+
+
+def test_the_checkpoint_before_an_empty_one_is_taken(ended):
+    write_checkpoint(ended, read_checkpoint(ended).state, keeps_previous=True)
+    ended.write_bytes(b"")
+    result = train("--resume", ended, "--quiet")
+    assert result.exit_code == 0, result.output
+    assert "goes on from the one before it, r.previous.safetensors" in result.stderr
 
 
 def test_a_run_without_a_checkpoint_begins_anew_as_it_was_set(table):

@@ -76,6 +76,11 @@ class Keeping:
             resume.check_options(context)
             resume.check_data(data, self._prints)
             self.free = resume.free_options(context)
+            if resume.has_empty_file:
+                Run.current().say(
+                    f"Warning: {shown(resume.checkpoint, None)} is empty, and there is no checkpoint before "
+                    f"it: training begins anew."
+                )
 
     @property
     def found(self) -> Found | None:
@@ -83,9 +88,13 @@ class Keeping:
         return None if self._resume is None else self._resume.found
 
     def done(self, fitting: Fitting) -> list[Member]:
-        """Return the networks in the checkpoint to go on from that are done; raise as `members_in`."""
-        if self.found is None:
+        """Return the networks in the checkpoint to go on from that are done; raise as `members_in`.
+
+        Raises UsageError for other epochs than it can go on with.
+        """
+        if self._resume is None or self.found is None:
             return []
+        self._resume.check_epochs(fitting)
         return fitting.members_in(self.found)
 
     def describe(self, fitting: Fitting, done: Sequence[Member]) -> str:

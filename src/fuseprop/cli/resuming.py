@@ -20,6 +20,7 @@ from ..data import DataError
 from ..data.files.opening import STANDARD_INPUT
 from ..model.fitting import Fitting
 from ..model.members import FREE, Member
+from ..model.members import PART as MODEL
 from .checkpointing import EVERY, PART, is_there
 from .options import absolute, as_defaults, as_plain, plain, training_options
 from .parameters import check_data
@@ -92,8 +93,18 @@ class Resumption:
         """The options recorded, with what the rules have chosen."""
         return self._chosen | self.options
 
+    @property
+    def has_empty_file(self) -> bool:
+        """Whether the file of the checkpoint is there, and nothing in it or in the one before."""
+        return self.found is None and self.checkpoint.exists()
+
     def require(self) -> None:
         """Raise CheckpointError where there is nothing yet to go on from."""
+        if self.has_empty_file:
+            raise CheckpointError(
+                f"{shown(self.checkpoint, None)} is empty, and there is no checkpoint before it to go on "
+                f"from. Train anew without --resume."
+            )
         if self.found is None and self.folder is not None:
             raise CheckpointError(
                 f"there is no checkpoint in {self.place} to go on from. A new run begins with DATA and --run."
@@ -123,6 +134,30 @@ class Resumption:
             raise click.UsageError(
                 f"--resume: {self.place} is of another training: here {'; '.join(differences)}. Leave these "
                 f"options out, as they are recorded there, or train anew without --resume."
+            )
+
+    def check_epochs(self, fitting: Fitting) -> None:
+        """Raise UsageError for other --epochs where the checkpoint cannot go on with these."""
+        before, now = self.defaults.get("epochs"), fitting.settings.epochs
+        if self.found is None or now == before:
+            return
+        done, why = len(_inner(self.found.state, "around", MODEL, "members") or ()), ""
+        if fitting.settings.schedule != "constant":
+            why = f"by which the schedule {fitting.settings.schedule} sets every learning rate"
+        elif done:
+            why = f"for the {counted(done, 'network')} that {'is' if done == 1 else 'are'} done"
+        if why:
+            raise click.UsageError(
+                f"--resume: {self.place} is of another training: here --epochs is {now}, and was {before}, "
+                f"{why}. Leave --epochs out, or train anew without --resume."
+            )
+        epoch = _inner(self.found.state, "summary", "epoch")
+        within = bool(_inner(self.found.state, "summary", "steps"))
+        if isinstance(epoch, int) and now < epoch + within:
+            where = f"in epoch {epoch + 1}" if within else f"past epoch {epoch}"
+            raise click.UsageError(
+                f"--resume: {self.place} is {where}, and here --epochs is {now}. Give at least "
+                f"{epoch + within}, or leave --epochs out."
             )
 
     def check_data(self, data: Sequence[str], prints: Sequence[Mapping[str, Any]]) -> None:
@@ -213,6 +248,13 @@ def _given(context: click.Context) -> dict[str, Any]:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
     return {name: value for name, value in {**settings, **line}.items() if name != "data"}
+
+
+def _inner(state: Any, *names: str) -> Any:
+    """Return a part of a part of a state; None where it lacks, which is refused when training goes on."""
+    for name in names:
+        state = state.get(name) if isinstance(state, Mapping) else None
+    return state
 
 
 def _each(name: str, value: Any, settings: Mapping[str, Any]) -> Any:

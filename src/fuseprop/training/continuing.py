@@ -177,7 +177,7 @@ class Continuation:
         check_same(shown(found.path, None), found.state, about)
         within, done = self.is_within, self.done
         if epochs < done + within:
-            where = f"in epoch {done + 1}" if within else f"behind epoch {done}"
+            where = f"in epoch {done + 1}" if within else f"past epoch {done}"
             raise CheckpointError(
                 f"{shown(found.path, None)} is {where}, and there are to be {counted(epochs, 'epoch')} in "
                 f"all. Give at least {done + within}."
