@@ -413,22 +413,23 @@ def test_other_options_are_refused_by_name(ended, tmp_path):
     [
         (("--checkpoint", "r.safetensors"), 2, "r.safetensors holds the checkpoint of another run, at"),
         (("--checkpoint", "r.ckpt"), 2, "expected a name that ends in .safetensors"),
-        (("--checkpoint", "no/r.safetensors"), 2, "no does not exist. Make it first"),
+        (("--checkpoint", "no/r.safetensors"), 2, "no/r.safetensors cannot be written: the directory no"),
+        (("--out", "no/m.safetensors"), 2, "no/m.safetensors cannot be written: the directory no does"),
         (("--checkpoint", "x.safetensors"), 2, "what is in x.safetensors is no checkpoint, and is not"),
         (("--checkpoint", "n.safetensors", "--every", "5 parsec"), 2, "expected s, min, h, steps or epochs"),
         (("--every", "5 min"), 2, "--every says how often --checkpoint is written"),
         (("--resume", "n.safetensors"), 1, "n.safetensors: there is no such file"),
         (("--resume", "x.safetensors"), 1, "x.safetensors is truncated or damaged"),
         (("--resume", "t.csv"), 1, "t.csv is not a checkpoint"),
-        (("--resume", "m.safetensors"), 1, "m.safetensors is a model, and no checkpoint of a training"),
+        (("--resume", "m.safetensors"), 1, "a model, and no checkpoint of a training. `fuseprop tra"),
         (("--resume", "python.safetensors"), 1, "is the checkpoint of a training in Python"),
         (("--resume", "later.safetensors"), 1, 'option "colour" is not known'),
         (("--resume", "folder"), 1, "there is no checkpoint in folder to go on from"),
         (("--resume", "r.safetensors", "--checkpoint", "x.safetensors"), 2, "is no checkpoint, and is not"),
         (("--resume", "r.safetensors", "--run", "d"), 2, "--run d is another place than --resume r.safe"),
         (("--run", "d", "--checkpoint", "n.safetensors"), 2, "--run keeps checkpoints in d/checkpoint.safet"),
-        (("--resume", "r.safetensors", "--folds", 3), 2, "--resume keeps one training, and --folds makes"),
-        (("--resume", "r.safetensors", "--tune", 3), 2, "--resume keeps one training, and --tune makes many"),
+        (("--resume", "r.safetensors", "--folds", 3), 2, "--resume goes on with one training, and --folds"),
+        (("--resume", "r.safetensors", "--tune", 3), 2, "--resume goes on with one training, and --tune m"),
         (("--checkpoint", "n.safetensors", "--tune", 3), 2, "--checkpoint keeps one training, and --tune"),
     ],
 )  # fmt: skip
@@ -455,6 +456,15 @@ def test_the_advice_is_of_the_command(ended):
         stderr = train(*given).stderr
         assert "--resume" in stderr
         assert "=" not in stderr
+
+
+def test_other_subcommands_say_how_a_checkpoint_goes_on(ended):
+    for subcommand in ("predict", "evaluate"):
+        result = CliRunner().invoke(main, [subcommand, str(ended), "t.csv"])
+        said = (
+            "r.safetensors is no model file, but the checkpoint of a training: `fuseprop train --resume FILE`"
+        )
+        assert refused(result, 1, f"{said} or fit(resume=...) goes on from it.")
 
 
 def test_the_checkpoint_of_a_folder_goes_on_with_all_of_it(table):

@@ -21,6 +21,9 @@ FORMAT = 1
 KEY = "fuseprop.checkpoint"
 """The key of the metadata."""
 
+HINT = "`fuseprop train --checkpoint FILE` or fit(checkpoint=...) writes one."
+"""How to get a checkpoint."""
+
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be written or read, or gone on from; the text says why and what to do."""
@@ -119,15 +122,17 @@ def described(state: dict[str, Any]) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     place = shown(path, None)
-    with file_errors_as(CheckpointError, path, "a checkpoint", "A training with `checkpoint` writes one."):
+    with file_errors_as(
+        CheckpointError,
+        path,
+        "a checkpoint",
+        HINT,
+    ):
         with open_file(path) as file:
             tensors, texts = unpack(file, place, CHECKPOINT_FILE)
         if KEY not in texts:
             what = "a model" if "fuseprop" in texts else "a .safetensors file"
-            raise _NoCheckpointError(
-                f"{place} is {what}, and no checkpoint of a training: its metadata lack {KEY!r}. Name the "
-                f"file that `checkpoint` was given."
-            )
+            raise _NoCheckpointError(f"{place} is {what}, and no checkpoint of a training. {HINT}")
         state = join_state(tensors, texts[KEY])
         version = state.get("format")
         if type(version) is not int or version < 1:

@@ -158,6 +158,10 @@ class Keeping:
 def check_one_training(kept: dict[str, object], many: str | None) -> None:
     """Raise UsageError for an option of `kept` beside the option `many`, which makes many trainings."""
     for option in (name for name, value in kept.items() if many is not None and value is not None):
+        if option == "--resume":
+            raise click.UsageError(
+                f"--resume goes on with one training, and {many} makes many. Leave one of them out."
+            )
         raise click.UsageError(
             f"{option} keeps one training, and {many} makes many: keep its results by --json and --out. "
             f"Leave one of them out."

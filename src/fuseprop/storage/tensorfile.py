@@ -99,7 +99,10 @@ MODEL_FILE = Kind(
     dimensions=range(1, 3),
     holds_empty=False,
     is_signed=False,  # those of the first versions are not
-    others={"fuseprop.checkpoint": "the checkpoint of a training, which goes on from it with resume"},
+    others={
+        "fuseprop.checkpoint": "the checkpoint of a training: `fuseprop train --resume FILE` or "
+        "fit(resume=...) goes on from it"
+    },
     crowded="the names and scales of this model",
     shorter="Give features, targets and classes shorter names.",
 )
