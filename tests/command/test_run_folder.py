@@ -105,6 +105,17 @@ def test_a_folder_of_another_run_is_refused(table, tmp_path):
         assert names(folder) == [name]
 
 
+def test_other_files_in_a_folder_stay_as_they_are(table, tmp_path):
+    for folder in (tmp_path / "runs", tmp_path / "runs" / "inner"):
+        folder.mkdir()
+        (folder / "notes.txt").write_text("mine")
+    assert train(*short(table, "--run", tmp_path / "runs" / "inner")).exit_code == 0
+    assert train(*short(table, "--run", tmp_path / "runs")).exit_code == 0
+    assert names(tmp_path / "runs") == [*CHECKPOINTS, *FILES[:2], "inner", FILES[2], "notes.txt", *FILES[3:]]
+    assert (tmp_path / "runs" / "notes.txt").read_text() == "mine"
+    assert names(tmp_path / "runs" / "inner") == [*CHECKPOINTS, *FILES[:3], "notes.txt", *FILES[3:]]
+
+
 def test_of_two_runs_that_begin_at_once_one_has_the_folder(tmp_path):
     RunFolder(tmp_path).begin("first = 1\n", {})
     with pytest.raises(FileExistsError, match="holds another run"):

@@ -160,7 +160,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     "folder",
     type=run_folder,
     metavar="DIR",
-    help="Keep settings, environment, history, checkpoints, model and scores in a new folder.",
+    help="Keep settings, environment, history, checkpoints, model and scores in one folder.",
 )
 @click.option(
     "--checkpoint",
