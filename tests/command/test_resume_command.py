@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from time import sleep
 
 import pytest
 from click.testing import CliRunner
@@ -184,6 +185,49 @@ def test_a_second_ctrl_c_tells_it_where_a_checkpoint_is(table, monkeypatch, ever
             "fuseprop train --resume r --quiet\n"
         )
     assert result.stderr == told
+
+
+STUCK = """
+import ctypes, sys
+from fuseprop.__main__ import main
+from fuseprop.cli.interruption import StopOnSignal
+
+library = ctypes.CDLL(None)
+
+def epoch_end(self, history):
+    if history.epochs < 3:
+        return
+    mutex = ctypes.create_string_buffer(64)
+    library.pthread_mutex_lock(mutex)
+    while True:
+        try:
+            print("stuck", file=sys.stderr, flush=True)
+            library.pthread_mutex_lock(mutex)
+        except (KeyboardInterrupt, SystemExit):
+            continue
+
+StopOnSignal.epoch_end = epoch_end
+main()
+"""
+"""The command, which is stuck in C at the end of the third epoch."""
+
+
+@posix
+def test_a_second_ctrl_c_in_a_call_of_c_tells_it_too(table):
+    command = [sys.executable, "-c", STUCK, "train", *short(*ONE, "--run", "r", "--every", "1 steps")]
+    process = subprocess.Popen(
+        list(map(str, [*command, "--quiet"])),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stderr.readline() == "stuck\n"
+    while process.poll() is None:  # two that are sent at once may arrive as one
+        process.send_signal(signal.SIGINT)
+        sleep(0.05)
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert stderr.endswith("to go on from there:\nfuseprop train --resume r --quiet\n")
 
 
 def test_what_has_ended_gives_its_results_again(ended):

@@ -49,8 +49,9 @@ class Commands(click.Group):
         """Run the command; as click does, end the process with its exit code if `standalone_mode`."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
-        with LastResort(), Interruption() as interruption, whole_streams():
+        with LastResort() as last_resort, Interruption() as interruption, whole_streams():
             run = Run(interruption)
+            last_resort.last_words = lambda: run.last_words()
             try:
                 returned = super().main(args, prog_name, complete_var, False, obj=run, **extra)
                 code = returned if isinstance(returned, int) else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -21,9 +22,15 @@ class LastResort:
     Python's handlers of signals run between two of its instructions, and a call of C may take long. The
     thread learns of each signal when it comes, by `signal.set_wakeup_fd`. Files are written atomically, so
     that an end at any moment leaves none half written.
+
+    Attributes
+    ----------
+    last_words : callable
+        Returns what is printed last; "" for nothing.
     """
 
     def __init__(self) -> None:
+        self.last_words: Callable[[], str] = str
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -55,5 +62,9 @@ class LastResort:
             if number in ENDING:
                 first = first or number
         if came and not self._is_over.wait(GRACE):
-            os.write(2, b"\ninterrupted again: nothing more was written.\n")
-            os._exit(SIGNALLED + first)
+            try:
+                os.write(2, b"\ninterrupted again: nothing more was written.\n")
+                if words := self.last_words():
+                    os.write(2, f"{words}\n".encode(errors="replace"))
+            finally:
+                os._exit(SIGNALLED + first)
