@@ -54,6 +54,7 @@ CALLS = {
     "synchronize": lambda device, a, b: device.synchronize(),
     "memory": lambda device, a, b: device.memory(),
     "release": lambda device, a, b: device.release(),
+    "described": lambda device, a, b: device.described(),
     "run": lambda device, a, b: device.run(
         softmax(a, b).kernel, (1,), (a, b, np.int64(2), np.int64(2), np.int32(2))
     ),
