@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from collecting import Collecting, in_pieces
+from collecting import Asks, Collecting, in_pieces
 
 from fuseprop import Adam, EarlyStopping, MomentumSGD, Network, mlp
 from fuseprop.callbacks import HistoryCSV, LearningRate, OnEpochEnd
@@ -131,26 +131,6 @@ def test_true_goes_on_where_there_is_something_and_begins_where_there_is_nothing
     same(network, history, alone, expected)
     with pytest.raises(ValueError, match="resume=True goes on from where checkpoint= writes"):
         case.fit(network, resume=True)
-
-
-class Asks:
-    """Ask for the end at the n-th time that it is asked itself."""
-
-    def __init__(self, number):
-        self.left = number
-
-    def start(self, epochs, history):
-        pass
-
-    def epoch_end(self, history):
-        pass
-
-    def end(self, history):
-        pass
-
-    def asks_to_stop(self):
-        self.left -= 1
-        return None if self.left else "time is up"
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 7])

@@ -4,7 +4,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from collecting import in_pieces
+from collecting import Asks, in_pieces
 
 from fuseprop import Adam, EarlyStopping, Network, mlp
 from fuseprop.checkpoints import Checkpoint, Keeper, read_checkpoint
@@ -22,26 +22,6 @@ TRAINED, BATCH, EPOCHS = 32, 16, 3
 STEPS, HELD_OUT = TRAINED // BATCH, len(X) - TRAINED
 LOOKS = STEPS - 1 + HELD_OUT - 1 + 1
 """In an epoch: between its steps, between its held-out rows, and behind it."""
-
-
-class Asks:
-    """Asks for the end at the n-th time that it is asked itself."""
-
-    def __init__(self, number=0):
-        self.asked, self.number = 0, number
-
-    def start(self, epochs, history):
-        pass
-
-    def epoch_end(self, history):
-        pass
-
-    def end(self, history):
-        pass
-
-    def asks_to_stop(self):
-        self.asked += 1
-        return "time is up" if self.asked == self.number else None
 
 
 class Always(Keeper):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from collecting import Collecting, in_pieces
+from collecting import Asks, Collecting, in_pieces
 from sklearn.utils import check_random_state
 
 from fuseprop import MLPClassifier, MLPRegressor
@@ -111,26 +111,6 @@ def test_numbers_go_on_with_validation_rows_and_callbacks(numbers, tmp_path, los
         assert seen[-1] == left
 
 
-class Asks:
-    """Asks for the end at the n-th time that it is asked itself."""
-
-    def __init__(self, number):
-        self.left = number
-
-    def start(self, epochs, history):
-        pass
-
-    def epoch_end(self, history):
-        pass
-
-    def end(self, history):
-        pass
-
-    def asks_to_stop(self):
-        self.left -= 1
-        return None if self.left else "time is up"
-
-
 @pytest.mark.parametrize("measured", [1, 17, 29])
 def test_a_fit_that_ends_between_two_validation_rows_goes_on_in_the_same_bits(
     classes, tmp_path, monkeypatch, measured
@@ -173,26 +153,10 @@ def test_what_an_interrupted_fit_has_learned_is_replaced_by_the_checkpoint(class
     X, y = classes
     path = tmp_path / "run.safetensors"
 
-    class Stops:
-        asked = 0
-
-        def start(self, epochs, history):
-            pass
-
-        def epoch_end(self, history):
-            pass
-
-        def end(self, history):
-            pass
-
-        def asks_to_stop(self):
-            self.asked += 1
-            return "time is up" if self.asked == asks else None
-
     for warm, asks in ((False, 2), (True, 2), (False, 4), (True, 4)):
         options = SMALL | {"warm_start": warm, "early_stopping": True, "n_iter_no_change": 5}
         alone = MLPClassifier(**options).fit(X, y)
-        model = MLPClassifier(**options, callbacks=Stops())
+        model = MLPClassifier(**options, callbacks=Asks(asks))
         model.fit(X, y, checkpoint=Checkpoint(path, "1 h", overwrite=True))
         assert model.stop_reason_ == "time is up"
         assert (read_checkpoint(path).state["training"]["within"] is None) == (asks == 4)

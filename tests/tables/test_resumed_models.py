@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from collecting import Collecting, in_pieces
+from collecting import Asks, Collecting, in_pieces
 
 import fuseprop
 from fuseprop import Network, Table, mlp
@@ -129,26 +129,6 @@ def test_a_model_goes_on_from_every_kind_of_checkpoint_in_the_same_bits(tmp_path
     assert {done for done, _, _ in places} == set(range(given.get("members", 1)))
     for found in chosen(keeper.found, name):
         same(run(table, resume=found, **given), alone, tmp_path)
-
-
-class Asks:
-    """Asks for the end when it is asked behind so many steps and epochs."""
-
-    def __init__(self, times):
-        self.left = times
-
-    def start(self, epochs, history):
-        pass
-
-    def epoch_end(self, history):
-        pass
-
-    def end(self, history):
-        pass
-
-    def asks_to_stop(self):
-        self.left -= 1
-        return "time is up" if self.left == 0 else None
 
 
 MEMBERS = {"members": 3, "epochs": 2, "batch_size": 24, "class_weight": {"low": 2.0}}
