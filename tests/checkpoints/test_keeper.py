@@ -346,7 +346,7 @@ def test_what_cannot_be_written_is_warned_of_once_and_tried_again(path, disk):
         kept.keep(state(1), wait=True)
         for disk.error in [OSError(ENOSPC, "No space left on device")] * 2 + [OSError(EIO, "Broken")]:
             kept.keep(state(2))
-            kept._wait()
+            kept.finish_writing()
             kept.is_due()
         assert kept.failure == f"the checkpoint after epoch 2 of 9 could not be written in {path}: Broken"
     assert epoch_in(path) == 1

@@ -87,7 +87,7 @@ class Keeper:
                     yield self
                 finally:
                     self._opened = 0
-                    self._wait()
+                    self.finish_writing()
         finally:
             self._conclude()
 
@@ -137,7 +137,7 @@ class Keeper:
         """
         if os.getpid() != self._owner:
             return
-        self._wait()
+        self.finish_writing()
         self._report()
         self._begin_interval()
         whole = {**state, "around": _copied(self.around)}
@@ -148,7 +148,7 @@ class Keeper:
             self._thread = None
             self._write(whole)
         if wait:
-            self._wait()
+            self.finish_writing()
 
     def _start(self, resumed: Path | None) -> None:
         goes_on = [resumed is not None and _same(resumed, path) for path in self._places]
@@ -199,14 +199,11 @@ class Keeper:
         self.failure = f"{what} could not be written in {shown(self.path, None)}: {why}".rstrip(".")
         self._unreported = why
 
-    def finish_writing(self) -> None:
-        """Wait until what was kept last is written: its arrays may be changed then."""
-        self._wait()
-
     def _is_writing(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def _wait(self) -> None:
+    def finish_writing(self) -> None:
+        """Wait until what was kept last is written: its arrays may be changed then."""
         if self._thread is not None and os.getpid() == self._owner:
             self._thread.join()
         self._thread = None
