@@ -13,7 +13,7 @@ from typing import Any
 
 from ..checks.quoting import shown
 from ..checks.warning import warn_user
-from ..storage.atomic import check_place
+from ..storage.atomic import check_place, is_same_place
 from ..storage.lock import LockedError, lock
 from .checkpoint import Checkpoint
 from .reading import CheckpointError, CheckpointWarning, described, previous_of, read_checkpoint
@@ -151,7 +151,7 @@ class Keeper:
             self.finish_writing()
 
     def _start(self, resumed: Path | None) -> None:
-        goes_on = [resumed is not None and _same(resumed, path) for path in self._places]
+        goes_on = [resumed is not None and is_same_place(resumed, path) for path in self._places]
         if not (any(goes_on) or self._overwrite):
             for path in filter(_holds_something, self._places):
                 raise _refusal(path)
@@ -236,10 +236,6 @@ def _refusal(path: Path) -> FileExistsError:
 
 def _holds_something(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
-
-
-def _same(first: Path, second: Path) -> bool:
-    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def _copied(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..checkpoints import Checkpoint, Found, Keeper
 from ..checks.quoting import shown
 from ..model.fitting import Fitting
 from ..model.members import Member
+from ..storage.atomic import is_same_place
 from .checkpointing import EVERY, PART, check_free, command_that_goes_on, how_to_go_on
 from .environment import environment, fingerprints
 from .options import absolute, chosen_settings, given_options
@@ -170,9 +170,9 @@ def check_one_training(kept: dict[str, object], many: str | None) -> None:
 
 def _place_of_checkpoints(checkpoint: Path | None, resume: Resumption | None) -> Path | None:
     """Return where checkpoints are kept outside of a folder: where training goes on, unless it is given."""
-    if resume is not None and (checkpoint is None or not _is_same(checkpoint, resume.checkpoint)):
+    if resume is not None and (checkpoint is None or not is_same_place(checkpoint, resume.checkpoint)):
         resume.require()
-    if checkpoint is not None and (resume is None or not _is_same(checkpoint, resume.checkpoint)):
+    if checkpoint is not None and (resume is None or not is_same_place(checkpoint, resume.checkpoint)):
         check_free(checkpoint)
     return resume.checkpoint if checkpoint is None and resume is not None else checkpoint
 
@@ -187,7 +187,7 @@ def _check_folder(
     if resume is None:
         folder.check_new()
         return
-    if resume.folder is None or not _is_same(folder.path, resume.folder.path):
+    if resume.folder is None or not is_same_place(folder.path, resume.folder.path):
         raise click.UsageError(
             f"--run {shown(folder.path, None)} is another place than --resume {resume.place}. A run goes on "
             f"in its own folder, which --resume names; a checkpoint without a folder without --run."
@@ -196,7 +196,3 @@ def _check_folder(
         folder.check_new()
         if not is_given:
             resume.require()
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)

@@ -82,6 +82,11 @@ def _keep(target: Path, previous: Path) -> None:
         second.unlink(missing_ok=True)
 
 
+def is_same_place(first: Path, second: Path) -> bool:
+    """Whether two paths are of one file, behind symbolic links too, be it there or not."""
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
 def check_place(path: str | Path) -> None:
     """Raise OSError, whose `strerror` says why, if `write_atomically` could not write to `path`.
 
