@@ -15,14 +15,14 @@ from ..callbacks import Together
 from ..callbacks.history import History
 from ..checkpoints import Checkpoint, CheckpointError, CheckpointWarning, Found, Keeper, read_checkpoint
 from ..checks.quoting import counted, shown
-from ..checks.states import ANY, COUNT, CURVE, STATE, check_state, described, is_same
+from ..checks.states import ANY, COUNT, CURVE, STATE, check_state
 from ..checks.warning import warn_user
 from ..optimizers.protocol import resumable
 from ..schedules import check_same_rates, rates_of
 from .loop import Training
 from .orders import generator_state, load_generator_state, set_generator_state
 from .rows import Rows
-from .sameness import MOST, check_same, digests_of
+from .sameness import MOST, check_same, differences, digests_of
 from .state import numbers_of, refusing
 
 Kept: TypeAlias = Checkpoint | Keeper | str | Path | None
@@ -222,11 +222,7 @@ def _arithmetic(backend: AnyBackend) -> dict[str, Any]:
 
 
 def _warn_of_other_bits(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> None:
-    differences = [
-        f"{shown(name)} is {described(present.get(name))}, and was {described(recorded.get(name))}"
-        for name in dict.fromkeys([*recorded, *present])
-        if not is_same(recorded.get(name), present.get(name))
-    ]
-    if differences:
-        what = f"{OTHER_BITS}: {'; '.join(differences[:MOST])}. Numbers agree within rounding."
+    found = differences(recorded, present)
+    if found:
+        what = f"{OTHER_BITS}: {'; '.join(found[:MOST])}. Numbers agree within rounding."
         warn_user(what, CheckpointWarning)

@@ -16,7 +16,7 @@ from .epoch import Epoch
 from .orders import Orders
 from .rules import Rules
 from .state import Parts, go_on_from, training_state
-from .watch import Stopped, Watch
+from .watch import INTERRUPTED, Stopped, Watch
 
 
 class Training:
@@ -65,7 +65,7 @@ class Training:
         except Stopped as stopped:
             history.stop_reason, history.cut_short = str(stopped), True
         except KeyboardInterrupt:
-            history.stop_reason, history.cut_short = "interrupted", True
+            history.stop_reason, history.cut_short = INTERRUPTED, True
         except BaseException as error:
             self.rules.settle(history)
             together.end(history, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -68,26 +68,32 @@ def _digest(arrays: Iterator[HostArray] | list[HostArray]) -> str:
     return sha256.hexdigest()
 
 
+def differences(
+    before: Mapping[str, Any], after: Mapping[str, Any], words: Callable[[object], str] = described
+) -> list[str]:
+    """Return in words what differs between plain data by name; `words` describes a value, None if missing."""
+    return [
+        f"{shown(name)} is {words(after.get(name))}, and was {words(before.get(name))}"
+        for name in dict.fromkeys([*before, *after])
+        if not is_same(before.get(name), after.get(name))
+    ]
+
+
 def check_same(place: str, recorded: Mapping[str, Any], present: Mapping[str, Any]) -> None:
     """Raise CheckpointError that names each setting, and each part of the rows, that is not as it was.
 
     Both have "settings", plain data by name, and "data", digests by name; `place` names the file.
     """
-    differences = [
-        f"{shown(name)} is {_shown(after.get(name))}, and was {_shown(before.get(name))}"
-        for before, after in [(recorded["settings"], present["settings"])]
-        for name in dict.fromkeys([*before, *after])
-        if not is_same(before.get(name), after.get(name))
-    ]
+    found = differences(recorded["settings"], present["settings"], _shown)
     before, after = recorded["data"], present["data"]
     for name in dict.fromkeys([*before, *after]):
         if not is_same(before.get(name), after.get(name)):
             how = "differ" if name in before and name in after else "are given" if name in after else "lack"
-            differences.append(f"the {shown(name)} {how}")
-    if not differences:
+            found.append(f"the {shown(name)} {how}")
+    if not found:
         return
-    more = len(differences) - MOST
-    listed = "; ".join(differences[:MOST]) + (f"; and {more} more" if more > 0 else "")
+    more = len(found) - MOST
+    listed = "; ".join(found[:MOST]) + (f"; and {more} more" if more > 0 else "")
     raise CheckpointError(
         f"{place} is the checkpoint of another training: here {listed}. Give what that training was "
         f"given, or train anew with another checkpoint."
