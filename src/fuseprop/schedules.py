@@ -161,6 +161,8 @@ def rate_of(schedule: float | Schedule, epoch: int) -> float:
 
 def rates_of(schedule: float | Schedule, first: int, epochs: int) -> NDArray[np.float64]:
     """Return the rates of so many epochs from `first` on, (epochs,); raises as `rate_of`."""
+    if not callable(schedule):
+        return np.full(epochs, schedule, np.float64)
     return np.array([rate_of(schedule, epoch) for epoch in range(first, first + epochs)], np.float64)
 
 

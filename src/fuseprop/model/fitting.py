@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from math import nan
 from typing import Any
 
@@ -215,7 +215,7 @@ class Fitting:
         keeper = keeper_of(checkpoint)
         found = found_of(resume, keeper)
         self._members = [] if found is None else self.members_in(found)
-        table = {} if keeper is None else self._table()
+        table = {} if keeper is None else self._table
         self._left, self.interrupted, before = None, False, len(self._members)
         if progress:
             shown = Progress(networks=self.settings.members, done=before)
@@ -292,8 +292,9 @@ class Fitting:
 
         Raises CheckpointError, which names what differs, for the checkpoint of anything else.
         """
-        return members_in(found, self.settings, self._table(), self.model.network)
+        return members_in(found, self.settings, self._table, self.model.network)
 
+    @cached_property
     def _table(self) -> dict[str, Any]:
         return table_of(self.model, None if self.test is None else self._encoded(self.test))
 
