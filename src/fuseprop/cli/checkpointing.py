@@ -17,9 +17,8 @@ from ..checkpoints.pace import parse_pace
 from ..checkpoints.reading import described, previous_of
 from ..checks.quoting import printable, shown
 from ..data.files.opening import STANDARD_INPUT
-from ..model.files import SUFFIX
 from .output import Run, warnings_handled
-from .parameters import interrupted_path, writable
+from .parameters import interrupted_path, writable_with
 
 EVERY = "60 s"
 """How often a checkpoint is written, unless another pace is given."""
@@ -30,12 +29,7 @@ PART = "command"
 
 def checkpoint_path(text: str) -> Path:
     """Return the path of a checkpoint; raise before training if it could not be written."""
-    path = Path(text)
-    if path.suffix != SUFFIX:
-        raise click.BadParameter(f"expected a name that ends in {SUFFIX}, got {text!r}.")
-    writable(path)
-    writable(previous_of(path))
-    return path
+    return writable_with(text, previous_of)
 
 
 def pace(text: str) -> str:

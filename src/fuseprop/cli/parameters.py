@@ -208,11 +208,16 @@ def usages(families: Mapping[str, Family[Any]]) -> str:
 
 def model_path(text: str) -> Path:
     """Return the path of a model file; raise before training if it could not be written after it."""
+    return writable_with(text, interrupted_path)
+
+
+def writable_with(text: str, beside: Callable[[Path], Path]) -> Path:
+    """Return the path of a .safetensors file; raise if it, or the one beside it, could not be written."""
     path = Path(text)
     if path.suffix != SUFFIX:
         raise click.BadParameter(f"expected a name that ends in {SUFFIX}, got {text!r}.")
     writable(path)
-    writable(interrupted_path(path))
+    writable(beside(path))
     return path
 
 
