@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .optimizers import Adam, MomentumSGD
     from .perceptron import NotSeparable, Perceptron
     from .training.divergence import DivergenceError
+    from .world.mpi import World
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,7 @@ __all__ = [
     "Trace",
     "Tuning",
     "UnlikeTrainingWarning",
+    "World",
     "available_backends",
     "cross_validate",
     "gradcheck",
@@ -90,6 +92,7 @@ ROOMS = {
     "optimizers": ["Adam", "MomentumSGD"],
     "perceptron": ["NotSeparable", "Perceptron"],
     "training": ["DivergenceError"],
+    "world": ["World"],
 }
 """Where each public name is; those of the estimators need scikit-learn, all others NumPy alone."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from fuseprop.backend import HostArray, UpdateFormula
+from fuseprop.world import Processes
 
 from ..formulas import is_wide, update_plan
 from ..plans import BoundCall
@@ -28,7 +29,10 @@ def update_blocks(size: int, decay_ranges: Sequence[tuple[int, int]]) -> Iterato
 
 
 class UpdateOperations(Operations):
-    """Norms, clipping, and the optimizer's step."""
+    """Sums over processes, norms, clipping, and the optimizer's step."""
+
+    def all_reduce(self, array: HostArray, world: Processes) -> None:
+        world.add(array)
 
     def sum_squares(self, array: HostArray, *, out: HostArray) -> None:
         out[0] = np.vdot(array, array)

@@ -30,13 +30,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
 from .array import A, Array, HostArray, Shape
 from .formula import ActivationFormula, LossFormula, UpdateFormula
 from .program import Program, Runner, accesses
+
+if TYPE_CHECKING:
+    from ..world.processes import Processes
 
 
 class Backend(Protocol[A]):
@@ -230,6 +233,15 @@ class Backend(Protocol[A]):
         values, gradients (P,); moments (M, P), a row for each of the formula's; settings (S + 1,), the
         formula's and at last c, on the device so that a schedule needs no new recording; decay_ranges are
         ascending [start, stop). Gradients are left as they are.
+        """
+
+    # Between processes; a backend may leave it out.
+
+    @accesses(reads="array", writes="array")
+    def all_reduce(self, array: A, world: Processes) -> None:
+        """Replace array (P,), in place, by its sum over all processes; all have the same bits then.
+
+        Asked only where there are several; all processes ask for it in the same order.
         """
 
     # Replay.

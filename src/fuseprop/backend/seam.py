@@ -14,10 +14,13 @@ ByRows: TypeAlias = Callable[[Program, Sequence[Any]], Callable[..., None] | Non
 VERSION = 2
 """Of the protocol. It grows when backends have to change; backends/README.md says what changed."""
 
-REQUIRED = tuple(sorted(name for name in vars(Backend) if not name.startswith("_")))
-"""The members of `Backend`."""
-
-OPTIONAL: dict[str, Any] = {"protocol_version": 1, "chunk_bytes": 4 << 20, "by_rows": None, "arithmetic": {}}
+OPTIONAL: dict[str, Any] = {
+    "protocol_version": 1,
+    "chunk_bytes": 4 << 20,
+    "by_rows": None,
+    "arithmetic": {},
+    "all_reduce": None,
+}
 """What a backend may have beside them, and what counts where it does not.
 
 protocol_version : int
@@ -35,7 +38,12 @@ arithmetic : dict
     What decides the last bits of a training's numbers beside the backend's name and device, such as versions
     of libraries and numbers of threads, as texts and numbers by name. A training that goes on from a
     checkpoint where these are others says so.
+all_reduce : method
+    The operation of that name in `Backend`, for which several processes that train together ask.
 """
+
+REQUIRED = tuple(sorted({name for name in vars(Backend) if not name.startswith("_")} - OPTIONAL.keys()))
+"""The members that a `Backend` must have."""
 
 
 def option(backend: object, name: str) -> Any:

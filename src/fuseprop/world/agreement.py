@@ -1,0 +1,45 @@
+"""An error of one process is an error of all: none waits for what another one will never do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .processes import Processes
+
+
+class Elsewhere(RuntimeError):
+    """Another process has raised an error, which it shows itself.
+
+    Attributes
+    ----------
+    rank : int
+        That process.
+    """
+
+    def __init__(self, rank: int, size: int, what: str) -> None:
+        super().__init__(f"process {rank} of {size} has failed: {what}")
+        self.rank = rank
+
+
+@contextmanager
+def agreeing(processes: Processes) -> Iterator[None]:
+    """Let all processes leave a block by an error where one does: its own there, `Elsewhere` in the others.
+
+    All come to the block's end or to an error in it; it may ask for something collective only where all
+    processes ask alike, and fail alike.
+    """
+    if processes.size == 1:
+        yield
+        return
+    own: BaseException | None = None
+    try:
+        yield
+    except Exception as error:
+        own = error
+    found = processes.gathered(None if own is None else f"{type(own).__name__}: {own}")
+    if own is not None:
+        raise own
+    for rank, what in enumerate(found):
+        if what is not None:
+            raise Elsewhere(rank, processes.size, what)

@@ -1,0 +1,82 @@
+"""World: the processes that `mpiexec` has started, over MPI by mpi4py."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..installing import how_to_install
+from .processes import part
+
+Value = TypeVar("Value")
+
+
+class World:
+    """The processes that were started together by ``mpiexec -n 4 python script.py``.
+
+    Each makes one of these, and gives it to what it calls: `Network.fit` and `train`. All processes make the
+    same calls; each has rows of its own.
+
+    Attributes
+    ----------
+    rank : int
+        The number of this process, from 0.
+    size : int
+        How many processes there are; 1 for one that was started without `mpiexec`.
+
+    Raises ImportError with the line to type where mpi4py or MPI is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from mpi4py import MPI
+        except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py has found no library of MPI
+            raise ImportError(
+                f"processes train together over MPI, by mpi4py, which does not work here "
+                f"({str(error).splitlines()[0]:.200}). Type: {how_to_install('mpi')}."
+            ) from error
+        self._mpi = MPI
+        # A communicator of our own: no message of a user's program is taken for one of ours.
+        self._all = MPI.COMM_WORLD.Dup()
+        self.rank: int = self._all.Get_rank()
+        self.size: int = self._all.Get_size()
+
+    def add(self, array: NDArray[Any]) -> None:
+        """See `Processes`."""
+        self._all.Allreduce(self._mpi.IN_PLACE, array)
+
+    def total(self, values: ArrayLike) -> NDArray[Any]:
+        """See `Processes`."""
+        return self._reduced(values, self._mpi.SUM)
+
+    def least(self, values: ArrayLike) -> NDArray[Any]:
+        """See `Processes`."""
+        return self._reduced(values, self._mpi.MIN)
+
+    def greatest(self, values: ArrayLike) -> NDArray[Any]:
+        """See `Processes`."""
+        return self._reduced(values, self._mpi.MAX)
+
+    def gathered(self, value: Value) -> list[Value]:
+        """See `Processes`."""
+        found: list[Value] = self._all.allgather(value)
+        return found
+
+    def of_first(self, value: Value) -> Value:
+        """See `Processes`."""
+        found: Value = self._all.bcast(value if self.rank == 0 else None)
+        return found
+
+    def rows(self, count: int) -> slice:
+        """See `Processes`; ``network.fit(X[w.rows(len(X))], ..., world=w)`` learns from all rows of X."""
+        return part(self.rank, self.size, count)
+
+    def _reduced(self, values: ArrayLike, operation: Any) -> NDArray[Any]:
+        result = np.array(values, order="C")
+        self._all.Allreduce(self._mpi.IN_PLACE, result, operation)
+        return result
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a World is that of its own process, and is neither pickled nor copied.")
