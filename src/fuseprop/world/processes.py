@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-
 Value = TypeVar("Value")
 
 
@@ -29,7 +28,7 @@ class Processes(Protocol):
     size: int
 
     def add(self, array: NDArray[Any]) -> None:
-        """Replace a contiguous array of numbers by its sum over all processes, in place: the same bits in all.
+        """Replace a contiguous array of numbers by its sum over all processes, in place, alike in all.
 
         Arrays have the same shape and dtype in all.
         """
@@ -50,7 +49,7 @@ class Processes(Protocol):
         """Return the value of process 0."""
 
     def rows(self, count: int) -> slice:
-        """Return which of `count` rows are this process's, where they are divided evenly, in the order of ranks."""
+        """Return this process's part of `count` rows, which are divided evenly, in the order of ranks."""
 
 
 class Alone:
@@ -91,10 +90,7 @@ ALONE: Processes = Alone()
 
 
 def part(rank: int, size: int, count: int) -> slice:
-    """Return which of `count` things are those of a process: parts in the order of ranks, the first ones larger.
-
-    No two parts differ by more than one.
-    """
+    """Return a process's part of `count` things, in the order of ranks; parts differ by one at most."""
     each, more = divmod(count, size)
     start = rank * each + min(rank, more)
     return slice(start, start + each + (rank < more))
