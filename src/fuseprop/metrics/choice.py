@@ -7,6 +7,7 @@ from ..checks.choices import choose
 from ..formulas.loss import AnyLoss
 from ..layers.dense import Dense
 from ..layers.targets import Targets
+from ..world import ALONE, Processes
 from .accuracy import ACCURACY
 from .explained import D_SQUARED, LOSS_ALONE, R_SQUARED
 from .protocol import Kind, Metric
@@ -15,15 +16,23 @@ METRICS: dict[str, Kind] = {"accuracy": ACCURACY, "r2": R_SQUARED, "d2": D_SQUAR
 
 
 def make_metric(
-    name: str | None, loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None
+    name: str | None,
+    loss: AnyLoss,
+    last: Dense,
+    targets: Targets,
+    weights: HostArray | None,
+    world: Processes = ALONE,
 ) -> Metric:
     """Return the named metric for these targets; None means accuracy for classes, else what fits the loss.
+
+    Several processes call this together, each with targets and weights of its own rows, perhaps none, and get
+    the metric for the targets of all.
 
     Raises ValueError for an unknown name, and for a metric that needs another loss.
     """
     if name is None:
         name = "accuracy" if targets.labels is not None else metric_of_values(loss)
-    return check_metric(name, loss).make(loss, last, targets, weights)
+    return check_metric(name, loss).make(loss, last, targets, weights, world)
 
 
 def metric_of_values(loss: AnyLoss) -> str:
