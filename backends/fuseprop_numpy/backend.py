@@ -15,7 +15,7 @@ import numpy as np
 
 from fuseprop.backend import (
     OPERATIONS,
-    Backend,
+    BackendForProcesses,
     BackendUnavailable,
     HostArray,
     Program,
@@ -167,4 +167,4 @@ def _functions(*, required: bool) -> Any:
 
 
 if TYPE_CHECKING:
-    _: type[Backend[HostArray]] = NumpyBackend
+    _: type[BackendForProcesses[HostArray]] = NumpyBackend
