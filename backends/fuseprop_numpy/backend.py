@@ -27,7 +27,7 @@ from .compiled.formulas import CannotCompute
 from .compiled.forward import recognise_forward
 from .compiled.library import NotCompiled, library
 from .compiled.recognise import recognise
-from .compiled.runner import CompiledForward, CompiledStep, kernels_of
+from .compiled.runner import CompiledForward, CompiledStep, StoppableStep, kernels_of
 from .compiled.specification import Specification
 from .compiled.step import UnknownStepError
 from .operations import NumpyOperations
@@ -99,7 +99,9 @@ class NumpyBackend(NumpyOperations):
             return replay_by_calling(self, program)
         if self._library is not None:
             try:
-                run = CompiledStep(self._library, recognise(program, self.dtype), self.dtype)
+                step = recognise(program, self.dtype)
+                kind = StoppableStep if step.world is None else CompiledStep
+                run = kind(self._library, step, self.dtype)
             except (UnknownStepError, CannotCompute) as error:
                 self.not_compiled = str(error)
             else:

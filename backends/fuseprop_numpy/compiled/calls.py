@@ -28,6 +28,7 @@ KNOWN = frozenset(
         "bias_activation",
         "activation_backward",
         "dropout",
+        "all_reduce",
         "clip_norm",
         "update",
         "softmax",
