@@ -40,6 +40,7 @@ class TableData:
     rows: NDArray[np.int64] | None = None
     without_target: int = 0
     world: Processes = ALONE
+    first: int = 0
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
