@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from math import nan
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,16 @@ SUFFIXES = (".jsonl", ".ndjson", ".json")
 ROWS_AT_ONCE = 1 << 13
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def not_shared(named: Named) -> DataError:
+    """Return the error, with the line that converts the file, where several processes are to share it."""
+    source, target = str(named.path), str(named.path.with_suffix(".parquet"))
+    code = f"import duckdb; duckdb.read_json({source!r}).write_parquet({target!r})"
+    return DataError(
+        f"{named.place} holds JSON lines, of which no process can read a part alone. Convert it once to "
+        f"Parquet: python -c {shown(quote(code), None)}"
+    )
 
 
 class Digits(str):
