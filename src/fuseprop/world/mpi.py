@@ -25,6 +25,9 @@ class World:
         The number of this process, from 0.
     size : int
         How many processes there are; 1 for one that was started without `mpiexec`.
+    local_rank, local_size : int
+        The number of this process among those on its machine, from 0, and how many these are: they share
+        its cores and its GPUs.
 
     Raises ImportError with the line to type where mpi4py or MPI is not installed.
     """
@@ -42,6 +45,10 @@ class World:
         self._all = MPI.COMM_WORLD.Dup()
         self.rank: int = self._all.Get_rank()
         self.size: int = self._all.Get_size()
+        beside = self._all.Split_type(MPI.COMM_TYPE_SHARED)
+        self.local_rank: int = beside.Get_rank()
+        self.local_size: int = beside.Get_size()
+        beside.Free()
 
     def add(self, array: NDArray[Any]) -> None:
         """See `Processes`."""
@@ -63,6 +70,11 @@ class World:
         """See `Processes`."""
         found: list[Value] = self._all.allgather(value)
         return found
+
+    def at_first(self, value: Value) -> list[Value]:
+        """See `Processes`."""
+        found: list[Value] | None = self._all.gather(value)
+        return found or []
 
     def of_first(self, value: Value) -> Value:
         """See `Processes`."""
