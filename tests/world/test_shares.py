@@ -16,6 +16,7 @@ from threads import in_threads, outcomes
 from fuseprop.data import DataError, load_table
 from fuseprop.data.cells import MOST_OTHERS, Dates, Numbers, Texts
 from fuseprop.data.files import open_source
+from fuseprop.data.files.opening import BLOCK
 from fuseprop.data.files.text import NEAR
 from fuseprop.world import ALONE, Elsewhere
 
@@ -65,6 +66,11 @@ def read(paths, world=ALONE, as_text=(), **options):
     )
 
 
+def joined(shares):
+    """Return the columns of all shares, one behind the other."""
+    return {name: [cell for share in shares for cell in share.columns[name]] for name in shares[0].columns}
+
+
 def check(paths, size, as_text=(), **options):
     """Put shares together and compare them with the whole; return how many rows each has."""
     try:
@@ -77,10 +83,11 @@ def check(paths, size, as_text=(), **options):
         assert share.kinds == whole.kinds
         assert share.about == whole.about
         assert share.places == whole.places
+    found = joined(shares)
     for name, column in whole.columns.items():
         assert sum(share.others.get(name, 0) for share in shares) == whole.others.get(name, 0)
         if whole.others.get(name, 0) <= MOST_OTHERS:
-            assert [cell for share in shares for cell in share.columns[name]] == column
+            assert found[name] == column
     rows = [share.rows for share in shares]
     assert [share.first for share in shares] == [sum(rows[:rank]) for rank in range(size)]
     assert sum(rows) == whole.rows
@@ -208,8 +215,9 @@ def test_parquet(tmp_path, group, size):
 def written(path, rows, group):
     """Write a Parquet file with columns of all kinds."""
     pytest.importorskip("duckdb").sql(
-        f"COPY (SELECT i, i * 0.5 AS f, 't' || (i % 7) AS s, i % 3 = 0 AS b, DATE '2020-01-01' + (i % 99)::INTEGER "
-        f"AS d, CASE WHEN i % 5 > 0 THEN i END AS m FROM range({rows}) t(i)) TO '{path}' (ROW_GROUP_SIZE {group})"
+        f"COPY (SELECT i, i * 0.5 AS f, 't' || (i % 7) AS s, i % 3 = 0 AS b, "
+        f"DATE '2020-01-01' + (i % 99)::INTEGER AS d, CASE WHEN i % 5 > 0 THEN i END AS m "
+        f"FROM range({rows}) t(i)) TO '{path}' (ROW_GROUP_SIZE {group})"
     )
 
 
@@ -235,17 +243,16 @@ def test_bytes_of_other_shares_are_never_read(tmp_path):
     whole, body = read(tmp_path / "whole.csv"), len(content) - 6
     for rank in range(size):
         begin, end = (6 + body * k // size for k in (rank, rank + 1))
-        begin, end = (
-            (begin - 1 if rank else 0),
-            (end if rank else max(end, 1 << 20)) + len(row % (0, 0)) + NEAR,
-        )
+        if rank:
+            begin -= 1  # whether a line ends there
+        else:
+            begin, end = 0, max(end, BLOCK)  # the head
+        end += NEAR  # the rest of a row
         (tmp_path / f"{rank}.csv").write_bytes(
             b"\xff" * begin + content[begin:end] + b"\xff" * (len(content) - end)
         )
     shares = in_threads(size, lambda world: read(tmp_path / f"{world.rank}.csv", world))
-    assert {
-        name: sum((share.columns[name] for share in shares), []) for name in whole.columns
-    } == whole.columns
+    assert joined(shares) == whole.columns
 
 
 def test_row_groups_of_other_shares_are_never_read(tmp_path):
@@ -255,8 +262,8 @@ def test_row_groups_of_other_shares_are_never_read(tmp_path):
     chunks = (
         pytest.importorskip("duckdb")
         .sql(
-            f"SELECT row_group_id, least(data_page_offset, coalesce(dictionary_page_offset, data_page_offset)), "
-            f"total_compressed_size FROM parquet_metadata('{tmp_path}/whole.parquet')"
+            f"SELECT row_group_id, least(data_page_offset, dictionary_page_offset), total_compressed_size "
+            f"FROM parquet_metadata('{tmp_path}/whole.parquet')"
         )
         .fetchall()
     )
@@ -268,9 +275,7 @@ def test_row_groups_of_other_shares_are_never_read(tmp_path):
         (tmp_path / f"{rank}.parquet").write_bytes(own)
     whole = read(tmp_path / "whole.parquet")
     shares = in_threads(size, lambda world: read(tmp_path / f"{world.rank}.parquet", world))
-    assert {
-        name: sum((share.columns[name] for share in shares), []) for name in whole.columns
-    } == whole.columns
+    assert joined(shares) == whole.columns
     # It is read by one process, and refused.
     with pytest.raises(DataError):
         read(tmp_path / "0.parquet")
@@ -300,7 +305,8 @@ def test_what_cannot_be_shared_is_refused_with_the_line_that_converts_it(tmp_pat
     else:
         assert line == f"{command} {path}"
     if name != "t.csv.zst":
-        assert read(path, in_threads(1, lambda world: world)).rows >= 1  # as ever in a world of one
+        (share,) = in_threads(1, lambda world: read(path, world))  # as ever in a world of one
+        assert share.rows >= 1
 
 
 def test_standard_input_is_refused(monkeypatch):
@@ -342,5 +348,5 @@ def test_data_sets_and_npz_files_are_divided(tmp_path, name):
     np.testing.assert_array_equal(np.concatenate([share.X for share in shares]), whole.X)
     np.testing.assert_array_equal(np.concatenate([share.targets for share in shares]), whole.targets)
     assert {share.columns for share in shares} == {whole.columns}
-    assert [share.row_number(0) for share in shares][0] == 1
+    assert shares[0].row_number(0) == 1
     assert shares[1].row_number(0) == len(shares[0]) + 1

@@ -54,7 +54,7 @@ def check(path, text, cuts, encodings, delimiter=","):
         follows = any(following.strip() for following, _, _ in parts[rank + 1 :])
         assert not (follows and is_last)
         # Blank lines are rows of one column, but at the end of all.
-        assert follows or is_last or part.splitlines()[-1].strip()
+        assert follows or is_last or not part or part.splitlines()[-1].strip()
     return parts
 
 

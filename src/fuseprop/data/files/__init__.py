@@ -80,7 +80,7 @@ def _opened(named: Named, shares: Shares, *, any_size: bool) -> Source:
     kind = world.of_first(kind)
     if kind == "parquet":
         return Parquet(named, shares, any_size=any_size)
-    return JsonLines(named) if kind == "json lines" else Delimited(named, shares)
+    return JsonLines(named, world) if kind == "json lines" else Delimited(named, shares)
 
 
 def _kind(named: Named, *, is_shared: bool) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...checks.quoting import literal, shown
-from ...world import ALONE
+from ...world import ALONE, Processes
 from ..cells import Booleans, Cells, Numbers
 from ..errors import DataError
 from ..objects import text_of
@@ -52,13 +52,13 @@ class JsonLines:
     """A file of JSON lines; see `Source`.
 
     The columns are the keys of all lines, in the order of their first ones; a line may lack some, and null
-    and NaN are missing values. Raises DataError, with the line, for what is no JSON object, and for keys that
-    stand twice in one.
+    and NaN are missing values. It is read by one process alone. Raises DataError, with the line, for what is
+    no JSON object, and for keys that stand twice in one.
     """
 
-    def __init__(self, named: Named) -> None:
+    def __init__(self, named: Named, world: Processes = ALONE) -> None:
         self._named = named
-        self.world, self.first = ALONE, 0
+        self.world, self.first = world, 0
         self.name, self.typed = named.place, True
         self.index_like: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
