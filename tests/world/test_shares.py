@@ -135,11 +135,21 @@ def file_of(rng):
     return text.encode(encoding)
 
 
+QUOTED = 'a,b\n1,"x\ny"\n2,"""\n,"\n3,"\n\n\n"\n4,5" of z\n5, "\n"\n6,"u"\n7,\n'
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_any_file_is_read_as_by_one_process(tmp_path, seed):
     path = tmp_path / "t.csv"
     path.write_bytes(file_of(random.Random(seed)))
     check(path, 2 + seed % 3)
+
+
+def test_quotes_and_line_ends(tmp_path):
+    path = tmp_path / "t.csv"
+    for more in range(0, 40, 8):  # a longer cell moves the cut
+        path.write_text(f"{QUOTED}8,{'v' * more}\n")
+        check(path, 2)
 
 
 def numbered(count, last="x"):
