@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..installing import how_to_install
+from .failing import CALLS, Ends
+from .launch import check_together
 from .processes import part
 
 Value = TypeVar("Value")
@@ -26,10 +29,16 @@ class World:
     size : int
         How many processes there are; 1 for one that was started without `mpiexec`.
 
-    Raises ImportError with the line to type where mpi4py or MPI is not installed.
+    From the first one on, an error that leaves one process alone ends all of them, and so does its death:
+    see `failing`.
+
+    Raises ImportError with the line to type where mpi4py or MPI is not installed; RuntimeError where several
+    processes were started by the launcher of another MPI, and know nothing of each other.
     """
 
     def __init__(self) -> None:
+        # What Open MPI 5.0.11 says of a way of sharing memory that it cannot use here comes once a process.
+        os.environ.setdefault("OMPI_MCA_osc", "^ucx")
         try:
             from mpi4py import MPI
         except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py has found no library of MPI
@@ -42,9 +51,15 @@ class World:
         self._all = MPI.COMM_WORLD.Dup()
         self.rank: int = self._all.Get_rank()
         self.size: int = self._all.Get_size()
+        check_together(self.size, MPI.Get_library_version())
+        self._told = np.zeros(CALLS + 1, np.int64)
+        if self.size > 1:
+            Ends.of_this_process = Ends.of_this_process or Ends(MPI, self._all)
+            self._told = Ends.of_this_process.told
 
     def add(self, array: NDArray[Any]) -> None:
         """See `Processes`."""
+        self._told[CALLS] += 1
         self._all.Allreduce(self._mpi.IN_PLACE, array)
 
     def total(self, values: ArrayLike) -> NDArray[Any]:
@@ -61,11 +76,13 @@ class World:
 
     def gathered(self, value: Value) -> list[Value]:
         """See `Processes`."""
+        self._told[CALLS] += 1
         found: list[Value] = self._all.allgather(value)
         return found
 
     def of_first(self, value: Value) -> Value:
         """See `Processes`."""
+        self._told[CALLS] += 1
         found: Value = self._all.bcast(value if self.rank == 0 else None)
         return found
 
@@ -75,6 +92,7 @@ class World:
 
     def _reduced(self, values: ArrayLike, operation: Any) -> NDArray[Any]:
         result = np.array(values, order="C")
+        self._told[CALLS] += 1
         self._all.Allreduce(self._mpi.IN_PLACE, result, operation)
         return result
 
