@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, NoReturn
@@ -12,7 +13,7 @@ import numpy as np
 from .backend import AnyBackend, HostArray
 from .backend.registry import load_backend
 from .backend.seam import check_backend
-from .callbacks import Callback, Together, check_callbacks
+from .callbacks import Callback, Together, check_callbacks, is_of_first
 from .callbacks.history import History
 from .callbacks.progress import Progress
 from .checks.arrays import warn_of_overflow
@@ -32,6 +33,7 @@ from .training.changed import CHOICES
 from .training.continuing import Continuation, From, Kept
 from .training.epoch import Epoch
 from .training.evaluation import Evaluation, Predictor, decide, evaluate
+from .training.keys import NO_KEY, drawn_key
 from .training.loop import Training
 from .training.observers import Norms, SumOfSquares
 from .training.orders import Orders, shuffled, unchanged
@@ -39,6 +41,10 @@ from .training.out_of_memory import freeing_on_failure, halving_batches
 from .training.passes import Passes
 from .training.rows import Rows, check_inputs, check_rows, check_validation
 from .training.rules import FitRules
+from .training.shared_epoch import SharedEpoch
+from .training.strata import Strata
+from .training.unison import Unison
+from .world import ALONE, Processes
 
 Validation = float | tuple[object, object] | tuple[object, object, object] | None
 
@@ -211,6 +217,7 @@ class Network:
         on_oom: str = "stop",
         checkpoint: Kept = None,
         resume: From = None,
+        world: Processes | None = None,
     ) -> History:
         """Train on rows (N, d), in minibatches, and return the history.
 
@@ -254,6 +261,15 @@ class Network:
             `checkpoint`, where there is one, and the start where there is none. Weights, optimizer, history
             and generator are then those of the checkpoint; everything else is to be given as it was. `epochs`
             may be more, where the learning rates of earlier epochs do not change by it.
+        world : World, optional
+            The processes that train this network together, each with rows of its own: all call `fit` alike,
+            and end with the same parameters and history. Those of process 0 are where all begin. `batch_size`
+            counts the rows of all. A batch takes one row of each of `batch_size` equal parts of all rows, by
+            `shuffle` a random one, so that one process with a world of its own learns from the same batches
+            as any number. A share of rows for `validation` is drawn from all rows, in another way than by a
+            single process without a world. With dropout, masks depend on the number of processes. Saving
+            callbacks and progress are process 0's; all others are called in each process. A checkpoint is
+            written by process 0, and any number of processes goes on from it.
 
         Raises DivergenceError where the loss stops being finite; the network then holds its best finite
         weights (by validation loss, or else by training loss). Ctrl-C ends training with a warning. With
@@ -278,14 +294,30 @@ class Network:
         if halves_batch and optimizer is not None:
             resumable(optimizer)
         check_validation(validation)
-        rows, held_out = check_rows(self.stack, X, target, sample_weight), None
+        unison = None if world is None else Unison(world, self.stack)
+        check: Callable[..., Rows] = partial(check_rows, self.stack)
+        check_validated = check
+        if unison is not None:
+            if halves_batch:
+                raise ValueError(
+                    'on_oom="halve" is for one process: give those that train together a smaller batch_size.'
+                )
+            settings = {"epochs": epochs, "batch_size": batch_size, "shuffle": shuffle, "norms": norms}
+            unison.begin(self.rng, optimizer, {**settings, "validation": type(validation).__name__})
+            check, check_validated = unison.rows, partial(unison.rows, to_learn=False)
+            if unison.world.rank:
+                progress, callbacks = False, [each for each in callbacks if not is_of_first(each)]
+        rows, held_out = check(X, target, sample_weight), None
         if isinstance(validation, tuple):
-            held_out = check_rows(self.stack, *validation)
-        continuation = Continuation(checkpoint, resume, self.rng)
+            held_out = check_validated(*validation)
+        continuation = Continuation(checkpoint, resume, self.rng, world)
         shown = [Progress()] if progress else []
         with continuation.open():
             if validation is not None and not isinstance(validation, tuple):
-                rows, held_out = rows.split(self.rng, validation, self.stack.loss)
+                if unison is None:
+                    rows, held_out = rows.split(self.rng, validation, self.stack.loss)
+                else:
+                    rows, held_out = unison.split(rows, self.rng, validation)
             train = partial(
                 self._train,
                 optimizer,
@@ -298,6 +330,7 @@ class Network:
                 callbacks=[*shown, *callbacks],
                 norms=norms,
                 halves_rate=halves_rate,
+                unison=unison,
             )
             size = continuation.batch_size or batch_size
             if not halves_batch or continuation.is_within:
@@ -320,6 +353,7 @@ class Network:
         callbacks: Sequence[Callback],
         norms: bool,
         halves_rate: bool,
+        unison: Unison | None,
     ) -> History:
         """Train as `fit` says; batches of another size may have been `asked` for.
 
@@ -327,46 +361,53 @@ class Network:
         """
         backend, stack, metric = self.backend, self.stack, self.metric
         optimizer = MomentumSGD() if optimizer is None else optimizer
-        validation = None if held_out is None else Evaluation(backend, stack, metric, held_out)
+        world = ALONE if unison is None else unison.world
+        validation = None if held_out is None else Evaluation(backend, stack, metric, held_out, world)
         squares = SumOfSquares(stack.parameters)
-        observers = [validation, squares, Norms(stack.parameters) if norms else None]
-        epoch = Epoch(
-            backend,
-            stack,
-            metric,
-            optimizer,
-            rows,
-            batch_size=batch_size,
-            observers=[observer for observer in observers if observer is not None],
-        )
+        all_observers = [validation, squares, Norms(stack.parameters) if norms else None]
+        observers = [observer for observer in all_observers if observer is not None]
+        given = backend, stack, metric, optimizer, rows
+        first, count = rows.order, len(rows)
+        draw: Callable[[np.random.Generator, HostArray], HostArray] = shuffled
+        if unison is None:
+            epoch = Epoch(*given, batch_size=batch_size, observers=observers)
+        else:
+            strata = Strata(world, len(rows), batch_size, shuffles=shuffle)
+            epoch = SharedEpoch(*given, batch_size=batch_size, observers=observers, strata=strata)
+            first, draw, count = NO_KEY, drawn_key, strata.count
+            unison.observes(squares)
+            unison.keeps = continuation.keeps
         orders = Orders(
             self.rng,
-            rows.order,
+            first,
             epochs - continuation.done,
-            draw=shuffled if shuffle else unchanged,
+            draw=draw if shuffle else unchanged,
             send=epoch.send,
             ahead=backend.device != "cpu",
         )
         history.metric, history.validates = epoch.metric.name, validation is not None
         history.batch_size = batch_size
         rules = FitRules(epoch, squares, validation, halves=halves_rate)
-        training = Training(epoch, rules, orders)
+        training = Training(epoch, rules, orders, unison)
         settings = {
             **stack.described(),
             "metric": epoch.metric.name,
             "dtype": str(backend.dtype),
-            "batch_size": min(asked, len(rows)),
+            "batch_size": min(asked, count),
             "shuffle": shuffle,
             "norms": norms,
         }
-        return continuation.run(
-            training,
-            epochs,
-            Together(callbacks),
-            history,
-            settings,
-            {"training rows": rows, "validation rows": held_out},
-        )
+        if unison is not None:
+            settings["batches"] = "one row of each part of all rows"
+        with nullcontext() if unison is None else unison.training():
+            return continuation.run(
+                training,
+                epochs,
+                Together(callbacks),
+                history,
+                settings,
+                {"training rows": rows, "validation rows": held_out},
+            )
 
     def predict(self, X: object) -> HostArray:
         """Return predictions (n, k): the last layer's output, through the loss's link.
@@ -391,11 +432,19 @@ class Network:
         warn_of_overflow(predictions)
         return predictions
 
-    def evaluate(self, X: object, target: object, sample_weight: object = None) -> dict[str, float]:
-        """Return the mean loss and the metric over rows, such as ``{"loss": 0.1, "accuracy": 0.97}``."""
-        rows = replace(check_rows(self.stack, X, target, sample_weight), shares=True)
+    def evaluate(
+        self, X: object, target: object, sample_weight: object = None, *, world: Processes | None = None
+    ) -> dict[str, float]:
+        """Return the mean loss and the metric over rows, such as ``{"loss": 0.1, "accuracy": 0.97}``.
+
+        Over those of all processes of a `world`, each of which gives its own, perhaps none.
+        """
+        if world is None or world is ALONE:
+            rows = check_rows(self.stack, X, target, sample_weight)
+        else:
+            rows = Unison(world, self.stack).rows(X, target, sample_weight, to_learn=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            return evaluate(self.backend, self.stack, self.metric, rows)
+            return evaluate(self.backend, self.stack, self.metric, replace(rows, shares=True), world or ALONE)
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""

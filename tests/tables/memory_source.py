@@ -6,6 +6,7 @@ import numpy as np
 
 from fuseprop.data.cells import MOST_OTHERS, Numbers, Texts
 from fuseprop.data.spelling import is_code, is_missing, number
+from fuseprop.world import ALONE
 
 
 def texts(cells):
@@ -44,6 +45,7 @@ class MemorySource:
         self.names = tuple(columns)
         first = next(iter(columns.values()))
         self.rows = len(first if isinstance(first, list) else next(iter(vars(first).values())))
+        self.world, self.first = ALONE, 0
         self.typed = typed
         self.index_like = index_like
         self.notes = notes

@@ -8,7 +8,14 @@ from .history import History
 from .history_csv import HistoryCSV
 from .learning_rate import LearningRate
 from .on_epoch_end import OnEpochEnd
-from .protocol import BatchCallback, Callback, ResumableCallback, StoppingCallback, check_callbacks
+from .protocol import (
+    BatchCallback,
+    Callback,
+    ResumableCallback,
+    StoppingCallback,
+    check_callbacks,
+    is_of_first,
+)
 from .save_best import SaveBest
 from .together import Together
 
@@ -25,4 +32,5 @@ __all__ = [
     "StoppingCallback",
     "Together",
     "check_callbacks",
+    "is_of_first",
 ]

@@ -41,6 +41,8 @@ class HistoryCSV:
     written.
     """
 
+    of_first = True
+
     def __init__(self, path: str | Path, *, append: bool = False, overwrite: bool = False) -> None:
         if append and overwrite:
             raise ValueError("append and overwrite exclude each other: ask for one of them.")

@@ -31,6 +31,8 @@ class Display:
         Why progress could not be shown; empty where it was.
     """
 
+    of_first = True
+
     def __init__(self) -> None:
         self.failure = ""
 

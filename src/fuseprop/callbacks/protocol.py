@@ -56,6 +56,14 @@ class ResumableCallback(Callback, Protocol):
         """Go on from what `state_dict` returned."""
 
 
+def is_of_first(callback: Callback) -> bool:
+    """Whether only process 0 has use for a callback, where several train together: one that writes a file.
+
+    Such a callback has a true attribute `of_first`.
+    """
+    return bool(getattr(callback, "of_first", False))
+
+
 def check_callbacks(callbacks: object) -> None:
     """Raise TypeError for what is no sequence of callbacks, and for a class in the place of its object."""
     if not isinstance(callbacks, Iterable):

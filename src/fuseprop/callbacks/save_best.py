@@ -49,6 +49,8 @@ class SaveBest:
     OSError where it cannot be written.
     """
 
+    of_first = True
+
     def __init__(self, model: Savable, path: str | Path, *, overwrite: bool = False) -> None:
         check_methods("the model", model, ("save", "saved_score"), "a fuseprop.Model")
         self._model = model

@@ -67,8 +67,8 @@ def as_rows(X: object, features: int | None = None, *, name: str = "X") -> NDArr
     return array
 
 
-def as_sample_weights(values: object, rows: int) -> NDArray[np.float64]:
-    """Return sample weights (rows,) in float64.
+def as_sample_weights(values: object, rows: int, *, may_be_zero: bool = False) -> NDArray[np.float64]:
+    """Return sample weights (rows,) in float64; all of them may be 0 where others have more.
 
     Raises TypeError as `as_host`; ValueError for another shape, nan or inf, a negative weight, weights that
     are all zero, and a sum that overflows float64.
@@ -77,7 +77,7 @@ def as_sample_weights(values: object, rows: int) -> NDArray[np.float64]:
     if weights.shape != (rows,):
         raise ValueError(f"sample_weight must have shape ({rows},), one a row, got {weights.shape}.")
     check_finite("sample_weight", weights)
-    if (weights < 0).any() or not weights.any():
+    if (weights < 0).any() or not (may_be_zero or weights.any()):
         raise ValueError("sample_weight must not be negative and not all zero.")
     with np.errstate(over="ignore"):
         total = weights.sum()

@@ -80,8 +80,8 @@ def check_one_process(many: str | None) -> None:
     """Raise UsageError where several processes are given an option that makes many trainings."""
     if many is not None and world_of_command().size > 1:
         raise click.UsageError(
-            f"{many} makes many trainings, and several processes share one. Start it without mpiexec; several "
-            f"processes then train by the settings that it chose."
+            f"{many} makes many trainings, and several processes share one. Type it without mpiexec; what it "
+            f"chose then serves several."
         )
 
 

@@ -38,6 +38,9 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
+
+from ..world import ALONE, Processes, agreeing
 from .assembling import assemble
 from .choices import NONE, Choices
 from .datasets import DATASETS, check_name, load_dataset
@@ -78,6 +81,7 @@ def load_table(
     date: Sequence[str] = (),
     ignore_index: bool = False,
     missing: str = "encode",
+    world: Processes = ALONE,
 ) -> Table:
     """Return a table from files, or a built-in data set.
 
@@ -102,6 +106,10 @@ def load_table(
     drop, numeric, categorical, date, ignore_index, missing
         What is said of columns, where the rules in `deciding` would decide otherwise: see `Choices`. The
         columns of an NPZ file and of a data set are numbers already, of which some may be dropped.
+    world : Processes
+        The processes that share the rows, and all call this alike: each gets the table of its own share, whose
+        columns are decided by the rows of all. See `files.open_source` for who reads what; an NPZ file and a
+        data set are read by each process, which keeps its share.
 
     Raises DataError, with the place, for data that cannot be read or used; ValueError for another
     `target_as` or `missing`; TypeError if `data` is neither a path nor a name (`Table.of` takes arrays).
@@ -109,10 +117,11 @@ def load_table(
     target, features = as_names("target", target), as_names("features", features)
     reading = Reading(target_as, keep_as_class)
     choices = Choices(features, drop, numeric, categorical, date, ignore_index, missing)
-    numbers = _of_numbers(data, target, reading, any_size=any_size)
-    if numbers is not None:
-        return _chosen(numbers, choices)
-    source = open_source(data, any_size=any_size)
+    with agreeing(world):
+        numbers = _of_numbers(data, target, reading, any_size=any_size)
+        if numbers is not None:
+            return _share(_chosen(numbers, choices), world)
+    source = open_source(data, any_size=any_size, world=world)
     if target is None:
         raise DataError(
             f"{source.name}: which column is the target? Name it: --target, or target= in Python. "
@@ -143,6 +152,14 @@ def _of_numbers(
             )
         return table
     return read_npz(path, target, None, reading, any_size=any_size) if _is_npz(paths) else None
+
+
+def _share(table: Table, world: Processes) -> Table:
+    """Return a process's share of a table that each has read, with the rows' numbers in the whole."""
+    if world.size == 1:
+        return table
+    own = np.arange(len(table))[world.rows(len(table))]
+    return replace(table.take(own), rows=own)
 
 
 def _is_npz(paths: Sequence[str | Path]) -> bool:

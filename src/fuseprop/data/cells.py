@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..world import Processes
+
 MISSING = -1
 """The code of a cell without a text."""
 
@@ -90,14 +92,22 @@ def count_rows(cells: Cells) -> int:
 class Source(Protocol):
     """Where cells come from: a file, or a data frame.
 
+    Of several processes each has a share of the rows, one behind the other in the order of ranks; a share may
+    be empty. All processes call `cells` and `place` alike, and get errors at the same place: the same one, or
+    `Elsewhere` in those that have none.
+
     Attributes
     ----------
+    world : Processes
+        The processes that share the rows; `ALONE` for a source that one process reads.
     name : str
         The file's path, or words such as "the table".
     names : tuple of str
         The names of all columns, different from each other, in order.
     rows : int
-        N, known once `cells` was read to its end.
+        N, the number of rows of this process's share, known once `cells` was read to its end.
+    first : int
+        The number of the first of them among the rows of all processes, known likewise.
     typed : bool
         Whether cells have the types of columns, as in a data frame: their numbers were never texts.
     index_like : tuple of str
@@ -107,9 +117,11 @@ class Source(Protocol):
         were made.
     """
 
+    world: Processes
     name: str
     names: tuple[str, ...]
     rows: int
+    first: int
     typed: bool
     index_like: tuple[str, ...]
     notes: tuple[str, ...]
@@ -118,10 +130,11 @@ class Source(Protocol):
         """Return the cells of these columns; those `as_text` as `Texts`, whatever they are.
 
         Each column may be taken out of the mapping (`pop`) as soon as it is used, which frees its memory.
-        All columns have the same N. Raises DataError with the place for what cannot be read.
+        All columns have the same N. The cells of a column are of one kind in all processes, but texts are
+        those of this process's rows alone. Raises DataError with the place for what cannot be read.
         """
         ...
 
     def place(self, row: int) -> str:
-        """Return where a row, counted from 0, stands: "t.csv: row 3 (line 5)"."""
+        """Return where a row, counted from 0 over all processes, stands: "t.csv: row 3 (line 5)"."""
         ...

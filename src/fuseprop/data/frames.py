@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.quoting import counted, literal
+from ..world import ALONE
 from .cells import Cells, count_rows
 from .errors import DataError, listed, repeated
 from .objects import object_cells
@@ -99,7 +100,7 @@ class FrameSource:
         self._frame = frame
         self.name = name
         self.names = tuple(self._place)
-        self.rows = 0
+        self.world, self.rows, self.first = ALONE, 0, 0
         self.typed = True
         self.index_like = self.names[:1] if self.names[:1] and self.names[0] in INDEX_NAMES else ()
         self.notes: tuple[str, ...] = ()

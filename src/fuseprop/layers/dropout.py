@@ -8,6 +8,12 @@ import numpy as np
 
 from ..backend import INTEGER, AnyBackend, Array
 
+SEEDS = 1 << 32
+"""Seeds are below this."""
+
+APART = 0x9E3779B9
+"""So far apart are the seeds of two processes: an odd number, whose multiples all differ."""
+
 
 class Dropout:
     """The masks of a network in training.
@@ -28,16 +34,20 @@ class Dropout:
     ----------
     step : Array, (1,)
         The number of the step, counted on the device, so that a recorded step has new masks each time.
+    process : int
+        The number of the process, where several train together: each has masks of its own.
     """
 
     def __init__(self, backend: AnyBackend, rates: Sequence[float], rng: np.random.Generator) -> None:
         self.rates = list(rates)
-        self.seeds = [int(rng.integers(1 << 32)) if rate else 0 for rate in self.rates]
+        self.seeds = [int(rng.integers(SEEDS)) if rate else 0 for rate in self.rates]
         self.step = backend.zeros((1,), INTEGER)
+        self.process = 0
 
     def apply(self, backend: AnyBackend, layer: int, values: Array, *, out: Array) -> None:
         """Drop a layer's outputs, or the same elements of the gradient by them; `out` may be `values`."""
-        backend.dropout(values, self.rates[layer], self.seeds[layer], self.step, out=out)
+        seed = (self.seeds[layer] + self.process * APART) % SEEDS
+        backend.dropout(values, self.rates[layer], seed, self.step, out=out)
 
     def advance(self, backend: AnyBackend) -> None:
         """Count the step: the next masks are new ones."""

@@ -7,6 +7,7 @@ from ..checks.choices import choose
 from ..formulas.loss import AnyLoss
 from ..layers.dense import Dense
 from ..layers.targets import Targets
+from ..world import ALONE, Processes
 from .accuracy import ACCURACY
 from .explained import D_SQUARED, LOSS_ALONE, R_SQUARED
 from .protocol import Kind, Metric
@@ -15,7 +16,12 @@ METRICS: dict[str, Kind] = {"accuracy": ACCURACY, "r2": R_SQUARED, "d2": D_SQUAR
 
 
 def make_metric(
-    name: str | None, loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None
+    name: str | None,
+    loss: AnyLoss,
+    last: Dense,
+    targets: Targets,
+    weights: HostArray | None,
+    world: Processes = ALONE,
 ) -> Metric:
     """Return the named metric for these targets; None means accuracy for classes, else what fits the loss.
 

@@ -12,6 +12,7 @@ from ..callbacks.history import NORMS
 from ..checks.quoting import literal
 from ..checks.settings import is_finite_number
 from ..checks.states import ANY, COUNT, FLAG, SEQUENCE, STATE, Kind, check_array, check_state
+from ..layers.dropout import SEEDS
 from .epoch import Epoch
 from .observers import Norms
 
@@ -23,9 +24,6 @@ OTHER = f"this is no state of {OWNER}"
 
 DURATION = Kind("a finite number", is_finite_number)
 SETTING = Kind("a finite number or None", lambda value: value is None or is_finite_number(value))
-
-SEEDS = 2**32
-"""Seeds of masks are below this."""
 
 
 def check_training(
@@ -42,7 +40,9 @@ def check_training(
     check_array(OWNER, "parameters", state["parameters"], shape, epoch.backend.dtype)
     _check_optimizer(state, epoch, numbers)
     _check_norms(state["history"], epoch)
-    _check_order(state["orders"], rows)
+    check_state("Orders", state["orders"], generator=STATE, order=ANY)
+    if not epoch.is_order(np.asarray(state["orders"]["order"]), rows):
+        raise ValueError(f"{OTHER} over these rows: its order of rows is another one's.")
     if len(state["observers"]) != len(epoch.observers):
         raise ValueError(
             f"{OTHER} with as many measurements: it has {len(state['observers'])}, and this one has "
@@ -71,13 +71,6 @@ def _check_norms(history: Mapping[str, Any], epoch: Epoch) -> None:
         check_array(OWNER, name, history[name], shape, np.float64)
 
 
-def _check_order(orders: Mapping[str, Any], rows: HostArray) -> None:
-    check_state("Orders", orders, generator=STATE, order=ANY)
-    order = np.asarray(orders["order"])
-    if order.shape != rows.shape or order.dtype.kind not in "iu" or (np.sort(order) != np.sort(rows)).any():
-        raise ValueError(f"{OTHER} over these rows: its order of rows is another one's.")
-
-
 def _check_dropout(state: Any, epoch: Epoch) -> None:
     dropout = epoch.stack.dropout
     if (state is None) != (dropout is None):
@@ -98,4 +91,5 @@ def _check_within(state: Any, epoch: Epoch) -> None:
             f"{OTHER} with these batches: it is behind step {state['steps']} of an epoch, and an epoch has "
             f"{len(epoch.starts)}."
         )
-    check_array(OWNER, "results", state["results"], epoch.results_shape, epoch.backend.dtype)
+    blank = epoch.blank_results
+    check_array(OWNER, "results", state["results"], blank.shape, blank.dtype)

@@ -19,6 +19,7 @@ from ..checks.states import ANY, COUNT, CURVE, STATE, check_state
 from ..checks.warning import warn_user
 from ..optimizers.protocol import resumable
 from ..schedules import check_same_rates, rates_of
+from ..world import ALONE, Processes, agreeing
 from .loop import Training
 from .orders import generator_state, load_generator_state, set_generator_state
 from .rows import Rows
@@ -44,9 +45,13 @@ class Continuation:
         As `Network.fit` takes them.
     rng : numpy.random.Generator or numpy.random.RandomState
         The generator that draws splits and orders.
+    world : Processes, optional
+        Where several processes train as one, process 0 reads and writes.
 
     Attributes
     ----------
+    keeps : bool
+        Whether checkpoints are written, by this process or by process 0.
     rng
         The generator; another one may take its place before `open`.
 
@@ -54,10 +59,22 @@ class Continuation:
     """
 
     def __init__(
-        self, checkpoint: Kept, resume: From, rng: np.random.Generator | np.random.RandomState
+        self,
+        checkpoint: Kept,
+        resume: From,
+        rng: np.random.Generator | np.random.RandomState,
+        world: Processes | None = None,
     ) -> None:
-        self._keeper = keeper_of(checkpoint)
-        self._found = found_of(resume, self._keeper)
+        self._world = world
+        self._keeper: Keeper | None = None
+        self._found: Found | None = None
+        with agreeing(world or ALONE):
+            if world is None or world.rank == 0:
+                self._keeper = keeper_of(checkpoint)
+                self._found = found_of(resume, self._keeper)
+        self.keeps = self._keeper is not None
+        if world is not None:
+            self.keeps, self._found = world.of_first((self.keeps, self._found))
         self.rng = rng
         self._start: dict[str, Any] = {}
 
@@ -69,7 +86,7 @@ class Continuation:
     @property
     def does_anything(self) -> bool:
         """Whether there is a checkpoint to go on from, or a place to keep some."""
-        return self._found is not None or self._keeper is not None
+        return self._found is not None or self.keeps
 
     @property
     def settings(self) -> Mapping[str, Any] | None:
@@ -102,10 +119,11 @@ class Continuation:
                 if self._found is not None:
                     self._rewind(self._found)
                 self._start = generator_state(self.rng)
-                if self._keeper is not None:
-                    resumed = None if self._found is None else self._found.path
-                    stack.enter_context(self._keeper.open(resumed))
-                if self._found is not None and self._found.note:
+                with agreeing(self._world or ALONE):
+                    if self._keeper is not None:
+                        resumed = None if self._found is None else self._found.path
+                        stack.enter_context(self._keeper.open(resumed))
+                if self._found is not None and self._found.note and self._warns:
                     warn_user(self._found.note, CheckpointWarning)
                 refused = False
                 yield
@@ -136,7 +154,7 @@ class Continuation:
         settings = {**settings, "optimizer": type(optimizer).__name__, **numbers}
         data: dict[str, str] = {}
         for part, rows in parts.items():
-            data |= {} if rows is None else digests_of(backend, rows, part)
+            data |= {} if rows is None else digests_of(backend, rows, part, self._world)
         about = {"settings": settings, "data": data, "start": self._start}
         first = optimizer.epochs
         if self._found is None:
@@ -156,11 +174,18 @@ class Continuation:
 
         def said() -> dict[str, Any]:
             arithmetic = _arithmetic(backend)
-            if self._found is not None:
+            if self._world is not None:
+                arithmetic["processes"] = self._world.size
+            if self._found is not None and self._warns:
                 _warn_of_other_bits(self._found.state["arithmetic"], arithmetic)
             return {**about, "arithmetic": arithmetic}
 
         return training.run(epochs, together, history, keeper=self._keeper, about=said, resumed=self._found)
+
+    @property
+    def _warns(self) -> bool:
+        """Whether this process says what is to be said once."""
+        return self._world is None or self._world.rank == 0
 
     def _rewind(self, found: Found) -> None:
         """Check what a checkpoint holds beside its training, and set the generator to where that began."""

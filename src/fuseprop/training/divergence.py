@@ -50,6 +50,8 @@ def largest_gradient(epoch: Epoch, order: HostArray, batches: int) -> tuple[floa
     worst, layer = -1.0, 0
     for batch in epoch.batches[:batches]:
         gradient_step(backend, epoch.stack, epoch.metric, epoch.examples, epoch.state, batch)
+        if epoch.world.size > 1:
+            backend.all_reduce(parameters.gradients, epoch.world)
         for i, (start, stop) in enumerate(parameters.ranges):
             gradient = parameters.gradients[start:stop]
             backend.sum_squares(gradient, out=square)

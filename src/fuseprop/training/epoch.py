@@ -15,6 +15,7 @@ from ..layers.stack import Stack
 from ..metrics import make_metric
 from ..optimizers import Optimizer
 from ..optimizers.protocol import ToHost, resumable
+from ..world import ALONE, Processes
 from .observers import Observer
 from .out_of_memory import batches_of_epoch
 from .rows import Examples, Rows
@@ -36,6 +37,8 @@ class EpochResults:
         Sample weights, in this order.
     sums : (batches,) float64
         The sum of weights of each batch; where rows have none, its number of rows.
+    of_a_batch : int
+        How many of the n each batch but the last has.
     """
 
     order: HostArray
@@ -43,6 +46,11 @@ class EpochResults:
     hits: HostArray
     weights: HostArray | None
     sums: HostArray
+    of_a_batch: int
+
+    def batch_of(self, place: int) -> int:
+        """Return the batch, counted from 1, of one of the n."""
+        return place // self.of_a_batch + 1
 
 
 class Epoch:
@@ -88,18 +96,19 @@ class Epoch:
         observers: Sequence[Observer] = (),
     ) -> None:
         self.backend, self.stack, self.optimizer = backend, stack, optimizer
-        self.metric = make_metric(metric, stack.loss, stack.layers[-1], rows.own_targets, rows.own_weights)
+        targets, weights = rows.own_targets, rows.own_weights
+        self.metric = make_metric(metric, stack.loss, stack.layers[-1], targets, weights, self.world)
         self.examples = rows.upload(backend) if examples is None else examples
         self.weights = rows.weights
         self.observers = observers
 
-        n = len(rows)
+        n, self.batch_size = self._layout(len(rows), batch_size)
         self._ends = list(accumulate([n, n, *(observer.size for observer in observers)], initial=0))
         self._results = backend.zeros((self._ends[-1],))
         losses, hits, *parts = (self._results[a:b] for a, b in pairwise(self._ends))
         for observer, part in zip(observers, parts, strict=True):
             observer.place(part)
-        weighted = rows.weights is not None
+        weighted = self._is_weighted
         self.state = EpochState(
             order=backend.zeros((n,), INTEGER),
             cursor=backend.zeros((1,), INTEGER),
@@ -108,11 +117,24 @@ class Epoch:
             row_weights=backend.zeros((n,)) if weighted else None,
             positions=backend.from_host(np.arange(n), dtype=INTEGER) if weighted else None,
         )
-        self.batch_size = min(batch_size, n)
         self.starts, self.sizes = batch_bounds(n, self.batch_size)
         self.sums = self.sizes.astype(np.float64)
         self.prepare()
         self.batches = batches_of_epoch(backend, stack, self.sizes)
+
+    def _layout(self, rows: int, batch_size: int) -> tuple[int, int]:
+        """Return how many rows of an epoch, and of each batch but the last, this device learns from."""
+        return rows, min(batch_size, rows)
+
+    @property
+    def _is_weighted(self) -> bool:
+        """Whether rows have weights on the device, beside those of their batch."""
+        return self.weights is not None
+
+    @property
+    def world(self) -> Processes:
+        """The processes whose gradients are added up."""
+        return ALONE
 
     def prepare(self) -> None:
         """Let the optimizer send the numbers of the next epoch's steps."""
@@ -125,17 +147,30 @@ class Epoch:
         in the order of the calls, and so overwrites the order after those steps.
         """
         backend, state = self.backend, self.state
-        backend.from_host(order, out=state.order)
+        backend.from_host(self.rows_of(order), out=state.order)
         backend.from_host(np.zeros(1, INTEGER), out=state.cursor)
         for observer in self.observers:
             observer.begin_epoch()
-        if self.weights is not None and state.row_weights is not None:
-            weights = self.weights[order]
-            self.sums = np.add.reduceat(weights, self.starts, dtype=np.float64)
-            sums_of_rows = np.repeat(self.sums, self.sizes)
-            # A batch whose weights add up to 0 has no gradient.
-            shares = np.divide(weights, sums_of_rows, out=np.zeros_like(weights), where=sums_of_rows != 0)
+        if state.row_weights is not None:
+            shares, self.sums = self._shares(order)
             backend.from_host(shares, out=state.row_weights)
+
+    def rows_of(self, order: HostArray) -> HostArray:
+        """Return the numbers of the rows, on this device, that are learned from in an epoch's order."""
+        return order
+
+    def _shares(self, order: HostArray) -> tuple[HostArray, HostArray]:
+        """Return what each row is of the weights of its batch, in an epoch's order, and these sums."""
+        assert self.weights is not None
+        weights = self.weights[order]
+        sums = np.add.reduceat(weights, self.starts, dtype=np.float64)
+        return shares_of(weights, np.repeat(sums, self.sizes)), sums
+
+    def is_order(self, order: HostArray, rows: HostArray) -> bool:
+        """Whether an array may be an order of these rows, as `send` takes it."""
+        return (
+            order.shape == rows.shape and order.dtype.kind in "iu" and (np.sort(order) == np.sort(rows)).all()
+        )
 
     def compile(self) -> CompiledEpoch:
         """Record and compile the steps: one program, and one more for a last batch of fewer rows."""
@@ -154,7 +189,16 @@ class Epoch:
         def step(backend: AnyBackend) -> None:
             for observer in self.observers:
                 observer.before_step(backend, batch)
-            training_step(backend, self.stack, self.metric, self.optimizer, self.examples, self.state, batch)
+            training_step(
+                backend,
+                self.stack,
+                self.metric,
+                self.optimizer,
+                self.examples,
+                self.state,
+                batch,
+                self.world,
+            )
             for observer in self.observers:
                 observer.after_step(backend, batch)
 
@@ -167,18 +211,22 @@ class Epoch:
         """
         backend, rows = self.backend, min(steps * self.batch_size, self._ends[1])
         backend.from_host(np.array([rows], INTEGER), out=self.state.cursor)
-        backend.from_host(results, out=self._results)
+        self._carry(steps, results)
         for observer in self.observers:
             observer.go_on(steps, rows)
         resumable(self.optimizer).skip(steps)
 
-    @property
-    def results_shape(self) -> tuple[int, ...]:
-        """The shape of the results array, (results,)."""
-        return self._results.shape
+    def _carry(self, steps: int, results: HostArray) -> None:
+        """Take the results of the first steps of an epoch."""
+        self.backend.from_host(results, out=self._results)
 
-    def results_so_far(self, to_host: ToHost) -> HostArray:
-        """Return a copy of the results array, of which an epoch's steps have written a part."""
+    @property
+    def blank_results(self) -> HostArray:
+        """An array of the shape and the dtype of what `results_so_far` returns."""
+        return np.zeros(self._results.shape, self.backend.dtype)
+
+    def results_so_far(self, steps: int, to_host: ToHost) -> HostArray:
+        """Return a copy of the results array, of which the first steps of an epoch have written a part."""
         return to_host(self._results)
 
     def take(
@@ -195,10 +243,11 @@ class Epoch:
         After each step, call ``after(number)``, from 1; after the last one, let the observers measure, which
         does not wait for the device. After each piece of either, let `watch` look.
         """
+        rows = self.rows_of(order)
 
         def send_rows(number: int) -> None:
             batch, start = self.batches[number - 1], self.starts[number - 1]
-            self.examples.features.send(order[start : start + batch.rows], out=batch.x)
+            self.examples.features.send(rows[start : start + batch.rows], out=batch.x)
 
         def measure() -> None:
             measuring = None if watch is None else watch.begin_measuring(len(self.starts))
@@ -217,8 +266,17 @@ class Epoch:
         losses, hits, *parts = (host[a:b] for a, b in pairwise(self._ends))
         for observer, part in zip(self.observers, parts, strict=True):
             observer.read(part)
+        return self._united(order, losses, hits, sums)
+
+    def _united(self, order: HostArray, losses: HostArray, hits: HostArray, sums: HostArray) -> EpochResults:
+        """Return the results of all processes from this one's."""
         weights = None if self.weights is None else self.weights[order]
-        return EpochResults(order, losses, hits, weights, sums)
+        return EpochResults(order, losses, hits, weights, sums, self.batch_size)
+
+
+def shares_of(weights: HostArray, sums: HostArray) -> HostArray:
+    """Return what each row is of the sum of its batch's weights; 0 where that is 0. All (n,)."""
+    return np.divide(weights, sums, out=np.zeros_like(weights), where=sums != 0)
 
 
 @dataclass(frozen=True)

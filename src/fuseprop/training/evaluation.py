@@ -11,6 +11,7 @@ from ..callbacks.history import History
 from ..layers.stack import Stack
 from ..layers.targets import Targets, coding_of
 from ..metrics import make_metric, weighted_mean
+from ..world import ALONE, Processes
 from .features import Fetch, from_device, from_host, is_sparse
 from .forward import ForwardPass, rows_of
 from .measuring import Measuring
@@ -30,6 +31,8 @@ class Evaluation(Observer):
         See `make_metric`.
     rows : Rows
         All N of them are evaluated.
+    world : Processes, optional
+        Several processes evaluate rows of their own, perhaps none, and measure those of all.
 
     Attributes
     ----------
@@ -37,9 +40,18 @@ class Evaluation(Observer):
         The weighted mean loss and the metric, of the last `read`.
     """
 
-    def __init__(self, backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) -> None:
-        self._backend, self._stack, self._weights = backend, stack, rows.weights
-        self.metric = make_metric(metric, stack.loss, stack.layers[-1], rows.targets, rows.weights)
+    def __init__(
+        self,
+        backend: AnyBackend,
+        stack: Stack,
+        metric: str | None,
+        rows: Rows,
+        world: Processes = ALONE,
+    ) -> None:
+        self._backend, self._stack, self._weights, self._world = backend, stack, rows.own_weights, world
+        targets = rows.own_targets
+        self.metric = make_metric(metric, stack.loss, stack.layers[-1], targets, self._weights, world)
+        self._count = len(rows)
         self._examples = rows.upload(backend, may_stay=True)
         self._forward = ForwardPass(backend, stack, loss=True, metric=self.metric)
         self._forward.reserve(len(rows))
@@ -48,11 +60,13 @@ class Evaluation(Observer):
 
     def place(self, part: Array) -> None:
         """Take the part that holds the losses and then the hits."""
-        n = self._examples.rows
+        n = self._count
         self._losses, self._hits = part[:n], part[n:]
 
     def measure(self, measuring: Measuring | None = None) -> None:
         """Compute losses and hits of all rows, without waiting for the device."""
+        if not self._count:
+            return
         examples = self._examples
         arrays = {
             "target": examples.target,
@@ -72,8 +86,15 @@ class Evaluation(Observer):
     def read(self, part: HostArray) -> None:
         """Take the mean loss and the metric from losses and hits."""
         losses, hits = np.split(part, 2)
-        self.loss = weighted_mean(losses, self._weights)
-        self.score = self.metric.score(losses, hits, self._weights)
+        if self._world is ALONE:
+            self.loss = weighted_mean(losses, self._weights)
+            self.score = self.metric.score(losses, hits, self._weights)
+            return
+        weights = np.ones(self._count) if self._weights is None else self._weights
+        weight, *sums = self._world.total([weights.sum(), weights @ losses, weights @ hits])
+        means = np.array(sums)[:, None] / weight
+        self.loss = float(means[0, 0])
+        self.score = self.metric.score(means[0], means[1], None)
 
     def enter(self, history: History) -> None:
         """Append loss and metric as those of the validation."""
@@ -81,10 +102,12 @@ class Evaluation(Observer):
         history.validation_metric.append(self.score)
 
 
-def evaluate(backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) -> dict[str, float]:
-    """Return the weighted mean loss and the metric over rows, by name."""
+def evaluate(
+    backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows, world: Processes = ALONE
+) -> dict[str, float]:
+    """Return the weighted mean loss and the metric over rows, those of all processes, by name."""
     results = backend.zeros((2 * len(rows),))
-    evaluation = Evaluation(backend, stack, metric, rows)
+    evaluation = Evaluation(backend, stack, metric, rows, world)
     evaluation.place(results)
     evaluation.measure()
     evaluation.read(backend.to_host(results))

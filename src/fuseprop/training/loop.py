@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +17,7 @@ from .epoch import Epoch
 from .orders import Orders
 from .rules import Rules
 from .state import Parts, go_on_from, training_state
+from .unison import Unison
 from .watch import INTERRUPTED, Stopped, Watch
 
 
@@ -29,10 +31,12 @@ class Training:
     rules : Rules
     orders : Orders
         The order of rows of each epoch, sent by `Epoch.send`.
+    unison : Unison, optional
+        Where several processes train as one.
     """
 
-    def __init__(self, epoch: Epoch, rules: Rules, orders: Orders[Any]) -> None:
-        self.epoch, self.rules, self.orders = epoch, rules, orders
+    def __init__(self, epoch: Epoch, rules: Rules, orders: Orders[Any], unison: Unison | None = None) -> None:
+        self.epoch, self.rules, self.orders, self._unison = epoch, rules, orders, unison
         self._start = 0.0  # when the epoch has begun, by the clock of `perf_counter`
 
     def run(
@@ -57,7 +61,8 @@ class Training:
         """
         self.rules.start()
         try:
-            together.start(epochs, history)
+            with self._alike():
+                together.start(epochs, history)
             if resumed is not None:
                 go_on_from(resumed, self._parts(together))
             self._run(epochs, together, history, keeper, about, resumed)
@@ -71,7 +76,8 @@ class Training:
             together.end(history, error)
             raise
         self.rules.settle(history)
-        together.end(history)
+        with self._alike():
+            together.end(history)
         self.rules.conclude(history)
         return history
 
@@ -86,7 +92,8 @@ class Training:
     ) -> None:
         """Take all epochs that are left; raises Stopped where a callback ends training."""
         notify = together.batch_notifier(history)
-        steps, watch = _Steps(self.epoch), None
+        steps = _Steps(self.epoch)
+        watch: Watch | None = None
         fixed = about()
 
         def state(taken: int | None, to_host: ToHost) -> dict[str, Any]:
@@ -97,7 +104,9 @@ class Training:
             }
 
         within = None if resumed is None else resumed.state["training"]["within"]
-        if keeper is not None or together.may_stop:
+        if self._unison is not None:
+            watch = self._unison.watch(together, self.epoch.backend, state, keeper, begins=within is None)
+        elif keeper is not None or together.may_stop:
             watch = Watch(together, self.epoch.backend, state, keeper, begins=within is None)
         # `Epoch` has prepared the optimizer, and only callbacks, weighted batches and an earlier training can
         # change its numbers.
@@ -109,7 +118,10 @@ class Training:
                     prepared, within = False, None
                     if not counts:
                         continue
-                    together.epoch_end(history)
+                    with self._alike():
+                        together.epoch_end(history)
+                    if self._unison is not None:
+                        self._unison.judge_end(history)
                     if watch is not None:
                         last = history.epochs >= epochs or history.stop_reason is not None
                         watch.epoch_ended(last=last)
@@ -164,6 +176,10 @@ class Training:
         self.rules.judge(history)
         return True
 
+    def _alike(self) -> AbstractContextManager[None]:
+        """Let an error that one of several processes has in a block be one of all."""
+        return nullcontext() if self._unison is None else self._unison.alike()
+
     def _parts(self, together: Together) -> Parts:
         return Parts(self.epoch, self.rules, self.orders, together)
 
@@ -173,7 +189,7 @@ class Training:
         """Return the state behind so many steps of an epoch, or behind an epoch."""
         within = None
         if taken is not None:
-            results, seconds = self.epoch.results_so_far(to_host), perf_counter() - self._start
+            results, seconds = self.epoch.results_so_far(taken, to_host), perf_counter() - self._start
             within = {"steps": taken, "results": results, "seconds": seconds}
         return training_state(self._parts(together), history, within, to_host)
 

@@ -95,7 +95,10 @@ class Rows:
 
     def split(self, rng: np.random.Generator, fraction: float, loss: AnyLoss) -> tuple[Rows, Rows]:
         """Return the rows to learn from and those to hold out: see `split_rows`."""
-        kept, held_out = split_rows(rng, len(self), fraction, self.own_targets.classes(loss))
+        return self.divided(*split_rows(rng, len(self), fraction, self.own_targets.classes(loss)))
+
+    def divided(self, kept: HostArray, held_out: HostArray) -> tuple[Rows, Rows]:
+        """Return two parts of the selected rows, each by its numbers among them."""
         return self.take(self.order[kept]), self.take(self.order[held_out])
 
     def upload(self, backend: AnyBackend, *, may_stay: bool = False) -> Examples:
@@ -113,14 +116,34 @@ def upload_targets(backend: AnyBackend, targets: Targets) -> tuple[Array, Array 
     return target, on_device
 
 
-def check_rows(stack: Stack, X: object, target: object, sample_weight: object = None) -> Rows:
-    """Return a user's rows for a stack, checked; raises ValueError and TypeError as `Network` says."""
+def check_rows(
+    stack: Stack, X: object, target: object, sample_weight: object = None, *, others: bool = False
+) -> Rows:
+    """Return a user's rows for a stack, checked; raises ValueError and TypeError as `Network` says.
+
+    Where `others` have rows too, the weights of these may all be 0.
+    """
     host = check_inputs(stack, X)
     targets = encode_targets(target, stack.loss, stack.layers[-1], len(host))
     check_range("target", targets.values, stack.parameters.backend.dtype)
-    weights = None if sample_weight is None else as_sample_weights(sample_weight, len(host))
+    weights = None
+    if sample_weight is not None:
+        weights = as_sample_weights(sample_weight, len(host), may_be_zero=others)
     nobody_writes = host.flags.owndata and not host.flags.writeable
     return Rows(host, targets, weights, shares=nobody_writes)
+
+
+def no_rows(stack: Stack, *, labelled: bool, weighted: bool) -> Rows:
+    """Return rows of which none is selected; there is one on the device, whose weight is 0.
+
+    `labelled` says whether the targets of others have labels.
+    """
+    labels = np.zeros(1, np.int64) if labelled else None
+    takes_labels = labels is not None and stack.loss.takes_labels
+    values = labels if labels is not None and takes_labels else np.zeros((1, stack.layers[-1].outputs))
+    X = np.zeros((1, stack.layers[0].inputs), stack.parameters.backend.dtype)
+    weights = np.zeros(1) if weighted else None
+    return Rows(X, Targets(values, labels), weights, numbers=np.arange(0))
 
 
 def check_inputs(stack: Stack, X: object) -> HostArray:
@@ -152,34 +175,48 @@ def split_rows(
 
     Raises ValueError for a fraction outside (0, 1), and where either part would be empty.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(f"the share of rows to hold out must be between 0 and 1, got {fraction!r}.")
-    wanted = round(fraction * rows)
-    if not 0 < wanted < rows:
-        raise _cannot_hold_out(rows, fraction, wanted)
     if classes is None:
+        [wanted] = shares_of_classes(np.array([rows]), fraction, by_class=False)
         shuffled = rng.permutation(rows)
         return np.sort(shuffled[wanted:]), np.sort(shuffled[:wanted])
 
-    names, of_row, sizes = np.unique(classes, return_inverse=True, return_counts=True)
-    share = sizes * (wanted / rows)
-    take = np.floor(share).astype(np.int64)
-    for c in np.argsort(take - share, kind="stable"):
-        take[c] += int(take.sum() < wanted)
-    take = np.minimum(take, sizes - 1)
-    if not take.any():
-        raise ValueError(
-            f"{counted(rows, 'row')} in {counted(len(names), 'class', 'classes')} are too few to hold out a "
-            f"share of {fraction:g} of each. "
-            f"Give more rows or another share."
-        )
+    _, of_row, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    take = shares_of_classes(sizes, fraction, by_class=True)
     held_out = np.zeros(rows, np.bool_)
     for c, count in enumerate(take):
         held_out[rng.permutation(np.flatnonzero(of_row == c))[:count]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
-def _cannot_hold_out(rows: int, fraction: float, wanted: int) -> ValueError:
+def shares_of_classes(sizes: HostArray, fraction: float, *, by_class: bool) -> Index:
+    """Return how many rows to hold out of each class (classes,), of which there are so many.
+
+    Raises as `split_rows`; where rows are not told apart `by_class`, there is one class, as to which no row
+    need be kept.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"the share of rows to hold out must be between 0 and 1, got {fraction!r}.")
+    rows = int(sizes.sum())
+    wanted = round(fraction * rows)
+    if not 0 < wanted < rows:
+        raise cannot_hold_out(rows, fraction, wanted)
+    share = sizes * (wanted / rows)
+    take = np.floor(share).astype(np.int64)
+    for c in np.argsort(take - share, kind="stable"):
+        take[c] += int(take.sum() < wanted)
+    if by_class:
+        take = np.minimum(take, sizes - 1)
+    if not take.any():
+        raise ValueError(
+            f"{counted(rows, 'row')} in {counted(len(sizes), 'class', 'classes')} are too few to hold out a "
+            f"share of {fraction:g} of each. "
+            f"Give more rows or another share."
+        )
+    return take
+
+
+def cannot_hold_out(rows: int, fraction: float, wanted: int) -> ValueError:
+    """Return the error for a share of which nothing is held out, or nothing kept."""
     return ValueError(
         f"{counted(rows, 'row')} {'is' if rows == 1 else 'are'} too few to hold out a share of {fraction:g}: "
         f"that is {wanted} of them. Give more rows or another share."
@@ -199,7 +236,7 @@ def rotate(
     """
     wanted = round(fraction * rows)
     if not 0 < wanted < rows:
-        raise _cannot_hold_out(rows, fraction, wanted)
+        raise cannot_hold_out(rows, fraction, wanted)
     order = rng.permutation(rows)
     if classes is not None:
         place = np.empty(rows)

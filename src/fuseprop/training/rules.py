@@ -128,8 +128,8 @@ class FitRules:
         """
         if not isfinite(train_loss):
             losses = results.losses
-            row = int(np.argmax(np.where(np.isfinite(losses), losses, np.inf)))
-            return f"the loss became {losses[row]}", row // self._epoch.batch_size + 1
+            place = int(np.argmax(np.where(np.isfinite(losses), losses, np.inf)))
+            return f"the loss became {losses[place]}", results.batch_of(place)
         if not isfinite(self._squares.square) and not self._stack.parameters.are_finite():
             return "the weights stopped being finite", len(self._epoch.batches)
         if self._validation is not None and not isfinite(self._validation.loss):

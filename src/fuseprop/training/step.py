@@ -10,6 +10,7 @@ from ..backend import INTEGER, AnyBackend, Array, HostArray
 from ..layers.stack import Stack
 from ..metrics import Metric
 from ..optimizers import Optimizer
+from ..world import ALONE, Processes
 from .rows import Examples
 
 
@@ -184,15 +185,23 @@ def training_step(
     examples: Examples,
     epoch: EpochState,
     batch: Batch,
+    world: Processes = ALONE,
 ) -> None:
     """Learn from the batch at the cursor, keep its losses and hits, and move the cursor on.
+
+    Each of several processes has its own rows of the batch, whose weights are those of the whole batch: what
+    all learn from is the sum of their gradients.
 
     A step reads and writes the arguments alone, and no host value changes it: repeating the same call learns
     from the next batch.
     """
     gradient_step(backend, stack, metric, examples, epoch, batch)
-    optimizer.update(backend, stack.parameters)
+    if world.size == 1:
+        optimizer.update(backend, stack.parameters)
     backend.put_rows(batch.losses, epoch.cursor, out=epoch.losses)
     if metric.counts_hits:
         backend.put_rows(batch.hits, epoch.cursor, out=epoch.hits)
     backend.advance(epoch.cursor, batch.rows)
+    if world.size > 1:  # at the end: what comes before it is one program of the device
+        backend.all_reduce(stack.parameters.gradients, world)
+        optimizer.update(backend, stack.parameters)

@@ -57,14 +57,17 @@ class Watch:
         self._copies, self._spares = Copies(backend), Copies(backend)
         self._spare: dict[str, Any] | None = None  # of the last moment between epochs that is not written
         self._spared, self._pause = perf_counter(), SPARE
-        if keeper is not None:
-            # This touches the memory that checkpoints take, and what fails here fails again when one is due.
-            with suppress(Exception):
-                touched = state(None if begins else 0, self._copies)
-                self._spare = touched if begins else None
         self._asked: str | None = None
         self._pieces, self._measured = Pieces(), Pieces()
         self._steps, self._since = 0, perf_counter()
+        if keeper is not None:
+            self._touch(begins=begins)
+
+    def _touch(self, *, begins: bool) -> None:
+        """Touch the memory that checkpoints take; what fails here fails again when one is due."""
+        with suppress(Exception):
+            touched = self._state(None if begins else 0, self._copies)
+            self._spare = touched if begins else None
 
     def begin_epoch(self) -> None:
         """The next step is the first of an epoch, or of what is left of one."""
@@ -99,8 +102,8 @@ class Watch:
             self._keep(taken)
         self._steps, self._since = 0, perf_counter()
 
-    def begin_measuring(self, taken: int) -> Measuring:
-        """All steps of an epoch, `taken` in number, are sent; return what looks while it is measured."""
+    def begin_measuring(self, taken: int) -> Measuring | None:
+        """All steps of an epoch, `taken` in number, are sent; return what looks at measuring, if any."""
         return Measuring(self._measured, self._synchronize, lambda: self._look_at_measurement(taken))
 
     def _look_at_measurement(self, taken: int) -> None:

@@ -1,7 +1,7 @@
 """How a job of several processes ends: none waits for one that has failed, and each error is shown once.
 
-A process that fails says so in memory that all others can read without their help, and looks a short time for
-theirs. Where all have failed, they did so in lockstep: the error goes on as in one process, and the first that
+A process that fails says so in memory that all others can read without its help, and looks a short time
+for theirs. Where all have failed, they did so in lockstep: the error goes on as in one process, and the first that
 has it shows it. Where another goes on, it would wait for ever: the process shows its error and ends the job.
 """
 
@@ -15,6 +15,7 @@ import traceback
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
@@ -60,8 +61,8 @@ class Verdict(NamedTuple):
 def ending_together(processes: Processes) -> Iterator[None]:
     """Let an error that leaves a block in all processes go on, and end the job where it does so in one alone.
 
-    In lockstep, all leave the block by their errors within `GRACE`, which `verdict_of` tells apart afterwards;
-    this one shows nothing yet. Else this process shows its error, "process 2 of 4 (host): ...", and ends all
+    In lockstep, all leave the block by their errors within `GRACE`; `verdict_of` tells afterwards who shows
+    it. Else this process shows its error, "process 2 of 4 (host): ...", and ends all
     with its exit code. A block in a block is allowed.
     """
     ends = Ends.of_this_process if processes.size > 1 else None
@@ -74,7 +75,7 @@ def ending_together(processes: Processes) -> Iterator[None]:
 
 
 def verdict_of(error: BaseException) -> Verdict | None:
-    """Return what `ending_together` has found of an error that all have raised; None where it knows nothing."""
+    """Return what `ending_together` found of an error that all have raised; None of any other."""
     ends = Ends.of_this_process
     return None if ends is None or ends.settled is not error else ends.verdict
 
@@ -170,9 +171,8 @@ class Ends:
     def _with_lookout(self) -> Lookout | None:
         here = self._all.Split_type(self._mpi.COMM_TYPE_SHARED)
         try:
-            system = os.readlink(
-                "/proc/self/ns/pid"
-            )  # processes in other containers have numbers of their own
+            # Processes in other containers have numbers of their own.
+            system = str(Path("/proc/self/ns/pid").readlink())
         except OSError:
             system = ""
         name = here.bcast(f"fuseprop-{os.getpid()}-{os.urandom(8).hex()}-")

@@ -30,7 +30,7 @@ LAUNCHERS = (
     ("PMI_RANK", "PMI_SIZE", "mpiexec of MPICH or of Intel MPI"),
     ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "srun of Slurm"),
 )
-"""The variables of rank and size that each launcher sets, the innermost first: mpiexec may run in a step of Slurm.
+"""The variables of rank and size that each launcher sets; the innermost first, as mpiexec may run below srun.
 
 SLURM_NTASKS says nothing: the shells of `salloc` and `sbatch` have it too, where one process runs.
 """
@@ -60,7 +60,7 @@ def check_together(size: int, library: str) -> None:
         return
     raise RuntimeError(
         f"{launch.launcher} has started {launch.size} processes, and in each of them MPI knows of no other: "
-        f"mpi4py has loaded another MPI ({' '.join(library.split())[:60]}). Each would train by itself, and all "
-        f"would write the same files. Start them by the mpiexec of that MPI: the one that "
+        f"mpi4py has loaded another MPI ({' '.join(library.split())[:60]}). Each would train by itself, and "
+        f"all would write the same files. Start them by the mpiexec of that MPI: the one that "
         f"{how_to_install('mpi')} brings stands beside Python; srun takes --mpi=pmi2 or --mpi=pmix."
     )

@@ -28,6 +28,9 @@ class World:
         The number of this process, from 0.
     size : int
         How many processes there are; 1 for one that was started without `mpiexec`.
+    local_rank, local_size : int
+        The number of this process among those on its machine, from 0, and how many these are: they share
+        its cores and its GPUs.
 
     From the first one on, an error that leaves one process alone ends all of them, and so does its death:
     see `failing`.
@@ -52,6 +55,10 @@ class World:
         self.rank: int = self._all.Get_rank()
         self.size: int = self._all.Get_size()
         check_together(self.size, MPI.Get_library_version())
+        beside = self._all.Split_type(MPI.COMM_TYPE_SHARED)
+        self.local_rank: int = beside.Get_rank()
+        self.local_size: int = beside.Get_size()
+        beside.Free()
         self._told = np.zeros(CALLS + 1, np.int64)
         if self.size > 1:
             Ends.of_this_process = Ends.of_this_process or Ends(MPI, self._all)
@@ -79,6 +86,12 @@ class World:
         self._told[CALLS] += 1
         found: list[Value] = self._all.allgather(value)
         return found
+
+    def at_first(self, value: Value) -> list[Value]:
+        """See `Processes`."""
+        self._told[CALLS] += 1
+        found: list[Value] | None = self._all.gather(value)
+        return found or []
 
     def of_first(self, value: Value) -> Value:
         """See `Processes`."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 
+from ...world import ALONE, Processes
 from ..cells import Source
 from ..errors import DataError
 from .delimited import Delimited
@@ -35,7 +36,11 @@ HINT = "Save it as one."
 
 
 def open_source(
-    path: Path | Sequence[Path], *, any_size: bool = False, needed: Sequence[str] | None = None
+    path: Path | Sequence[Path],
+    *,
+    any_size: bool = False,
+    needed: Sequence[str] | None = None,
+    world: Processes = ALONE,
 ) -> Source:
     """Return the columns of a file, or of several with the same columns.
 

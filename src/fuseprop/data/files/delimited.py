@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...checks.quoting import counted, shown
+from ...world import ALONE
 from ..cells import Cells, Numbers
 from ..dates import ISO, formats_of
 from ..errors import DataError
@@ -53,7 +54,7 @@ class Delimited:
 
     def __init__(self, named: Named) -> None:
         self._named = named
-        self.rows, self.typed = 0, False
+        self.world, self.rows, self.first = ALONE, 0, 0
         with refusing(named, KIND, HINT):
             self._text = Text(named)
             by_suffix = next((SUFFIXES[s] for s in named.path.suffixes if s in SUFFIXES), "")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...checks.quoting import literal, shown
+from ...world import ALONE
 from ..cells import Booleans, Cells, Numbers
 from ..errors import DataError
 from ..objects import text_of
@@ -46,6 +47,7 @@ class JsonLines:
 
     def __init__(self, named: Named) -> None:
         self._named = named
+        self.world, self.first = ALONE, 0
         self.name, self.typed = named.place, True
         self.index_like: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()

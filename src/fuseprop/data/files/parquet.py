@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from ...checks.quoting import literal, shown
 from ...storage.reading import REASON
+from ...world import ALONE
 from ..cells import Booleans, Cells, Dates, Numbers
 from ..errors import DataError
 from ..objects import refusal
@@ -70,6 +71,7 @@ class Parquet:
 
     def __init__(self, named: Named, *, any_size: bool = False) -> None:
         self._named = named
+        self.world, self.first = ALONE, 0
         self.name, self.typed = named.place, True
         with refusing(named, KIND, HINT), named.open() as file:
             described, self.rows = self._described(_path(named, file))

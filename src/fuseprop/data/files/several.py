@@ -8,6 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from ...world import ALONE
 from ..cells import MISSING, MOST_OTHERS, Booleans, Cells, Dates, Numbers, Source, Texts
 from ..dates import ISO, formats_of
 from ..different import Different
@@ -23,6 +24,7 @@ class Several:
 
     def __init__(self, sources: Sequence[Source], needed: Sequence[str] | None = None) -> None:
         first = sources[0]
+        self.world, self.first = ALONE, 0
         self._sources = sources
         self.name = f"{first.name} and {len(sources) - 1} more"
         self.names = first.names
