@@ -1,8 +1,9 @@
 """How a job of several processes ends: none waits for one that has failed, and each error is shown once.
 
-A process that fails says so in memory that all others can read without its help, and looks a short time
-for theirs. Where all have failed, they did so in lockstep: the error goes on as in one process, and the first that
-has it shows it. Where another goes on, it would wait for ever: the process shows its error and ends the job.
+A process that fails says so in memory that all others can read without its help, and looks at theirs for
+a short time. Where all have failed, they did so in lockstep: the error goes on as in one process, and the
+first that has it shows it. Where another goes on, it would wait for ever: the process shows its error and
+ends the job.
 """
 
 from __future__ import annotations
@@ -196,8 +197,8 @@ class Ends:
         self.told[[WHAT + place, CODE + place]] = what if is_own else 0, shown.code
         self.told[ENDS] += 1
         number = int(self.told[ENDS])
-        is_shown = False
-        for seen in self._looks(monotonic() + GRACE):
+        is_shown, until = False, monotonic() + GRACE
+        for seen in self._looks(until + GRACE):
             failed = seen[:, ENDS] >= number
             whats = np.where(failed, seen[:, WHAT + place], 0)
             is_first = is_own and int(np.argmax(whats == what)) == self.rank
@@ -206,11 +207,13 @@ class Ends:
                 code = shown.code if is_own or not len(owners) else int(seen[owners[0], CODE + place])
                 shows = is_first and not is_shown
                 return Verdict(in_lockstep=True, shows=shows, code=code)
-            if is_first and not is_shown and np.any((whats != 0) & (whats != what)):
-                self._show_own(error, shown)  # another one has an error of its own, and may end the job now
+            is_over = monotonic() > until
+            # Another process may have an error of its own, and end the job now.
+            if is_first and not is_shown and (is_over or np.any((whats != 0) & (whats != what))):
+                self._show_own(error, shown)
                 is_shown = True
-        if is_first and not is_shown:
-            self._show_own(error, shown)
+            if is_over and is_shown:  # else another is to show this error, and to end the job
+                break
         return Verdict(in_lockstep=False, shows=False, code=shown.code)
 
     def _show_own(self, error: BaseException, shown: Shown) -> None:

@@ -1,9 +1,9 @@
 """A process beside those that train on a machine, which says at once which of them has died, and how.
 
 A process that is killed says nothing, and MPI ends the others within milliseconds, without a name or in
-words of its own. A thread in one of the others lost that race against mpiexec more often than it won it, where more
-processes than cores wait for each other. So the first process of each machine starts this file as a program: a
-process that mpiexec does not know and does not end, but whose last words it still prints.
+words of its own. A thread in one of the others lost that race against mpiexec more often than it won it,
+where more processes than cores wait for each other. So the first process of each machine starts this file as
+a program: a process that mpiexec does not know and does not end, but whose last words it still prints.
 
 Every process holds a connection to it, which Linux closes when the process ends: before those to mpiexec,
 because it closes descriptors of higher numbers first. So whatever mpiexec ends then comes after, and is not
