@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -27,7 +28,10 @@ class World:
         How many processes there are; 1 for one that was started without `mpiexec`.
     local_rank, local_size : int
         The number of this process among those on its machine, from 0, and how many these are: they share
-        its cores and its GPUs.
+        its GPUs.
+    sharing : int
+        How many of these, with this one, may run on the same cores: all, or those that `mpiexec` has bound
+        there.
 
     Raises ImportError with the line to type where mpi4py or MPI is not installed.
     """
@@ -48,6 +52,9 @@ class World:
         beside = self._all.Split_type(MPI.COMM_TYPE_SHARED)
         self.local_rank: int = beside.Get_rank()
         self.local_size: int = beside.Get_size()
+        own = _processors()
+        others = beside.allgather(own)
+        self.sharing: int = max(sum(each in other for other in others) for each in own)
         beside.Free()
 
     def add(self, array: NDArray[Any]) -> None:
@@ -92,3 +99,8 @@ class World:
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a World is that of its own process, and is neither pickled nor copied.")
+
+
+def _processors() -> set[int]:
+    """Return the processors that this process may use; where none can be told from others, one for all."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
