@@ -30,7 +30,10 @@ class World:
         How many processes there are; 1 for one that was started without `mpiexec`.
     local_rank, local_size : int
         The number of this process among those on its machine, from 0, and how many these are: they share
-        its cores and its GPUs.
+        its GPUs.
+    sharing : int
+        How many of these, with this one, may run on the same cores: all, or those that `mpiexec` has bound
+        there.
 
     From the first one on, an error that leaves one process alone ends all of them, and so does its death:
     see `failing`.
@@ -58,6 +61,9 @@ class World:
         beside = self._all.Split_type(MPI.COMM_TYPE_SHARED)
         self.local_rank: int = beside.Get_rank()
         self.local_size: int = beside.Get_size()
+        own = _processors()
+        others = beside.allgather(own)
+        self.sharing: int = max(sum(each in other for other in others) for each in own)
         beside.Free()
         self._told = np.zeros(CALLS + 1, np.int64)
         if self.size > 1:
@@ -111,3 +117,8 @@ class World:
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a World is that of its own process, and is neither pickled nor copied.")
+
+
+def _processors() -> set[int]:
+    """Return the processors that this process may use; where none can be told from others, one for all."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
