@@ -15,7 +15,7 @@ import numpy as np
 
 from fuseprop.backend import (
     OPERATIONS,
-    Backend,
+    BackendForProcesses,
     BackendUnavailable,
     HostArray,
     Program,
@@ -27,7 +27,7 @@ from .compiled.formulas import CannotCompute
 from .compiled.forward import recognise_forward
 from .compiled.library import NotCompiled, library
 from .compiled.recognise import recognise
-from .compiled.runner import CompiledForward, CompiledStep, kernels_of
+from .compiled.runner import CompiledForward, CompiledStep, StoppableStep, kernels_of
 from .compiled.specification import Specification
 from .compiled.step import UnknownStepError
 from .operations import NumpyOperations
@@ -99,7 +99,9 @@ class NumpyBackend(NumpyOperations):
             return replay_by_calling(self, program)
         if self._library is not None:
             try:
-                run = CompiledStep(self._library, recognise(program, self.dtype), self.dtype)
+                step = recognise(program, self.dtype)
+                kind = StoppableStep if step.world is None else CompiledStep
+                run = kind(self._library, step, self.dtype)
             except (UnknownStepError, CannotCompute) as error:
                 self.not_compiled = str(error)
             else:
@@ -167,4 +169,4 @@ def _functions(*, required: bool) -> Any:
 
 
 if TYPE_CHECKING:
-    _: type[Backend[HostArray]] = NumpyBackend
+    _: type[BackendForProcesses[HostArray]] = NumpyBackend

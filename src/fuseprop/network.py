@@ -432,11 +432,19 @@ class Network:
         warn_of_overflow(predictions)
         return predictions
 
-    def evaluate(self, X: object, target: object, sample_weight: object = None) -> dict[str, float]:
-        """Return the mean loss and the metric over rows, such as ``{"loss": 0.1, "accuracy": 0.97}``."""
-        rows = replace(check_rows(self.stack, X, target, sample_weight), shares=True)
+    def evaluate(
+        self, X: object, target: object, sample_weight: object = None, *, world: Processes | None = None
+    ) -> dict[str, float]:
+        """Return the mean loss and the metric over rows, such as ``{"loss": 0.1, "accuracy": 0.97}``.
+
+        Over those of all processes of a `world`, each of which gives its own, perhaps none.
+        """
+        if world is None or world is ALONE:
+            rows = check_rows(self.stack, X, target, sample_weight)
+        else:
+            rows = Unison(world, self.stack).rows(X, target, sample_weight, to_learn=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            return evaluate(self.backend, self.stack, self.metric, rows)
+            return evaluate(self.backend, self.stack, self.metric, replace(rows, shares=True), world or ALONE)
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""

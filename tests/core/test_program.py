@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fuseprop.backend import Backend
+from fuseprop.backend import Backend, BackendForProcesses
 from fuseprop.backend.program import OPERATIONS
 from fuseprop.backend.recording import record
 from fuseprop.formulas.activations import relu
@@ -12,7 +12,8 @@ ON_THE_SPOT = {"empty", "zeros", "from_host", "share", "to_host", "synchronize",
 
 
 def test_every_operation_is_recorded_or_done_on_the_spot():
-    methods = {name for name in vars(Backend) if not name.startswith("_")}
+    declared = vars(Backend).keys() | vars(BackendForProcesses).keys()
+    methods = {name for name in declared if not name.startswith("_")}
     assert OPERATIONS.keys() | ON_THE_SPOT | {"name", "device", "dtype"} == methods
 
 

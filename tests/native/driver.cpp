@@ -102,6 +102,7 @@ public:
     spec.score_threshold = SCORE_THRESHOLD, spec.target_threshold = TARGET_THRESHOLD;
     if (learns(network)) spec.update = formula(rule_.told, keep_), spec.settings = settings_.data(), spec.setting_count = S;
     spec.clips = network.limit > 0, spec.limit = network.limit, spec.norm = &norm_;
+    spec.reduces = network.reduces;
     spec.stores_values = spec.stores_gradients = network.watched;
     const auto put = [&](long rows, long width, const void* from, int64_t* cursor, std::vector<T>& to) {
       if (!to.empty()) after_.push_back({PUT_ROWS, rows, int64_t(width * sizeof(T)), from, nullptr, cursor, to.data()});
@@ -137,9 +138,8 @@ public:
     for (const auto& [times, part] : division) {
       if (!times)
         fuseprop_store(engine_);
-      else if (fuseprop_run(engine_, times, part, patience))
-        while (fuseprop_resume(engine_, patience)) {
-        }
+      else
+        for (int64_t left = fuseprop_run(engine_, times, part, patience); goes_on(left);) left = fuseprop_resume(engine_, patience);
     }
     fuseprop_run(engine_, 0, FIRST | LAST, patience); // does nothing
   }
@@ -147,8 +147,8 @@ public:
   // Each run is ended after so many units, one more than the one before, until the last one takes all that is left.
   void run_with_ends() {
     for (long most = 0; step_ < network_.steps; most++) {
-      bool goes_on = fuseprop_run(engine_, network_.steps - step_, FIRST | LAST, 0);
-      for (long i = 0; goes_on && i < most; i++) goes_on = fuseprop_resume(engine_, 0);
+      int64_t left = fuseprop_run(engine_, network_.steps - step_, FIRST | LAST, 0);
+      for (long i = 0; i < most && goes_on(left); i++) left = fuseprop_resume(engine_, 0);
       fuseprop_store(engine_);
       fuseprop_store(engine_); // does nothing
     }
@@ -169,6 +169,13 @@ public:
   }
 
 private:
+  // Whether a run is not over; adds the gradients of the other process where it waits for them.
+  bool goes_on(int64_t left) {
+    if (left == WAITS)
+      for (T& g : gradients_) g *= 2;
+    return left != DONE;
+  }
+
   const Network& network_;
   const Update& rule_;
   const Start<T> start_;

@@ -70,9 +70,9 @@ MISTAKES = (
         "step.squares[unit] = squares.total();",
         "Squares<T> parts[2];\n"
         "  for (long r = r0; r < r1; r++)\n"
-        "    for (long b = 0, n = 0; b < layer.blocks; b++, n += NB)\n"
+        "    for (long n = 0; n < layer.N; n += 32)\n"
         "      parts[(r - r0) * step.members >= r1 - r0 && step.members > 1]\n"
-        "          .add(layer.gradients + (b * K1 + r) * NB, int(least(NB, layer.N - n)), n % 32);\n"
+        "          .add(layer.own_gradients + r * layer.N + n, int(least(32, layer.N - n)));\n"
         "  step.squares[unit] = parts[0].total() + parts[1].total();",
         DRIVER,
     ),
@@ -92,6 +92,27 @@ MISTAKES = (
         "engine.hpp",
         "(phase - first) % phases >= first_update;",
         "(phase - first) % phases > first_update;",
+        DRIVER,
+    ),
+    Mistake(
+        "a step that waits for other processes is finished without them",
+        "engine.hpp",
+        "!is_over && !waits && phase",
+        "!is_over && phase",
+        DRIVER,
+    ),
+    Mistake(
+        "the last step does not wait for other processes",
+        "engine.hpp",
+        "step.spec.reduces && number + 1 < times ?",
+        "step.spec.reduces && number + 2 < times ?",
+        DRIVER,
+    ),
+    Mistake(
+        "numbers beside a narrow gradient are learned from",
+        "parameters.hpp",
+        "if (columns == NB) {",
+        "if (columns) {",
         DRIVER,
     ),
     Mistake(

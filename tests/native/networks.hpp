@@ -31,6 +31,7 @@ struct Network {
   double loss_factor = 1;
   long steps = 4;
   bool keeps = false; // z, f(z) and dL/dz of each layer
+  bool reduces = false; // another process has the same gradients, to which they are added
 };
 
 // With the update "none" gradients alone are computed.
@@ -140,6 +141,10 @@ inline std::vector<Network> networks(bool all) {
       {"denormal", {9, 13, 5}, 22, {"sigmoid", "identity"}, "softmax", "momentum", GATHERED, ARGMAX_EQUALS, {}, 0, 0, false, true, DENORMALS},
   };
   const auto keeping = [&](Network one) { one.keeps = true, made.push_back(one); };
+  const auto reducing = [&](Network one) { one.reduces = true, made.push_back(one); };
+  reducing({"reducing", {33, 20, 65, 7}, 41, {"tanh", "gelu", "identity"}, "softmax", "adam", GATHERED, ARGMAX_EQUALS, {0.25}, 0.03125, 0, true, true});
+  reducing({"reducing-clipped", {70, 33, 9}, 45, {"relu", "identity"}, "squares", "momentum", SENT, ARGMAX_EQUALS, {}, 0.03125, 0.25, true, true});
+  reducing({"reducing-one", {1, 1}, 9, {"sigmoid"}, "squares", "user", IN_PLACE, THRESHOLD_EQUALS});
   keeping({"gradient", {33, 20, 65, 7}, 41, {"tanh", "gelu", "identity"}, "softmax", "none", IN_PLACE, ARGMAX_EQUALS, {}, 0, 0, true});
   keeping({"gradient-one", {1, 1}, 9, {"sigmoid"}, "squares", "none", SENT, THRESHOLD_EQUALS, {}, 0, 0, false, true});
   keeping({"gradient-dropping", {17, 31, 9, 3}, 70, {"user", "relu", "leaky"}, "huber", "none", GATHERED, fuseprop::NO_HITS, {0.25, 0.5}, 0, 0, true, true});
@@ -170,6 +175,7 @@ inline std::vector<Network> networks(bool all) {
     one.steps = 3;
     if (i % 5 == 4) one.update = "none", one.limit = 0;
     one.keeps = i % 3 == 1;
+    one.reduces = learns(one) && i % 4 == 1;
     made.push_back(one);
   }
   return made;

@@ -154,6 +154,8 @@ template <class T> std::vector<Result> expected(const Network& network, const St
       delta = below;
     }
     // clipping, then the update; the decay is no part of what is clipped
+    if (network.reduces)
+      for (double& g : gradient) g *= 2;
     const double norm = std::sqrt(square_sum(gradient));
     norms.push_back(norm);
     if (network.limit > 0 && norm > network.limit && std::isfinite(norm))

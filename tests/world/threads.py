@@ -118,6 +118,10 @@ class ThreadWorld:
         found = self._meeting.exchange(self.rank, "gathered", value)
         return [copy.deepcopy(one) for one in found]
 
+    def at_first(self, value):
+        found = self._meeting.exchange(self.rank, "at_first", value)
+        return [copy.deepcopy(one) for one in found] if self.rank == 0 else []
+
     def of_first(self, value):
         return copy.deepcopy(self._meeting.exchange(self.rank, "of_first", value)[0])
 

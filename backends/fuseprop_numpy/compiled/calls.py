@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import INTEGER, Backend, Call, HostArray, Place, Program, Shape
+from fuseprop.backend import INTEGER, BackendForProcesses, Call, HostArray, Place, Program, Shape
 
 from .step import UnknownStepError
 
@@ -28,6 +28,7 @@ KNOWN = frozenset(
         "bias_activation",
         "activation_backward",
         "dropout",
+        "all_reduce",
         "clip_norm",
         "update",
         "softmax",
@@ -170,6 +171,6 @@ def _by_name(call: Call) -> dict[str, Any]:
 @cache
 def _parameters(operation: str) -> tuple[dict[str, None], frozenset[str]]:
     """Return the names of an operation's parameters in their order, and those that have no default."""
-    _, *parameters = inspect.signature(getattr(Backend, operation)).parameters.values()
+    _, *parameters = inspect.signature(getattr(BackendForProcesses, operation)).parameters.values()
     required = frozenset(each.name for each in parameters if each.default is each.empty)
     return {each.name: None for each in parameters}, required

@@ -22,6 +22,9 @@ TRAINING, GRADIENT, FORWARD = range(3)
 FIRST, LAST = 1, 2
 """Parts of a run."""
 
+DONE, GOES_ON, WAITS = range(3)
+"""How a run was left."""
+
 
 class Formula(Structure):
     """A formula of the table of its kind, or a program of the interpreter."""
@@ -116,6 +119,7 @@ class StepSpec(Structure):
         ("clips", c_int64),
         ("limit", c_double),
         ("norm", c_void_p),
+        ("reduces", c_int64),
         ("stores_values", c_int64),
         ("stores_gradients", c_int64),
         ("before_count", c_int64),

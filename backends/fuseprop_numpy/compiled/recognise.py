@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fuseprop.backend import HostArray, Program, UpdateFormula
+from fuseprop.world import Processes
 
 from .calls import Calls, Found
 from .finding import Finder, Judged, Passed, formula_of, spanned
@@ -60,6 +61,7 @@ class _Recognition(Finder):
         parameters = [(layer.weights, layer.bias) for layer in passed]
         flat = self._flat(parameters, gradients, updating)
         layers = self._layers(passed, gradients, flat, updating)
+        world, reducing = self._reduce(flat.gradients) if updating else (None, [])
         clip, clipping = self._clip(flat.gradients) if updating else (None, [])
         self._declare(flat, update, loss, hits, clip)
         gathers: list[Found] = []
@@ -68,7 +70,7 @@ class _Recognition(Finder):
         labels_of_rows = None if labels is None else self.gathered(labels, "the labels", gathers)
         row_weights = self.gathered(loss.row_weights, "the row weights", gathers)
         kept = self.kept()
-        core = [*gathers, *forward, loss.call, *counting, *backward, *clipping, *updating]
+        core = [*gathers, *forward, loss.call, *counting, *backward, *reducing, *clipping, *updating]
         moments = 0 if update is None else calls.memory(update.moments)
         placed = place(
             calls, core, self.parts, values=flat.of_values, gradients=flat.of_gradients, moments=moments
@@ -83,6 +85,7 @@ class _Recognition(Finder):
             gradients=flat.gradients,
             update=update,
             clip=clip,
+            world=world,
             x=x,
             target=target,
             labels=labels_of_rows,
@@ -218,6 +221,13 @@ class _Recognition(Finder):
             right = layer.kept is not None and self.calls.same(layer.kept, point)
         if not right:
             raise UnknownStepError("a slope is taken at other numbers than those of its layer.")
+
+    def _reduce(self, gradients: HostArray) -> tuple[Processes | None, list[Found]]:
+        reducing = self.calls.matching("all_reduce", array=gradients)
+        if not reducing:
+            return None, []
+        found = self.calls.take("the sum of the gradients over all processes", reducing)
+        return found.arguments["world"], [found]
 
     def _clip(self, gradients: HostArray) -> tuple[Clip | None, list[Found]]:
         clipping = [each for each in self.calls.left if each.operation == "clip_norm"]

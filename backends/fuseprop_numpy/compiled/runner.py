@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from ctypes import byref
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from fuseprop.backend import HostArray
 
 from .formulas import Kernels
 from .forward import ROLES, ForwardPass
-from .interface import FIRST, LAST
+from .interface import DONE, FIRST, LAST, WAITS
 from .positions import Positions
 from .specification import Specification
 from .step import TrainingStep
@@ -35,7 +35,10 @@ BESIDE = 5000
 
 
 class CompiledStep:
-    """A training step of a program; calling it takes the step: a `StoppableRunner`.
+    """A training step of a program; calling it takes the step.
+
+    Where it is one of several processes, each step waits for the sum of all gradients: all processes take
+    the same number of steps.
 
     Raises CannotCompute for a formula that the library cannot compute, and MemoryError where there is no room
     for the step's weights and activations.
@@ -49,6 +52,8 @@ class CompiledStep:
     def __init__(self, library: Any, step: TrainingStep, dtype: np.dtype[Any]) -> None:
         self._specification = Specification(step, dtype, kernels_of(library))
         self._positions = Positions(step)
+        if step.world is not None:
+            self._reduce = partial(step.world.add, step.gradients)
         new = library.fuseprop_new_float if dtype == np.float32 else library.fuseprop_new_double
         self._step = new(byref(self._specification.struct))
         if not self._step:
@@ -70,7 +75,29 @@ class CompiledStep:
         Where an exception such as Ctrl-C ends that early, parameters and moments are those after a whole
         number of steps: one whose update has begun is finished, an earlier one is as if it had never begun.
         """
-        self.until(times, _never)
+        self._take(times, _never)
+
+    def _take(self, times: int, ends: Callable[[], bool]) -> None:
+        times = int(times)
+        if times <= 0:
+            return
+        self._positions.check(times)
+        try:
+            left = self._run(self._step, times, FIRST | LAST, PATIENCE)
+            while left != DONE:  # between two calls Python sees signals
+                if left == WAITS:
+                    self._reduce()
+                elif ends():
+                    self._store(self._step)
+                    return
+                left = self._resume(self._step, PATIENCE)
+        except BaseException:
+            self._store(self._step)
+            raise
+
+
+class StoppableStep(CompiledStep):
+    """A training step of a process that is alone, and may end wherever it likes: a `StoppableRunner`."""
 
     def until(self, times: int, ends: Callable[[], bool]) -> None:
         """Take that many steps, or fewer: those until ``ends()`` is true, which is asked each 0.05 s.
@@ -78,20 +105,7 @@ class CompiledStep:
         Parameters and moments are packed once, and not for each time that it is asked. What ends the steps
         early leaves a whole number of them, as an exception does.
         """
-        times = int(times)
-        if times <= 0:
-            return
-        self._positions.check(times)
-        try:
-            goes_on = self._run(self._step, times, FIRST | LAST, PATIENCE)
-            while goes_on:  # between two calls Python sees signals
-                if ends():
-                    self._store(self._step)
-                    return
-                goes_on = self._resume(self._step, PATIENCE)
-        except BaseException:
-            self._store(self._step)
-            raise
+        self._take(times, ends)
 
 
 def _never() -> bool:

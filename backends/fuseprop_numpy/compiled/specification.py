@@ -66,6 +66,7 @@ class Specification:
             clips=clip is not None,
             limit=0.0 if clip is None else clip.limit,
             norm=None if clip is None else address(clip.norm),
+            reduces=step.world is not None,
             stores_values=step.reads_values,
             stores_gradients=step.reads_gradients,
             before_count=len(step.before),

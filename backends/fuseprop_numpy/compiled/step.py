@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fuseprop.backend import ActivationFormula, HostArray, LossFormula, UpdateFormula
+from fuseprop.world import Processes
 
 
 class UnknownStepError(Exception):
@@ -106,6 +107,8 @@ class TrainingStep:
     update : Update, optional
         None for a step that learns nothing.
     clip : Clip, optional
+    world : Processes, optional
+        Those over which the gradients are added up before they are clipped and learned from.
     x, target, labels, row_weights : Gathered
         `labels` where hits are counted by them.
     loss : LossFormula, optional
@@ -128,6 +131,7 @@ class TrainingStep:
     gradients: HostArray
     update: Update | None
     clip: Clip | None
+    world: Processes | None
     x: Gathered
     target: Gathered
     labels: Gathered | None

@@ -49,11 +49,11 @@ void* fuseprop_new_float(const StepSpec* spec) { return make<float>(*spec, false
 void* fuseprop_new_double(const StepSpec* spec) { return make<double>(*spec, true); }
 
 int64_t fuseprop_run(void* step, int64_t times, int64_t part, int64_t patience) {
-  return !with<Engine>(static_cast<Handle*>(step), [=](auto& engine) { return engine.run(times, part, patience); });
+  return with<Engine>(static_cast<Handle*>(step), [=](auto& engine) { return engine.run(times, part, patience); });
 }
 
 int64_t fuseprop_resume(void* step, int64_t patience) {
-  return !with<Engine>(static_cast<Handle*>(step), [=](auto& engine) { return engine.resume(patience); });
+  return with<Engine>(static_cast<Handle*>(step), [=](auto& engine) { return engine.resume(patience); });
 }
 
 void fuseprop_store(void* step) {

@@ -32,32 +32,36 @@ public:
   double operations() const { return step.operations; }
   long bytes() const { return long(sizeof(Engine) + step.memory.bytes()); }
 
-  // Begins a run and goes on with it for so many nanoseconds; returns whether it is over.
-  bool run(long times, long part, int64_t patience) {
-    if (times <= 0) return true;
+  // Begins a run and goes on with it for so many nanoseconds; returns how it is left.
+  Left run(long times, long part, int64_t patience) {
+    if (times <= 0) return DONE;
     this->times = times, first = part & FIRST, last = part & LAST;
-    open = true;
+    open = true, waits = false;
     if (members_for(thread_limit()) != step.members) divide(thread_limit());
     chores(step.spec.before, step.spec.before_count);
     begin_step(0);
-    schedule.begin(*this, first + times * phases);
+    schedule.begin(*this, stop_behind(-1));
     return resume(patience);
   }
 
-  bool resume(int64_t patience) {
-    const bool over = schedule.run(step.members, patience, looks);
-    if (over && last) open = false;
-    return over;
+  Left resume(int64_t patience) {
+    if (waits) schedule.extend(stop_behind(taken()));
+    waits = false;
+    if (!schedule.run(step.members, patience, looks)) return GOES_ON;
+    waits = taken() < times;
+    if (waits) return WAITS;
+    if (last) open = false;
+    return DONE;
   }
 
   // Ends a run that is not over, or whose last part did not come.
   void store() {
     if (!open) return;
     open = false;
-    const long phase = schedule.phase(), taken = phase < first ? 0 : (phase - first) / phases;
-    const bool is_over = taken == times, updates = !is_over && phase >= first && (phase - first) % phases >= first_update;
+    const long phase = schedule.phase();
+    const bool is_over = taken() == times, updates = !is_over && !waits && phase >= first && (phase - first) % phases >= first_update;
     if (updates) {
-      times = taken + 1;
+      times = taken() + 1;
       schedule.cut(first + times * phases);
       schedule.finish(step.members);
     } else if (!is_over)
@@ -108,14 +112,24 @@ private:
   long first;
   bool last;
   bool open = false; // values and moments are ours, the caller's are old
+  bool waits = false; // for the sum of a step's gradients
   long room_for_tiles = 0;
+
+  // Steps of this run that are over.
+  long taken() const { return schedule.phase() < first ? 0 : (schedule.phase() - first) / phases; }
+
+  // The phase before which a run stops next, behind that of this step: for the sum of the next one's gradients, or at
+  // its end.
+  long stop_behind(long number) const {
+    return step.spec.reduces && number + 1 < times ? first + (number + 1) * phases + 2 : first + times * phases;
+  }
 
   // Whether the caller's arrays are written to: nobody sees the gradients of a step that another one follows.
   void begin_step(long number) {
     const bool at_last = last && number + 1 == times;
     step.stores_values = at_last || step.spec.stores_values;
     step.stores_moments = at_last;
-    step.stores_gradients = at_last || step.spec.stores_gradients;
+    step.stores_gradients = !step.apart && (at_last || step.spec.stores_gradients);
   }
 
   bool describe(const StepSpec& given) {
@@ -155,9 +169,9 @@ private:
       ones(layer.dropped, step.panels, step.lanes, layer.N);
     }
     step.fetches = memory.bytes() > FETCHED;
-    const bool learns = spec.kind == TRAINING, apart = spec.clips || (learns && step.operations > OPERATIONS_OF_A_LONG_STEP);
-    phases = 2 + apart + spec.clips, first_update = learns ? phases - 1 : phases, step.clip_scale = 1;
-    for (int i = 0; i < step.layer_count && apart; i++) step.layers[i].gradients = memory.take<T>(step.layers[i].size);
+    const bool learns = spec.kind == TRAINING;
+    step.apart = learns && (spec.clips || spec.reduces || step.operations > OPERATIONS_OF_A_LONG_STEP);
+    phases = 2 + step.apart + spec.clips, first_update = learns ? phases - 1 : phases, step.clip_scale = 1;
     step.inputs = memory.take<T>(room(step.layers[0].K) * all);
     if (spec.target.source) step.targets = memory.take<T>(step.top().N * all);
     if (spec.labels.source) step.labels = memory.take<T>(all);

@@ -91,6 +91,7 @@ struct StepSpec {
   int64_t clips;
   double limit; // of the gradients' norm
   void* norm;   // (1,)
+  int64_t reduces; // before its update each step waits for its gradients to become their sum over processes
   // what else reads
   int64_t stores_values;    // after each step, not only after the last one of a run
   int64_t stores_gradients; // so too
@@ -100,6 +101,8 @@ struct StepSpec {
 
 // Parts of a run.
 enum Part : int64_t { FIRST = 1, LAST = 2 };
+// How a run was left: its steps are taken; its time is over; or `gradients` are to be summed.
+enum Left : int64_t { DONE, GOES_ON, WAITS };
 
 } // namespace fuseprop
 
@@ -108,7 +111,7 @@ enum Part : int64_t { FIRST = 1, LAST = 2 };
 FUSEPROP_API void* fuseprop_new_float(const fuseprop::StepSpec* spec);
 FUSEPROP_API void* fuseprop_new_double(const fuseprop::StepSpec* spec);
 // Takes that many steps, or what so many nanoseconds are enough for. The first part of a run reads values and moments, the
-// last one writes them back. Returns 0 when all are taken; else fuseprop_resume goes on, as often as it returns 1.
+// last one writes them back. Returns how it was left; until it is DONE, fuseprop_resume goes on, and returns that too.
 FUSEPROP_API int64_t fuseprop_run(void* step, int64_t times, int64_t part, int64_t patience);
 FUSEPROP_API int64_t fuseprop_resume(void* step, int64_t patience);
 // Ends a run that is not over, or whose last part did not come, and writes values and moments back; else does nothing. A

@@ -43,8 +43,9 @@ template <class T> static void unpack(Step<T>& step) {
   }
 }
 
-// Takes the step of the optimizer for rows [r0, r1) of a block, whose gradient is given with `lanes` columns a row.
-template <class T> static void learn(Step<T>& step, const Layer<T>& layer, long r0, long r1, long block, const T* gradients) {
+// Takes the step of the optimizer for rows [r0, r1) of a block, whose gradient is given with `lanes` columns a row, at
+// some distance.
+template <class T> static void learn(Step<T>& step, const Layer<T>& layer, long r0, long r1, long block, const T* gradients, long distance) {
   const StepSpec& spec = step.spec;
   const int NB = layer.lanes;
   const long K1 = layer.K + 1, n = block * NB, columns = least(NB, layer.N - n);
@@ -52,7 +53,7 @@ template <class T> static void learn(Step<T>& step, const Layer<T>& layer, long 
   const bool full = columns == NB;
   Tile<T> tile;
   tile.columns = NB;
-  tile.values_stride = NB, tile.gradients_stride = NB;
+  tile.values_stride = NB, tile.gradients_stride = distance;
   tile.moments_stride = full ? layer.N : NB;
   tile.moment_distance = full ? spec.parameter_count : K1 * NB;
   T* const moments = full ? layer.own_moments + n : layer.last_moments;
@@ -60,7 +61,7 @@ template <class T> static void learn(Step<T>& step, const Layer<T>& layer, long 
     if (from == to) return;
     tile.rows = to - from;
     tile.values = layer.weights + n * K1 + from * NB;
-    tile.gradients = gradients + (from - r0) * NB;
+    tile.gradients = gradients + (from - r0) * distance;
     tile.moments = moments + from * tile.moments_stride;
     update<T>(spec.update, tile, settings, spec.setting_count, spec.moment_count, decays);
   };
@@ -69,7 +70,7 @@ template <class T> static void learn(Step<T>& step, const Layer<T>& layer, long 
     rows(greatest(r0, least(r1, layer.K)), r1, false);
   } else
     rows(r0, r1, false);
-  if (step.stores_gradients) copy_rows(layer.own_gradients + r0 * layer.N + n, layer.N, gradients, NB, r1 - r0, columns);
+  if (step.stores_gradients) copy_rows(layer.own_gradients + r0 * layer.N + n, layer.N, gradients, distance, r1 - r0, columns);
   if (step.stores_values) copy_rows(layer.own_values + r0 * layer.N + n, layer.N, layer.weights + n * K1 + r0 * NB, NB, r1 - r0, columns);
   if (step.stores_moments && !full)
     for (long m = 0; m < spec.moment_count; m++)
@@ -101,16 +102,14 @@ template <class T, int LANES, int NB> static void take_gradient(Step<T>& step, c
       const long last = least(q + together, tile.last), r0 = part_of(K1, q, parts), r1 = part_of(K1, last, parts);
       for (long b = g; b < least(g + group, tile.end); b++) {
         if (step.fetches) fetch(layer, r0, r1, b, step.spec);
-        alignas(64) T own[MOST * PART];
-        T* made = layer.gradients ? layer.gradients + (b * K1 + r0) * NB : own;
+        alignas(64) T made[MOST * PART];
         const long columns = least(NB, layer.N - b * NB);
         for (long part = q; part < last; part++) {
           const long r = part_of(K1, part, parts), rows = part_of(K1, part + 1, parts) - r;
           product<T, NB, LANES, 1>(int(rows), {inputs + r * LANES, features * LANES, LANES}, step.M, layer.turned + b * all * NB, made + (r - r0) * NB, columns);
         }
-        if (layer.gradients) continue;
-        if (step.spec.kind == TRAINING)
-          learn(step, layer, r0, r1, b, made);
+        if (step.spec.kind == TRAINING && !step.apart)
+          learn(step, layer, r0, r1, b, made, NB);
         else
           copy_rows(layer.own_gradients + r0 * layer.N + b * NB, layer.N, made, NB, r1 - r0, columns);
       }
@@ -127,13 +126,13 @@ template <class T> static void take_tile(Step<T>& step, const ParameterTile& til
 // Rows of a layer's gradients whose squares are added up together.
 constexpr long NORM_ROWS = 64;
 
-// Adds up squares in 32 sums one beside the other, whatever the layout: the same bits however wide vectors are.
+// Adds up squares in 32 sums one beside the other: the same bits however wide vectors are.
 template <class T> struct Squares {
   static constexpr int SUMS = 32;
   T sums[SUMS] = {};
-  // `count` numbers, the first of which belongs to sum `at`, a multiple of 8; at + count is at most SUMS.
-  FUSEPROP_INLINE void add(const T* numbers, int count, int at) {
-    for (int j = 0; j < count; j++) sums[at + j] = sums[at + j] + numbers[j] * numbers[j];
+  // As many numbers as there are sums, or fewer.
+  FUSEPROP_INLINE void add(const T* numbers, int count) {
+    for (int j = 0; j < count; j++) sums[j] = sums[j] + numbers[j] * numbers[j];
   }
   T total() {
     for (int half = SUMS / 2; half; half /= 2)
@@ -145,8 +144,8 @@ template <class T> static T sum_squares(const T* numbers, long count) {
   Squares<T> squares;
   constexpr int SUMS = Squares<T>::SUMS;
   long i = 0;
-  for (; i + SUMS <= count; i += SUMS) squares.add(numbers + i, SUMS, 0);
-  squares.add(numbers + i, int(count - i), 0);
+  for (; i + SUMS <= count; i += SUMS) squares.add(numbers + i, SUMS);
+  squares.add(numbers + i, int(count - i));
   return squares.total();
 }
 
@@ -158,11 +157,10 @@ template <class T> static void take_squares(Step<T>& step, long unit) {
   long at = unit;
   while (at >= square_units(step.layers[i])) at -= square_units(step.layers[i++]);
   const Layer<T>& layer = step.layers[i];
-  const long K1 = layer.K + 1, r0 = at * NORM_ROWS, r1 = least(r0 + NORM_ROWS, K1);
-  const int NB = layer.lanes;
+  const long r0 = at * NORM_ROWS, r1 = least(r0 + NORM_ROWS, layer.K + 1);
   Squares<T> squares;
   for (long r = r0; r < r1; r++)
-    for (long b = 0; b < layer.blocks; b++) squares.add(layer.gradients + (b * K1 + r) * NB, int(least(NB, layer.N - b * NB)), b * NB % Squares<T>::SUMS);
+    for (long n = 0; n < layer.N; n += Squares<T>::SUMS) squares.add(layer.own_gradients + r * layer.N + n, int(least(Squares<T>::SUMS, layer.N - n)));
   step.squares[unit] = squares.total();
 }
 
@@ -186,10 +184,22 @@ template <class T> static void take_update(Step<T>& step, const ParameterTile& t
   with_lanes<T>(NB, [&](auto block) { parts = pieces(K1, TILE_ROWS<T, decltype(block)::value>); });
   const long r0 = part_of(K1, tile.first, parts), r1 = part_of(K1, tile.last, parts);
   for (long b = tile.begin; b < tile.end; b++) {
-    T* gradients = layer.gradients + (b * K1 + r0) * NB;
+    T* const gradients = layer.own_gradients + b * NB;
+    const long columns = least(NB, layer.N - b * NB);
     if (step.clip_scale != T(1))
-      for (long i = 0; i < (r1 - r0) * NB; i++) gradients[i] = gradients[i] * step.clip_scale;
-    learn(step, layer, r0, r1, b, gradients);
+      for (long r = r0; r < r1; r++)
+        for (long i = 0; i < columns; i++) gradients[r * layer.N + i] = gradients[r * layer.N + i] * step.clip_scale;
+    if (columns == NB) {
+      learn(step, layer, r0, r1, b, gradients + r0 * layer.N, layer.N);
+      continue;
+    }
+    // What is wider than the caller's rows has zeros there.
+    alignas(64) T wide[NORM_ROWS * MOST_LANES<T>] = {};
+    for (long r = r0; r < r1; r += NORM_ROWS) {
+      const long end = least(r + NORM_ROWS, r1);
+      copy_rows(wide, NB, gradients + r * layer.N, layer.N, end - r, columns);
+      learn(step, layer, r, end, b, wide, NB);
+    }
   }
 }
 

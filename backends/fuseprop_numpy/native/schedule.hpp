@@ -45,6 +45,12 @@ public:
     }
   }
 
+  // All phases are done, and more come: those up to `last`.
+  void extend(long last) {
+    phases = last;
+    open(phase());
+  }
+
   // Forgets the phases from `last` on.
   void cut(long last) { phases = last; }
 

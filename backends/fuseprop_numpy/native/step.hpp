@@ -28,7 +28,6 @@ template <class T> struct Layer {
   // panels whose inputs, or deltas, are a chunk, and blocks whose turned deltas are
   long forward_chunk, back_chunk, gradient_chunk;
   T* weights;      // [block][K + 1][lanes]
-  T* gradients;    // so too; where updates stand apart, else null
   T* last_moments; // [moment][K + 1][lanes]: those of the last block where it is not full, else null
   T* sums;         // [panel][room(N)][row lanes]: z, where the slope is of it or it is kept, else null
   T* outputs;      // so too: f(z)
@@ -65,6 +64,7 @@ template <class T> struct Step {
   T* row_weights; // [panel][lanes], 0 beyond the last row
   T* row_losses;  // [panel][lanes]
   double operations;
+  bool apart;   // whether the gradients of all are known, and lie where the caller's do, before the first update
   bool fetches; // whether arrays are so large that they are asked for before they are needed
   // units of work, and what they add up to
   int members; // threads that find work

@@ -12,7 +12,7 @@ from .expression import COMPARISONS, Expression, evaluate, in_order, number, sub
 from .finding import Finding
 from .formula import IDENTITY, ActivationFormula, LossFormula, UpdateFormula
 from .program import OPERATIONS, Access, Call, Program, Runner, replay_by_calling, touches
-from .protocol import AnyBackend, Backend
+from .protocol import AnyBackend, Backend, BackendForProcesses
 
 __all__ = [
     "COMPARISONS",
@@ -25,6 +25,7 @@ __all__ = [
     "AnyBackend",
     "Array",
     "Backend",
+    "BackendForProcesses",
     "BackendUnavailable",
     "Call",
     "Dialect",

@@ -235,15 +235,6 @@ class Backend(Protocol[A]):
         ascending [start, stop). Gradients are left as they are.
         """
 
-    # Between processes; a backend may leave it out.
-
-    @accesses(reads="array", writes="array")
-    def all_reduce(self, array: A, world: Processes) -> None:
-        """Replace array (P,), in place, by its sum over all processes; all have the same bits then.
-
-        Asked only where there are several; all processes ask for it in the same order.
-        """
-
     # Replay.
 
     def compile(self, program: Program) -> Runner:
@@ -259,6 +250,18 @@ class Backend(Protocol[A]):
         """Return what surrounds many replays of these programs, such as a limit on threads.
 
         `contextlib.nullcontext()` is a complete implementation.
+        """
+
+
+class BackendForProcesses(Backend[A], Protocol[A]):
+    """A backend on which several processes may train one network together; no backend has to be one."""
+
+    @accesses(reads="array", writes="array")
+    def all_reduce(self, array: A, world: Processes) -> None:
+        """Replace array (P,), in place, by its sum over all processes; all have the same bits then.
+
+        Asked only where there are several, in the midst of a step: for the gradients, before their update.
+        All processes ask in the same order. On the host, `world.add` does it.
         """
 
 

@@ -22,7 +22,7 @@ class Recorder:
         self.device = backend.device
         self.dtype = backend.dtype
         self.calls: list[Call] = []
-        for operation in OPERATIONS:
+        for operation in filter(partial(hasattr, backend), OPERATIONS):  # it need not have all
             # Not with the recorder: a cycle of references would keep the rows of a training in memory.
             setattr(self, operation, partial(_write_down, self.calls, operation))
 

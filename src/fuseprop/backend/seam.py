@@ -39,10 +39,10 @@ arithmetic : dict
     of libraries and numbers of threads, as texts and numbers by name. A training that goes on from a
     checkpoint where these are others says so.
 all_reduce : method
-    The operation of that name in `Backend`, for which several processes that train together ask.
+    That of `BackendForProcesses`, which is asked where several processes train together, and nowhere else.
 """
 
-REQUIRED = tuple(sorted({name for name in vars(Backend) if not name.startswith("_")} - OPTIONAL.keys()))
+REQUIRED = tuple(sorted(name for name in vars(Backend) if not name.startswith("_")))
 """The members that a `Backend` must have."""
 
 
@@ -69,11 +69,12 @@ def check_backend(backend: object) -> None:
                 f"the backend {kind} says {name}={value!r:.60}, where a whole number is expected, such as "
                 f"{OPTIONAL[name]}."
             )
-    by_rows = option(backend, "by_rows")
-    if not (by_rows is None or callable(by_rows)):
-        raise BackendUnavailable(
-            f"the backend {kind} says by_rows={by_rows!r:.60}, where a method is expected."
-        )
+    for name in ("by_rows", "all_reduce"):
+        method = option(backend, name)
+        if not (method is None or callable(method)):
+            raise BackendUnavailable(
+                f"the backend {kind} says {name}={method!r:.60}, where a method is expected."
+            )
     arithmetic = option(backend, "arithmetic")
     if not isinstance(arithmetic, Mapping):
         raise BackendUnavailable(

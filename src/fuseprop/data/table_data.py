@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..backend import HostArray
 from ..checks.quoting import counted
+from ..world import ALONE, Processes
 from .column import Column
 from .errors import DataError, as_names, check_columns, check_different, listed
 
@@ -38,6 +39,8 @@ class TableData:
     notes: tuple[str, ...] = ()
     rows: NDArray[np.int64] | None = None
     without_target: int = 0
+    world: Processes = ALONE
+    first: int = 0
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:

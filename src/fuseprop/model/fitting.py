@@ -17,10 +17,10 @@ from ..callbacks import Callback, EarlyStopping
 from ..callbacks.history import History
 from ..callbacks.progress import Progress
 from ..checkpoints import Found, Keeper
-from ..checks.quoting import counted, literal
+from ..checks.quoting import counted
 from ..checks.settings import as_generator, check_flag
 from ..checks.warning import warn_user
-from ..data import DataError, Table
+from ..data import Table
 from ..data.encoder import Encoder
 from ..data.scaling import Standardizer
 from ..data.seen import Seen
@@ -32,10 +32,11 @@ from ..metrics import Scores, metric_of_values
 from ..network import Network
 from ..training.continuing import From, Kept, found_of, keeper_of
 from ..training.divergence import DivergenceError
-from ..training.rows import rotate, split_rows
 from ..training.rules import FIT_INTERRUPTED
+from ..world import ALONE, agreeing
 from .arguments import table_and_arguments
 from .class_weights import weights_by_class
+from .division import checked_test_rows, divide
 from .members import PART, Member, members_in, state_of, table_of
 from .model import Model
 from .settings import Settings, settings_for
@@ -76,11 +77,10 @@ class Fitting:
     """A table split into parts, and an untrained model for it.
 
     The test rows are split off first, and used by `report` alone. Of the rest each network that is trained
-    holds out validation rows. One network learns from what remains, which alone decides how columns are
-    encoded. Several networks hold out different rows (see `rotate`), so that all of the rest is learned from
-    and decides how columns are encoded, and yet each network is validated on rows that it did not learn from
-    (a cross-validation committee: B. Parmanto, P. W. Munro and H. R. Doyle, NIPS 8, 1996). All splits are
-    stratified by class.
+    holds out validation rows: see `divide`. One network learns from what remains, which alone decides how
+    columns are encoded. Several networks hold out different rows, so that all of the rest is learned from and
+    decides how columns are encoded, and yet each network is validated on rows that it did not learn from (a
+    cross-validation committee: B. Parmanto, P. W. Munro and H. R. Doyle, NIPS 8, 1996).
 
     Parameters
     ----------
@@ -107,8 +107,12 @@ class Fitting:
         How much the rows of each class count while the model is trained; None where all rows count alike.
     table : Table
         All rows.
+    world : Processes
+        Those of the table: each has its own rows of all parts below, and all train together.
     divisions : tuple of pairs of (n,) int64
         For each network the rows that it learns from, and those that it is validated on.
+    counts : mapping of str to int
+        How many rows all processes have of each part: see `Division`.
     train, validation, test : (n,) int64, or None for a part without rows
         The rows that any network learns from, or is validated on, and the test rows, in ascending order.
 
@@ -128,34 +132,33 @@ class Fitting:
         **given: Any,
     ) -> None:
         made_task = make_task(table, task)
-        chosen = None if test_rows is None else _check_test_rows(test_rows, table)
+        world = self.world = table.world
+        chosen = None if test_rows is None else checked_test_rows(test_rows, table)
         if chosen is not None:
             given["test"] = len(chosen) / len(table)
-        self.settings = settings = settings_for(made_task, *table.X.shape, **given)
+        count = int(world.total(len(table)))
+        self.settings = settings = settings_for(made_task, count, table.X.shape[1], **given)
         outputs = made_task.outputs(settings.loss)
         rng = as_generator(settings.seed)
         encoded = made_task.encode(table)
-        labels = encoded if made_task.classes else None
-        rest, test = np.arange(len(table)), chosen
-        if test is None:
-            rest, test = _split(rng, rest, settings.test, labels, "test")
-        else:
-            rest = np.setdiff1d(rest, test, assume_unique=True)
-        self.divisions = _divide(rng, rest, settings, labels)
-        learned, held_out = (np.unique(np.concatenate(rows)) for rows in zip(*self.divisions, strict=True))
-        self.train, self.validation = learned, held_out if held_out.size else None
-        self.test = test if test.size else None
+        division = divide(table, encoded if made_task.classes else None, settings, rng, chosen)
+        self.divisions, self.counts = division.pairs, division.counts
+        self.train = division.learned
+        self.validation = division.held_out if self.counts["held out"] else None
+        self.test = division.test if self.counts["test"] else None
         self.table = table
         encoder = Encoder.fit(table, self.train, missing=missing, clip=settings.clip, bins=settings.bins)
         encoder.check_missing(table)
         self._make_network = partial(
             _network, made_task, settings, [encoder.width, *settings.hidden, outputs], rng
         )
+        standardizes = made_task.standardizes(settings.loss)
+        scaling = Standardizer.fit(encoded, self.train, world=world) if standardizes else None
         self.model = Model(
             self._make_network(),
             made_task,
             encoder,
-            Standardizer.fit(encoded, self.train) if made_task.standardizes(settings.loss) else None,
+            scaling,
             Seen.of_table(table, self.train),
             table.named,
         )
@@ -167,7 +170,8 @@ class Fitting:
         self.class_weights: NDArray[np.float64] | None = None
         self._weights: NDArray[np.float64] | None = None
         if settings.class_weight is not None:
-            self.class_weights = weights_by_class(settings.class_weight, made_task, encoded[self.train])
+            learned = encoded[self.train]
+            self.class_weights = weights_by_class(settings.class_weight, made_task, learned, world)
             self._weights = self.class_weights[encoded]
             self._require_weights()
 
@@ -212,12 +216,18 @@ class Fitting:
         would be lost; OSError where none can be written. The model stays as it was.
         """
         check_flag("progress", progress)
-        keeper = keeper_of(checkpoint)
-        found = found_of(resume, keeper)
+        keeper: Keeper | None = None
+        found: Found | None = None
+        world, is_first = self.world, self.world.rank == 0
+        with agreeing(world):
+            if is_first:
+                keeper = keeper_of(checkpoint)
+                found = found_of(resume, keeper)
+        keeps, found = world.of_first((keeper is not None, found))
         self._members = [] if found is None else self.members_in(found)
-        table = {} if keeper is None else self._table
+        table = self._table if keeps else {}
         self._left, self.interrupted, before = None, False, len(self._members)
-        if progress:
+        if progress and is_first:
             shown = Progress(networks=self.settings.members, done=before)
             callbacks = [shown, *callbacks]
         with nullcontext() if keeper is None else keeper.open(None if found is None else found.path):
@@ -232,7 +242,7 @@ class Fitting:
                     raise
                 self.interrupted = True
                 self.history.stop_reason = "interrupted"
-        if self.interrupted and self._members and not self._members[0].history.cut_short:
+        if is_first and self.interrupted and self._members and not self._members[0].history.cut_short:
             count = len(self._members)
             done = f"{counted(count, 'network')} that {'was' if count == 1 else 'were'} done"
             warn_user(f"{FIT_INTERRUPTED}: the model is made of the {done}.", UserWarning)
@@ -254,7 +264,9 @@ class Fitting:
         """Train one of the networks, counted from 0, and keep it with its scores on the rows held out."""
         settings, (rows, held_out) = self.settings, self.divisions[number]
         network = self._make_network() if number else self.model.network
-        validation = (*self._encoded(held_out), self._row_weights(held_out)) if held_out.size else None
+        validation = None
+        if self.validation is not None:
+            validation = (*self._encoded(held_out), self._row_weights(held_out))
         keeping = EarlyStopping(settings.patience or NEVER)
         sizes = [member.history.batch_size or settings.batch_size for member in self._members]
         if keeper is not None:
@@ -273,6 +285,7 @@ class Fitting:
                 on_oom=settings.on_oom,
                 checkpoint=keeper,
                 resume=found,
+                world=None if self.world is ALONE else self.world,
             )
         except DivergenceError as error:
             if settings.members > 1:
@@ -284,7 +297,7 @@ class Fitting:
             return
         if validation is not None and not self.interrupted:
             model = replace(self.model, network=network)
-            scores = model.scores_of(*validation[:2], intervals=False)
+            scores = model.scores_of(*validation[:2], intervals=False, world=self.world)
         self._members.append(Member(network.weights(), history, scores))
 
     def members_in(self, found: Found) -> list[Member]:
@@ -354,10 +367,9 @@ class Fitting:
         for history, epoch, (_, held_out) in zip(
             self.histories[: self.networks], self.kept_epochs, self.divisions, strict=False
         ):
-            if epoch and held_out.size:
+            if epoch and self.validation is not None:
                 values.append(getattr(history, name)[epoch - 1])
-                own = self._row_weights(held_out)
-                weights.append(held_out.size if own is None else own.sum())
+                weights.append(self._weight_of(held_out))
         return float(np.average(values, weights=weights)) if values else nan
 
     def report(self, *, intervals: bool = True) -> Report:
@@ -373,7 +385,8 @@ class Fitting:
         validated = [member.scores for member in self._members if member.scores is not None]
         if len(validated) < 2:
             return next(iter(validated), None)
-        rows = [len(held_out) for _, held_out in self.divisions[: len(validated)]]
+        own = [len(held_out) for _, held_out in self.divisions[: len(validated)]]
+        rows = self.world.total(own)
         names = [name for name in validated[0] if all(name in scores for scores in validated)]
         columns = [[scores[name] for scores in validated] for name in names]
         undefined = {name: why for scores in validated for name, why in scores.undefined.items()}
@@ -397,7 +410,7 @@ class Fitting:
         """Raise ValueError where the class weights of all rows to learn from, or to validate with, are 0."""
         for division in self.divisions:
             for what, rows in zip(("to learn from", "for validation"), division, strict=True):
-                if rows.size and not np.any(self._row_weights(rows)):
+                if self.world.total(rows.size) and not self._weight_of(rows):
                     raise ValueError(
                         f"class_weight={self.settings.class_weight!r:.100} leaves every row {what} the "
                         f"weight 0. Give a class that they hold a weight above 0."
@@ -413,8 +426,13 @@ class Fitting:
         """Return the class weights of these rows, (n,); None where all rows count alike."""
         return None if self._weights is None else self._weights[rows]
 
+    def _weight_of(self, rows: HostArray) -> float:
+        """Return how much these rows of all processes count together."""
+        weights = self._row_weights(rows)
+        return float(self.world.total(rows.size if weights is None else weights.sum()))
+
     def _scores(self, rows: HostArray, *, intervals: bool) -> Scores:
-        return self.model.scores_of(*self._encoded(rows), intervals=intervals)
+        return self.model.scores_of(*self._encoded(rows), intervals=intervals, world=self.world)
 
 
 def _kept_epoch(history: History) -> int | None:
@@ -495,49 +513,6 @@ def train(
     fitting = Fitting(table, **arguments)
     fitting.run(progress=progress, checkpoint=checkpoint, resume=resume)
     return fitting.model, fitting.report()
-
-
-def _check_test_rows(rows: ArrayLike, table: Table) -> NDArray[np.int64]:
-    """Return the numbers of test rows in ascending order; raise DataError unless some rows are left."""
-    numbers = np.sort(np.asarray(rows))
-    different = numbers.ndim == 1 and numbers.dtype.kind in "iu" and (np.diff(numbers) > 0).all()
-    if not different or not 0 < numbers.size < len(table) or numbers[0] < 0 or numbers[-1] >= len(table):
-        raise DataError(
-            f"{table.source}: test rows are different whole numbers from 0 to {len(table) - 1}, not all of "
-            f"them; got {literal(rows)}."
-        )
-    return numbers.astype(np.int64)
-
-
-def _split(
-    rng: np.random.Generator, rows: HostArray, share: float, labels: HostArray | None, what: str
-) -> tuple[HostArray, HostArray]:
-    """Return the indices of the rows that stay and of those held out; raise DataError for too few rows."""
-    if share == 0:
-        return rows, rows[:0]
-    try:
-        kept, held_out = split_rows(rng, len(rows), share, None if labels is None else labels[rows])
-    except ValueError as error:
-        raise _too_few(what, error) from error
-    return rows[kept], rows[held_out]
-
-
-def _too_few(what: str, error: ValueError) -> DataError:
-    return DataError(f"cannot hold out {what} rows: {error} A share of 0 holds out none.")
-
-
-def _divide(
-    rng: np.random.Generator, rows: HostArray, settings: Settings, labels: HostArray | None
-) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:
-    """Return for each network the rows that it learns from, and those held out from it, perhaps none."""
-    members, share = settings.members, settings.validation
-    if members == 1 or share == 0:
-        return (_split(rng, rows, share, labels, "validation"),) * members
-    try:
-        parts = rotate(rng, len(rows), share, members, None if labels is None else labels[rows])
-    except ValueError as error:
-        raise _too_few("validation", error) from error
-    return tuple((np.delete(rows, part), rows[part]) for part in parts)
 
 
 def _network(task: Task, settings: Settings, sizes: list[int], rng: np.random.Generator) -> Network:

@@ -32,6 +32,7 @@ from ..layers.dense import Dense
 from ..metrics import Scores
 from ..network import Network
 from ..training.evaluation import Predictor
+from ..world import ALONE, Processes
 from .answers import Predictions, like, probabilities_like
 from .configuration import (
     Configuration,
@@ -173,16 +174,24 @@ class Model:
         self._warn(table)
         return scores
 
-    def scores_of(self, inputs: HostArray, targets: HostArray, *, intervals: bool = True) -> Scores:
+    def scores_of(
+        self, inputs: HostArray, targets: HostArray, *, intervals: bool = True, world: Processes = ALONE
+    ) -> Scores:
         """Return what `evaluate` does, for inputs (n, width) and targets of the network.
 
-        Without `intervals` as well, which rows that were learned from have no use for.
+        Without `intervals` as well, which rows that were learned from have no use for. The rows of several
+        processes are scored together: process 0 is sent the predictions of all.
         """
-        measured = Scores(self.network.evaluate(inputs, targets))
+        measured = Scores(self.network.evaluate(inputs, targets, world=world))
         with np.errstate(over="ignore", invalid="ignore"):
             predictions = self._predictor(inputs)
         task, loss = self.task, self.network.stack.loss
-        return measured.joined(scores_of(task, loss, self.targets, predictions, targets, intervals))
+        parts, scores = world.at_first((predictions, targets)), Scores()
+        if len(parts) > 1:
+            predictions, targets = map(np.concatenate, zip(*parts, strict=True))
+        if parts:
+            scores = scores_of(task, loss, self.targets, predictions, targets, intervals)
+        return measured.joined(world.of_first(scores))
 
     def explain(self, data: Any, targets: Any = None, *, repeats: int = 5, seed: int = 0) -> Importance:
         """Return by how much loss and metric get worse where one column's cells are permuted among the rows.

@@ -102,10 +102,12 @@ class Evaluation(Observer):
         history.validation_metric.append(self.score)
 
 
-def evaluate(backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows) -> dict[str, float]:
-    """Return the weighted mean loss and the metric over rows, by name."""
+def evaluate(
+    backend: AnyBackend, stack: Stack, metric: str | None, rows: Rows, world: Processes = ALONE
+) -> dict[str, float]:
+    """Return the weighted mean loss and the metric over rows, those of all processes, by name."""
     results = backend.zeros((2 * len(rows),))
-    evaluation = Evaluation(backend, stack, metric, rows)
+    evaluation = Evaluation(backend, stack, metric, rows, world)
     evaluation.place(results)
     evaluation.measure()
     evaluation.read(backend.to_host(results))

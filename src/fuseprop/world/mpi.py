@@ -71,6 +71,11 @@ class World:
         found: list[Value] = self._all.allgather(value)
         return found
 
+    def at_first(self, value: Value) -> list[Value]:
+        """See `Processes`."""
+        found: list[Value] | None = self._all.gather(value)
+        return found or []
+
     def of_first(self, value: Value) -> Value:
         """See `Processes`."""
         found: Value = self._all.bcast(value if self.rank == 0 else None)

@@ -45,6 +45,9 @@ class Processes(Protocol):
     def gathered(self, value: Value) -> list[Value]:
         """Return the values of all processes, by rank, to each of them; anything that can be pickled."""
 
+    def at_first(self, value: Value) -> list[Value]:
+        """Return the values of all processes, by rank, to process 0; none to the others."""
+
     def of_first(self, value: Value) -> Value:
         """Return the value of process 0."""
 
@@ -73,6 +76,10 @@ class Alone:
         return np.asarray(values)
 
     def gathered(self, value: Value) -> list[Value]:
+        """See `Processes`."""
+        return [value]
+
+    def at_first(self, value: Value) -> list[Value]:
         """See `Processes`."""
         return [value]
 

@@ -10,7 +10,7 @@ from fuseprop.testing.contract.inference import InferenceContract
 from fuseprop.testing.contract.losses import LossContract
 from fuseprop.testing.contract.memory import MemoryContract
 from fuseprop.testing.contract.nan import NanContract
-from fuseprop.testing.contract.replay import ReplayContract
+from fuseprop.testing.contract.reduction import ReductionContract
 from fuseprop.testing.contract.update import UpdateContract
 from fuseprop.testing.contract.whole import WholeContract
 
@@ -24,7 +24,7 @@ class BackendContract(
     UpdateContract,
     AccessContract,
     NanContract,
-    ReplayContract,
+    ReductionContract,  # and ReplayContract, whose tools it has
     WholeContract,
 ):
     """Subclass it in a test module: ``class TestMine(BackendContract): pass``."""

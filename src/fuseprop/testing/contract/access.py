@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fuseprop.backend import INTEGER, AnyBackend, Array, Backend, Call, Program
+from fuseprop.backend import INTEGER, AnyBackend, Array, BackendForProcesses, Call, Program
+from fuseprop.backend.seam import OPTIONAL, option
 from fuseprop.testing.contract.formulas import ACTIVATION_CASES, ELEMENTWISE, UPDATE_CASES
 from fuseprop.testing.contract.parity import Host
+from fuseprop.testing.contract.reduction import Alike
 
 Arguments: TypeAlias = dict[str, Any]
 """An operation's arguments by the names of its parameters: host arrays, and what is no array."""
@@ -122,6 +124,7 @@ CASES: dict[str, Callable[[Host], Arguments]] = {
     "sum_squares": lambda host: {"array": host.normal(SIZE), "out": host.normal(1)},
     "clip_norm": lambda host: {"gradients": host.normal(SIZE), "limit": 0.5, "norm": host.normal(1)},
     **{f"update, {each}": partial(_update, update=each) for each in UPDATE_CASES},
+    "all_reduce": lambda host: {"array": host.normal(SIZE), "world": Alike(3)},
 }
 """New arguments for each operation; two calls with one `Host` give arrays that differ in what they hold."""
 
@@ -160,13 +163,15 @@ class Run:
 
     def __init__(self, backend: AnyBackend, case: str, arguments: Arguments, *, replayed: bool) -> None:
         operation = case.partition(",")[0]
+        if operation in OPTIONAL and option(backend, operation) is None:
+            pytest.skip(f"{backend.name} has no {operation}")
         arrays: dict[str, Array] = {}
         given = dict(arguments)
         for name, value in arguments.items():
             if isinstance(value, np.ndarray):
                 dtype = INTEGER if value.dtype.kind in "iu" else backend.dtype
                 given[name] = arrays[name] = backend.from_host(value, dtype=dtype)
-        parameters = inspect.signature(getattr(Backend, operation)).parameters.values()
+        parameters = inspect.signature(getattr(BackendForProcesses, operation)).parameters.values()
         by_name = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
         by_place = [each.name for each in parameters if each.name in given and each.name not in by_name]
         call = Call(operation, tuple(map(given.get, by_place)), {name: given[name] for name in by_name})
