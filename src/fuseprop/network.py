@@ -13,7 +13,7 @@ import numpy as np
 from .backend import AnyBackend, HostArray
 from .backend.registry import load_backend
 from .backend.seam import check_backend
-from .callbacks import Callback, Together, check_callbacks, is_of_first
+from .callbacks import Callback, Together, check_callbacks
 from .callbacks.history import History
 from .callbacks.progress import Progress
 from .checks.arrays import warn_of_overflow
@@ -44,7 +44,7 @@ from .training.rules import FitRules
 from .training.shared_epoch import SharedEpoch
 from .training.strata import Strata
 from .training.unison import Unison
-from .world import ALONE, Processes
+from .world import ALONE, Processes, ending_all
 
 Validation = float | tuple[object, object] | tuple[object, object, object] | None
 
@@ -199,6 +199,7 @@ class Network:
 
     # Whole data sets
 
+    @ending_all
     def fit(
         self,
         X: object,
@@ -305,8 +306,7 @@ class Network:
             settings = {"epochs": epochs, "batch_size": batch_size, "shuffle": shuffle, "norms": norms}
             unison.begin(self.rng, optimizer, {**settings, "validation": type(validation).__name__})
             check, check_validated = unison.rows, partial(unison.rows, to_learn=False)
-            if unison.world.rank:
-                progress, callbacks = False, [each for each in callbacks if not is_of_first(each)]
+            progress = progress and unison.world.rank == 0
         rows, held_out = check(X, target, sample_weight), None
         if isinstance(validation, tuple):
             held_out = check_validated(*validation)
@@ -403,7 +403,7 @@ class Network:
             return continuation.run(
                 training,
                 epochs,
-                Together(callbacks),
+                Together(callbacks, is_first=world.rank == 0),
                 history,
                 settings,
                 {"training rows": rows, "validation rows": held_out},
@@ -432,6 +432,7 @@ class Network:
         warn_of_overflow(predictions)
         return predictions
 
+    @ending_all
     def evaluate(
         self, X: object, target: object, sample_weight: object = None, *, world: Processes | None = None
     ) -> dict[str, float]:

@@ -14,7 +14,6 @@ from .protocol import (
     ResumableCallback,
     StoppingCallback,
     check_callbacks,
-    is_of_first,
 )
 from .save_best import SaveBest
 from .together import Together
@@ -32,5 +31,4 @@ __all__ = [
     "StoppingCallback",
     "Together",
     "check_callbacks",
-    "is_of_first",
 ]

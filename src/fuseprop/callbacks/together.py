@@ -8,7 +8,7 @@ from typing import Any
 from ..checks.quoting import shown
 from ..checks.states import SEQUENCE, STATE, TEXT, check_state
 from .history import History
-from .protocol import BatchCallback, Callback, ResumableCallback, StoppingCallback
+from .protocol import BatchCallback, Callback, ResumableCallback, StoppingCallback, is_of_first
 
 MOST = 10
 """So many kinds of callbacks are named at most."""
@@ -20,10 +20,18 @@ class Together:
     The first exception is raised when all have been called, with a note on what the others raised; but an
     exception that ends the process, such as KeyboardInterrupt, goes before all others. Where a `start`
     raises, the callbacks after it are not started; `end` is called on it and on those before it.
+
+    Parameters
+    ----------
+    callbacks : iterable of Callback
+    is_first : bool
+        Whether this process is the only one, or process 0 of several. Others have no callbacks `of_first`,
+        and go on from what those of process 0 carried without these.
     """
 
-    def __init__(self, callbacks: Iterable[Callback]) -> None:
-        self.callbacks = list(callbacks)
+    def __init__(self, callbacks: Iterable[Callback], *, is_first: bool = True) -> None:
+        self.callbacks = [each for each in callbacks if is_first or not is_of_first(each)]
+        self._is_first = is_first
         self._started: list[Callback] = []
 
     def start(self, epochs: int, history: History) -> None:
@@ -68,7 +76,8 @@ class Together:
             carried: object = callback.state_dict()
             if not isinstance(carried, Mapping):
                 raise TypeError(f"{kind}.state_dict() returned {carried!r:.60}, expected a dict.")
-            states.append({"kind": kind, "carried": carried})
+            state: dict[str, Any] = {"kind": kind, "carried": carried}
+            states.append({**state, "of_first": True} if is_of_first(callback) else state)
         return {"callbacks": states}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -79,14 +88,15 @@ class Together:
         check_state("Together", state, callbacks=SEQUENCE)
         for each in state["callbacks"]:
             check_state("a callback", each, kind=TEXT, carried=STATE)
-        given, own = [each["kind"] for each in state["callbacks"]], self._resumable()
+        carried = [each for each in state["callbacks"] if self._is_first or not each.get("of_first")]
+        given, own = [each["kind"] for each in carried], self._resumable()
         kinds = [kind for kind, _ in own]
         if given != kinds:
             raise ValueError(
                 f"the training that goes on had the callbacks {_in_words(given)}, and this one has "
                 f"{_in_words(kinds)}. Give the same, in the same order; those that carry nothing count not."
             )
-        for (_, callback), each in zip(own, state["callbacks"], strict=True):
+        for (_, callback), each in zip(own, carried, strict=True):
             callback.load_state_dict(each["carried"])
 
     def _resumable(self) -> list[tuple[str, ResumableCallback]]:

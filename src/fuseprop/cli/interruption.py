@@ -85,6 +85,11 @@ class Interruption:
         if self.terminated:
             raise KeyboardInterrupt
 
+    def terminate(self) -> None:
+        """Take it that SIGTERM was received, as another process of several has received it."""
+        if not self.terminated:
+            self.received, self.terminated, self._number = True, True, int(signal.SIGTERM)
+
     def defer(self) -> None:
         """From now on only remember signals, until a block of `deferred` ends."""
         self._is_deferred = True

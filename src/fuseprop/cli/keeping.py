@@ -19,7 +19,7 @@ from .checkpointing import EVERY, PART, check_free, command_that_goes_on, going_
 from .environment import environment, fingerprints
 from .options import absolute, chosen_settings, given_options
 from .output import Run
-from .processes import has_last_words
+from .processes import has_last_words, world_of_command
 from .resuming import Resumption
 from .run_folder import RunFolder
 from .settings_file import settings_text
@@ -71,11 +71,13 @@ class Keeping:
         self._every = every or (EVERY if resume is None else resume.every)
         self.keeper = Keeper(Checkpoint(place, self._every), "file" if self.folder is None else "folder")
         self._command = command_that_goes_on(place if self.folder is None else self.folder.path, data)
-        self._prints = fingerprints(data)
+        self._writes = world_of_command().rank == 0
+        self._prints = fingerprints(data) if self._writes else []
         if resume is not None:
             context = click.get_current_context()
             resume.check_options(context)
-            resume.check_data(data, self._prints)
+            if self._writes:
+                resume.check_data(data, self._prints)
             self.free = resume.free_options(context)
             if resume.has_empty_file:
                 Run.current().say(
@@ -109,14 +111,17 @@ class Keeping:
         """Hold the places within this context, with what is known before training written there.
 
         Yields the callbacks that keep something, and whether norms are recorded: as they were where training
-        goes on. Raises CheckpointError where another training writes checkpoints there, OSError where nothing
-        can be written.
+        goes on. Of several processes, process 0 writes. Raises CheckpointError where another training writes
+        checkpoints there, OSError where nothing can be written.
         """
         if self.keeper is None:
             yield [], norms
             return
         if self._resume is not None and self._resume.norms is not None:
             norms = self._resume.norms
+        if not self._writes:
+            yield [], norms
+            return
         options = self._options()
         chosen = chosen_settings(fitting, options)
         about = {"options": options, "settings": chosen, "data": self._prints, "names": list(self._data)}

@@ -31,6 +31,8 @@ class RunHistory:
         Why the file lacks lines; empty where it has all.
     """
 
+    of_first = True
+
     def __init__(self, path: Path, done: Sequence[History] = ()) -> None:
         self.failure = ""
         self._path, self._histories = path, list(done)

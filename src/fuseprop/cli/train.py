@@ -52,7 +52,7 @@ from .parameters import (
 )
 from .parameters import loss as loss_named
 from .parameters import target as target_option
-from .processes import check_one_process
+from .processes import check_one_process, world_of_command
 from .resuming import Resumption, data, resume
 from .run_folder import RunFolder, run_folder
 from .settings_file import settings
@@ -209,7 +209,7 @@ def train(
     begun = None if resume is None else resume.checkpoint
     check_different(out=out, plot=plot, tried=tried, checkpoint=checkpoint, resume=begun)
     keeping = Keeping(data, folder, checkpoint, resume, every)
-    run = Run.current()
+    run, world = Run.current(), world_of_command()
     run.last_words = keeping.how_to_go_on
     given |= keeping.free
     if keeping.folder is not None:
@@ -224,6 +224,7 @@ def train(
         target_as=target_as,
         keep_as_class=keep_as_class,
         any_size=any_size,
+        world=world,
         **choices.keywords(),
     )
     chosen = {name: value for name, value in given.items() if value is not None}
@@ -249,7 +250,8 @@ def train(
             done = keeping.done(fitting)
             if not quiet:
                 run.say("\n".join(filter(None, (plan(fitting), keeping.describe(fitting, done)))))
-            progress = None if quiet else Progress(networks=fitting.settings.members, done=len(done))
+            shows = not quiet and world.rank == 0
+            progress = Progress(networks=fitting.settings.members, done=len(done)) if shows else None
             with keeping.begun(run, fitting, done, norms=norms) as (callbacks, norms):
                 _train(fitting, run, progress, callbacks, keeping, norms=norms)
     place = out
@@ -259,7 +261,7 @@ def train(
         place = _announce_interruption(fitting, run, out)
     written, drawn = None, None
     with run.interruption.deferred(), run.noting_failure("the model was not written"):
-        if place is not None:
+        if place is not None and world.rank == 0:
             fitting.model.save(place)
             written = place
             if keeping.folder is not None and place == out:
@@ -267,11 +269,14 @@ def train(
     if tuning is not None and tried is not None:
         with run.noting_failure("the settings that were tried were not written"):
             tuning.to_csv(tried)
-    if run.interruption.terminated:
+    if any(world.gathered(run.interruption.terminated)):
+        run.interruption.terminate()
         _announce_termination(run, written)
         keeping.tell_how_to_go_on(run)
         run.interruption.check_terminated()
     report = fitting.report()
+    if world.rank:
+        return  # process 0 tells of all
     if plot is not None:
         with run.noting_failure("the picture was not drawn"):
             title, networks = fitting.table.source, fitting.networks

@@ -7,8 +7,6 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..backend.registry import explain_auto, named_device
 from ..checks.quoting import counted, shown
 from ..data.errors import listed
@@ -29,7 +27,7 @@ def plan(fitting: Fitting) -> str:
     choosing = f"\n          {explain_auto()}" if named_device(s.device, "auto") == "auto" else ""
     return "\n".join(
         [
-            f"data      {shown(table.source, None)}: {counted(len(table), 'row')}, "
+            f"data      {shown(table.source, None)}: {counted(fitting.counts['all'], 'row')}, "
             f"{counted(table.X.shape[1], 'feature')}",
             *_about_columns(fitting),
             *_about_quantities(s),
@@ -48,15 +46,15 @@ def plan(fitting: Fitting) -> str:
 
 def _rows(fitting: Fitting) -> str:
     """Return how many rows there are in which part, in words."""
-    learned, held_out = fitting.divisions[0]
-    parts = {"to learn from": learned, "for validation": held_out}
-    if fitting.settings.members > 1 and held_out.size:
+    counts = fitting.counts
+    parts = {"to learn from": counts["first learned"], "for validation": counts["first held out"]}
+    if fitting.settings.members > 1 and counts["held out"]:
         parts = {
-            "to learn from": fitting.train,
-            "of them held out from each network for validation": held_out,
+            "to learn from": counts["learned"],
+            "of them held out from each network for validation": counts["first held out"],
         }
-    parts["for the test"] = np.array([], np.int64) if fitting.test is None else fitting.test
-    return ", ".join(f"{len(part) or 'none'} {what}" for what, part in parts.items())
+    parts["for the test"] = counts["test"]
+    return ", ".join(f"{count or 'none'} {what}" for what, count in parts.items())
 
 
 def _about_members(fitting: Fitting) -> list[str]:
@@ -127,11 +125,11 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
     metric = report.history.metric
     names = [name for name in dict.fromkeys(("loss", metric, "baseline")) if name in report.train]
     lines = [f"{'':<12}{''.join(f'{name:>10}' for name in names)}{'rows':>8}"]
-    for name, part in fitting.parts():
+    for name, rows in fitting.rows_of_parts().items():
         scores = report.scores(name)
-        if scores is not None and part is not None:
+        if scores is not None:
             values = [_cell(scores, score) for score in names]
-            lines.append(f"{name:<12}{''.join(values)}{len(part):>8}")
+            lines.append(f"{name:<12}{''.join(values)}{rows:>8}")
     if "baseline" in names:
         what = "combination of labels" if fitting.model.task.name == "multi-label" else "class"
         lines.append(f"baseline: the accuracy of the most frequent {what} alone")
@@ -245,7 +243,7 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
     result["test_confusion"] = confusion_data(parts["test"].confusion)
     result["seconds_per_epoch"] = fitting.seconds_per_epoch
     result["parameters"] = fitting.parameters
-    result["rows"] = {name: 0 if part is None else len(part) for name, part in fitting.parts()}
+    result["rows"] = fitting.rows_of_parts()
     result["settings"] = asdict(fitting.settings)
     weights = fitting.class_weights
     if weights is not None:

@@ -12,6 +12,7 @@ from ..data.dicts import as_columns
 from ..data.errors import listed
 from ..data.frames import frame_of
 from ..data.target_cells import AUTO, Reading
+from ..world import ALONE, Processes
 
 
 def table_and_arguments(
@@ -28,15 +29,18 @@ def table_and_arguments(
     date: Sequence[str] = (),
     ignore_index: bool = False,
     missing: str = "encode",
+    world: Processes = ALONE,
     **given: Any,
 ) -> tuple[Table, dict[str, Any]]:
     """Return the table that `train` makes of its arguments, and those of `Fitting`; raises as `train`."""
     choices = Choices(features, drop, numeric, categorical, date, ignore_index, missing)
-    table = _table(data, target, Reading(target_as, keep_as_class), choices, any_size)
+    table = _table(data, target, Reading(target_as, keep_as_class), choices, any_size, world)
     return table, {"missing": missing, **suggestions_for(data), **given}
 
 
-def _table(data: Any, target: Any, reading: Reading, choices: Choices, any_size: bool) -> Table:
+def _table(
+    data: Any, target: Any, reading: Reading, choices: Choices, any_size: bool, world: Processes
+) -> Table:
     names = (target,) if isinstance(target, str) else target
     if isinstance(data, Table):
         if names not in (None, data.target_names) or reading != AUTO:
@@ -47,11 +51,13 @@ def _table(data: Any, target: Any, reading: Reading, choices: Choices, any_size:
             raise DataError(
                 f"{data.source} has its columns already: they are chosen and read where a Table is made."
             )
+        if world not in (ALONE, data.world):
+            raise DataError(f"{data.source} was made without this world: give it where a Table is made.")
         return data
     frame = frame_of(as_columns(data))
     keywords: Any = {**choices.keywords(), **reading.keywords()}
     if frame is None:
-        return load_table(data, names, any_size=any_size, **keywords)
+        return load_table(data, names, any_size=any_size, world=world, **keywords)
     if names is None:
         raise DataError(
             f"which column is the target? Name it: target=. Columns there: {listed(frame.names)}."

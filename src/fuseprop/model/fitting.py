@@ -33,7 +33,7 @@ from ..network import Network
 from ..training.continuing import From, Kept, found_of, keeper_of
 from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
-from ..world import ALONE, agreeing
+from ..world import ALONE, Processes, agreeing, ending_all
 from .arguments import table_and_arguments
 from .class_weights import weights_by_class
 from .division import checked_test_rows, divide
@@ -178,6 +178,11 @@ class Fitting:
     def parts(self) -> list[tuple[str, NDArray[np.int64] | None]]:
         """Return names and rows of the three parts; None for a part without rows."""
         return [("train", self.train), ("validation", self.validation), ("test", self.test)]
+
+    def rows_of_parts(self) -> dict[str, int]:
+        """Return how many rows all processes have of each part, by name."""
+        names = {"train": "learned", "validation": "held out", "test": "test"}
+        return {name: self.counts[part] for name, part in names.items()}
 
     def run(
         self,
@@ -441,6 +446,7 @@ def _kept_epoch(history: History) -> int | None:
     return None if history.cut_short else history.epochs
 
 
+@ending_all
 def train(
     data: Any,
     target: Any = None,
@@ -458,6 +464,7 @@ def train(
     missing: str = "encode",
     checkpoint: Kept = None,
     resume: From = None,
+    world: Processes = ALONE,
     **given: Any,
 ) -> tuple[Model, Report]:
     """Train a model on a table, a data frame, files or a built-in data set; return it with its scores.
@@ -488,6 +495,10 @@ def train(
         where there is none. The model, its history and its scores are those of a training that never stopped:
         in the same bits on the same backend, and elsewhere, with a warning, within rounding. Everything else
         is to be given as it was; see `Fitting.run`.
+    world : World, optional
+        The processes that train the model together: all call this alike. Of a file each reads a share of the
+        rows, of a built-in data set it keeps one, and data frames hold each process's own rows. All end with
+        the same model and report, that of any number of processes but for rounding.
     given
         ``task=`` and any of `Settings` by name.
 
@@ -508,6 +519,7 @@ def train(
         date=date,
         ignore_index=ignore_index,
         missing=missing,
+        world=world,
         **given,
     )
     fitting = Fitting(table, **arguments)

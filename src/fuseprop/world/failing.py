@@ -15,11 +15,12 @@ import sys
 import traceback
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from functools import wraps
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from numpy.typing import NDArray
 from .agreement import Elsewhere
 from .lookout import Lookout
 from .processes import Processes
+
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
 
 GRACE = 2.0
 """Seconds in which all processes come to an error that they raise in lockstep."""
@@ -73,6 +77,18 @@ def ending_together(processes: Processes) -> Iterator[None]:
         if ends is not None:
             ends.settle(error)
         raise
+
+
+def ending_all(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
+    """Return a function of which a call with a `world`, by name, ends as `ending_together` says."""
+
+    @wraps(function)
+    def call(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
+        world = cast("Processes | None", kwargs.get("world"))
+        with nullcontext() if world is None else ending_together(world):
+            return function(*args, **kwargs)
+
+    return call
 
 
 def verdict_of(error: BaseException) -> Verdict | None:
