@@ -156,10 +156,9 @@ def _of_numbers(
 
 def _share(table: Table, world: Processes) -> Table:
     """Return a process's share of a table that each has read, with the rows' numbers in the whole."""
-    if world.size == 1:
-        return table
-    own = np.arange(len(table))[world.rows(len(table))]
-    return replace(table.take(own), rows=own)
+    own = world.rows(len(table))
+    share = table if world.size == 1 else table.take(np.arange(own.start, own.stop))
+    return replace(share, world=world, first=own.start)
 
 
 def _is_npz(paths: Sequence[str | Path]) -> bool:
