@@ -1,7 +1,7 @@
-"""Train a small network in the processes that mpiexec has started; each prints what came out.
+"""What the processes that mpiexec has started do together, on GPUs or on host memory; process 0 prints it.
 
-mpiexec -n 2 python tests/cuda/train_together.py host     # on host memory, where NCCL is a stand-in
-mpiexec -n 2 python tests/cuda/train_together.py cuda     # on a GPU each
+mpiexec -n 2 python tests/cuda/train_together.py host     # add up, by NCCL's stand-in and in graphs
+mpiexec -n 2 python tests/cuda/train_together.py cuda     # train, on a GPU each
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 from fuseprop import Adam, Network, mlp
+from fuseprop.backend import Call, Program
 from fuseprop.world import World
 
 
@@ -29,17 +30,30 @@ def train(world, backend):
     }
 
 
+def add_up(world, backend):
+    """Replay a sum; return what came out, how often graphs were launched, and what NCCL was asked for."""
+    array = backend.from_host(np.full(4, 1.0 + world.rank))
+    replay = backend.compile(Program((Call("all_reduce", (array, world), {}),)))
+    replay(5)
+    replay(5)
+    return {
+        "sum": backend.to_host(array).tolist(),
+        "launches": [graph.launches for graph in backend.seam.streams().graphs],
+        "log": backend.seam.nccl.log,
+    }
+
+
 def main(kind):
     world = World()
     if kind == "host":
         from host_device import HostRunBackend
 
-        backend = HostRunBackend("float64")
+        done = add_up(world, HostRunBackend("float64", built="no kernels, which take their time"))
     else:
         from fuseprop_cupy import CupyBackend
 
-        backend = CupyBackend("float64", f"cuda:{world.local_rank}")
-    found = world.gathered(train(world, backend))
+        done = train(world, CupyBackend("float64", f"cuda:{world.local_rank}"))
+    found = world.gathered(done)
     if world.rank == 0:
         print(json.dumps(found))
 
