@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -55,9 +56,7 @@ class TestAsOneProcess:
         bounds = np.arange(batch + 1) * 97 // batch
         for _ in range(4):
             for place in range(2):
-                rows = [
-                    low + place for low, high in zip(bounds, bounds[1:], strict=False) if low + place < high
-                ]
+                rows = [low + place for low, high in pairwise(bounds) if low + place < high]
                 assert len(rows) == (50, 47)[place]
                 network.train_step(X[rows], target[rows], optimizer)
         by_hand = np.concatenate([a.ravel() for pair in network.weights() for a in pair])

@@ -18,8 +18,8 @@ TIMEOUT = 60.0
 def in_threads(size, function):
     """Return what `function(world)` returns in each of `size` processes, by rank.
 
-    Raises the first error of the lowest rank that is no mere echo of another thread's end; AssertionError if a
-    process makes a collective call that others never make, or another one than they do.
+    Raises the error of the lowest rank that is no mere echo of another one's end; AssertionError if a process
+    makes a collective call that others never make, or another one than they do.
     """
     meeting = _Meeting(size)
     results, errors = [None] * size, [None] * size

@@ -25,7 +25,7 @@ class Case:
     patience: int = 0
 
     def train(self, world, cuts=None, dtype="float32", seed=5, **more):
-        """Train in a process of a world; `cuts` says where shares end, by default evenly. Return what came out."""
+        """Return what comes of training in a process of a world; `cuts` says where shares end: see `share_of`."""
         X, target, weights = arrays(self.data, self.rows)
         network = Network(
             mlp(self.sizes, self.activation), self.loss, dtype=dtype, seed=seed + 7 * world.rank

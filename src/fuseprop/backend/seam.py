@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
+from .array import Array
 from .errors import BackendUnavailable
 from .program import Program
-from .protocol import Backend
+from .protocol import AnyBackend, Backend, BackendForProcesses
 
 ByRows: TypeAlias = Callable[[Program, Sequence[Any]], Callable[..., None] | None]
 
@@ -49,6 +50,16 @@ REQUIRED = tuple(sorted(name for name in vars(Backend) if not name.startswith("_
 def option(backend: object, name: str) -> Any:
     """Return what a backend says of one of `OPTIONAL`, or what counts where it says nothing."""
     return getattr(backend, name, OPTIONAL[name])
+
+
+def for_processes(backend: AnyBackend) -> BackendForProcesses[Array]:
+    """Return a backend that adds up over processes; raise BackendUnavailable for one that does not."""
+    if option(backend, "all_reduce") is None:
+        raise BackendUnavailable(
+            f"the backend {backend.name} has no all_reduce, which processes that train together need. Use "
+            f"another one, or a single process."
+        )
+    return cast("BackendForProcesses[Array]", backend)
 
 
 def check_backend(backend: object) -> None:

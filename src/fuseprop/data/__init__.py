@@ -107,9 +107,9 @@ def load_table(
         What is said of columns, where the rules in `deciding` would decide otherwise: see `Choices`. The
         columns of an NPZ file and of a data set are numbers already, of which some may be dropped.
     world : Processes
-        The processes that share the rows, and all call this alike: each gets the table of its own share, whose
-        columns are decided by the rows of all. See `files.open_source` for who reads what; an NPZ file and a
-        data set are read by each process, which keeps its share.
+        The processes that share the rows, and all call this alike: each gets the table of its own share,
+        whose columns are decided by the rows of all. See `files.open_source` for who reads what; an NPZ file
+        and a data set are read by each process, which keeps its share.
 
     Raises DataError, with the place, for data that cannot be read or used; ValueError for another
     `target_as` or `missing`; TypeError if `data` is neither a path nor a name (`Table.of` takes arrays).

@@ -7,6 +7,7 @@ from math import inf, isfinite, sqrt
 import numpy as np
 
 from ..backend import HostArray
+from ..backend.seam import for_processes
 from ..callbacks.history import History
 from .epoch import Epoch
 from .step import gradient_step
@@ -51,7 +52,7 @@ def largest_gradient(epoch: Epoch, order: HostArray, batches: int) -> tuple[floa
     for batch in epoch.batches[:batches]:
         gradient_step(backend, epoch.stack, epoch.metric, epoch.examples, epoch.state, batch)
         if epoch.world.size > 1:
-            backend.all_reduce(parameters.gradients, epoch.world)
+            for_processes(backend).all_reduce(parameters.gradients, epoch.world)
         for i, (start, stop) in enumerate(parameters.ranges):
             gradient = parameters.gradients[start:stop]
             backend.sum_squares(gradient, out=square)

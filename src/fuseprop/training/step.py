@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..backend import INTEGER, AnyBackend, Array, HostArray
+from ..backend.seam import for_processes
 from ..layers.stack import Stack
 from ..metrics import Metric
 from ..optimizers import Optimizer
@@ -203,5 +204,5 @@ def training_step(
         backend.put_rows(batch.hits, epoch.cursor, out=epoch.hits)
     backend.advance(epoch.cursor, batch.rows)
     if world.size > 1:  # at the end: what comes before it is one program of the device
-        backend.all_reduce(stack.parameters.gradients, world)
+        for_processes(backend).all_reduce(stack.parameters.gradients, world)
         optimizer.update(backend, stack.parameters)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.seam import option
+from ..backend.seam import for_processes
 from ..callbacks.history import History
 from ..checks.quoting import counted, shown
 from ..checks.states import described, is_same
@@ -42,19 +42,15 @@ class Unison:
     keeps : bool
         Whether process 0 writes checkpoints.
 
-    Raises ValueError where the backend cannot add up over processes.
+    Raises BackendUnavailable where the backend cannot add up over processes.
     """
 
     def __init__(self, world: Processes, stack: Stack) -> None:
         self.world, self._stack, self.keeps = world, stack, False
         self._squares: SumOfSquares | None = None
         self._interrupted = False
-        backend = stack.parameters.backend
-        if world.size > 1 and option(backend, "all_reduce") is None:
-            raise ValueError(
-                f"the backend {backend.name} has no all_reduce, which processes that train together need. "
-                f"Use another one, or a single process."
-            )
+        if world.size > 1:
+            for_processes(stack.parameters.backend)
 
     # The beginning
 

@@ -8,6 +8,7 @@ rows                rows read one by one, by the standard library
 duck                DuckDB as a tokenizer that detects nothing and opens nothing else; arrow: its blocks
 cellwise            columns of numbers and of texts, put together block by block
 delimited           CSV in all its dialects; parquet (arrow_schema), jsonlines: other formats; several
+shares              what of each file is whose, of several processes; own_text: of a text; quotes: rows in it
 ==================  =====================================================================================
 
 DuckDB never sees the name of a file of text, but a pipe by which the checked text comes to it; nor is it
@@ -23,10 +24,11 @@ from ...world import ALONE, Processes
 from ..cells import Source
 from ..errors import DataError
 from .delimited import Delimited
-from .jsonlines import SUFFIXES, JsonLines
-from .opening import Named, refusing
+from .jsonlines import SUFFIXES, JsonLines, not_shared
+from .opening import Named, check_uncompressed, refusing
 from .parquet import MAGIC, Parquet
 from .several import Several
+from .shares import Shares, shares_in
 from .text import check_beginning
 
 Path = str | PathLike[str]
@@ -53,22 +55,46 @@ def open_source(
         Whether a file may unpack to more than 100 times its size, and more than 1 GiB.
     needed : sequence of str, optional
         The columns that several files must have; without, all must have the same.
+    world : Processes
+        The processes that share the rows, and all call this alike. Each reads its own share of the bytes or
+        the row groups, and no others but what `Delimited` and `Parquet` say.
 
-    Raises DataError for a file that cannot be read, and with what to type where DuckDB is not installed.
+    Raises DataError for a file that cannot be read, and with what to type where DuckDB is not installed; in
+    several processes also, with the line that converts it, for one of which no part can be read alone:
+    standard input, JSON lines and whatever is compressed.
     """
-    if not isinstance(path, str | PathLike):
-        if not path:
-            raise DataError("expected the path of a file, got none.")
-        sources = [open_source(one, any_size=any_size) for one in path]
-        return sources[0] if len(sources) == 1 else Several(sources, needed)
-    named = Named(path, any_size=any_size)
-    with refusing(named, KIND, HINT):
-        head = named.beginning()
-        if head.startswith(MAGIC):
-            return Parquet(named, any_size=any_size)
-        if named.is_input:
-            check_beginning(head, named.place)  # before all of it is copied: it may never end
-        beginning = next(named.blocks(), b"")[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()
-        if beginning.startswith(b"{") or any(suffix in named.path.suffixes for suffix in SUFFIXES):
-            return JsonLines(named)
-        return Delimited(named)
+    paths = [path] if isinstance(path, str | PathLike) else path
+    if not paths:
+        raise DataError("expected the path of a file, got none.")
+    files = [Named(one, any_size=any_size) for one in paths]
+    shares = shares_in(files, world, KIND, HINT)
+    sources = [_opened(file, share, any_size=any_size) for file, share in zip(files, shares, strict=True)]
+    return sources[0] if len(sources) == 1 else Several(sources, needed)
+
+
+def _opened(named: Named, shares: Shares, *, any_size: bool) -> Source:
+    world, kind = shares.world, ""
+    with refusing(named, KIND, HINT, world):
+        if not world.rank:
+            kind = _kind(named, is_shared=world.size > 1)
+    kind = world.of_first(kind)
+    if kind == "parquet":
+        return Parquet(named, shares, any_size=any_size)
+    return JsonLines(named, world) if kind == "json lines" else Delimited(named, shares)
+
+
+def _kind(named: Named, *, is_shared: bool) -> str:
+    """Return "parquet", "json lines" or "delimited"; raise DataError for what cannot be shared, if it is."""
+    head = named.beginning()
+    if head.startswith(MAGIC):
+        return "parquet"
+    if named.is_input:
+        check_beginning(head, named.place)  # before all of it is copied: it may never end
+    if is_shared:
+        check_uncompressed(named, head)
+    beginning = next(named.blocks(), b"")[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if beginning.startswith(b"{") or any(suffix in named.path.suffixes for suffix in SUFFIXES):
+        if is_shared:
+            raise not_shared(named)
+        return "json lines"
+    return "delimited"

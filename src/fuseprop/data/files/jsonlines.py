@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from math import nan
+from shlex import quote
 from typing import Any
 
 import numpy as np
 
 from ...checks.quoting import literal, shown
-from ...world import ALONE
+from ...world import ALONE, Processes
 from ..cells import Booleans, Cells, Numbers
 from ..errors import DataError
 from ..objects import text_of
@@ -31,6 +32,16 @@ ROWS_AT_ONCE = 1 << 13
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
+def not_shared(named: Named) -> DataError:
+    """Return the error, with the line that converts the file, where several processes are to share it."""
+    source, target = str(named.path), str(named.path.with_suffix(".parquet"))
+    code = f"import duckdb; duckdb.read_json({source!r}).write_parquet({target!r})"
+    return DataError(
+        f"{named.place} holds JSON lines, of which no process can read a part alone. Convert it once to "
+        f"Parquet: python -c {shown(quote(code), None)}"
+    )
+
+
 class Digits(str):
     """A number as it is written."""
 
@@ -41,13 +52,13 @@ class JsonLines:
     """A file of JSON lines; see `Source`.
 
     The columns are the keys of all lines, in the order of their first ones; a line may lack some, and null
-    and NaN are missing values. Raises DataError, with the line, for what is no JSON object, and for keys that
-    stand twice in one.
+    and NaN are missing values. It is read by one process alone. Raises DataError, with the line, for what is
+    no JSON object, and for keys that stand twice in one.
     """
 
-    def __init__(self, named: Named) -> None:
+    def __init__(self, named: Named, world: Processes = ALONE) -> None:
         self._named = named
-        self.world, self.first = ALONE, 0
+        self.world, self.first = world, 0
         self.name, self.typed = named.place, True
         self.index_like: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import re
@@ -15,11 +16,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from typing import IO, Any, BinaryIO, cast
 
 from ...checks.quoting import shown
 from ...installing import how_to_install
 from ...storage.reading import REASON, file_errors_as, open_file
+from ...world import ALONE, Processes, agreeing
 from ..errors import DataError
 from ..npz_members import FREE_BYTES, FREE_BYTES_PER_BYTE
 
@@ -121,6 +124,29 @@ class Named:
                 f"({error.strerror or error}). Save it to a file, and give its path."
             ) from error
 
+    def size(self) -> int:
+        """Return the number of bytes of the file as it is stored. Raises DataError for standard input."""
+        if self.is_input:
+            raise DataError(
+                "standard input cannot be shared by several processes. Save it to a file, and give its path: "
+                "cat > table.csv"
+            )
+        with self.open() as file:
+            return os.fstat(file.fileno()).st_size
+
+    def piece(self, begin: int, end: int, block: int = BLOCK) -> Iterator[bytes]:
+        """Yield the bytes from `begin` up to `end` as they are stored, and reads no others.
+
+        Raises DataError for a file that changes meanwhile.
+        """
+        with self.open() as buffered:
+            file = cast(io.FileIO, cast(io.BufferedReader, buffered).raw)  # which takes no bytes in advance
+            file.seek(begin)
+            while begin < end and (bytes_read := file.read(min(block, end - begin))):
+                begin += len(bytes_read)
+                yield bytes_read
+            self.check_unchanged(buffered)
+
     def check_unchanged(self, file: BinaryIO) -> None:
         """Raise DataError if the open file is not as it was when it was opened first."""
         if self.is_input:
@@ -190,6 +216,20 @@ PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", ZSTANDARD)
 """First bytes of files that are unpacked."""
 
 
+UNPACKING = ("gunzip --keep", "bunzip2 --keep", "unxz --keep", "zstd --decompress")
+"""The commands that unpack these, each with the path behind it."""
+
+
+def check_uncompressed(named: Named, head: bytes) -> None:
+    """Raise DataError, with the line that unpacks it, for a compressed file that begins so."""
+    for start, command in zip(PACKED, UNPACKING, strict=True):
+        if head.startswith(start):
+            raise DataError(
+                f"{named.place} is compressed, so that no process can read a part of it alone. Unpack it, "
+                f"and give the path of what is in it: {command} {shown(quote(str(named.path)), None)}"
+            )
+
+
 def _decompressing(file: BinaryIO, head: bytes) -> AbstractContextManager[IO[bytes]]:
     """Return what unpacks a file, which stays open."""
     if head.startswith(b"\x1f\x8b"):
@@ -215,7 +255,10 @@ def _zstandard() -> Any:
 
 
 @contextmanager
-def refusing(named: Named, what: str, hint: str) -> Iterator[None]:
-    """Raise DataError, which names the file, for any exception while it is read."""
-    with file_errors_as(DataError, named.path, what, hint):
+def refusing(named: Named, what: str, hint: str, world: Processes = ALONE) -> Iterator[None]:
+    """Raise DataError, which names the file, for any exception while it is read.
+
+    The other processes of `world` raise `Elsewhere`; all come to the end of the block: see `agreeing`.
+    """
+    with agreeing(world), file_errors_as(DataError, named.path, what, hint):
         yield

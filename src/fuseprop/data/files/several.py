@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from ...world import ALONE
+from ...world import Processes
 from ..cells import MISSING, MOST_OTHERS, Booleans, Cells, Dates, Numbers, Source, Texts
 from ..dates import ISO, formats_of
 from ..different import Different
@@ -24,7 +24,7 @@ class Several:
 
     def __init__(self, sources: Sequence[Source], needed: Sequence[str] | None = None) -> None:
         first = sources[0]
-        self.world, self.first = ALONE, 0
+        self.world = first.world
         self._sources = sources
         self.name = f"{first.name} and {len(sources) - 1} more"
         self.names = first.names
@@ -36,7 +36,7 @@ class Several:
         self.index_like = first.index_like
         self.typed = all(source.typed for source in sources)
         self.notes = tuple(dict.fromkeys(note for source in sources for note in source.notes))
-        self.rows = sum(source.rows for source in sources)
+        self._count()
         for source in sources[1:] if needed is None else ():
             missing = [name for name in first.names if name not in set(source.names)]
             added = [name for name in source.names if name not in set(first.names)]
@@ -54,38 +54,53 @@ class Several:
         texts = frozenset(as_text)
         for name in names:
             if name not in texts and any(isinstance(part[name], Dates) for part in parts):
-                _read_dates(parts, name)
+                _read_dates(parts, name, self.world)
         # What is no number in one file is text in all.
         mixed = [name for name in names if len({type(part[name]) for part in parts}) > 1]
         for source, part in zip(self._sources, parts, strict=True):
             again = [name for name in mixed if not isinstance(part[name], Texts)]
             if again:
                 part.update(source.cells(again, as_text=again))
-        self.rows = sum(source.rows for source in self._sources)
-        return {name: _joined([part.pop(name) for part in parts], self._starts()) for name in names}
+        self._count()
+        starts = _starts([source.rows for source in self._sources])
+        return {name: _joined([part.pop(name) for part in parts], starts) for name in names}
 
-    def _starts(self) -> list[int]:
-        """Return the first row of each file."""
-        return [0, *accumulate(source.rows for source in self._sources)][:-1]
+    def _count(self) -> None:
+        """Count the rows of this process's share, and those before it, and the rows of each file in all."""
+        own = [source.rows for source in self._sources]
+        counts = self.world.gathered(own)
+        self.rows = sum(own)
+        self.first = sum(sum(rows) for rows in counts[: self.world.rank])
+        self._rows_of_files = [sum(rows) for rows in zip(*counts, strict=True)]
 
     def place(self, row: int) -> str:
         """Return where a row stands; see `Source.place`."""
-        starts = self._starts()
+        starts = _starts(self._rows_of_files)
         file = bisect_right(starts, row) - 1
         return self._sources[file].place(row - starts[file])
 
 
-def _read_dates(parts: Sequence[dict[str, Cells]], name: str) -> None:
+def _starts(rows: Sequence[int]) -> list[int]:
+    """Return the first row of each file."""
+    return [0, *accumulate(rows)][:-1]
+
+
+def _read_dates(parts: Sequence[dict[str, Cells]], name: str, world: Processes) -> None:
     """Make dates of a column's texts where they are dates of ISO 8601, as other files have dates there."""
     for part in parts:
         cells = part[name]
         if isinstance(cells, Texts):
             different = Different(cells)
-            days = next(iter(formats_of(different.texts, ISO).values()), np.empty(0))
-            if len(days) == len(different):
-                part[name] = Dates(different.spread(days))
-        elif isinstance(cells, Numbers) and not cells.count and np.isnan(cells.values).all():
-            part[name] = Dates(cells.values)
+            fitting = formats_of(different.texts, ISO)
+            found = world.gathered([*fitting] if len(different) else None)
+            shared = [set(formats) for formats in found if formats is not None]
+            form = next((one for one in ISO if shared and all(one in formats for formats in shared)), "")
+            if form or not shared:
+                part[name] = Dates(different.spread(fitting.get(form, np.empty(0))))
+        elif isinstance(cells, Numbers):
+            numbers = np.count_nonzero(~np.isnan(cells.values)) + cells.count
+            if not world.total(numbers):
+                part[name] = Dates(cells.values)
 
 
 def _joined(parts: Sequence[Cells], starts: Sequence[int]) -> Cells:

@@ -6,8 +6,13 @@ import codecs
 import re
 from collections.abc import Iterator
 
+import numpy as np
+
 from ..errors import DataError
 from .opening import BLOCK, PACKED, REFUSED, Named
+
+KIND = "a table as text, such as CSV"
+HINT = "Save it as CSV in UTF-8."
 
 LONGEST_LINE = 4 * BLOCK
 """Lines of more bytes are refused: a parser takes many times their size in memory."""
@@ -27,6 +32,20 @@ MARKS = {
 }
 """Encodings by the mark that begins the file; UTF-32's stands before UTF-16's, which it begins with."""
 
+BEHIND_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+"""Encodings of what is read without the mark."""
+
+UNITS = {"utf-16-le": "<u2", "utf-16-be": ">u2", "utf-32-le": "<u4", "utf-32-be": ">u4"}
+"""Encodings in which the characters of line ends have more than one byte."""
+
+NEAR = 1 << 16
+"""Bytes that are read at a time in the search for the end of a line."""
+
 LEGACY = "cp1252"
 """The encoding of text that is not in UTF-8: Latin-1 as Windows writes it."""
 
@@ -35,7 +54,7 @@ NAMES = {"utf-16": "UTF-16", "utf-16-le": "UTF-16", "utf-32": "UTF-32", LEGACY: 
 
 
 class NotUTF8(Exception):
-    """The text was plain ASCII so far, and goes on with bytes that are not UTF-8."""
+    """The text was plain ASCII so far, and goes on with bytes that are not UTF-8; why it would be refused."""
 
 
 class Text:
@@ -49,36 +68,75 @@ class Text:
         `use_legacy`.
     """
 
-    def __init__(self, named: Named) -> None:
+    def __init__(self, named: Named, encodings: tuple[str, str] | None = None) -> None:
         self.named = named
         self.place = named.place
-        self.encoding = _encoding(_head(named))
+        self.encoding, self._within = encodings or _encodings(_head(named))
+
+    @property
+    def encodings(self) -> tuple[str, str]:
+        """What makes a `Text` of the same file without reading its head."""
+        return self.encoding, self._within
+
+    @property
+    def unit(self) -> int:
+        """How many bytes a line end has at least."""
+        return np.dtype(UNITS.get(self._within, "u1")).itemsize
 
     def use_legacy(self) -> None:
         """Read the text as Windows-1252 from now on, after `NotUTF8`."""
-        self.encoding = LEGACY
+        self.encoding = self._within = LEGACY
 
     def note(self) -> str:
         """Return what is told of the encoding; "" for UTF-8."""
         name = NAMES.get(self.encoding, "")
         return f"The text is not in UTF-8: it was read as {name}." if name else ""
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
         r"""Yield the text in UTF-8, block by block, without its byte order mark, lines ending in \n.
 
+        Of a file that is not compressed, it may be the text between two bytes, each of which begins a line.
         Raises DataError for NULs, a byte order mark within the text, bytes that are no text in the encoding,
         and lines of more than 4 MiB; NotUTF8 as the class says.
         """
         without_end = 0
-        for block in _with_newlines(self._decoded()):
+        for block in _with_newlines(self._decoded(begin, end)):
             first, last = block.find(b"\n"), block.rfind(b"\n")
             if (len(block) if first < 0 else first) + without_end > LONGEST_LINE:
-                raise DataError(
-                    f"{self.place} has a line of more than {LONGEST_LINE:,} bytes; expected a line for each "
-                    f"row."
-                )
+                raise self._too_long()
             without_end = without_end + len(block) if last < 0 else len(block) - last - 1
             yield block
+
+    def behind_line_ends(self, begin: int, count: int) -> int:
+        r"""Return the byte behind the `count`-th end of a line that stands at byte `begin` or behind it.
+
+        \r\n is one end. Without so many, it is the byte behind the last one of the file, which must not be
+        compressed. Raises DataError for lines that are too long.
+        """
+        if not count:
+            return begin
+        waiting, since = b"", begin
+        size, unit = self.named.size(), self.unit
+        for block in self.named.piece(begin, size, NEAR):
+            content = waiting + block
+            characters = np.frombuffer(content[: len(content) // unit * unit], UNITS.get(self._within, "u1"))
+            is_end = (characters == ord("\n")) | (characters == ord("\r"))
+            is_end[:-1] &= (characters[:-1] != ord("\r")) | (characters[1:] != ord("\n"))
+            ends = np.flatnonzero(is_end[: len(is_end) - (begin + len(content) < size)])
+            if len(ends) >= count:
+                return begin + unit * (int(ends[count - 1]) + 1)
+            count -= len(ends)
+            waiting = content[(len(characters) - 1) * unit :]
+            since = begin + unit * int(ends[-1]) if len(ends) else since
+            begin += len(content) - len(waiting)
+            if begin - since > unit * LONGEST_LINE:
+                raise self._too_long()
+        return size
+
+    def _too_long(self) -> DataError:
+        return DataError(
+            f"{self.place} has a line of more than {LONGEST_LINE:,} bytes; expected a line for each row."
+        )
 
     def sample(self) -> tuple[bytes, bool]:
         """Return the text's first MiB, or more where that has few lines, and whether that is all of it."""
@@ -89,11 +147,11 @@ class Text:
                 return content, False
         return content, True
 
-    def _decoded(self) -> Iterator[bytes]:
-        decoder = codecs.getincrementaldecoder(self.encoding)()
-        position, is_ascii, waiting = 0, True, False
+    def _decoded(self, begin: int, end: int | None) -> Iterator[bytes]:
+        decoder = codecs.getincrementaldecoder(self._within if begin else self.encoding)()
+        position, is_ascii, waiting = begin, True, False
         is_utf8 = self.encoding == "utf-8"
-        for block in self._and_end():
+        for block in self._and_end(begin, end):
             if is_utf8 and not waiting and block.isascii():
                 text = block
             else:
@@ -103,7 +161,7 @@ class Text:
                     text = decoder.decode(block, final=not block).encode()
                 except UnicodeError as error:
                     if is_utf8 and is_ascii and position and _is_legacy(block):
-                        raise NotUTF8 from error
+                        raise NotUTF8(str(self._undecodable(position, error))) from error
                     raise self._undecodable(position, error) from error
                 waiting = bool(decoder.getstate()[0])
                 if not position and text.startswith(MARK):
@@ -126,9 +184,9 @@ class Text:
         if nul >= 0:
             raise _binary(self.place, position + nul)
 
-    def _and_end(self) -> Iterator[bytes]:
+    def _and_end(self, begin: int, end: int | None) -> Iterator[bytes]:
         """Yield the file's blocks, and an empty one, at which a decoder says what is missing."""
-        yield from self.named.blocks()
+        yield from self.named.blocks() if end is None else self.named.piece(begin, end)
         yield b""
 
     def _undecodable(self, position: int, error: UnicodeError) -> DataError:
@@ -153,6 +211,12 @@ def _binary(place: str, position: int) -> DataError:
 
 def _head(named: Named) -> bytes:
     return next(named.blocks(), b"")
+
+
+def _encodings(head: bytes) -> tuple[str, str]:
+    """Return the encoding of a text with this head, and that of the text behind a mark at its beginning."""
+    encoding = _encoding(head)
+    return encoding, next((one for mark, one in BEHIND_MARKS.items() if head.startswith(mark)), encoding)
 
 
 def _encoding(head: bytes) -> str:
