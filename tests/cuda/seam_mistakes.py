@@ -1,8 +1,9 @@
 """Mistakes that the Python of the CUDA seam is prone to, each with the rung that finds it and what that says.
 
 file: {mistake: (text, what stands there instead, rung, finding)}. The rungs are those of tests/README.md:
-"asked", of stand-ins for CUDA; "captured", whose graphs run in other orders; "summed", in steps that processes
-take together; "reached", with two devices and threads; and "contract", what any backend's replays are asked.
+"asked", of stand-ins for CUDA; "captured", whose graphs run in other orders; "summed", in steps that
+processes take together; "reached", with two devices and threads; and "contract", what any backend's replays
+are asked.
 """
 
 import sys
