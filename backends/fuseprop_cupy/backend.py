@@ -1,4 +1,4 @@
-"""`fuseprop.backend.Backend` on CuPy: one NVIDIA GPU, fused kernels, and no copy to the host within a step.
+"""`fuseprop.backend.Backend` on CuPy: an NVIDIA GPU, fused kernels, and no copy to the host within a step.
 
 Every method checks shapes, chooses a grid and launches; the kernels' formulas stand in kernels/. The order of
 each sum depends on the shapes alone, and no kernel uses atomics: the same inputs give the same bits. Results
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from fuseprop.backend import Backend, BackendUnavailable, Program, Runner, replay_by_calling
+from fuseprop.backend import BackendForProcesses, BackendUnavailable, Program, Runner, replay_by_calling
 
 from .device.products import warn_of_tf32
 from .device.shapes import Array
@@ -106,4 +106,4 @@ def _ordinal(device: str) -> int:
 
 
 if TYPE_CHECKING:
-    _: type[Backend[Array]] = CupyBackend
+    _: type[BackendForProcesses[Array]] = CupyBackend

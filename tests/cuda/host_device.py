@@ -16,9 +16,11 @@ import cupy_private
 import numpy as np
 from fuseprop_cupy import CupyBackend
 from fuseprop_cupy.device.device import Device
-from fuseprop_cupy.device.nodes import Copy, Multiply
+from fuseprop_cupy.device.nodes import Copy, Multiply, Reduce
+from fuseprop_cupy.device.sums import Sums
 from host_kernels import Span, host_kernels
 from host_streams import HostStreams
+from nccl_standin import GRAPH, Nccl
 
 GUARD = 256
 """Bytes on each side of an allocation; with the rest of new memory they are 255: NaN, or -1."""
@@ -39,6 +41,9 @@ class HostDevice(Device):
         self._dtype = dtype
         self._kernels = built or host_kernels()
         self._streams = None
+        self.nccl = Nccl()
+        self.bus = None  # by default each process has a GPU of its own
+        self._sums = Sums(lambda: self.nccl)
         self._buffers = weakref.WeakValueDictionary()
 
     def described(self):
@@ -85,6 +90,15 @@ class HostDevice(Device):
         assert out.flags.c_contiguous
         np.matmul(on_host(a), on_host(b), out=on_host(out))
 
+    def connect(self, world):
+        self.nccl.world = world
+        self._sums.connect(world, self.ordinal, lambda: self.bus or f"0000:{world.rank:02}:00.0")
+        return self._sums
+
+    def reduce(self, array, world):
+        stream = self.current.ptr if self.nccl.graph is None else GRAPH
+        self.connect(world).add(array, world, self.ordinal, stream)
+
     def current_stream(self):
         return self.current
 
@@ -105,6 +119,8 @@ class HostDevice(Device):
             return partial(self.multiply, node.a, node.b, node.out)
         if isinstance(node, Copy):
             return partial(self.copy, node.source, node.out)
+        if isinstance(node, Reduce):
+            return partial(self.reduce, node.array, node.world)
         return partial(self.run, node.kernel, node.grid, node.arguments)
 
     def streams(self):

@@ -41,10 +41,11 @@ ORDERS = (main_first, beside_first, at_random())
 
 
 class HostGraph:
-    """What was captured; a call launches it."""
+    """What was captured; a call launches it, and tells `nccl` which graph that is, and which launch."""
 
-    def __init__(self, asked, orders=ORDERS):
+    def __init__(self, asked, orders, nccl, number):
         self.asked = asked
+        self._nccl, self._number = nccl, number
         self.launches = 0
         self.taken = []  # the order of the last launch
         self._orders = cycle(orders)
@@ -52,12 +53,16 @@ class HostGraph:
     def __call__(self):
         self.launches += 1
         order, left, self.taken = next(self._orders), set(range(len(self.asked))), []
-        while left:
-            ready = [i for i in left if not self.asked[i].after & left]
-            number = order(ready, self.asked)
-            self.asked[number].call()
-            left.remove(number)
-            self.taken.append(number)
+        self._nccl.graph = self._number, self.launches
+        try:
+            while left:
+                ready = [i for i in left if not self.asked[i].after & left]
+                number = order(ready, self.asked)
+                self.asked[number].call()
+                left.remove(number)
+                self.taken.append(number)
+        finally:
+            self._nccl.graph = None
 
 
 class HostStreams:
@@ -124,7 +129,7 @@ class HostStreams:
         self._asked = None
         if not set(range(len(asked))) <= done:
             raise RuntimeError("cudaErrorStreamCaptureUnjoined: a stream's work is not waited for at the end")
-        self.graphs.append(HostGraph(asked, self.orders))
+        self.graphs.append(HostGraph(asked, self.orders, self.device.nccl, len(self.graphs)))
         return self.graphs[-1]
 
     def abandon(self):

@@ -1,8 +1,9 @@
 """Mistakes that the Python of the CUDA seam is prone to, each with the rung that finds it and what that says.
 
 file: {mistake: (text, what stands there instead, rung, finding)}. The rungs are those of tests/README.md:
-"asked", of stand-ins for CUDA; "captured", whose graphs run in other orders; "reached", with two devices and
-threads; and "contract", what any backend's replays are asked.
+"asked", of stand-ins for CUDA; "captured", whose graphs run in other orders; "summed", in steps that
+processes take together; "reached", with two devices and threads; and "contract", what any backend's replays
+are asked.
 """
 
 import sys
@@ -97,8 +98,8 @@ SEAM_MISTAKES = {
             *("contract", APART),
         ),
         "a graph of another length": (
-            "self._graphs[times] = self._capture(times)",
-            "self._graphs[times] = self._capture(self._length)",
+            "self.graphs[times] = self._capture(times)",
+            "self.graphs[times] = self._capture(self._length)",
             *("contract", APART),
         ),
         "handles left in the capture": (
@@ -114,6 +115,21 @@ SEAM_MISTAKES = {
         "garbage collected in a capture": ("    gc.disable()", "    gc.enable()", "asked", "True"),
     },
     "replay/replay.py": {
+        "a process that gives up captures alone": (
+            "enumerate(self._world.gathered(why))",
+            "enumerate([why] * self._world.size)",
+            *("summed", "different|have ended"),
+        ),
+        "graphs as long as one process likes": (
+            "capture.length(self._nodes, times, left)",
+            "capture.length(len(self._plan.nodes), times, left)",
+            *("summed", "different|have ended"),
+        ),
+        "steps that the others do not take": (
+            "            self._check(times)\n",
+            "            pass\n",
+            *("summed", "isinstance"),
+        ),
         "a step too many, before the graphs": ("            left -= 1\n", "", "contract", APART),
         "graphs counted as one step": ("left -= steps", "left -= 1", "contract", APART),
         "steps forgotten that are left over": (
@@ -137,7 +153,42 @@ SEAM_MISTAKES = {
             *("captured", "handles are not on the current stream"),
         ),
     },
+    "replay/deferred_sums.py": {
+        "parts of bias gradients that are left until after the sum": (
+            "for other in before[i + 1 :])",
+            "for other in before[i + 1 :] if isinstance(other, Run))",
+            *("summed", "0 == 3"),
+        ),
+    },
+    "device/sums.py": {
+        "communicators that end before their graphs": (
+            "        for holder in list(self._holders):\n            holder.release()\n",
+            "",
+            *("summed", "released"),
+        ),
+        "an end that waits for others after a failure": (
+            "            if failed:\n",
+            "            if False:\n",
+            *("summed", "aborted"),
+        ),
+        "one GPU for two": ("if (machine, bus) in first:", "if False:", "summed", "isinstance"),
+        "an identity of its own": (
+            "        identity = world.of_first(identity)\n",
+            "        identity = nccl.get_unique_id()\n",
+            *("summed", "different identities"),
+        ),
+        "a NCCL that one process lacks": (
+            "        with agreeing(world):\n            machine,",
+            "        if True:\n            machine,",
+            *("summed", "isinstance"),
+        ),
+    },
     "replay/overlap.py": {
+        "a sum that waits for nothing": (
+            "= meet(earlier, nodes[j])",
+            "= meet(earlier, nodes[j]) and not isinstance(nodes[j], Reduce)",
+            *("summed", r"== \[\]"),
+        ),
         "a stream that never joins the capture": (
             "                after.append(START)",
             "                pass",
@@ -189,6 +240,11 @@ SEAM_MISTAKES = {
         ),
     },
     "device/device.py": {
+        "a sum on another stream than the step": (
+            "world, self.ordinal, self.current_stream().ptr)",
+            "world, self.ordinal, 0)",
+            *("summed", "array"),
+        ),
         "the device set only once": (
             "        if self._current() != self.ordinal:\n            self._device.use()\n",
             "        if not hasattr(self, '_set'):\n            self._device.use()\n"

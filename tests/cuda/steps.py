@@ -5,7 +5,10 @@ import numpy as np
 from fuseprop import Adam, MomentumSGD, Network, mlp
 from fuseprop.layers.targets import encode_targets
 from fuseprop.training.epoch import Epoch
+from fuseprop.training.keys import NO_KEY
 from fuseprop.training.rows import Rows
+from fuseprop.training.shared_epoch import SharedEpoch
+from fuseprop.training.strata import Strata
 
 CLASSIFICATION, REGRESSION = "softmax_cross_entropy", "half_squared_error"
 
@@ -21,8 +24,12 @@ def training(
     weighted=False,
     dropout=0.0,
     optimizer=None,
+    world=None,
 ):
-    """A `Epoch` of a network with that many layers, prepared and at the start of an epoch."""
+    """A `Epoch` of a network with that many layers, prepared and at the start of an epoch.
+
+    In a `world`, of several processes each of which has its part of the rows.
+    """
     rng = np.random.default_rng(0)
     sizes = [5, *[7, 4, 6][: layers - 1], 3]
     network = Network(mlp(sizes, activation, dropout=dropout), loss, seed=0, backend=backend)
@@ -31,9 +38,15 @@ def training(
     targets = encode_targets(target, network.stack.loss, network.layers[-1], rows)
     weights = rng.uniform(0.5, 2, rows) if weighted else None
     optimizer = optimizer() if optimizer else MomentumSGD(0.1, 0.9, nesterov=True)
-    made = Epoch(backend, network.stack, None, optimizer, Rows(X, targets, weights), batch_size=batch)
+    given = backend, network.stack, None, optimizer
+    if world is None:
+        made = Epoch(*given, Rows(X, targets, weights), batch_size=batch)
+    else:
+        own = Rows(X, targets, weights).take(np.arange(rows)[world.rows(rows)])
+        strata = Strata(world, len(own), batch, shuffles=False)
+        made = SharedEpoch(*given, own, batch_size=batch, strata=strata)
     optimizer.prepare(network.stack.parameters, len(made.batches))
-    made.send(rng.permutation(rows))
+    made.send(rng.permutation(rows) if world is None else NO_KEY)
     return made
 
 

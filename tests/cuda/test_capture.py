@@ -404,7 +404,7 @@ def test_the_doctor_finds_a_wait_that_is_missing(small, monkeypatch):
 
         def end(self):
             self._last[0] = len(self._asked) - 1  # what is not waited for is not noticed either
-            self.graphs.append(HostGraph(self._asked, [latest_beside]))
+            self.graphs.append(HostGraph(self._asked, [latest_beside], self.device.nccl, 0))
             self._asked = None
             return self.graphs[-1]
 

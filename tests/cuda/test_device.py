@@ -17,9 +17,11 @@ import cupy
 import cupy_private
 from fuseprop_cupy.device.device import Device
 from fuseprop_cupy.device.kernel_list import kernels
-from fuseprop_cupy.device.nodes import Copy, Multiply, Run
+from fuseprop_cupy.device.nodes import Copy, Multiply, Reduce, Run
 from host_device import HostRunBackend
 from two_threads import in_threads
+
+from fuseprop.world import ALONE
 
 INSUFFICIENT_DRIVER = 35
 
@@ -49,6 +51,9 @@ CALLS = {
     "prepare": lambda device, a, b: device.prepare(softmax(a, b))(),
     "prepare, a product": lambda device, a, b: device.prepare(Multiply(a, a.T, b))(),
     "prepare, a copy": lambda device, a, b: device.prepare(Copy(a, b))(),
+    "prepare, a sum": lambda device, a, b: device.prepare(Reduce(a, ALONE))(),
+    "connect": lambda device, a, b: device.connect(ALONE),
+    "reduce": lambda device, a, b: device.reduce(a, ALONE),
     "streams": lambda device, a, b: device.streams(),
     "current_stream": lambda device, a, b: device.current_stream(),
     "synchronize": lambda device, a, b: device.synchronize(),

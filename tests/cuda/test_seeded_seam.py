@@ -15,6 +15,7 @@ import test_blas
 import test_cuda_streams
 import test_device
 import test_products
+import test_sums
 from fuseprop_cupy.device.nodes import Multiply
 from host_device import HostRunBackend
 from host_streams import HostStreams
@@ -131,6 +132,27 @@ def a_step_on_two_streams():
     assert [len(each.graphs) for each in streams] == [1, 1], "a stream's graphs are on streams of its own"
 
 
+def summed(monkeypatch):
+    """Steps that processes take together, where all is well and where something fails in one of them."""
+    test_sums.test_two_processes_on_one_gpu_are_refused()
+    test_sums.test_without_nccl_in_one_process_all_are_refused()
+    test_sums.test_other_numbers_of_steps_are_refused_in_all_processes()
+    for what in ("a capture", "the streams"):
+        with warnings.catch_warnings():
+            test_sums.test_where_one_process_cannot_capture_none_does(what)
+    test_sums.test_the_sum_waits_for_the_side_stream_and_the_update_for_the_sum()
+    test_sums.test_parts_of_bias_gradients_are_added_up_before_the_sum(None)
+    for check in (
+        test_sums.test_graphs_have_as_many_steps_in_all_processes,
+        test_sums.test_a_sum_goes_to_the_stream_that_is_current,
+        lambda patch: test_sums.test_graphs_go_before_communicators_at_the_end(
+            test_sums.one_communicator(), True, patch
+        ),
+    ):
+        with monkeypatch.context() as patch:
+            check(patch)
+
+
 def reached(monkeypatch):
     """Two devices, and two threads."""
     for check in (
@@ -154,7 +176,7 @@ def contract(monkeypatch):
         checks.test_how_often_at_once_makes_no_difference(HostRunBackend(), "adam", "clipped")
 
 
-RUNGS = {"asked": asked, "captured": captured, "reached": reached, "contract": contract}
+RUNGS = {"asked": asked, "captured": captured, "summed": summed, "reached": reached, "contract": contract}
 
 
 MADE = [(file, mistake) for file, mistakes in SEAM_MISTAKES.items() for mistake in mistakes]

@@ -11,12 +11,14 @@ import pytest
 from fuseprop_cupy.device import wheels
 from fuseprop_cupy.device.wheels import (
     CUBLAS,
+    NCCL,
     NEEDED,
     SMALLEST_DRIVER,
     beyond_bounds,
     cuda_here,
     install,
     install_instead,
+    install_nccl,
     within,
 )
 from packaging.requirements import Requirement
@@ -77,6 +79,32 @@ def test_pip_is_asked_for_what_is_advised(cuda):
     assert lines_of(f"cuda{cuda}") == asked
     assert CUBLAS[cuda] in asked
     assert cuda in SMALLEST_DRIVER
+
+
+@pytest.mark.parametrize("cuda", NCCL)
+def test_sums_between_gpus_are_an_extra_beside_the_others(cuda):
+    name, bounds = NCCL[cuda]
+    (own,) = (Requirement(line) for line in EXTRAS[f"nccl{cuda}"] if line.startswith("fuseprop"))
+    assert own.extras == {"mpi", f"cuda{cuda}"}
+    assert lines_of(f"nccl{cuda}")[name] == SpecifierSet(bounds)
+
+
+def test_cupy_takes_the_nccl_that_is_advised():
+    """Another one it does not load, though it is installed."""
+    environment = pytest.importorskip("cupy", reason='needs CuPy: pip install -e ".[test]"')._environment
+    config = environment.get_preload_config()
+    _, bounds = NCCL[int(config["cuda"].partition(".")[0])]
+    least = config["nccl"]["min_pypi_version"]
+    assert SpecifierSet(bounds) == SpecifierSet(f">={least},<{int(least.partition('.')[0]) + 1}")
+
+
+def test_the_line_for_sums_goes_by_cupy(put):
+    put(CUDA_12, 13020)
+    assert install_nccl() == '/a/pip install -e ".[nccl12]"'
+    put({}, 12040)
+    assert install_nccl() == '/a/pip install -e ".[nccl12]"'
+    put({})
+    assert install_nccl() == '/a/pip install -e ".[nccl13]"'
 
 
 def test_the_tests_run_on_what_is_advised():

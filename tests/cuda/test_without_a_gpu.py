@@ -93,13 +93,14 @@ def test_the_doctor_tells(blocked):
 def healthy(monkeypatch):
     """A machine on which everything is there, by a CuPy that answers so; a test may change some of it."""
     properties = {"name": b"Some GPU", "major": 9, "minor": 0}
-    machine = SimpleNamespace(driver=13020, cublas="13.4.3", versions={"nvmath-python": "1.0.0"})
+    machine = SimpleNamespace(driver=13020, cublas="13.4.3", versions={"nvmath-python": "1.0.0"}, reach=True)
     runtime = SimpleNamespace(
         driverGetVersion=lambda: machine.driver,
         runtimeGetVersion=lambda: 13000,
         getDeviceCount=lambda: 2,
         memGetInfo=lambda: (3 << 30, 8 << 30),
         getDeviceProperties=lambda ordinal: properties,
+        deviceCanAccessPeer=lambda a, b: machine.reach,
     )
     cuda = SimpleNamespace(runtime=runtime, Device=nullcontext)
     cupy = SimpleNamespace(__version__="14.2.0", cuda=cuda)
@@ -108,6 +109,7 @@ def healthy(monkeypatch):
     monkeypatch.setattr(f"{module}._library", lambda name: f"lib{name}.so.13")
     monkeypatch.setattr(f"{module}._cublas_found", lambda: ("libcublas.so.13", machine.cublas))
     monkeypatch.setattr(f"{module}._nvmath", lambda: "1.0.0")
+    monkeypatch.setattr(f"{module}.library", lambda: SimpleNamespace(get_version=lambda: 23203))
     monkeypatch.setattr(f"{module}._captured", lambda ordinal: "work")
     monkeypatch.setattr(f"{module}.ctypes.CDLL", lambda name: None)
     monkeypatch.setattr("fuseprop_cupy.device.wheels.driver", lambda: machine.driver)
@@ -130,7 +132,23 @@ def test_what_is_examined_where_everything_is_there(healthy):
     assert found["cublas"] == "libcublas.so.13, 13.4.3"
     assert found["float32 products"] == "strict"
     assert found["cuda:1"] == "Some GPU, compute capability 9.0, 3.0 of 8.0 GiB free"
+    assert found["NCCL"] == "2.32.3"
+    assert found["between GPUs"] == "all reach each other's memory"
     assert "versions" not in found
+
+
+def test_gpus_that_are_apart_and_no_nccl_are_no_faults(healthy, monkeypatch):
+    """One GPU needs neither."""
+
+    def missing():
+        raise BackendUnavailable("it is not there. Type: pip install it.")
+
+    healthy.reach = False
+    monkeypatch.setattr("fuseprop_cupy.diagnosis.library", missing)
+    found = findings()
+    assert all(finding.ok for finding in found.values())
+    assert found["between GPUs"].found == "by way of the host: cuda:0 and cuda:1"
+    assert found["NCCL"].found == "none, which one GPU does not need: it is not there. Type: pip install it."
 
 
 def test_a_driver_that_is_too_old_for_what_is_installed(healthy):
