@@ -100,9 +100,9 @@ class Lookout:
         """Say that this process ends in an orderly way, or has told the user why not."""
         self._say({"ending": True})
 
-    def has_last_words(self, text: str, file: Path) -> None:
+    def has_last_words(self, text: str, file: str | Path) -> None:
         """Say what is to be printed after a death, where a file is there then."""
-        self._say({"words": text, "file": str(file.absolute())})
+        self._say({"words": text, "file": str(Path(file).absolute())})
 
     def _say(self, what: dict[str, object]) -> None:
         with suppress(OSError):  # it has ended

@@ -1,0 +1,29 @@
+"""Start several processes of Python by the mpiexec of this environment."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BESIDE = Path(sys.executable).parent / "mpiexec"
+MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
+ALLOWED = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+
+def command(n, *arguments):
+    """Return the command that starts `python ARGUMENTS` n times."""
+    return [MPIEXEC, "-n", str(n), sys.executable, *map(str, arguments)]
+
+
+def launched(n, *arguments, timeout=60, **environment):
+    """Run `python ARGUMENTS` in n processes; return what became of it, with all text that was written."""
+    return subprocess.run(
+        command(n, *arguments),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **ALLOWED, **environment},
+        check=False,
+    )
