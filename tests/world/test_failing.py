@@ -68,7 +68,8 @@ def test_a_killed_process_is_named_and_ends_all(rank):
     assert monotonic() - start < 30
     (line,) = said(result)
     assert line.startswith(f"process {rank} of 4 has died: killed (signal 9)")
-    assert ("to go on: type it" in result.stderr) and "nowhere" not in result.stderr
+    assert "to go on: type it" in result.stderr
+    assert "nowhere" not in result.stderr
     assert result.returncode != 0
 
 

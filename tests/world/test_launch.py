@@ -1,4 +1,4 @@
-"""Whether several processes were started, from the environment; and refusals where they do not know each other."""
+"""Whether several processes were started, from the environment; and refusals where they are apart."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ from fuseprop.world.launch import Launch
 )
 def test_the_environment_says_who_was_started(variables, expected):
     found = launch.launched(variables)
-    assert (found and found[:2]) == expected
+    assert expected == (found and found[:2])
 
 
 def test_the_entry_point_knows_the_same_variables():

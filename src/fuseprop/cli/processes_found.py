@@ -133,7 +133,7 @@ def _mpiexec(library: str) -> Finding:
 
 
 def _said(command: list[str]) -> str:
-    """Return what a program prints, without what a launcher has told this process; its errors where it fails."""
+    """Return what a program prints, though a launcher has started this one; its errors where it fails."""
     launchers = ("PMI", "OMPI_", "SLURM_", "HYDI_", "PRTE_")
     alone = {name: value for name, value in os.environ.items() if not name.startswith(launchers)}
     try:
