@@ -1,4 +1,4 @@
-"""The part `deaths` of .ci/long: one of four processes is killed, fifty times; the others end, and it is named.
+"""The part `deaths` of .ci/long: one of four processes is killed, fifty times; all end, and it is named.
 
     python tests/long/deaths.py --record FILE
 

@@ -2,7 +2,7 @@
 
 import sys
 
-import fuseprop.cli
+import fuseprop.cli  # noqa: F401 (whose module `train` is found below)
 from fuseprop.__main__ import main
 from fuseprop.backend import BackendUnavailable
 from fuseprop.cli.processes import world_of_command
