@@ -1,4 +1,4 @@
-"""Processes that MPI starts: `mpiexec` of this environment, or another one."""
+"""Python in several processes, which `mpiexec` starts: that of this environment, or another one."""
 
 import os
 import shutil
@@ -6,24 +6,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+HERE = Path(__file__).parent
+BESIDE = Path(sys.executable).parent / "mpiexec"
+MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
+
+ALLOWED = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+"""What Open MPI wants to hear from root, and of more processes than cores."""
 
 
-def launched(n, *arguments, timeout=60):
-    """Run `python ARGUMENTS` in `n` processes, and return the CompletedProcess with texts."""
-    pytest.importorskip("mpi4py")
-    beside = Path(sys.executable).parent / "mpiexec"
-    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if mpiexec is None:
-        pytest.skip("mpiexec is not installed")
-    # Open MPI's: as root, and more processes than cores. MPICH has no such switches.
-    names = (
-        "OMPI_ALLOW_RUN_AS_ROOT",
-        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",
-        "PRTE_MCA_rmaps_default_mapping_policy",
-    )
-    environment = os.environ | dict(zip(names, ("1", "1", ":oversubscribe"), strict=True))
-    command = [mpiexec, "-n", str(n), sys.executable, *map(str, arguments)]
+def command(n, *arguments):
+    """Return the command that starts `python ARGUMENTS` n times."""
+    return [MPIEXEC, "-n", str(n), sys.executable, *map(str, arguments)]
+
+
+def launched(n, *arguments, timeout=60, **environment):
+    """Run `python ARGUMENTS` in n processes; return what became of it, with all text that was written."""
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, check=False, env=environment
+        command(n, *arguments),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **ALLOWED, **environment},
+        check=False,
     )

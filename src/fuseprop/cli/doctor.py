@@ -8,13 +8,16 @@ from ..backend import Finding
 from .examination import examine
 from .exit_codes import FAILED
 from .output import echo, echo_json
+from .processes import world_of_command
 
 
 @click.command()
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 def doctor(json_: bool) -> None:
     """Look at the installation and try every backend; fail if none works."""
-    examination = examine()
+    world = world_of_command()
+    examination = examine(world)
+    works = bool(world.greatest(int(examination.works)))
     if json_:
         echo_json(examination.as_dict())
     else:
@@ -22,7 +25,7 @@ def doctor(json_: bool) -> None:
         for title, findings in {**examination.sections, "backends": examination.backends}.items():
             lines += [title, *map(_line, findings)]
         echo("\n".join([*lines, "", examination.verdict]))
-    if not examination.works:
+    if not works:
         raise click.exceptions.Exit(FAILED)
 
 

@@ -16,6 +16,8 @@ from ..backend import AnyBackend, BackendUnavailable, Finding
 from ..backend.registry import BACKEND_OF, installed_backends, load_backend
 from ..formulas.activation import ACTIVATIONS, activate
 from ..installing import how_to_install, installed_version
+from ..world import ALONE, Processes
+from .processes_found import processes_found
 
 GROUP = "fuseprop.doctor"
 
@@ -27,7 +29,7 @@ class Examination:
     Attributes
     ----------
     sections : dict of str to list of Finding
-        "fuseprop" first, then one section of each backend's package about its environment.
+        "fuseprop" first, then one section of each backend's package about its environment, then "processes".
     backends : list of Finding
         Whether each installed backend works: one fused kernel and one product against NumPy in float64.
     verdict : str
@@ -48,8 +50,11 @@ class Examination:
         return {**asdict(self), "works": self.works}
 
 
-def examine() -> Examination:
-    """Examine everything, also what takes long (compiling a kernel, starting a GPU). Does not raise."""
+def examine(processes: Processes = ALONE) -> Examination:
+    """Examine everything, also what takes long (compiling a kernel, starting a GPU). Does not raise.
+
+    Several processes do so alike; each has its own findings, and process 0 those about all.
+    """
     sections = {
         "fuseprop": [
             _fuseprop(),
@@ -64,6 +69,8 @@ def examine() -> Examination:
             # If the package of a backend cannot be examined, its error is the finding.
             sections[entry.name] = [Finding("examination", f"{type(error).__name__}: {error}", ok=False)]
     tried = {name: _try(name) for name in installed_backends()}
+    devices = ", ".join(finding.found for finding in tried.values() if finding.ok) or "no backend works"
+    sections["processes"] = processes_found(processes, devices)
     return Examination(sections, list(tried.values()), _verdict(tried))
 
 

@@ -113,7 +113,8 @@ def _processes(words: Sequence[str]) -> Processes:
     if launch is None or HELP.intersection(words):
         return ALONE
     if command not in TOGETHER:
-        if launch.size > 1:
+        group = click.get_current_context().command
+        if launch.size > 1 and isinstance(group, click.Group) and command in group.commands:
             raise click.UsageError(
                 f"{launch.launcher} has started {launch.size} processes, and {command} runs in one. Type it "
                 f"without mpiexec or srun; of all commands, train alone gains by several processes."

@@ -89,20 +89,25 @@ class Lookout:
         return True
 
     def join(self) -> None:
-        """Let it look after this process, but not after those that this one forks."""
+        """Let it look after this process, but not after those that this one forks; wait until it does."""
         self._connection.connect(self._name)
         high = fcntl.fcntl(self._connection.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
         self._connection.close()
         self._connection = socket.socket(fileno=high)
+        # Before it looks, it could not tell who died first.
+        self._connection.settimeout(GRACE)
+        with suppress(OSError):
+            self._connection.recv(1)
+        self._connection.settimeout(None)
         os.register_at_fork(after_in_child=self._connection.close)
 
     def is_ending(self) -> None:
         """Say that this process ends in an orderly way, or has told the user why not."""
         self._say({"ending": True})
 
-    def has_last_words(self, text: str, file: Path) -> None:
+    def has_last_words(self, text: str, file: str | Path) -> None:
         """Say what is to be printed after a death, where a file is there then."""
-        self._say({"words": text, "file": str(file.absolute())})
+        self._say({"words": text, "file": str(Path(file).absolute())})
 
     def _say(self, what: dict[str, object]) -> None:
         with suppress(OSError):  # it has ended
@@ -127,6 +132,8 @@ def watch(size: int, host: str, door: int, watched: list[tuple[int, int, int]]) 
                 connections[connection.fileno()] = connection
                 pid_of[connection.fileno()] = struct.unpack("3i", credentials)[0]
                 events.register(connection.fileno(), select.EPOLLIN)
+                with suppress(OSError):
+                    connection.sendall(b".")
                 continue
             pid = pid_of[fd]
             if fd in connections and (more := received(connections[fd])):
