@@ -21,6 +21,7 @@ from .backend import CupyBackend
 from .device.blas import import_cublas
 from .device.probe import import_cupy, remedy
 from .device.products import OVERRIDE, tf32_override
+from .device.sums import library
 from .device.wheels import (
     CUBLAS,
     NEEDED,
@@ -65,6 +66,7 @@ def diagnose() -> list[Finding]:
     findings.append(_cublas())
     findings.append(_look("nvmath-python", _nvmath, install()))
     findings.append(_precision())
+    findings.append(_nccl())
     return findings + _gpus(cupy)
 
 
@@ -135,6 +137,16 @@ def _precision() -> Finding:
     return Finding("float32 products", f"strict{unheeded}")
 
 
+def _nccl() -> Finding:
+    """Return the version of NCCL, or how to have it; one GPU needs none."""
+    try:
+        version = library().get_version()
+    except Exception as error:
+        # The libraries raise errors of many types.
+        return Finding("NCCL", f"none, which one GPU does not need: {error}")
+    return Finding("NCCL", f"{version // 10000}.{version // 100 % 100}.{version % 100}")
+
+
 def _gpus(cupy: Any) -> list[Finding]:
     try:
         count = cupy.cuda.runtime.getDeviceCount()
@@ -147,7 +159,18 @@ def _gpus(cupy: Any) -> list[Finding]:
     for i in range(count):
         found.append(_look(f"cuda:{i}", partial(_gpu, cupy, i), DRIVER))
         found.append(_look(f"captured steps on cuda:{i}", partial(_captured, i), install()))
+    if count > 1:
+        found.append(_look("between GPUs", partial(_between, cupy, count), DRIVER))
     return found
+
+
+def _between(cupy: Any, count: int) -> str:
+    """Return which pairs of GPUs reach each other's memory, by NVLink or PCIe, without the host's."""
+    can = cupy.cuda.runtime.deviceCanAccessPeer
+    apart = [
+        f"cuda:{b} and cuda:{a}" for a in range(count) for b in range(a) if not (can(a, b) and can(b, a))
+    ]
+    return f"by way of the host: {', '.join(apart)}" if apart else "all reach each other's memory"
 
 
 def _look(what: str, find: Callable[[], str], fix: str) -> Finding:

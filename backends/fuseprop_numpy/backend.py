@@ -6,8 +6,8 @@ any other program, or where there is no library, as the calls of its operations,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
@@ -34,6 +34,7 @@ from .operations import NumpyOperations
 from .replay import replay_calls
 from .threads.blas_limit import ENOUGH, ONE_THREAD, blas_in_use, multiplications
 from .threads.denormals import flushing
+from .threads.sharing import shared
 
 
 class NumpyBackend(NumpyOperations):
@@ -134,11 +135,12 @@ class NumpyBackend(NumpyOperations):
             self.not_compiled = str(error)
             return None
 
-    def session(self, programs: Sequence[Program]) -> AbstractContextManager[None]:
+    @contextmanager
+    def session(self, programs: Sequence[Program]) -> Iterator[None]:
         by_calls = [program for program in programs if self._compiled.get(id(program)) is not program]
-        if by_calls and max(map(multiplications, by_calls)) < ENOUGH:
-            return ONE_THREAD.hold()
-        return nullcontext()
+        small = bool(by_calls) and max(map(multiplications, by_calls)) < ENOUGH
+        with shared(programs), ONE_THREAD.hold() if small else nullcontext():
+            yield
 
     def why_not_compiled(self, program: Program) -> str | None:
         """Return why a program does not run as a compiled step; None where it does."""

@@ -13,6 +13,9 @@ ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 SIGNALLED = 128
 """The exit code after a signal is that much more than its number, as in `cli/exit_codes.py`."""
 
+RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+"""Where launchers write the number of a process among several, as in `world/launch.py`; process 0 speaks."""
+
 _AS_PYTHON_STARTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
@@ -48,7 +51,8 @@ def _open_standard_streams() -> None:
 def _leave(number: int, _: object) -> None:
     """End the process at once: the command has not begun."""
     try:
-        os.write(2, b"\ninterrupted.\n" if number == signal.SIGINT else b"\nterminated.\n")
+        if all(os.environ.get(name, "0") == "0" for name in RANKS):
+            os.write(2, b"\ninterrupted.\n" if number == signal.SIGINT else b"\nterminated.\n")
     finally:
         os._exit(SIGNALLED + number)
 

@@ -1,4 +1,4 @@
-"""Everything that needs CUDA: memory, copies, products, launches.
+"""Everything that needs CUDA: memory, copies, products, launches, sums over GPUs.
 
 This is the seam at which the backend runs without a GPU: the tests replace `Device` by a class with the same
 methods over host memory, and run the rest of the backend as it is.
@@ -15,15 +15,17 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from fuseprop.backend import HostArray, Shape
+from fuseprop.world import Processes
 
 from ..formulas import Functor
 from .kernel_list import OPTIONS, Kernel, kernels, source
-from .nodes import Copy, Multiply, Node, Prepared
+from .nodes import Copy, Multiply, Node, Prepared, Reduce
 from .probe import check_not_forked, probe
 from .products import Products
 from .shapes import Array
 from .staging import Staging
 from .streams import Streams
+from .sums import SUMS, Sums, Watched
 
 MOST_MODULES = 256
 """The most formulas whose kernels are kept: a search over a parameter must not keep all that it has tried."""
@@ -49,6 +51,7 @@ class Device:
         self._functions: dict[str, Any] = {}
         self._modules: dict[Functor | None, Any] = {}
         self._local = threading.local()
+        self._sums = SUMS
         self._products = Products(cupy, ordinal, dtype, self.empty)
         self._staging = Staging(cupy.cuda.alloc_pinned_memory, self._copy_in_turn)
 
@@ -89,7 +92,8 @@ class Device:
             self._staging.upload(source, out)
 
     def download(self, array: Array) -> HostArray:
-        """Wait for the current stream, and return a copy on the host."""
+        """Wait for the current stream, and return a copy on the host; raises as `synchronize` does."""
+        self._sums.watch(self.current_stream())
         host: HostArray = array.get()
         return host
 
@@ -101,13 +105,31 @@ class Device:
         """out = a b by cuBLAS, in strict float32 or float64."""
         self._products.multiply(a, b, out)
 
+    def connect(self, world: Processes) -> Sums:
+        """Make this device one of those over which a world adds up; all processes ask together.
+
+        Raises what `Sums.connect` raises.
+        """
+        address = self._cupy.cuda.runtime.deviceGetPCIBusId
+        self._sums.connect(world, self.ordinal, partial(address, self.ordinal))
+        return self._sums
+
+    def reduce(self, array: Array, world: Processes) -> None:
+        """Add up an array over the processes of a world, in place, on the current stream."""
+        self.connect(world).add(array, world, self.ordinal, self.current_stream().ptr)
+
     def current_stream(self) -> Any:
         """Return the thread's current stream; its attribute `ptr` is its address."""
         return self._cupy.cuda.get_current_stream()
 
     def synchronize(self) -> None:
-        """Wait until the thread's current stream has done all its work."""
-        self.current_stream().synchronize()
+        """Wait until the thread's current stream has done all its work.
+
+        Raises RuntimeError where a sum over processes in it has failed.
+        """
+        stream = self.current_stream()
+        self._sums.watch(stream)
+        stream.synchronize()
 
     def memory(self) -> tuple[int, int]:
         """Return free and total bytes: of the device, or of CuPy's memory pool if that has a limit."""
@@ -133,6 +155,8 @@ class Device:
             return partial(self.multiply, node.a, node.b, node.out)
         if isinstance(node, Copy):
             return partial(node.out.data.copy_from_device_async, node.source.data, node.source.nbytes)
+        if isinstance(node, Reduce):
+            return partial(self.reduce, node.array, node.world)
         address = self._cupy.cuda.function.CIntptr
         arguments = tuple(
             address(argument.data.ptr) if isinstance(argument, self.array_type) else argument
@@ -159,7 +183,7 @@ class Device:
         """Enqueue a copy from page-locked memory on the current stream; return an event after it."""
         stream = self.current_stream()
         out.data.copy_from_host_async(memory.ptr, out.nbytes, stream)
-        return stream.record(self._cupy.cuda.Event(disable_timing=True))
+        return Watched(stream.record(self._cupy.cuda.Event(disable_timing=True)))
 
     def _function(self, kernel: Kernel) -> Any:
         function = self._functions.get(kernel.expression)

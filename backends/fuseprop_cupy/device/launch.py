@@ -73,6 +73,17 @@ class Launch:
         raise refusal(f"{self._kernel.name}: {parameter.name}", array, parameter.dtype, self._device)
 
 
+def expect_contiguous(what: str, array: Any, dtype: np.dtype[Any], device: Device) -> None:
+    """Raise, as `Launch` does, for an array that a library would misread."""
+    if not (
+        isinstance(array, device.array_type)
+        and array.dtype == dtype
+        and array.data.device_id == device.ordinal
+        and array.flags.c_contiguous
+    ):
+        raise refusal(what, array, dtype, device)
+
+
 def expect_factors(a: Any, b: Any, out: Any, dtype: np.dtype[Any], device: Device) -> None:
     """Raise, as `Launch` does, for an array that cuBLAS would misread; a and b may be transposed views."""
     for name, array in (("a", a), ("b", b), ("out", out)):

@@ -1,4 +1,4 @@
-"""The nodes of a lowered step: launches, products and copies, and the memory that each reads and writes."""
+"""The nodes of a lowered step: launches, products, copies, sums; the memory that each reads and writes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fuseprop.backend import Span, span
+from fuseprop.world import Processes
 
 from .kernel_list import Kernel
 from .shapes import Array
@@ -97,7 +98,26 @@ class Copy:
         return [span(self.out)]
 
 
-Node: TypeAlias = Run | Multiply | Copy
+@dataclass(frozen=True, eq=False)
+class Reduce:
+    """A sum over the processes of a world, in place."""
+
+    array: Array
+    world: Processes
+    is_product = False
+
+    @property
+    def reads(self) -> list[Span]:
+        """The array."""
+        return [span(self.array)]
+
+    @property
+    def writes(self) -> list[Span]:
+        """The array."""
+        return [span(self.array)]
+
+
+Node: TypeAlias = Run | Multiply | Copy | Reduce
 Prepared: TypeAlias = Callable[[], None]
 """A call that runs one node on a device: its arguments are checked and bound."""
 

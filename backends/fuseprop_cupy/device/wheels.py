@@ -33,6 +33,9 @@ NEEDED = {
 }
 """For each CUDA, the packages of the extra cuda12 or cuda13, with their bounds."""
 
+NCCL = {12: ("nvidia-nccl-cu12", ">=2.18.1,<3"), 13: ("nvidia-nccl-cu13", ">=2.27.7,<3")}
+"""For each CUDA, the package that the extra nccl12 or nccl13 adds; CuPy loads none beyond these bounds."""
+
 CUBLAS = {12: "nvidia-cublas-cu12", 13: "nvidia-cublas"}
 
 SMALLEST_DRIVER = {12: 525, 13: 580}
@@ -62,6 +65,11 @@ def install_instead(cuda: int = 0) -> str:
     where, comma, pip = before.rpartition(", ")
     removal = f"{pip} uninstall -y {' '.join(gone)} && " if gone else ""
     return f"{where}{comma}{removal}{pip} install {words}"
+
+
+def install_nccl() -> str:
+    """Return the line that installs NVIDIA's sums between GPUs, for the CUDA of CuPy or else the driver's."""
+    return how_to_install(f"nccl{cuda_here() or _nearest(driver() // 1000 or max(NEEDED))}")
 
 
 def _nearest(cuda: int) -> int:

@@ -1,4 +1,4 @@
-"""The optimizers' updates over flat parameters and gradients, and the norm of gradients."""
+"""The optimizers' updates over flat parameters and gradients; sums over processes, and norms."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fuseprop.backend import INTEGER, UpdateFormula
+from fuseprop.world import Processes
 
-from ..device.launch import blocks_for
+from ..device.launch import blocks_for, expect_contiguous
 from ..device.shapes import Array, expect
 from .launching import Operations
 
@@ -34,6 +35,12 @@ class UpdateOperations(Operations):
     def __init__(self, ordinal: int, dtype: np.dtype[Any]) -> None:
         super().__init__(ordinal, dtype)
         self._tables: dict[tuple[tuple[int, int], ...], Array] = {}
+
+    def all_reduce(self, array: Array, world: Processes) -> None:
+        self._device.enter()
+        expect_contiguous("all_reduce: array", array, self.dtype, self._device)
+        if world.size > 1:
+            self._device.reduce(array, world)
 
     def sum_squares(self, array: Array, *, out: Array) -> None:
         expect((1,), out=out)

@@ -37,6 +37,8 @@ class Capture:
         One for each node. Outside of a capture they run a step on the current stream.
     warm : bool
         Whether each call has run once: CUDA and cuBLAS load what they need then, which a capture forbids.
+    graphs : dict
+        By their number of steps, calls that launch what was captured.
     """
 
     def __init__(self, streams: Streams, nodes: Sequence[Node]) -> None:
@@ -47,30 +49,33 @@ class Capture:
             streams.prepare(node, stream) for node, stream in zip(nodes, self._streams_of_nodes, strict=True)
         ]
         self.warm = False
-        self._graphs: dict[int, Callable[[], None]] = {}
+        self.graphs: dict[int, Callable[[], None]] = {}
         self._length = 1
 
-    def length(self, times: int, left: int) -> int:
-        """Return how many steps the next graph should have, with `left` of `times` steps still to take."""
+    def length(self, nodes: int, times: int, left: int) -> int:
+        """Return how many steps of `nodes` nodes the next graph should have.
+
+        `left` of `times` steps are still to be taken.
+        """
         if self._length == 1:
-            self._length = graph_length(len(self.calls), times)
+            self._length = graph_length(nodes, times)
         return self._length if self._length <= left else 1
 
     def graph(self, times: int) -> Callable[[], None]:
-        """Return a call that launches `times` steps as one graph, which is captured the first time.
+        """Capture `times` steps as one graph, the first time; return the call that launches it.
 
         Raises what CUDA raises; the current stream is then as it was.
         """
-        if times not in self._graphs:
+        if times not in self.graphs:
             with _gc_disabled():
                 try:
-                    self._graphs[times] = self._capture(times)
+                    self.graphs[times] = self._capture(times)
                 except BaseException:
                     self.streams.abandon()
                     raise
                 finally:
                     self.streams.enter()
-        return self._graphs[times]
+        return self.graphs[times]
 
     def _capture(self, times: int) -> Callable[[], None]:
         streams, steps = self.streams, in_sequence(self._conflicts, self._streams_of_nodes, times)

@@ -138,17 +138,17 @@ def _with_bias_left_to_loss(calls: list[Call], scratch: Sequence[Array]) -> list
 
 
 def _with_cursors_advanced(calls: list[Call]) -> list[Call]:
-    """Replace an update, and an advance of a cursor after it, with `update_and_advance`."""
+    """Replace an update, and an advance of a cursor after it or else before it, with `update_and_advance`."""
     for i, update in enumerate(calls):
         if update.operation != "update":
             continue
-        for j in range(i + 1, len(calls)):
+        for j in (*range(i + 1, len(calls)), *reversed(range(i))):
             advance = calls[j]
             if advance.operation != "advance":
                 continue
             cursor, by = advance.operands
-            if any(touches(call, [span(cursor)]) for call in calls[i:j]):
+            if any(touches(call, [span(cursor)]) for call in (calls[i:j] if j > i else calls[j + 1 : i + 1])):
                 continue
             fused = Call("update_and_advance", (update, cursor, by), {}, UPDATE_AND_ADVANCE)
-            return [*calls[:i], fused, *calls[i + 1 : j], *calls[j + 1 :]]
+            return [fused if k == i else call for k, call in enumerate(calls) if k != j]
     return calls

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from fuseprop.backend import Program
+from fuseprop.world import Processes
 
 from ..device.device import Device
 from ..device.kernel_list import Kernel
-from ..device.nodes import Copy, Multiply, Node, Run
+from ..device.nodes import Copy, Multiply, Node, Reduce, Run
 from ..device.shapes import Array
 from ..operations.dense import DenseOperations
 from ..operations.fused import FusedOperations
@@ -22,7 +23,7 @@ from ..operations.rows import RowOperations
 
 
 class Scribe:
-    """A `Device` that records launches, products and copies as nodes; it does allocate and upload."""
+    """A `Device` that records launches, products, copies and sums as nodes; it does allocate and upload."""
 
     def __init__(self, device: Device) -> None:
         self.ordinal = device.ordinal
@@ -42,6 +43,10 @@ class Scribe:
     def copy(self, source: Array, out: Array) -> None:
         """Record a copy."""
         self.nodes.append(Copy(source, out))
+
+    def reduce(self, array: Array, world: Processes) -> None:
+        """Record a sum over processes."""
+        self.nodes.append(Reduce(array, world))
 
 
 class Lowering(RowOperations, DenseOperations, FusedOperations):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from ..device.nodes import Node, meet
+from ..device.nodes import Node, Reduce, meet
 
 START = -1
 """The place before the first node."""
@@ -57,7 +57,8 @@ def streams_of(nodes: Sequence[Node], conflicts: Sequence[Sequence[bool]]) -> li
     """Return a stream for each node: 1, the side stream, if a later product need not wait for it, else 0.
 
     So, in the backward pass, the gradients of a layer's weights and biases overlap the gradient of its
-    inputs: small batches leave most of a GPU idle.
+    inputs: small batches leave most of a GPU idle. Sums over processes stay on the main stream, so that they
+    are asked for in the same order in all processes.
     """
     waiting = [0] * len(nodes)  # bit j of waiting[i]: j cannot run before i
     for i in reversed(range(len(nodes))):
@@ -65,7 +66,10 @@ def streams_of(nodes: Sequence[Node], conflicts: Sequence[Sequence[bool]]) -> li
             if conflicts[i][j]:
                 waiting[i] |= 1 << j | waiting[j]
     products = [i for i, node in enumerate(nodes) if node.is_product]
-    return [int(any(j > i and not waiting[i] >> j & 1 for j in products)) for i in range(len(nodes))]
+    return [
+        int(not isinstance(node, Reduce) and any(j > i and not waiting[i] >> j & 1 for j in products))
+        for i, node in enumerate(nodes)
+    ]
 
 
 def in_sequence(conflicts: Sequence[Sequence[bool]], streams: Sequence[int], times: int) -> StepSequence:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fuseprop.backend import Program
+from fuseprop.world import ALONE, Processes
 
-from ..device.nodes import Node
+from ..device.nodes import Node, Reduce
 from ..operations.launching import Operations
 from .deferred_sums import defer_sums
 from .fusion import fuse
@@ -51,6 +52,11 @@ class Plan:
 
     program: Program
     nodes: tuple[Node, ...]
+
+    @property
+    def world(self) -> Processes:
+        """The processes that replay it together: those over which it adds up, in one world."""
+        return next((node.world for node in self.nodes if isinstance(node, Reduce)), ALONE)
 
     @property
     def facts(self) -> Facts:

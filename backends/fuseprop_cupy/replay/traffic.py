@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..device.nodes import Copy, Multiply, Node, Run
+from ..device.nodes import Copy, Multiply, Node, Reduce, Run
 
 GATHERED = {"source": "out", "x": "x_out", "target": "target_out", "labels": "labels_out"}
 """The sources of a gather, which reads as many rows of each as it writes, and where it writes them."""
@@ -35,7 +35,7 @@ class Traffic(NamedTuple):
     Attributes
     ----------
     name : str
-        The kernel's C++ name, "product" or "copy".
+        The kernel's C++ name, "product", "copy" or "sum over processes".
     minimum : int
         The bytes of all that it must read, and of all that it must write.
     moved : int
@@ -58,6 +58,8 @@ def traffic(node: Node) -> Traffic:
         return Traffic("product", size, size, is_product=True)
     if isinstance(node, Copy):
         return Traffic("copy", 2 * node.out.nbytes, 2 * node.out.nbytes)
+    if isinstance(node, Reduce):  # beside what the links between the GPUs carry
+        return Traffic("sum over processes", 2 * node.array.nbytes, 2 * node.array.nbytes)
     minimum = moved = 0
     name, arrays = node.kernel.name, node.arrays
     for parameter in arrays:

@@ -18,13 +18,11 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..backend import BackendUnavailable
 from ..checks.quoting import printable
 from ..model.settings import SettingsError
-from ..training.divergence import DivergenceError
 from .doctor import doctor
 from .evaluate import evaluate
-from .exit_codes import DIVERGED, FAILED, UNAVAILABLE
+from .exit_codes import FAILED, OF_ERRORS, code_of
 from .explain import explain
 from .inspect import inspect
 from .interruption import Interruption
@@ -32,6 +30,7 @@ from .last_resort import LastResort
 from .learn import learn
 from .output import Run, flush, reason, whole_streams
 from .predict import predict
+from .processes import ends_with_words, only_first_speaks, show_own, together
 from .train import train
 
 
@@ -49,9 +48,16 @@ class Commands(click.Group):
         """Run the command; as click does, end the process with its exit code if `standalone_mode`."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
-        with LastResort() as last_resort, Interruption() as interruption, whole_streams():
-            run = Run(interruption)
+        args = sys.argv[1:] if args is None else [*args]
+        with (
+            LastResort() as last_resort,
+            Interruption() as interruption,
+            whole_streams(),
+            only_first_speaks(),
+        ):
+            run = Run(interruption, args)
             last_resort.last_words = lambda: run.last_words()
+            last_resort.ending = lambda: ends_with_words(run)
             try:
                 returned = super().main(args, prog_name, complete_var, False, obj=run, **extra)
                 code = returned if isinstance(returned, int) else 0
@@ -76,36 +82,35 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; print the errors that it may raise, and turn them into exit codes."""
+        run = Run.current()
         try:
-            return super().invoke(ctx)
+            with together(run.words):
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            interruption = Run.current().interruption
-            interruption.received = True
-            raise click.exceptions.Exit(interruption.exit_code) from error
+            run.interruption.received = True
+            raise click.exceptions.Exit(run.interruption.exit_code) from error
         except SettingsError as error:
             raise click.UsageError(str(error)) from error
-        except BackendUnavailable as error:
-            raise _printed(error, UNAVAILABLE) from error
-        except DivergenceError as error:
-            raise _printed(error, DIVERGED) from error
         except BrokenPipeError as error:  # the reader of the output has ended
             raise click.exceptions.Exit(FAILED) from error
-        except (ValueError, OSError, MemoryError) as error:
-            raise _printed(error, FAILED) from error
+        except tuple(kind for kind, _ in OF_ERRORS) as error:
+            raise _printed(error) from error
 
 
-def _printed(error: Exception, exit_code: int) -> click.exceptions.Exit:
+def _printed(error: BaseException) -> click.exceptions.Exit:
     """Print an error, unless a signal may have caused it; return the exception that ends the command."""
     run = Run.current()
     if not run.interruption.received:
         run.say(f"Error: {printable(reason(error))}")
-    return click.exceptions.Exit(exit_code)
+    return click.exceptions.Exit(code_of(error) or FAILED)
 
 
 def _finish(run: Run, code: int) -> int:
     """Print the failures noted during the run, and which signal ended it; return the exit code."""
     for failure in run.failures:
-        _print_at_end(failure if failure.startswith("Error: ") else f"Error: {failure}")
+        text = failure if failure.startswith("Error: ") else f"Error: {failure}"
+        _print_at_end(text)
+        show_own(text)
     interruption = run.interruption
     if interruption.received:
         if interruption.again:

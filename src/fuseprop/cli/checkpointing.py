@@ -19,6 +19,7 @@ from ..checks.quoting import printable, shown
 from ..data.files.opening import STANDARD_INPUT
 from .output import Run, warnings_handled
 from .parameters import interrupted_path, writable_with
+from .processes import world_of_command
 
 EVERY = "60 s"
 """How often a checkpoint is written, unless another pace is given."""
@@ -114,14 +115,20 @@ def how_to_go_on(keeper: Keeper, command: str) -> str:
     """Return where the checkpoint is after a signal, and which command goes on; "" where there is none."""
     if not keeper.holds_something():
         return ""
-    what = "an earlier checkpoint" if keeper.failure else "the checkpoint"
+    return going_on(keeper, command, "an earlier checkpoint" if keeper.failure else "the checkpoint")
+
+
+def going_on(keeper: Keeper, command: str, what: str = "the checkpoint") -> str:
+    """Return where the checkpoint is, and which command goes on from it."""
     return f"{what} is in {shown(keeper.path, None)}; to go on from there:\n{command}"
 
 
 def command_that_goes_on(place: Path, data: tuple[str, ...]) -> str:
     """Return the command, from a file or in a folder, with the options given that no checkpoint holds."""
     context = click.get_current_context()
-    words = ["fuseprop", "train", *(data if STANDARD_INPUT in data else ()), "--resume", str(place)]
+    size = world_of_command().size
+    start = ["mpiexec", "-n", str(size)] if size > 1 else []
+    words = [*start, "fuseprop", "train", *(data if STANDARD_INPUT in data else ()), "--resume", str(place)]
     for option in context.command.params:
         name = option.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE

@@ -15,10 +15,11 @@ from ..checks.quoting import shown
 from ..model.fitting import Fitting
 from ..model.members import Member
 from ..storage.atomic import is_same_place
-from .checkpointing import EVERY, PART, check_free, command_that_goes_on, how_to_go_on
+from .checkpointing import EVERY, PART, check_free, command_that_goes_on, going_on, how_to_go_on
 from .environment import environment, fingerprints
 from .options import absolute, chosen_settings, given_options
 from .output import Run
+from .processes import has_last_words
 from .resuming import Resumption
 from .run_folder import RunFolder
 from .settings_file import settings_text
@@ -125,6 +126,7 @@ class Keeping:
             nullcontext() if self.folder is None else self.folder.made(),
             self.keeper.open(None if self.found is None else self.found.path),
         ):
+            has_last_words(going_on(self.keeper, self._command), self.keeper.path)
             if self.folder is None:
                 yield [], norms
                 return

@@ -27,10 +27,13 @@ class LastResort:
     ----------
     last_words : callable
         Returns what is printed last; "" for nothing.
+    ending : callable
+        Is called before the end; returns whether this process is to say anything.
     """
 
     def __init__(self) -> None:
         self.last_words: Callable[[], str] = str
+        self.ending: Callable[[], bool] = lambda: True
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -63,8 +66,9 @@ class LastResort:
                 first = first or number
         if came and not self._is_over.wait(GRACE):
             try:
-                os.write(2, b"\ninterrupted again: nothing more was written.\n")
-                if words := self.last_words():
-                    os.write(2, f"{words}\n".encode(errors="replace"))
+                if self.ending():
+                    os.write(2, b"\ninterrupted again: nothing more was written.\n")
+                    if words := self.last_words():
+                        os.write(2, f"{words}\n".encode(errors="replace"))
             finally:
                 os._exit(SIGNALLED + first)

@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from errno import EBADF
 from math import isfinite
@@ -28,6 +28,7 @@ import numpy as np
 from ..callbacks.progress import NOT_SHOWN
 from ..checks.quoting import printable
 from ..data import UnlikeTrainingWarning
+from ..world import ALONE, Processes
 from .interruption import Interruption
 
 
@@ -37,14 +38,20 @@ class Run:
     Attributes
     ----------
     interruption : Interruption
+    words : sequence of str
+        The command's arguments and options, as they were given.
+    processes : Processes
+        Those that run the command together.
     failures : list of str
         What failed but did not end the command, as ``what: why``.
     last_words : callable
         Returns what is printed last where a second Ctrl-C has ended the command; "" for nothing.
     """
 
-    def __init__(self, interruption: Interruption | None = None) -> None:
+    def __init__(self, interruption: Interruption | None = None, words: Sequence[str] = ()) -> None:
         self.interruption = Interruption() if interruption is None else interruption
+        self.words = words
+        self.processes: Processes = ALONE
         self.failures: list[str] = []
         self.last_words: Callable[[], str] = str
 

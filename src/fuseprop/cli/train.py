@@ -52,6 +52,7 @@ from .parameters import (
 )
 from .parameters import loss as loss_named
 from .parameters import target as target_option
+from .processes import check_one_process
 from .resuming import Resumption, data, resume
 from .run_folder import RunFolder, run_folder
 from .settings_file import settings
@@ -202,6 +203,7 @@ def train(
     "-" is standard input. Built-in: digits, iris, wine, breast_cancer, diabetes, xor, line.
     """
     many = "--folds" if folds is not None else "--tune" if tune is not None else None
+    check_one_process(many)
     check_one_training({"--run": folder, "--checkpoint": checkpoint, "--resume": resume}, many)
     _check_together(folds, tune, tried, given["test"])
     begun = None if resume is None else resume.checkpoint

@@ -13,6 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..world import ALONE, Processes
+from ..world.quantiles import ranked
 from .blocks import Float
 from .cycles import as_date
 
@@ -53,27 +55,30 @@ class Bins:
             raise ValueError("bins have a mean from 0 to 1 each.")
 
     @classmethod
-    def of(cls, values: Float, most: int) -> Bins | None:
-        """Return at most so many bins of values (n,), none of them nan, or None for fewer than two.
+    def of(cls, values: Float, most: int, world: Processes = ALONE) -> Bins | None:
+        """Return at most so many bins of all processes' values (n,), or None for fewer than two.
 
-        Edges are the quantiles i / most that differ, each a value that is there: the least one that i / most
-        of all values do not exceed. Where at most `most` + 1 values differ, these are the edges. Values that
-        differ by no more than rounding, or by more than float64 holds, have no bins.
+        No value is nan. Edges are the quantiles i / most that differ, each a value that is there: the least
+        one that i / most of all values do not exceed. Where at most `most` + 1 values differ, these are the
+        edges. Values that differ by no more than rounding, or by more than float64 holds, have no bins.
         """
         values = np.sort(values)
-        n = len(values)
-        if not n or not _has_width(float(values[0]), float(values[-1])):
+        n = int(world.total(len(values)))
+        low, high = world.least(values.min(initial=np.inf)), world.greatest(values.max(initial=-np.inf))
+        if not n or not _has_width(float(low), float(high)):
             return None
-        edges = values[np.concatenate([[True], values[1:] != values[:-1]])]
-        if len(edges) > most + 1:
+        edges = _all_different(values, most + 1, world)
+        if edges is None:
             ends = (np.arange(1, most + 1) * n + most - 1) // most - 1
-            edges = np.unique(values[[0, *ends]])
+            edges = np.unique(ranked(world, values, [0, *ends]))
         if len(edges) < FEWEST_EDGES:
             return None
         first, widths = np.searchsorted(values, edges), np.diff(edges)
         counts = np.diff(first)
         parts = (values[: first[-1]] - edges[:-1].repeat(counts)) / widths.repeat(counts)
-        means = (np.add.reduceat(parts, first[:-1]) + (n - first[1:])) / n
+        sums, some = np.zeros(len(widths)), counts > 0
+        sums[some] = np.add.reduceat(parts, first[:-1][some])
+        means = world.total(sums + (len(values) - first[1:])) / n
         return cls(tuple((edges + 0.0).tolist()), tuple(np.clip(means, 0.0, 1.0).tolist()))
 
     def words(self, kind: str) -> list[str]:
@@ -92,6 +97,15 @@ def check_bins(bins: object) -> int:
     if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or not 0 <= bins <= MOST_BINS:
         raise ValueError(f"bins must be a whole number from 0, for none, to {MOST_BINS:,}, got {bins!r:.60}.")
     return int(bins)
+
+
+def _all_different(ordered: Float, most: int, world: Processes) -> Float | None:
+    """Return all processes' different values in order; None where they are more than so many."""
+    own = ordered[np.flatnonzero(np.diff(ordered, prepend=-np.inf))]
+    if world.greatest(len(own)) > most:
+        return None
+    united = np.unique(np.concatenate(world.gathered(own)))
+    return united if len(united) <= most else None
 
 
 def _has_width(low: float, high: float) -> bool:

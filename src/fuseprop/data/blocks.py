@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..world import ALONE, Processes
+
 Float = NDArray[np.float64]
 Index = NDArray[np.integer]
 
@@ -28,6 +30,18 @@ def blocks(
         place = slice(start, min(start + most, count))
         block = X[place] if rows is None else X[rows[place]]
         yield place, block if columns is None else block[:, columns]
+
+
+def ranges(X: Float, rows: Index | None = None, world: Processes = ALONE) -> tuple[Float, Float]:
+    """Return the least and the greatest value, each (d,), of the columns of X in some rows of all processes.
+
+    nan does not count; a column without any value has inf and -inf.
+    """
+    low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    for _, cells in blocks(X, rows):
+        low = np.fmin(low, np.fmin.reduce(cells, axis=0))
+        high = np.fmax(high, np.fmax.reduce(cells, axis=0))
+    return world.least(low), world.greatest(high)
 
 
 def rows_of_a_block(width: int) -> int:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..world import ALONE, Processes
+
 Float = NDArray[np.float64]
 
 CYCLES = ("month", "weekday", "hour")
@@ -46,13 +48,13 @@ def _place(cycle: str, days: Float, day: Float) -> Float:
     return place
 
 
-def cycles_that_vary(days: Float) -> tuple[str, ...]:
-    """Return the cycles in which days (n,), none of them nan, stand in different places."""
-    if not days.size:
-        return ()
+def cycles_that_vary(days: Float, world: Processes = ALONE) -> tuple[str, ...]:
+    """Return the cycles in which all processes' days (n,), none of them nan, stand in different places."""
     with np.errstate(invalid="ignore"):
-        places = zip(CYCLES, places_in(CYCLES, days), strict=True)
-    return tuple(cycle for cycle, place in places if place.max() - place.min() > APART)
+        places = np.array(places_in(CYCLES, days))
+    low, high = places.min(axis=1, initial=np.inf), places.max(axis=1, initial=-np.inf)
+    apart = world.greatest(high) - world.least(low)
+    return tuple(cycle for cycle, width in zip(CYCLES, apart, strict=True) if width > APART)
 
 
 def as_date(days: float) -> str:

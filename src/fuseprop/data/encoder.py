@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..checks.choices import choose
 from ..checks.quoting import counted, literal, shown
 from ..checks.settings import check_flag
+from ..world import agreeing
 from .bins import Bins, check_bins
 from .blocks import Float, Index, blocks, rows_of_a_block
 from .choices import HOW_MISSING
@@ -106,6 +107,9 @@ class Encoder:
     ) -> Encoder:
         """Return the encoder of a table, as the rows with these indices decide it; all rows by default.
 
+        Where several processes hold the table together, all call this, with rows of their own, perhaps none,
+        and get the encoder of all these rows.
+
         Parameters
         ----------
         table : Table
@@ -123,10 +127,12 @@ class Encoder:
         check_flag("clip", clip)
         most = check_bins(bins)
         columns, own, cycles = list(table.columns), dict[int, int](), dict[int, tuple[str, ...]]()
-        d, n = len(columns), len(table) if rows is None else len(rows)
+        d, world = len(columns), table.world
+        n = int(world.total(len(table) if rows is None else len(rows)))
         gone = np.zeros(d, np.int64)
         for _, block in blocks(table.X, rows):
             gone += np.isnan(block).sum(axis=0)
+        gone = world.total(gone)
         used, indicated = gone < n, (gone > 0) & (gone < n)
         scaling = _scaling(table, rows)
         tails, binned = _bent(table, rows, scaling, clip, most)
@@ -134,14 +140,15 @@ class Encoder:
             if column.kind == "number":
                 continue
             known = _known(table, rows, j)
-            used[j] = known.size > 0 and known.min() < known.max()
+            low, high = known.min(initial=np.inf), known.max(initial=-np.inf)
+            used[j] = world.least(low) < world.greatest(high)
             if column.kind == "boolean":
-                scaling.mean[j] = known.mean() if known.size else 0.0
+                scaling.mean[j] = world.total(known.sum()) / max(1, n - gone[j])
             elif column.kind == "category":
-                columns[j], own[j] = by_frequency(column, known)
+                columns[j], own[j] = by_frequency(column, known, world)
                 used[j] = own[j] + (own[j] < len(columns[j].levels)) + indicated[j] > 1
             else:
-                cycles[j] = cycles_that_vary(known)
+                cycles[j] = cycles_that_vary(known, world)
         encoder = cls(tuple(columns), scaling, used, indicated, own, cycles, missing, tails, binned)
         if not encoder.width:
             raise DataError(
@@ -246,9 +253,15 @@ class Encoder:
         The table has the encoder's columns, in order (see `Table.with_features`); its categories may have
         other levels, which are found by their texts.
 
+        Where several processes hold the table together, all call this, each for rows of its own.
+
         Raises DataError for a column of another kind, for numbers that the dtype cannot hold once they are
-        standardized, and for a missing value where they are refused.
+        standardized, and for a missing value where they are refused; `Elsewhere` where another process does.
         """
+        with agreeing(table.world):
+            return self._encoded(table, dtype, rows)
+
+    def _encoded(self, table: Table, dtype: Any, rows: Index | None) -> NDArray[Any]:
         codes = new_codes(self.columns, table)
         encoded = np.zeros((len(table) if rows is None else len(rows), self.width), dtype)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -269,8 +282,13 @@ class Encoder:
         return rows_of_a_block(max(lines, len(self.columns)))
 
     def check_missing(self, table: Table) -> None:
-        """Raise DataError, with row and column, for the first missing value if they are refused."""
-        if self.missing == "refuse":
+        """Raise DataError, with row and column, for the first missing value if they are refused.
+
+        Raises `Elsewhere` where another process that holds the table too has found one.
+        """
+        if self.missing == "encode":
+            return
+        with agreeing(table.world):
             for place, cells in blocks(table.X):
                 gone = np.isnan(cells)
                 if gone.any():
@@ -338,9 +356,10 @@ def _bent(
 ) -> tuple[dict[int, Tails], dict[int, Bins]]:
     """Return the tails of quantities that are to be clipped, and the bins, at most so many, of each."""
     quantities = [j for j, column in enumerate(table.columns) if column.kind in QUANTITIES]
-    heavy = heavy_tailed(table.X, rows, scaling, quantities) if clip else []
-    tails = {j: Tails.of(_known(table, rows, j), float(scaling.scale[j])) for j in heavy}
-    bins = {j: Bins.of(_known(table, rows, j), most) for j in quantities} if most else {}
+    world = table.world
+    heavy = heavy_tailed(table.X, rows, scaling, quantities, world) if clip else []
+    tails = {j: Tails.of(_known(table, rows, j), float(scaling.scale[j]), world) for j in heavy}
+    bins = {j: Bins.of(_known(table, rows, j), most, world) for j in quantities} if most else {}
     return tails, {j: one for j, one in bins.items() if one is not None}
 
 
@@ -348,9 +367,9 @@ def _scaling(table: Table, rows: Index | None) -> Standardizer:
     """Return mean and deviation of the columns that are quantities, and 0 and 1 of the others."""
     quantities = [j for j, column in enumerate(table.columns) if column.kind in QUANTITIES]
     if len(quantities) == len(table.columns):
-        return Standardizer.fit(table.X, rows)
+        return Standardizer.fit(table.X, rows, world=table.world)
     scaling = Standardizer(np.zeros(len(table.columns)), np.ones(len(table.columns)))
     if quantities:
-        fitted = Standardizer.fit(table.X, rows, quantities)
+        fitted = Standardizer.fit(table.X, rows, quantities, table.world)
         scaling.mean[quantities], scaling.scale[quantities] = fitted.mean, fitted.scale
     return scaling

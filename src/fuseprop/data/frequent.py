@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..world import ALONE, Processes
 from .blocks import Float
 from .column import Column
 
@@ -20,12 +21,13 @@ MOST_RARE = 1000
 ones are the rule, and nothing is said of them."""
 
 
-def by_frequency(column: Column, codes: Float) -> tuple[Column, int]:
+def by_frequency(column: Column, codes: Float, world: Processes = ALONE) -> tuple[Column, int]:
     """Return a category with the levels that are there, frequent ones first, and how many are frequent.
 
     Nothing depends on the order of the levels before, which rows that are not learned from may have made.
+    All processes of a `world` give the same column, with codes (n,) of their own rows.
     """
-    counts = np.bincount(codes.astype(np.intp), minlength=len(column.levels))
+    counts = world.total(np.bincount(codes.astype(np.intp), minlength=len(column.levels)))
     there = sorted(
         (-count, text) for count, text in zip(counts.tolist(), column.levels, strict=True) if count
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..world import ALONE, Processes
 from .blocks import Float, Index, blocks
 
 
@@ -25,15 +26,22 @@ class Standardizer:
     scale: Float
 
     @classmethod
-    def fit(cls, X: Float, rows: Index | None = None, columns: Sequence[int] | None = None) -> Standardizer:
+    def fit(
+        cls,
+        X: Float,
+        rows: Index | None = None,
+        columns: Sequence[int] | None = None,
+        world: Processes = ALONE,
+    ) -> Standardizer:
         """Return the standardizer of X (N, d), or of some of its rows and columns; nan does not count.
 
-        A column of nan alone has the mean 0 and the scale 1.
+        Each process of a `world` has rows of its own, and gets the standardizer of all rows. A column of nan
+        alone has the mean 0 and the scale 1.
         """
         width = X.shape[1] if columns is None else len(columns)
         # NumPy adds rows one after the other, so that blocks change no bit, but a single column in pairs, and
         # columns that lie one behind the other in memory too.
-        most = len(X) if width == 1 else None
+        most = max(1, len(X)) if width == 1 else None
 
         def parts() -> Iterable[Float]:
             return (np.ascontiguousarray(block) for _, block in blocks(X, rows, columns, most=most))
@@ -45,10 +53,12 @@ class Standardizer:
             sizes[missing] = 0.0
             largest = np.maximum(largest, sizes.max(axis=0))
             count += len(block) - missing.sum(axis=0)
+        largest, count = world.greatest(largest), world.total(count)
         largest[largest == 0.0] = 1.0
         count[count == 0.0] = 1.0
-        mean = _sum(_filled(block / largest) for block in parts()) / count
-        variance = _sum(np.square(_filled(block / largest - mean)) for block in parts()) / count
+        mean = world.total(_sum(width, (_filled(block / largest) for block in parts()))) / count
+        squares = (np.square(_filled(block / largest - mean)) for block in parts())
+        variance = world.total(_sum(width, squares)) / count
         scale = np.sqrt(variance)
         limits = np.finfo(np.float64)
         constant = (scale <= 10 * limits.eps * np.abs(mean)) | (scale * largest < limits.tiny)
@@ -71,10 +81,9 @@ def _filled(block: Float) -> Float:
     return block
 
 
-def _sum(parts: Iterable[Float]) -> Float:
-    """Return the sums of the columns of all parts, added in the order of the rows."""
+def _sum(width: int, parts: Iterable[Float]) -> Float:
+    """Return the sums (width,) of the columns of all parts, added in the order of the rows."""
     total: Float | None = None
     for part in parts:
         total = (part if total is None else np.vstack([total, part])).sum(axis=0)
-    assert total is not None
-    return total
+    return np.zeros(width) if total is None else total

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.quoting import shown
-from .blocks import Float, Index, blocks
+from .blocks import Float, Index, ranges
 from .column import QUANTITIES, Column
 from .cycles import as_date
 from .table import Table
@@ -63,12 +63,9 @@ class Seen:
     @classmethod
     def of_table(cls, table: Table, rows: Index | None = None) -> Seen:
         """Return the ranges of a table's columns in the rows with these indices, by default all."""
-        low, high = np.full((2, len(table.columns)), np.nan)
-        for _, cells in blocks(table.X, rows):
-            low = np.fmin(low, np.fmin.reduce(cells, axis=0))
-            high = np.fmax(high, np.fmax.reduce(cells, axis=0))
+        low, high = ranges(table.X, rows, table.world)
         none = np.array([column.kind not in QUANTITIES for column in table.columns])
-        none |= np.isnan(low)
+        none |= low > high
         low[none] = high[none] = 0.0
         return cls(low, high)
 

@@ -43,6 +43,8 @@ class Table(TableData):
         The rows of the source, counted from 0, where some were left out; None where all are there.
     without_target : int
         How many rows were left out because their target is missing.
+    world : Processes
+        Those that hold the table together: its rows are the rows of all, one process's after another's.
     """
 
     @classmethod

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .blocks import Float, Index, blocks
+from ..world import ALONE, Processes
+from ..world.quantiles import quantiles
+from .blocks import Float, Index, ranges
 from .scaling import Standardizer
 
 HEAVY = 6.0
@@ -50,23 +52,26 @@ class Tails:
     spread: float
 
     @classmethod
-    def of(cls, values: Float, deviation: float) -> Tails:
-        """Return the scaling of values (n,), none of them nan, with this standard deviation."""
-        first, center, third = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
+    def of(cls, values: Float, deviation: float, world: Processes = ALONE) -> Tails:
+        """Return the scaling of all processes' values (n,), none of them nan, with this deviation."""
+        first, center, third = quantiles(world, values, (0.25, 0.5, 0.75)).tolist()
         spread = (third - first) / NORMAL_IQR
         is_constant = spread <= 10 * np.finfo(np.float64).eps * abs(center)
         return cls(center, deviation if is_constant else spread)
 
 
-def heavy_tailed(X: Float, rows: Index | None, scaling: Standardizer, columns: Sequence[int]) -> list[int]:
+def heavy_tailed(
+    X: Float,
+    rows: Index | None,
+    scaling: Standardizer,
+    columns: Sequence[int],
+    world: Processes = ALONE,
+) -> list[int]:
     """Return those of the columns of X (N, d) that have heavy tails in these rows, by default all.
 
-    `scaling` has the mean and the deviation of the d columns in these rows.
+    `scaling` has the mean and the deviation of the d columns in these rows of all processes.
     """
-    low, high = np.full((2, X.shape[1]), np.nan)
-    for _, cells in blocks(X, rows):
-        low = np.fmin(low, np.fmin.reduce(cells, axis=0))
-        high = np.fmax(high, np.fmax.reduce(cells, axis=0))
+    low, high = ranges(X, rows, world)
     with np.errstate(over="ignore"):
         farthest = np.fmax(high - scaling.mean, scaling.mean - low) / scaling.scale
     return [j for j in columns if farthest[j] > HEAVY]

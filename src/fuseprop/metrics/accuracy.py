@@ -9,6 +9,7 @@ from ..backend import AnyBackend, Array, HostArray
 from ..formulas.loss import AnyLoss
 from ..layers.dense import Dense
 from ..layers.targets import Targets, coding_of
+from ..world import Processes
 from .protocol import Kind, Metric, OfHits
 
 
@@ -39,7 +40,13 @@ class ThresholdAccuracy(OfHits):
         backend.threshold_equals(output, target, self.output_threshold, self.target_threshold, out=hits)
 
 
-def _make(loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:  # noqa: ARG001
+def _make(
+    loss: AnyLoss,
+    last: Dense,
+    targets: Targets,
+    weights: HostArray | None,  # noqa: ARG001
+    world: Processes,  # noqa: ARG001
+) -> Metric:
     if targets.labels is not None:
         return ArgmaxAccuracy()
     threshold = sum(coding_of(loss, last)) / 2

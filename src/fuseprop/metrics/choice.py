@@ -25,11 +25,14 @@ def make_metric(
 ) -> Metric:
     """Return the named metric for these targets; None means accuracy for classes, else what fits the loss.
 
+    Several processes call this together, each with targets and weights of its own rows, perhaps none, and get
+    the metric for the targets of all.
+
     Raises ValueError for an unknown name, and for a metric that needs another loss.
     """
     if name is None:
         name = "accuracy" if targets.labels is not None else metric_of_values(loss)
-    return check_metric(name, loss).make(loss, last, targets, weights)
+    return check_metric(name, loss).make(loss, last, targets, weights, world)
 
 
 def metric_of_values(loss: AnyLoss) -> str:

@@ -12,7 +12,8 @@ from ..backend import HostArray, evaluate
 from ..formulas.loss import AnyLoss, Loss
 from ..layers.dense import Dense
 from ..layers.targets import Targets
-from .means import weighted_mean, weighted_quantile
+from ..world import Processes
+from .means import weighted_mean, weighted_means, weighted_quantile
 from .protocol import Kind, Metric, OfLosses
 
 Numbers = float | NDArray[np.float64]
@@ -70,29 +71,34 @@ def explained(error: Numbers, of_constant: Numbers, power: int | NDArray[np.intc
     return np.where(varies, share, np.where(error == 0.0, 1.0, 0.0))
 
 
-def _r_squared(loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:
+def _r_squared(
+    loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None, world: Processes
+) -> Metric:
     assert isinstance(loss, Loss)
     values = targets.values.astype(np.float64)
-    deviations = values - np.average(values, axis=0, weights=weights)
+    deviations = values - weighted_means(values, weights, world)
     of_one = float(evaluate(loss.formula.term, {"y": 1.0, "t": 0.0}))
-    variance = weighted_mean((deviations**2).sum(axis=1), weights)
+    variance = weighted_mean((deviations**2).sum(axis=1), weights, world)
     return RSquared(variance, loss.factor(last.outputs) * of_one)
 
 
-def _d_squared(loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:
+def _d_squared(
+    loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None, world: Processes
+) -> Metric:
     assert isinstance(loss, Loss)
     values = targets.values.astype(np.float64)
     if isinstance(loss.constant, float):
-        constant = weighted_quantile(values, loss.constant, weights)
+        constant = weighted_quantile(values, loss.constant, weights, world)
     else:
-        constant = np.average(values, axis=0, weights=weights)
+        constant = weighted_means(values, weights, world)
     if loss.link == "exponential":
         constant = np.log(np.maximum(constant, np.finfo(np.float64).tiny))
     elif loss.link == "sigmoid":
         inside = np.clip(constant, EPS, 1 - EPS)
         constant = np.log(inside / (1 - inside))
     terms = np.broadcast_to(evaluate(loss.formula.term, {"y": constant, "t": values}), values.shape)
-    return LossExplained(weighted_mean(loss.factor(last.outputs) * terms.sum(axis=1), weights))
+    losses = loss.factor(last.outputs) * terms.sum(axis=1)
+    return LossExplained(weighted_mean(losses, weights, world))
 
 
 EPS = float(np.finfo(np.float64).eps)
@@ -117,7 +123,13 @@ class LossAlone(OfLosses):
         return weighted_mean(losses, weights)
 
 
-def _make(loss: AnyLoss, last: Dense, targets: Targets, weights: HostArray | None) -> Metric:  # noqa: ARG001
+def _make(
+    loss: AnyLoss,  # noqa: ARG001
+    last: Dense,  # noqa: ARG001
+    targets: Targets,  # noqa: ARG001
+    weights: HostArray | None,  # noqa: ARG001
+    world: Processes,  # noqa: ARG001
+) -> Metric:
     return LossAlone()
 
 

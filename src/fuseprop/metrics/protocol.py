@@ -10,6 +10,7 @@ from ..backend import AnyBackend, Array, HostArray
 from ..formulas.loss import AnyLoss
 from ..layers.dense import Dense
 from ..layers.targets import Targets
+from ..world import Processes
 from .means import weighted_mean
 
 
@@ -66,7 +67,8 @@ class Kind:
     axis : str
         The label of an axis that shows it.
     make : callable
-        Returns the metric for targets and weights (N,) of rows, given the loss and the last layer.
+        Returns the metric for targets and weights (N,) of rows, given the loss and the last layer, and the
+        processes of which each gives rows of its own.
     of : str
         It can be computed from losses with this `metric`; empty if it goes with any loss. Where targets are
         values rather than classes, it is the default for these losses.
@@ -75,7 +77,7 @@ class Kind:
     """
 
     axis: str
-    make: Callable[[AnyLoss, Dense, Targets, HostArray | None], Metric]
+    make: Callable[[AnyLoss, Dense, Targets, HostArray | None, Processes], Metric]
     of: str = ""
     needs: str = ""
 

@@ -15,6 +15,7 @@ from ..checks.settings import is_finite_number
 from ..data.errors import listed
 from ..data.target_columns import Class
 from ..data.tasks import Task
+from ..world import ALONE, Processes
 
 ClassWeight: TypeAlias = str | Mapping[Class, float]
 """What a user may give: "balanced", or weights by class."""
@@ -39,7 +40,9 @@ def check_class_weight(given: object) -> None:
             )
 
 
-def weights_by_class(given: ClassWeight, task: Task, learned: HostArray) -> NDArray[np.float64]:
+def weights_by_class(
+    given: ClassWeight, task: Task, learned: HostArray, world: Processes = ALONE
+) -> NDArray[np.float64]:
     """Return the weight of each class of a task, (classes,), in their order.
 
     "balanced" gives a class with n_c of the n rows learned from n / (k n_c), where k classes have rows: all
@@ -52,7 +55,9 @@ def weights_by_class(given: ClassWeight, task: Task, learned: HostArray) -> NDAr
     task : Task
         Binary or exclusive.
     learned : (n,) int64
-        The class numbers of the rows that are learned from.
+        The class numbers of the rows that are learned from, of each process its own.
+    world : Processes
+        Those whose rows count together.
 
     Raises ValueError for another task, for what is no class of it, and for a class that is named twice.
     """
@@ -62,9 +67,10 @@ def weights_by_class(given: ClassWeight, task: Task, learned: HostArray) -> NDAr
             f"Leave it out, or choose a target of classes."
         )
     if not isinstance(given, Mapping):
-        counts = np.bincount(learned, minlength=len(task.classes))
-        even = len(learned) / np.count_nonzero(counts)
-        return np.divide(even, counts, out=np.zeros(len(counts)), where=counts > 0)
+        counts = world.total(np.bincount(learned, minlength=len(task.classes)))
+        even = counts.sum() / np.count_nonzero(counts)
+        balanced: NDArray[np.float64] = np.divide(even, counts, out=np.zeros(len(counts)), where=counts > 0)
+        return balanced
     number = {str(name): i for i, name in enumerate(task.classes)}
     weights, named = np.ones(len(number)), set()
     for name, weight in given.items():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..installing import how_to_install
+from .failing import CALLS, Ends
+from .launch import check_together
 from .processes import part
 
 Value = TypeVar("Value")
@@ -27,12 +30,21 @@ class World:
         How many processes there are; 1 for one that was started without `mpiexec`.
     local_rank, local_size : int
         The number of this process among those on its machine, from 0, and how many these are: they share
-        its cores and its GPUs.
+        its GPUs.
+    sharing : int
+        How many of these, with this one, may run on the same cores: all, or those that `mpiexec` has bound
+        there.
 
-    Raises ImportError with the line to type where mpi4py or MPI is not installed.
+    From the first one on, an error that leaves one process alone ends all of them, and so does its death:
+    see `failing`.
+
+    Raises ImportError with the line to type where mpi4py or MPI is not installed; RuntimeError where several
+    processes were started by the launcher of another MPI, and know nothing of each other.
     """
 
     def __init__(self) -> None:
+        # What Open MPI 5.0.11 says of a way of sharing memory that it cannot use here comes once a process.
+        os.environ.setdefault("OMPI_MCA_osc", "^ucx")
         try:
             from mpi4py import MPI
         except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py has found no library of MPI
@@ -45,13 +57,22 @@ class World:
         self._all = MPI.COMM_WORLD.Dup()
         self.rank: int = self._all.Get_rank()
         self.size: int = self._all.Get_size()
+        check_together(self.size, MPI.Get_library_version())
         beside = self._all.Split_type(MPI.COMM_TYPE_SHARED)
         self.local_rank: int = beside.Get_rank()
         self.local_size: int = beside.Get_size()
+        own = _processors()
+        others = beside.allgather(own)
+        self.sharing: int = max(sum(each in other for other in others) for each in own)
         beside.Free()
+        self._told = np.zeros(CALLS + 1, np.int64)
+        if self.size > 1:
+            Ends.of_this_process = Ends.of_this_process or Ends(MPI, self._all)
+            self._told = Ends.of_this_process.told
 
     def add(self, array: NDArray[Any]) -> None:
         """See `Processes`."""
+        self._told[CALLS] += 1
         self._all.Allreduce(self._mpi.IN_PLACE, array)
 
     def total(self, values: ArrayLike) -> NDArray[Any]:
@@ -68,16 +89,19 @@ class World:
 
     def gathered(self, value: Value) -> list[Value]:
         """See `Processes`."""
+        self._told[CALLS] += 1
         found: list[Value] = self._all.allgather(value)
         return found
 
     def at_first(self, value: Value) -> list[Value]:
         """See `Processes`."""
+        self._told[CALLS] += 1
         found: list[Value] | None = self._all.gather(value)
         return found or []
 
     def of_first(self, value: Value) -> Value:
         """See `Processes`."""
+        self._told[CALLS] += 1
         found: Value = self._all.bcast(value if self.rank == 0 else None)
         return found
 
@@ -87,8 +111,14 @@ class World:
 
     def _reduced(self, values: ArrayLike, operation: Any) -> NDArray[Any]:
         result = np.array(values, order="C")
+        self._told[CALLS] += 1
         self._all.Allreduce(self._mpi.IN_PLACE, result, operation)
         return result
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a World is that of its own process, and is neither pickled nor copied.")
+
+
+def _processors() -> set[int]:
+    """Return the processors that this process may use; where none can be told from others, one for all."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
