@@ -4,8 +4,8 @@
 
 Once as Parquet and once as CSV, in a temporary folder, where there must be room for twice the table. Each
 process has a file of its own, as long as the whole one, in which all but its half is a hole, which reads as
-zeros: only who reads nothing of the other's rows finds the sums of all. The record has seconds, the bytes that
-each process read, and the most memory that it took beside what it had before.
+zeros: only who reads nothing of the other's rows finds the sums of all. The record has seconds, the bytes
+that each process read, and the most memory that it took beside what it had before.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-HERE = Path(__file__).resolve()
-sys.path.append(str(HERE.parents[1] / "world"))
+WORLD = Path(__file__).resolve().parents[1] / "world"
+sys.path.append(str(WORLD))
 
 PROCESSES = 2
 GIGABYTES = 4.0
@@ -30,12 +30,12 @@ ROW_GROUP = 122_880
 ROW_BYTES = {"parquet": 160, "csv": 196}
 
 MOST_READ = {"parquet": 0.55, "csv": 1.05}
-"""How much of the file a process may read. Of text it reads its half twice: first to find where rows begin."""
+"""How much of the file a process may read. It reads its half of a text twice, first to find the rows."""
 
 MOST_MEMORY = 0.6
 FIXED_MEMORY = 300_000_000
-"""How much memory a process may take, in sizes of the file and in bytes: 8 bytes for each cell of its half, and
-what DuckDB takes for a file of any size."""
+"""How much memory a process may take, in sizes of the file and in bytes: 8 bytes for each cell of its half,
+and what DuckDB takes for a file of any size."""
 
 AROUND = 1 << 20
 """Bytes around a share that belong to it: the row that goes on behind it, and in the first MiB the head."""
@@ -64,7 +64,8 @@ def halves(path):
     groups = duckdb.sql(
         f"SELECT row_group_id, min(least(data_page_offset, dictionary_page_offset)), "
         f"max(least(data_page_offset, dictionary_page_offset) + total_compressed_size), "
-        f"any_value(row_group_num_rows) FROM parquet_metadata('{path}') GROUP BY row_group_id ORDER BY row_group_id"
+        f"any_value(row_group_num_rows) "
+        f"FROM parquet_metadata('{path}') GROUP BY row_group_id ORDER BY row_group_id"
     ).fetchall()
     ends = np.cumsum([0, *(rows for *_, rows in groups)])
     cuts = [int(np.abs(ends - ends[-1] * rank / PROCESSES).argmin()) for rank in range(PROCESSES + 1)]
@@ -118,7 +119,7 @@ def main():
                 copy_parts(path, Path(folder) / f"{rank}.{kind}", parts)
             path.unlink()
             print(f"{kind}: {size:,} bytes, {rows:,} rows, made in {time.perf_counter() - begin:.0f} s")
-            done = launched(PROCESSES, HERE.with_name("shares_read.py"), folder, kind, timeout=3600)
+            done = launched(PROCESSES, WORLD / "shares_read.py", folder, kind, timeout=3600)
             if done.returncode:
                 complaints.append(f"{kind}: it ended with {done.returncode}: {done.stderr[-2000:]}")
                 continue
