@@ -95,13 +95,6 @@ MISTAKES = (
         DRIVER,
     ),
     Mistake(
-        "a step that waits for other processes is finished without them",
-        "engine.hpp",
-        "!is_over && !waits && phase",
-        "!is_over && phase",
-        DRIVER,
-    ),
-    Mistake(
         "the last step does not wait for other processes",
         "engine.hpp",
         "step.spec.reduces && number + 1 < times ?",
@@ -109,11 +102,11 @@ MISTAKES = (
         DRIVER,
     ),
     Mistake(
-        "numbers beside a narrow gradient are learned from",
+        "a narrow gradient is read as if it were wide",
         "parameters.hpp",
         "if (columns == NB) {",
         "if (columns) {",
-        DRIVER,
+        ADDRESS,
     ),
     Mistake(
         "a step that is forgotten has moved a position",
