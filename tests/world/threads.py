@@ -100,6 +100,7 @@ class ThreadWorld:
 
     def __init__(self, rank, size, meeting):
         self.rank, self.size = rank, size
+        self.local_rank, self.local_size = rank, size
         self._meeting = meeting
 
     def add(self, array):

@@ -24,7 +24,8 @@ def plan(fitting: Fitting) -> str:
     names = [str(name) for name in task.classes]
     about = f", {len(names)} classes: {listed(names)}" if names else ""
     sizes = [f"{layer.outputs} {layer.function}" for layer in network.layers]
-    choosing = f"\n          {explain_auto()}" if named_device(s.device, "auto") == "auto" else ""
+    alone = fitting.world.size == 1
+    choosing = f"\n          {explain_auto()}" if alone and named_device(s.device, "auto") == "auto" else ""
     return "\n".join(
         [
             f"data      {shown(table.source, None)}: {counted(fitting.counts['all'], 'row')}, "
@@ -40,8 +41,15 @@ def plan(fitting: Fitting) -> str:
             *_about_classes(fitting),
             f"keeps     {_about_keeping(fitting)}",
             f"device    {backend.device} ({backend.name}, {s.dtype}){choosing}",
+            *_about_processes(fitting),
         ]
     )
+
+
+def _about_processes(fitting: Fitting) -> list[str]:
+    """Return a line about the processes that train together, where there are several."""
+    size = fitting.world.size
+    return [] if size == 1 else [f"processes {size}, each with rows of its own and a part of every batch"]
 
 
 def _rows(fitting: Fitting) -> str:

@@ -7,12 +7,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import nan
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..backend import HostArray
+from ..backend.registry import load_backend, named_device
 from ..callbacks import Callback, EarlyStopping
 from ..callbacks.history import History
 from ..callbacks.progress import Progress
@@ -34,6 +35,7 @@ from ..training.continuing import From, Kept, found_of, keeper_of
 from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
 from ..world import ALONE, Processes, agreeing, ending_all
+from ..world.devices import Placed, device_of
 from .arguments import table_and_arguments
 from .class_weights import weights_by_class
 from .division import checked_test_rows, divide
@@ -138,6 +140,7 @@ class Fitting:
             given["test"] = len(chosen) / len(table)
         count = int(world.total(len(table)))
         self.settings = settings = settings_for(made_task, count, table.X.shape[1], **given)
+        self._own_settings = replace(settings, device=_own_device(settings, world))
         outputs = made_task.outputs(settings.loss)
         rng = as_generator(settings.seed)
         encoded = made_task.encode(table)
@@ -150,7 +153,7 @@ class Fitting:
         encoder = Encoder.fit(table, self.train, missing=missing, clip=settings.clip, bins=settings.bins)
         encoder.check_missing(table)
         self._make_network = partial(
-            _network, made_task, settings, [encoder.width, *settings.hidden, outputs], rng
+            _network, made_task, self._own_settings, [encoder.width, *settings.hidden, outputs], rng
         )
         standardizes = made_task.standardizes(settings.loss)
         scaling = Standardizer.fit(encoded, self.train, world=world) if standardizes else None
@@ -404,7 +407,7 @@ class Fitting:
         hidden = [len(trained) * size for size in settings.hidden]
         whole = _network(
             self.model.task,
-            replace(settings, dropout=0.0),
+            replace(self._own_settings, dropout=0.0),
             [network.inputs, *hidden, network.outputs],
             as_generator(settings.seed),
         )
@@ -525,6 +528,14 @@ def train(
     fitting = Fitting(table, **arguments)
     fitting.run(progress=progress, checkpoint=checkpoint, resume=resume)
     return fitting.model, fitting.report()
+
+
+def _own_device(settings: Settings, world: Processes) -> str | None:
+    """Return the device of this process; of several on a machine, each has a GPU of its own."""
+    if world.size == 1:
+        return settings.device
+    named = named_device(settings.device, "auto")
+    return device_of(cast("Placed", world), named, lambda device: load_backend(device, settings.dtype))
 
 
 def _network(task: Task, settings: Settings, sizes: list[int], rng: np.random.Generator) -> Network:
