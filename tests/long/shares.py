@@ -92,7 +92,7 @@ def wrong(kind, size, rows, sums, found):
     if not np.allclose(np.sum([one["sums"] for one in found], axis=0), sums, rtol=1e-9, atol=0):
         yield f"{kind}: other sums than those of the table"
     for one in found:
-        if one["read"] > MOST_READ[kind] * size:
+        if one["read"] > MOST_READ[kind] * size + 8 * AROUND:
             yield f"{kind}: a process read {one['read']:,} bytes of {size:,}"
         if one["memory"] > FIXED_MEMORY + MOST_MEMORY * size:
             yield f"{kind}: a process took {one['memory']:,} bytes of memory for {size:,}"
