@@ -31,7 +31,7 @@ def test_the_environment_says_who_was_started(variables, expected):
 
 
 def test_the_entry_point_knows_the_same_variables():
-    assert __main__.RANKS == tuple(rank for rank, _, _ in launch.LAUNCHERS)
+    assert tuple(rank for rank, _, _ in launch.LAUNCHERS) == __main__.RANKS
 
 
 @pytest.mark.parametrize(("started", "known", "refused"), [(2, 1, True), (2, 2, False), (1, 1, False)])
