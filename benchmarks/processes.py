@@ -178,27 +178,21 @@ def compared(found: dict[str, list[float]]) -> dict[str, Interval]:
 def said(record: dict[str, Any]) -> list[str]:
     """Return the record in lines."""
     found, ratios, tiny = record["seconds"], record["ratios"], record["tiny"]
-    least = {name: min(each) for name, each in found.items()}
+    middles = ", ".join(f"{name} {1e3 * median(each):.2f}" for name, each in found.items())
 
-    def line(name: str, mark: str, of_least: float) -> str:
+    def line(name: str, what: str, mark: str) -> str:
         of = ratios[name]
-        return (
-            f"{of['middle']:.3f} ({of['low']:.3f} to {of['high']:.3f}), of the least {of_least:.3f}; {mark}"
-        )
+        return f"{what}: {of['middle']:.3f} ({of['low']:.3f} to {of['high']:.3f}){mark}"
 
     return [
-        "milliseconds, median and least: "
-        + ", ".join(
-            f"{name} {1e3 * median(each):.2f} {1e3 * least[name]:.2f}" for name, each in found.items()
+        f"median milliseconds: {middles}",
+        line(
+            "reached", "of the speed of its parts, half and bare_sum, a step reaches", f"; asked: {REACHED}"
         ),
-        "of the speed of its parts a step reaches "
-        + line("reached", f"at least {REACHED}", (least["half"] + least["bare_sum"]) / least["step"]),
-        "all_reduce takes so many bare sums: "
-        + line("all_reduce", f"at most {ALLOWED}", least["all_reduce"] / least["bare_sum"]),
-        "a half whose update comes apart takes so many halves: "
-        + line("apart", "no mark", least["apart"] / least["half"]),
-        f"a stop by itself: {1e6 * (min(tiny['apart']) - min(tiny['alone'])):.1f} us "
-        f"beside a step of {1e6 * min(tiny['alone']):.1f} us of {'-'.join(map(str, TINY))}",
+        line("all_reduce", "bare_sums that all_reduce takes", f"; allowed: {ALLOWED}"),
+        line("apart", "halves that a half takes whose update comes apart", ""),
+        f"a stop by itself, at least: {1e6 * (min(tiny['apart']) - min(tiny['alone'])):.1f} us, beside "
+        f"{1e6 * min(tiny['alone']):.1f} us of a step of {'-'.join(map(str, TINY))}",
     ]
 
 
