@@ -92,6 +92,11 @@ class Share:
         own = np.unique(values)[: most + 1]
         return own if self.world.size == 1 else np.unique(np.concatenate(self.world.gathered(own)))
 
+    def different(self, values: HostArray) -> HostArray:
+        """Return the different values of all rows in ascending order; all processes get all of them."""
+        own = np.unique(values)
+        return own if self.world.size == 1 else np.unique(np.concatenate(self.world.gathered(own)))
+
     def all_differ(self, values: NDArray[np.float64]) -> bool:
         """Whether all numbers of all rows, none of them nan, differ from each other.
 

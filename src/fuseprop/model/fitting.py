@@ -317,7 +317,7 @@ class Fitting:
 
     @cached_property
     def _table(self) -> dict[str, Any]:
-        return table_of(self.model, None if self.test is None else self._encoded(self.test))
+        return table_of(self.model, None if self.test is None else self._encoded(self.test), self.world)
 
     @property
     def histories(self) -> tuple[History, ...]:

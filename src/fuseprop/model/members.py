@@ -29,9 +29,10 @@ from ..formulas.loss import as_loss
 from ..layers.joining import Weights
 from ..metrics import Confusion, Scores
 from ..network import Network
-from ..training.rows import check_rows
 from ..training.sameness import check_same, digests_of
 from ..training.state import refusing
+from ..training.unison import rows_to_evaluate
+from ..world import ALONE, Processes
 from .model import Model
 from .settings import Settings
 
@@ -81,14 +82,16 @@ def state_of(settings: Settings, table: Mapping[str, Any], members: Sequence[Mem
     }
 
 
-def table_of(model: Model, test: tuple[HostArray, HostArray] | None) -> dict[str, Any]:
+def table_of(
+    model: Model, test: tuple[HostArray, HostArray] | None, world: Processes = ALONE
+) -> dict[str, Any]:
     """Return as plain data what a model's table is beside the rows that networks learn from.
 
     The names of its columns and classes, and the digests of the test rows; `test` has their inputs (n, width)
-    and targets.
+    and targets, of several processes each its own.
     """
     network, task = model.network, model.task
-    rows = None if test is None else check_rows(network.stack, *test)
+    rows = None if test is None else rows_to_evaluate(network.stack, *test, world=world)
     return {
         "names": {
             "columns": list(model.feature_names),
@@ -96,7 +99,7 @@ def table_of(model: Model, test: tuple[HostArray, HostArray] | None) -> dict[str
             "targets": list(task.targets),
             "classes": list(task.classes),
         },
-        "data": {} if rows is None else digests_of(network.backend, rows, "test rows"),
+        "data": {} if rows is None else digests_of(network.backend, rows, "test rows", world),
     }
 
 
