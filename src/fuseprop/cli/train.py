@@ -275,6 +275,7 @@ def train(
         keeping.tell_how_to_go_on(run)
         run.interruption.check_terminated()
     report = fitting.report()
+    text, made = [results(fitting, report, written)], as_json(fitting, report, written)
     if world.rank:
         return  # process 0 tells of all
     if plot is not None:
@@ -286,7 +287,6 @@ def train(
             last = fitting.histories[networks - 1]
             save_figure(training_figure(last, title, boundary(fitting.model, fitting.table)), plot)
             drawn = plot
-    text, made = [results(fitting, report, written)], as_json(fitting, report, written)
     if validated is not None:
         text += [folds_report.results(validated), folds_report.of_the_model(validated)]
         made["folds"] = folds_report.folds_as_data(validated)
