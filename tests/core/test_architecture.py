@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fuseprop.backend
+import fuseprop.world
 from fuseprop.backend import Backend
 from fuseprop.backend.registry import available_backends, load_backend
 from fuseprop.backend.seam import OPTIONAL
@@ -20,6 +21,7 @@ SOURCE = ROOT / "src" / "fuseprop"
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
     {"checks", "installing"},
+    {"world"},
     {"backend"},
     {"storage", "formulas", "schedules"},
     {"layers"},
@@ -88,7 +90,11 @@ def test_imports_point_downwards(path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "backends").rglob("*.py")), ids=lambda p: p.name)
 def test_backends_import_the_contract_and_nothing_else(path):
-    front_door = {"fuseprop.backend", *(f"fuseprop.backend.{name}" for name in fuseprop.backend.__all__)}
+    front_door = {
+        *("fuseprop.backend", "fuseprop.world"),
+        *(f"fuseprop.backend.{name}" for name in fuseprop.backend.__all__),
+        *(f"fuseprop.world.{name}" for name in fuseprop.world.__all__),
+    }
     for module in imported_modules(path):
         if module.split(".")[0] == "fuseprop":
             assert module in front_door, f"{path} imports {module}"

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fuseprop.backend import HostArray, Program, UpdateFormula
-from fuseprop.world import Processes
+from fuseprop.backend import HostArray, Processes, Program, UpdateFormula
 
 from .calls import Calls, Found
 from .finding import Finder, Judged, Passed, formula_of, spanned

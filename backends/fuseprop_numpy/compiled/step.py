@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fuseprop.backend import ActivationFormula, HostArray, LossFormula, UpdateFormula
-from fuseprop.world import Processes
+from fuseprop.backend import ActivationFormula, HostArray, LossFormula, Processes, UpdateFormula
 
 
 class UnknownStepError(Exception):

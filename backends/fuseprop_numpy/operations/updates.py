@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from fuseprop.backend import HostArray, UpdateFormula
-from fuseprop.world import Processes
+from fuseprop.backend import HostArray, Processes, UpdateFormula
 
 from ..formulas import is_wide, update_plan
 from ..plans import BoundCall

@@ -4,6 +4,7 @@
 """
 
 from ..installing import how_to_install
+from ..world import Processes
 from .aliasing import Memory, Place, Span, overlaps, span
 from .array import INTEGER, A, Array, HostArray, Shape
 from .cpp import Dialect, statements
@@ -36,6 +37,7 @@ __all__ = [
     "Memory",
     "OutOfMemory",
     "Place",
+    "Processes",
     "Program",
     "Runner",
     "Shape",

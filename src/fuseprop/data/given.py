@@ -212,7 +212,7 @@ def _chosen(
     targets: Sequence[str],
     world: Processes,
 ) -> Choices:
-    """Return the choices with these features, and with categories where types of columns say so in a process."""
+    """Return the choices with these features, and with categories where a process's types say so."""
     known = {*choices.drop, *choices.named(), *targets}
     categories = {name for names in world.gathered(frame.categories()) for name in names}
     typed = [

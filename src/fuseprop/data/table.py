@@ -104,8 +104,8 @@ class Table(TableData):
         of a table (see `object_cells`), missing values among `targets`, targets that are neither numbers nor
         classes (see `read_cells`), and names that are missing, repeated or of another number; ValueError for
         another `target_as` or `missing`; DataError, in all processes, for other columns or names in one of
-        them, and `Elsewhere` where only others have an error; TypeError for arrays on a device, lazy tables, and names that are no
-        sequence.
+        them, and `Elsewhere` where only others have an error; TypeError for arrays on a device, lazy
+        tables, and names that are no sequence.
         """
         chosen = drop or numeric or categorical or date or ignore_index or missing != "encode"
         made = table_of(
