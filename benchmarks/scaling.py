@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -123,12 +124,12 @@ class Place:
 
 def parameters(sizes: Sequence[int]) -> int:
     """Return how many weights and biases a dense network has."""
-    return sum((inputs + 1) * units for inputs, units in zip(sizes, sizes[1:], strict=False))
+    return sum((inputs + 1) * units for inputs, units in pairwise(sizes))
 
 
 def flops(sizes: Sequence[int], rows: float) -> float:
     """Return the operations of a step's products: forward, by weights, and by inputs but those of layer 1."""
-    weights = [inputs * units for inputs, units in zip(sizes, sizes[1:], strict=False)]
+    weights = [inputs * units for inputs, units in pairwise(sizes)]
     return rows * (6 * sum(weights) - 2 * weights[0])
 
 

@@ -1,4 +1,4 @@
-"""Measure what the model of `scaling.py` is held against: sums of several sizes, and steps, of 1 to 4 processes.
+"""Measure what the model of `scaling.py` is held against: sums and steps of 1 to 4 processes.
 
     python -m benchmarks.scaling_measured [--minutes 2.5] [--tiny]
 
