@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fuseprop.backend.registry import load_backend
+from fuseprop.world import World
 from fuseprop.world.processes import Alone
 
 from .machine import describe, save, today
@@ -103,7 +104,8 @@ def measure(minutes: float, sizes: list[int], batch: int) -> dict[str, dict[str,
     while MPI.COMM_WORLD.bcast(number < 2 or perf_counter() - began < 60 * minutes):
         for processes in PROCESSES[:: 1 if number % 2 else -1]:
             with groups[processes].at_work() as inside:
-                for name, (take, times) in ways[processes].items() if inside else ():
+                asked = list(ways[processes].items()) if inside else []
+                for name, (take, times) in asked[:: 1 if number % 2 else -1]:
                     once = groups[processes].slowest(take) / times
                     if number:  # the first round warms up
                         found.setdefault(name, []).append(once)
@@ -147,6 +149,7 @@ def main() -> None:
         raise SystemExit(started(max(PROCESSES), "benchmarks.scaling_measured", *arguments))
     from mpi4py import MPI
 
+    World()  # an error in one process ends them all
     sizes, batch = (TINY, TINY_BATCH) if given.tiny else (SIZES, BATCH)
     found = measure(given.minutes, sizes, batch)
     if MPI.COMM_WORLD.Get_rank():
