@@ -43,7 +43,7 @@ from .training.rows import Rows, check_inputs, check_rows, check_validation
 from .training.rules import FitRules
 from .training.shared_epoch import SharedEpoch
 from .training.strata import Strata
-from .training.unison import Unison
+from .training.unison import Unison, rows_to_evaluate
 from .world import ALONE, Processes, ending_all
 
 Validation = float | tuple[object, object] | tuple[object, object, object] | None
@@ -440,12 +440,10 @@ class Network:
 
         Over those of all processes of a `world`, each of which gives its own, perhaps none.
         """
-        if world is None or world is ALONE:
-            rows = check_rows(self.stack, X, target, sample_weight)
-        else:
-            rows = Unison(world, self.stack).rows(X, target, sample_weight, to_learn=False)
+        world = ALONE if world is None else world
+        rows = rows_to_evaluate(self.stack, X, target, sample_weight, world=world)
         with np.errstate(over="ignore", invalid="ignore"):
-            return evaluate(self.backend, self.stack, self.metric, replace(rows, shares=True), world or ALONE)
+            return evaluate(self.backend, self.stack, self.metric, replace(rows, shares=True), world)
 
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""

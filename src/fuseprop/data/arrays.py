@@ -17,6 +17,7 @@ from .column import Column
 from .columns import is_no_value, plain
 from .errors import DataError, listed
 from .frames import Frame, frame_of
+from .share import WHOLE, Share
 from .spelling import EXACT_LIMIT
 from .target_cells import Reading, read_cells
 from .target_columns import as_texts
@@ -88,10 +89,13 @@ def target_values(targets: Any, rows: int, reading: Reading, names: Sequence[str
     return stacked(distinct)[:, positions]
 
 
-def stacked(columns: Sequence[HostArray]) -> HostArray:
-    """Return t columns (N,) as one array (N, t): text if one of them is, else float64."""
+def stacked(columns: Sequence[HostArray], share: Share = WHOLE) -> HostArray:
+    """Return t columns (N,) as one array (N, t): text if one of them is, else float64.
+
+    In several processes each column is of the same kind in all.
+    """
     if any(column.dtype.kind == "U" for column in columns):
-        columns = [as_texts(column) for column in columns]
+        columns = [as_texts(column, share) for column in columns]
     return np.stack(columns, axis=1)
 
 

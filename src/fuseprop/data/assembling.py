@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 
 from ..checks.quoting import literal, shown
+from ..world import agreeing
 from .cells import Cells, Numbers, Source
 from .choices import Choices
 from .column import Column
@@ -15,10 +16,12 @@ from .errors import DataError, check_columns
 from .features import Features, empty_matrix, place_in, refusing
 from .mistakes import refuse_among_numbers
 from .notations import digits_of
+from .share import share_of
 from .table_data import LeftOut, TableData
 from .target_cells import Reading
 from .target_rows import read_targets, wants_text, with_thousands
 from .texts import as_spelled, as_texts
+from .united import of_all, united
 
 FEATURELESS = 12
 """So many columns are listed, with why they are left out, where no feature is left."""
@@ -46,18 +49,21 @@ def assemble(
         a table may have none. By default the first of these errors is raised.
 
     Raises DataError, with the place, for cells that the rules refuse, that do not fit a choice, or that are
-    no targets; for columns that are not there; and if there is no row or no feature.
+    no targets; for columns that are not there; and if there is no row or no feature. Where several processes
+    share the rows, all call this: the table of each has its own rows, and is in all else that of all rows;
+    so are the errors.
     """
-    target = tuple(target or ())
+    source, target = of_all(source), tuple(target or ())
     asked, left_out = _asked(source, target, choices)
     as_text = [name for name, one in asked.items() if _is_asked_as_text(one, source)]
     if wants_text(reading):
         as_text += target
     cells = source.cells([*target, *asked], as_text=as_text)
+    share = share_of(source)
     for name, column in cells.items():
         if isinstance(column, Numbers) and column.count and name in asked and not asked[name].kind:
             with refusing(name, refused):
-                refuse_among_numbers(name, column, place_in(source, name))
+                refuse_among_numbers(name, column, place_in(source, name), share)
     _read_doubtful_again(source, cells, [name for name in cells if name not in (refused or ())])
     marks = {} if source.typed else {name: mark_in(cells[name]) for name in target}
     targets = read_targets(source, cells, target, reading)
@@ -70,7 +76,7 @@ def assemble(
         if refused and name in refused:
             continue
         with refusing(name, refused):
-            outcome = decide(name, column, place_in(source, name), asked[name])
+            outcome = decide(name, column, place_in(source, name), asked[name], share)
             if isinstance(outcome, Out):
                 left_out[name] = outcome.why
             else:
@@ -92,6 +98,8 @@ def assemble(
         notes=(*source.notes, *targets.notes, *features.told()),
         rows=targets.rows,
         without_target=targets.without,
+        world=source.world,
+        first=source.first,
     )
 
 
@@ -101,11 +109,11 @@ def assemble_as(
     """Return the table of a source with these columns, about which nothing is decided any more.
 
     Texts that are not among a category's levels get codes behind them; the table's own column has these
-    levels too.
+    levels too. Several processes that share the rows agree as in `assemble`.
 
     Raises DataError, with the place, for cells that do not fit their column; for columns that are not there.
     """
-    target = tuple(target)
+    source, target = of_all(source), tuple(target)
     names = [column.name for column in columns]
     check_columns(target, source.names, source.name, "targets")
     check_columns(names, source.names, source.name, "features")
@@ -126,9 +134,9 @@ def assemble_as(
         unread = [name for name in source.names if name not in known]
         targets = with_thousands(source, targets, target, marks, unread)
     X = empty_matrix(source, targets, len(columns))
-    read = []
+    read, share = [], share_of(source)
     for j, column in enumerate(columns):
-        own, values = read_as(column, cells.pop(column.name), place_in(source, column.name))
+        own, values = read_as(column, cells.pop(column.name), place_in(source, column.name), share)
         X[:, j] = values if targets.rows is None else values[targets.rows]
         read.append(own)
     return TableData(
@@ -140,6 +148,8 @@ def assemble_as(
         notes=(*source.notes, *targets.notes),
         rows=targets.rows,
         without_target=targets.without,
+        world=source.world,
+        first=source.first,
     )
 
 
@@ -154,14 +164,18 @@ def _spell(
 
     One spelling for all such sources: they may hold a category of numbers as 1 or as 1.0.
     """
+    share = share_of(source)
     for column in columns:
         name = column.name
-        spelled = as_spelled(cells[name], column, f"{source.name}: column {literal(name)}")
-        cells[name] = as_texts(spelled) if column.kind == "category" else spelled
+        with agreeing(share.world):
+            spelled = as_spelled(cells[name], column, f"{source.name}: column {literal(name)}")
+        cells[name] = united(as_texts(spelled), share) if column.kind == "category" else spelled
     for name in targets:
         classes = Column(name, "category", tuple(reading.keep_as_class))
         where = f"{source.name}: column {literal(name)}"
-        cells[name] = as_texts(as_spelled(cells[name], classes, where, known=True))
+        with agreeing(share.world):
+            spelled = as_spelled(cells[name], classes, where, known=True)
+        cells[name] = united(as_texts(spelled), share)
 
 
 def _marks(columns: Sequence[Column], cells: Mapping[str, Cells], target: Sequence[str]) -> dict[str, str]:

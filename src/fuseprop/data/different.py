@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cells import Texts
+from .share import WHOLE, Share
 from .spelling import LONGEST_MISSING, is_missing
 
 SAMPLE = 500
@@ -19,16 +20,20 @@ Place = Callable[[int], str]
 class Different:
     """The different texts of a column without those that stand for a missing value.
 
+    They are those of all processes, where several share the rows; making one and what it finds is collective.
+
     Attributes
     ----------
     texts : list of str, K
     codes : (N,) integers
-        The position in `texts` of each row's text; -1 where it is missing.
+        The position in `texts` of each row's text; -1 where it is missing. The rows are this process's.
     cells : int
-        How many cells are not missing.
+        How many cells are not missing in all processes.
+    share : Share
     """
 
-    def __init__(self, cells: Texts) -> None:
+    def __init__(self, cells: Texts, share: Share = WHOLE) -> None:
+        self.share = share
         self.texts = list(cells.texts)
         self.codes = cells.codes
         # Only short texts stand for missing values, unless they hold invisible characters.
@@ -42,7 +47,8 @@ class Different:
             position = np.where(there, np.cumsum(there) - 1, -1).astype(self.codes.dtype)
             self.codes = position[self.codes]
             self.texts = [text for text, kept in zip(self.texts, there, strict=False) if kept]
-        self.cells = int(np.count_nonzero(self.codes >= 0))
+        self._own = int(np.count_nonzero(self.codes >= 0))
+        self.cells = share.total(self._own)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -54,11 +60,15 @@ class Different:
 
     def first(self, chosen: NDArray[np.bool_]) -> tuple[int, str, int]:
         """Return the first row with one of the texts `chosen` (K,), its text, and the number of such rows."""
-        rows = np.flatnonzero(np.append(chosen, False)[self.codes])
-        return int(rows[0]), self.texts[self.codes[rows[0]]], len(rows)
+        found = self.share.first_where(np.append(chosen, False)[self.codes], self.codes)
+        assert found is not None  # some text is chosen, and each is a row's
+        row, code, rows = found
+        return row, self.texts[code], rows
 
     def sample(self) -> tuple[list[str], NDArray[np.float64]]:
         """Return the different texts of at most `SAMPLE` rows, evenly spaced, and the share of each."""
-        codes = self.codes[self.codes >= 0]
-        different, counts = np.unique(codes[:: -(-len(codes) // SAMPLE)], return_counts=True)
+        step = -(-self.cells // SAMPLE)
+        own = self.codes[self.codes >= 0][-Share.of(self.share.world, self._own).first % step :: step]
+        codes = np.concatenate(self.share.world.gathered(own))
+        different, counts = np.unique(codes, return_counts=True)
         return [self.texts[code] for code in different], counts / counts.sum()

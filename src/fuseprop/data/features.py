@@ -24,6 +24,7 @@ from .decimals import (
 from .different import Different, Place
 from .errors import DataError, argument
 from .notations import PLAIN, fits_of
+from .share import share_of
 from .target_rows import Targets
 
 MOST_TOLD = 10
@@ -54,7 +55,7 @@ class Features:
         self.notes: dict[str, str] = {}
         self._decimals: dict[str, str] = {}
         self._undecided: dict[int, Undecided] = {}
-        self._source = source
+        self._source, self._share = source, share_of(source)
         self._rows = targets.rows
         self._asked = asked
         self._refuses_missing = choices.missing == "refuse"
@@ -89,9 +90,10 @@ class Features:
             self.notes[column.name] = outcome.note
         if outcome.decimal:
             self._decimals[column.name] = outcome.decimal
-        if self._refuses_missing and np.isnan(self._X[:, j]).any():
-            row = int(np.argmax(np.isnan(self._X[:, j])))
-            place = place_in(self._source, column.name)(row if self._rows is None else int(self._rows[row]))
+        missing = np.isnan(self._X[:, j]) if self._refuses_missing else np.zeros(0, np.bool_)
+        first = self._share.first_where(missing, self._X[:, j], self._rows)
+        if first is not None:
+            place = place_in(self._source, column.name)(first[0])
             raise DataError(
                 f"{place}: the value is missing. Fill it, or leave the row or the column out; "
                 f'missing="encode" takes missing values as they are.'
@@ -135,7 +137,8 @@ class Features:
                 self._choose("", refused)
         elif self._undecided:
             has_points = "." in (*marks.values(), *self._hints.values())
-            self._choose("." if has_points or any(map(has_fractions, plain.values())) else "", refused)
+            has_points = has_points or self._share.any(any(map(has_fractions, plain.values())))
+            self._choose("." if has_points else "", refused)
         self._leave_out(refused)
 
     def _choose(self, mark: str, refused: dict[str, str] | None) -> None:
@@ -176,7 +179,9 @@ class Features:
 
     def _is_open(self, plain: Mapping[str, NDArray[np.float64]]) -> bool:
         """Whether a column was not decided, or has points that may stand between thousands."""
-        unclear = {name: values for name, values in plain.items() if not has_clear_points(values)}
+        unclear = {
+            name: values for name, values in plain.items() if not self._share.any(has_clear_points(values))
+        }
         return bool(self._undecided) or any(
             map(may_have_thousands, texts_with_points(self._source, unclear).values())
         )
@@ -239,7 +244,7 @@ class Features:
 
 def empty_matrix(source: Source, targets: Targets, d: int) -> NDArray[np.float64]:
     """Return a matrix (n, d) for the rows that have a target; what is never written takes no memory."""
-    if source.rows == 0:
+    if not share_of(source).any(source.rows > 0):
         raise DataError(f"{source.name} holds no rows.")
     return np.empty((source.rows if targets.rows is None else len(targets.rows), d), order="F")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from ..checks.quoting import counted
 from ..world import ALONE, Processes
 from .column import Column
 from .errors import DataError, as_names, check_columns, check_different, listed
+from .share import Share
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,21 @@ class TableData:
         return tuple(column.name for column in self.columns)
 
     def row_number(self, row: int) -> int:
-        """Return the number of a row in the source, counted from 1, for messages."""
-        return row + 1 if self.rows is None else int(self.rows[row]) + 1
+        """Return the number of a row in the source of all processes, counted from 1, for messages."""
+        return self.first + (row if self.rows is None else int(self.rows[row])) + 1
+
+    @property
+    def share(self) -> Share:
+        """The share of the source that its rows are."""
+        return Share(self.world, self.first)
+
+    def first_where(self, which: NDArray[np.bool_], values: HostArray) -> tuple[int, Any] | None:
+        """Return the number, as by `row_number`, and the value of the first row of all where it is so.
+
+        Collective; None where there is none. `which` and `values` (N, ...) are of this process's rows.
+        """
+        found = self.share.first_where(which, values, self.rows)
+        return None if found is None else (found[0] + 1, found[1])
 
     def __len__(self) -> int:
         return len(self.X)

@@ -15,6 +15,7 @@ from ..backend import HostArray
 from ..checks.choices import choose
 from ..checks.quoting import literal
 from .errors import DataError
+from .share import WHOLE, Share
 from .spelling import (
     EXACT_LIMIT,
     Spelling,
@@ -93,26 +94,31 @@ def read_cells(
     place: Callable[[int], str],
     *,
     typed: bool = False,
+    share: Share = WHOLE,
+    rows: NDArray[np.int64] | None = None,
 ) -> HostArray:
     """Return a target column (N,) as numbers (float64) or as text, of dtype str.
 
     Parameters
     ----------
     texts : sequence of str
-        The different texts of the column, without space around them.
+        The different texts of the column, in all processes, without space around them.
     codes : (N,) int64
-        The index in `texts` of each row's text.
+        The index in `texts` of the text of each row that this process has, perhaps of none.
     reading : Reading
         How the texts are read.
     place : callable
-        Returns the place of a row, counted from 0, such as ``t.csv: row 3, column 'y'``.
+        Returns the place of a row, counted from 0 over all processes: ``t.csv: row 3, column 'y'``.
     typed : bool
         Whether the column holds Python or NumPy strings, not a file's cells; numbers then stay text.
+    share, rows
+        The share that has these rows, and which of its rows (N,) they are; by default all.
 
-    Raises DataError, with the place of the first such row, for a missing value, a number in another notation
-    or with units, inf, text among many numbers, and numbers that may as well be codes or classes.
+    All processes call it, and raise alike: DataError, with the place of the first such row,
+    for a missing value, a number in another notation or with units, inf, text among many numbers, and numbers
+    that may as well be codes or classes.
     """
-    column = _Column(texts, codes, reading, place)
+    column = _Column(texts, codes, reading, place, share, rows)
     column.refuse_missing()
     if reading.target_as == "text":
         return column.as_text()
@@ -145,7 +151,11 @@ class _Column:
         codes: NDArray[np.int64],
         reading: Reading,
         place: Callable[[int], str],
+        share: Share,
+        rows: NDArray[np.int64] | None,
     ) -> None:
+        self._share = share
+        self._rows = rows
         self._texts = texts
         self._codes = codes
         self._reading = reading
@@ -248,14 +258,17 @@ class _Column:
     def refuse_many_texts(self) -> None:
         """Refuse strings that are numbers and mostly differ, as the targets of a regression do."""
         if self._mostly_different():
+            found = self._first(lambda *_: True, range(len(self._texts)))
+            assert found is not None
+            row, text, _ = found
             raise DataError(
-                f"{self._place(0)}: {literal(self._texts[self._codes[0]])} is one of {len(self._texts)} "
+                f"{self._place(row)}: {literal(text)} is one of {len(self._texts)} "
                 f"different numbers, written as text. Say what they are: "
                 f'target_as="numbers", or "text" for classes.'
             )
 
     def _mostly_different(self) -> bool:
-        return len(self._texts) > max(MANY_NUMBERS, len(self._codes) / 2)
+        return len(self._texts) > max(MANY_NUMBERS, self._share.total(len(self._codes)) / 2)
 
     def _first(
         self, wrong: Callable[[str, float | None], bool], among: Iterable[int] | None = None
@@ -268,8 +281,10 @@ class _Column:
         bad = [code for code in among if wrong(self._texts[code], self._numbers[code])]
         if not bad:
             return None
-        rows = np.flatnonzero(np.isin(self._codes, bad))
-        return int(rows[0]), self._texts[self._codes[rows[0]]], len(rows)
+        found = self._share.first_where(np.isin(self._codes, bad), self._codes, self._rows)
+        assert found is not None
+        row, code, rows = found
+        return row, self._texts[code], rows
 
 
 AS_TEXT = 'Where such texts are classes: --target-as text, or target_as="text" in Python.'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..backend import HostArray
 from ..checks.quoting import literal
 from .errors import DataError, listed
+from .share import WHOLE, Share
 from .spelling import EXACT_LIMIT, number
 
 Class: TypeAlias = str | int | float
@@ -17,7 +18,7 @@ Class: TypeAlias = str | int | float
 
 
 class Named(Protocol):
-    """What a message needs of a `Table`: where it comes from, and what its targets are called."""
+    """What a message needs of a `Table`: where it comes from, what its targets are called, its share."""
 
     @property
     def source(self) -> str:
@@ -27,24 +28,35 @@ class Named(Protocol):
     def target_names(self) -> tuple[str, ...]:
         """A name for each target column."""
 
-    def row_number(self, row: int) -> int:
-        """The number in the source of a row, which counts from 1."""
+    @property
+    def share(self) -> Share:
+        """The share of the source that its rows are."""
+
+    def first_where(self, which: NDArray[np.bool_], values: HostArray) -> tuple[int, Any] | None:
+        """The number in the source and the value of the first row of all processes where it is so."""
 
 
-def classes_of(column: HostArray) -> tuple[Class, ...]:
-    """Return the different values of a column (N,) in ascending order; whole numbers as int."""
-    different = np.unique(column)
+def classes_of(column: HostArray, share: Share = WHOLE) -> tuple[Class, ...]:
+    """Return the different values of a column in ascending order; whole numbers as int.
+
+    Each process has the values (N,) of its share, perhaps none; they all return the classes of all rows.
+    """
+    different = share.different(column)
     if different.dtype.kind != "U" and are_whole(different):
         return tuple(int(value) for value in different)
     return tuple(different.tolist())
 
 
-def as_texts(column: HostArray) -> HostArray:
-    """Return a column (N,) of classes as text: 3.0, 3 and "3" are the same class."""
+def as_texts(column: HostArray, share: Share = WHOLE) -> HostArray:
+    """Return a column (N,) of classes as text: 3.0, 3 and "3" are the same class.
+
+    A number has a decimal point where one of all rows has one.
+    """
     if column.dtype.kind == "U":
         return column
     different, codes = np.unique(column, return_inverse=True)
-    return np.array([str(name) for name in classes_of(different)])[codes]
+    whole = share.all(are_whole(different))
+    return np.array([str(int(one) if whole else one) for one in different.tolist()], np.str_)[codes]
 
 
 def are_whole(values: HostArray) -> bool:
@@ -55,21 +67,26 @@ def are_whole(values: HostArray) -> bool:
 def text_columns(targets: HostArray, table: Named) -> dict[str, str]:
     """Return the names of the columns of targets (N, t) of text that hold other texts than numbers.
 
-    Each has its first such text. If all texts are numbers, all columns are returned, with their first ones.
+    Each has its first such text of all rows. If all texts are numbers, all columns are returned, with their
+    first ones.
     """
-    found = {}
+    texts: dict[str, str] = {}
+    firsts: dict[str, str] = {}
     for name, column in zip(table.target_names, targets.T, strict=True):
-        different = [text for text in dict.fromkeys(column.tolist()) if number(text) is None]
-        if different:
-            found[name] = different[0]
-    return found or dict(zip(table.target_names, targets[0].tolist(), strict=True))
+        different, codes = np.unique(column, return_inverse=True)
+        other = np.array([number(text) is None for text in different.tolist()], bool)[codes]
+        for which, found in ((other, texts), (np.ones_like(other), firsts)):
+            first = table.first_where(which, column)
+            if first is not None:
+                found[name] = str(first[1])
+    return texts or firsts
 
 
 def require_numbers(targets: HostArray, table: Named) -> HostArray:
     """Return the targets (N, t) of a table unchanged; raise DataError for text."""
     if targets.dtype.kind == "U":
         advice = ""
-        if all(number(text) is not None for text in np.unique(targets).tolist()):
+        if table.share.all(all(number(text) is not None for text in np.unique(targets).tolist())):
             advice = ' Where such texts are numbers: --target-as numbers, or target_as="numbers" in Python.'
         texts = text_columns(targets, table)
         raise DataError(
@@ -80,26 +97,31 @@ def require_numbers(targets: HostArray, table: Named) -> HostArray:
 
 
 def require_zero_one(targets: HostArray, table: Named) -> None:
-    """Raise DataError, with the first position, if targets (N, t) are not all 0 or 1."""
-    bad = ~np.isin(require_numbers(targets, table), (0, 1))
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
+    """Raise DataError, with the first position, if targets (N, t) of all rows are not all 0 or 1."""
+    bad: NDArray[np.bool_] = ~np.isin(require_numbers(targets, table), (0, 1))
+    found = table.first_where(np.asarray(bad.any(axis=1)), targets)
+    if found is not None:
+        row, values = found
+        column = int(np.argmax(~np.isin(values, (0, 1))))
         raise DataError(
-            f"{table.source}: row {table.row_number(int(row))}, target "
-            f"{literal(table.target_names[column])}: labels must be 0 or 1, got {targets[row, column]:g}."
+            f"{table.source}: row {row}, target {literal(table.target_names[column])}: labels must be 0 or "
+            f"1, got {values[column]:g}."
         )
 
 
 def one_hot_labels(targets: HostArray, table: Named) -> NDArray[np.int64]:
-    """Return the index (N,) of the single 1 in each row of targets (N, t); raise DataError for others."""
+    """Return the index (N,) of the single 1 in each row of targets (N, t).
+
+    Raises DataError where one of all rows has another number of them.
+    """
     require_zero_one(targets, table)
     sums = targets.sum(axis=1)
-    if (sums != 1).any():
-        row = int(np.argmax(sums != 1))
+    found = table.first_where(sums != 1, sums)
+    if found is not None:
+        row, ones = found
         raise DataError(
-            f"{table.source}: the task exclusive over several columns needs one 1 a row; row "
-            f"{table.row_number(row)} has {sums[row]:g}. For labels that do not exclude each other use the "
-            f"task multi-label."
+            f"{table.source}: the task exclusive over several columns needs one 1 a row; row {row} has "
+            f"{ones:g}. For labels that do not exclude each other use the task multi-label."
         )
     labels: NDArray[np.int64] = np.argmax(targets, axis=1)
     return labels

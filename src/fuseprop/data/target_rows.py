@@ -17,6 +17,7 @@ from .deciding import Found, number_of
 from .decimals import first_comma, has_clear_points, marks_in, may_have_thousands, texts_with_points
 from .errors import DataError, argument
 from .notations import DIGITS, fits_of
+from .share import Share, share_of
 from .spelling import is_missing, visible
 from .target_cells import MANY_NUMBERS, Reading, read_cells
 
@@ -32,9 +33,9 @@ class Targets:
     values : (n, t) float64 or text, or None
         None without target columns.
     rows : (n,) int64, or None
-        The rows, counted from 0, where some are left out; None where all are there.
+        The rows of this process's share, counted from 0, where some are left out; None where all are there.
     without : int
-        How many rows are left out because a target is missing.
+        How many rows of all processes are left out because a target is missing.
     notes : tuple of str
         What is told of texts that were taken for missing values.
     """
@@ -68,18 +69,19 @@ def read_targets(
 ) -> Targets:
     """Take the target columns out of `cells` and return them, read as by `read_cells`.
 
-    Rows in which a target is missing are left out. Raises DataError for targets that are missing in all rows,
+    Rows in which a target is missing are left out. All processes call it with cells that are `united`, and
+    raise alike: DataError for targets that are missing in all rows,
     for a text that says so but is the most frequent one of few, for dates, and as `read_cells`.
     """
     if not target:
         return Targets()
-    columns = {name: cells.pop(name) for name in target}
+    columns, share = {name: cells.pop(name) for name in target}, share_of(source)
     for name, column in columns.items():
         if isinstance(column, Texts):
             _refuse_likely_class(source, name, column, reading)
     missing = np.logical_or.reduce([_is_missing(column, reading) for column in columns.values()])
-    without, rows = int(missing.sum()), None
-    if without and without == len(missing):
+    without, rows = share.total(int(missing.sum())), None
+    if without and without == share.total(len(missing)):
         raise DataError(f"{source.name}: the target {literal(target[0])} is missing in all rows.")
     if without:
         rows = np.flatnonzero(~missing)
@@ -92,9 +94,9 @@ def read_targets(
         note
         for name, column in columns.items()
         if isinstance(column, Texts)
-        for note in _notes(name, column, reading)
+        for note in _notes(name, column, reading, share)
     ]
-    return Targets(stacked(values), rows, without, tuple(notes))
+    return Targets(stacked(values, share), rows, without, tuple(notes))
 
 
 def with_thousands(
@@ -104,10 +106,11 @@ def with_thousands(
 
     `marks` are the decimal marks of columns that were read; those `unread` are read where they may tell.
     """
+    share = share_of(source)
     plain = {
         name: values
         for name, values in targets.numbers(names).items()
-        if name not in marks and not has_clear_points(values)
+        if name not in marks and not share.any(has_clear_points(values))
     }
     if not plain or (first_comma(marks) is None and not unread):
         return targets
@@ -137,13 +140,14 @@ def _refuse_likely_class(source: Source, name: str, column: Texts, reading: Read
     """Raise DataError for a text such as "none" that is the most frequent one of a column of classes."""
     if reading.target_as == "numbers" or reading.keep_as_class or len(column.texts) > MANY_NUMBERS:
         return
+    share = share_of(source)
     present = np.array([bool(visible(text)) for text in [*column.texts, ""]])[column.codes]
-    counts = np.bincount(column.codes[present], minlength=len(column.texts))
+    counts = share.world.total(np.bincount(column.codes[present], minlength=len(column.texts)))
     says_missing = np.array([is_missing(text) for text in column.texts], dtype=bool)
     likely = counts[says_missing].max(initial=0)
     if likely > 1 and likely >= counts[~says_missing].max(initial=0) > 0:
-        place = partial(_place, source, name, np.flatnonzero(present))
-        read_cells(column.texts, column.codes[present], reading, place)
+        place, rows = partial(_place, source, name), np.flatnonzero(present)
+        read_cells(column.texts, column.codes[present], reading, place, share=share, rows=rows)
 
 
 def _zero_one(column: Cells) -> Cells:
@@ -159,25 +163,29 @@ def _zero_one(column: Cells) -> Cells:
 def _read(
     source: Source, name: str, column: Cells, rows: NDArray[np.int64] | None, reading: Reading
 ) -> HostArray:
-    place = partial(_place, source, name, rows)
+    share, place = share_of(source), partial(_place, source, name)
     if isinstance(column, Dates):
+        days = column.days if rows is None else column.days[rows]
+        found = share.first_where(np.ones(len(days), bool), days, rows)
+        assert found is not None
         raise DataError(
-            f"{place(0)}: a date is no target. Make a column of numbers of it, such as the days since the "
-            f"first one."
+            f"{place(found[0])}: a date is no target. Make a column of numbers of it, such as the days "
+            f"since the first one."
         )
     if isinstance(column, Texts):
         codes = column.codes if rows is None else column.codes[rows]
-        there = np.bincount(codes, minlength=len(column.texts)) > 0
+        there = share.world.total(np.bincount(codes, minlength=len(column.texts))) > 0
         texts = [text for text, used in zip(column.texts, there, strict=True) if used]
         numbers = None if source.typed else _with_commas(texts, reading)
         if numbers is not None:
             of_rows: NDArray[np.float64] = numbers[(np.cumsum(there) - 1)[codes]]
             return of_rows
-        return read_cells(texts, (np.cumsum(there) - 1)[codes], reading, place, typed=source.typed)
+        codes = (np.cumsum(there) - 1)[codes]
+        return read_cells(texts, codes, reading, place, typed=source.typed, share=share, rows=rows)
     values = column.values if rows is None else column.values[rows]
-    infinite = np.isinf(values)
-    if infinite.any():
-        raise DataError(f"{place(int(np.argmax(infinite)))}: expected a finite number, got inf.")
+    infinite = share.first_where(np.isinf(values), values, rows)
+    if infinite is not None:
+        raise DataError(f"{place(infinite[0])}: expected a finite number, got inf.")
     return values
 
 
@@ -195,12 +203,12 @@ def _with_commas(texts: Sequence[str], reading: Reading) -> NDArray[np.float64] 
     return fits[0].values
 
 
-def _notes(name: str, column: Texts, reading: Reading) -> list[str]:
+def _notes(name: str, column: Texts, reading: Reading, share: Share) -> list[str]:
     """Return what is told of texts that say that a target is missing, and could be classes."""
     found = []
     for code, text in enumerate(column.texts):
         if visible(text) and is_missing(text) and text not in reading.keep_as_class:
-            rows = int((column.codes == code).sum())
+            rows = share.total(int((column.codes == code).sum()))
             found.append(
                 f"{literal(text)} in {counted(rows, 'row')} of the target {literal(name)} says that the "
                 f"value is missing. Where it is a class: --keep-as-class {argument(text)}, or "
@@ -209,5 +217,5 @@ def _notes(name: str, column: Texts, reading: Reading) -> list[str]:
     return found
 
 
-def _place(source: Source, name: str, rows: NDArray[np.int64] | None, row: int) -> str:
-    return f"{source.place(row if rows is None else int(rows[row]))}, column {literal(name)}"
+def _place(source: Source, name: str, row: int) -> str:
+    return f"{source.place(row)}, column {literal(name)}"

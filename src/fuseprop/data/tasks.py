@@ -119,7 +119,8 @@ class Task:
     def encode(self, table: Table) -> HostArray:
         """Return a network's targets: class indices (N,) int64, or values (N, t) float64.
 
-        Raises DataError for unknown classes, another number of target columns, and values that do not fit.
+        All processes of the table call it, each for its own rows, and raise alike: DataError for unknown
+        classes, another number of target columns, and values that do not fit.
         """
         targets = table.require_targets()
         if targets.shape[1] != len(self.targets):
@@ -133,16 +134,16 @@ class Task:
             return require_numbers(targets, table)
         if len(self.targets) > 1:
             return one_hot_labels(targets, table)
-        given = as_texts(targets[:, 0])
+        given = as_texts(targets[:, 0], table.share)
         known = np.array([str(name) for name in self.classes])
         order = np.argsort(known)
         index: NDArray[np.int64] = order[np.searchsorted(known, given, sorter=order).clip(max=len(known) - 1)]
-        unknown = known[index] != given
-        if unknown.any():
-            row = int(np.argmax(unknown))
+        unknown = table.first_where(known[index] != given, given)
+        if unknown is not None:
+            row, text = unknown
             raise DataError(
-                f"{table.source}: row {table.row_number(row)} has the class {literal(str(given[row]))}, "
-                f"which is not among the known ones: {listed([str(name) for name in self.classes])}."
+                f"{table.source}: row {row} has the class {literal(str(text))}, which is not among the known "
+                f"ones: {listed([str(name) for name in self.classes])}."
             )
         return index
 
@@ -221,7 +222,7 @@ def is_for_classes(loss: AnyLoss) -> bool:
 
 
 def make_task(table: Table, name: str | None = None) -> Task:
-    """Return the task of predicting a table's targets.
+    """Return the task of predicting a table's targets: one for all processes, by the rows of all.
 
     Without a name it is inferred: text is classes; a column of few whole numbers that repeat is classes; two
     classes are binary; several columns of 0 and 1 are multi-label; everything else is regression.
@@ -244,7 +245,7 @@ def make_task(table: Table, name: str | None = None) -> Task:
             raise DataError(f"the task binary needs one target column, got {targets.shape[1]}.")
         one_hot_labels(targets, table)
         return Task(name, table.target_names, table.target_names)
-    classes = classes_of(targets[:, 0])
+    classes = classes_of(targets[:, 0], table.share)
     if len(classes) < 2:
         raise _one_value(targets, table)
     if name == "binary" and len(classes) != 2:
@@ -264,20 +265,22 @@ def _infer(targets: HostArray, table: Table) -> str:
                 f"{table.source}: several target columns must hold numbers, but there is text in "
                 f"{listed(list(text_columns(targets, table)))}. Give one column of text."
             )
-        return "multi-label" if np.isin(targets, (0, 1)).all() else "regression"
-    different = np.unique(targets[:, 0])
+        return "multi-label" if table.share.all(np.isin(targets, (0, 1)).all()) else "regression"
+    rows = table.share.total(len(targets))
+    different = table.share.few_of(targets[:, 0], MOST_NUMERIC_CLASSES)
     if len(different) < 2:
         raise _one_value(targets, table)
     if len(different) == 2 and (is_text or are_whole(different)):
         return "binary"
-    if is_text or (are_whole(different) and len(different) <= min(MOST_NUMERIC_CLASSES, len(targets) // 5)):
+    if is_text or (are_whole(different) and len(different) <= min(MOST_NUMERIC_CLASSES, rows // 5)):
         return "exclusive"
     return "regression"
 
 
 def _one_value(targets: HostArray, table: Table) -> DataError:
-    name, value = literal(table.target_names[0]), shown(targets[0, 0])
+    name, first = literal(table.target_names[0]), table.first_where(np.ones(len(targets), bool), targets)
+    assert first is not None
     return DataError(
-        f"{table.source}: the target {name} is {value} in every row, so there is nothing to learn: "
-        f"at least two classes or values are needed."
+        f"{table.source}: the target {name} is {shown(first[1][0])} in every row, so there is nothing to "
+        f"learn: at least two classes or values are needed."
     )

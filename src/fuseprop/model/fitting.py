@@ -276,15 +276,16 @@ class Fitting:
         if self.validation is not None:
             validation = (*self._encoded(held_out), self._row_weights(held_out))
         keeping = EarlyStopping(settings.patience or NEVER)
-        sizes = [member.history.batch_size or settings.batch_size for member in self._members]
+        batch_size = settings.batches(self.world.size)
+        sizes = [member.history.batch_size or batch_size for member in self._members]
         if keeper is not None:
             keeper.around[PART] = state_of(settings, table, self._members)
         try:
             history = network.fit(
                 *self._encoded(rows),
-                settings.make_optimizer(),
+                settings.make_optimizer(self.world.size),
                 epochs=settings.epochs,
-                batch_size=min(sizes, default=settings.batch_size),
+                batch_size=min(sizes, default=batch_size),
                 sample_weight=self._row_weights(rows),
                 validation=validation,
                 callbacks=callbacks if validation is None else [keeping, *callbacks],
@@ -317,7 +318,7 @@ class Fitting:
 
     @cached_property
     def _table(self) -> dict[str, Any]:
-        return table_of(self.model, None if self.test is None else self._encoded(self.test))
+        return table_of(self.model, None if self.test is None else self._encoded(self.test), self.world)
 
     @property
     def histories(self) -> tuple[History, ...]:

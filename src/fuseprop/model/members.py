@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,10 @@ from ..formulas.loss import as_loss
 from ..layers.joining import Weights
 from ..metrics import Confusion, Scores
 from ..network import Network
-from ..training.rows import check_rows
 from ..training.sameness import check_same, digests_of
 from ..training.state import refusing
+from ..training.unison import rows_to_evaluate
+from ..world import ALONE, Processes
 from .model import Model
 from .settings import Settings
 
@@ -39,6 +40,9 @@ PART = "model"
 """Where it stands in a checkpoint, beside what training goes on from."""
 
 PAIR = Kind("weights and bias", lambda layer: isinstance(layer, list | tuple) and len(layer) == 2)
+
+DEFAULTS = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
+"""What counts for settings that a checkpoint of an earlier version does not name."""
 
 FREE = ("device", "epochs", "on_divergence", "on_oom")
 """The settings that may be others where training goes on; there may be more epochs."""
@@ -81,14 +85,16 @@ def state_of(settings: Settings, table: Mapping[str, Any], members: Sequence[Mem
     }
 
 
-def table_of(model: Model, test: tuple[HostArray, HostArray] | None) -> dict[str, Any]:
+def table_of(
+    model: Model, test: tuple[HostArray, HostArray] | None, world: Processes = ALONE
+) -> dict[str, Any]:
     """Return as plain data what a model's table is beside the rows that networks learn from.
 
     The names of its columns and classes, and the digests of the test rows; `test` has their inputs (n, width)
-    and targets.
+    and targets, of several processes each its own.
     """
     network, task = model.network, model.task
-    rows = None if test is None else check_rows(network.stack, *test)
+    rows = None if test is None else rows_to_evaluate(network.stack, *test, world=world)
     return {
         "names": {
             "columns": list(model.feature_names),
@@ -96,7 +102,7 @@ def table_of(model: Model, test: tuple[HostArray, HostArray] | None) -> dict[str
             "targets": list(task.targets),
             "classes": list(task.classes),
         },
-        "data": {} if rows is None else digests_of(network.backend, rows, "test rows"),
+        "data": {} if rows is None else digests_of(network.backend, rows, "test rows", world),
     }
 
 
@@ -130,7 +136,7 @@ def members_in(found: Found, settings: Settings, table: Mapping[str, Any], netwo
         check_state("a model", state, settings=STATE, table=STATE, members=SEQUENCE)
         check_state("a table", state["table"], names=STATE, data=STATE)
         check_state("the names of a table", state["table"]["names"], classes=SEQUENCE)
-    recorded, present = state["settings"], plain_settings(settings)
+    recorded, present = {**DEFAULTS, **state["settings"]}, plain_settings(settings)
     named = {name: value for name, value in present.items() if name not in FREE}
     before = {name: value for name, value in recorded.items() if name not in FREE}
     check_same(place, {"settings": before, "data": {}}, {"settings": named, "data": {}})

@@ -154,7 +154,7 @@ class Continuation:
         settings = {**settings, "optimizer": type(optimizer).__name__, **numbers}
         data: dict[str, str] = {}
         for part, rows in parts.items():
-            data |= {} if rows is None else digests_of(backend, rows, part, self._world)
+            data |= {} if rows is None else digests_of(backend, rows, part, self._world or ALONE)
         about = {"settings": settings, "data": data, "start": self._start}
         first = optimizer.epochs
         if self._found is None:

@@ -12,7 +12,7 @@ from ..backend import AnyBackend, HostArray
 from ..checkpoints import CheckpointError
 from ..checks.quoting import shown
 from ..checks.states import described, is_same
-from ..world import Processes
+from ..world import ALONE, Processes
 from .chunks import chunks
 from .features import is_sparse
 from .rows import Rows
@@ -24,7 +24,7 @@ MOST = 10
 """So many differences are named at most."""
 
 
-def digests_of(backend: AnyBackend, rows: Rows, part: str, world: Processes | None = None) -> dict[str, str]:
+def digests_of(backend: AnyBackend, rows: Rows, part: str, world: Processes = ALONE) -> dict[str, str]:
     """Return the SHA-256 of rows by what they are: X, targets, and weights where there are some.
 
     X and targets are hashed in the dtypes in which training reads them: lists and arrays of any dtype are the
@@ -39,7 +39,7 @@ def digests_of(backend: AnyBackend, rows: Rows, part: str, world: Processes | No
     }
     if rows.weights is not None:
         arrays["weights"] = [np.asarray(rows.own_weights, np.float64)]
-    if world is None:
+    if world is ALONE:
         return {f"{what} of {part}": _digest(each) for what, each in arrays.items()}
     first = sum(world.gathered(len(rows))[: world.rank])
     arrays["X"] = _features(backend, rows, dense=True)

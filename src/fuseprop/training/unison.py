@@ -17,7 +17,7 @@ from ..checks.states import described, is_same
 from ..layers.stack import Stack
 from ..optimizers import Optimizer
 from ..optimizers.protocol import resumable
-from ..world import Processes, agreeing
+from ..world import ALONE, Processes, agreeing
 from .held_out import split_of_all
 from .observers import SumOfSquares
 from .orders import generator_state, set_generator_state
@@ -211,6 +211,15 @@ class Unison:
                 signal.signal(signal.SIGINT, own)
             if dropout is not None:
                 dropout.process = 0
+
+
+def rows_to_evaluate(
+    stack: Stack, X: object, target: object, sample_weight: object = None, *, world: Processes = ALONE
+) -> Rows:
+    """Return a process's own rows, checked; in a `world` perhaps none."""
+    if world is ALONE:
+        return check_rows(stack, X, target, sample_weight)
+    return Unison(world, stack).rows(X, target, sample_weight, to_learn=False)
 
 
 def _is_empty(X: Any) -> bool:
