@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 
 from ..checks.quoting import literal, shown
 from ..world import agreeing
-from .cells import Cells, Numbers, Source
+from .cells import Cells, Numbers, Source, Texts
 from .choices import Choices
 from .column import Column
 from .column_cells import is_read_as_text, read_as, refuse_others
@@ -169,7 +169,8 @@ def _spell(
         name = column.name
         with agreeing(share.world):
             spelled = as_spelled(cells[name], column, f"{source.name}: column {literal(name)}")
-        cells[name] = united(as_texts(spelled), share) if column.kind == "category" else spelled
+        spelled = as_texts(spelled) if column.kind == "category" else spelled
+        cells[name] = united(spelled, share) if isinstance(spelled, Texts) else spelled
     for name in targets:
         classes = Column(name, "category", tuple(reading.keep_as_class))
         where = f"{source.name}: column {literal(name)}"
