@@ -49,7 +49,8 @@ against is measured; what it foretells of GPUs and clusters is a forecast, of wh
 ### Measured: sums, and alpha and beta that fit them
 
 {machine}, {mpi}, `{commit}`, {date}: one thread a process, {rounds} rounds in which everything takes
-turns. The load average was {before} before and {after} after, the latter with these processes. Again: `python -m benchmarks.scaling_measured`, then
+turns. The load average was {before} before and {after} after, the latter with these processes.
+Again: `python -m benchmarks.scaling_measured`, then
 the report. Median µs of a sum over P processes of so many floats, with quartiles, and in brackets what
 the fitted model says. *Least* is the fit to each sum's least time, as if nothing disturbed it.
 {oversubscribed}"""
