@@ -25,7 +25,7 @@ except ImportError as error:
     ) from error
 
 NONE = "no device, for this worker joined after give_devices(client), which has to be called again"
-"""What the variable says in a worker that was given none: there is no such device, and the error quotes it."""
+"""What the variable says in a worker that was given none: no such device exists, and the error quotes it."""
 
 
 def give_devices(client: Client, device: str = "cuda") -> dict[Any, str]:
@@ -63,7 +63,8 @@ def give_devices(client: Client, device: str = "cuda") -> dict[Any, str]:
         if reason is not None:
             raise BackendUnavailable(
                 f"worker {name!r}, one of {counted(len(beside[machine]), 'worker')} on {machine}, cannot "
-                f"compute on {devices[name]!r}: {reason} Start as many workers on each machine as it has devices."
+                f"compute on {devices[name]!r}: {reason} Start as many workers on each machine as it has "
+                f"devices."
             )
     client.register_plugin(_Devices(devices))
     return devices
