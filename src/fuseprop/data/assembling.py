@@ -1,4 +1,9 @@
-"""Assembling: from the cells of a source to a table of features and targets."""
+"""Assembling: from the cells of a source to a table of features and targets.
+
+All processes that share a source do it together, with cells told by the rows of all (see `united`). Each has
+the table of its own rows, perhaps of none; what its columns are is decided by all rows. It is the same in all
+processes, as errors are.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +20,12 @@ from .errors import DataError, check_columns
 from .features import Features, empty_matrix, place_in, refusing
 from .mistakes import refuse_among_numbers
 from .notations import digits_of
+from .share import Share, share_of
 from .table_data import LeftOut, TableData
 from .target_cells import Reading
 from .target_rows import read_targets, wants_text, with_thousands
 from .texts import as_spelled, as_texts
+from .united import of_all
 
 FEATURELESS = 12
 """So many columns are listed, with why they are left out, where no feature is left."""
@@ -48,16 +55,17 @@ def assemble(
     Raises DataError, with the place, for cells that the rules refuse, that do not fit a choice, or that are
     no targets; for columns that are not there; and if there is no row or no feature.
     """
-    target = tuple(target or ())
+    source, target = of_all(source), tuple(target or ())
     asked, left_out = _asked(source, target, choices)
     as_text = [name for name, one in asked.items() if _is_asked_as_text(one, source)]
     if wants_text(reading):
         as_text += target
     cells = source.cells([*target, *asked], as_text=as_text)
+    share = share_of(source)
     for name, column in cells.items():
         if isinstance(column, Numbers) and column.count and name in asked and not asked[name].kind:
             with refusing(name, refused):
-                refuse_among_numbers(name, column, place_in(source, name))
+                refuse_among_numbers(name, column, place_in(source, name), share)
     _read_doubtful_again(source, cells, [name for name in cells if name not in (refused or ())])
     marks = {} if source.typed else {name: mark_in(cells[name]) for name in target}
     targets = read_targets(source, cells, target, reading)
@@ -70,7 +78,7 @@ def assemble(
         if refused and name in refused:
             continue
         with refusing(name, refused):
-            outcome = decide(name, column, place_in(source, name), asked[name])
+            outcome = decide(name, column, place_in(source, name), asked[name], share)
             if isinstance(outcome, Out):
                 left_out[name] = outcome.why
             else:
@@ -92,6 +100,8 @@ def assemble(
         notes=(*source.notes, *targets.notes, *features.told()),
         rows=targets.rows,
         without_target=targets.without,
+        world=share.world,
+        first=share.first,
     )
 
 
@@ -105,7 +115,7 @@ def assemble_as(
 
     Raises DataError, with the place, for cells that do not fit their column; for columns that are not there.
     """
-    target = tuple(target)
+    source, target = of_all(source), tuple(target)
     names = [column.name for column in columns]
     check_columns(target, source.names, source.name, "targets")
     check_columns(names, source.names, source.name, "features")
@@ -114,11 +124,12 @@ def assemble_as(
         as_text += [column.name for column in columns if is_read_as_text(column)]
         as_text += target if wants_text(reading) else ()
     cells = source.cells([*target, *names], as_text=as_text)
+    share = share_of(source)
     for column in columns:
         refuse_others(column, cells[column.name], place_in(source, column.name))
     _read_doubtful_again(source, cells, [*cells])
     if source.typed:
-        _spell(source, cells, columns, target if wants_text(reading) else (), reading)
+        _spell(source, cells, columns, target if wants_text(reading) else (), reading, share)
     marks = _marks(columns, cells, target) if target and not source.typed else {}
     targets = read_targets(source, cells, target, reading)
     if not source.typed:
@@ -128,7 +139,7 @@ def assemble_as(
     X = empty_matrix(source, targets, len(columns))
     read = []
     for j, column in enumerate(columns):
-        own, values = read_as(column, cells.pop(column.name), place_in(source, column.name))
+        own, values = read_as(column, cells.pop(column.name), place_in(source, column.name), share)
         X[:, j] = values if targets.rows is None else values[targets.rows]
         read.append(own)
     return TableData(
@@ -140,6 +151,8 @@ def assemble_as(
         notes=(*source.notes, *targets.notes),
         rows=targets.rows,
         without_target=targets.without,
+        world=share.world,
+        first=share.first,
     )
 
 
@@ -149,6 +162,7 @@ def _spell(
     columns: Sequence[Column],
     targets: Sequence[str],
     reading: Reading,
+    share: Share,
 ) -> None:
     """Put the cells of a typed source into `cells` as a model's columns and the classes of targets need them.
 
@@ -156,12 +170,12 @@ def _spell(
     """
     for column in columns:
         name = column.name
-        spelled = as_spelled(cells[name], column, f"{source.name}: column {literal(name)}")
+        spelled = as_spelled(cells[name], column, f"{source.name}: column {literal(name)}", share=share)
         cells[name] = as_texts(spelled) if column.kind == "category" else spelled
     for name in targets:
         classes = Column(name, "category", tuple(reading.keep_as_class))
         where = f"{source.name}: column {literal(name)}"
-        cells[name] = as_texts(as_spelled(cells[name], classes, where, known=True))
+        cells[name] = as_texts(as_spelled(cells[name], classes, where, known=True, share=share))
 
 
 def _marks(columns: Sequence[Column], cells: Mapping[str, Cells], target: Sequence[str]) -> dict[str, str]:

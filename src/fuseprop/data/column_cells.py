@@ -14,6 +14,7 @@ from .dates import ISO, days_of
 from .different import Different, Place
 from .errors import DataError
 from .notations import PLAIN, values_of
+from .share import WHOLE, Share
 
 
 def is_read_as_text(column: Column) -> bool:
@@ -34,14 +35,17 @@ def refuse_others(column: Column, cells: Cells, place: Place) -> None:
             raise _unlike(column, place(row), cells.others[row], cells.count)
 
 
-def read_as(column: Column, cells: Cells, place: Place) -> tuple[Column, NDArray[np.float64]]:
+def read_as(
+    column: Column, cells: Cells, place: Place, share: Share = WHOLE
+) -> tuple[Column, NDArray[np.float64]]:
     """Return the column itself, and the numbers (N,) in its cells, which are texts unless all are numbers.
 
-    A category's column has the levels behind its own that the cells hold. Raises DataError, with the place,
-    for cells that are not of the column's kind.
+    A category's column has the levels behind its own that the cells hold. All processes call it, each with
+    the cells of its `share`, which are `united`. They raise alike: DataError, with the place, for cells that
+    are not of the column's kind.
     """
     if isinstance(cells, Texts):
-        different = Different(cells)
+        different = Different(cells, share)
         if column.kind == "category":
             return _category(column, different)
         by_text = _values(column, different.texts)
@@ -51,24 +55,23 @@ def read_as(column: Column, cells: Cells, place: Place) -> tuple[Column, NDArray
             raise _unlike(column, place(row), text, rows)
         return column, different.spread(by_text)
     if isinstance(cells, Dates):
-        _check_kind(column, cells.days, place, "date", "a date")
+        _check_kind(column, cells.days, place, share, "date", "a date")
         return column, cells.days
     values = cells.values
     if isinstance(cells, Booleans):
         if column.kind != "number":
-            _check_kind(column, values, place, "boolean", "a boolean")
+            _check_kind(column, values, place, share, "boolean", "a boolean")
         return column, values
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        raise _unlike(column, place(row), f"{values[row]:g}", int(infinite.sum()))
-    if column.kind == "boolean":
+    bad = np.isinf(values)
+    if column.kind == "boolean" and not share.any(bad.any()):
         bad = ~np.isnan(values) & (values != 0) & (values != 1)
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise _unlike(column, place(row), f"{values[row]:g}", int(bad.sum()))
+    wrong = share.first_where(bad, values)
+    if wrong is not None:
+        row, value, rows = wrong
+        raise _unlike(column, place(row), f"{value:g}", rows)
+    if column.kind == "boolean":
         return column, values
-    _check_kind(column, values, place, "number", "a number")
+    _check_kind(column, values, place, share, "number", "a number")
     return column, values
 
 
@@ -94,11 +97,13 @@ def _category(column: Column, different: Different) -> tuple[Column, NDArray[np.
     return column, different.spread(by_text)
 
 
-def _check_kind(column: Column, values: NDArray[np.float64], place: Place, kind: str, what: str) -> None:
+def _check_kind(
+    column: Column, values: NDArray[np.float64], place: Place, share: Share, kind: str, what: str
+) -> None:
     """Raise DataError for cells of another kind than the column's, unless all are missing."""
-    there = ~np.isnan(values)
-    if column.kind != kind and there.any():
-        raise DataError(f"{place(int(np.argmax(there)))}: expected {_EXPECTED[column.kind]}, got {what}.")
+    there = None if column.kind == kind else share.first_where(~np.isnan(values), values)
+    if there is not None:
+        raise DataError(f"{place(there[0])}: expected {_EXPECTED[column.kind]}, got {what}.")
 
 
 _EXPECTED = {"number": "a number", "boolean": "a boolean", "category": "a text", "date": "a date"}

@@ -41,6 +41,7 @@ from .different import Different, Place
 from .errors import DataError, argument
 from .mistakes import formats_among, mistake, refuse_dates, refuse_numbers, share_of_numbers
 from .notations import PLAIN, Fit, digits_of, fits_of, values_of
+from .share import WHOLE, Share
 from .spelling import is_code, number, shared_spelling
 
 BOOLEANS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
@@ -103,6 +104,7 @@ RULES = Asked()
 class Found:
     """A feature: its column, the numbers in its cells (N,), nan where missing, and what to tell of it.
 
+    The numbers are those of a process's share; all else is the same in all processes.
     `decimal` is what stands before decimals in texts of another notation: "." or ","; "" where nothing tells.
     """
 
@@ -128,18 +130,21 @@ class Undecided:
     different: Different
 
 
-def decide(name: str, cells: Cells, place: Place, asked: Asked = RULES) -> Found | Out | Undecided:
+def decide(
+    name: str, cells: Cells, place: Place, asked: Asked = RULES, share: Share = WHOLE
+) -> Found | Out | Undecided:
     """Return what a column is by the rules above, or as it was asked for.
 
-    Raises DataError, with the place, for cells that are refused.
+    All processes call it, each with the cells of its `share`, which are `united`, and decide or raise alike,
+    by the rows of all. Raises DataError, with the place, for cells that are refused.
     """
     if isinstance(cells, Texts):
-        return _of_texts(name, Different(cells), place, asked)
+        return _of_texts(name, Different(cells, share), place, asked)
     if isinstance(cells, Numbers):
-        return _of_numbers(Column(name), cells.values, place, asked)
+        return _of_numbers(Column(name), cells.values, place, asked, share)
     if isinstance(cells, Dates):
-        return _of_typed(Column(name, "date", notation=cells.notation), cells.days, place, asked)
-    return _of_typed(Column(name, "boolean", BOOLEANS[0]), cells.values, place, asked)
+        return _of_typed(Column(name, "date", notation=cells.notation), cells.days, place, asked, share)
+    return _of_typed(Column(name, "boolean", BOOLEANS[0]), cells.values, place, asked, share)
 
 
 def number_of(name: str, different: Different, fits: Sequence[Fit], decimal: str = "") -> Found | Undecided:
@@ -171,39 +176,45 @@ def undecided_error(undecided: Undecided, place: Place) -> DataError:
     )
 
 
-def _of_typed(column: Column, values: NDArray[np.float64], place: Place, asked: Asked) -> Found | Out:
+def _of_typed(
+    column: Column, values: NDArray[np.float64], place: Place, asked: Asked, share: Share
+) -> Found | Out:
     """Return a column whose cells are of its kind by their type, unless they are all missing or the same."""
     if asked.kind and asked.kind != column.kind:
         raise DataError(f"{place(0)}: expected a {asked.kind}, but the column's type is {column.kind}.")
-    first = values[0]
+    first = share.first_of(values)
     if np.isnan(first):
-        return _all_missing(place, asked) if np.isnan(values).all() else Found(column, values)
-    if not asked.kept and (values == first).all():
+        are_missing = share.all(np.isnan(values).all())
+        return _all_missing(place, asked) if are_missing else Found(column, values)
+    if not asked.kept and share.all((values == first).all()):
         return Out("it is the same in all rows")
     return Found(column, values)
 
 
-def _of_numbers(column: Column, values: NDArray[np.float64], place: Place, asked: Asked) -> Found | Out:
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        raise mistake(column.name, place(row), f"{values[row]:g}", int(infinite.sum()), "a finite number")
-    found = _of_typed(column, values, place, asked)
-    if isinstance(found, Found) and not asked.kept and _are_ids(column.name, values):
+def _of_numbers(
+    column: Column, values: NDArray[np.float64], place: Place, asked: Asked, share: Share
+) -> Found | Out:
+    infinite = share.first_where(np.isinf(values), values)
+    if infinite is not None:
+        row, value, rows = infinite
+        raise mistake(column.name, place(row), f"{value:g}", rows, "a finite number")
+    found = _of_typed(column, values, place, asked, share)
+    if isinstance(found, Found) and not asked.kept and _are_ids(column.name, values, share):
         return Out("it tells rows apart (an id)")
     return found
 
 
-def _are_ids(name: str, values: NDArray[np.float64]) -> bool:
-    """Whether numbers (N,) are ids by their column's name: see rule 2."""
+def _are_ids(name: str, values: NDArray[np.float64], share: Share) -> bool:
+    """Whether numbers, of which a share has these (N,), are ids by their column's name: see rule 2."""
     is_id = IS_ID.fullmatch(name) is not None
     if not is_id and not COUNTS_ROWS.fullmatch(name):
         return False
     # nan differs from itself, so that a missing value is no whole number.
-    if not (values == np.floor(values)).all():
+    if not share.all((values == np.floor(values)).all()):
         return False
-    counts = values.max() - values.min() + 1 == len(values)
-    return (is_id or bool(counts)) and len(np.unique(values)) == len(values)
+    greatest = share.world.greatest(values.max(initial=-np.inf))
+    counts = greatest - share.world.least(values.min(initial=np.inf)) + 1 == share.total(len(values))
+    return (is_id or bool(counts)) and share.all_differ(values)
 
 
 def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Found | Out | Undecided:
@@ -216,12 +227,13 @@ def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Fo
         return _as_date(name, different, place, asked)
     if asked.kind == "number":
         return _as_number(name, different, place, asked)
-    if len(texts) == 1 and different.cells == len(different.codes) and not asked.kept:
+    if len(texts) == 1 and not different.missing and not asked.kept:
         return Out("it is the same in all rows")
     pair = _boolean_pair(texts)
     if pair:
         values = np.array([float(pair.index(text.lower())) for text in texts])
-        return _of_typed(Column(name, "boolean", pair), different.spread(values), place, asked)
+        of_rows = different.spread(values)
+        return _of_typed(Column(name, "boolean", pair), of_rows, place, asked, different.share)
     if any(map(_DIGIT.search, texts)):
         has_codes = any(map(is_code, filter(_MAY_BE_CODE.fullmatch, texts)))
         found = _of_digits(name, different, place, asked, has_codes=has_codes)
@@ -285,7 +297,8 @@ def _of_digits(
     if not has_codes:
         fits = fits_of(texts)
         if fits and fits[0].notation == PLAIN:
-            return _of_numbers(Column(name), different.spread(fits[0].values), place, asked)
+            of_rows = different.spread(fits[0].values)
+            return _of_numbers(Column(name), of_rows, place, asked, different.share)
         if fits:
             return number_of(name, different, fits)
     formats = formats_of(texts)

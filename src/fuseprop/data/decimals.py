@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .cells import Cells, Numbers, Source, Texts
 from .different import Different
 from .notations import digits_of, fits_of
+from .share import share_of
 
 THOUSAND = 1000
 """A number from here on, as plain text, has no points between thousands."""
@@ -40,16 +41,22 @@ def first_comma(marks: Mapping[str, str]) -> str | None:
 
 
 def texts_with_points(source: Source, plain: Mapping[str, NDArray[np.float64]]) -> dict[str, Different]:
-    """Return the texts of those columns of plain numbers, by their values (n,), in which there are points."""
+    """Return the texts of those columns of plain numbers, by their values (n,), in which there are points.
+
+    All processes call it, with the values of their rows.
+    """
+    share = share_of(source)
     doubtful = [
-        name for name, values in plain.items() if has_fractions(values) or _largest(values) < THOUSAND
+        name
+        for name, values in plain.items()
+        if share.any(has_fractions(values)) or share.all(_largest(values) < THOUSAND)
     ]
     cells = source.cells(doubtful, as_text=doubtful) if doubtful else {}
     found = {}
     for name in doubtful:
         column = cells.pop(name)
         assert isinstance(column, Texts)
-        different = Different(column)
+        different = Different(column, share)
         if any("." in text for text in different.texts):
             found[name] = different
     return found

@@ -24,6 +24,7 @@ from .decimals import (
 from .different import Different, Place
 from .errors import DataError, argument
 from .notations import PLAIN, fits_of
+from .share import share_of
 from .target_rows import Targets
 
 MOST_TOLD = 10
@@ -32,6 +33,7 @@ MOST_TOLD = 10
 class Features:
     """The feature columns found so far, and the matrix (n, d) of their numbers, filled column by column.
 
+    Of several processes each has the matrix of its own rows; the columns are the same in all.
     `targets`, of these names, are read again by `settle` where a point stands between thousands; where
     they do not stand as they are (`targets_stand`), other points beside decimal commas are refused.
     """
@@ -54,7 +56,7 @@ class Features:
         self.notes: dict[str, str] = {}
         self._decimals: dict[str, str] = {}
         self._undecided: dict[int, Undecided] = {}
-        self._source = source
+        self._source, self._share = source, share_of(source)
         self._rows = targets.rows
         self._asked = asked
         self._refuses_missing = choices.missing == "refuse"
@@ -89,13 +91,14 @@ class Features:
             self.notes[column.name] = outcome.note
         if outcome.decimal:
             self._decimals[column.name] = outcome.decimal
-        if self._refuses_missing and np.isnan(self._X[:, j]).any():
-            row = int(np.argmax(np.isnan(self._X[:, j])))
-            place = place_in(self._source, column.name)(row if self._rows is None else int(self._rows[row]))
-            raise DataError(
-                f"{place}: the value is missing. Fill it, or leave the row or the column out; "
-                f'missing="encode" takes missing values as they are.'
-            )
+        if self._refuses_missing:
+            own = self._X[:, j]
+            missing = self._share.first_where(np.isnan(own), own, self._rows)
+            if missing is not None:
+                raise DataError(
+                    f"{place_in(self._source, column.name)(missing[0])}: the value is missing. Fill it, or "
+                    f'leave the row or the column out; missing="encode" takes missing values as they are.'
+                )
 
     def hint(self, name: str, mark: str) -> None:
         """Note what stands before decimals in a column that is a target, or no feature by the rules."""
@@ -135,7 +138,8 @@ class Features:
                 self._choose("", refused)
         elif self._undecided:
             has_points = "." in (*marks.values(), *self._hints.values())
-            self._choose("." if has_points or any(map(has_fractions, plain.values())) else "", refused)
+            has_points = has_points or any(self._share.any(has_fractions(one)) for one in plain.values())
+            self._choose("." if has_points else "", refused)
         self._leave_out(refused)
 
     def _choose(self, mark: str, refused: dict[str, str] | None) -> None:
@@ -176,7 +180,9 @@ class Features:
 
     def _is_open(self, plain: Mapping[str, NDArray[np.float64]]) -> bool:
         """Whether a column was not decided, or has points that may stand between thousands."""
-        unclear = {name: values for name, values in plain.items() if not has_clear_points(values)}
+        unclear = {
+            name: values for name, values in plain.items() if not self._share.any(has_clear_points(values))
+        }
         return bool(self._undecided) or any(
             map(may_have_thousands, texts_with_points(self._source, unclear).values())
         )
@@ -239,7 +245,7 @@ class Features:
 
 def empty_matrix(source: Source, targets: Targets, d: int) -> NDArray[np.float64]:
     """Return a matrix (n, d) for the rows that have a target; what is never written takes no memory."""
-    if source.rows == 0:
+    if share_of(source).total(source.rows) == 0:
         raise DataError(f"{source.name} holds no rows.")
     return np.empty((source.rows if targets.rows is None else len(targets.rows), d), order="F")
 

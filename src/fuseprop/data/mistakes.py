@@ -14,6 +14,7 @@ from .dates import FORMATS, LONGEST, days_of
 from .different import Different, Place
 from .errors import DataError, argument
 from .notations import misfit_in
+from .share import WHOLE, Share
 from .spelling import is_code, number, other_spelling
 from .target_cells import MANY_NUMBERS
 
@@ -27,15 +28,19 @@ header, a typing error. "3+" among 0, 1 and 2 is in more of them."""
 _MAY_BE_DATE = re.compile(r"(?=.*[0-9]{4})(?=.*[0-9]\D+[0-9]).{8}", re.ASCII)
 
 
-def refuse_among_numbers(name: str, cells: Numbers, place: Place) -> None:
-    """Raise DataError if the few texts beside the plain numbers of a column are mistakes."""
+def refuse_among_numbers(name: str, cells: Numbers, place: Place, share: Share = WHOLE) -> None:
+    """Raise DataError if the few texts beside the plain numbers of a column are mistakes.
+
+    All processes call it, each with the cells of its share, which are `united`.
+    """
     if any(is_code(text) or other_spelling(text) is not None for text in cells.others.values()):
         return  # the texts of all cells are needed to tell
     numbers = cells.values[~np.isnan(cells.values)]
-    wrong = _are_wrong(cells.count, len(numbers) + cells.count, len(np.unique(numbers)))
+    right = share.total(len(numbers))
+    wrong = _are_wrong(cells.count, right + cells.count, len(share.few_of(numbers, MANY_NUMBERS)))
     if wrong or (len(cells.others) == cells.count and _are_infinite(cells.others.values())):
         row, text = next(iter(cells.others.items()))
-        raise mistake(name, place(row), text, cells.count, "a number", len(numbers))
+        raise mistake(name, place(row), text, cells.count, "a number", right)
 
 
 def refuse_numbers(name: str, different: Different, place: Place) -> None:
@@ -110,7 +115,10 @@ def remedy(name: str) -> str:
 
 
 def _are_wrong(others: int, cells: int, numbers: int) -> bool:
-    """Whether so many others among so many cells, which hold so many different numbers, are mistakes."""
+    """Whether so many others among so many cells, which hold so many different numbers, are mistakes.
+
+    More than `MANY_NUMBERS` numbers need not be counted.
+    """
     are_many = numbers > min(MANY_NUMBERS, cells / 2)
     return cells - others > MOSTLY * cells and (are_many or others <= max(1, RARE * cells))
 

@@ -69,6 +69,11 @@ class Share:
         row, value, _ = found[0]
         return row, value, sum(count for *_, count in found)
 
+    def first_of(self, values: HostArray) -> Any:
+        """Return the value of the first row of all, of the values (n,) of the share's rows."""
+        firsts = self.world.gathered(values[0] if len(values) else None)
+        return next(one for one in firsts if one is not None)
+
     def few_of(self, values: HostArray, most: int) -> HostArray:
         """Return the different values of all rows in ascending order; if more than `most`, not all of them.
 
