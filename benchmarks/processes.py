@@ -196,6 +196,23 @@ def said(record: dict[str, Any]) -> list[str]:
     ]
 
 
+def started(processes: int, module: str, *arguments: str) -> int:
+    """Run a module in so many processes of one thread each, with `--within`; return the exit status."""
+    beside = Path(sys.executable).parent / "mpiexec"
+    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if mpiexec is None:
+        raise SystemExit("there is no mpiexec. Install fuseprop with the extra mpi.")
+    command = [mpiexec, "-n", str(processes), sys.executable, "-m", module, "--within", *arguments]
+    one = {"FUSEPROP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env={**os.environ, **one}, cwd=ROOT, check=False).returncode
+
+
+def commit() -> str:
+    """Return the commit that is measured."""
+    git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def main() -> None:
     """Start the processes, or be one of them."""
     parser = argparse.ArgumentParser(
@@ -206,23 +223,16 @@ def main() -> None:
     parser.add_argument("--within", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if not given.within:
-        beside = Path(sys.executable).parent / "mpiexec"
-        mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
-        if mpiexec is None:
-            raise SystemExit("there is no mpiexec. Install fuseprop with the extra mpi.")
-        command = [mpiexec, "-n", str(PROCESSES), sys.executable, "-m", "benchmarks.processes", "--within"]
-        command += ["--rounds", str(given.rounds), "--folder", str(given.folder)]
-        one = {"FUSEPROP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        raise SystemExit(subprocess.run(command, env={**os.environ, **one}, cwd=ROOT, check=False).returncode)
+        arguments = ["--rounds", str(given.rounds), "--folder", str(given.folder.absolute())]
+        raise SystemExit(started(PROCESSES, "benchmarks.processes", *arguments))
     from mpi4py import MPI
 
     measured = measure(given.rounds)
     if MPI.COMM_WORLD.Get_rank():
         return
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     record = {
         "date": today(),
-        "commit": subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip(),
+        "commit": commit(),
         "machine": describe(),
         "mpi": MPI.Get_library_version().splitlines()[0].strip("\x00"),
         "network": "-".join(map(str, SIZES)),

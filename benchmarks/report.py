@@ -20,6 +20,7 @@ from .machine import said
 from .page import renew, replaced
 from .plots import plots
 from .rows import Network
+from .scaling_table import scaling
 from .tables import about, apart, best_peers, calls, comparison, fits_over_steps, floors, footprints
 from .without_a_gpu import without_a_gpu
 
@@ -52,7 +53,7 @@ def generate(results: Path, readme: Path) -> dict[Path, str]:
         measured.append(result)
         files |= {readme.parent / "plots" / file: svg for file, svg in drawings.items()}
     told = [LEGEND, *sections] if sections else ["No figures have been recorded yet."]
-    body = "\n\n".join(filter(None, [*told, without_a_gpu(results, measured)]))
+    body = "\n\n".join(filter(None, [*told, without_a_gpu(results, measured), scaling(results)]))
     files[readme] = replaced(readme, BEGIN, END, body)
     return files
 

@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from .checks.choices import choose
 from .checks.settings import is_finite_number
 
-__all__ = ["Constant", "Cosine", "Exponential", "InverseScaling", "Schedule", "Step", "over_epochs"]
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "InverseScaling",
+    "Schedule",
+    "Step",
+    "WarmUp",
+    "over_epochs",
+]
 
 Schedule: TypeAlias = Callable[[int], float]
 """epoch e = 0, 1, 2, ... -> learning rate."""
@@ -107,6 +116,28 @@ class InverseScaling:
     def __call__(self, epoch: int) -> float:
         """Return the learning rate of an epoch."""
         return float(self.start / (1 + self.samples * epoch) ** self.power)
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """a(e) = s(e) (1 + (times - 1) min(e / epochs, 1)): rises to so many times another schedule's s(e).
+
+    For batches of so many times the rows: the linear rule with a gradual warm-up (P. Goyal et al., Accurate,
+    large minibatch SGD: training ImageNet in 1 hour, 2017). `after` is that schedule, or its constant rate.
+    """
+
+    after: Schedule | float
+    times: float
+    epochs: int = 5
+
+    def __post_init__(self) -> None:
+        names = ("times", "epochs") if callable(self.after) else ("after", "times", "epochs")
+        _above_zero(self, *names)
+
+    def __call__(self, epoch: int) -> float:
+        """Return the learning rate of an epoch."""
+        rate = self.after(epoch) if callable(self.after) else self.after
+        return rate * (1 + (self.times - 1) * min(epoch / self.epochs, 1.0))
 
 
 LAST = 0.01

@@ -5,7 +5,16 @@ import pytest
 
 from fuseprop import MomentumSGD, Network, mlp
 from fuseprop.callbacks import LearningRate
-from fuseprop.schedules import OVER_EPOCHS, Constant, Cosine, Exponential, InverseScaling, Step, over_epochs
+from fuseprop.schedules import (
+    OVER_EPOCHS,
+    Constant,
+    Cosine,
+    Exponential,
+    InverseScaling,
+    Step,
+    WarmUp,
+    over_epochs,
+)
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 T = X @ np.array([[1.0], [-2.0], [0.5]]) + 0.3
@@ -21,6 +30,8 @@ RATES = {
     Exponential(0.8, 0.5): [0.8, 0.4, 0.2, 0.1, 0.05],
     Cosine(0.8, 4): [0.8, 0.4 * (1 + np.sqrt(0.5)), 0.4, 0.4 * (1 - np.sqrt(0.5)), 0.0],
     Cosine(0.8, 2, end=0.2): [0.8, 0.5, 0.2, 0.2, 0.2],
+    WarmUp(0.1, 3, epochs=4): [0.1, 0.15, 0.2, 0.25, 0.3],
+    WarmUp(Exponential(0.8, 0.5), 4, epochs=3): [0.8, 0.8, 0.6, 0.4, 0.2],
     InverseScaling(0.8): [0.8, 0.8 / 2**0.5, 0.8 / 3**0.5, 0.4, 0.8 / 5**0.5],
 }
 

@@ -23,7 +23,7 @@ from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
 from ..model.folds import Folding
 from ..model.regions import boundary
-from ..model.settings import OPTIMIZERS
+from ..model.settings import OPTIMIZERS, SCALINGS
 from ..model.tuning import Search
 from ..plots import save_figure, training_figure
 from ..schedules import OVER_EPOCHS
@@ -131,6 +131,11 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     "--on-oom",
     type=one_of("choice", CHOICES),
     help="Where the device has no room for a batch: stop; or halve the batch [stop].",
+)
+@click.option(
+    "--scaling",
+    type=one_of("scaling", SCALINGS),
+    help="Of several processes: strong, which divide each batch; or weak, each with its own [strong].",
 )
 @click.option("--validation", type=SHARE, help="Share of the rest, scored after each epoch; 0 for none.")
 @click.option("--test", type=SHARE, help="Share of rows split off first, for the final score; 0 for none.")
@@ -275,6 +280,7 @@ def train(
         keeping.tell_how_to_go_on(run)
         run.interruption.check_terminated()
     report = fitting.report()
+    text, made = [results(fitting, report, written)], as_json(fitting, report, written)
     if world.rank:
         return  # process 0 tells of all
     if plot is not None:
@@ -286,7 +292,6 @@ def train(
             last = fitting.histories[networks - 1]
             save_figure(training_figure(last, title, boundary(fitting.model, fitting.table)), plot)
             drawn = plot
-    text, made = [results(fitting, report, written)], as_json(fitting, report, written)
     if validated is not None:
         text += [folds_report.results(validated), folds_report.of_the_model(validated)]
         made["folds"] = folds_report.folds_as_data(validated)

@@ -48,8 +48,14 @@ def plan(fitting: Fitting) -> str:
 
 def _about_processes(fitting: Fitting) -> list[str]:
     """Return a line about the processes that train together, where there are several."""
-    size = fitting.world.size
-    return [] if size == 1 else [f"processes {size}, each with rows of its own and a part of every batch"]
+    size, settings = fitting.world.size, fitting.settings
+    if size == 1:
+        return []
+    what = "a part of every batch"
+    if settings.scaling == "weak":
+        rows = settings.batches(size)
+        what = f"a batch of its own, {rows:,} rows in all; the rate rises to {size} times its size"
+    return [f"processes {size}, each with rows of its own and {what}"]
 
 
 def _rows(fitting: Fitting) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,21 @@ from ..backend import HostArray
 from ..checks.arrays import as_rows, first_not_finite
 from ..checks.nonnumeric import check_masked
 from ..checks.quoting import literal
+from ..world import agreeing
+from .cells import Texts
 from .column import Column
 from .columns import is_no_value, plain
 from .errors import DataError, listed
 from .frames import Frame, frame_of
 from .share import WHOLE, Share
 from .spelling import EXACT_LIMIT
+from .table_data import numbered
 from .target_cells import Reading, read_cells
 from .target_columns import as_texts
 from .texts import as_spelled
 from .texts import as_texts as as_texts_of
 from .typed import typed_cells
+from .united import united
 
 
 def objects_in(X: Any) -> HostArray | None:
@@ -38,8 +42,10 @@ def objects_in(X: Any) -> HostArray | None:
     return X if is_plain and X.ndim == 2 and X.dtype.kind in "OUT" and X.size else None
 
 
-def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np.float64]:
-    """Return features (N, d), numbers, as finite float64.
+def feature_rows(
+    X: Any, names: Sequence[str] | None, source: str, share: Share = WHOLE
+) -> NDArray[np.float64]:
+    """Return features (N, d), numbers, as finite float64; those of one process of several may have no rows.
 
     Raises DataError, with row and column, for nan and inf, and for another shape; TypeError for arrays on a
     device.
@@ -47,11 +53,15 @@ def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np
     array = plain(source if source == "X" else f"{source}: X", X)
     if array.ndim != 2:
         array = np.zeros(array.shape)  # `as_rows` refuses it by its shape
+    several = share.world.size > 1
+    if several and array.ndim == 2 and array.dtype.kind in "bifu" and not len(array) and array.shape[1]:
+        return array.astype(np.float64)
+    names = names or (numbered("x", array.shape[1]) if several else None)
     if names and array.dtype.kind == "f" and (position := first_not_finite(array)) is not None:
         i, j = position
         raise DataError(
-            f"{source}: row {i + 1}, column {literal(names[j])} holds {array[i, j]}; features are finite "
-            f"numbers. Fill it, or leave the row out."
+            f"{source}: row {share.first + i + 1}, column {literal(names[j])} holds {array[i, j]}; features "
+            f"are finite numbers. Fill it, or leave the row out."
         )
     try:
         return as_rows(array).astype(np.float64)
@@ -59,34 +69,51 @@ def feature_rows(X: Any, names: Sequence[str] | None, source: str) -> NDArray[np
         raise DataError(str(error) if str(error).startswith(source) else f"{source}: {error}") from error
 
 
-def target_values(targets: Any, rows: int, reading: Reading, names: Sequence[str], source: str) -> HostArray:
+def target_values(
+    targets: Any, rows: int, reading: Reading, names: Sequence[str], source: str, share: Share = WHOLE
+) -> HostArray:
     """Return targets (N, t) as float64, or as text if a column holds classes: see `read_cells`.
 
-    Whole numbers that float64 cannot hold exactly become text. Raises DataError for another shape than
-    (`rows`,) or (`rows`, t), and as `plain` and `read_cells`; TypeError for arrays on a device.
+    Whole numbers that float64 cannot hold exactly become text. All processes that have a share call it, and
+    get targets of one kind, decided by those of all. Raises DataError for another shape than (`rows`,) or
+    (`rows`, t), and as `plain` and `read_cells`; TypeError for arrays on a device.
     """
+    with agreeing(share.world):
+        array = _target_array(targets, rows, source)
+    columns_of = share.world.gathered(array.shape[1])
+    if len(set(columns_of)) > 1:
+        raise DataError(
+            f"{source}: the target must have as many columns in all processes, got "
+            f"{', '.join(map(str, columns_of))}."
+        )
+    numbers = _as_numbers(array, array, reading)
+    if share.all(numbers is not None):
+        assert numbers is not None
+        return numbers
+    # Equal columns are read once: reading one takes 50 us, and a small NPZ file may hold millions.
+    place_of: dict[bytes, int] = {}
+    own = [place_of.setdefault(array[:, j].tobytes(), j) for j in range(array.shape[1])]
+    position_of: dict[tuple[int, ...], int] = {}
+    positions, distinct = [], []
+    for j, equal in enumerate(zip(*share.world.gathered(own), strict=True)):
+        if equal not in position_of:
+            name = names[j] if j < len(names) else f"y{j + 1}"
+            distinct.append(_target(array[:, j], reading, f"{source}: row", f"target {literal(name)}", share))
+            position_of[equal] = len(position_of)
+        positions.append(position_of[equal])
+    return stacked(distinct, share)[:, positions]
+
+
+def _target_array(targets: Any, rows: int, source: str) -> HostArray:
+    """Return the targets of this process as an array (`rows`, t)."""
     frame = frame_of(targets)
     array = plain(f"{source}: the target", targets) if frame is None else _columns_of(frame, source)
-    if array.ndim not in (1, 2) or len(array) != rows or 0 in array.shape:
+    if array.ndim not in (1, 2) or len(array) != rows or 0 in array.shape[1:]:
         raise DataError(
             f"{source}: the target must have shape ({rows},) or ({rows}, columns), one entry for each row of "
             f"X, got {array.shape}."
         )
-    array = array.reshape(rows, -1)
-    numbers = _as_numbers(array, array, reading)
-    if numbers is not None:
-        return numbers
-    # Equal columns are read once: reading one takes 50 us, and a small NPZ file may hold millions.
-    position_of: dict[bytes, int] = {}
-    positions, distinct = [], []
-    for j in range(array.shape[1]):
-        content = array[:, j].tobytes()
-        if content not in position_of:
-            name = names[j] if j < len(names) else f"y{j + 1}"
-            distinct.append(_target(array[:, j], reading, f"{source}: row", f"target {literal(name)}"))
-            position_of[content] = len(position_of)
-        positions.append(position_of[content])
-    return stacked(distinct)[:, positions]
+    return array[:, None] if array.ndim == 1 else array
 
 
 def stacked(columns: Sequence[HostArray], share: Share = WHOLE) -> HostArray:
@@ -116,18 +143,24 @@ def _columns_of(frame: Frame, source: str) -> HostArray:
     return np.stack(columns, axis=1)
 
 
-def _target(column: HostArray, reading: Reading, before: str, after: str) -> HostArray:
-    """Return one column (N,) as numbers or text; `before` and `after` stand around the row in messages."""
+def _target(column: HostArray, reading: Reading, before: str, after: str, share: Share) -> HostArray:
+    """Return one column (N,) as numbers or text; `before` and `after` stand around the row in messages.
+
+    Where it is of text in one process and of numbers in another, it is of text, as a list of both would be.
+    """
     given, kind = column, column.dtype.kind
     if kind == "O" and all(isinstance(value, Real) and not is_no_value(value) for value in column):
         column = _as_float64_if_possible(column)
         kind = column.dtype.kind
     numbers = _as_numbers(given, column, reading)
-    if numbers is not None:
+    if share.all(numbers is not None):
+        assert numbers is not None
         return numbers
-    if reading.target_as == "text" and kind in "biuf" and np.isfinite(column.astype(np.float64)).all():
+    is_finite = kind in "biuf" and bool(np.isfinite(column.astype(np.float64)).all())
+    if reading.target_as == "text" and share.all(is_finite):
         classes = Column(after, "category", tuple(reading.keep_as_class))
-        cells = as_texts_of(as_spelled(typed_cells(given, after), classes, after, known=True))
+        with agreeing(share.world):
+            cells = as_texts_of(as_spelled(typed_cells(given, after), classes, after, known=True))
         values: HostArray = np.array(cells.texts, np.str_)[cells.codes]
         return values
     # Equal values are converted to text once.
@@ -135,10 +168,18 @@ def _target(column: HostArray, reading: Reading, before: str, after: str) -> Hos
         np.array([_cell_text(value) for value in given]) if given.dtype.kind == "O" else given,
         return_inverse=True,
     )
-    texts = [_cell_text(value) for value in different.tolist()]
-    typed = kind == "U" or (kind == "O" and all(isinstance(value, str) for value in given))
+    cells = Texts([_cell_text(value) for value in different.tolist()], codes.reshape(-1))
+    are_texts = kind == "U" or (kind == "O" and all(isinstance(value, str) for value in given))
+    typed = share.all(are_texts or not len(given))
+    if share.world.size > 1:
+        cells = cast("Texts", united(cells, share))
     return read_cells(
-        texts, codes.reshape(-1), reading, lambda row: f"{before} {row + 1}, {after}", typed=typed
+        cells.texts,
+        cells.codes.astype(np.int64, copy=False),
+        reading,
+        lambda row: f"{before} {row + 1}, {after}",
+        typed=typed,
+        share=share,
     )
 
 

@@ -1,9 +1,4 @@
-"""Assembling: from the cells of a source to a table of features and targets.
-
-All processes that share a source do it together, with cells told by the rows of all (see `united`). Each has
-the table of its own rows, perhaps of none; what its columns are is decided by all rows. It is the same in all
-processes, as errors are.
-"""
+"""Assembling: from the cells of a source to a table of features and targets."""
 
 from __future__ import annotations
 
@@ -20,7 +15,7 @@ from .errors import DataError, check_columns
 from .features import Features, empty_matrix, place_in, refusing
 from .mistakes import refuse_among_numbers
 from .notations import digits_of
-from .share import Share, share_of
+from .share import share_of
 from .table_data import LeftOut, TableData
 from .target_cells import Reading
 from .target_rows import read_targets, wants_text, with_thousands
@@ -53,7 +48,9 @@ def assemble(
         a table may have none. By default the first of these errors is raised.
 
     Raises DataError, with the place, for cells that the rules refuse, that do not fit a choice, or that are
-    no targets; for columns that are not there; and if there is no row or no feature.
+    no targets; for columns that are not there; and if there is no row or no feature. Where several processes
+    share the rows, all call this: the table of each has its own rows, and is in all else that of all rows;
+    so are the errors.
     """
     source, target = of_all(source), tuple(target or ())
     asked, left_out = _asked(source, target, choices)
@@ -100,8 +97,8 @@ def assemble(
         notes=(*source.notes, *targets.notes, *features.told()),
         rows=targets.rows,
         without_target=targets.without,
-        world=share.world,
-        first=share.first,
+        world=source.world,
+        first=source.first,
     )
 
 
@@ -111,7 +108,7 @@ def assemble_as(
     """Return the table of a source with these columns, about which nothing is decided any more.
 
     Texts that are not among a category's levels get codes behind them; the table's own column has these
-    levels too.
+    levels too. Several processes that share the rows agree as in `assemble`.
 
     Raises DataError, with the place, for cells that do not fit their column; for columns that are not there.
     """
@@ -124,12 +121,11 @@ def assemble_as(
         as_text += [column.name for column in columns if is_read_as_text(column)]
         as_text += target if wants_text(reading) else ()
     cells = source.cells([*target, *names], as_text=as_text)
-    share = share_of(source)
     for column in columns:
         refuse_others(column, cells[column.name], place_in(source, column.name))
     _read_doubtful_again(source, cells, [*cells])
     if source.typed:
-        _spell(source, cells, columns, target if wants_text(reading) else (), reading, share)
+        _spell(source, cells, columns, target if wants_text(reading) else (), reading)
     marks = _marks(columns, cells, target) if target and not source.typed else {}
     targets = read_targets(source, cells, target, reading)
     if not source.typed:
@@ -137,7 +133,7 @@ def assemble_as(
         unread = [name for name in source.names if name not in known]
         targets = with_thousands(source, targets, target, marks, unread)
     X = empty_matrix(source, targets, len(columns))
-    read = []
+    read, share = [], share_of(source)
     for j, column in enumerate(columns):
         own, values = read_as(column, cells.pop(column.name), place_in(source, column.name), share)
         X[:, j] = values if targets.rows is None else values[targets.rows]
@@ -151,8 +147,8 @@ def assemble_as(
         notes=(*source.notes, *targets.notes),
         rows=targets.rows,
         without_target=targets.without,
-        world=share.world,
-        first=share.first,
+        world=source.world,
+        first=source.first,
     )
 
 
@@ -162,15 +158,16 @@ def _spell(
     columns: Sequence[Column],
     targets: Sequence[str],
     reading: Reading,
-    share: Share,
 ) -> None:
     """Put the cells of a typed source into `cells` as a model's columns and the classes of targets need them.
 
     One spelling for all such sources: they may hold a category of numbers as 1 or as 1.0.
     """
+    share = share_of(source)
     for column in columns:
         name = column.name
-        spelled = as_spelled(cells[name], column, f"{source.name}: column {literal(name)}", share=share)
+        where = f"{source.name}: column {literal(name)}"
+        spelled = as_spelled(cells[name], column, where, share=share)
         cells[name] = as_texts(spelled) if column.kind == "category" else spelled
     for name in targets:
         classes = Column(name, "category", tuple(reading.keep_as_class))

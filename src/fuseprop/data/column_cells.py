@@ -40,9 +40,9 @@ def read_as(
 ) -> tuple[Column, NDArray[np.float64]]:
     """Return the column itself, and the numbers (N,) in its cells, which are texts unless all are numbers.
 
-    A category's column has the levels behind its own that the cells hold. All processes call it, each with
-    the cells of its `share`, which are `united`. They raise alike: DataError, with the place, for cells that
-    are not of the column's kind.
+    A category's column has the levels behind its own that the cells hold, in all processes that share the
+    rows: `united` has told their cells by what all have. Raises DataError, with the place, for cells that are
+    not of the column's kind.
     """
     if isinstance(cells, Texts):
         different = Different(cells, share)
@@ -62,17 +62,22 @@ def read_as(
         if column.kind != "number":
             _check_kind(column, values, place, share, "boolean", "a boolean")
         return column, values
-    bad = np.isinf(values)
-    if column.kind == "boolean" and not share.any(bad.any()):
-        bad = ~np.isnan(values) & (values != 0) & (values != 1)
-    wrong = share.first_where(bad, values)
-    if wrong is not None:
-        row, value, rows = wrong
-        raise _unlike(column, place(row), f"{value:g}", rows)
+    _refuse(column, np.isinf(values), values, place, share)
     if column.kind == "boolean":
+        _refuse(column, ~np.isnan(values) & (values != 0) & (values != 1), values, place, share)
         return column, values
     _check_kind(column, values, place, share, "number", "a number")
     return column, values
+
+
+def _refuse(
+    column: Column, bad: NDArray[np.bool_], values: NDArray[np.float64], place: Place, share: Share
+) -> None:
+    """Raise DataError for the first of the numbers that are no cells of the column."""
+    found = share.first_where(bad, values)
+    if found is not None:
+        row, value, rows = found
+        raise _unlike(column, place(row), f"{value:g}", rows)
 
 
 def _values(column: Column, texts: list[str]) -> NDArray[np.float64]:
@@ -101,9 +106,9 @@ def _check_kind(
     column: Column, values: NDArray[np.float64], place: Place, share: Share, kind: str, what: str
 ) -> None:
     """Raise DataError for cells of another kind than the column's, unless all are missing."""
-    there = None if column.kind == kind else share.first_where(~np.isnan(values), values)
-    if there is not None:
-        raise DataError(f"{place(there[0])}: expected {_EXPECTED[column.kind]}, got {what}.")
+    found = None if column.kind == kind else share.first_where(~np.isnan(values), values)
+    if found is not None:
+        raise DataError(f"{place(found[0])}: expected {_EXPECTED[column.kind]}, got {what}.")
 
 
 _EXPECTED = {"number": "a number", "boolean": "a boolean", "category": "a text", "date": "a date"}

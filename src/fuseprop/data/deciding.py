@@ -104,7 +104,6 @@ RULES = Asked()
 class Found:
     """A feature: its column, the numbers in its cells (N,), nan where missing, and what to tell of it.
 
-    The numbers are those of a process's share; all else is the same in all processes.
     `decimal` is what stands before decimals in texts of another notation: "." or ","; "" where nothing tells.
     """
 
@@ -135,8 +134,8 @@ def decide(
 ) -> Found | Out | Undecided:
     """Return what a column is by the rules above, or as it was asked for.
 
-    All processes call it, each with the cells of its `share`, which are `united`, and decide or raise alike,
-    by the rows of all. Raises DataError, with the place, for cells that are refused.
+    Where several processes share its rows, all call this with their own cells, which `united` has told by
+    what all have. Raises DataError, with the place, for cells that are refused.
     """
     if isinstance(cells, Texts):
         return _of_texts(name, Different(cells, share), place, asked)
@@ -182,13 +181,12 @@ def _of_typed(
     """Return a column whose cells are of its kind by their type, unless they are all missing or the same."""
     if asked.kind and asked.kind != column.kind:
         raise DataError(f"{place(0)}: expected a {asked.kind}, but the column's type is {column.kind}.")
-    first = share.first_of(values)
-    if np.isnan(first):
-        are_missing = share.all(np.isnan(values).all())
-        return _all_missing(place, asked) if are_missing else Found(column, values)
-    if not asked.kept and share.all((values == first).all()):
-        return Out("it is the same in all rows")
-    return Found(column, values)
+    only = share.only_value(values)
+    if only is None:
+        return Found(column, values)
+    if np.isnan(only):
+        return _all_missing(place, asked)
+    return Found(column, values) if asked.kept else Out("it is the same in all rows")
 
 
 def _of_numbers(
@@ -205,16 +203,16 @@ def _of_numbers(
 
 
 def _are_ids(name: str, values: NDArray[np.float64], share: Share) -> bool:
-    """Whether numbers, of which a share has these (N,), are ids by their column's name: see rule 2."""
+    """Whether numbers (N,) are ids by their column's name: see rule 2."""
     is_id = IS_ID.fullmatch(name) is not None
     if not is_id and not COUNTS_ROWS.fullmatch(name):
         return False
     # nan differs from itself, so that a missing value is no whole number.
     if not share.all((values == np.floor(values)).all()):
         return False
-    greatest = share.world.greatest(values.max(initial=-np.inf))
-    counts = greatest - share.world.least(values.min(initial=np.inf)) + 1 == share.total(len(values))
-    return (is_id or bool(counts)) and share.all_differ(values)
+    low, high = share.ends(values)
+    counts = high - low + 1 == share.total(len(values))
+    return (is_id or counts) and share.all_differ(values)
 
 
 def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Found | Out | Undecided:
@@ -227,13 +225,13 @@ def _of_texts(name: str, different: Different, place: Place, asked: Asked) -> Fo
         return _as_date(name, different, place, asked)
     if asked.kind == "number":
         return _as_number(name, different, place, asked)
-    if len(texts) == 1 and not different.missing and not asked.kept:
+    if len(texts) == 1 and not asked.kept and different.share.all((different.codes >= 0).all()):
         return Out("it is the same in all rows")
     pair = _boolean_pair(texts)
     if pair:
         values = np.array([float(pair.index(text.lower())) for text in texts])
-        of_rows = different.spread(values)
-        return _of_typed(Column(name, "boolean", pair), of_rows, place, asked, different.share)
+        column = Column(name, "boolean", pair)
+        return _of_typed(column, different.spread(values), place, asked, different.share)
     if any(map(_DIGIT.search, texts)):
         has_codes = any(map(is_code, filter(_MAY_BE_CODE.fullmatch, texts)))
         found = _of_digits(name, different, place, asked, has_codes=has_codes)
@@ -297,8 +295,8 @@ def _of_digits(
     if not has_codes:
         fits = fits_of(texts)
         if fits and fits[0].notation == PLAIN:
-            of_rows = different.spread(fits[0].values)
-            return _of_numbers(Column(name), of_rows, place, asked, different.share)
+            values = different.spread(fits[0].values)
+            return _of_numbers(Column(name), values, place, asked, different.share)
         if fits:
             return number_of(name, different, fits)
     formats = formats_of(texts)

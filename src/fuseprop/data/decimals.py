@@ -41,15 +41,12 @@ def first_comma(marks: Mapping[str, str]) -> str | None:
 
 
 def texts_with_points(source: Source, plain: Mapping[str, NDArray[np.float64]]) -> dict[str, Different]:
-    """Return the texts of those columns of plain numbers, by their values (n,), in which there are points.
-
-    All processes call it, with the values of their rows.
-    """
+    """Return the texts of those columns of plain numbers, by their values (n,), in which there are points."""
     share = share_of(source)
     doubtful = [
         name
         for name, values in plain.items()
-        if share.any(has_fractions(values)) or share.all(_largest(values) < THOUSAND)
+        if share.any(has_fractions(values)) or share.world.greatest(_largest(values)) < THOUSAND
     ]
     cells = source.cells(doubtful, as_text=doubtful) if doubtful else {}
     found = {}

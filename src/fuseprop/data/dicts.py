@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..world import ALONE, Processes
 from .column import Column
 from .spelling import EXACT_LIMIT
 
@@ -19,17 +20,20 @@ DAY_ZERO = date(1970, 1, 1).toordinal()
 Read = Callable[[Any], float | None]
 
 
-def as_columns(data: Any) -> Any:
+def as_columns(data: Any, world: Processes = ALONE) -> Any:
     """Return a dict of single values, or a list of dicts, as a dict of columns; other data as they are.
 
-    A row that lacks a key of another row has no value there.
+    A row that lacks a key of another row, of any process, has no value there. A list may be empty in one
+    process where it holds dicts in others.
     """
-    if isinstance(data, Mapping):
-        is_row = bool(data) and all(_is_single(value) for value in data.values())
-        return {name: [value] for name, value in data.items()} if is_row else data
-    if not isinstance(data, list | tuple) or not data or not all(isinstance(row, Mapping) for row in data):
+    if isinstance(data, Mapping) and data and all(_is_single(value) for value in data.values()):
+        data = [data]
+    are_rows = isinstance(data, list | tuple) and all(isinstance(row, Mapping) for row in data)
+    own = [*dict.fromkeys(name for row in data for name in row)] if are_rows else None
+    names_of = [names for names in world.gathered(own) if names is not None]
+    if not are_rows or not any(names_of):
         return data
-    names = dict.fromkeys(name for row in data for name in row)
+    names = dict.fromkeys(name for names in names_of for name in names)
     return {name: [row.get(name) for row in data] for name in names}
 
 

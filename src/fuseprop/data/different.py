@@ -1,4 +1,4 @@
-"""The different texts of a column that are no missing values, and their rows, in all processes."""
+"""The different texts of a column that are no missing values, and their rows."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from .spelling import LONGEST_MISSING, is_missing
 SAMPLE = 500
 
 Place = Callable[[int], str]
-"""Returns where a row's cell in a column stands, of all rows: "t.csv: row 3 (line 4), column 'y'"."""
+"""Returns where a row's cell in a column stands: "t.csv: row 3 (line 4), column 'y'"."""
 
 
 class Different:
     """The different texts of a column without those that stand for a missing value.
 
-    Of several processes each makes one, of the cells of its share with the texts of all (`united`). `first`
-    and `sample` are collective, and return the same in all.
+    They are those of all processes, where several share the rows; making one and what it finds is collective.
 
     Attributes
     ----------
     texts : list of str, K
     codes : (N,) integers
-        The position in `texts` of the text of each row of the share; -1 where it is missing.
-    cells, missing : int
-        How many cells of all rows are not missing, and how many are.
+        The position in `texts` of each row's text; -1 where it is missing. The rows are this process's.
+    cells : int
+        How many cells are not missing in all processes.
     share : Share
     """
 
@@ -48,11 +47,8 @@ class Different:
             position = np.where(there, np.cumsum(there) - 1, -1).astype(self.codes.dtype)
             self.codes = position[self.codes]
             self.texts = [text for text, kept in zip(self.texts, there, strict=False) if kept]
-        own = int(np.count_nonzero(self.codes >= 0))
-        counts = share.world.gathered((own, len(self.codes)))
-        self.cells = sum(there for there, _ in counts)
-        self.missing = sum(rows for _, rows in counts) - self.cells
-        self._before = sum(there for there, _ in counts[: share.world.rank])
+        self._own = int(np.count_nonzero(self.codes >= 0))
+        self.cells = share.total(self._own)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -63,18 +59,16 @@ class Different:
         return spread
 
     def first(self, chosen: NDArray[np.bool_]) -> tuple[int, str, int]:
-        """Return the first row with one of the texts `chosen` (K,), its text, and the number of such rows.
-
-        The row is numbered over all processes; there must be one in one of them.
-        """
+        """Return the first row with one of the texts `chosen` (K,), its text, and the number of such rows."""
         found = self.share.first_where(np.append(chosen, False)[self.codes], self.codes)
-        assert found is not None
+        assert found is not None  # some text is chosen, and each is a row's
         row, code, rows = found
         return row, self.texts[code], rows
 
     def sample(self) -> tuple[list[str], NDArray[np.float64]]:
-        """Return the different texts of at most `SAMPLE` rows, evenly spaced in all, and their shares."""
+        """Return the different texts of at most `SAMPLE` rows, evenly spaced, and the share of each."""
         step = -(-self.cells // SAMPLE)
-        own = self.codes[self.codes >= 0][-self._before % step :: step]
-        different, counts = np.unique(np.concatenate(self.share.world.gathered(own)), return_counts=True)
+        own = self.codes[self.codes >= 0][-Share.of(self.share.world, self._own).first % step :: step]
+        codes = np.concatenate(self.share.world.gathered(own))
+        different, counts = np.unique(codes, return_counts=True)
         return [self.texts[code] for code in different], counts / counts.sum()

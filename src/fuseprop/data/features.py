@@ -33,7 +33,6 @@ MOST_TOLD = 10
 class Features:
     """The feature columns found so far, and the matrix (n, d) of their numbers, filled column by column.
 
-    Of several processes each has the matrix of its own rows; the columns are the same in all.
     `targets`, of these names, are read again by `settle` where a point stands between thousands; where
     they do not stand as they are (`targets_stand`), other points beside decimal commas are refused.
     """
@@ -91,14 +90,14 @@ class Features:
             self.notes[column.name] = outcome.note
         if outcome.decimal:
             self._decimals[column.name] = outcome.decimal
-        if self._refuses_missing:
-            own = self._X[:, j]
-            missing = self._share.first_where(np.isnan(own), own, self._rows)
-            if missing is not None:
-                raise DataError(
-                    f"{place_in(self._source, column.name)(missing[0])}: the value is missing. Fill it, or "
-                    f'leave the row or the column out; missing="encode" takes missing values as they are.'
-                )
+        missing = np.isnan(self._X[:, j]) if self._refuses_missing else np.zeros(0, np.bool_)
+        first = self._share.first_where(missing, self._X[:, j], self._rows)
+        if first is not None:
+            place = place_in(self._source, column.name)(first[0])
+            raise DataError(
+                f"{place}: the value is missing. Fill it, or leave the row or the column out; "
+                f'missing="encode" takes missing values as they are.'
+            )
 
     def hint(self, name: str, mark: str) -> None:
         """Note what stands before decimals in a column that is a target, or no feature by the rules."""
@@ -138,7 +137,7 @@ class Features:
                 self._choose("", refused)
         elif self._undecided:
             has_points = "." in (*marks.values(), *self._hints.values())
-            has_points = has_points or any(self._share.any(has_fractions(one)) for one in plain.values())
+            has_points = has_points or self._share.any(any(map(has_fractions, plain.values())))
             self._choose("." if has_points else "", refused)
         self._leave_out(refused)
 
@@ -245,7 +244,7 @@ class Features:
 
 def empty_matrix(source: Source, targets: Targets, d: int) -> NDArray[np.float64]:
     """Return a matrix (n, d) for the rows that have a target; what is never written takes no memory."""
-    if share_of(source).total(source.rows) == 0:
+    if not share_of(source).any(source.rows > 0):
         raise DataError(f"{source.name} holds no rows.")
     return np.empty((source.rows if targets.rows is None else len(targets.rows), d), order="F")
 

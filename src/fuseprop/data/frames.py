@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..checks.quoting import counted, literal
-from ..world import ALONE
+from ..world import ALONE, Processes, agreeing
 from .cells import Cells, count_rows
 from .errors import DataError, listed, repeated
+from .kinds import of_one_kind
 from .objects import object_cells
+from .share import Share
 from .texts import as_texts
 from .typed import library_of, load_narwhals, typed_cells
 
@@ -81,6 +83,8 @@ class FrameSource:
         Words for the frame in messages.
     wanted : sequence of str, optional
         The columns that may be asked for; by default all. Others may have names that are repeated.
+    world : Processes
+        Each gives the frame of its own rows, perhaps of none; the names of columns are the same in all.
 
     A pandas index is no column. Raises DataError for names that are repeated.
     """
@@ -90,6 +94,7 @@ class FrameSource:
         frame: Frame,
         name: str = "the table",
         wanted: Sequence[str] | None = None,
+        world: Processes = ALONE,
     ) -> None:
         twice = repeated(frame.names)
         if wanted is not None:
@@ -100,22 +105,39 @@ class FrameSource:
         self._frame = frame
         self.name = name
         self.names = tuple(self._place)
-        self.world, self.rows, self.first = ALONE, 0, 0
+        self.world, self.rows, self.first = world, 0, 0
         self.typed = True
         self.index_like = self.names[:1] if self.names[:1] and self.names[0] in INDEX_NAMES else ()
         self.notes: tuple[str, ...] = ()
 
     def cells(self, names: Sequence[str], *, as_text: Sequence[str] = ()) -> dict[str, Cells]:
-        """Return the cells of these columns: see `Source`."""
+        """Return the cells of these columns, each of one kind in all processes (see `of_one_kind`)."""
+        if names and self.world.size > 1:
+            self.first = Share.of(self.world, self._count(names[0])).first
+        with agreeing(self.world):
+            found = self._own(names)
+        if not self.world.total(self.rows):
+            raise DataError(f"{self.name} is empty: at least one row is needed.")
+        found = of_one_kind(found, self.world)
+        texts = frozenset(as_text)
+        return {label: as_texts(cells) if label in texts else cells for label, cells in found.items()}
+
+    def _count(self, name: str) -> int:
+        """Return how many rows a column has, or 0 where it has not the shape of a column."""
+        column = self._frame.column(self._place[name])
+        return len(column) if hasattr(column, "__len__") and getattr(column, "shape", None) != () else 0
+
+    def _own(self, names: Sequence[str]) -> dict[str, Cells]:
+        """Return the cells of columns as this process's rows tell of what kind they are."""
         objects = None if self._frame.objects is None else self._frame.objects()
-        texts, found = frozenset(as_text), {}
+        found: dict[str, Cells] = {}
         for label in names:
             place, where = self._place[label], f"{self.name}: column {literal(label)}"
             if objects is None:
-                cells = typed_cells(self._frame.column(place), where)
+                cells = typed_cells(self._frame.column(place), where, self.first)
             else:
-                cells = object_cells(objects[place], where)
-            found[label] = as_texts(cells) if label in texts else cells
+                cells = object_cells(objects[place], where, self.first)
+            found[label] = cells
             rows = count_rows(cells)
             if len(found) == 1:
                 self.rows = rows
@@ -123,12 +145,10 @@ class FrameSource:
                 raise DataError(
                     f"{where} has {counted(rows, 'row')}, but {literal(names[0])} has {self.rows:,}."
                 )
-        if not self.rows:
-            raise DataError(f"{self.name} is empty: at least one row is needed.")
         return found
 
     def place(self, row: int) -> str:
-        """Return where a row, counted from 0, stands: "the table: row 3"."""
+        """Return where a row, counted from 0 over all processes, stands: "the table: row 3"."""
         return f"{self.name}: row {row + 1}"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..checks.nonnumeric import read_list
 from ..checks.quoting import counted, literal
+from ..world import Processes, agreeing
 from .arrays import feature_rows, objects_in, target_values
 from .assembling import assemble, assemble_as
 from .choices import NONE, Choices
@@ -17,6 +18,7 @@ from .column import Column
 from .dicts import as_columns
 from .errors import DataError, check_columns, listed
 from .frames import Frame, FrameSource, frame_of, name_of
+from .share import Share
 from .table_data import TableData, check_count, numbered, numbers
 from .target_cells import AUTO, Reading
 
@@ -31,25 +33,34 @@ def table_of(
     source: str,
     reading: Reading,
     choices: Choices,
+    world: Processes,
 ) -> TableData:
     """Return the table of X and targets: see `Table.of`."""
-    X = read_list(as_columns(X))
-    frame = frame_of(X)
+    X = as_columns(X, world)
+    with agreeing(world):
+        X = read_list(X)
+        frame = frame_of(X)
+    _check_same_columns(frame, world, source)
     if frame is not None and frame.named:
-        columns = _target_columns(frame, targets, target_names, source)
-        chosen = _chosen(frame, choices, feature_names, columns or ())
-        table = assemble(FrameSource(frame, source, _wanted(chosen, columns)), columns, chosen, reading)
+        columns = _target_columns(frame, targets, target_names, source, world)
+        _check_alike(columns, "names of targets", world, source)
+        chosen = _chosen(frame, choices, feature_names, columns or (), world)
+        frame_source = FrameSource(frame, source, _wanted(chosen, columns), world)
+        table = assemble(frame_source, columns, chosen, reading)
         if columns is not None:
             return table
     else:
         if isinstance(targets, str):
             raise DataError(f"{source}: {literal(targets)} is a name, but the columns of X have none.")
         if frame is None:
-            objects = objects_in(X)
-            rows = feature_rows(X, feature_names, source) if objects is None else objects
+            share = Share.of(world, len(X) if hasattr(X, "__len__") and np.ndim(X) else 0)
+            rows, holds_objects = _rows(X, feature_names, source, share)
+            _check_alike(rows.shape[1], "number of columns", world, source)
             names = _names("feature_names", feature_names, numbered("x", rows.shape[1]), source)
-            if objects is None and choices is NONE:
-                table = TableData(rows, None, numbers(names), (), source)
+            if not holds_objects and choices is NONE:
+                if not share.total(len(rows)):
+                    raise DataError(f"{source} is empty: at least one row is needed.")
+                table = TableData(rows, None, numbers(names), (), source, world=world, first=share.first)
             else:
                 frame = array_frame(rows, names)
         else:
@@ -59,9 +70,51 @@ def table_of(
             # The order of the columns stands for their names: none is left out unasked.
             all_but = (*choices.drop, *names[: choices.ignore_index])
             features = [name for name in names if name not in all_but]
-            table = assemble(FrameSource(frame, source), None, _chosen(frame, choices, features), reading)
+            chosen = _chosen(frame, choices, features, (), world)
+            table = assemble(FrameSource(frame, source, world=world), None, chosen, reading)
         table = replace(table, named=feature_names is not None)
     return _with_targets(table, targets, target_names, reading)
+
+
+def _check_alike(own: object, what: str, world: Processes, source: str) -> None:
+    """Raise DataError, in all processes, where one has something else than process 0."""
+    found = world.gathered(own)
+    for rank, other in enumerate(found):
+        if other != found[0]:
+            raise DataError(
+                f"{source}: expected the same {what} in all processes, but it is {literal(found[0])} in "
+                f"process 0, and {literal(other)} in process {rank}."
+            )
+
+
+def _check_same_columns(frame: Frame | None, world: Processes, source: str) -> None:
+    """Raise DataError, in all processes, where frames have other columns, or stand beside arrays."""
+    kind = "an array" if frame is None else "columns with names" if frame.named else "columns without names"
+    _check_alike(kind, "kind of data", world, source)
+    all_names = world.gathered(() if frame is None else frame.names)
+    for rank, names in enumerate(all_names):
+        if names == all_names[0]:
+            continue
+        lacks = [name for name in all_names[0] if name not in names]
+        has = [name for name in names if name not in all_names[0]]
+        differs = [f"lacks {listed(lacks)}"] * bool(lacks) + [f"has {listed(has)} besides"] * bool(has)
+        raise DataError(
+            f"{source}: expected the same columns in all processes, but process {rank} "
+            f"{' and '.join(differs) or 'has them in another order'}. Process 0 has {listed(all_names[0])}."
+        )
+
+
+def _rows(X: Any, names: Names | None, source: str, share: Share) -> tuple[np.ndarray[Any, Any], bool]:
+    """Return the rows (N, d) of an array, and whether there are objects or texts in that of a process."""
+    with agreeing(share.world):
+        objects = objects_in(X)
+    holds_objects = share.any(objects is not None)
+    with agreeing(share.world):
+        if objects is None and holds_objects:
+            plain_rows = np.asarray(X)  # of numbers, of which nan is a missing value beside objects
+            if plain_rows.ndim == 2 and plain_rows.dtype.kind in "bifu":
+                return plain_rows, True
+        return feature_rows(X, names, source, share) if objects is None else objects, holds_objects
 
 
 def table_as(
@@ -134,10 +187,14 @@ def _by_order(frame: Frame, names: Names, targets: Names, *, named: bool) -> Fra
 
 def _with_targets(table: TableData, targets: Any, target_names: Names | None, reading: Reading) -> TableData:
     """Return a table with targets that stand beside X; `target_names` are their names by a user's wish."""
+    world = table.world
+    _check_alike(targets is None, "answer whether there are no targets", world, table.source)
     if targets is None:
         return replace(table, target_names=_names("target_names", target_names, (), table.source))
-    given = _own_names(targets) if target_names is None else target_names
-    values = target_values(targets, len(table), reading, given or ("y",), table.source)
+    with agreeing(world):
+        given = _own_names(targets) if target_names is None else target_names
+    _check_alike(given, "names of targets", world, table.source)
+    values = target_values(targets, len(table), reading, given or ("y",), table.source, table.share)
     t = values.shape[1]
     names = _names("target_names", given, ("y",) if t == 1 else numbered("y", t), table.source)
     return replace(table, targets=values, target_names=names)
@@ -149,12 +206,19 @@ def array_frame(rows: np.ndarray[Any, Any], names: Names) -> Frame:
 
 
 def _chosen(
-    frame: Frame, choices: Choices, features: Sequence[str] | None, targets: Sequence[str] = ()
+    frame: Frame,
+    choices: Choices,
+    features: Sequence[str] | None,
+    targets: Sequence[str],
+    world: Processes,
 ) -> Choices:
-    """Return the choices with these features, and with categories where the types of columns say so."""
+    """Return the choices with these features, and with categories where a process's types say so."""
     known = {*choices.drop, *choices.named(), *targets}
+    categories = {name for names in world.gathered(frame.categories()) for name in names}
     typed = [
-        name for name in frame.categories() if name not in known and (features is None or name in features)
+        name
+        for name in frame.names
+        if name in categories and name not in known and (features is None or name in features)
     ]
     return replace(choices, features=features, categorical=(*choices.categorical, *typed))
 
@@ -179,16 +243,23 @@ def _names(what: str, given: Sequence[str] | None, default: Names, source: str) 
     return names
 
 
-def _target_columns(frame: Frame, targets: Any, target_names: Names | None, source: str) -> Names | None:
+def _target_columns(
+    frame: Frame, targets: Any, target_names: Names | None, source: str, world: Processes
+) -> Names | None:
     """Return the names of the frame's target columns; None without targets, or if `targets` holds values."""
+    are_texts = isinstance(targets, list | tuple) and all(isinstance(name, str) for name in targets)
+    are_names = bool(are_texts and set(targets) <= set(frame.names))
+    as_many = are_names and len(targets) == len(frame.column(0))
+    form = "text" if isinstance(targets, str) else "none" if targets is None else "names or values"
+    _check_alike(form, "kind of targets", world, source)
     if isinstance(targets, str):
         return (targets,)
     if targets is None:
         return target_names
-    are_texts = isinstance(targets, list | tuple) and all(isinstance(name, str) for name in targets)
-    if not are_texts or not set(targets) <= set(frame.names):
+    share = Share(world)
+    if not share.all(are_names):
         return None
-    if len(targets) == len(frame.column(0)):
+    if share.all(as_many):
         raise DataError(
             f"{source}: {listed(targets)} may be the names of columns or the classes of as many rows. Give "
             f"columns as target_names=, or classes as an array."

@@ -31,13 +31,13 @@ _MAY_BE_DATE = re.compile(r"(?=.*[0-9]{4})(?=.*[0-9]\D+[0-9]).{8}", re.ASCII)
 def refuse_among_numbers(name: str, cells: Numbers, place: Place, share: Share = WHOLE) -> None:
     """Raise DataError if the few texts beside the plain numbers of a column are mistakes.
 
-    All processes call it, each with the cells of its share, which are `united`.
+    The texts are those of all processes that share the rows: see `united`.
     """
     if any(is_code(text) or other_spelling(text) is not None for text in cells.others.values()):
         return  # the texts of all cells are needed to tell
     numbers = cells.values[~np.isnan(cells.values)]
-    right = share.total(len(numbers))
-    wrong = _are_wrong(cells.count, right + cells.count, len(share.few_of(numbers, MANY_NUMBERS)))
+    right, different = share.total(len(numbers)), share.few_of(numbers, MANY_NUMBERS)
+    wrong = _are_wrong(cells.count, right + cells.count, len(different))
     if wrong or (len(cells.others) == cells.count and _are_infinite(cells.others.values())):
         row, text = next(iter(cells.others.items()))
         raise mistake(name, place(row), text, cells.count, "a number", right)
@@ -117,7 +117,7 @@ def remedy(name: str) -> str:
 def _are_wrong(others: int, cells: int, numbers: int) -> bool:
     """Whether so many others among so many cells, which hold so many different numbers, are mistakes.
 
-    More than `MANY_NUMBERS` numbers need not be counted.
+    Of more than `MANY_NUMBERS` it does not matter how many there are.
     """
     are_many = numbers > min(MANY_NUMBERS, cells / 2)
     return cells - others > MOSTLY * cells and (are_many or others <= max(1, RARE * cells))

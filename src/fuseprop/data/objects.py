@@ -40,11 +40,12 @@ def refusal(where: str, what: str) -> DataError:
     )
 
 
-def object_cells(values: Sequence[Any], where: str) -> Cells:
+def object_cells(values: Sequence[Any], where: str, before: int = 0) -> Cells:
     """Return the cells of a column whose values are Python, NumPy or pandas objects.
 
     Numbers alone, booleans alone and dates alone keep their kind; a mix of them, or with text, becomes texts.
-    Missing are None, nan, NaT and pandas.NA. `where` names the column in errors.
+    Missing are None, nan, NaT and pandas.NA. `where` names the column in errors, in which `before` rows of
+    other processes are before these.
 
     Raises DataError for inf, and for objects of other types.
     """
@@ -59,7 +60,7 @@ def object_cells(values: Sequence[Any], where: str) -> Cells:
         case []:
             return no_cells(len(values))
         case ["number"]:
-            return _numbers(values, where)
+            return _numbers(values, where, before)
         case ["boolean"]:
             return Booleans(np.array(values, np.float64))
         case ["date"]:
@@ -69,14 +70,14 @@ def object_cells(values: Sequence[Any], where: str) -> Cells:
     return texts_of([None if value is None else text_of(value) for value in values])
 
 
-def number_cells(values: NDArray[np.float64], where: str) -> Cells:
-    """Return numbers (N,), nan where missing; raises DataError for inf."""
+def number_cells(values: NDArray[np.float64], where: str, before: int = 0) -> Cells:
+    """Return numbers (N,), nan where missing; raises DataError for inf, as `object_cells`."""
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
         raise DataError(
-            f"{where} holds {values[row]} in row {row + 1}; expected finite numbers. Correct it, or leave "
-            f"the row out."
+            f"{where} holds {values[row]} in row {before + row + 1}; expected finite numbers. Correct it, "
+            f"or leave the row out."
         )
     return no_cells(len(values)) if np.isnan(values).all() else Numbers(values)
 
@@ -175,7 +176,7 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, float | np.floating | np.datetime64) and bool(value != value)
 
 
-def _numbers(values: Sequence[Any], where: str) -> Cells:
+def _numbers(values: Sequence[Any], where: str, before: int) -> Cells:
     try:
         array = np.array(values, np.float64)
     except (OverflowError, ValueError):  # ValueError for a signaling nan of decimal
@@ -183,7 +184,7 @@ def _numbers(values: Sequence[Any], where: str) -> Cells:
             f"{where} holds a number that no float64 can hold: that ends at 1.8e308. Give it as text, or "
             f"leave the column out."
         ) from None
-    cells = number_cells(array, where)
+    cells = number_cells(array, where, before)
     for row in np.flatnonzero(np.abs(array) >= EXACT_LIMIT).tolist():
         value = values[row]
         if isinstance(value, int | np.integer) and int(array[row]) != value:

@@ -58,21 +58,31 @@ class Share:
         None where there is none. `which` and `values` (n,) are of the `rows` (n,) of the share, counted from
         its first one; of all its rows by default.
         """
-        places, own = np.flatnonzero(which), None
-        if len(places):
-            place = int(places[0])
-            row = place if rows is None else int(rows[place])
-            own = self.first + row, values[place], len(places)
+        count, own = int(np.count_nonzero(which)), None
+        if count:
+            place = int(np.argmax(which))
+            own = self.first + (place if rows is None else int(rows[place])), values[place], count
         found = [one for one in self.world.gathered(own) if one is not None]
         if not found:
             return None
         row, value, _ = found[0]
         return row, value, sum(count for *_, count in found)
 
-    def first_of(self, values: HostArray) -> Any:
-        """Return the value of the first row of all, of the values (n,) of the share's rows."""
-        firsts = self.world.gathered(values[0] if len(values) else None)
-        return next(one for one in firsts if one is not None)
+    def only_value(self, values: NDArray[np.float64]) -> float | None:
+        """Return the value that all rows have, perhaps nan; None where they have several."""
+        own = None
+        if len(values):
+            first = float(values[0])
+            same = np.isnan(values) if np.isnan(first) else values == first
+            own = first, bool(same.all())
+        found = [one for one in self.world.gathered(own) if one is not None]
+        different = {None if np.isnan(first) else first for first, _ in found}
+        return found[0][0] if len(different) == 1 and all(same for _, same in found) else None
+
+    def ends(self, values: NDArray[np.float64]) -> tuple[float, float]:
+        """Return the least and the greatest of the numbers of all rows, none of which is nan."""
+        low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
+        return float(self.world.least(low)), float(self.world.greatest(high))
 
     def few_of(self, values: HostArray, most: int) -> HostArray:
         """Return the different values of all rows in ascending order; if more than `most`, not all of them.

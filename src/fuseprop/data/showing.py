@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..checks.quoting import counted, shown
 from .column import Column
 from .dates import date_text
+from .share import Share
 from .table import Table
 
 MOST_SHOWN = 20
@@ -25,14 +26,16 @@ def columns_of(table: Table) -> list[dict[str, Any]]:
     """Return the features, then the columns left out, as plain data.
 
     Of a feature: name, kind, missing (how many cells), example, and levels (how many) or notation where there
-    are. Of a column left out: name, kind "left out", and why.
+    are. Of a column left out: name, kind "left out", and why. Processes that share the rows all call this,
+    and return the same.
     """
-    features = [_feature(column, table.X[:, j]) for j, column in enumerate(table.columns)]
+    share = Share(table.world, table.first)
+    features = [_feature(column, table.X[:, j], share) for j, column in enumerate(table.columns)]
     return features + [{"name": left.name, "kind": "left out", "why": left.why} for left in table.left_out]
 
 
 def details_of(table: Table) -> list[dict[str, Any]]:
-    """Return the targets and the same with what the cells hold.
+    """Return the targets and the same with what the cells hold, for a table of one process.
 
     Of numbers and dates the minimum, quartiles and maximum, linearly interpolated; of categories, booleans
     and classes the most frequent texts, each with its number of rows. A target has the kind "target".
@@ -46,7 +49,10 @@ def details_of(table: Table) -> list[dict[str, Any]]:
 
 
 def lines_of(table: Table) -> list[str]:
-    """Return lines that show the columns before a training: kind, missing cells, an example, why left out."""
+    """Return lines that show the columns before a training: kind, missing cells, an example, why left out.
+
+    Processes that share the rows all call this, and return the same.
+    """
     found = columns_of(table)
     features, left_out = found[: len(table.columns)], found[len(table.columns) :]
     listed = features
@@ -97,11 +103,12 @@ def _targets(table: Table) -> list[dict[str, Any]]:
     return found
 
 
-def _feature(column: Column, values: NDArray[np.float64]) -> dict[str, Any]:
-    missing = int(np.isnan(values).sum())
-    first = values[0] if not missing else next(iter(values[~np.isnan(values)]), np.nan)
+def _feature(column: Column, values: NDArray[np.float64], share: Share) -> dict[str, Any]:
+    is_missing = np.isnan(values)
+    missing = share.total(int(is_missing.sum()))
+    first = share.first_where(~is_missing, values)
     feature: dict[str, Any] = {"name": column.name, "kind": column.kind, "missing": missing}
-    feature["example"] = None if np.isnan(first) else _value(column, float(first))
+    feature["example"] = None if first is None else _value(column, float(first[1]))
     if column.kind == "category":
         feature["levels"] = len(column.levels)
     if column.notation:

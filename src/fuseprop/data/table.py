@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from ..world import ALONE, Processes
 from .choices import NONE, Choices
 from .errors import as_names
 from .given import table_of
@@ -69,6 +70,7 @@ class Table(TableData):
         date: Sequence[str] = (),
         ignore_index: bool = False,
         missing: str = "encode",
+        world: Processes = ALONE,
     ) -> Table:
         """Return a table of features and, where they are given, targets.
 
@@ -92,12 +94,18 @@ class Table(TableData):
         drop, numeric, categorical, date, ignore_index, missing
             What the columns are, where the rules would decide otherwise: see `Choices`. A column of a
             categorical type is a category.
+        world : Processes
+            The processes that share the rows, and all call this alike, each with its own rows: X of shape
+            (0, d), or a frame without rows, where it has none. Each gets the table of its own rows; what
+            columns and targets are is decided by the rows of all. Where the types of a column differ, it is
+            as in `of_one_kind`.
 
         Raises DataError for wrong shapes, no rows, nan in an array of numbers, inf, values that are no cells
         of a table (see `object_cells`), missing values among `targets`, targets that are neither numbers nor
         classes (see `read_cells`), and names that are missing, repeated or of another number; ValueError for
-        another `target_as` or `missing`; TypeError for arrays on a device, lazy tables, and names that are no
-        sequence.
+        another `target_as` or `missing`; DataError, in all processes, for other columns or names in one of
+        them, and `Elsewhere` where only others have an error; TypeError for arrays on a device, lazy
+        tables, and names that are no sequence.
         """
         chosen = drop or numeric or categorical or date or ignore_index or missing != "encode"
         made = table_of(
@@ -108,5 +116,6 @@ class Table(TableData):
             source,
             AUTO if target_as == "auto" and not keep_as_class else Reading(target_as, keep_as_class),
             Choices(None, drop, numeric, categorical, date, ignore_index, missing) if chosen else NONE,
+            world,
         )
         return cls.holding(made)

@@ -99,7 +99,7 @@ def require_numbers(targets: HostArray, table: Named) -> HostArray:
 def require_zero_one(targets: HostArray, table: Named) -> None:
     """Raise DataError, with the first position, if targets (N, t) of all rows are not all 0 or 1."""
     bad: NDArray[np.bool_] = ~np.isin(require_numbers(targets, table), (0, 1))
-    found = table.first_where(bad.any(axis=1), targets)
+    found = table.first_where(np.logical_or.reduce(bad, axis=1), targets)
     if found is not None:
         row, values = found
         column = int(np.argmax(~np.isin(values, (0, 1))))

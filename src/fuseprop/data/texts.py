@@ -43,9 +43,10 @@ def as_spelled(
     of categories knows it. `where` names the column in errors. Where all texts are `known` to be among the
     levels, as the classes of a target are, the only level that is the same number is meant.
 
-    All processes call it, with the cells of their `share`, and get the texts of all (see `united`).
+    All processes call it, each with the cells of its `share`; the texts are those of all (see `united`).
 
-    Raises DataError for a number or a boolean that may be one of several levels, or another spelling of one.
+    Raises DataError, alike in all, for a number or a boolean that may be one of several levels, or another
+    spelling of one.
     """
     if isinstance(cells, Numbers) and column.kind == "date" and column.notation:  # 20261126, say
         return united(as_texts(cells), share)

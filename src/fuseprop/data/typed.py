@@ -44,46 +44,46 @@ def load_narwhals() -> Any:
     return narwhals
 
 
-def typed_cells(column: Any, where: str) -> Cells:
+def typed_cells(column: Any, where: str, before: int = 0) -> Cells:
     """Return the cells of one column: a list, a NumPy array, or a series of another library.
 
-    Masked values are missing ones. `where` names the column in errors. Raises DataError for inf, values that
-    are no cells of a table (see `object_cells`), and other shapes than (rows,); TypeError for arrays on a
-    device.
+    Masked values are missing ones. `where` names the column in errors, in which `before` rows of other
+    processes are before these. Raises DataError for inf, values that are no cells of a table (see
+    `object_cells`), and other shapes than (rows,); TypeError for arrays on a device.
     """
     if isinstance(column, list | tuple | range):
-        return object_cells(column, where)
+        return object_cells(column, where, before)
     if isinstance(column, np.ndarray):
-        return _array_cells(column, where)
+        return _array_cells(column, where, before)
     kind: Any = type(column)
     if library_of(kind) is not None:
         narwhals = load_narwhals()
         series = narwhals.from_native(column, allow_series=True, pass_through=True)
         if isinstance(series, narwhals.Series):
-            return _series_cells(series, where, narwhals)
+            return _series_cells(series, where, before, narwhals)
     check_on_host(where, column)
-    return _array_cells(np.asarray(column if hasattr(column, "__array__") else None), where)
+    return _array_cells(np.asarray(column if hasattr(column, "__array__") else None), where, before)
 
 
-def _array_cells(array: HostArray, where: str) -> Cells:
+def _array_cells(array: HostArray, where: str, before: int) -> Cells:
     if array.ndim != 1:
         raise DataError(f"{where} must have shape (rows,), got {array.shape}: a column of single values.")
     kind = array.dtype.kind
     if isinstance(array, np.ma.MaskedArray) or (kind in "iu" and _loses_digits(array)):
-        return object_cells(array.tolist(), where)
+        return object_cells(array.tolist(), where, before)
     match kind:
         case "b":
             return Booleans(array.astype(np.float64))
         case "i" | "u" | "f":
             with np.errstate(over="ignore"):  # longdouble beyond float64 becomes inf, which is refused
-                return number_cells(array.astype(np.float64, copy=False), where)
+                return number_cells(array.astype(np.float64, copy=False), where, before)
         case "U":
             return texts_of(array.tolist())
         case "M":
             return Dates(days_since_1970(array))
         case "c" | "m" | "S" | "V":
             raise refusal(where, _REFUSED[kind])
-    return object_cells(array.astype(object).tolist(), where)
+    return object_cells(array.astype(object).tolist(), where, before)
 
 
 _REFUSED = {"c": "complex numbers", "m": "spans of time", "S": "bytes", "V": "records"}
@@ -99,12 +99,12 @@ def _loses_digits(integers: Any) -> bool:
     return int(low) < -EXACT_LIMIT or int(high) > EXACT_LIMIT
 
 
-def _series_cells(series: Any, where: str, nw: Any) -> Cells:
+def _series_cells(series: Any, where: str, before: int, nw: Any) -> Cells:
     dtype = series.dtype
     if dtype.is_integer() and _loses_digits(series):
-        return object_cells(series.to_list(), where)
+        return object_cells(series.to_list(), where, before)
     if dtype.is_integer() or dtype.is_float():
-        return number_cells(series.cast(nw.Float64).to_numpy(), where)
+        return number_cells(series.cast(nw.Float64).to_numpy(), where, before)
     match dtype:
         case nw.Boolean:
             return Booleans(series.cast(nw.Float64).to_numpy())
@@ -124,7 +124,7 @@ def _series_cells(series: Any, where: str, nw: Any) -> Cells:
             raise refusal(where, "records")
         case nw.String | nw.Categorical | nw.Enum:
             return _spread(*_factorized(series, nw), where)
-    return object_cells(series.to_list(), where)
+    return object_cells(series.to_list(), where, before)
 
 
 def _spread(values: Sequence[Any], codes: HostArray, where: str) -> Cells:

@@ -44,7 +44,7 @@ def of_all(source: Source) -> Source:
 
 
 def united(cells: Cells, share: Share) -> Cells:
-    """Return the cells of a share, of one kind in all processes, told by what all have."""
+    """Return cells of one kind in all processes with the texts of all."""
     if share.world.size == 1:
         return cells
     match cells:

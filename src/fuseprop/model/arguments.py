@@ -12,7 +12,7 @@ from ..data.dicts import as_columns
 from ..data.errors import listed
 from ..data.frames import frame_of
 from ..data.target_cells import AUTO, Reading
-from ..world import ALONE, Processes
+from ..world import ALONE, Processes, agreeing
 
 
 def table_and_arguments(
@@ -54,7 +54,11 @@ def _table(
         if world not in (ALONE, data.world):
             raise DataError(f"{data.source} was made without this world: give it where a Table is made.")
         return data
-    frame = frame_of(as_columns(data))
+    columns = as_columns(data, world)
+    with agreeing(world):
+        frame = frame_of(columns)
+    if len(set(world.gathered(frame is None))) > 1:
+        raise DataError("expected a frame in all processes, or the path of a file in all, got both.")
     keywords: Any = {**choices.keywords(), **reading.keywords()}
     if frame is None:
         return load_table(data, names, any_size=any_size, world=world, **keywords)
@@ -65,4 +69,4 @@ def _table(
     # A label of any type may name the target, such as a column's number.
     wanted = tuple(names) if isinstance(names, Iterable) else (str(names),)
     keywords["feature_names"] = keywords.pop("features")
-    return Table.of(replace(frame, named=True), target_names=wanted, **keywords)
+    return Table.of(replace(frame, named=True), target_names=wanted, world=world, **keywords)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from math import nan
 from typing import Any, cast
 
@@ -168,6 +168,7 @@ class Fitting:
         self.interrupted = False
         self._members: list[Member] = []
         self._left: History | None = None  # of a network that is no part of the model
+        self._known: dict[str, Any] | None = None
         self._parameters = self.model.network.stack.parameters.count
         self._targets = self.model.code_targets(encoded)
         self.class_weights: NDArray[np.float64] | None = None
@@ -233,7 +234,7 @@ class Fitting:
                 found = found_of(resume, keeper)
         keeps, found = world.of_first((keeper is not None, found))
         self._members = [] if found is None else self.members_in(found)
-        table = self._table if keeps else {}
+        table = self._table() if keeps else {}
         self._left, self.interrupted, before = None, False, len(self._members)
         if progress and is_first:
             shown = Progress(networks=self.settings.members, done=before)
@@ -276,15 +277,16 @@ class Fitting:
         if self.validation is not None:
             validation = (*self._encoded(held_out), self._row_weights(held_out))
         keeping = EarlyStopping(settings.patience or NEVER)
-        sizes = [member.history.batch_size or settings.batch_size for member in self._members]
+        batch_size = settings.batches(self.world.size)
+        sizes = [member.history.batch_size or batch_size for member in self._members]
         if keeper is not None:
             keeper.around[PART] = state_of(settings, table, self._members)
         try:
             history = network.fit(
                 *self._encoded(rows),
-                settings.make_optimizer(),
+                settings.make_optimizer(self.world.size),
                 epochs=settings.epochs,
-                batch_size=min(sizes, default=settings.batch_size),
+                batch_size=min(sizes, default=batch_size),
                 sample_weight=self._row_weights(rows),
                 validation=validation,
                 callbacks=callbacks if validation is None else [keeping, *callbacks],
@@ -313,11 +315,14 @@ class Fitting:
 
         Raises CheckpointError, which names what differs, for the checkpoint of anything else.
         """
-        return members_in(found, self.settings, self._table, self.model.network)
+        return members_in(found, self.settings, self._table(), self.model.network)
 
-    @cached_property
     def _table(self) -> dict[str, Any]:
-        return table_of(self.model, None if self.test is None else self._encoded(self.test), self.world)
+        """Return what checkpoints hold of the table; the test rows are encoded once."""
+        if self._known is None:
+            test = None if self.test is None else self._encoded(self.test)
+            self._known = table_of(self.model, test, self.world)
+        return self._known
 
     @property
     def histories(self) -> tuple[History, ...]:

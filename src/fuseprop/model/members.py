@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,9 @@ PART = "model"
 """Where it stands in a checkpoint, beside what training goes on from."""
 
 PAIR = Kind("weights and bias", lambda layer: isinstance(layer, list | tuple) and len(layer) == 2)
+
+DEFAULTS = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
+"""What counts for settings that a checkpoint of an earlier version does not name."""
 
 FREE = ("device", "epochs", "on_divergence", "on_oom")
 """The settings that may be others where training goes on; there may be more epochs."""
@@ -133,7 +136,7 @@ def members_in(found: Found, settings: Settings, table: Mapping[str, Any], netwo
         check_state("a model", state, settings=STATE, table=STATE, members=SEQUENCE)
         check_state("a table", state["table"], names=STATE, data=STATE)
         check_state("the names of a table", state["table"]["names"], classes=SEQUENCE)
-    recorded, present = state["settings"], plain_settings(settings)
+    recorded, present = {**DEFAULTS, **state["settings"]}, plain_settings(settings)
     named = {name: value for name, value in present.items() if name not in FREE}
     before = {name: value for name, value in recorded.items() if name not in FREE}
     check_same(place, {"settings": before, "data": {}}, {"settings": named, "data": {}})

@@ -27,7 +27,7 @@ from ..layers.dense import check_dropout
 from ..optimizers import Adam, MomentumSGD, Optimizer
 from ..optimizers.flat import check_clip_norm, check_learning_rate, check_weight_decay
 from ..optimizers.momentum import check_momentum
-from ..schedules import OVER_EPOCHS, Schedule, over_epochs
+from ..schedules import OVER_EPOCHS, Schedule, WarmUp, over_epochs
 from ..training.changed import CHOICES
 from .class_weights import ClassWeight, check_class_weight
 
@@ -52,6 +52,9 @@ PATIENCE = 20
 """How many epochs in a row may pass without a lower validation loss, by default."""
 
 OPTIMIZERS = {"momentum": MomentumSGD, "adam": Adam}
+
+SCALINGS = {"strong": "each batch is divided among the processes", "weak": "each process has its own batch"}
+"""What becomes of batches where several processes train together."""
 
 
 class SettingsError(ValueError):
@@ -116,6 +119,10 @@ class Settings:
         Whether training goes on with half the learning rate where the loss stops being finite, and with half
         the batch where the device has no room: see `Network.fit`. Of several members, those after it begin
         with the smaller batch.
+    scaling : "strong" | "weak"
+        Of several processes that train together: whether they divide each batch among them, or each has a
+        batch of its own: `batch_size` counts the rows of a process then, and the learning rate rises to as
+        many times its size as there are processes: see `WarmUp`.
 
     Raises SettingsError for numbers out of range, unknown names, and settings that do not fit each other.
     """
@@ -144,6 +151,7 @@ class Settings:
     clip: bool = False
     on_divergence: str = "stop"
     on_oom: str = "stop"
+    scaling: str = "strong"
 
     def __post_init__(self) -> None:
         try:
@@ -169,6 +177,7 @@ class Settings:
         check_flag("clip", self.clip)
         choose("on_divergence", self.on_divergence, CHOICES)
         choose("on_oom", self.on_oom, CHOICES)
+        choose("scaling", self.scaling, SCALINGS)
         _check_share("test", self.test)
         _check_share("validation", self.validation)
         check_learning_rate(self.learning_rate)
@@ -203,11 +212,17 @@ class Settings:
         check_class_weight(self.class_weight)
         _check_whole("seed", self.seed)
 
-    def make_optimizer(self) -> Optimizer:
-        """Return a new optimizer, with the learning rate of each epoch."""
+    def batches(self, processes: int) -> int:
+        """Return how many rows the batches of so many processes have together."""
+        return self.batch_size * (processes if self.scaling == "weak" else 1)
+
+    def make_optimizer(self, processes: int = 1) -> Optimizer:
+        """Return a new optimizer, with the learning rate of each epoch for so many processes."""
         rate: float | Schedule = self.learning_rate
         if self.schedule != "constant":
             rate = over_epochs(self.schedule, self.learning_rate, self.epochs)
+        if self.scaling == "weak" and processes > 1:
+            rate = WarmUp(rate, processes)
         if self.optimizer == "adam":
             return Adam(rate, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
         assert self.momentum is not None
