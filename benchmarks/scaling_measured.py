@@ -17,6 +17,7 @@ section of README.md.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,6 +152,7 @@ def main() -> None:
 
     World()  # an error in one process ends them all
     sizes, batch = (TINY, TINY_BATCH) if given.tiny else (SIZES, BATCH)
+    load = os.getloadavg()[0]
     found = measure(given.minutes, sizes, batch)
     if MPI.COMM_WORLD.Get_rank():
         return
@@ -161,6 +163,7 @@ def main() -> None:
         "mpi": MPI.Get_library_version().splitlines()[0].strip("\x00"),
         "sizes": sizes,
         "batch": batch,
+        "load": [load, os.getloadavg()[0]],
         "seconds": found,
     }
     print(save(record, given.folder))  # noqa: T201

@@ -49,7 +49,8 @@ against is measured; what it foretells of GPUs and clusters is a forecast, of wh
 ### Measured: sums, and alpha and beta that fit them
 
 {machine}, {mpi}, `{commit}`, {date}: one thread a process, {rounds} rounds in which everything takes
-turns, on a machine that other programs used as well. Again: `python -m benchmarks.scaling_measured`, then
+turns. The load average was {before} before and {after} after, the latter with these processes.
+Again: `python -m benchmarks.scaling_measured`, then
 the report. Median µs of a sum over P processes of so many floats, with quartiles, and in brackets what
 the fitted model says. *Least* is the fit to each sum's least time, as if nothing disturbed it.
 {oversubscribed}"""
@@ -62,7 +63,11 @@ is alone, by its rows (a line through the medians: {fixed} ms and {per_row} µs 
 that {cores} compute at a time and more take turns, and the sum of the fit. *From beside* takes instead
 what as many processes need at the same time without a sum: it tries the sum by itself, and what lies
 between both is what sharing a machine costs. Ratios are within a round, medians with 99% intervals;
-speed-ups are over one process of one thread."""
+speed-ups are over one process of one thread. {busy}"""
+
+BUSY = """\
+**Other programs wanted the cores at the same time**: more processes then get a larger share of them, which
+the model does not know. These speed-ups are those of a share, and say nothing of an idle machine."""
 
 FORETOLD = """\
 ### Forecasts: 8 GPUs in one box, 64 machines
@@ -138,6 +143,8 @@ def _about(record: dict[str, Any]) -> str:
         mpi=_mpi(record),
         commit=record["commit"],
         date=record["date"],
+        before=number(record["load"][0]),
+        after=number(record["load"][1]),
         rounds=len(record["seconds"]["steps"]["1"]),
         oversubscribed=(
             f"With {cores} cores, {' and '.join(more)} processes are **oversubscribed**: a message then "
@@ -189,7 +196,8 @@ def _steps_said(record: dict[str, Any]) -> str:
         per_row=number(1e6 * flops(record["sizes"], 1) / place.rate),
         rate=number(1e-9 * place.rate),
         cores=record["machine"]["cores"],
-    )
+        busy=BUSY if record["load"][0] >= 1 else "",
+    ).rstrip()
 
 
 def _steps(record: dict[str, Any]) -> str:

@@ -128,6 +128,14 @@ def test_the_page_says_which_rows_are_oversubscribed(tmp_path):
     assert "oversubscribed |" not in scaling(tmp_path)
 
 
+def test_the_page_says_that_others_had_the_cores(tmp_path):
+    (tmp_path / "scaling").mkdir()
+    for load, said in ((0.1, False), (9.0, True)):
+        record = made() | {"load": [load, 3.0]}
+        (tmp_path / "scaling" / "some-2026-01-01.json").write_text(json.dumps(record))
+        assert ("say nothing of an idle machine" in scaling(tmp_path)) is said
+
+
 def test_a_line_through_one_process_gives_the_rate():
     place = here(made())[2]
     assert place.fixed == pytest.approx(1e-3)
@@ -143,6 +151,7 @@ def made():
         "commit": "0123456",
         "machine": {"cpu": "some", "cores": 2, "gpu": {}},
         "mpi": "an MPI",
+        "load": [0.1, 3.0],
         "sizes": list(SIZES),
         "batch": 6,
         "seconds": {

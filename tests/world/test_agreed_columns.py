@@ -306,8 +306,6 @@ def test_errors_of_files_name_the_row_of_the_whole(tmp_path):
 
 def test_a_number_that_may_be_several_levels_is_refused_alike():
     column = Column("c", "category", ("1", "01", "x"))
-    numbers_of_one = Numbers(np.where(np.arange(N) == 50, 1.0, 7.0))
-    made = agree(
-        {"c": numbers_of_one}, typed=True, make=lambda source: assemble_as(source, [column], (), AUTO)
-    )
+    columns = {"c": Numbers(np.where(np.arange(N) == 50, 1.0, 7.0))}
+    made = agree(columns, typed=True, make=lambda source: assemble_as(source, [column], (), AUTO))
     assert "holds 1, a number" in str(made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf, isfinite, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,10 @@ class DivergenceError(ArithmeticError):
         self.epoch = epoch
         self.batch = batch
         self.layer = layer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without `__init__`, whose arguments `args` does not hold.
+        return type(self).__new__, (type(self), *self.args), vars(self)
 
 
 def largest_gradient(epoch: Epoch, order: HostArray, batches: int) -> tuple[float, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from .processes import Processes
 
@@ -20,6 +21,10 @@ class Elsewhere(RuntimeError):
     def __init__(self, rank: int, size: int, what: str) -> None:
         super().__init__(f"process {rank} of {size} has failed: {what}")
         self.rank = rank
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without `__init__`, whose arguments `args` does not hold.
+        return type(self).__new__, (type(self), *self.args), vars(self)
 
 
 @contextmanager
