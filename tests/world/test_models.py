@@ -10,9 +10,6 @@ from fuseprop.model.fitting import Fitting
 
 EPOCHS = 4
 
-SIZES = (3,)
-"""How many processes are compared with one; `test_training.py` has more of them."""
-
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
@@ -68,20 +65,17 @@ def test_any_number_of_processes_makes_the_same_model(shop, case):
     target, given = case
     model, report = trained(1, shop, target, **given)
     eps = float(np.finfo(given.get("dtype", "float32")).eps)
-    for size in SIZES:
-        other, found = trained(size, shop, target, **given)
-        assert other.feature_names == model.feature_names
-        assert other.task == model.task
-        assert other.encoder.columns == model.encoder.columns
-        assert np.abs(parameters(other) - parameters(model)).max() < 1000 * eps
-        for part in ("train", "validation", "test"):
-            mine, its = report.scores(part), found.scores(part)
-            assert (mine is None) == (its is None)
-            if mine is not None:
-                assert dict(its) == pytest.approx(dict(mine), abs=1e-4)
-        assert [each.stop_reason for each in found.histories] == [
-            each.stop_reason for each in report.histories
-        ]
+    other, found = trained(3, shop, target, **given)
+    assert other.feature_names == model.feature_names
+    assert other.task == model.task
+    assert other.encoder.columns == model.encoder.columns
+    assert np.abs(parameters(other) - parameters(model)).max() < 1000 * eps
+    for part in ("train", "validation", "test"):
+        mine, its = report.scores(part), found.scores(part)
+        assert (mine is None) == (its is None)
+        if mine is not None:
+            assert dict(its) == pytest.approx(dict(mine), abs=1e-4)
+    assert [each.stop_reason for each in found.histories] == [each.stop_reason for each in report.histories]
 
 
 def test_a_built_in_data_set_is_divided():
