@@ -40,7 +40,7 @@ def test_a_changed_default_and_a_new_method_are_seen(monkeypatch):
     assert went.split("\n") == [
         "- fuseprop.Network.fit(X, target, optimizer=None, *, epochs=100, batch_size=32, sample_weight=None, "
         "validation=None, shuffle=True, progress=False, callbacks=(), norms=False, on_divergence='stop', "
-        "on_oom='stop', checkpoint=None, resume=None)",
+        "on_oom='stop', checkpoint=None, resume=None, world=None)",
         "- fuseprop.Network.trace(X, target, sample_weight=None)",
     ]
     assert came == [

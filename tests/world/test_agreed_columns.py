@@ -253,7 +253,7 @@ def test_random_tables():
     rng = random.Random(7)
     words = ["1", "2", "3.5", "1,5", "1.234", "NA", "", "x", "no", "yes", "007", "2024-01-05", "05/04/2024"]
     outcomes_of = set()
-    for _ in range(80):
+    for _ in range(20):
         rows = rng.randint(1, 40)
         columns = {}
         for name in ("a", "id", "b", "y"):
@@ -302,3 +302,10 @@ def test_errors_of_files_name_the_row_of_the_whole(tmp_path):
         load_table(path, "y")
     found = outcomes(3, lambda world: load_table(path, "y", world=world))
     assert [str(error) for error in found] == [str(whole.value)] * 3
+
+
+def test_a_number_that_may_be_several_levels_is_refused_alike():
+    column = Column("c", "category", ("1", "01", "x"))
+    columns = {"c": Numbers(np.where(np.arange(N) == 50, 1.0, 7.0))}
+    made = agree(columns, typed=True, make=lambda source: assemble_as(source, [column], (), AUTO))
+    assert "holds 1, a number" in str(made)

@@ -10,6 +10,9 @@ from fuseprop.model.fitting import Fitting
 
 EPOCHS = 4
 
+SIZES = (3,)
+"""How many processes are compared with one; `test_training.py` has more of them."""
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
@@ -65,7 +68,7 @@ def test_any_number_of_processes_makes_the_same_model(shop, case):
     target, given = case
     model, report = trained(1, shop, target, **given)
     eps = float(np.finfo(given.get("dtype", "float32")).eps)
-    for size in (2, 3):
+    for size in SIZES:
         other, found = trained(size, shop, target, **given)
         assert other.feature_names == model.feature_names
         assert other.task == model.task

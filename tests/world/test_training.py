@@ -30,6 +30,7 @@ def trained(size, case, **options):
 
 
 class TestAsOneProcess:
+    @pytest.mark.values
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     def test_any_number_of_processes_comes_to_the_same_network(self, case, dtype):
@@ -173,6 +174,7 @@ class TestEnds:
 
 
 class TestCheckpoints:
+    @pytest.mark.values
     @pytest.mark.parametrize("every", ["1 epoch", "2 steps"])
     @pytest.mark.parametrize("sizes", [(4, 3), (2, 1), (1, 3), (3, 3)])
     def test_another_number_of_processes_goes_on(self, tmp_path, sizes, every):

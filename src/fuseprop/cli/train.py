@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from ..schedules import OVER_EPOCHS
 from ..training.changed import CHOICES, SettingChanged
 from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
+from ..world import ALONE
 from . import folds as folds_report
 from . import tuning as tuning_report
 from .checkpointing import EVERY, check_different, checkpoint_path, checkpoints_told, pace
@@ -290,7 +292,8 @@ def train(
                 title += f": network {networks} of {networks}"
             # A network that a signal ended before its first epoch is no part of the model.
             last = fitting.histories[networks - 1]
-            save_figure(training_figure(last, title, boundary(fitting.model, fitting.table)), plot)
+            shown_rows = replace(fitting.table, world=ALONE)  # this process's, for which it asks no other
+            save_figure(training_figure(last, title, boundary(fitting.model, shown_rows)), plot)
             drawn = plot
     if validated is not None:
         text += [folds_report.results(validated), folds_report.of_the_model(validated)]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 
 from ..checks.quoting import literal, shown
-from ..world import agreeing
-from .cells import Cells, Numbers, Source, Texts
+from .cells import Cells, Numbers, Source
 from .choices import Choices
 from .column import Column
 from .column_cells import is_read_as_text, read_as, refuse_others
@@ -21,7 +20,7 @@ from .table_data import LeftOut, TableData
 from .target_cells import Reading
 from .target_rows import read_targets, wants_text, with_thousands
 from .texts import as_spelled, as_texts
-from .united import of_all, united
+from .united import of_all
 
 FEATURELESS = 12
 """So many columns are listed, with why they are left out, where no feature is left."""
@@ -167,16 +166,13 @@ def _spell(
     share = share_of(source)
     for column in columns:
         name = column.name
-        with agreeing(share.world):
-            spelled = as_spelled(cells[name], column, f"{source.name}: column {literal(name)}")
-        spelled = as_texts(spelled) if column.kind == "category" else spelled
-        cells[name] = united(spelled, share) if isinstance(spelled, Texts) else spelled
+        where = f"{source.name}: column {literal(name)}"
+        spelled = as_spelled(cells[name], column, where, share=share)
+        cells[name] = as_texts(spelled) if column.kind == "category" else spelled
     for name in targets:
         classes = Column(name, "category", tuple(reading.keep_as_class))
         where = f"{source.name}: column {literal(name)}"
-        with agreeing(share.world):
-            spelled = as_spelled(cells[name], classes, where, known=True)
-        cells[name] = united(as_texts(spelled), share)
+        cells[name] = as_texts(as_spelled(cells[name], classes, where, known=True, share=share))
 
 
 def _marks(columns: Sequence[Column], cells: Mapping[str, Cells], target: Sequence[str]) -> dict[str, str]:

@@ -13,7 +13,9 @@ from .column import Column
 from .dates import ISO, date_text, formats_of
 from .errors import DataError
 from .objects import coded
+from .share import WHOLE, Share
 from .spelling import number
+from .united import united
 
 
 def as_texts(cells: Cells) -> Texts:
@@ -32,17 +34,22 @@ def as_texts(cells: Cells) -> Texts:
             return coded([date_text(day) for day in different.tolist()], codes)
 
 
-def as_spelled(cells: Cells, column: Column, where: str, *, known: bool = False) -> Cells:
+def as_spelled(
+    cells: Cells, column: Column, where: str, *, known: bool = False, share: Share = WHOLE
+) -> Cells:
     """Return the cells of a typed source as those of a file from which a model's column was learned.
 
     A library that took 007 for the number 7, or TRUE for True, gave up how the cells were written; a column
     of categories knows it. `where` names the column in errors. Where all texts are `known` to be among the
     levels, as the classes of a target are, the only level that is the same number is meant.
 
-    Raises DataError for a number or a boolean that may be one of several levels, or another spelling of one.
+    All processes call it, each with the cells of its `share`; the texts are those of all (see `united`).
+
+    Raises DataError, alike in all, for a number or a boolean that may be one of several levels, or another
+    spelling of one.
     """
     if isinstance(cells, Numbers) and column.kind == "date" and column.notation:  # 20261126, say
-        return as_texts(cells)
+        return united(as_texts(cells), share)
     if isinstance(cells, Texts) or column.kind != "category":
         return cells
     value_of, what = _VALUES[type(cells)]
@@ -50,7 +57,8 @@ def as_spelled(cells: Cells, column: Column, where: str, *, known: bool = False)
     for level in column.levels:
         alike.setdefault(value_of(level), []).append(level)
     alike.pop(None, None)
-    texts = as_texts(cells)
+    texts = united(as_texts(cells), share)
+    assert isinstance(texts, Texts)
     spelled = []
     for text in texts.texts:
         value = value_of(text)

@@ -45,6 +45,8 @@ def of_all(source: Source) -> Source:
 
 def united(cells: Cells, share: Share) -> Cells:
     """Return cells of one kind in all processes with the texts of all."""
+    if share.world.size == 1:
+        return cells
     match cells:
         case Texts(texts=texts, codes=codes):
             # Shares are in the order of rows, and so are the texts of each.
