@@ -130,4 +130,5 @@ def share_of(source: Source) -> Share:
 def _scattered(numbers: NDArray[np.float64]) -> NDArray[np.uint64]:
     """Return numbers (n,) as whole ones without order, the same for the same."""
     bits = (numbers + 0.0).view(np.uint64)  # -0.0 is 0.0 then
-    return (bits * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+    # The last bits of a product depend on the last bits of a number alone, which are 0 where it is whole.
+    return (bits * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
