@@ -39,6 +39,8 @@ def environment(fitting: Fitting, prints: Sequence[Mapping[str, Any]]) -> dict[s
         "backend": backend.name,
         "device": backend.device,
         "dtype": fitting.settings.dtype,
+        "processes": fitting.world.size,
+        "mpi": getattr(fitting.world, "library", None),
         "variables": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIXES)},
         "data": list(prints),
     }

@@ -55,7 +55,8 @@ def _about_processes(fitting: Fitting) -> list[str]:
     if settings.scaling == "weak":
         rows = settings.batches(size)
         what = f"a batch of its own, {rows:,} rows in all; the rate rises to {size} times its size"
-    return [f"processes {size}, each with rows of its own and {what}"]
+    masks = "; masks of dropout depend on how many there are" if settings.dropout else ""
+    return [f"processes {size}, each with rows of its own and {what}{masks}"]
 
 
 def _rows(fitting: Fitting) -> str:
@@ -258,6 +259,7 @@ def as_json(fitting: Fitting, report: Report, out: Path | None) -> dict[str, Any
     result["seconds_per_epoch"] = fitting.seconds_per_epoch
     result["parameters"] = fitting.parameters
     result["rows"] = fitting.rows_of_parts()
+    result["processes"] = fitting.world.size
     result["settings"] = asdict(fitting.settings)
     weights = fitting.class_weights
     if weights is not None:

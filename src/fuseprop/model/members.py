@@ -103,6 +103,7 @@ def table_of(
             "classes": list(task.classes),
         },
         "data": {} if rows is None else digests_of(network.backend, rows, "test rows", world),
+        "shared": world is not ALONE,
     }
 
 
@@ -111,6 +112,14 @@ def _check_table(found: Found, table: Mapping[str, Any]) -> None:
 
     Networks compare the rows that they learn from.
     """
+    was_shared = bool(found.state["around"][PART]["table"].get("shared"))
+    if was_shared != table["shared"]:
+        how = "by mpiexec, with any number of processes: mpiexec -n 1" if was_shared else "without mpiexec"
+        raise CheckpointError(
+            f"{shown(found.path, None)} is the checkpoint of a training that was started "
+            f"{'by' if was_shared else 'without'} mpiexec, which draws splits and orders in another way. Go "
+            f"on from it {how}."
+        )
     before, after = (
         {"settings": each["names"], "data": each["data"]}
         for each in (found.state["around"][PART]["table"], table)

@@ -177,7 +177,8 @@ class Continuation:
             if self._world is not None:
                 arithmetic["processes"] = self._world.size
             if self._found is not None and self._warns:
-                _warn_of_other_bits(self._found.state["arithmetic"], arithmetic)
+                masks = training.epoch.stack.dropout is not None
+                _warn_of_other_bits(self._found.state["arithmetic"], arithmetic, masks=masks)
             return {**about, "arithmetic": arithmetic}
 
         return training.run(epochs, together, history, keeper=self._keeper, about=said, resumed=self._found)
@@ -246,8 +247,10 @@ def _arithmetic(backend: AnyBackend) -> dict[str, Any]:
     return {**own, **option(backend, "arithmetic")}
 
 
-def _warn_of_other_bits(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+def _warn_of_other_bits(recorded: Mapping[str, Any], present: Mapping[str, Any], *, masks: bool) -> None:
+    """Warn where numbers are rounded in other ways, or `masks` of dropout are those of other processes."""
     found = differences(recorded, present)
     if found:
-        what = f"{OTHER_BITS}: {'; '.join(found[:MOST])}. Numbers agree within rounding."
-        warn_user(what, CheckpointWarning)
+        others = masks and recorded.get("processes") != present.get("processes")
+        what = "Masks of dropout are others from here on" if others else "Numbers agree within rounding"
+        warn_user(f"{OTHER_BITS}: {'; '.join(found[:MOST])}. {what}.", CheckpointWarning)

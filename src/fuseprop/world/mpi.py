@@ -35,6 +35,9 @@ class World:
         How many of these, with this one, may run on the same cores: all, or those that `mpiexec` has bound
         there.
 
+    library : str
+        Which MPI it is, with its version.
+
     From the first one on, an error that leaves one process alone ends all of them, and so does its death:
     see `failing`.
 
@@ -57,7 +60,8 @@ class World:
         self._all = MPI.COMM_WORLD.Dup()
         self.rank: int = self._all.Get_rank()
         self.size: int = self._all.Get_size()
-        check_together(self.size, MPI.Get_library_version())
+        self.library: str = " ".join(MPI.Get_library_version().split("\n")[0].split())
+        check_together(self.size, self.library)
         beside = self._all.Split_type(MPI.COMM_TYPE_SHARED)
         self.local_rank: int = beside.Get_rank()
         self.local_size: int = beside.Get_size()
