@@ -49,10 +49,17 @@ def _open_standard_streams() -> None:
 
 
 def _leave(number: int, _: object) -> None:
-    """End the process at once: the command has not begun."""
+    """End the process at once: the command has not begun.
+
+    One of several dies by the signal: launchers end the others then, which would wait for it where it exits.
+    """
+    ranks = [os.environ[name] for name in RANKS if name in os.environ]
     try:
-        if all(os.environ.get(name, "0") == "0" for name in RANKS):
+        if all(rank == "0" for rank in ranks):
             os.write(2, b"\ninterrupted.\n" if number == signal.SIGINT else b"\nterminated.\n")
+        if ranks:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
     finally:
         os._exit(SIGNALLED + number)
 

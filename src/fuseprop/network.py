@@ -16,6 +16,7 @@ from .backend.seam import check_backend
 from .callbacks import Callback, Together, check_callbacks
 from .callbacks.history import History
 from .callbacks.progress import Progress
+from .callbacks.protocol import is_of_first
 from .checks.arrays import warn_of_overflow
 from .checks.choices import choose
 from .checks.quoting import counted
@@ -28,6 +29,7 @@ from .layers.stack import build_stack, check_chain, check_link, load_weights
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer, check_optimizer
 from .optimizers.protocol import resumable, scalable
+from .schedules import rates_of
 from .training.beginning import Beginning
 from .training.changed import CHOICES
 from .training.continuing import Continuation, From, Kept
@@ -303,8 +305,19 @@ class Network:
                 raise ValueError(
                     'on_oom="halve" is for one process: give those that train together a smaller batch_size.'
                 )
-            settings = {"epochs": epochs, "batch_size": batch_size, "shuffle": shuffle, "norms": norms}
-            unison.begin(self.rng, optimizer, {**settings, "validation": type(validation).__name__})
+            rates = () if optimizer is None else rates_of(optimizer.learning_rate, optimizer.epochs, 1)
+            settings = {
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "shuffle": shuffle,
+                "norms": norms,
+                "metric": self.metric,
+                "on_divergence": on_divergence,
+                "validation": "rows" if isinstance(validation, tuple) else validation,
+                "callbacks": [type(each).__name__ for each in callbacks if not is_of_first(each)],
+                "learning_rate": [float(rate) for rate in rates],
+            }
+            unison.begin(self.rng, optimizer, settings)
             check, check_validated = unison.rows, partial(unison.rows, to_learn=False)
             progress = progress and unison.world.rank == 0
         rows, held_out = check(X, target, sample_weight), None

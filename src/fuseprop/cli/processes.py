@@ -6,6 +6,7 @@ Process 0 writes to the standard streams. What is another process's own, it writ
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from ..checks.quoting import printable
+from ..checks.quoting import literal, printable
 from ..world import ALONE, Processes, World, ending_together
 from ..world.failing import Ends, Shown, as_script, verdict_of
 from ..world.launch import launched
@@ -56,7 +57,11 @@ def together(words: Sequence[str]) -> Iterator[None]:
     that runs in one process alone, and ClickException where MPI does not work.
     """
     run = Run.current()
-    run.processes = _processes(words)
+    try:
+        run.processes = _processes(words)
+    except KeyboardInterrupt:
+        _die_of_signal()
+        raise
     ends = Ends.of_this_process if run.processes.size > 1 else None
     if ends is None:
         yield
@@ -64,6 +69,7 @@ def together(words: Sequence[str]) -> Iterator[None]:
     ends.shown = lambda error: _shown(error, run)
     try:
         with ending_together(run.processes):
+            _check_words(run.processes, words)
             yield
     except KeyboardInterrupt:
         raise
@@ -74,6 +80,25 @@ def together(words: Sequence[str]) -> Iterator[None]:
         if verdict.shows:
             show_own(_shown(error, run).text)
         raise click.exceptions.Exit(verdict.code) from error
+
+
+def _check_words(processes: Processes, words: Sequence[str]) -> None:
+    """Raise UsageError where processes were started by other commands, as by mpiexec with a colon."""
+    found = processes.gathered(list(words))
+    other = next((rank for rank, each in enumerate(found) if each != found[0]), None)
+    if other is not None:
+        raise click.UsageError(
+            f"all processes are to run the same command, and process {other} runs "
+            f"{literal(' '.join(found[other]))}, process 0 {literal(' '.join(found[0]))}."
+        )
+
+
+def _die_of_signal() -> None:
+    """End a process by Ctrl-C before it knows the others: launchers end those only after a signal."""
+    launch = launched()
+    if launch is not None and launch.size > 1:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def check_one_process(many: str | None) -> None:

@@ -12,7 +12,7 @@ from ..data.dicts import as_columns
 from ..data.errors import listed
 from ..data.frames import frame_of
 from ..data.target_cells import AUTO, Reading
-from ..world import ALONE, Processes, agreeing
+from ..world import ALONE, Processes, agreeing, check_alike
 
 
 def table_and_arguments(
@@ -34,6 +34,9 @@ def table_and_arguments(
 ) -> tuple[Table, dict[str, Any]]:
     """Return the table that `train` makes of its arguments, and those of `Fitting`; raises as `train`."""
     choices = Choices(features, drop, numeric, categorical, date, ignore_index, missing)
+    if world.size > 1:
+        reading = {"target_as": target_as, "keep_as_class": list(keep_as_class), "any_size": any_size}
+        check_alike(world, {"target": str(target), "columns": str(choices), **reading})
     table = _table(data, target, Reading(target_as, keep_as_class), choices, any_size, world)
     return table, {"missing": missing, **suggestions_for(data), **given}
 

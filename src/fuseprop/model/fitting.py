@@ -34,12 +34,12 @@ from ..network import Network
 from ..training.continuing import From, Kept, found_of, keeper_of
 from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
-from ..world import ALONE, Processes, agreeing, ending_all
+from ..world import ALONE, Processes, agreeing, check_alike, ending_all
 from ..world.devices import Placed, device_of
 from .arguments import table_and_arguments
 from .class_weights import weights_by_class
 from .division import checked_test_rows, divide
-from .members import PART, Member, members_in, state_of, table_of
+from .members import PART, Member, members_in, plain_settings, state_of, table_of
 from .model import Model
 from .settings import Settings, settings_for
 
@@ -140,6 +140,8 @@ class Fitting:
             given["test"] = len(chosen) / len(table)
         count = int(world.total(len(table)))
         self.settings = settings = settings_for(made_task, count, table.X.shape[1], **given)
+        if world.size > 1:
+            check_alike(world, {**plain_settings(settings), "task": made_task.name, "missing": missing})
         self._own_settings = replace(settings, device=_own_device(settings, world))
         outputs = made_task.outputs(settings.loss)
         rng = as_generator(settings.seed)

@@ -12,18 +12,18 @@ import numpy as np
 
 from ..backend.seam import for_processes
 from ..callbacks.history import History
-from ..checks.quoting import counted, shown
-from ..checks.states import described, is_same
+from ..checks.quoting import counted
 from ..layers.stack import Stack
 from ..optimizers import Optimizer
 from ..optimizers.protocol import resumable
-from ..world import ALONE, Processes, agreeing
+from ..world import ALONE, Processes, agreeing, check_alike
 from .held_out import split_of_all
 from .observers import SumOfSquares
 from .orders import generator_state, set_generator_state
 from .rows import Rows, check_rows, no_rows
 from .sameness import digests_of
 from .shared_watch import SharedWatch
+from .state import numbers_of
 
 MOST_COMPARED = 64
 """So many rows of each process are compared before all are."""
@@ -64,9 +64,9 @@ class Unison:
         """
         backend, parameters = self._stack.parameters.backend, self._stack.parameters
         carried = None if optimizer is None else resumable(optimizer)
-        shapes = [list(shape) for shape in parameters.shapes]
-        kind = {"layers": shapes, "backend": backend.name, "dtype": str(backend.dtype)}
-        self._check_alike({**kind, "optimizer": type(optimizer).__name__, **settings})
+        numbers = {} if optimizer is None else numbers_of(optimizer)
+        kind = {"backend": backend.name, "dtype": str(backend.dtype), **self._stack.described()}
+        check_alike(self.world, {**kind, "optimizer": type(optimizer).__name__, **numbers, **settings})
         dropout = self._stack.dropout
         state: dict[str, Any] = self.world.of_first(
             {
@@ -85,17 +85,6 @@ class Unison:
         if carried is not None and self.world.rank:
             carried.load_state_dict(state["optimizer"])
 
-    def _check_alike(self, settings: Mapping[str, Any]) -> None:
-        found = self.world.gathered(settings)
-        for rank, other in enumerate(found):
-            for name, value in found[0].items():
-                if not is_same(other.get(name), value):
-                    raise ValueError(
-                        f"all processes are to train alike, and {shown(name)} is "
-                        f"{described(other.get(name))} in process {rank}, and {described(value)} in process "
-                        f"0. Give the same to all."
-                    )
-
     def rows(self, X: object, target: object, sample_weight: object = None, *, to_learn: bool = True) -> Rows:
         """Return this process's own rows, checked, perhaps none; X (n, d) then has the shape (0, d).
 
@@ -113,6 +102,9 @@ class Unison:
         labelled = [(rank, has) for rank, (has, _) in enumerate(found) if has is not None]
         self._check_kinds("a target with labels", labelled)
         self._check_kinds("a sample_weight", [(rank, has) for rank, (_, has) in enumerate(found)])
+        own = 0.0 if rows is None or rows.weights is None else rows.weights.sum()
+        if weighted and not self.world.total(own):
+            raise ValueError("sample_weight must not be negative and not all zero.")
         if rows is None:
             return no_rows(self._stack, labelled=any(has for _, has in labelled), weighted=weighted)
         if to_learn:
@@ -182,7 +174,8 @@ class Unison:
         if ranks:
             raise RuntimeError(
                 f"after epoch {history.epochs} the parameters of process {ranks[0]} are not those of process "
-                f"0. The MPI or NCCL in use does not give all processes the same sums. Use another one."
+                f"0: an object of one's own, such as a schedule or an optimizer, does another thing there, "
+                f"or the MPI or NCCL in use does not give all the same sums."
             )
 
     @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from ..checks.quoting import shown
+from ..checks.states import described, is_same
 from .processes import Processes
 
 
@@ -44,7 +46,21 @@ def agreeing(processes: Processes) -> Iterator[None]:
         own = error
     found = processes.gathered(None if own is None else f"{type(own).__name__}: {own}")
     if own is not None:
+        if None in found and processes.rank == 0:  # which is not named, as it tells of all
+            own.add_note(f"That was process 0 of {processes.size} alone.")
         raise own
     for rank, what in enumerate(found):
         if what is not None:
             raise Elsewhere(rank, processes.size, what)
+
+
+def check_alike(processes: Processes, what: Mapping[str, Any]) -> None:
+    """Raise ValueError in all processes where plain data, by name, are not the same in all of them."""
+    found = processes.gathered(dict(what))
+    for rank, other in enumerate(found):
+        for name, value in found[0].items():
+            if not is_same(other.get(name), value):
+                raise ValueError(
+                    f"all processes are to train alike, and {shown(name)} is {described(other.get(name))} in "
+                    f"process {rank}, and {described(value)} in process 0. Give the same to all."
+                )
