@@ -100,7 +100,7 @@ def test_every_option_arrives(houses):
         *("--validation", 0.2, "--test", 0.5, "--seed", 4, "--dtype", "float64", "--json"),
         *("--schedule", "step", "--clip-norm", 2, "--dropout", 0.25, "--patience", 7),
         *("--class-weight", "flat=1,villa=2.5", "--members", 2, "--bins", 3, "--clip"),
-        *("--on-divergence", "halve", "--on-oom", "halve"),
+        *("--on-divergence", "halve", "--on-oom", "halve", "--scaling", "weak"),
     )
     made = json.loads(result.stdout)
     assert made["task"] == "exclusive"
@@ -131,6 +131,7 @@ def test_every_option_arrives(houses):
         "clip": True,
         "on_divergence": "halve",
         "on_oom": "halve",
+        "scaling": "weak",
     }
 
 

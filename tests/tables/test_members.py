@@ -324,15 +324,15 @@ def test_ctrl_c_in_the_first_network_is_that_of_one_network():
 def test_divergence_says_in_which_network(monkeypatch):
     make_optimizer, made = Settings.make_optimizer, []
 
-    def make(self):
+    def make(self, processes):
         made.append(self)
-        return MomentumSGD(1e30) if len(made) == 2 else make_optimizer(self)
+        return MomentumSGD(1e30) if len(made) == 2 else make_optimizer(self, processes)
 
     monkeypatch.setattr(Settings, "make_optimizer", make)
     with pytest.raises(DivergenceError) as caught:
         fuseprop.train(shop(classes=False), **QUICK)
     assert caught.value.__notes__ == ["That was network 2 of 3."]
-    monkeypatch.setattr(Settings, "make_optimizer", lambda _: MomentumSGD(1e30))
+    monkeypatch.setattr(Settings, "make_optimizer", lambda *_: MomentumSGD(1e30))
     with pytest.raises(DivergenceError) as alone:
         fuseprop.train(shop(classes=False), **{**QUICK, "members": 1})
     assert not hasattr(alone.value, "__notes__")

@@ -32,8 +32,9 @@ def trained(size, case, **options):
 class TestAsOneProcess:
     @pytest.mark.values
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-    def test_any_number_of_processes_comes_to_the_same_network(self, case, dtype):
+    @pytest.mark.parametrize("name", CASES)
+    def test_any_number_of_processes_comes_to_the_same_network(self, name, dtype):
+        case = CASES[name]
         alone = trained(1, case, dtype=dtype)
         assert alone.history.epochs > 1
         for size, all_cuts in CUTS.items():
