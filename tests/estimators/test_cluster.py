@@ -28,8 +28,15 @@ README = Path(__file__).parents[2] / "README.md"
 def client():
     """That of two worker processes, which end with it."""
     options = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": ":0"}
-    with LocalCluster(n_workers=2, **options) as cluster, Client(cluster) as client:
-        yield client
+    before = dict(os.environ)  # in which Dask sets OMP_NUM_THREADS=1 and the like for good
+    try:
+        with LocalCluster(n_workers=2, **options) as cluster, Client(cluster) as client:
+            os.environ.update(before)
+            for name in os.environ.keys() - before.keys():
+                del os.environ[name]
+            yield client
+    finally:
+        os.environ.update(before)
 
 
 def _score(model, X, y):

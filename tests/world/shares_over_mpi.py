@@ -14,6 +14,12 @@ def bytes_read():
     return int(Path("/proc/self/io").read_text().split()[1])
 
 
+def say(line):
+    """Write a line at once: where nothing is buffered, `print` writes its end apart from it."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main(folder):
     world = World()
     for path in sorted(Path(folder).iterdir()):
@@ -22,16 +28,15 @@ def main(folder):
             share = read(path, world)
         except (DataError, Elsewhere) as error:
             world.gathered(None)
-            print(f"{path.name}: process {world.rank} raised {type(error).__name__}: {error}", flush=True)
+            say(f"{path.name}: process {world.rank} raised {type(error).__name__}: {error}")
             continue
         took = bytes_read() - before
         shares, numbers = world.gathered(share), world.gathered(took)
         if not world.rank:
             whole = read(path)
             same = joined(shares) == whole.columns and all(one.places == whole.places for one in shares)
-            print(
-                f"{path.name}: {[one.rows for one in shares]} {same} {max(numbers) / path.stat().st_size:.2f}"
-            )
+            read_of_it = max(numbers) / path.stat().st_size
+            say(f"{path.name}: {[one.rows for one in shares]} {same} {read_of_it:.2f}")
 
 
 main(sys.argv[1])
