@@ -35,6 +35,9 @@ Returned = TypeVar("Returned")
 GRACE = 2.0
 """Seconds in which all processes come to an error that they raise in lockstep."""
 
+TO_BE_READ = 0.2
+"""Seconds between the last words of a process and its end: MPICH's mpiexec drops what it has not read then."""
+
 INTERRUPTED = 130
 """The exit code after Ctrl-C, which scripts and the command share."""
 
@@ -174,7 +177,8 @@ class Ends:
             os.write(2, f"\n{text}\n".encode(errors="replace"))
 
     def end(self, code: int) -> NoReturn:
-        """End all processes with an exit code, at once."""
+        """End all processes with an exit code, when the launcher has had time to read what was shown."""
+        sleep(TO_BE_READ)
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
