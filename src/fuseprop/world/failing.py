@@ -36,7 +36,7 @@ GRACE = 2.0
 """Seconds in which all processes come to an error that they raise in lockstep."""
 
 TO_BE_READ = 0.2
-"""Seconds between the last words of a process and its end: MPICH's mpiexec drops what it has not read then."""
+"""Seconds between the last words of a process and its end: MPICH's mpiexec drops what it has not read."""
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, which scripts and the command share."""
