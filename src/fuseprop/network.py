@@ -297,7 +297,8 @@ class Network:
         if halves_batch and optimizer is not None:
             resumable(optimizer)
         check_validation(validation)
-        unison = None if world is None else Unison(world, self.stack)
+        world = ALONE if world is None else world
+        unison = None if world is ALONE else Unison(world, self.stack)
         check: Callable[..., Rows] = partial(check_rows, self.stack)
         check_validated = check
         if unison is not None:

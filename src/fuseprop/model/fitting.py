@@ -297,7 +297,7 @@ class Fitting:
                 on_oom=settings.on_oom,
                 checkpoint=keeper,
                 resume=found,
-                world=None if self.world is ALONE else self.world,
+                world=self.world,
             )
         except DivergenceError as error:
             if settings.members > 1:

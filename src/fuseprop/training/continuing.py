@@ -63,18 +63,16 @@ class Continuation:
         checkpoint: Kept,
         resume: From,
         rng: np.random.Generator | np.random.RandomState,
-        world: Processes | None = None,
+        world: Processes = ALONE,
     ) -> None:
         self._world = world
         self._keeper: Keeper | None = None
         self._found: Found | None = None
-        with agreeing(world or ALONE):
-            if world is None or world.rank == 0:
+        with agreeing(world):
+            if world.rank == 0:
                 self._keeper = keeper_of(checkpoint)
                 self._found = found_of(resume, self._keeper)
-        self.keeps = self._keeper is not None
-        if world is not None:
-            self.keeps, self._found = world.of_first((self.keeps, self._found))
+        self.keeps, self._found = world.of_first((self._keeper is not None, self._found))
         self.rng = rng
         self._start: dict[str, Any] = {}
 
@@ -119,7 +117,7 @@ class Continuation:
                 if self._found is not None:
                     self._rewind(self._found)
                 self._start = generator_state(self.rng)
-                with agreeing(self._world or ALONE):
+                with agreeing(self._world):
                     if self._keeper is not None:
                         resumed = None if self._found is None else self._found.path
                         stack.enter_context(self._keeper.open(resumed))
@@ -154,7 +152,7 @@ class Continuation:
         settings = {**settings, "optimizer": type(optimizer).__name__, **numbers}
         data: dict[str, str] = {}
         for part, rows in parts.items():
-            data |= {} if rows is None else digests_of(backend, rows, part, self._world or ALONE)
+            data |= {} if rows is None else digests_of(backend, rows, part, self._world)
         about = {"settings": settings, "data": data, "start": self._start}
         first = optimizer.epochs
         if self._found is None:
@@ -174,7 +172,7 @@ class Continuation:
 
         def said() -> dict[str, Any]:
             arithmetic = _arithmetic(backend)
-            if self._world is not None:
+            if self._world is not ALONE:
                 arithmetic["processes"] = self._world.size
             if self._found is not None and self._warns:
                 masks = training.epoch.stack.dropout is not None
@@ -186,7 +184,7 @@ class Continuation:
     @property
     def _warns(self) -> bool:
         """Whether this process says what is to be said once."""
-        return self._world is None or self._world.rank == 0
+        return self._world.rank == 0
 
     def _rewind(self, found: Found) -> None:
         """Check what a checkpoint holds beside its training, and set the generator to where that began."""

@@ -86,15 +86,9 @@ class Evaluation(Observer):
     def read(self, part: HostArray) -> None:
         """Take the mean loss and the metric from losses and hits."""
         losses, hits = np.split(part, 2)
-        if self._world is ALONE:
-            self.loss = weighted_mean(losses, self._weights)
-            self.score = self.metric.score(losses, hits, self._weights)
-            return
-        weights = np.ones(self._count) if self._weights is None else self._weights
-        weight, *sums = self._world.total([weights.sum(), weights @ losses, weights @ hits])
-        means = np.array(sums)[:, None] / weight
-        self.loss = float(means[0, 0])
-        self.score = self.metric.score(means[0], means[1], None)
+        self.loss = weighted_mean(losses, self._weights, self._world)
+        hit = weighted_mean(hits, self._weights, self._world)
+        self.score = self.metric.score(np.array([self.loss]), np.array([hit]), None)
 
     def enter(self, history: History) -> None:
         """Append loss and metric as those of the validation."""
