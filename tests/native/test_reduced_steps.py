@@ -7,7 +7,7 @@ from fuseprop_numpy.compiled.library import NotCompiled, library
 from fuseprop_numpy.compiled.recognise import recognise
 from fuseprop_numpy.compiled.runner import CompiledStep
 from kinds_of_steps import KINDS, kind
-from test_replays import WIDE, Interrupting
+from test_replays import WIDE, interruptions
 
 from fuseprop.backend import Call, Program, replay_by_calling
 from fuseprop.backend.program import StoppableRunner
@@ -140,16 +140,7 @@ def taken_by(name, functions, times):
 
 @pytest.mark.parametrize("name", ["plain", "everything"])
 def test_a_run_that_is_interrupted_anywhere_leaves_a_whole_number_of_steps(name):
-    functions = library().functions
-    whole = [taken_by(name, functions, times)[0] for times in range(3)]
-    assert len(set(whole)) == 3
-    found, interrupted, after = [], True, 0
-    while interrupted:
-        left, interrupted = taken_by(name, Interrupting(functions, after), 2)
-        found.append(whole.index(left))
-        after += 1
-    assert found == sorted(found)
-    assert set(found) == {0, 1, 2}
+    assert interruptions(taken_by, name)
 
 
 def test_a_step_whose_sum_fails_was_never_begun():
