@@ -213,6 +213,14 @@ def commit() -> str:
     return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def surroundings() -> dict[str, Any]:
+    """Return when, of which commit and where it was measured, with which MPI, for a record."""
+    from mpi4py import MPI
+
+    library = MPI.Get_library_version().splitlines()[0].strip("\x00")
+    return {"date": today(), "commit": commit(), "machine": describe(), "mpi": library}
+
+
 def main() -> None:
     """Start the processes, or be one of them."""
     parser = argparse.ArgumentParser(
@@ -231,10 +239,7 @@ def main() -> None:
     if MPI.COMM_WORLD.Get_rank():
         return
     record = {
-        "date": today(),
-        "commit": commit(),
-        "machine": describe(),
-        "mpi": MPI.Get_library_version().splitlines()[0].strip("\x00"),
+        **surroundings(),
         "network": "-".join(map(str, SIZES)),
         "batch": BATCH,
         "processes": PROCESSES,

@@ -31,8 +31,8 @@ from fuseprop.backend.registry import load_backend
 from fuseprop.world import World
 from fuseprop.world.processes import Alone
 
-from .machine import describe, save, today
-from .processes import Apart, Steps, commit, seconds, started
+from .machine import save
+from .processes import Apart, Steps, seconds, started, surroundings
 
 RESULTS = Path(__file__).parent / "results" / "scaling"
 
@@ -157,10 +157,7 @@ def main() -> None:
     if MPI.COMM_WORLD.Get_rank():
         return
     record = {
-        "date": today(),
-        "commit": commit(),
-        "machine": describe(),
-        "mpi": MPI.Get_library_version().splitlines()[0].strip("\x00"),
+        **surroundings(),
         "sizes": sizes,
         "batch": batch,
         "load": [load, os.getloadavg()[0]],
