@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from ..checks.quoting import literal, printable
-from ..world import ALONE, Processes, World, ending_together
+from ..world import ALONE, Processes, World, ending_together, first_unlike
 from ..world.failing import Ends, Shown, as_script, verdict_of
 from ..world.launch import launched
 from .exit_codes import FAILED, code_of
@@ -84,12 +84,12 @@ def together(words: Sequence[str]) -> Iterator[None]:
 
 def _check_words(processes: Processes, words: Sequence[str]) -> None:
     """Raise UsageError where processes were started by other commands, as by mpiexec with a colon."""
-    found = processes.gathered(list(words))
-    other = next((rank for rank, each in enumerate(found) if each != found[0]), None)
-    if other is not None:
+    found = first_unlike(processes, list(words))
+    if found is not None:
+        rank, other, first = found
         raise click.UsageError(
-            f"all processes are to run the same command, and process {other} runs "
-            f"{literal(' '.join(found[other]))}, process 0 {literal(' '.join(found[0]))}."
+            f"all processes are to run the same command, and process {rank} runs "
+            f"{literal(' '.join(other))}, process 0 {literal(' '.join(first))}."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks.nonnumeric import read_list
 from ..checks.quoting import counted, literal
-from ..world import Processes, agreeing
+from ..world import Processes, agreeing, first_unlike
 from .arrays import feature_rows, objects_in, target_values
 from .assembling import assemble, assemble_as
 from .choices import NONE, Choices
@@ -78,29 +78,29 @@ def table_of(
 
 def _check_alike(own: object, what: str, world: Processes, source: str) -> None:
     """Raise DataError, in all processes, where one has something else than process 0."""
-    found = world.gathered(own)
-    for rank, other in enumerate(found):
-        if other != found[0]:
-            raise DataError(
-                f"{source}: expected the same {what} in all processes, but it is {literal(found[0])} in "
-                f"process 0, and {literal(other)} in process {rank}."
-            )
+    found = first_unlike(world, own)
+    if found is not None:
+        rank, other, first = found
+        raise DataError(
+            f"{source}: expected the same {what} in all processes, but it is {literal(first)} in "
+            f"process 0, and {literal(other)} in process {rank}."
+        )
 
 
 def _check_same_columns(frame: Frame | None, world: Processes, source: str) -> None:
     """Raise DataError, in all processes, where frames have other columns, or stand beside arrays."""
     kind = "an array" if frame is None else "columns with names" if frame.named else "columns without names"
     _check_alike(kind, "kind of data", world, source)
-    all_names = world.gathered(() if frame is None else frame.names)
-    for rank, names in enumerate(all_names):
-        if names == all_names[0]:
-            continue
-        lacks = [name for name in all_names[0] if name not in names]
-        has = [name for name in names if name not in all_names[0]]
+    names: Sequence[str] = () if frame is None else frame.names
+    found = first_unlike(world, names)
+    if found is not None:
+        rank, other, first = found
+        lacks = [name for name in first if name not in other]
+        has = [name for name in other if name not in first]
         differs = [f"lacks {listed(lacks)}"] * bool(lacks) + [f"has {listed(has)} besides"] * bool(has)
         raise DataError(
             f"{source}: expected the same columns in all processes, but process {rank} "
-            f"{' and '.join(differs) or 'has them in another order'}. Process 0 has {listed(all_names[0])}."
+            f"{' and '.join(differs) or 'has them in another order'}. Process 0 has {listed(first)}."
         )
 
 

@@ -1,6 +1,6 @@
 """Processes that train together: on one machine or many, with MPI between them."""
 
-from .agreement import Elsewhere, agreeing, check_alike
+from .agreement import Elsewhere, agreeing, check_alike, first_unlike
 from .failing import ending_all, ending_together
 from .mpi import World
 from .processes import ALONE, Processes
@@ -14,4 +14,5 @@ __all__ = [
     "check_alike",
     "ending_all",
     "ending_together",
+    "first_unlike",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..checks.quoting import shown
 from ..checks.states import described, is_same
-from .processes import Processes
+from .processes import Processes, Value
 
 
 class Elsewhere(RuntimeError):
@@ -52,6 +52,12 @@ def agreeing(processes: Processes) -> Iterator[None]:
     for rank, what in enumerate(found):
         if what is not None:
             raise Elsewhere(rank, processes.size, what)
+
+
+def first_unlike(processes: Processes, value: Value) -> tuple[int, Value, Value] | None:
+    """Return the first process with another value than process 0, and both values; None without one."""
+    found = processes.gathered(value)
+    return next(((rank, other, found[0]) for rank, other in enumerate(found) if other != found[0]), None)
 
 
 def check_alike(processes: Processes, what: Mapping[str, Any]) -> None:
