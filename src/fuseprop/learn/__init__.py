@@ -5,6 +5,7 @@ A topic is a function in a file of its own; `result` is what it returns.
 
 from .approximation import approximation
 from .classes import classes
+from .descent import descent
 from .example import example
 from .line import line
 from .logistic import logistic
@@ -25,6 +26,7 @@ TOPICS: dict[str, Topic] = {
         example,
         xor,
         rates,
+        descent,
         momentum,
         vanishing,
         approximation,
