@@ -193,6 +193,11 @@ REFUSED = {
     "too few arguments": (lambda: Loss("own", lambda y: y), TypeError, "must be a function of y and t"),
     "a slope that is none": (lambda: Activation("own", lambda z: z, 1), TypeError, "slope of the activation"),
     "a constant": (lambda: Activation("own", lambda z: 1), ValueError, "is the same at every z from -71.7"),
+    "a constant that is infinite": (
+        lambda: Activation("own", lambda z: log(0 * where(z > 0, 1, 0))),
+        ValueError,
+        "is the same at every z",
+    ),
     "a step that is far": (
         lambda: Activation("own", lambda z: where(z > 100, 1, 0)),
         ValueError,

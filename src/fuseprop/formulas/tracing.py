@@ -214,7 +214,9 @@ def check_activation_formula(name: str, formula: ActivationFormula, low: object,
         return evaluate(formula.slope, {"y": value(z), "z": z})
 
     moves = _check_slope(f"activation {quoted(name)}", "z", value, slope, POINTS)
-    if not moves and np.ptp(np.broadcast_to(value(POINTS), POINTS.shape)) == 0:
+    with np.errstate(all="ignore"):
+        values = np.asarray(value(POINTS))
+    if not moves and np.all(values == values.flat[0]):
         raise ValueError(
             f"activation {quoted(name)} is the same at every z from {POINTS[0]:g} to {POINTS[-1]:g}, so that "
             f"no weight in front of it changes anything. Write a function that depends on z there."
