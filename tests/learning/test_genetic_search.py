@@ -5,15 +5,13 @@ import warnings
 import numpy as np
 import pytest
 
-from fuseprop import Activation, Dense, GeneticSearch, Network, load_backend, mlp
+from fuseprop import Dense, GeneticSearch, Network, load_backend, mlp
 from fuseprop.backend import OutOfMemory
-from fuseprop.backend.expression import where
 from fuseprop.metrics import weighted_mean
 from fuseprop.testing import assert_parity
 from fuseprop.training.evaluation import Evaluation
 
 CORNERS, XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
-STEPS = Activation.built_in("step", lambda z: where(z > 0, 1, 0), lambda _: 0)
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(40, 3))
@@ -69,7 +67,7 @@ def test_the_defaults_learn_xor(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_defaults_learn_xor_with_steps_exactly(seed):
     """A step has no slope to descend along, and the search asks for none."""
-    layers = [Dense(2, 2, STEPS), Dense(2, 1, STEPS)]
+    layers = [Dense(2, 2, "step"), Dense(2, 1, "step")]
     network = Network(layers, "half_squared_error", seed=seed, device="cpu")
     evolution = GeneticSearch(seed=seed).fit(network, CORNERS, XOR, goal=0)
     assert (evolution.stop_reason, evolution.best_loss[-1]) == ("goal", 0.0)
@@ -235,7 +233,7 @@ def test_losses_that_are_not_finite_never_win():
 
 def test_weights_that_are_not_finite_never_win():
     """A step of an infinite sum is a number, and its loss too."""
-    network = Network([Dense(2, 2, STEPS), Dense(2, 1, STEPS)], "half_squared_error", seed=0, device="cpu")
+    network = Network([Dense(2, 2, "step"), Dense(2, 1, "step")], "half_squared_error", seed=0, device="cpu")
     evolution = GeneticSearch(30, spread=1e39, seed=0).fit(network, CORNERS, XOR, generations=4)
     assert np.isfinite(evolution.best_loss[-1])
     assert all(np.isfinite(part).all() for pair in network.weights() for part in pair)
