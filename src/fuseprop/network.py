@@ -23,7 +23,7 @@ from .checks.quoting import counted
 from .checks.settings import as_generator, as_list, check_flag, positive_integer
 from .formulas.families import Family
 from .formulas.loss import AnyLoss, as_loss
-from .inspection import Trace, trace_pass
+from .inspection import Trace, forward_pass, trace_pass
 from .layers.dense import Dense
 from .layers.stack import build_stack, check_chain, check_link, load_weights
 from .metrics import check_metric
@@ -198,6 +198,48 @@ class Network:
         self.forward(X)
         loss = self.backward(target, sample_weight)
         return trace_pass(self.backend, self.stack, self._passes.batch, loss)
+
+    def draw(self, x: object, target: object = None, learning_rate: float | None = None) -> Any:
+        """Return a `matplotlib.figure.Figure` of one row's pass, every number on its unit or its arrow.
+
+        ``network.draw([[1.0, 2.0]])`` draws the pass forward: the weights on the arrows, and b, z and a of each
+        unit. With a `target` it draws the pass backward too, with dL/dw on the arrows; with a `learning_rate`
+        also the pass forward after one step of gradient descent, w - learning_rate dL/dw. The network keeps its
+        weights: nothing is learned.
+
+        Parameters
+        ----------
+        x : array_like, (1, d)
+        target : array_like, optional
+            As `fit` takes it, of this row.
+        learning_rate : float, optional
+
+        Raises ValueError for more rows than one, for a learning rate without a target, and for networks too
+        large to be read: of more than 8 inputs or units a layer, or of more than 40 weights. Raises
+        PlotsUnavailable without matplotlib, the extra "plots".
+        """
+        from .inspection.drawing import check_drawable, pass_figure  # only when a picture is drawn
+        from .plots import draw_figure
+
+        X = check_inputs(self.stack, x)
+        self._passes.forward(X, sums=True)
+        forward = forward_pass(self.backend, self.stack, self._passes.batch)
+        check_drawable(forward.layers)
+        if target is None:
+            if learning_rate is not None:
+                raise ValueError("a step needs a target to descend to: give target=... with learning_rate.")
+            return draw_figure(pass_figure(forward))
+        if learning_rate is None:
+            return draw_figure(pass_figure(self.trace(x, target)))
+        kept, optimizer = self.weights(), MomentumSGD(learning_rate, momentum=0.0)
+        before = self.trace(x, target)
+        optimizer.prepare(self.stack.parameters, 1)
+        try:
+            optimizer.update(self.backend, self.stack.parameters)
+            after = self.trace(x, target)
+        finally:
+            self.set_weights(kept)
+        return draw_figure(pass_figure(before, after, learning_rate))
 
     # Whole data sets
 

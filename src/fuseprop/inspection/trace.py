@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ PATHS = 100
 
 
 @dataclass(frozen=True)
-class LayerTrace:
+class LayerPass:
     """What one layer of m units over d inputs computed from n rows; all in the backend's dtype.
 
     Attributes
@@ -29,10 +30,6 @@ class LayerTrace:
         W and b, as they were in the pass.
     x, z, a : (n, d), (n, m), (n, m)
         Input, weighted sum z = x W + b, and output a = f(z).
-    delta : (n, m)
-        dL/dz.
-    dW, db : (d, m), (m,)
-        dL/dW = x^T delta and dL/db, the sum of delta over the rows.
     """
 
     function: Activation
@@ -41,9 +38,6 @@ class LayerTrace:
     x: HostArray
     z: HostArray
     a: HostArray
-    delta: HostArray
-    dW: HostArray  # noqa: N815 (the field's name)
-    db: HostArray
 
     @property
     def activation(self) -> str:
@@ -52,34 +46,39 @@ class LayerTrace:
 
 
 @dataclass(frozen=True)
-class Trace:
-    """One pass through a network, forward and backward.
+class LayerTrace(LayerPass):
+    """The same, and what came back.
 
     Attributes
     ----------
-    layers : list of LayerTrace
-        First layer first; `z`, `a`, `delta`, `dW` and `db` are lists of theirs.
-    loss : float
-        L, the weighted mean over the rows.
-    loss_function : Loss
-        What L is the mean of.
-    target : (n, k), or (n,) class numbers
-        What the loss compared with.
-    prediction : (n, k)
-        The last layer's output through the loss's link.
-    output_gradient : (n, k)
-        dL/da of the last layer, where the backward pass begins.
-    shares : (n,)
-        How much each row counts in L; they add up to 1. Each delta has its row's share in it.
+    delta : (n, m)
+        dL/dz.
+    dW, db : (d, m), (m,)
+        dL/dW = x^T delta and dL/db, the sum of delta over the rows.
     """
 
-    layers: list[LayerTrace]
-    loss: float
+    delta: HostArray
+    dW: HostArray  # noqa: N815 (the field's name)
+    db: HostArray
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One pass through a network forward.
+
+    Attributes
+    ----------
+    layers : list of LayerPass
+        First layer first; `z` and `a` are lists of theirs.
+    loss_function : Loss
+        The network's.
+    prediction : (n, k)
+        The last layer's output through the loss's link.
+    """
+
+    layers: Sequence[LayerPass]
     loss_function: AnyLoss
-    target: HostArray
     prediction: HostArray
-    output_gradient: HostArray
-    shares: HostArray
 
     @property
     def loss_name(self) -> str:
@@ -100,6 +99,35 @@ class Trace:
     def a(self) -> list[HostArray]:
         """Outputs, (n, m) a layer."""
         return [layer.a for layer in self.layers]
+
+
+@dataclass(frozen=True)
+class Trace(Forward):
+    """One pass through a network, forward and backward.
+
+    Attributes
+    ----------
+    layers : list of LayerTrace
+        First layer first; `z`, `a`, `delta`, `dW` and `db` are lists of theirs.
+    loss_function : Loss
+        What L is the mean of.
+    prediction : (n, k)
+        The last layer's output through the loss's link.
+    loss : float
+        L, the weighted mean over the rows.
+    target : (n, k), or (n,) class numbers
+        What the loss compared with.
+    output_gradient : (n, k)
+        dL/da of the last layer, where the backward pass begins.
+    shares : (n,)
+        How much each row counts in L; they add up to 1. Each delta has its row's share in it.
+    """
+
+    layers: list[LayerTrace]
+    loss: float
+    target: HostArray
+    output_gradient: HostArray
+    shares: HostArray
 
     @property
     def delta(self) -> list[HostArray]:
@@ -147,38 +175,37 @@ def trace_pass(backend: AnyBackend, stack: Stack, batch: Batch, loss: float) -> 
     dL/da of the last layer is computed again, by the loss: a pass overwrites it. What is too large for
     the dtype is inf here as in the pass.
     """
+    forward = forward_pass(backend, stack, batch)
+    gradients = stack.parameters.unpack(stack.parameters.gradients)
+    layers = [
+        LayerTrace(**vars(layer), delta=backend.to_host(delta), dW=dW, db=db)
+        for layer, delta, (dW, db) in zip(forward.layers, batch.gradients, gradients, strict=True)
+    ]
+    start, losses = backend.empty(batch.outputs[-1].shape), backend.empty((batch.rows,))
     with np.errstate(over="ignore", invalid="ignore"):
-        return _traced(backend, stack, batch, loss)
-
-
-def _traced(backend: AnyBackend, stack: Stack, batch: Batch, loss: float) -> Trace:
-    x, layers, parameters = batch.x, [], stack.parameters
-    weights, gradients = parameters.unpack(parameters.values), parameters.unpack(parameters.gradients)
-    for i, layer in enumerate(stack.layers):
-        z = batch.sums[i]
-        assert z is not None
-        layers.append(
-            LayerTrace(
-                layer.function,
-                *weights[i],
-                backend.to_host(x),
-                backend.to_host(z),
-                backend.to_host(batch.outputs[i]),
-                backend.to_host(batch.gradients[i]),
-                *gradients[i],
-            )
+        stack.loss.apply(
+            backend, batch.outputs[-1], batch.target, batch.row_weights, losses=losses, gradient=start
         )
-        x = batch.outputs[i]
-    prediction, start = backend.empty(x.shape), backend.empty(x.shape)
-    apply_link(backend, stack.loss.link, x, out=prediction)
-    losses = backend.empty((batch.rows,))
-    stack.loss.apply(backend, x, batch.target, batch.row_weights, losses=losses, gradient=start)
     return Trace(
         layers,
-        loss,
         stack.loss,
+        forward.prediction,
+        loss,
         backend.to_host(batch.target),
-        backend.to_host(prediction),
         backend.to_host(start),
         backend.to_host(batch.row_weights),
     )
+
+
+def forward_pass(backend: AnyBackend, stack: Stack, batch: Batch) -> Forward:
+    """Return what is in the buffers of a `batch` after a pass forward that has left its weighted sums."""
+    x, layers = batch.x, []
+    weights = stack.parameters.unpack(stack.parameters.values)
+    for layer, pair, z, a in zip(stack.layers, weights, batch.sums, batch.outputs, strict=True):
+        assert z is not None
+        layers.append(LayerPass(layer.function, *pair, *map(backend.to_host, (x, z, a))))
+        x = a
+    prediction = backend.empty(x.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        apply_link(backend, stack.loss.link, x, out=prediction)
+    return Forward(layers, stack.loss, backend.to_host(prediction))

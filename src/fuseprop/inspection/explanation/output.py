@@ -10,7 +10,7 @@ from ...backend import HostArray
 from ...backend.expression import Expression, substitute, variable
 from ...formulas.activation import as_activation
 from ...formulas.loss import SoftmaxCrossEntropy
-from ..trace import Trace
+from ..trace import Forward, Trace
 from .names import figures, in_brackets, unit
 
 OUTPUTS = 10
@@ -34,7 +34,7 @@ def targets(trace: Trace) -> HostArray:
     return np.eye(trace.prediction.shape[1])[trace.target]
 
 
-def prediction(trace: Trace, j: int | None = None) -> str:
+def prediction(trace: Forward, j: int | None = None) -> str:
     """Return what the prediction of output j (from 0) is called; without j, that of any output."""
     letter = {"identity": "a", "exponential": "y"}.get(trace.link, "p")
     if j is None:
