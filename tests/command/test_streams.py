@@ -242,10 +242,10 @@ def test_a_name_is_drawn_as_it_is(tmp_path):
 
     name = r"$\frac{1}{2}$"
     points = {"_hidden": np.zeros((1, 2)), name: np.ones((1, 2))}
-    regions = Regions.of(lambda rows: rows[:, 0] > 0.5, points)
+    regions = Regions.of_scores(lambda rows: rows[:, 0] - 0.5, points)
     panels = [
         Panel(name, "_x", "a\x1bb", [Curve("_first", [1, 2], [1, 2]), Curve("$y$", [1, 2], [2, 1])]),
-        Panel("p", "x", "y", regions=regions),
+        Panel("p", "x", "y", ground=regions),
     ]
     with matplotlib.rc_context({"svg.fonttype": "none"}):
         save_figure(Figure(f"{name} and more", panels), tmp_path / "f.svg")

@@ -14,7 +14,17 @@ from fuseprop.installing import how_to_install
 from fuseprop.learn import TOPICS
 from fuseprop.model.fitting import Fitting
 from fuseprop.model.regions import boundary
-from fuseprop.plots import Curve, Figure, Panel, PlotsUnavailable, Regions, save_figure, training_figure
+from fuseprop.plots import (
+    Curve,
+    Figure,
+    Panel,
+    PlotsUnavailable,
+    Regions,
+    draw_figure,
+    save_figure,
+    training_figure,
+)
+from fuseprop.plots.drawing.regions import shaded
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -139,7 +149,7 @@ def test_two_features_get_their_boundary():
     fitting = Fitting(fuseprop.load_table("xor"), optimizer="momentum", device="cpu", epochs=300)
     history = fitting.run()
     figure = training_figure(history, "xor", boundary(fitting.model, fitting.table))
-    regions = figure.panels[-1].regions
+    regions = figure.panels[-1].ground
     assert (figure.panels[-1].x_label, figure.panels[-1].y_label) == ("a", "b")
     assert {name: points.tolist() for name, points in regions.points.items()} == {
         "0": [[0, 0], [1, 1]],
@@ -149,17 +159,52 @@ def test_two_features_get_their_boundary():
         j, i = (
             int(np.abs(axis - c).argmin()) for axis, c in zip((regions.x1, regions.x2), corner, strict=True)
         )
-        assert regions.values[i, j] == answer
+        assert regions.margins[i, j].argmax() == answer
+
+
+POINTS = {"a": np.array([[0.0, 5.0]]), "b": np.array([[2.0, 5.0]])}
 
 
 def test_regions_surround_their_points():
-    regions = Regions.of(
-        lambda rows: rows[:, 0] > 1, {"a": np.array([[0.0, 5.0]]), "b": np.array([[2.0, 5.0]])}
-    )
+    regions = Regions.of_scores(lambda rows: rows[:, 0] - 1, POINTS)
     assert regions.x1[0] < 0
     assert regions.x1[-1] > 2
     assert regions.x2[0] < 5 < regions.x2[-1]
-    np.testing.assert_array_equal(regions.values, np.tile(regions.x1 > 1, (len(regions.x2), 1)))
+    says_b = np.tile(regions.x1 > 1, (len(regions.x2), 1))
+    np.testing.assert_array_equal(regions.margins[..., 1] > 0, says_b)
+    np.testing.assert_array_equal(regions.shades, np.stack([~says_b, says_b], axis=-1))
+
+
+def test_the_boundary_is_a_line_where_the_score_is_its_threshold(matplotlib):
+    """A steep sigmoid goes from 0 to 1 between two points of the grid."""
+
+    def steep(rows):
+        return 1 / (1 + np.exp(-400 * (rows[:, 0] - 0.3 * rows[:, 1] + 0.5)))
+
+    regions = Regions.of_probabilities(steep, POINTS)
+    [lines] = draw_figure(Figure("f", [Panel("p", "x", "y", ground=regions)])).axes[0].collections
+    for x1, x2 in lines.get_paths()[0].vertices:
+        assert x1 == pytest.approx(0.3 * x2 - 0.5, abs=1e-9)
+
+
+def test_exclusive_classes_share_the_plane_and_labels_overlap():
+    def p(rows):
+        e = np.exp(np.stack([rows[:, 0], rows[:, 1], 0 * rows[:, 0]], axis=1))
+        return e / e.sum(axis=1, keepdims=True)
+
+    points = {name: np.array([[x, 1.0 - x]]) for name, x in zip("abc", (-2.0, 0.0, 2.0), strict=True)}
+    exclusive = Regions.of_probabilities(p, points)
+    assert ((exclusive.margins > 0).sum(axis=-1) == 1).mean() > 0.98  # but for ties
+    assert ((exclusive.shades > 0).sum(axis=-1) <= 1).all()
+    labels = Regions.of_probabilities(lambda rows: np.sqrt(p(rows)), points, exclusive=False)
+    assert {1, 2} <= set(np.unique((labels.margins > 0).sum(axis=-1)))
+
+
+def test_shades_of_two_classes_differ_without_colour():
+    """The surest places of the first two classes, in grey."""
+    regions = Regions.of_scores(lambda rows: rows[:, 0] - 1, POINTS)
+    grey = shaded(regions) @ [0.299, 0.587, 0.114]
+    assert abs(grey[0, 0] - grey[0, -1]) > 0.1
 
 
 @pytest.mark.parametrize("arguments", [["learn", "line"], ["train", "iris", "--epochs", 1]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -37,8 +36,7 @@ def learn(topic: str, seed: int, device: str | None, json_: bool, plot: Path | N
             save_figure(result.figure, plot)
             drawn = plot
     if json_:
-        content = asdict(result)
-        del content["figure"]
+        content = {name: getattr(result, name) for name in ("title", "columns", "rows", "see", "text")}
         about = {"topic": topic, "backend": backend.name, "device": backend.device, "seed": seed}
         echo_json({**about, **content, "plot": None if drawn is None else str(drawn)})
         return

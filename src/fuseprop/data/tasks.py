@@ -201,6 +201,12 @@ class Task:
         numbers = self.decided_numbers(outputs, loss)
         return np.array(self.classes)[numbers] if self.classes else numbers
 
+    def threshold(self, loss: AnyLoss | None = None) -> float:
+        """Return the output of a network with this loss above which it says yes; of probabilities 0.5."""
+        if loss is None or loss.coding is None or self.has_probabilities(loss):
+            return 0.5
+        return sum(loss.coding) / 2
+
     def decided_numbers(
         self, outputs: NDArray[np.floating], loss: AnyLoss | None = None
     ) -> NDArray[np.int64]:
@@ -208,9 +214,7 @@ class Task:
 
         For tasks with classes or labels: (n,), or 0 and 1 (n, t).
         """
-        own = loss is not None and not self.has_probabilities(loss)
-        threshold = sum(loss.coding) / 2 if own and loss is not None and loss.coding else 0.5
-        says_yes = (outputs > threshold).astype(np.int64)
+        says_yes = (outputs > self.threshold(loss)).astype(np.int64)
         if not self.classes:
             return says_yes
         return says_yes[:, 0] if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)

@@ -17,17 +17,20 @@ from .vanishing import vanishing
 from .xor import xor
 
 TOPICS: dict[str, Topic] = {
-    "line": line,
-    "logistic": logistic,
-    "perceptron": perceptron,
-    "xor": xor,
-    "rates": rates,
-    "momentum": momentum,
-    "vanishing": vanishing,
-    "approximation": approximation,
-    "minima": minima,
-    "classes": classes,
-    "example": example,
+    topic.name: topic
+    for topic in (
+        perceptron,
+        line,
+        logistic,
+        example,
+        xor,
+        rates,
+        momentum,
+        vanishing,
+        approximation,
+        minima,
+        classes,
+    )
 }
 """By name, in the order of a course."""
 

@@ -10,13 +10,14 @@ from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel
 from ..schedules import Cosine
-from .result import Cell, Result
+from .result import Cell, Result, topic
 
 WIDTHS = (1, 2, 4, 8, 16)
 SHOWN = (1, 4, 16)
 STARTS, EPOCHS = 3, 1000
 
 
+@topic("One hidden layer approximates any function, the better the wider it is.")
 def approximation(backend: AnyBackend, seed: int) -> Result:
     """Fit a wave with wider and wider hidden layers, and measure between the points learned from."""
     x = np.linspace(-1.0, 1.0, 64).reshape(-1, 1)

@@ -9,8 +9,8 @@ from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Figure, Panel, Regions
-from .data import clouds, decision
-from .result import Cell, Result
+from .data import clouds
+from .result import Cell, Result, topic
 
 CENTRES = np.array([[-2.0, -1.0], [2.0, -1.0], [0.0, 2.5]])
 ASKED = {
@@ -21,6 +21,7 @@ ASKED = {
 }
 
 
+@topic("Classes that exclude each other, and labels that do not.")
 def classes(backend: AnyBackend, seed: int) -> Result:
     """Train softmax and sigmoid outputs on the same three clouds, and ask both about the same points."""
     X, labels = clouds(np.random.default_rng(seed), CENTRES, 40, 0.8)
@@ -35,8 +36,8 @@ def classes(backend: AnyBackend, seed: int) -> Result:
             p = network.predict([point])[0].astype(np.float64)
             rows.append((name, loss.partition("_")[0], *p.tolist(), float(p.sum())))
     points = {f"class {i + 1}": X[labels == i] for i in range(3)}
-    largest = Regions.of(networks["softmax_cross_entropy"].classify, points)
-    yes = Regions.of(decision(networks["sigmoid_cross_entropy"]), points)
+    largest = Regions.of_probabilities(networks["softmax_cross_entropy"].predict, points)
+    yes = Regions.of_probabilities(networks["sigmoid_cross_entropy"].predict, points, exclusive=False)
     return Result(
         "three clouds learned as exclusive classes (softmax) and as labels of their own (sigmoid)",
         ("point", "output", "p1", "p2", "p3", "sum"),
@@ -44,8 +45,8 @@ def classes(backend: AnyBackend, seed: int) -> Result:
         Figure(
             "Classes",
             [
-                Panel("softmax: the largest p wins", "x1", "x2", regions=largest),
-                Panel("sigmoid: labels that say yes (darker: more)", "x1", "x2", regions=yes),
+                Panel("softmax: the largest p wins", "x1", "x2", ground=largest),
+                Panel("sigmoid: labels that say yes (darker: more)", "x1", "x2", ground=yes),
             ],
         ),
         "Softmax outputs compete and always sum to 1, so that even a point far from everything gets a "

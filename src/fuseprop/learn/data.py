@@ -1,13 +1,10 @@
-"""Small sets of points that several topics learn, and where in the plane a network says yes."""
+"""Small sets of points that several topics learn."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
 from ..backend import HostArray
-from ..network import Network
 
 CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 XOR = np.array([0, 1, 1, 0])
@@ -19,8 +16,3 @@ def clouds(
     """Return points (n, 2) drawn normally around each of the centres (c, 2), and their numbers (n,)."""
     labels = np.repeat(np.arange(len(centres)), each)
     return centres[labels] + rng.normal(0.0, spread, (len(labels), 2)), labels
-
-
-def decision(network: Network) -> Callable[[HostArray], HostArray]:
-    """Return a function from rows (n, 2) to the number of the network's outputs that say yes, (n,)."""
-    return lambda rows: network.classify(rows).sum(axis=1)

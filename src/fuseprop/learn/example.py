@@ -7,12 +7,13 @@ from ..layers.dense import Dense
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel
-from .result import Cell, Result
+from .result import Cell, Result, topic
 
 INPUTS, TARGET = [[95.0, 4.0, 4.0]], [[1.0]]
 RATE, STEPS = 0.3, 30
 
 
+@topic("The worked example: a network of four weights, digit by digit.")
 def example(backend: AnyBackend, seed: int) -> Result:
     """Go forward, back, and one step down; then go on, for the picture."""
     hidden = Dense(3, 1, "sigmoid", weights=[[0.01], [0.02], [0.03]], bias=[0.001])

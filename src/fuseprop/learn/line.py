@@ -9,13 +9,14 @@ from ..layers.dense import Dense
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel
-from .result import Cell, Result
+from .result import Cell, Result, topic
 
 SLOPE, START, RATE, STEPS = 2.0, -1.0, 0.6, 12
 
 COST = "cost 1/(2n) sum (t - w x)\u00b2"
 
 
+@topic("One weight: the cost over it is a parabola, and gradient descent walks down.")
 def line(backend: AnyBackend, seed: int) -> Result:
     """Descend along the cost of y = w x; the inputs balance around 0, so that the bias stays 0."""
     x = np.linspace(-1.0, 1.0, 21).reshape(-1, 1)

@@ -11,13 +11,14 @@ from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel, Regions
-from .data import clouds, decision
-from .result import Cell, Result
+from .data import clouds
+from .result import Cell, Result, topic
 
 CENTRES = np.array([[-1.0, -0.5], [1.0, 0.5]])
 SHOWN = (1, 2, 5, 10, 20, 50, 100, 200)
 
 
+@topic("Logistic regression is backpropagation through one unit.")
 def logistic(backend: AnyBackend, seed: int) -> Result:
     """Train one sigmoid unit on two clouds, and take its gradient apart."""
     X, labels = clouds(np.random.default_rng(seed), CENTRES, 40, 0.7)
@@ -51,7 +52,7 @@ def logistic(backend: AnyBackend, seed: int) -> Result:
             "Logistic regression",
             [
                 Panel("loss", "epoch", "cross-entropy (nats a row)", [_curve(history)]),
-                Panel("where p = 0.5", "x1", "x2", regions=Regions.of(decision(network), points)),
+                Panel("where p = 0.5", "x1", "x2", ground=Regions.of_probabilities(network.predict, points)),
             ],
         ),
         "The delta of a sigmoid unit with cross-entropy is (p - t) / n, and dE/dw the sum of delta x: "

@@ -10,11 +10,12 @@ from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel
 from .data import CORNERS, XOR
-from .result import Cell, Result
+from .result import Cell, Result, topic
 
 STARTS, EPOCHS = 30, 500
 
 
+@topic("Many random starts, not all of which end in the same minimum.")
 def minima(backend: AnyBackend, seed: int) -> Result:
     """Train the smallest network that can learn xor from many random starts."""
     ends, curves = [], []

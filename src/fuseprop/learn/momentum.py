@@ -11,7 +11,7 @@ from ..layers.dense import Dense
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel
-from .result import Cell, Result
+from .result import Cell, Result, topic
 
 MOMENTA = (0.0, 0.3, 0.6, 0.9)
 STEEPNESS = 0.05
@@ -19,6 +19,7 @@ EPOCHS = 3000
 ENOUGH = 1e-4
 
 
+@topic("Momentum carries gradient descent along a ravine.")
 def momentum(backend: AnyBackend, seed: int) -> Result:
     """Fit a plane whose cost is a ravine, steep along one weight and flat along the other."""
     X = np.random.default_rng(seed).normal(size=(60, 2))

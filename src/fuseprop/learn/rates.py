@@ -10,7 +10,7 @@ from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel
 from ..training.divergence import DivergenceError
-from .result import Cell, Result
+from .result import Cell, Result, topic
 
 RATES = {"too low": 0.01, "right": 0.5, "too high": 1.9, "exploding": 60.0}
 EPOCHS = 120
@@ -21,6 +21,7 @@ HIGH = 1e20
 """The picture shows losses below this; the table shows all."""
 
 
+@topic("The learning rate: too low, right, too high, exploding.")
 def rates(backend: AnyBackend, seed: int) -> Result:
     """Fit a plane by gradient descent from one start with four learning rates."""
     X = np.random.default_rng(seed).normal(size=(50, 3))

@@ -1,4 +1,4 @@
-"""What a topic returns: a table, a figure, and what to see in them."""
+"""What a topic is, and what it returns: a table, a figure, and what to see in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..backend import AnyBackend
-from ..plots import Figure
+from ..plots import Figure, Film
 
 Cell: TypeAlias = str | float | int
 
@@ -28,6 +28,8 @@ class Result:
         Two sentences on what to see.
     text : str
         What does not fit a table; may be empty.
+    film : Film, optional
+        The figure as it moves, of a topic that does.
     """
 
     title: str
@@ -36,6 +38,7 @@ class Result:
     figure: Figure
     see: str
     text: str = ""
+    film: Film | None = None
 
     def table(self) -> str:
         """Return the table as text: words to the left, numbers to the right, in six digits."""
@@ -53,8 +56,38 @@ class Result:
         )
 
 
-Topic: TypeAlias = Callable[[AnyBackend, int], Result]
+Run: TypeAlias = Callable[[AnyBackend, int], Result]
 """(backend, seed) -> result; every number in it comes from the library's own training on that backend."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic of the course: a short training, to be called with a backend and a seed.
+
+    Attributes
+    ----------
+    name : str
+    line : str
+        What it shows, in one line.
+    run : callable
+        (backend, seed) -> Result.
+    moves : bool
+        Whether its result has a film.
+    """
+
+    name: str
+    line: str
+    run: Run
+    moves: bool
+
+    def __call__(self, backend: AnyBackend, seed: int) -> Result:
+        """Run it; every number of the result comes from the library's own training on that backend."""
+        return self.run(backend, seed)
+
+
+def topic(line: str, *, moves: bool = False) -> Callable[[Run], Topic]:
+    """Return a decorator that makes a topic of a function, whose name becomes the topic's."""
+    return lambda run: Topic(run.__name__, line, run, moves)
 
 
 def _text(cell: Cell) -> str:

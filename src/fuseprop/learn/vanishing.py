@@ -9,13 +9,14 @@ from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel
-from .result import Cell, Result
+from .result import Cell, Result, topic
 
 DEPTHS = (2, 4, 6, 8, 12, 16, 20)
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 WIDTH = 32
 
 
+@topic("Gradients vanish on the way back through many sigmoids, and through ReLUs do not.")
 def vanishing(backend: AnyBackend, seed: int) -> Result:
     """Take one step with networks of 2 to 20 hidden layers and compare the gradients of their layers."""
     rng = np.random.default_rng(seed)

@@ -7,13 +7,14 @@ from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel, Regions
-from .data import CORNERS, XOR, decision
-from .result import Cell, Result
+from .data import CORNERS, XOR
+from .result import Cell, Result, topic
 
 EPOCHS = 400
 HIDDEN = (0, 2, 4, 8)
 
 
+@topic("Xor needs a hidden layer.")
 def xor(backend: AnyBackend, seed: int) -> Result:
     """Train networks with more and more hidden units on the four corners."""
     rows: list[tuple[Cell, ...]] = []
@@ -30,7 +31,12 @@ def xor(backend: AnyBackend, seed: int) -> Result:
         networks[hidden] = network
     points = {str(answer): CORNERS[answer == XOR] for answer in (0, 1)}
     panels = [
-        Panel(f"{hidden} hidden units", "a", "b", regions=Regions.of(decision(networks[hidden]), points))
+        Panel(
+            f"{hidden} hidden units",
+            "a",
+            "b",
+            ground=Regions.of_probabilities(networks[hidden].predict, points),
+        )
         for hidden in (HIDDEN[1], HIDDEN[-1])
     ]
     loss = Panel("loss", "epoch", "cross-entropy (nats a row)", curves, log_y=True)

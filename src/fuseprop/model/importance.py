@@ -7,7 +7,7 @@ from math import isnan
 from typing import Any
 
 from ..checks.quoting import counted, shown
-from ..plots.draw import draw_figure
+from ..plots.drawing import draw_figure
 from ..plots.figure import Figure
 from ..plots.importance import importance_figure
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backend import HostArray
 from ..data import Table
-from ..plots.figure import Panel, Regions
+from ..plots import Panel, Regions
 from .model import Model
 
 
@@ -17,14 +16,16 @@ def boundary(model: Model, table: Table) -> list[Panel]:
         return []
     if any(column.kind != "number" for column in model.encoder.columns):
         return []
-    index = {name: i for i, name in enumerate(model.task.classes)}
-
-    def classify(rows: HostArray) -> HostArray:
-        return np.array([index[name] for name in model.predict(rows).values.tolist()])
-
     rows, labels = table.with_features(names).X, model.task.encode(table).reshape(-1)
     known = ~np.isnan(rows).any(axis=1)
     if not known.any():
         return []
     points = {str(name): rows[known & (labels == i)] for i, name in enumerate(model.task.classes)}
-    return [Panel("decision boundary", names[0], names[1], regions=Regions.of(classify, points))]
+    loss = model.network.stack.loss
+    if model.task.has_probabilities(loss):
+        regions = Regions.of_probabilities(lambda rows: model.predict(rows).probabilities, points)
+    else:
+        regions = Regions.of_scores(
+            lambda rows: model.network.predict(model.encode_inputs(rows)), points, model.task.threshold(loss)
+        )
+    return [Panel("decision boundary", names[0], names[1], ground=regions)]

@@ -3,15 +3,25 @@
 Only drawing needs matplotlib, the extra "plots".
 """
 
-from .draw import PlotsUnavailable, check_plot, draw_figure, save_figure
-from .figure import Bars, Curve, Figure, Panel, Regions
+from .bars import Bars
+from .curve import Curve
+from .drawing import PlotsUnavailable, check_plot, draw_figure, save_figure, save_film
+from .figure import Figure, Film, Panel
+from .images import Images
 from .importance import importance_figure
+from .landscape import Landscape
+from .matrix import Matrix
+from .regions import Regions
 from .training import training_figure
 
 __all__ = [
     "Bars",
     "Curve",
     "Figure",
+    "Film",
+    "Images",
+    "Landscape",
+    "Matrix",
     "Panel",
     "PlotsUnavailable",
     "Regions",
@@ -19,5 +29,6 @@ __all__ = [
     "draw_figure",
     "importance_figure",
     "save_figure",
+    "save_film",
     "training_figure",
 ]

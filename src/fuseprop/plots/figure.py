@@ -1,84 +1,50 @@
-"""What is in a picture, as numbers and words: made without matplotlib, drawn by `draw`."""
+"""What is in a picture, as numbers and words: made without matplotlib, drawn by `drawing`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-import numpy as np
+from .bars import Bars
+from .curve import Curve
+from .images import Images
+from .landscape import Landscape
+from .matrix import Matrix
+from .regions import Regions
 
-from ..backend import HostArray
+Ground: TypeAlias = Regions | Landscape | Bars | Images | Matrix
 
-GRID = 120
-"""Points of the grid along each axis."""
-
-MARGIN = 0.15
-"""How much of the points' range is shown around them."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """y over x, with a label for the legend; joined by a line or, as `points`, marks alone."""
-
-    label: str
-    x: Sequence[float]
-    y: Sequence[float]
-    points: bool = False
-
-
-@dataclass(frozen=True)
-class Regions:
-    """A decision over the plane of two features, and the points that it is about.
-
-    Attributes
-    ----------
-    x1, x2 : (g,), (h,)
-        The coordinates of the grid.
-    values : (h, g)
-        The class number at each point of the grid.
-    points : mapping
-        From a class's name to its points (n, 2).
-    """
-
-    x1: HostArray
-    x2: HostArray
-    values: HostArray
-    points: Mapping[str, HostArray]
-
-    @classmethod
-    def of(cls, classify: Callable[[HostArray], HostArray], points: Mapping[str, HostArray]) -> Regions:
-        """Classify a grid around the points; `classify` maps rows (n, 2) to class numbers (n,)."""
-        everything = np.concatenate(list(points.values()))
-        low, high = everything.min(axis=0), everything.max(axis=0)
-        margin = MARGIN * np.where(high > low, high - low, 1.0)
-        x1, x2 = (np.linspace(a, b, GRID) for a, b in zip(low - margin, high + margin, strict=True))
-        rows = np.stack(np.meshgrid(x1, x2), axis=-1).reshape(-1, 2)
-        return cls(x1, x2, np.asarray(classify(rows)).reshape(GRID, GRID), points)
-
-
-@dataclass(frozen=True)
-class Bars:
-    """Horizontal bars from 0, the first at the top, each with a name and an interval (nan: none)."""
-
-    names: Sequence[str]
-    values: Sequence[float]
-    low: Sequence[float]
-    high: Sequence[float]
+Limits: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes with curves, regions or bars; the labels say the units."""
+    """One pair of axes with curves, or with a ground beneath them; the labels say the units.
+
+    Attributes
+    ----------
+    title, x_label, y_label : str
+        Images have no axes, and need no labels.
+    curves : sequence of Curve
+    ground : Regions, Landscape, Bars, Images or Matrix, optional
+        What lies beneath the curves. Regions and a landscape may have curves on them.
+    log_x, log_y, from_zero : bool
+        Whether an axis is logarithmic, and whether the y axis begins at 0.
+    x_limits, y_limits : (low, high), optional
+        The ends of the axes; by default those of what is drawn. Frames of a film have the same.
+    """
 
     title: str
-    x_label: str
-    y_label: str
+    x_label: str = ""
+    y_label: str = ""
     curves: Sequence[Curve] = ()
+    ground: Ground | None = None
     log_x: bool = False
     log_y: bool = False
     from_zero: bool = False
-    regions: Regions | None = None
-    bars: Bars | None = None
+    x_limits: Limits | None = None
+    y_limits: Limits | None = None
 
 
 @dataclass(frozen=True)
@@ -87,3 +53,15 @@ class Figure:
 
     title: str
     panels: Sequence[Panel] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Film:
+    """A figure that moves: frame(0), ..., frame(count - 1), each made when it is drawn.
+
+    `seconds` is how long a frame is shown; the last one is shown ten times as long. All have the same panels.
+    """
+
+    frame: Callable[[int], Figure]
+    count: int
+    seconds: float = 0.12

@@ -7,7 +7,8 @@ from math import isnan
 
 from ..checks.quoting import shown
 from ..metrics import METRICS
-from .figure import Bars, Figure, Panel
+from .bars import Bars
+from .figure import Figure, Panel
 
 MOST_BARS = 20
 """So many columns are drawn, the first ones."""
@@ -41,5 +42,5 @@ def importance_figure(
             what, axis = "the loss rises", f"loss (mean over rows), rise{between}"
         else:
             what, axis = f"{score} falls", f"{METRICS[score].axis}, fall{between}"
-        panels.append(Panel(what, axis, column, bars=bars))
+        panels.append(Panel(what, axis, column, ground=bars))
     return Figure(title, panels)

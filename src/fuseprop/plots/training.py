@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..metrics import METRICS
-from .figure import Curve, Figure, Panel
+from .curve import Curve
+from .figure import Figure, Panel
 
 
 class Epochs(Protocol):

@@ -1,0 +1,66 @@
+"""The scales of axes: their ends, and ticks at plain numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..bars import Bars
+from ..figure import Panel
+from ..images import Images
+from ..landscape import Landscape
+from ..matrix import Matrix
+from ..regions import Regions
+
+FEW = 10
+"""The most places on a logarithmic axis that have a label each."""
+
+PLAIN = (1e-4, 1e6)
+"""A logarithmic axis within these ends has labels such as 0.001 and 1000, and any other such as 10^-9."""
+
+
+def scale(panel: Panel, axes: Any) -> None:
+    """Set the ends of the axes and their ticks, as a panel and what is on it ask for."""
+    from matplotlib.ticker import MaxNLocator
+
+    if isinstance(panel.ground, Bars | Images | Matrix):
+        return  # which have set them
+    if isinstance(panel.ground, Regions | Landscape):
+        axes.set_xlim(panel.ground.x1[0], panel.ground.x1[-1])
+        axes.set_ylim(panel.ground.x2[0], panel.ground.x2[-1])
+        return
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    across = [float(x) for curve in panel.curves for x in curve.x]
+    along = [float(y) for curve in panel.curves for y in curve.y]
+    if panel.log_x:
+        axes.set_xscale("log")
+        _label_plainly(axes.xaxis, across)
+        if len(set(across)) <= FEW:
+            axes.set_xticks(sorted(set(across)), [f"{x:g}" for x in sorted(set(across))])
+            axes.minorticks_off()
+    elif all(x.is_integer() for x in across):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    if panel.log_y:
+        axes.set_yscale("log")
+        _label_plainly(axes.yaxis, along)
+    elif all(y.is_integer() for y in along):
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    if panel.from_zero:
+        axes.set_ylim(0.0, 1.1 * max(along, default=1.0))
+    if panel.x_limits is not None:
+        axes.set_xlim(*panel.x_limits)
+    if panel.y_limits is not None:
+        axes.set_ylim(*panel.y_limits)
+
+
+def _label_plainly(axis: Any, values: list[float]) -> None:
+    """Label a logarithmic axis with plain numbers, where they are short."""
+    from matplotlib.ticker import FuncFormatter
+
+    positive = [value for value in values if value > 0]
+    if not positive or min(positive) < PLAIN[0] or max(positive) > PLAIN[1]:
+        return
+    plain = FuncFormatter(lambda value, _: f"{value:.10g}")
+    axis.set_major_formatter(plain)
+    if max(positive) < 10 * min(positive):  # perhaps without a power of ten between them
+        axis.set_minor_formatter(plain)

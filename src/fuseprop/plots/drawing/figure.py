@@ -1,0 +1,82 @@
+"""A figure: its panels on a canvas, their axes, grounds, curves and legends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from math import ceil
+from typing import Any
+
+from ..bars import Bars
+from ..figure import Figure, Panel
+from ..images import Images
+from ..landscape import Landscape
+from ..matrix import Matrix
+from ..regions import Regions
+from .axes import scale
+from .bars import draw_bars
+from .curves import draw_curves
+from .images import draw_images
+from .landscape import draw_landscape
+from .library import DPI, SETTINGS, matplotlib
+from .looks import LITERAL, drawable
+from .matrix import draw_matrix
+from .regions import draw_regions
+
+GROUNDS: dict[type, Callable[..., list[str]]] = {
+    Regions: draw_regions,
+    Landscape: draw_landscape,
+    Bars: draw_bars,
+    Images: draw_images,
+    Matrix: draw_matrix,
+}
+"""What draws a ground on axes, and returns the names of what it has for the legend."""
+
+MOST = 3
+"""Panels side by side."""
+
+WIDTH, HEIGHT = 4.7, 3.3
+"""Inches of a panel with its legend."""
+
+
+def draw_figure(figure: Figure) -> Any:
+    """Return a `matplotlib.figure.Figure`, which a notebook shows. Raises PlotsUnavailable."""
+    count = len(figure.panels)
+    columns = 2 if count == 4 else min(MOST, count)
+    rows = ceil(count / columns)
+    with matplotlib().rc_context(SETTINGS):
+        from matplotlib.figure import Figure as Canvas  # not pyplot: no window, no global state
+
+        class Shown(Canvas):
+            """A figure that a notebook shows, though pyplot does not know it."""
+
+            def _repr_png_(self) -> bytes:
+                data = BytesIO()
+                self.savefig(data, format="png", dpi=DPI)
+                return data.getvalue()
+
+        canvas = Shown(figsize=(WIDTH * columns, 0.4 + HEIGHT * rows), layout="constrained")
+        canvas.suptitle(drawable(figure.title), **LITERAL)
+        for i, panel in enumerate(figure.panels, 1):
+            in_space = isinstance(panel.ground, Landscape) and panel.ground.surface
+            _draw(panel, canvas.add_subplot(rows, columns, i, projection="3d" if in_space else None))
+    return canvas
+
+
+def _draw(panel: Panel, axes: Any) -> None:
+    axes.set_title(drawable(panel.title), **LITERAL)
+    axes.set_xlabel(drawable(panel.x_label), **LITERAL)
+    axes.set_ylabel(drawable(panel.y_label), **LITERAL)
+    names = [] if panel.ground is None else GROUNDS[type(panel.ground)](panel.ground, axes)
+    names += draw_curves(panel.curves, axes, first=len(names))
+    scale(panel, axes)
+    if len(names) > 1 or (names and panel.ground is not None):
+        # Beside the axes, where it hides nothing.
+        legend = axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), handlelength=3.2)
+        _name(legend, names)
+
+
+def _name(legend: Any, names: Iterable[str]) -> None:
+    """Write names into a legend that was made with numbers: matplotlib leaves out a name such as _a."""
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set(text=drawable(name), **LITERAL)

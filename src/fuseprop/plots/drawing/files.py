@@ -1,0 +1,78 @@
+"""Pictures and films as files, written atomically, equal for equal numbers."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from ...checks.settings import as_path
+from ...storage.atomic import write_atomically
+from ..figure import Figure, Film
+from .figure import draw_figure
+from .library import DPI, SETTINGS, matplotlib
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+MOVING = ".gif"
+
+HELD = 10
+"""How many times as long as the others the last frame of a film is shown."""
+
+COLOURS = 64
+"""Of a film: all frames have the same ones, so that nothing flickers."""
+
+
+def check_plot(path: str | Path, *, moving: bool = False) -> Path:
+    """Return a path that a picture can be written to; one that moves may be a .gif too.
+
+    Raises PlotsUnavailable without matplotlib; ValueError for another suffix than .png, .svg and .pdf, and
+    for a directory that does not exist.
+    """
+    path = as_path(path, "plot.png")
+    suffixes = (*SUFFIXES, MOVING) if moving else SUFFIXES
+    if path.suffix not in suffixes:
+        raise ValueError(f"a picture's name must end in {', '.join(suffixes)}, got {str(path)!r}.")
+    if not path.parent.is_dir():
+        raise ValueError(f"the directory {path.parent} does not exist. Make it first.")
+    matplotlib()
+    return path
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Draw a figure and write it atomically, in the format that the suffix names. Raises as `check_plot`."""
+    path = check_plot(path)
+    with matplotlib().rc_context(SETTINGS):
+        # Without a date, equal numbers give equal files.
+        dateless: dict[str, Any] = {} if path.suffix == ".png" else {"Date": None}
+        if path.suffix == ".pdf":
+            dateless = {"CreationDate": None}
+        data = BytesIO()
+        draw_figure(figure).savefig(data, format=path.suffix[1:], dpi=DPI, metadata=dateless)
+    write_atomically(path, data.getvalue())
+
+
+def save_film(film: Film, path: str | Path) -> None:
+    """Draw a film, frame by frame, and write it atomically as a .gif. Raises as `check_plot`."""
+    path = check_plot(path, moving=True)
+    if path.suffix != MOVING:
+        raise ValueError(f"a film's name must end in {MOVING}, got {str(path)!r}.")
+    frames = [_pixels(film.frame(number)) for number in range(film.count)]
+    palette = frames[-1].quantize(COLOURS)
+    indexed = [frame.quantize(palette=palette, dither=0) for frame in frames]
+    milliseconds = round(1000 * film.seconds)
+    durations = [milliseconds] * (film.count - 1) + [HELD * milliseconds]
+    data = BytesIO()
+    indexed[0].save(
+        data, "GIF", save_all=True, append_images=indexed[1:], duration=durations, loop=0, optimize=False
+    )
+    write_atomically(path, data.getvalue())
+
+
+def _pixels(figure: Figure) -> Any:
+    from PIL import Image  # matplotlib brings it
+
+    with matplotlib().rc_context(SETTINGS):
+        data = BytesIO()
+        draw_figure(figure).savefig(data, format="png", dpi=DPI)
+    return Image.open(data).convert("RGB")
