@@ -20,7 +20,7 @@ from .callbacks.protocol import is_of_first
 from .checks.arrays import warn_of_overflow
 from .checks.choices import choose
 from .checks.quoting import counted
-from .checks.settings import as_generator, as_list, check_flag, positive_integer
+from .checks.settings import as_generator, as_list, check_flag, is_finite_number, positive_integer
 from .formulas.families import Family
 from .formulas.loss import AnyLoss, as_loss
 from .inspection import Trace, forward_pass, trace_pass
@@ -202,10 +202,10 @@ class Network:
     def draw(self, x: object, target: object = None, learning_rate: float | None = None) -> Any:
         """Return a `matplotlib.figure.Figure` of one row's pass, every number on its unit or its arrow.
 
-        ``network.draw([[1.0, 2.0]])`` draws the pass forward: the weights on the arrows, and b, z and a of each
-        unit. With a `target` it draws the pass backward too, with dL/dw on the arrows; with a `learning_rate`
-        also the pass forward after one step of gradient descent, w - learning_rate dL/dw. The network keeps its
-        weights: nothing is learned.
+        ``network.draw([[1.0, 2.0]])`` draws the pass forward: the weights on the arrows, and b, z and a of
+        each unit. With a `target` it draws the pass backward too, with dL/dw on the arrows; with a
+        `learning_rate` also the pass forward after one step of gradient descent, w - learning_rate dL/dw.
+        Nothing is learned: the network keeps its weights.
 
         Parameters
         ----------
@@ -222,24 +222,29 @@ class Network:
         from .plots import draw_figure
 
         X = check_inputs(self.stack, x)
-        self._passes.forward(X, sums=True)
-        forward = forward_pass(self.backend, self.stack, self._passes.batch)
-        check_drawable(forward.layers)
+        check_drawable(len(X), self.layers)
         if target is None:
             if learning_rate is not None:
-                raise ValueError("a step needs a target to descend to: give target=... with learning_rate.")
-            return draw_figure(pass_figure(forward))
-        if learning_rate is None:
-            return draw_figure(pass_figure(self.trace(x, target)))
-        kept, optimizer = self.weights(), MomentumSGD(learning_rate, momentum=0.0)
-        before = self.trace(x, target)
+                raise ValueError("a step needs a target to descend to: give one, or no learning_rate.")
+            self._passes.forward(X, sums=True)
+            return draw_figure(pass_figure(forward_pass(self.backend, self.stack, self._passes.batch)))
+        before = self.trace(X, target)
+        after = None if learning_rate is None else self._traced_after_a_step(X, target, learning_rate)
+        return draw_figure(pass_figure(before, after, learning_rate))
+
+    def _traced_after_a_step(self, X: HostArray, target: object, rate: float) -> Trace:
+        """Return the trace with w - rate dL/dw, by the gradients of the last pass; keep the weights."""
+        if not is_finite_number(rate):  # which a schedule is not, though an optimizer takes one
+            raise ValueError(f"learning_rate must be a number above 0, got {rate!r:.60}.")
+        optimizer = MomentumSGD(rate, momentum=0.0)
+        kept = self.weights()
         optimizer.prepare(self.stack.parameters, 1)
         try:
-            optimizer.update(self.backend, self.stack.parameters)
-            after = self.trace(x, target)
+            with np.errstate(over="ignore", invalid="ignore"):
+                optimizer.update(self.backend, self.stack.parameters)
+            return self.trace(X, target)
         finally:
             self.set_weights(kept)
-        return draw_figure(pass_figure(before, after, learning_rate))
 
     # Whole data sets
 

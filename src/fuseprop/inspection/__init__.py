@@ -4,6 +4,16 @@
 """
 
 from .gradcheck import gradcheck
-from .trace import Forward, LayerPass, LayerTrace, Trace, forward_pass, trace_pass
+from .numbers import Backward, Forward, LayerPass, LayerTrace, forward_pass
+from .trace import Trace, trace_pass
 
-__all__ = ["Forward", "LayerPass", "LayerTrace", "Trace", "forward_pass", "gradcheck", "trace_pass"]
+__all__ = [
+    "Backward",
+    "Forward",
+    "LayerPass",
+    "LayerTrace",
+    "Trace",
+    "forward_pass",
+    "gradcheck",
+    "trace_pass",
+]

@@ -8,51 +8,53 @@ import numpy as np
 
 from ..backend import HostArray
 from ..checks.quoting import counted
-from ..plots import Arrow, Diagram, Figure, Panel
+from ..layers.dense import Dense
+from ..plots import Arrow, Draft, Figure, Panel, lay_out
 from .explanation.names import input_of, slope_factor, unit
 from .explanation.output import prediction, start, targets
-from .trace import Forward, LayerPass, Trace
+from .numbers import Backward, Forward, LayerPass
 
 UNITS, WEIGHTS = 8, 40
 """The most units of a layer, or inputs, and the most weights in all that are drawn."""
 
+FORWARD = "forward: on each arrow its weight w"
 INSTEAD = "print(network.trace(x, t).explain())"
 
 
-def pass_figure(forward: Forward, after: Trace | None = None, rate: float | None = None) -> Figure:
+def pass_figure(forward: Forward, after: Backward | None = None, rate: float | None = None) -> Figure:
     """Return the picture of one row's pass: forward; of a trace, backward too; and after a step, if there is.
 
     Parameters
     ----------
-    forward : Forward
-    after : Trace, optional
+    forward : Forward or Backward
+    after : Backward, optional
         The same row and target with the weights after one step of gradient descent.
     rate : float, optional
         The learning rate of this step.
 
-    Raises ValueError for another number of rows than one, and for a network that is too large to be read.
+    Raises ValueError for a network with too many weights; see `check_drawable`, which says how many may be.
     """
-    check_drawable(forward.layers)
-    panels = [forward_panel(forward)]
-    if isinstance(forward, Trace):
-        panels.append(backward_panel(forward))
-    if after is not None and isinstance(forward, Trace):
-        title = f"after w - {rate:g} dL/dw: L = {_figures(after.loss)}, before {_figures(forward.loss)}"
-        panels.append(forward_panel(after, title))
-    sizes = [forward.layers[0].weights.shape[0], *(len(layer.bias) for layer in forward.layers)]
+    drafts = {FORWARD: forward_draft(forward)}
+    if isinstance(forward, Backward):
+        drafts[backward_title(forward)] = backward_draft(forward)
+        if after is not None:
+            title = f"after w - {rate:g} dL/dw: L = {_figures(after.loss)}, before {_figures(forward.loss)}"
+            drafts[title] = forward_draft(after)
+    sizes = [len(forward.layers[0].weights), *(len(layer.bias) for layer in forward.layers)]
+    diagrams = zip(drafts, lay_out(list(drafts.values())), strict=True)
+    panels = [Panel(title, ground=diagram) for title, diagram in diagrams]
     return Figure(f"one row through {'-'.join(map(str, sizes))}", panels)
 
 
-def check_drawable(layers: Sequence[LayerPass]) -> None:
-    """Raise ValueError unless the layers of a pass are few and small, and it is of one row."""
-    rows = len(layers[0].x)
+def check_drawable(rows: int, layers: Sequence[Dense]) -> None:
+    """Raise ValueError for other numbers of rows than one, and unless the layers are few and small."""
     if rows != 1:
         raise ValueError(
-            f"one row is drawn, with its own numbers, got {counted(rows, 'row')}. Give one of them, such as X[:1]; "
-            f"{INSTEAD} averages over rows."
+            f"one row is drawn, with its own numbers, got {counted(rows, 'row')}. Give one of them, such as "
+            f"X[:1]; {INSTEAD} averages over rows."
         )
-    sizes = [layers[0].weights.shape[0], *(len(layer.bias) for layer in layers)]
-    weights = sum(layer.weights.size for layer in layers)
+    sizes = [layers[0].inputs, *(layer.outputs for layer in layers)]
+    weights = sum(layer.inputs * layer.outputs for layer in layers)
     if max(sizes) > UNITS or weights > WEIGHTS:
         raise ValueError(
             f"a network is drawn with at most {UNITS} inputs or units a layer and {WEIGHTS} weights, so that "
@@ -61,7 +63,7 @@ def check_drawable(layers: Sequence[LayerPass]) -> None:
         )
 
 
-def forward_panel(forward: Forward, title: str = "forward: on each arrow its weight w") -> Panel:
+def forward_draft(forward: Forward) -> Draft:
     """Return the pass forward: b, z and a of each unit, the weights, and what the loss compares."""
     layers = forward.layers
     columns = [_inputs(layers[0])]
@@ -80,13 +82,18 @@ def forward_panel(forward: Forward, title: str = "forward: on each arrow its wei
         for j, lines in enumerate(columns[-1]):
             lines.append(f"{prediction(forward, j)} = {_figures(forward.prediction[0, j])}")
     arrows = [_arrows(layer.weights) for layer in layers]
-    if isinstance(forward, Trace):
+    if isinstance(forward, Backward):
         columns.append(_loss(forward))
         arrows.append([Arrow(j, 0, "", 0.0) for j in range(forward.prediction.shape[1])])
-    return Panel(title, ground=Diagram.of(columns, arrows, _headings(forward)))
+    return Draft(columns, arrows, _headings(forward))
 
 
-def backward_panel(trace: Trace) -> Panel:
+def backward_title(trace: Backward) -> str:
+    """Return what the arrows of `backward_draft` have on them."""
+    return f"backward: on each arrow dL/dw; from the loss dL/d{start(trace)}"
+
+
+def backward_draft(trace: Backward) -> Draft:
     """Return the pass backward: a, f' and dL/dz of each unit, and dL/dw on the arrows, which point back."""
     columns = [_inputs(trace.layers[0])]
     for number, layer in enumerate(trace.layers, 1):
@@ -104,15 +111,14 @@ def backward_panel(trace: Trace) -> Panel:
     columns.append(_loss(trace))
     arrows = [_arrows(layer.dW) for layer in trace.layers]
     arrows.append(_arrows(trace.output_gradient.T))
-    title = f"backward: on each arrow dL/dw; from the loss dL/d{start(trace)}"
-    return Panel(title, ground=Diagram.of(columns, arrows, _headings(trace), backward=True))
+    return Draft(columns, arrows, _headings(trace), backward=True)
 
 
 def _inputs(layer: LayerPass) -> list[list[str]]:
     return [[f"{input_of(1, i)} = {_figures(x)}"] for i, x in enumerate(layer.x[0])]
 
 
-def _loss(trace: Trace) -> list[list[str]]:
+def _loss(trace: Backward) -> list[list[str]]:
     wanted = [f"t{j + 1} = {_figures(t)}" for j, t in enumerate(targets(trace)[0])]
     return [[*wanted, f"L = {_figures(trace.loss)}"]]
 
@@ -123,7 +129,7 @@ def _arrows(numbers: HostArray) -> list[Arrow]:
 
 def _headings(forward: Forward) -> list[str]:
     layers = [f"layer {number}: {layer.activation}" for number, layer in enumerate(forward.layers, 1)]
-    return ["inputs", *layers, *(["loss"] if isinstance(forward, Trace) else [])]
+    return ["inputs", *layers, *(["loss"] if isinstance(forward, Backward) else [])]
 
 
 def _figures(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite, isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,9 @@ THIN, BROAD = " .,:;|/()'-ijlftr[]", "=+<>mwMW%@"
 BOLD = 1.2
 """How many times as wide as other texts headings are at most."""
 
+OVERHANG = 0.4
+"""By so many inches a heading may be wider than the boxes below it."""
+
 LINE = 1.35
 """The height of a line of text in ems."""
 
@@ -37,6 +41,10 @@ FARTHEST = 6.0
 """The most inches between two columns."""
 
 
+PLACES = 41
+"""So many places along an arrow are tried for its text."""
+
+
 class Arrow(NamedTuple):
     """An arrow from a box of a column to one of the next, as numbers of boxes from 0, with its number.
 
@@ -47,6 +55,28 @@ class Arrow(NamedTuple):
     end: int
     text: str
     value: float
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is to be in a diagram.
+
+    Attributes
+    ----------
+    columns
+        For each column, from the left, its boxes from the top, each as its lines of text.
+    arrows
+        For each pair of neighbouring columns, the arrows between them.
+    headings : sequence of str
+        What stands above each column.
+    backward : bool
+        Whether arrows point to the left.
+    """
+
+    columns: Sequence[Sequence[Sequence[str]]]
+    arrows: Sequence[Sequence[Arrow]]
+    headings: Sequence[str]
+    backward: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +102,7 @@ class Edge:
     place : (float, float)
         The centre of the text, a point of the arrow.
     strength : float
-        The number that it stands for over the largest one between the two columns: from -1 to 1.
+        The number that it stands for over the largest one between the two columns: from -1 to 1, 0 for nan.
     """
 
     begin: tuple[float, float]
@@ -102,59 +132,79 @@ class Diagram:
     width: float
     height: float
 
-    @classmethod
-    def of(
-        cls,
-        columns: Sequence[Sequence[Sequence[str]]],
-        arrows: Sequence[Sequence[Arrow]],
-        headings: Sequence[str],
-        *,
-        backward: bool = False,
-    ) -> Diagram:
-        """Lay out columns of boxes, each with its lines of text, and the arrows between two columns each.
 
-        The columns stand as far apart as the texts on the arrows need. With `backward`, arrows point to the
-        left.
+def lay_out(drafts: Sequence[Draft]) -> list[Diagram]:
+    """Return the diagrams of drafts with the same numbers of boxes, each box at the same place in all.
 
-        Raises ValueError where the arrows are too many for their texts to be told apart.
-        """
-        widths = [
-            max(BOLD * text_width(heading), *(text_width(line) for lines in column for line in lines))
-            + 2 * PADDING
-            for heading, column in zip(headings, columns, strict=True)
+    Columns stand as far apart as the texts on the arrows between them need.
+
+    Raises ValueError where arrows are too many for their texts to be told apart.
+    """
+    first = drafts[0].columns
+    widths = [max(_width(draft, place) for draft in drafts) for place in range(len(first))]
+    tallest = max(len(lines) for draft in drafts for column in draft.columns for lines in column)
+    between = tallest * LINE * EM + 5 * PADDING
+    height = between * max(map(len, first))
+    ys = [height / 2 + between * ((len(column) - 1) / 2 - np.arange(len(column))) for column in first]
+    gaps = [_Gap(drafts, place, ys) for place in range(len(first) - 1)]
+    lefts = [PADDING]  # the left sides of the columns
+    for width, gap in zip(widths, gaps, strict=False):
+        lefts.append(lefts[-1] + width + gap.room)
+    size = lefts[-1] + widths[-1] + PADDING, height + LINE * EM
+    diagrams = []
+    for number, draft in enumerate(drafts):
+        nodes = [
+            Node(left + width / 2, float(y), width, len(lines) * LINE * EM + PADDING, lines)
+            for left, width, at, column in zip(lefts, widths, ys, draft.columns, strict=True)
+            for y, lines in zip(at, column, strict=True)
         ]
-        tallest = max(len(lines) for column in columns for lines in column)
-        between = tallest * LINE * EM + 5 * PADDING
-        height = between * max(map(len, columns)) + LINE * EM
-        nodes: list[Node] = []
-        edges: list[Edge] = []
-        before: list[Node] = []
-        x, places = PADDING, []
-        for number, (column, width, heading) in enumerate(zip(columns, widths, headings, strict=True)):
-            middle = (height - LINE * EM) / 2 + between * (
-                np.arange(len(column), 0, -1) - (len(column) + 1) / 2
-            )
-            heights = [len(lines) * LINE * EM + PADDING for lines in column]
-            if number:
-                gap = arrows[number - 1]
-                begins = np.array([[before[a.start].y, middle[a.end]] for a in gap]).reshape(-1, 2)
-                texts = [text_width(arrow.text) if arrow.text else 0.0 for arrow in gap]
-                room, found = _labels(begins, texts)
-                largest = max(abs(arrow.value) for arrow in gap) or 1.0
-                left = before[0].x + before[0].width / 2
-                for arrow, ys, fraction in zip(gap, begins.tolist(), found, strict=True):
-                    ends = (left, ys[0]), (left + room, ys[1])
-                    place = left + fraction * room, ys[0] + fraction * (ys[1] - ys[0])
-                    begin, end = reversed(ends) if backward else ends
-                    edges.append(Edge(begin, end, arrow.text, place, arrow.value / largest))
-                x = left + room
-            places.append((x + width / 2, heading))
-            before = [
-                Node(x + width / 2, float(y), width, tall, lines)
-                for y, tall, lines in zip(middle, heights, column, strict=True)
-            ]
-            nodes += before
-        return cls(nodes, edges, places, before[0].x + before[0].width / 2 + PADDING, height)
+        edges = [
+            edge
+            for left, width, gap in zip(lefts, widths, gaps, strict=False)
+            for edge in gap.edges(number, draft.backward, left + width)
+        ]
+        middles = [left + width / 2 for left, width in zip(lefts, widths, strict=True)]
+        diagrams.append(Diagram(nodes, edges, list(zip(middles, draft.headings, strict=True)), *size))
+    return diagrams
+
+
+class _Gap:
+    """The arrows between two columns, in all drafts: how far these are apart, and where the texts are."""
+
+    def __init__(self, drafts: Sequence[Draft], place: int, ys: Sequence[HostArray]) -> None:
+        self._arrows = [draft.arrows[place] for draft in drafts]
+        self._ends = [
+            np.array([[ys[place][arrow.start], ys[place + 1][arrow.end]] for arrow in arrows])
+            for arrows in self._arrows
+        ]
+        widths = [[text_width(arrow.text) for arrow in arrows] for arrows in self._arrows]
+        self.room = max(map(max, widths)) + 6 * PADDING
+        while self.room <= FARTHEST:
+            found = [_fractions(*each, self.room) for each in zip(self._ends, widths, strict=True)]
+            self._fractions = [each for each in found if each is not None]
+            if len(self._fractions) == len(found):
+                return
+            self.room += STEP
+        raise ValueError(
+            f"there are too many arrows for a number on each: {len(self._arrows[0])} between two columns."
+        )
+
+    def edges(self, number: int, backward: bool, left: float) -> Iterator[Edge]:
+        """Yield the arrows of a draft, the gap beginning at `left`."""
+        arrows = self._arrows[number]
+        largest = max((abs(arrow.value) for arrow in arrows if isfinite(arrow.value)), default=0.0) or 1.0
+        for arrow, (y, to), part in zip(arrows, self._ends[number], self._fractions[number], strict=True):
+            ends = (left, float(y)), (left + self.room, float(to))
+            begin, end = ends[::-1] if backward else ends
+            place = left + part * self.room, float(y + part * (to - y))
+            strength = 0.0 if isnan(arrow.value) else min(max(arrow.value / largest, -1.0), 1.0)
+            yield Edge(begin, end, arrow.text, place, strength)
+
+
+def _width(draft: Draft, place: int) -> float:
+    """Return how wide the boxes of a column must be for their texts."""
+    lines = [text_width(line) for lines in draft.columns[place] for line in lines]
+    return max(BOLD * text_width(draft.headings[place]) - OVERHANG, *lines) + 2 * PADDING
 
 
 def text_width(text: str) -> float:
@@ -163,57 +213,31 @@ def text_width(text: str) -> float:
     return sum(ems) * EM
 
 
-def _labels(ys: HostArray, widths: Sequence[float]) -> tuple[float, list[float]]:
-    """Return how far apart two columns stand, and where along each arrow its text is, from 0 to 1.
-
-    ys (n, 2) are the heights at which the arrows begin and end.
-    """
-    room = max(widths) + 6 * PADDING
-    while room <= FARTHEST:
-        found = _fractions(ys, widths, room)
-        if found is not None:
-            return room, found
-        room += STEP
-    raise ValueError(f"there are too many arrows for a number on each: {len(widths)} between two columns.")
-
-
 def _fractions(ys: HostArray, widths: Sequence[float], room: float) -> list[float] | None:
-    """Return places of all texts such that no two meet, and few lie on another arrow; None if none is found.
+    """Return where along each arrow its text is, from 0 to 1, such that no two meet; None if none is found.
 
-    Each takes the best of those places that the ones before it have left.
+    ys (n, 2) are the heights at which the arrows begin and end, in columns `room` apart. Few texts lie on
+    another arrow: each takes the best of those places that the ones before it have left.
     """
-    taken: list[tuple[float, float, float]] = []
-    found = []
-    for i, width in enumerate(widths):
-        best = None
-        for fraction in _candidates(width, room):
-            x, y = fraction * room, ys[i, 0] + fraction * (ys[i, 1] - ys[i, 0])
-            if width and any(_meet((x, y, width), other) for other in taken):
-                continue
-            cost = _crossed(ys, i, x, y, width, room) + abs(fraction - 0.5)
-            if best is None or cost < best[0]:
-                best = cost, fraction, (x, y, width)
-        if best is None:
-            return None
-        found.append(best[1])
-        taken += [best[2]] if width else []
-    return found
-
-
-def _candidates(width: float, room: float) -> Iterator[float]:
-    margin = (width / 2 + PADDING) / room
-    yield from np.linspace(margin, 1 - margin, 41).tolist()
-
-
-def _meet(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
-    """Whether two texts, each an x, a y and a width, come closer than the padding."""
-    return abs(a[0] - b[0]) < (a[2] + b[2]) / 2 + PADDING and abs(a[1] - b[1]) < LINE * EM + PADDING / 2
-
-
-def _crossed(ys: HostArray, own: int, x: float, y: float, width: float, room: float) -> int:
-    """Return how many other arrows pass under a text."""
-    at = np.array([x - width / 2, x + width / 2]) / room
-    heights = ys[:, :1] + at * (ys[:, 1:] - ys[:, :1])
+    found: list[float] = []
+    taken = np.empty((0, 3))  # of each text before, its x, its y and its width
     half = LINE * EM / 2
-    passes = (heights.min(axis=1) < y + half) & (heights.max(axis=1) > y - half)
-    return int(passes.sum() - passes[own])
+    for number, width in enumerate(widths):
+        if not width:  # no text: anywhere
+            found.append(0.5)
+            continue
+        margin = (width / 2 + PADDING) / room
+        at = np.linspace(margin, 1 - margin, PLACES)
+        x, y = at * room, ys[number, 0] + at * (ys[number, 1] - ys[number, 0])
+        near = np.abs(x[:, None] - taken[:, 0]) < (width + taken[:, 2]) / 2 + PADDING
+        meets = (near & (np.abs(y[:, None] - taken[:, 1]) < 2 * half + PADDING / 2)).any(axis=1)
+        if meets.all():
+            return None
+        ends = (x[:, None] + [-width / 2, width / 2]) / room
+        heights = ys[:, :1, None] + ends * (ys[:, 1:, None] - ys[:, :1, None])  # (n, places, 2)
+        under = (heights.min(axis=2) < y + half) & (heights.max(axis=2) > y - half)
+        cost = under.sum(axis=0) - under[number] + np.abs(at - 0.5)
+        best = int(np.where(meets, np.inf, cost).argmin())
+        found.append(float(at[best]))
+        taken = np.vstack([taken, (x[best], y[best], width)])
+    return found

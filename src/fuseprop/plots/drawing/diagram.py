@@ -1,4 +1,4 @@
-"""A network of boxes and arrows: an arrow is as thick as its number is large, and dashed where it is negative."""
+"""A network of boxes and arrows: the larger its number, the thicker an arrow; dashed where it is negative."""
 
 from __future__ import annotations
 
