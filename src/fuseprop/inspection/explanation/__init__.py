@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..trace import Trace
+from ..numbers import Backward
 from .layers import layer_lines
 from .nudges import nudge_lines
 from .output import loss_lines
@@ -19,13 +19,13 @@ from .strongest import strongest_lines
 __all__ = ["explained"]
 
 
-def explained(trace: Trace, paths: int) -> str:
+def explained(trace: Backward, paths: int) -> str:
     """Return the text of `Trace.explain`."""
     with np.errstate(over="ignore", invalid="ignore"):  # a pass may hold inf and nan, which are written so
         return "\n".join(_lines(trace, paths))
 
 
-def _lines(trace: Trace, paths: int) -> list[str]:
+def _lines(trace: Backward, paths: int) -> list[str]:
     if len(trace.target) > 1:
         return [*layer_lines(trace), *nudge_lines(trace)]
     if trace.paths > paths:

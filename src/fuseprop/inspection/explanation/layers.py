@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..trace import Trace
+from ..numbers import Backward
 
 
-def layer_lines(trace: Trace) -> list[str]:
+def layer_lines(trace: Backward) -> list[str]:
     """Return the loss, and a line a layer: means of absolute values over units and rows, and norms."""
     rows = len(trace.target)
     width = max(10, *(len(layer.activation) for layer in trace.layers))

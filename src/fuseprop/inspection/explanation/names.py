@@ -9,7 +9,7 @@ import numpy as np
 
 from ...backend import HostArray
 from ...formulas.activation import slope
-from ..trace import LayerTrace
+from ..numbers import LayerTrace
 
 Factors: TypeAlias = Sequence[tuple[str, float]]
 """A product: each factor with its name."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...backend import HostArray
-from ..trace import Trace
+from ..numbers import Backward
 from .names import figures, input_of, unit, weight
 from .output import OUTPUTS, prediction, signal, start
 
@@ -45,7 +45,7 @@ class Nudges:
     mean: HostArray
 
 
-def nudge_lines(trace: Trace) -> list[str]:
+def nudge_lines(trace: Backward) -> list[str]:
     """Return what the rows want of each output, in a table, and the strongest gradient of a weight."""
     last = len(trace.layers)
     lesson = f"dl/d{start(trace)} = {signal(trace, prediction(trace), 't', 'z')}"
@@ -69,7 +69,7 @@ def _silent(rows: int) -> str:
     )
 
 
-def groups(trace: Trace) -> list[Nudges]:
+def groups(trace: Backward) -> list[Nudges]:
     """Return the nudges of the rows of each target, in the order of their targets.
 
     At most `GROUPS`, those of most rows, and one of all other rows behind them.
@@ -90,7 +90,7 @@ def _of_group(name: str, rows: HostArray, deltas: HostArray, shares: HostArray) 
     return Nudges(name, int(rows.sum()), share, -deltas[rows].sum(axis=0) / share)
 
 
-def _counted(trace: Trace) -> tuple[HostArray, HostArray, HostArray, HostArray]:
+def _counted(trace: Backward) -> tuple[HostArray, HostArray, HostArray, HostArray]:
     """Return the numbers, the dL/dz of the last layer, the shares and the targets of rows that count.
 
     Of targets of two values, the larger of which each row has once, the number of that output (n,).
@@ -105,13 +105,13 @@ def _counted(trace: Trace) -> tuple[HostArray, HostArray, HostArray, HostArray]:
     return rows, deltas, shares, wanted
 
 
-def _has_groups(trace: Trace) -> bool:
+def _has_groups(trace: Backward) -> bool:
     """Whether rows are told apart by their targets: they are classes, or there are few different ones."""
     *_, wanted = _counted(trace)
     return wanted.ndim == 1 or len(np.unique(wanted, axis=0)) <= GROUPS
 
 
-def _name(trace: Trace, target: HostArray) -> str:
+def _name(trace: Backward, target: HostArray) -> str:
     if trace.target.ndim == 1:
         return f"class {target}"
     if target.ndim == 0:
@@ -119,13 +119,13 @@ def _name(trace: Trace, target: HostArray) -> str:
     return f"t = {', '.join(f'{value:.4g}' for value in target[:4])}" + (", ..." if len(target) > 4 else "")
 
 
-def _shown(trace: Trace) -> list[int]:
+def _shown(trace: Backward) -> list[int]:
     """Return the outputs (from 0) that are written out: of many, those with the largest nudges."""
     sizes = np.abs(trace.layers[-1].delta).sum(axis=0)
     return sorted(np.argsort(-sizes, kind="stable")[:OUTPUTS].tolist())
 
 
-def _table_of_groups(trace: Trace) -> list[str]:
+def _table_of_groups(trace: Backward) -> list[str]:
     found, shown, last = groups(trace), _shown(trace), len(trace.layers)
     width = max(8, *(len(group.name) for group in found))
     classes = f"; class 0 is that of z{last}.1" if trace.target.ndim == 1 else ""
@@ -142,7 +142,7 @@ def _table_of_groups(trace: Trace) -> list[str]:
     return [*lines, f"  {_strongest_wish(trace, found)}"]
 
 
-def _strongest_wish(trace: Trace, found: list[Nudges]) -> str:
+def _strongest_wish(trace: Backward, found: list[Nudges]) -> str:
     """Return in words what the group with the largest mean nudge wants."""
     group = max(found, key=lambda each: float(np.abs(each.mean).max()))
     j = int(np.abs(group.mean).argmax())
@@ -159,7 +159,7 @@ def _direction(nudge: float) -> str:
     return f"{'up' if nudge > 0 else 'down'} by {abs(nudge):.4g} a row"
 
 
-def _table_of_directions(trace: Trace) -> list[str]:
+def _table_of_directions(trace: Backward) -> list[str]:
     """Return for each output the rows that want it up and those that want it down."""
     _, deltas, shares, _ = _counted(trace)
     last = len(trace.layers)
@@ -178,12 +178,12 @@ def _table_of_directions(trace: Trace) -> list[str]:
     return lines
 
 
-def _outputs_shown(trace: Trace) -> str:
+def _outputs_shown(trace: Backward) -> str:
     k, shown = len(trace.layers[-1].bias), len(_shown(trace))
     return "all outputs" if shown == k else f"the {shown} of {k:,} outputs with the largest nudges"
 
 
-def _strongest_gradient(trace: Trace) -> list[str]:
+def _strongest_gradient(trace: Backward) -> list[str]:
     """Return the largest dL/dw of the network as the sum over the rows of share * dl/dz * input."""
     sizes = [float(np.abs(layer.dW).max()) for layer in trace.layers]
     number = int(np.argmax(sizes)) + 1

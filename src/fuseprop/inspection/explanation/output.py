@@ -10,7 +10,7 @@ from ...backend import HostArray
 from ...backend.expression import Expression, substitute, variable
 from ...formulas.activation import as_activation
 from ...formulas.loss import SoftmaxCrossEntropy
-from ..trace import Trace
+from ..numbers import Backward, Forward
 from .names import figures, in_brackets, unit
 
 OUTPUTS = 10
@@ -22,19 +22,19 @@ LONGEST = 80
 _Z = re.compile(r"\bz\b")
 
 
-def start(trace: Trace) -> str:
+def start(trace: Backward) -> str:
     """Return where the backward pass begins: "z" of the last layer where it is its output, else "a"."""
     return "z" if trace.layers[-1].function.formula.is_identity else "a"
 
 
-def targets(trace: Trace) -> HostArray:
+def targets(trace: Backward) -> HostArray:
     """Return the targets as (n, k); of a class number, 1 for its output and 0 for all others."""
     if trace.target.ndim == 2:
         return trace.target
     return np.eye(trace.prediction.shape[1])[trace.target]
 
 
-def prediction(trace: Trace, j: int | None = None) -> str:
+def prediction(trace: Forward, j: int | None = None) -> str:
     """Return what the prediction of output j (from 0) is called; without j, that of any output."""
     letter = {"identity": "a", "exponential": "y"}.get(trace.link, "p")
     if j is None:
@@ -42,14 +42,14 @@ def prediction(trace: Trace, j: int | None = None) -> str:
     return unit(letter, len(trace.layers), j) if trace.link == "identity" else f"{letter}{j + 1}"
 
 
-def signal(trace: Trace, p: str, t: str, z: str) -> str:
+def signal(trace: Backward, p: str, t: str, z: str) -> str:
     """Return what the loss of a row sends back to an output, dl/da or dl/dz, as a formula of these."""
     sent: Expression = trace.loss_function.error_signal(trace.prediction.shape[1])
     places = {"p": p, "t": t, "z": z}
     return str(substitute(sent, {variable(name): variable(place) for name, place in places.items()}))
 
 
-def loss_lines(trace: Trace) -> list[str]:
+def loss_lines(trace: Backward) -> list[str]:
     """Return the loss of the one row, its predictions, and what it sends back to each output."""
     through = "" if trace.link == "identity" else f" of {trace.link}(z)"
     target = np.ravel(trace.target).tolist()
@@ -75,7 +75,7 @@ def loss_lines(trace: Trace) -> list[str]:
     return lines
 
 
-def _formula_of_the_loss(trace: Trace) -> list[str]:
+def _formula_of_the_loss(trace: Backward) -> list[str]:
     loss, outputs = trace.loss_function, trace.prediction.shape[1]
     if isinstance(loss, SoftmaxCrossEntropy):
         label = int(trace.target[0])
@@ -88,7 +88,7 @@ def _formula_of_the_loss(trace: Trace) -> list[str]:
     return [f"  L = {over}{loss.text}{named}"]
 
 
-def _through_link(trace: Trace, j: int) -> str:
+def _through_link(trace: Backward, j: int) -> str:
     last = len(trace.layers)
     z, value = unit("z", last, j), trace.layers[-1].z[0, j]
     if trace.link == "softmax":

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ..trace import Trace
+from ..numbers import Backward
 from .names import Factors, figures, input_of, product_text, slope_factor, unit, weight
 from .output import loss_lines, start
 
 _Z = re.compile(r"\bz\b")
 
 
-def path_lines(trace: Trace) -> list[str]:
+def path_lines(trace: Backward) -> list[str]:
     """Return every weighted sum, what the loss sends back, and every derivative with its paths."""
     lines = [*_forward_lines(trace), *loss_lines(trace)]
     lines.append("backward: dL/dw = the sum over all paths from the loss to w, each a product")
@@ -27,7 +27,7 @@ def path_lines(trace: Trace) -> list[str]:
     return lines
 
 
-def paths(trace: Trace, number: int, j: int) -> Iterator[Factors]:
+def paths(trace: Backward, number: int, j: int) -> Iterator[Factors]:
     """Yield each path from the loss to z of unit j (from 0) of a layer (from 1), as its named factors.
 
     For a trace of one row; the sum over the paths of the products of their factors is delta.
@@ -43,7 +43,7 @@ def paths(trace: Trace, number: int, j: int) -> Iterator[Factors]:
             yield [*path, (weight(number + 1, j, k, above), float(above[j, k])), *slope]
 
 
-def _forward_lines(trace: Trace) -> list[str]:
+def _forward_lines(trace: Backward) -> list[str]:
     lines = ["forward: z = sum of w * input, plus b; a = f(z)"]
     for number, layer in enumerate(trace.layers, 1):
         for j, z in enumerate(layer.z[0]):

@@ -7,12 +7,12 @@ from math import prod
 import numpy as np
 
 from ...backend import HostArray
-from ..trace import Trace
+from ..numbers import Backward
 from .names import Factors, figures, input_of, product, product_text, slope_factor, unit, weight
 from .output import start
 
 
-def strongest_lines(trace: Trace) -> list[str]:
+def strongest_lines(trace: Backward) -> list[str]:
     """Return the strongest path as a product, and which share it is of the derivative that it leads to."""
     units = strongest_path(trace)
     if units is None:
@@ -33,7 +33,7 @@ def strongest_lines(trace: Trace) -> list[str]:
     ]
 
 
-def path_through(trace: Trace, units: list[int]) -> Factors:
+def path_through(trace: Backward, units: list[int]) -> Factors:
     """Return the factors of a path: `units` are an input (from 0), and then a unit of each layer."""
     i, *through = units
     last = len(trace.layers)
@@ -49,7 +49,7 @@ def path_through(trace: Trace, units: list[int]) -> Factors:
     return [*factors, (input_of(1, i), float(trace.layers[0].x[0, i]))]
 
 
-def strongest_path(trace: Trace) -> list[int] | None:
+def strongest_path(trace: Backward) -> list[int] | None:
     """Return the path with the largest absolute product: an input (from 0), and then a unit of each layer.
 
     The strongest path to a unit goes on from the strongest one to some unit of the layer above, so that it is
@@ -73,7 +73,7 @@ def strongest_path(trace: Trace) -> list[int] | None:
     return path
 
 
-def _slopes(trace: Trace, place: int) -> HostArray:
+def _slopes(trace: Backward, place: int) -> HostArray:
     """Return log |f'| of each unit of the layer at a place (from 0)."""
     layer = trace.layers[place]
     slopes = [product(slope_factor(layer, 0, j)) for j in range(len(layer.bias))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..bars import Bars
+from ..diagram import Diagram
 from ..figure import Panel
 from ..images import Images
 from ..landscape import Landscape
@@ -22,7 +23,7 @@ def scale(panel: Panel, axes: Any) -> None:
     """Set the ends of the axes and their ticks, as a panel and what is on it ask for."""
     from matplotlib.ticker import MaxNLocator
 
-    if isinstance(panel.ground, Bars | Images | Matrix):
+    if isinstance(panel.ground, Bars | Images | Matrix | Diagram):
         return  # which have set them
     if isinstance(panel.ground, Regions | Landscape):
         axes.set_xlim(panel.ground.x1[0], panel.ground.x1[-1])
