@@ -5,6 +5,7 @@ A topic is a function in a file of its own; `result` is what it returns.
 
 from .approximation import approximation
 from .classes import classes
+from .costs import costs
 from .example import example
 from .line import line
 from .logistic import logistic
@@ -21,6 +22,7 @@ TOPICS: dict[str, Topic] = {
     for topic in (
         perceptron,
         line,
+        costs,
         logistic,
         example,
         xor,
