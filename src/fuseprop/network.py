@@ -25,7 +25,7 @@ from .formulas.families import Family
 from .formulas.loss import AnyLoss, as_loss
 from .inspection import Trace, trace_pass
 from .layers.dense import Dense
-from .layers.stack import build_stack, check_chain, check_link, load_weights
+from .layers.stack import build_stack, check_chain, check_link, check_trainable, load_weights
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer, check_optimizer
 from .optimizers.protocol import resumable, scalable
@@ -179,14 +179,17 @@ class Network:
 
         The loss is the weighted mean over rows, sum_i w_i loss_i / sum_i w_i, and that of the weights as they
         are now: a `set_weights` in between counts.
-        Raises RuntimeError without a `forward` before.
+        Raises RuntimeError without a `forward` before, ValueError for a network with an activation that has
+        no slope, such as "step".
         """
+        check_trainable(self.layers)
         return self._passes.backward(target, sample_weight)
 
     def train_step(
         self, X: object, target: object, optimizer: Optimizer, sample_weight: object = None
     ) -> float:
-        """Learn from these rows once; return their loss before the step."""
+        """Learn from these rows once; return their loss before the step. Raises ValueError as `fit`."""
+        check_trainable(self.layers)
         check_optimizer(optimizer)
         return self._passes.learn(check_inputs(self.stack, X), target, sample_weight, optimizer)
 
@@ -194,7 +197,9 @@ class Network:
         """Return every z, a, delta, dW and db of one pass forward and backward, and the loss.
 
         Nothing is learned. ``print(network.trace(x, t).explain())`` shows the chain rule with the numbers.
+        Raises ValueError as `backward`.
         """
+        check_trainable(self.layers)
         self.forward(X)
         loss = self.backward(target, sample_weight)
         return trace_pass(self.backend, self.stack, self._passes.batch, loss)
@@ -280,8 +285,10 @@ class Network:
         names the batch_size which would fit, where the device has no room; the network stays as it was.
         Raises CheckpointError for a checkpoint that cannot be read, that another process writes, or that is
         of another training, and names what differs; FileExistsError for one that would be lost; OSError where
-        none can be written. The network stays as it was.
+        none can be written. Raises ValueError for a network with an activation that has no slope, such as
+        "step", which `fuseprop.GeneticSearch` searches. The network stays as it was.
         """
+        check_trainable(self.layers)
         epochs = positive_integer("epochs", epochs)
         batch_size = positive_integer("batch_size", batch_size)
         if optimizer is not None:

@@ -11,6 +11,7 @@ from .line import line
 from .logistic import logistic
 from .minima import minima
 from .momentum import momentum
+from .neuron import neuron
 from .perceptron import perceptron
 from .rates import rates
 from .result import Result, Topic
@@ -20,6 +21,7 @@ from .xor import xor
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
+        neuron,
         perceptron,
         line,
         costs,
