@@ -3,6 +3,7 @@
 A topic is a function in a file of its own; `result` is what it returns.
 """
 
+from .activations import activations
 from .approximation import approximation
 from .classes import classes
 from .costs import costs
@@ -22,6 +23,7 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         neuron,
+        activations,
         perceptron,
         line,
         costs,
