@@ -5,6 +5,7 @@ A topic is a function in a file of its own; `result` is what it returns.
 
 from .activations import activations
 from .approximation import approximation
+from .bias import bias
 from .classes import classes
 from .costs import costs
 from .example import example
@@ -25,6 +26,7 @@ TOPICS: dict[str, Topic] = {
         neuron,
         activations,
         perceptron,
+        bias,
         line,
         costs,
         logistic,
