@@ -3,8 +3,11 @@
 A topic is a function in a file of its own; `result` is what it returns.
 """
 
+from .activations import activations
 from .approximation import approximation
+from .bias import bias
 from .classes import classes
+from .costs import costs
 from .example import example
 from .line import line
 from .logistic import logistic
@@ -21,8 +24,11 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         neuron,
+        activations,
         perceptron,
+        bias,
         line,
+        costs,
         logistic,
         example,
         xor,

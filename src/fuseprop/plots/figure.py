@@ -32,6 +32,8 @@ class Panel:
         What lies beneath the curves. Regions and a landscape may have curves on them.
     log_x, log_y, from_zero : bool
         Whether an axis is logarithmic, and whether the y axis begins at 0.
+    zeros : bool
+        Whether thin lines mark where x and y are 0, and cross at the origin.
     x_limits, y_limits : (low, high), optional
         The ends of the axes; by default those of what is drawn. Frames of a film have the same.
     """
@@ -44,6 +46,7 @@ class Panel:
     log_x: bool = False
     log_y: bool = False
     from_zero: bool = False
+    zeros: bool = False
     x_limits: Limits | None = None
     y_limits: Limits | None = None
 

@@ -25,6 +25,10 @@ def scale(panel: Panel, axes: Any) -> None:
 
     if isinstance(panel.ground, Bars | Images | Matrix | Diagram):
         return  # which have set them
+    if panel.zeros:
+        thin = {"color": "#555555", "linewidth": 0.8, "linestyle": (0, (4, 3))}
+        axes.axhline(0.0, **thin)
+        axes.axvline(0.0, **thin)
     if isinstance(panel.ground, Regions | Landscape):
         axes.set_xlim(panel.ground.x1[0], panel.ground.x1[-1])
         axes.set_ylim(panel.ground.x2[0], panel.ground.x2[-1])
