@@ -8,6 +8,7 @@ from .approximation import approximation
 from .bias import bias
 from .classes import classes
 from .costs import costs
+from .descent import descent
 from .example import example
 from .line import line
 from .logistic import logistic
@@ -30,13 +31,14 @@ TOPICS: dict[str, Topic] = {
         line,
         costs,
         logistic,
+        rates,
+        descent,
+        momentum,
         example,
         xor,
-        rates,
-        momentum,
-        vanishing,
         approximation,
         minima,
+        vanishing,
         classes,
     )
 }

@@ -90,7 +90,9 @@ def _draw(panel: Panel, axes: Any) -> None:
     scale(panel, axes)
     if len(names) > 1 or (names and panel.ground is not None):
         # Beside the axes, where it hides nothing.
-        legend = axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), handlelength=3.2)
+        in_space = axes.name == "3d"  # where a label of the third axis stands at the top
+        loc, corner = ("lower left", (1.08, 0.0)) if in_space else ("upper left", (1.01, 1.0))
+        legend = axes.legend(fontsize=8, loc=loc, bbox_to_anchor=corner, handlelength=3.2)
         _name(legend, names)
 
 
