@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- written by python tests/derived.py -->", "<!-- end of what is written -->"
 
 SLOPES = {"y": "y", "z": "z, which is kept", None: "constant"}
-"""What a slope is computed from, in the table, by `ActivationFormula.slope_of`."""
+"""What a slope is computed from, in the table, by `ActivationFormula.slope_of`; a step has none."""
 
 
 def readme() -> str:
@@ -47,7 +47,11 @@ def activations() -> str:
     from fuseprop.formulas import ACTIVATIONS
 
     rows = [
-        (f"`{family.usage}`", family.text, SLOPES[family().formula.slope_of])
+        (
+            f"`{family.usage}`",
+            family.text,
+            SLOPES[family().formula.slope_of] if family().has_slope else "none",
+        )
         for family in ACTIVATIONS.values()
     ]
     return table(("activation", "y = f(z)", "slope from"), rows)
@@ -86,7 +90,8 @@ def compiled() -> str:
     from fuseprop_numpy.compiled.interpreted import MOST_NUMBERS, MOST_REGISTERS
 
     from fuseprop.backend.expression import OPERATIONS
-    from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
+    from fuseprop.formulas import LOSSES, UPDATES
+    from fuseprop.formulas.activation import trainable_activations
 
     sys.path.insert(0, str(ROOT / "tests" / "native"))
     from kinds_of_steps import KINDS
@@ -96,7 +101,7 @@ def compiled() -> str:
 
     rows = [
         ("dtypes", "float32 and float64", ""),
-        ("activations", names(family().name for family in ACTIVATIONS.values()), ""),
+        ("activations", names(trainable_activations()), ""),
         ("losses", names(family().name for family in LOSSES.values()), ""),
         ("updates", names(UPDATES), "one that moves numbers of 0 whose gradients and moments are 0"),
         (

@@ -247,7 +247,9 @@ def fits():
 
 def _fits_of_later_formulas():
     """Yield fits with the formulas that this checkout has beyond the lists above, and one of a user's own."""
-    activations = [name for name in getattr(formulas, "ACTIVATIONS", ()) if name not in ACTIVATIONS]
+    families = getattr(formulas, "ACTIVATIONS", {}).items()
+    trained = [name for name, family in families if getattr(family(), "has_slope", True)]
+    activations = [name for name in trained if name not in ACTIVATIONS]
     losses = [name for name in getattr(formulas, "LOSSES", ()) if name not in LOSSES]
     pairs = [*((name, "half_squared_error") for name in activations), *(("tanh", name) for name in losses)]
     if activations:

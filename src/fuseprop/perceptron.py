@@ -13,7 +13,6 @@ from functools import cached_property
 import numpy as np
 
 from .backend import INTEGER, AnyBackend, HostArray
-from .backend.expression import where
 from .backend.registry import load_backend
 from .backend.seam import check_backend
 from .checks.arrays import as_host, as_rows, check_finite, check_range
@@ -21,6 +20,7 @@ from .checks.quoting import counted
 from .checks.settings import as_generator, is_finite_number, positive_integer
 from .checks.warning import warn_user
 from .formulas.activation import Activation
+from .formulas.activations import step
 from .formulas.loss import as_loss
 from .layers.dense import Dense
 from .layers.parameters import Parameters
@@ -31,8 +31,8 @@ from .training.epoch import Epoch
 from .training.evaluation import Predictor
 from .training.rows import Rows
 
-STEP = Activation.built_in("step", lambda z: where(z > 0, 1, 0), lambda _: 1)
-"""1 above 0, else 0, with the slope that the perceptron rule takes for it."""
+STEP = Activation.built_in("step", step, lambda _: 1)
+"""The step with the slope that the perceptron rule takes for it."""
 
 
 class NotSeparable(UserWarning):

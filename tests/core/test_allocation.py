@@ -10,8 +10,8 @@ from fuseprop_numpy import NumpyBackend
 from fuseprop import Adam, MomentumSGD, Network, mlp
 from fuseprop.backend import BackendUnavailable
 from fuseprop.checks.arrays import as_rows
-from fuseprop.formulas import ACTIVATIONS
 from fuseprop.formulas import LOSSES as EVERY_LOSS
+from fuseprop.formulas.activation import trainable_activations
 from fuseprop.layers.targets import encode_targets
 from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
@@ -116,7 +116,7 @@ def test_peak_with_other_activations_and_weights(activation, replay):
 
 
 @pytest.mark.parametrize("replay", WAYS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", trainable_activations())
 def test_peak_with_every_activation(activation, replay):
     arguments = [64, 60, 10], 512, LOSSES[0], activation, "float32"
     assert peak_of_a_step(*arguments, weighted=True, replay=replay) < LIMIT

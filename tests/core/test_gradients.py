@@ -11,14 +11,14 @@ from fuseprop.backend import evaluate
 from fuseprop.formulas import Loss
 from fuseprop.formulas.activations import tanh
 from fuseprop.layers.targets import encode_targets
-from fuseprop.testing.contract.formulas import ACTIVATION_CASES, LOSS_CASES, in_turn
+from fuseprop.testing.contract.formulas import LOSS_CASES, TRAINABLE_CASES, in_turn
 from fuseprop.testing.contract.parity import Host
 from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
 
 PAIRS = [
-    *in_turn(ACTIVATION_CASES, list(LOSS_CASES), 2),
-    *((activation, loss) for loss, activation in in_turn(LOSS_CASES, list(ACTIVATION_CASES)[::-1], 2)),
+    *in_turn(TRAINABLE_CASES, list(LOSS_CASES), 2),
+    *((activation, loss) for loss, activation in in_turn(LOSS_CASES, list(TRAINABLE_CASES)[::-1], 2)),
 ]
 """Every activation and every loss that is built in, and some of a user's own, each at least twice."""
 
@@ -72,7 +72,7 @@ def is_smooth_at(network, X, target):
 )
 @SETTINGS
 def test_gradcheck(backend64, activation, loss, weighted, sizes, rows, seed):
-    chosen, hidden = LOSS_CASES[loss], ACTIVATION_CASES[activation]
+    chosen, hidden = LOSS_CASES[loss], TRAINABLE_CASES[activation]
     if chosen.takes_labels:
         assume(sizes[-1] > 1)
     rng = np.random.default_rng(seed)
@@ -106,7 +106,7 @@ def test_gradcheck(backend64, activation, loss, weighted, sizes, rows, seed):
 @pytest.mark.parametrize(("activation", "loss", "weighted"), dict.fromkeys(CASES))
 def test_the_gradient_of_a_replayed_step(backend64, activation, loss, weighted):
     """It is the slope of the loss in three directions, and what a pass back leaves."""
-    chosen, hidden = LOSS_CASES[loss], ACTIVATION_CASES[activation]
+    chosen, hidden = LOSS_CASES[loss], TRAINABLE_CASES[activation]
     last = hidden if chosen.link == "identity" else "identity"
     network = Network(mlp([4, 5, 6, 3], hidden, output_activation=last), chosen, seed=1, backend=backend64)
     if activation == "exponential":

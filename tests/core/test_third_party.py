@@ -46,7 +46,7 @@ def test_a_network_trains_and_predicts_on_it(installed, tmp_path):
     """A device may be the name of any installed backend; the core never leaves the Array surface."""
     script = """
 import numpy as np
-from fuseprop import Network, available_backends, gradcheck, mlp
+from fuseprop import Dense, Network, available_backends, gradcheck, mlp
 
 X, target = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 network = Network(mlp([2, 8, 1], "tanh"), "sigmoid_cross_entropy", device="plain", dtype="float64", seed=0)
@@ -54,6 +54,14 @@ assert gradcheck(network, X, target) < 1e-7
 network.fit(X, target, epochs=400, batch_size=4, sample_weight=[1, 1, 2, 1])
 assert network.classify(X).ravel().tolist() == [0, 1, 1, 0]
 assert network.evaluate(X, target)["accuracy"] == 1
+layers = [
+    Dense(2, 2, "step", weights=[[1, -1], [1, -1]], bias=[-0.5, 1.5]),
+    Dense(2, 1, "step", weights=[[1], [1]], bias=[-1.5]),
+]
+for dtype in ("float32", "float64"):
+    steps = Network(layers, "half_squared_error", metric="accuracy", device="plain", dtype=dtype)
+    assert steps.classify(X).ravel().tolist() == [0, 1, 1, 0]
+    assert steps.evaluate(X, target) == {"loss": 0, "accuracy": 1}
 assert "plain" in [status.name for status in available_backends() if status.available]
 """
     done = run(installed, "-W", "error", "-c", script, cwd=tmp_path)

@@ -13,7 +13,8 @@ from sklearn.model_selection import GridSearchCV
 import fuseprop
 from fuseprop import Activation, Loss, MLPClassifier, MLPRegressor, to_sklearn
 from fuseprop.data.tasks import is_for_classes
-from fuseprop.formulas import ACTIVATIONS, LOSSES, huber, leaky_relu, sigmoid, where
+from fuseprop.formulas import ACTIVATIONS, LOSSES, huber, leaky_relu, sigmoid, sign, step, where
+from fuseprop.formulas.activation import trainable_activations
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -28,7 +29,7 @@ def weights(model):
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", trainable_activations())
 def test_every_activation_trains_by_every_solver(classes, name, solver):
     X, y = classes
     model = MLPClassifier(activation=name, solver=solver, **QUICK).fit(X, y)
@@ -156,7 +157,10 @@ class LikeTorch:
         ([["relu"]], r"activation \['relu'\] is not known"),
         ([None], "activation None is not known"),
         ("gelo", 'activation "gelo" is not known. Choose from: logistic, .*Did you mean "gelu"'),
-        ("step", "cannot be trained by gradient descent"),
+        ("step", 'activation "step" cannot be trained by gradient descent: .* fuseprop.GeneticSearch'),
+        (step, "cannot be trained by gradient descent"),
+        (["relu", step()], "cannot be trained by gradient descent"),
+        (Activation("sign", sign, low=-1), 'activation "sign" cannot be trained by gradient descent'),
         ("leaky_relu(2)", "negative_slope of leaky_relu must be a number of at least 0 and below 1, got 2.0"),
         ("leaky_relu(0.1, 0.2)", r"leaky_relu takes the parameters \(negative_slope=0.01\)"),
         ("relu(1)", "relu takes no parameters"),

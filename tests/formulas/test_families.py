@@ -19,7 +19,9 @@ from fuseprop.formulas import (
     huber,
     leaky_relu,
     quantile,
+    step,
 )
+from fuseprop.formulas.activation import as_trainable_activation
 from fuseprop.formulas.families import Parameter
 
 FAMILIES = {**ACTIVATIONS, **LOSSES}
@@ -155,7 +157,13 @@ REFUSED = [
     (lambda: as_activation(""), ValueError, "Choose from:"),
     (lambda: as_activation("a" * 10**6), ValueError, "Choose from:"),
     (lambda: as_activation("huber"), ValueError, "Choose from:"),
-    (lambda: as_activation("step"), ValueError, "Use fuseprop.Perceptron"),
+    (lambda: as_trainable_activation("step"), ValueError, "Use fuseprop.GeneticSearch"),
+    (lambda: as_trainable_activation(step), ValueError, "its slope is 0 everywhere"),
+    (lambda: as_trainable_activation(step()), ValueError, 'activation "step" cannot be trained by'),
+    (lambda: as_trainable_activation("setp"), ValueError, "Choose from: identity, sigmoid, tanh, relu,"),
+    (lambda: as_trainable_activation("setp", {"steep": elu}), ValueError, "Choose from: steep."),
+    (lambda: as_trainable_activation(None), ValueError, "Choose from:"),
+    (lambda: as_trainable_activation(lambda z: z), TypeError, "must be a name or an Activation"),
     (lambda: as_activation(None), ValueError, "Choose from:"),
     (lambda: as_activation(lambda z: z), TypeError, 'Activation("mine", lambda z: z * sigmoid(z))'),
     (lambda: as_activation(huber), TypeError, "must be a name or an Activation"),

@@ -64,6 +64,7 @@ def gelu_slope(x):
 VALUES = {
     "identity": (lambda z: z, lambda z: D(1)),
     "sigmoid": (sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
+    "step": (lambda z: D(z > 0), lambda z: D(0)),
     "tanh": (tanh, lambda z: (1 - tanh(z)) * (1 + tanh(z))),
     "relu": (lambda z: max(z, D(0)), lambda z: D(z > 0)),
     "leaky_relu": (lambda z: z if z > 0 else z * D(0.01), lambda z: D(1) if z > 0 else D(0.01)),
@@ -143,6 +144,7 @@ def test_activations_in_their_tails():
 LIMITS = {
     "identity": (-np.inf, np.inf),
     "sigmoid": (0, 1),
+    "step": (0, 1),
     "tanh": (-1, 1),
     "relu": (0, np.inf),
     "leaky_relu": (-np.inf, np.inf),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fuseprop.backend.expression import MAX_OPERATIONS, in_order
-from fuseprop.formulas import ACTIVATIONS, LOSSES, Activation, Loss, exp, sigmoid, sin, tanh, where
+from fuseprop.formulas import ACTIVATIONS, LOSSES, Activation, Loss, exp, sigmoid, sign, sin, tanh, where
 from fuseprop.formulas.activation import activate
 from fuseprop.formulas.kept import activation_kept, keep_activation, keep_loss, loss_kept
 
@@ -41,6 +41,7 @@ OWN = [
     Activation("own", lambda z: exp(z), lambda y: y),
     Activation("long", long),
     Activation("wavy", lambda z: z + 0.1 * sin(3 * z)),
+    Activation("sign", sign, low=-1),
 ]
 
 OWN_LOSSES = [
@@ -57,6 +58,7 @@ OWN_LOSSES = [
 def test_activations_of_ones_own_come_back_equal(made):
     again = activation_kept(through_a_file(keep_activation(made)))
     assert again == made
+    assert again.has_slope == made.has_slope == (made.name != "sign")
     assert again.formula == made.formula
     assert again.text == made.text
     assert (again.low, again.high) == (made.low, made.high)

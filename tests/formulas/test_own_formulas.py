@@ -9,6 +9,7 @@ from drawn import draw
 
 from fuseprop.backend.expression import MAX_OPERATIONS, evaluate, in_order, number, variable, variables
 from fuseprop.formulas import (
+    ACTIVATIONS,
     Activation,
     Loss,
     as_activation,
@@ -24,6 +25,7 @@ from fuseprop.formulas import (
     silu,
     softplus,
     sqrt,
+    step,
     tanh,
     where,
 )
@@ -53,6 +55,26 @@ def test_one_line_is_an_activation():
     assert as_activation(swish) is swish
     z = np.linspace(-3, 3, 7)
     assert activate(swish, z) == pytest.approx(z / (1 + np.exp(-z)))
+
+
+def test_a_function_without_a_slope_is_marked():
+    """The mark says what the formula does; NaN goes through a step as through anything else."""
+    for name, family in ACTIVATIONS.items():
+        points = np.linspace(-4, 4, 81)
+        at = slope(name, points if family().formula.slope_of == "z" else activate(name, points))
+        assert family().has_slope == at.any() == (name != "step")
+    z = np.array([-np.inf, -2.0, -0.0, 0.0, 5e-324, 2.0, np.inf, np.nan])
+    for made in (step(), Activation("own", lambda z: where(z > 0, 1, 0))):
+        assert not made.has_slope
+        assert not slope(made, z[:-1]).any()
+        np.testing.assert_array_equal(activate(made, z), [0, 0, 0, 0, 1, 1, 1, np.nan])
+    assert slope("step", 0.5) == 0
+    sides = Activation("sides", sign, low=-1)
+    assert not sides.has_slope
+    assert sides.threshold == 0
+    gated = Activation("gated", lambda z: z * step(z))
+    assert gated.has_slope
+    assert slope(gated, np.array([-1.0, 2.0])).tolist() == [0, 1]
 
 
 def test_one_line_is_a_loss():
@@ -170,13 +192,22 @@ REFUSED = {
     "too many arguments": (lambda: Activation("own", lambda a, b: a), TypeError, "must be a function of z"),
     "too few arguments": (lambda: Loss("own", lambda y: y), TypeError, "must be a function of y and t"),
     "a slope that is none": (lambda: Activation("own", lambda z: z, 1), TypeError, "slope of the activation"),
-    "a constant": (lambda: Activation("own", lambda z: 1), ValueError, "its slope is 0 everywhere."),
-    "a step": (
-        lambda: Activation("own", lambda z: where(z > 0, 1, 0)),
+    "a constant": (lambda: Activation("own", lambda z: 1), ValueError, "is the same at every z from -71.7"),
+    "a constant that is infinite": (
+        lambda: Activation("own", lambda z: log(0 * where(z > 0, 1, 0))),
         ValueError,
-        "its slope is 0 everywhere.",
+        "is the same at every z",
     ),
-    "a sign": (lambda: Activation("own", sign), ValueError, "cannot be trained by gradient descent"),
+    "a step that is far": (
+        lambda: Activation("own", lambda z: where(z > 100, 1, 0)),
+        ValueError,
+        "so that no weight in front of it changes anything. Write a function that depends on z there.",
+    ),
+    "a step with the slope of a line": (
+        lambda: Activation("own", lambda z: where(z > 0, 1, 0), lambda y: 1),
+        ValueError,
+        "is 1, but the function rises by 0 there",
+    ),
     "never a number": (
         lambda: Activation("own", lambda z: log(-1 - z * z)),
         ValueError,

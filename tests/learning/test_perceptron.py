@@ -5,7 +5,10 @@ import warnings
 import numpy as np
 import pytest
 
-from fuseprop import Dense, Network, NotSeparable, Perceptron, mlp
+from fuseprop import Network, NotSeparable, Perceptron, mlp
+from fuseprop.backend.expression import number
+from fuseprop.formulas import step
+from fuseprop.perceptron import STEP
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 
@@ -136,10 +139,9 @@ def test_bad_input_is_refused(backend64):
         Perceptron(epochs=0, backend=backend64)
 
 
-@pytest.mark.parametrize("make", [lambda: Dense(2, 1, "step"), lambda: mlp([2, 3, 1], "step")])
-def test_a_step_is_refused_in_a_layer_with_the_reason(make):
-    with pytest.raises(ValueError, match=r"slope is 0 everywhere.*Perceptron"):
-        make()
+def test_its_step_is_that_of_networks_but_for_the_slope():
+    assert STEP.formula.value is step().formula.value
+    assert STEP.formula.slope is number(1)
 
 
 def test_no_warning_where_there_is_nothing_to_warn_of(backend64):

@@ -10,7 +10,7 @@ from fuseprop.backend import Program
 from fuseprop.estimators.observers import Outputs, SquaredWeights
 from fuseprop.formulas import Loss
 from fuseprop.layers.targets import encode_targets
-from fuseprop.testing.contract.formulas import ACTIVATION_CASES, LOSS_CASES, UPDATE_CASES
+from fuseprop.testing.contract.formulas import LOSS_CASES, TRAINABLE_CASES, UPDATE_CASES
 from fuseprop.testing.contract.parity import Host
 from fuseprop.testing.contract.replay import OptimizerOf
 from fuseprop.training.epoch import Epoch
@@ -43,7 +43,7 @@ def epoch_of(
     """Return an epoch whose rows are on the device, in its first order."""
     backend = NumpyBackend(dtype, replay=replay)
     rng, host = np.random.default_rng(0), Host(backend)
-    chosen, hidden = LOSS_CASES[loss], ACTIVATION_CASES[activation]
+    chosen, hidden = LOSS_CASES[loss], TRAINABLE_CASES[activation]
     last = hidden if chosen.link == "identity" else "identity"
     layers = mlp(sizes, hidden, output_activation=last, dropout=dropout)
     network = Network(layers, chosen, seed=0, backend=backend)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuseprop import Adam, MomentumSGD, Network, mlp
-from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES
+from fuseprop.formulas import LOSSES, UPDATES
+from fuseprop.formulas.activation import trainable_activations
 
 sys.path.append(str(Path(__file__).parents[1] / "core"))
 
@@ -31,12 +32,14 @@ MOMENTUM, BETAS, EPSILON = 0.6, (0.9, 0.999), 1e-3
 LINKED = {"sigmoid_cross_entropy", "softmax_cross_entropy", "half_poisson_deviance"}
 """Losses that own the last activation."""
 
+TRAINED = [*trainable_activations()]
+
 CASES = list(
     zip(
-        [*ACTIVATIONS, *ACTIVATIONS],
+        [*TRAINED, *TRAINED],
         cycle(LOSSES),
         cycle(UPDATES),
-        ["float32"] * len(ACTIVATIONS) + ["float64"] * len(ACTIVATIONS),
+        ["float32"] * len(TRAINED) + ["float64"] * len(TRAINED),
         strict=False,
     )
 )

@@ -116,7 +116,7 @@ def test_predictions_are_those_of_calls_and_of_any_part_of_the_rows(seed):
 
 @pytest.mark.parametrize("seed", range(36))
 def test_scores_of_rows_are_those_of_calls(seed):
-    """By `evaluate`, and of rows that are held out in training."""
+    """By `evaluate`, and of rows that are held out in training, where every activation has a slope."""
     drawn = Drawn(seed, dropout=0.3 if seed % 3 == 0 else 0.0)
     weights = drawn.rng.uniform(0.1, 2, drawn.rows) if seed % 4 == 0 else None
     found = [network.evaluate(drawn.X, drawn.target, weights) for network in drawn.networks]
@@ -124,6 +124,8 @@ def test_scores_of_rows_are_those_of_calls(seed):
     if "accuracy" in found[0]:
         accuracies = [each["accuracy"] * drawn.rows for each in found]
         assert max(accuracies) - min(accuracies) <= 1 + drawn.rows / 100  # at a threshold rounding decides
+    if not all(layer.function.has_slope for layer in drawn.compiled.layers):
+        return
     optimizer, given = MomentumSGD(1e-10), {"epochs": 2, "batch_size": min(drawn.rows, 20)}
     held_out = (drawn.X, drawn.target)
     losses = [

@@ -13,9 +13,10 @@ from kinds_of_steps import KINDS, SOFTMAX, conflicts, epoch_of, kind, shuffled, 
 
 from fuseprop.backend import Access, Call, Program, UpdateFormula, replay_by_calling, variable
 from fuseprop.backend.formula import G, W
-from fuseprop.formulas import ACTIVATIONS, LOSSES, UPDATES, exp, tanh, where
+from fuseprop.formulas import LOSSES, UPDATES, exp, tanh, where
+from fuseprop.formulas.activation import trainable_activations
 from fuseprop.formulas.activations import relu
-from fuseprop.testing.contract.formulas import ACTIVATION_CASES, LOSS_CASES, UPDATE_CASES, all_in_turn
+from fuseprop.testing.contract.formulas import LOSS_CASES, TRAINABLE_CASES, UPDATE_CASES, all_in_turn
 
 RATE, V = variable("rate"), variable("v")
 
@@ -80,7 +81,7 @@ def assert_takes(program, backend, steps=2):
     return step
 
 
-@pytest.mark.parametrize(("loss", "activation", "how"), all_in_turn(LOSS_CASES, ACTIVATION_CASES, HOW))
+@pytest.mark.parametrize(("loss", "activation", "how"), all_in_turn(LOSS_CASES, TRAINABLE_CASES, HOW))
 def test_every_formula_is_recognised(loss, activation, how):
     update, condition = how
     training = epoch_of(loss=loss, activation=activation, update=update, **condition)
@@ -90,13 +91,13 @@ def test_every_formula_is_recognised(loss, activation, how):
             recognised(program)
         return
     step = recognised(program)
-    assert [layer.activation for layer in step.layers[:-1]] == [ACTIVATION_CASES[activation].formula] * 2
+    assert [layer.activation for layer in step.layers[:-1]] == [TRAINABLE_CASES[activation].formula] * 2
     assert step.update.formula == UPDATE_CASES[update]
     assert (step.loss is None) == (loss == SOFTMAX)
 
 
 def test_the_table_is_of_all_that_is_built_in():
-    assert {family().name for family in ACTIVATIONS.values()} <= ACTIVATION_CASES.keys()
+    assert {family().name for family in trainable_activations().values()} <= TRAINABLE_CASES.keys()
     assert {family().name for family in LOSSES.values()} <= LOSS_CASES.keys()
     assert UPDATES.keys() <= UPDATE_CASES.keys()
 

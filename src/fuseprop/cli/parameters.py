@@ -21,7 +21,7 @@ from ..checks.settings import positive_integer
 from ..data import DataError, is_file_name
 from ..data.choices import HOW_MISSING, Choices
 from ..data.errors import listed
-from ..formulas.activation import as_activation
+from ..formulas.activation import as_trainable_activation
 from ..formulas.families import Family
 from ..formulas.loss import as_loss
 from ..model.class_weights import BALANCED
@@ -153,7 +153,7 @@ def activations(given: str | Sequence[str]) -> tuple[str, ...]:
     functions = [part.strip() for part in parts]
     try:
         for function in functions:
-            as_activation(function)
+            as_trainable_activation(function)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     return tuple(functions)

@@ -19,7 +19,7 @@ from ..data.bins import MOST_BINS
 from ..data.choices import Choices
 from ..data.target_cells import KINDS
 from ..data.tasks import DEFAULT_LOSS
-from ..formulas.activation import ACTIVATIONS
+from ..formulas.activation import trainable_activations
 from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
 from ..model.folds import Folding
@@ -87,7 +87,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 @click.option(
     "--activation",
     type=activations,
-    help=f"Of the hidden layers, one for all or one each: {usages(ACTIVATIONS)}.",
+    help=f"Of the hidden layers, one for all or one each: {usages(trainable_activations())}.",
 )
 @click.option(
     "--loss", type=loss_named, help=f'One of {usages(LOSSES)}. Parameters in parentheses: "huber(1.35)".'

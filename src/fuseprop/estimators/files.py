@@ -106,6 +106,11 @@ def load(estimator: Any, path: str | Path) -> Any:
             f"fuseprop.load."
         )
     *activations, last = activations_in(c)
+    if not all(each.has_slope for each in activations):
+        raise ModelFileError(
+            f"{place} holds a network with an activation that has no slope, which no estimator trains. Read "
+            f"it by fuseprop.load."
+        )
     hidden = [each.name if each.is_built_in else each for each in activations]
     loss = loss_kept(c.loss)
     estimator.set_params(

@@ -17,14 +17,20 @@ from sklearn.utils._param_validation import (
 
 from ..checks.quoting import counted
 from ..data.tasks import is_for_classes
-from ..formulas.activation import ACTIVATIONS, Activation, AnyActivation, as_activation
+from ..formulas.activation import (
+    ACTIVATIONS,
+    Activation,
+    AnyActivation,
+    as_trainable_activation,
+    trainable_activations,
+)
 from ..formulas.families import Family, member_named
 from ..formulas.loss import LOSSES, AnyLoss, Loss, SoftmaxCrossEntropy, as_loss
 
 STOCHASTIC = ("sgd", "adam")
 """The solvers that learn from minibatches."""
 
-ACTIVATION_NAMES = {"logistic": ACTIVATIONS["sigmoid"], **ACTIVATIONS}
+ACTIVATION_NAMES = {"logistic": ACTIVATIONS["sigmoid"], **trainable_activations()}
 """The activations by scikit-learn's names and by fuseprop's own."""
 
 LOSS_NAMES = {
@@ -129,9 +135,7 @@ def chosen_activation(given: AnyActivation) -> Activation:
     Raises InvalidParameterError, a ValueError, for anything else.
     """
     try:
-        if isinstance(given, str) and given != "step":
-            return member_named("activation", given, ACTIVATION_NAMES)
-        return as_activation(given)
+        return as_trainable_activation(given, ACTIVATION_NAMES)
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(str(error)) from None
 

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..backend import expression as of
 from ..backend.expression import Expression, Operand, as_expression
 from ..backend.formula import ActivationFormula, Y, Z
-from .families import Family, Parameter, member_given
+from ..checks.quoting import quoted
+from .families import Family, Parameter, member_given, member_named
 from .named import NamedFormula
 from .tracing import (
     check_activation_formula,
@@ -56,8 +57,8 @@ class Activation(NamedFormula):
         The formula as a person writes it; by default as the expression is written.
 
     Raises TypeError for functions that do not return a formula, ValueError for the name of a built-in
-    activation, for low not below high, for formulas of more than 200 operations, and for a slope that central
-    differences contradict.
+    activation, for low not below high, for formulas of more than 200 operations, for a slope that central
+    differences contradict, and for a function that is the same for every z.
 
     Equal activations have equal names, formulas and values of "no" and "yes". Pickles and model files hold
     the formula itself, not the function that it was made by.
@@ -68,6 +69,9 @@ class Activation(NamedFormula):
         What backends are handed.
     is_built_in : bool
         Whether it is a member of a family in `ACTIVATIONS`.
+    has_slope : bool
+        Whether f' is other than 0 anywhere. Gradient descent trains no network that has an activation
+        without a slope, such as "step"; such a network predicts, and `fuseprop.GeneticSearch` searches it.
     """
 
     KIND = "activation"
@@ -95,13 +99,14 @@ class Activation(NamedFormula):
         low: float = 0.0,
         high: float = 1.0,
         text: str | None = None,
+        has_slope: bool = True,
     ) -> None:
-        self.name, self.low, self.high = name, low, high
+        self.name, self.low, self.high, self.has_slope = name, low, high, has_slope
         self._value, self._slope, self.given_text = value, slope, text
 
     def _check(self) -> None:
         check_text("activation", self.name, self.given_text)
-        check_activation_formula(self.name, self.formula, self.low, self.high)
+        self.has_slope = check_activation_formula(self.name, self.formula, self.low, self.high)
         self.low, self.high = float(self.low), float(self.high)
 
     @classmethod
@@ -176,20 +181,37 @@ ACTIVATIONS: dict[str, Family[Activation]] = {}
 
 
 def as_activation(activation: object) -> Activation:
-    """Return an activation that gradient descent can train, from its name or as an object.
-
-    Raises ValueError for an unknown name, and for "step", whose slope is 0 everywhere.
-    """
+    """Return an activation from its name or as an object. Raises ValueError for an unknown name."""
     if isinstance(activation, Activation):
         return activation
-    if isinstance(activation, str) and activation == "step":
-        raise ValueError(
-            'activation "step" cannot be trained by gradient descent: its slope is 0 everywhere, so that no '
-            "weight in front of it has a gradient. Use fuseprop.Perceptron, which learns by the perceptron "
-            'rule, or "sigmoid".'
-        )
     made = 'z: Activation("mine", lambda z: z * sigmoid(z))'
     return member_given("activation", activation, ACTIVATIONS, kind="an Activation", made=made)
+
+
+def trainable_activations() -> dict[str, Family[Activation]]:
+    """Return the built-in activations by name, without those that have no slope."""
+    return {name: family for name, family in ACTIVATIONS.items() if family().has_slope}
+
+
+def as_trainable_activation(
+    activation: object, named: Mapping[str, Family[Activation]] | None = None
+) -> Activation:
+    """Return an activation that gradient descent can train, from its name or as an object.
+
+    `named` are the choices by name; by default `trainable_activations`. Raises ValueError for an unknown
+    name, and for an activation without a slope.
+    """
+    if isinstance(activation, str) and activation not in ACTIVATIONS:
+        return member_named("activation", activation, trainable_activations() if named is None else named)
+    made = as_activation(activation)
+    if not made.has_slope:
+        raise ValueError(
+            f"activation {quoted(made.name)} cannot be trained by gradient descent: its slope is 0 "
+            f"everywhere, so that no weight in front of it has a gradient. Use fuseprop.GeneticSearch, which "
+            f"searches weights without slopes; fuseprop.Perceptron, which trains one unit with a step by the "
+            f'perceptron rule; or "sigmoid".'
+        )
+    return made
 
 
 def activate(activation: object, z: ArrayLike) -> Float:

@@ -195,8 +195,11 @@ _COLLECTED: ContextVar[dict[Expression, Sequence[tuple[Expression, Expression]]]
 )
 
 
-def check_activation_formula(name: str, formula: ActivationFormula, low: object, high: object) -> None:
-    """Raise ValueError unless the slope is the slope and not 0 everywhere, and low is below high."""
+def check_activation_formula(name: str, formula: ActivationFormula, low: object, high: object) -> bool:
+    """Return whether the slope is other than 0 anywhere.
+
+    Raise ValueError unless the slope is the slope, f(z) depends on z, and low is below high.
+    """
     if not (is_finite_number(low) and is_finite_number(high) and low < high):  # type: ignore[operator]
         raise ValueError(
             f"low and high of the activation {quoted(name)} must be numbers, low below high, got "
@@ -210,10 +213,15 @@ def check_activation_formula(name: str, formula: ActivationFormula, low: object,
     def slope(z: Any) -> Any:
         return evaluate(formula.slope, {"y": value(z), "z": z})
 
-    if not _check_slope(f"activation {quoted(name)}", "z", value, slope, POINTS):
+    moves = _check_slope(f"activation {quoted(name)}", "z", value, slope, POINTS)
+    with np.errstate(all="ignore"):
+        values = np.asarray(value(POINTS))
+    if not moves and np.all(values == values.flat[0]):
         raise ValueError(
-            f"activation {quoted(name)} cannot be trained by gradient descent: its slope is 0 everywhere."
+            f"activation {quoted(name)} is the same at every z from {POINTS[0]:g} to {POINTS[-1]:g}, so that "
+            f"no weight in front of it changes anything. Write a function that depends on z there."
         )
+    return moves
 
 
 def check_loss_formula(name: str, formula: LossFormula, low: float, high: float) -> None:

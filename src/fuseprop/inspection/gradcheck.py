@@ -9,12 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import AnyBackend, HostArray
+from ..layers.dense import Dense
+from ..layers.stack import check_trainable
 
 
 class Differentiable(Protocol):
-    """What the check needs of a `Network`: its weights, and a pass forward and back."""
+    """What the check needs of a `Network`: its layers and weights, and a pass forward and back."""
 
     backend: AnyBackend
+
+    @property
+    def layers(self) -> Sequence[Dense]:
+        """The layers, first one first."""
 
     def forward(self, X: object, *, dropout: bool = False) -> HostArray:
         """Run rows forward, and remember the pass."""
@@ -58,8 +64,10 @@ def gradcheck(
     dropout : bool
         Whether hidden layers drop outputs, throughout by the masks of the next training step.
 
-    Raises ValueError for a float32 network, whose rounding drowns the difference.
+    Raises ValueError for a float32 network, whose rounding drowns the difference, and for one with an
+    activation that has no slope, such as "step".
     """
+    check_trainable(network.layers)
     if network.backend.dtype != np.float64:
         raise ValueError(f"gradcheck needs a float64 network, got {network.backend.dtype}.")
     network.forward(X, dropout=dropout)

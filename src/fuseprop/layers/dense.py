@@ -34,7 +34,8 @@ class Dense:
     activation : str or Activation
         f: a name in `fuseprop.formulas.ACTIVATIONS`, such as "relu" or "leaky_relu(0.2)", or an `Activation`
         of one's own. In front of a cross-entropy loss the last layer is "identity": the loss applies its own
-        link. A "step" is refused, because it has no slope: see `fuseprop.Perceptron`.
+        link. A network with a "step", which has no slope, predicts, but gradient descent cannot train it: see
+        `fuseprop.GeneticSearch`.
     initializer : "glorot" | "he" | "uniform" | "zeros" | callable, optional
         How the starting weights are drawn; "he" for relu and "glorot" otherwise. See
         `fuseprop.layers.initialization`. Biases start at zero.

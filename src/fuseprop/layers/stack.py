@@ -12,6 +12,7 @@ import numpy as np
 from ..backend import AnyBackend, Array, HostArray
 from ..checks.arrays import check_range
 from ..checks.quoting import counted
+from ..formulas.activation import as_trainable_activation
 from ..formulas.kept import keep_activation, keep_loss
 from ..formulas.loss import AnyLoss
 from .dense import Dense
@@ -147,6 +148,12 @@ def check_chain(layers: Sequence[Dense]) -> None:
             f"the last layer drops a share of {layers[-1].dropout!r} of its outputs, which are the network's "
             f"answers. Give dropout to hidden layers only."
         )
+
+
+def check_trainable(layers: Sequence[Dense]) -> None:
+    """Raise ValueError for layers with an activation without a slope, which gradient descent cannot train."""
+    for layer in layers:
+        as_trainable_activation(layer.function)
 
 
 def check_link(loss: AnyLoss, last: Dense) -> None:

@@ -20,7 +20,7 @@ from ..checks.quoting import counted, quoted
 from ..checks.settings import FLAGS, as_list, check_flag, is_finite_number, positive_integer
 from ..data.bins import check_bins
 from ..data.tasks import DEFAULT_LOSS, Task
-from ..formulas.activation import AnyActivation, as_activation
+from ..formulas.activation import AnyActivation, as_trainable_activation
 from ..formulas.families import Family
 from ..formulas.loss import AnyLoss, as_loss
 from ..layers.dense import check_dropout
@@ -163,7 +163,7 @@ class Settings:
         for size in self.hidden:
             positive_integer("a hidden layer's size", size)
         for name in self.activation:
-            as_activation(name)
+            as_trainable_activation(name)
         if len(self.activation) != len(self.hidden):
             raise ValueError(
                 f"activation has {counted(len(self.activation), 'entry', 'entries')} for "
@@ -345,5 +345,5 @@ def _activation_of_each_layer(
     else:
         given = tuple(as_list("activation", activation, '("tanh", "relu"), or one for all hidden layers'))
     for each in given:
-        as_activation(each)  # where there is no hidden layer too
+        as_trainable_activation(each)  # where there is no hidden layer too
     return given * layers if len(given) == 1 else given

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..bars import Bars
+from ..diagram import Diagram
 from ..figure import Panel
 from ..images import Images
 from ..landscape import Landscape
@@ -27,8 +28,12 @@ def scale(panel: Panel, axes: Any) -> None:
     """Set the ends of the axes and their ticks, as a panel and what is on it ask for."""
     from matplotlib.ticker import MaxNLocator
 
-    if isinstance(panel.ground, Bars | Images | Matrix):
+    if isinstance(panel.ground, Bars | Images | Matrix | Diagram):
         return  # which have set them
+    if panel.zeros:
+        thin = {"color": "#555555", "linewidth": 0.8, "linestyle": (0, (4, 3))}
+        axes.axhline(0.0, **thin)
+        axes.axvline(0.0, **thin)
     if isinstance(panel.ground, Regions | Landscape):
         axes.set_xlim(panel.ground.x1[0], panel.ground.x1[-1])
         axes.set_ylim(panel.ground.x2[0], panel.ground.x2[-1])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fuseprop.backend import INTEGER, AnyBackend, Array, BackendForProcesses, Call, Program
 from fuseprop.backend.seam import OPTIONAL, option
-from fuseprop.testing.contract.formulas import ACTIVATION_CASES, ELEMENTWISE, UPDATE_CASES
+from fuseprop.testing.contract.formulas import ACTIVATION_CASES, ELEMENTWISE, TRAINABLE_CASES, UPDATE_CASES
 from fuseprop.testing.contract.parity import Host
 from fuseprop.testing.contract.reduction import Alike
 
@@ -98,7 +98,7 @@ CASES: dict[str, Callable[[Host], Arguments]] = {
         "bias": None,
         "kept": host.normal(ROWS, UNITS),
     },
-    **{f"activation_backward, {each}": partial(_backward, activation=each) for each in ACTIVATION_CASES},
+    **{f"activation_backward, {each}": partial(_backward, activation=each) for each in TRAINABLE_CASES},
     "dropout": lambda host: {
         "values": host.normal(ROWS, UNITS),
         "rate": 0.5,

@@ -116,6 +116,9 @@ ACTIVATION_CASES: dict[str, Activation] = _by_name(
 )
 """Activations by name."""
 
+TRAINABLE_CASES = {name: each for name, each in ACTIVATION_CASES.items() if each.has_slope}
+"""Those that networks are trained with."""
+
 LOSS_CASES: dict[str, AnyLoss] = _by_name(
     [
         *(member for family in LOSSES.values() for member in _members(family)),

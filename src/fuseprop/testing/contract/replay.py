@@ -18,8 +18,8 @@ from fuseprop.layers.targets import encode_targets
 from fuseprop.network import Network
 from fuseprop.optimizers.flat import FlatOptimizer
 from fuseprop.testing.contract.formulas import (
-    ACTIVATION_CASES,
     LOSS_CASES,
+    TRAINABLE_CASES,
     UPDATE_CASES,
     all_in_turn,
     in_turn,
@@ -75,7 +75,7 @@ class ReplayContract:
     """Steps that are recorded, compiled and replayed, beside the same steps call by call."""
 
     @pytest.mark.replays
-    @pytest.mark.parametrize(("loss", "activation", "how"), all_in_turn(LOSS_CASES, ACTIVATION_CASES, HOW))
+    @pytest.mark.parametrize(("loss", "activation", "how"), all_in_turn(LOSS_CASES, TRAINABLE_CASES, HOW))
     def test_a_replayed_step_is_the_step(
         self, backend: AnyBackend, loss: str, activation: str, how: tuple[str, str]
     ) -> None:
@@ -97,7 +97,7 @@ class ReplayContract:
         self._assert_same_steps(*training)
 
     @pytest.mark.replays
-    @pytest.mark.parametrize("activation", ACTIVATION_CASES)
+    @pytest.mark.parametrize("activation", TRAINABLE_CASES)
     def test_nan_goes_through_a_step(self, backend: AnyBackend, activation: str) -> None:
         """One NaN in an input is in its row's loss and in every weight after it, called and replayed."""
         rows = np.random.default_rng(0).normal(size=(ROWS, 5))
@@ -297,7 +297,7 @@ class ReplayContract:
         rows: NDArray[Any] | None = None,
     ) -> Epoch:
         rng, host = np.random.default_rng(0), Host(backend)
-        chosen, hidden = LOSS_CASES[loss], ACTIVATION_CASES[activation]
+        chosen, hidden = LOSS_CASES[loss], TRAINABLE_CASES[activation]
         last = hidden if chosen.link == "identity" else "identity"
         network = Network(mlp(sizes, hidden, output_activation=last), chosen, seed=0, backend=backend)
         X = rng.normal(size=(ROWS, sizes[0])) if rows is None else rows

@@ -14,7 +14,7 @@ from fuseprop.formulas import Loss
 from fuseprop.layers.dense import mlp
 from fuseprop.network import Network
 from fuseprop.optimizers import Adam, MomentumSGD
-from fuseprop.testing.contract.formulas import ACTIVATION_CASES, LOSS_CASES, in_turn
+from fuseprop.testing.contract.formulas import LOSS_CASES, TRAINABLE_CASES, in_turn
 from fuseprop.testing.contract.parity import Host, assert_parity
 
 
@@ -24,8 +24,8 @@ class WholeContract:
     @pytest.mark.replays
     @pytest.mark.parametrize(
         ("loss", "activation"),
-        [*in_turn(LOSS_CASES, list(ACTIVATION_CASES), 1)]
-        + [(loss, activation) for activation, loss in in_turn(ACTIVATION_CASES, list(LOSS_CASES)[::-1], 1)],
+        [*in_turn(LOSS_CASES, list(TRAINABLE_CASES), 1)]
+        + [(loss, activation) for activation, loss in in_turn(TRAINABLE_CASES, list(LOSS_CASES)[::-1], 1)],
     )
     def test_training_agrees_with_numpy(self, backend: AnyBackend, loss: str, activation: str) -> None:
         """A network learns the same as on NumPy: weights, losses, metrics and predictions."""
@@ -37,7 +37,7 @@ class WholeContract:
         weights = rng.uniform(0.5, 2.0, 50)
 
         def train(chosen: AnyBackend) -> tuple[Network, list[float]]:
-            network = Network(mlp([6, 5, 4, 3], ACTIVATION_CASES[activation]), made, seed=3, backend=chosen)
+            network = Network(mlp([6, 5, 4, 3], TRAINABLE_CASES[activation]), made, seed=3, backend=chosen)
             history = network.fit(
                 X,
                 target,
