@@ -40,19 +40,6 @@ def words(result):
 # What they show
 
 
-def test_line_goes_down_the_parabola(backend64):
-    columns, result = table("line", backend64)
-    w, cost, slope = (np.array(columns[name]) for name in ("w", "cost", "dE/dw"))
-    assert (np.diff(np.abs(w - 2.0)) < 0).all()
-    np.testing.assert_allclose(cost[1:] / cost[:-1], cost[1] / cost[0], rtol=1e-9)
-    # The parabola of the notes: E = c (w - 2)^2, whose slope is 2 c (w - 2).
-    c = cost[0] / 9
-    np.testing.assert_allclose(cost, c * (w - 2) ** 2, rtol=1e-9)
-    np.testing.assert_allclose(slope, 2 * c * (w - 2), rtol=1e-9)
-    drawn = result.figure.panels[0].curves[0]
-    np.testing.assert_allclose(drawn.y, c * (np.array(drawn.x) - 2) ** 2, atol=1e-12)
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 def test_logistic_falls_all_the_way_and_its_gradient_is_the_known_one(backend64, seed):
     columns, result = table("logistic", backend64, seed)
