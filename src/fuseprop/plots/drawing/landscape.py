@@ -33,7 +33,8 @@ def draw_landscape(landscape: Landscape, axes: Any) -> list[str]:
         )
         axes.set_zlabel(landscape.label)
         return []
-    extent = (x1[0], x1[-1], x2[0], x2[-1])
+    # The middle of a pixel is its point of the grid.
+    extent = [end for x in (x1, x2) for end in (x[0] - (x[1] - x[0]) / 2, x[-1] + (x[1] - x[0]) / 2)]
     axes.imshow(shades, extent=extent, origin="lower", aspect="auto", interpolation="bilinear", **GREYS)
     lines = axes.contour(x1, x2, values, levels=landscape.levels, colors="#555555", linewidths=0.7)
     axes.clabel(lines, lines.levels[2::3], fontsize=6.5, fmt="%.3g")
