@@ -64,7 +64,7 @@ def scale(panel: Panel, axes: Any) -> None:
 
 
 def _label_plainly(axis: Any, values: Sequence[float]) -> None:
-    """Label a logarithmic axis with plain numbers, where they are short: powers of ten, and perhaps 2 and 5."""
+    """Label a logarithmic axis with plain numbers where they are short, powers of ten and perhaps 2 and 5."""
     from matplotlib.ticker import FuncFormatter
 
     positive = [value for value in values if value > 0]
