@@ -20,7 +20,7 @@ NARROW, WIDE = 4.0, 1e3
 """How many times its low end the high end of a logarithmic axis is below which it has labels at all digits,
 or at 1, 2 and 5."""
 
-PLAIN = (1e-4, 1e6)
+PLAIN = (1e-5, 1e6)
 """A logarithmic axis within these ends has labels such as 0.001 and 1000, and any other such as 10^-9."""
 
 
@@ -64,13 +64,13 @@ def scale(panel: Panel, axes: Any) -> None:
 
 
 def _label_plainly(axis: Any, values: Sequence[float]) -> None:
-    """Label a logarithmic axis with plain numbers where they are short, powers of ten and perhaps 2 and 5."""
+    """Label a logarithmic axis with plain numbers, where they are short: powers of ten, or 2 and 5 too."""
     from matplotlib.ticker import FuncFormatter
 
     positive = [value for value in values if value > 0]
     if not positive or min(positive) < PLAIN[0] or max(positive) > PLAIN[1]:
         return
-    plain = FuncFormatter(lambda value, _: f"{value:.10g}")
+    plain = FuncFormatter(lambda value, _: f"{value:.10f}".rstrip("0").rstrip("."))
     axis.set_major_formatter(plain)
     span = max(positive) / min(positive)
     if span < NARROW:  # perhaps without even a 2 or a 5 on it
