@@ -6,6 +6,7 @@ A topic is a function in a file of its own; `result` is what it returns.
 from .approximation import approximation
 from .classes import classes
 from .example import example
+from .genetic import genetic
 from .line import line
 from .logistic import logistic
 from .minima import minima
@@ -29,6 +30,7 @@ TOPICS: dict[str, Topic] = {
         vanishing,
         approximation,
         minima,
+        genetic,
         classes,
     )
 }
