@@ -206,6 +206,19 @@ def test_without_a_target_the_pass_forward_alone_is_drawn(backend):
     ]
 
 
+def test_a_network_of_steps_is_drawn_forward_alone(backend64):
+    """xor by two thresholds: there is no slope to go back along."""
+    pytest.importorskip("matplotlib")
+    hidden = Dense(2, 2, "step", weights=np.ones((2, 2)), bias=[-0.5, -1.5])
+    output = Dense(2, 1, "step", weights=[[1.0], [-2.0]], bias=[-0.5])
+    network = Network([hidden, output], "half_squared_error", backend=backend64)
+    for x, answer in (([0, 0], 0), ([1, 0], 1), ([0, 1], 1), ([1, 1], 0)):
+        (axes,) = network.draw([x]).axes
+        assert any(f"a2.1 = {answer}" in text.get_text() for text in axes.texts)
+    with pytest.raises(ValueError, match="slope"):
+        network.draw([[1, 0]], [[1]])
+
+
 def test_after_a_step_the_weights_are_those_of_gradient_descent(backend64):
     pytest.importorskip("matplotlib")
     network, x, t = network_for((2, 3, 2), backend64), *row_for((2, 3, 2))

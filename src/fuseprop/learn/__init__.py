@@ -10,6 +10,7 @@ from .classes import classes
 from .costs import costs
 from .descent import descent
 from .example import example
+from .genetic import genetic
 from .line import line
 from .logistic import logistic
 from .minima import minima
@@ -38,6 +39,7 @@ TOPICS: dict[str, Topic] = {
         xor,
         approximation,
         minima,
+        genetic,
         vanishing,
         classes,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from io import BytesIO
 from math import ceil
 from typing import Any
@@ -58,15 +59,8 @@ def draw_figure(figure: Figure) -> Any:
     with matplotlib().rc_context(SETTINGS):
         from matplotlib.figure import Figure as Canvas  # not pyplot: no window, no global state
 
-        class Shown(Canvas):
-            """A figure that a notebook shows, though pyplot does not know it."""
-
-            def _repr_png_(self) -> bytes:
-                data = BytesIO()
-                self.savefig(data, format="png", dpi=DPI)
-                return data.getvalue()
-
-        canvas = Shown(figsize=(width * columns, 0.4 + height * rows), layout="constrained")
+        canvas: Any = Canvas(figsize=(width * columns, 0.4 + height * rows), layout="constrained")
+        canvas._repr_png_ = partial(_pixels, canvas)  # by which a notebook shows what pyplot does not know
         canvas.suptitle(drawable(figure.title), **LITERAL)
         for i, panel in enumerate(figure.panels, 1):
             in_space = isinstance(panel.ground, Landscape) and panel.ground.surface
@@ -79,6 +73,18 @@ def _room(figure: Figure) -> tuple[float, float]:
     diagrams = [panel.ground for panel in figure.panels if isinstance(panel.ground, Diagram)]
     width = max([WIDTH, *(diagram.width + AROUND[0] for diagram in diagrams)])
     return width, max([HEIGHT, *(diagram.height + AROUND[1] for diagram in diagrams)])
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a .png. Raises PlotsUnavailable."""
+    with matplotlib().rc_context(SETTINGS):
+        return _pixels(draw_figure(figure))
+
+
+def _pixels(canvas: Any) -> bytes:
+    data = BytesIO()
+    canvas.savefig(data, format="png", dpi=DPI)
+    return data.getvalue()
 
 
 def _draw(panel: Panel, axes: Any) -> None:
