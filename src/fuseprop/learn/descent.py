@@ -24,7 +24,7 @@ LOSS = "loss 1/(2n) sum (t - y)\u00b2"
 ENDS = (-2.0, 3.5), (-2.0, 2.2)
 """Of the picture's axes: w and b."""
 
-SLOW, QUICK = 2, ROWS
+SLOW, QUICK = 2, 2 * ROWS
 """Row visits from frame to frame: in the first epoch, where the ways part, and later."""
 
 
@@ -75,7 +75,7 @@ def descent(backend: AnyBackend, seed: int) -> Result:
         [walk.way(len(walk.w), in_space=True) for walk in walks[:2]],
         ground=surface,
     )
-    frames = [*range(0, ROWS, SLOW), *range(ROWS, ROWS * EPOCHS + 1, QUICK)]
+    frames = [*range(0, ROWS, SLOW), *range(ROWS, ROWS * EPOCHS, QUICK), ROWS * EPOCHS]
     return Result(
         f"a line through {ROWS} points by batches of three sizes from one start: learning rate {RATE:g}, no "
         f"momentum, {EPOCHS} epochs, which are {EPOCHS * ROWS} visits of rows for each",
@@ -89,7 +89,7 @@ def descent(backend: AnyBackend, seed: int) -> Result:
         "there is one an epoch. One row knows its own error alone: such steps wander, and near the minimum "
         "about half of them go uphill, but they learn after every row and are there before all rows together "
         "have made two steps, while a few rows a step have something of both.",
-        film=Film(lambda i: Figure("Descent", above.at(frames[i])), len(frames), 0.25),
+        film=Film(lambda i: Figure("Descent", above.at(frames[i])), len(frames), 0.3),
     )
 
 
