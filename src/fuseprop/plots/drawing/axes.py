@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..bars import Bars
+from ..diagram import Diagram
 from ..figure import Panel
 from ..images import Images
 from ..landscape import Landscape
@@ -14,7 +16,11 @@ from ..regions import Regions
 FEW = 10
 """The most places on a logarithmic axis that have a label each."""
 
-PLAIN = (1e-4, 1e6)
+NARROW, WIDE = 4.0, 1e3
+"""How many times its low end the high end of a logarithmic axis is below which it has labels at all digits,
+or at 1, 2 and 5."""
+
+PLAIN = (1e-5, 1e6)
 """A logarithmic axis within these ends has labels such as 0.001 and 1000, and any other such as 10^-9."""
 
 
@@ -22,8 +28,12 @@ def scale(panel: Panel, axes: Any) -> None:
     """Set the ends of the axes and their ticks, as a panel and what is on it ask for."""
     from matplotlib.ticker import MaxNLocator
 
-    if isinstance(panel.ground, Bars | Images | Matrix):
+    if isinstance(panel.ground, Bars | Images | Matrix | Diagram):
         return  # which have set them
+    if panel.zeros:
+        thin = {"color": "#555555", "linewidth": 0.8, "linestyle": (0, (4, 3))}
+        axes.axhline(0.0, **thin)
+        axes.axvline(0.0, **thin)
     if isinstance(panel.ground, Regions | Landscape):
         axes.set_xlim(panel.ground.x1[0], panel.ground.x1[-1])
         axes.set_ylim(panel.ground.x2[0], panel.ground.x2[-1])
@@ -34,7 +44,7 @@ def scale(panel: Panel, axes: Any) -> None:
     along = [float(y) for curve in panel.curves for y in curve.y]
     if panel.log_x:
         axes.set_xscale("log")
-        _label_plainly(axes.xaxis, across)
+        _label_plainly(axes.xaxis, panel.x_limits or across)
         if len(set(across)) <= FEW:
             axes.set_xticks(sorted(set(across)), [f"{x:g}" for x in sorted(set(across))])
             axes.minorticks_off()
@@ -42,7 +52,7 @@ def scale(panel: Panel, axes: Any) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if panel.log_y:
         axes.set_yscale("log")
-        _label_plainly(axes.yaxis, along)
+        _label_plainly(axes.yaxis, panel.y_limits or along)
     elif all(y.is_integer() for y in along):
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if panel.from_zero:
@@ -53,14 +63,19 @@ def scale(panel: Panel, axes: Any) -> None:
         axes.set_ylim(*panel.y_limits)
 
 
-def _label_plainly(axis: Any, values: list[float]) -> None:
-    """Label a logarithmic axis with plain numbers, where they are short."""
+def _label_plainly(axis: Any, values: Sequence[float]) -> None:
+    """Label a logarithmic axis with plain numbers, where they are short: powers of ten, or 2 and 5 too."""
     from matplotlib.ticker import FuncFormatter
 
     positive = [value for value in values if value > 0]
     if not positive or min(positive) < PLAIN[0] or max(positive) > PLAIN[1]:
         return
-    plain = FuncFormatter(lambda value, _: f"{value:.10g}")
+    plain = FuncFormatter(lambda value, _: f"{value:.10f}".rstrip("0").rstrip("."))
     axis.set_major_formatter(plain)
-    if max(positive) < 10 * min(positive):  # perhaps without a power of ten between them
+    span = max(positive) / min(positive)
+    if span < NARROW:  # perhaps without even a 2 or a 5 on it
         axis.set_minor_formatter(plain)
+    elif span < WIDE:
+        axis.set_minor_formatter(
+            FuncFormatter(lambda value, _: plain(value) if f"{value:e}"[0] in "25" else "")
+        )

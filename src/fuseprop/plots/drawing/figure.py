@@ -9,6 +9,7 @@ from math import ceil
 from typing import Any
 
 from ..bars import Bars
+from ..diagram import Diagram
 from ..figure import Figure, Panel
 from ..images import Images
 from ..landscape import Landscape
@@ -17,6 +18,7 @@ from ..regions import Regions
 from .axes import scale
 from .bars import draw_bars
 from .curves import draw_curves
+from .diagram import draw_diagram
 from .images import draw_images
 from .landscape import draw_landscape
 from .library import DPI, SETTINGS, matplotlib
@@ -30,11 +32,18 @@ GROUNDS: dict[type, Callable[..., list[str]]] = {
     Bars: draw_bars,
     Images: draw_images,
     Matrix: draw_matrix,
+    Diagram: draw_diagram,
 }
 """What draws a ground on axes, and returns the names of what it has for the legend."""
 
 MOST = 3
 """Panels side by side."""
+
+WIDEST = 17.0
+"""The most inches of a figure with more columns than one."""
+
+AROUND = (0.7, 0.5)
+"""Inches that a panel has around a diagram, for titles and for the labels of a panel above or below it."""
 
 WIDTH, HEIGHT = 4.7, 3.3
 """Inches of a panel with its legend."""
@@ -43,18 +52,27 @@ WIDTH, HEIGHT = 4.7, 3.3
 def draw_figure(figure: Figure) -> Any:
     """Return a `matplotlib.figure.Figure`, which a notebook shows. Raises PlotsUnavailable."""
     count = len(figure.panels)
+    width, height = _room(figure)
     columns = 2 if count == 4 else min(MOST, count)
+    columns = columns if columns * width <= WIDEST else 1
     rows = ceil(count / columns)
     with matplotlib().rc_context(SETTINGS):
         from matplotlib.figure import Figure as Canvas  # not pyplot: no window, no global state
 
-        canvas: Any = Canvas(figsize=(WIDTH * columns, 0.4 + HEIGHT * rows), layout="constrained")
+        canvas: Any = Canvas(figsize=(width * columns, 0.4 + height * rows), layout="constrained")
         canvas._repr_png_ = partial(_pixels, canvas)  # by which a notebook shows what pyplot does not know
         canvas.suptitle(drawable(figure.title), **LITERAL)
         for i, panel in enumerate(figure.panels, 1):
             in_space = isinstance(panel.ground, Landscape) and panel.ground.surface
             _draw(panel, canvas.add_subplot(rows, columns, i, projection="3d" if in_space else None))
     return canvas
+
+
+def _room(figure: Figure) -> tuple[float, float]:
+    """Return the inches of a panel: those of the largest diagram, where one needs more than others do."""
+    diagrams = [panel.ground for panel in figure.panels if isinstance(panel.ground, Diagram)]
+    width = max([WIDTH, *(diagram.width + AROUND[0] for diagram in diagrams)])
+    return width, max([HEIGHT, *(diagram.height + AROUND[1] for diagram in diagrams)])
 
 
 def as_png(figure: Figure) -> bytes:
@@ -78,7 +96,9 @@ def _draw(panel: Panel, axes: Any) -> None:
     scale(panel, axes)
     if len(names) > 1 or (names and panel.ground is not None):
         # Beside the axes, where it hides nothing.
-        legend = axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), handlelength=3.2)
+        in_space = axes.name == "3d"  # where a label of the third axis stands at the top
+        loc, corner = ("lower left", (1.08, 0.0)) if in_space else ("upper left", (1.01, 1.0))
+        legend = axes.legend(fontsize=8, loc=loc, bbox_to_anchor=corner, handlelength=3.2)
         _name(legend, names)
 
 

@@ -19,8 +19,8 @@ MOVING = ".gif"
 HELD = 10
 """How many times as long as the others the last frame of a film is shown."""
 
-COLOURS = 64
-"""Of a film: all frames have the same ones, so that nothing flickers."""
+COLOURS = 256
+"""Of a film: all frames have the same ones, so that nothing flickers. Among 64, thin lines lost theirs."""
 
 
 def check_plot(path: str | Path, *, moving: bool = False) -> Path:
