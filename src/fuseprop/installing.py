@@ -44,7 +44,12 @@ def how_to_install(extra: str = "", *, again: bool = False) -> str:
     if not packages:
         packages, where = ["-e", f".{brackets}"], IN_A_CLONE
     force = ["--force-reinstall"] if again else []
-    return where + " ".join([*_pip(), "install", *force, *map(_quoted, packages)])
+    return where + _install(*force, *packages)
+
+
+def how_to_install_package(name: str) -> str:
+    """Return the command that installs a package of others, in the environment of this process."""
+    return _install(name)
 
 
 def installed_version() -> str | None:
@@ -110,6 +115,10 @@ def _requirements(extra: str, required: list[str]) -> list[str]:
         if not own:
             found.append(requirement.strip())
     return list(dict.fromkeys(found))
+
+
+def _install(*words: str) -> str:
+    return " ".join([*_pip(), "install", *map(_quoted, words)])
 
 
 def _pip() -> list[str]:

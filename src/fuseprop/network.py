@@ -25,7 +25,7 @@ from .formulas.families import Family
 from .formulas.loss import AnyLoss, as_loss
 from .inspection import Trace, forward_pass, trace_pass
 from .layers.dense import Dense
-from .layers.stack import build_stack, check_chain, check_link, check_trainable, load_weights
+from .layers.stack import SUMMARY, build_stack, check_chain, check_link, check_trainable, load_weights
 from .metrics import check_metric
 from .optimizers import MomentumSGD, Optimizer, check_optimizer
 from .optimizers.protocol import resumable, scalable
@@ -516,6 +516,13 @@ class Network:
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""
         return self.stack.summary()
+
+    def _repr_html_(self) -> str:
+        """Return the summary as a notebook shows it."""
+        from .showing import paragraph, section, table  # only where a notebook asks
+
+        stack = self.stack
+        return section("Network", table(SUMMARY, stack.by_layer()), paragraph(stack.as_a_whole()))
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(

@@ -34,6 +34,9 @@ from .training.rows import Rows
 STEP = Activation.built_in("step", step, lambda _: 1)
 """The step with the slope that the perceptron rule takes for it."""
 
+MOST_SHOWN = 12
+"""The most weights that a notebook shows."""
+
 
 class NotSeparable(UserWarning):
     """A perceptron was still making mistakes when its epochs were over."""
@@ -150,6 +153,25 @@ class Perceptron:
         with np.errstate(over="ignore", invalid="ignore"):
             answers = found.predictor(rows)
         return (answers[:, 0] > 0).astype(INTEGER)
+
+    def _repr_html_(self) -> str:
+        """Return the weights, the bias and the boundary as a notebook shows them."""
+        from .showing import paragraph, section, table  # only where a notebook asks
+
+        if self._learned is None:
+            return section("Perceptron", paragraph("no weights yet: call fit(X, target)"))
+        weights, bias = self.weights()
+        shown = weights[:MOST_SHOWN].tolist()
+        columns = [*(f"w{i}" for i in range(1, len(shown) + 1)), "bias"]
+        left_out = len(weights) - len(shown)
+        more = f"; {counted(left_out, 'more weight')}" if left_out else ""
+        ended = (
+            f"{counted(self.mistakes[-1], 'mistake')} in the last of {counted(len(self.mistakes), 'epoch')}"
+        )
+        where = "" if left_out else f"boundary: {self.boundary()}"
+        return section(
+            "Perceptron", table(columns, [(*shown, bias)]), paragraph(ended + more), paragraph(where)
+        )
 
     def _found(self) -> _Learned:
         if self._learned is None:

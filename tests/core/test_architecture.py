@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "fuseprop"
 # From the ground up: a module imports from layers above its own line only.
 ORDER = [
     {"checks", "installing"},
-    {"world"},
+    {"world", "showing"},
     {"backend"},
     {"storage", "formulas", "schedules"},
     {"layers"},

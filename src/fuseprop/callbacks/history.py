@@ -10,6 +10,7 @@ import numpy as np
 
 from ..checks.quoting import counted
 from ..checks.states import ANY, COUNT, FLAG, NUMBER, SEQUENCE, TEXT, Kind, check_state, described
+from ..installing import how_to_install_package
 
 CURVES = (
     "train_loss",
@@ -220,6 +221,42 @@ class History:
         from ..plots import draw_figure, training_figure  # only when a picture is drawn
 
         return draw_figure(training_figure(self, title))
+
+    def to_frame(self) -> Any:
+        """Return a `pandas.DataFrame` with a row an epoch: the index is "epoch", from 1.
+
+        Its columns are the numbers of `entry`, by these names; with norms, a column a layer. Before the first
+        epoch it has neither rows nor columns. Raises ImportError without pandas.
+        """
+        try:
+            import pandas  # half a second to import, and no dependency
+        except ImportError as error:
+            how = how_to_install_package("pandas")
+            raise ImportError(f"a data frame needs pandas, which is not installed. Type: {how}.") from error
+        entries = [self.entry(epoch) for epoch in range(1, self.epochs + 1)]
+        return pandas.DataFrame(entries or {"epoch": []}).set_index("epoch")
+
+    def _repr_html_(self) -> str:
+        """Return the best and the last epoch, why training ended, and the losses as a notebook shows them."""
+        from ..showing import paragraph, section, sparkline, table  # only where a notebook asks
+
+        if not self.epochs:
+            return section("Training", paragraph("no epoch yet"))
+        last = self.entry()
+        columns = [name for name in last if "_norm_" not in name]
+        shown = {"best": self.entry(self.best_epoch)} if 1 <= self.best_epoch < self.epochs else {}
+        shown["best, last" if self.best_epoch == self.epochs else "last"] = last
+        rows = [(name, *map(entry.get, columns)) for name, entry in shown.items()]
+        ended = f"ended: {self.stop_reason}" if self.stop_reason else "not ended yet"
+        if self.halvings:
+            ended += f"; learning rate halved {counted(len(self.halvings), 'time')}"
+        losses = {"training": self.train_loss, "validation": self.validation_loss}
+        return section(
+            "Training",
+            table(("", *columns), rows),
+            paragraph(ended),
+            sparkline(losses, "epoch", "loss"),
+        )
 
     def _in_words(self, loss: float, metric: float) -> str:
         words = {"loss": f"{loss:.4g}"}

@@ -50,6 +50,11 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def six_digits(cell: object) -> str:
+    """Return a cell of a table that is shown: a float in at most six digits, all else as its own text."""
+    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+
+
 def position_text(index: Iterable[object]) -> str:
     """Return the index of an array's element in words, counted from 0: "row 2", or "row 2, column 1"."""
     return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index, strict=False))

@@ -22,6 +22,9 @@ from .parameters import Parameters
 Places: TypeAlias = Sequence[Array | None] | None
 """For each layer, a buffer; None for a layer that needs none."""
 
+SUMMARY = ("layer", "inputs", "outputs", "activation", "parameters")
+"""The columns of the summary of a network."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -95,17 +98,26 @@ class Stack:
     def summary(self) -> str:
         """Return a table: each layer's shape, activation and number of parameters, and their sum."""
         width = max(12, *(len(layer.function.name) for layer in self.layers))
-        lines = [f"{'layer':<7}{'inputs':>8}{'outputs':>9}  {'activation':<{width}}{'parameters':>12}"]
-        lines += [
-            f"{i:<7}{layer.inputs:>8}{layer.outputs:>9}  {layer.function!s:<{width}}{layer.parameters:>12,}"
+        lines = [
+            f"{layer:<7}{inputs:>8}{outputs:>9}  {activation:<{width}}{parameters:>12}"
+            for layer, inputs, outputs, activation, parameters in [SUMMARY, *self.by_layer()]
+        ]
+        return "\n".join([*lines, self.as_a_whole()])
+
+    def by_layer(self) -> list[tuple[int, int, int, str, str]]:
+        """Return the rows of the summary; its columns are `SUMMARY`."""
+        return [
+            (i, layer.inputs, layer.outputs, str(layer.function), f"{layer.parameters:,}")
             for i, layer in enumerate(self.layers, 1)
         ]
+
+    def as_a_whole(self) -> str:
+        """Return the last line of the summary: the loss, the number of parameters, and where they are."""
         backend = self.parameters.backend
-        lines.append(
+        return (
             f"loss {self.loss.name}; {self.parameters.count:,} parameters in {backend.dtype} "
             f"on {backend.device} ({backend.name})"
         )
-        return "\n".join(lines)
 
 
 def build_stack(

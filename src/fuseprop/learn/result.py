@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..backend import AnyBackend
+from ..checks.quoting import six_digits
 from ..plots import Figure, Film
 
 Cell: TypeAlias = str | float | int
@@ -40,9 +41,21 @@ class Result:
     text: str = ""
     film: Film | None = None
 
+    def _repr_html_(self) -> str:
+        """Return the result as a notebook shows it: the table, the picture and what to see."""
+        from ..showing import lines, paragraph, section, table  # only where a notebook asks
+
+        return section(
+            self.title,
+            table(self.columns, self.rows),
+            lines(self.text),
+            self.figure._repr_html_(),
+            paragraph(self.see),
+        )
+
     def table(self) -> str:
         """Return the table as text: words to the left, numbers to the right, in six digits."""
-        cells = [[_text(cell) for cell in row] for row in self.rows]
+        cells = [[six_digits(cell) for cell in row] for row in self.rows]
         widths = [max(map(len, column)) for column in zip(self.columns, *cells, strict=True)]
         words = [
             all(isinstance(cell, str) for cell in column) for column in zip(*self.rows, strict=True)
@@ -88,7 +101,3 @@ class Topic:
 def topic(line: str, *, moves: bool = False) -> Callable[[Run], Topic]:
     """Return a decorator that makes a topic of a function, whose name becomes the topic's."""
     return lambda run: Topic(run.__name__, line, run, moves)
-
-
-def _text(cell: Cell) -> str:
-    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
