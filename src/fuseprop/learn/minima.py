@@ -38,12 +38,8 @@ def minima(backend: AnyBackend, seed: int) -> Result:
         rows.append((valley, len(starts), ends[starts[0]], ends[starts[-1]]))
     ranks = Curve("one start each", range(1, STARTS + 1), sorted(ends), points=True)
     shown = [
-        Curve(
-            f"start {starts[0] + 1}: ends at {ends[starts[0]]:.2g}",
-            range(1, EPOCHS + 1),
-            histories[starts[0]],
-        )
-        for starts in valleys.values()
+        Curve(f"start {start + 1}: ends at {ends[start]:.2g}", range(1, EPOCHS + 1), histories[start])
+        for start, *_ in valleys.values()
     ]
     points = {f"t = {answer}": CORNERS[answer == XOR] for answer in (0, 1)}
     good, *others = valleys

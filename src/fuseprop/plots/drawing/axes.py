@@ -66,12 +66,13 @@ def _stand_apart(places: list[float]) -> bool:
 
 def _label_plainly(axis: Any, values: list[float]) -> None:
     """Label a logarithmic axis with plain numbers, where they are short, and with at least two of them."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     positive = [value for value in values if value > 0]
     if not positive or min(positive) < PLAIN[0] or max(positive) > PLAIN[1]:
         return
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
+    axis.set_minor_formatter(NullFormatter())
     decades = log10(max(positive) / min(positive))
     if decades < 1:  # perhaps without a power of ten between them
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
