@@ -13,19 +13,19 @@ from ..plots import Curve, Figure, Panel
 from .result import Cell, Result, topic
 
 DEPTHS = (2, 4, 6, 8, 12, 16, 20)
-TOO_LARGE = 5
+TOO_LARGE = 2
 WIDTH = 32
 
 
 def _too_large(rng: np.random.Generator, inputs: int, outputs: int) -> HostArray:
-    return TOO_LARGE * INITIALIZERS["glorot"](rng, inputs, outputs)
+    return TOO_LARGE * INITIALIZERS["he"](rng, inputs, outputs)
 
 
 CASES: tuple[tuple[str, str, Initializer | None], ...] = (
     ("sigmoid", "Glorot", None),
     ("tanh", "Glorot", None),
     ("relu", "He", None),
-    ("tanh", f"{TOO_LARGE} x Glorot", _too_large),
+    ("relu", f"{TOO_LARGE} x He", _too_large),
 )
 """Activations, the weights that they start with, and what draws other ones than by default."""
 
@@ -63,8 +63,9 @@ def vanishing(backend: AnyBackend, seed: int) -> Result:
         ),
         "Each layer on the way back multiplies the gradient by its slopes and its weights: a sigmoid's slope "
         "is 1/4 at most, so that through many of them the gradient vanishes and the first layers learn "
-        "almost nothing, while weights that are too large make it explode. ReLU's slope is 1 wherever it "
-        "lets anything through, and with weights of the right size (He) its gradient arrives.",
+        "almost nothing, while weights that are twice too large double every layer's output and gradient, "
+        "so that both explode. ReLU's slope is 1 wherever it lets anything through, and with weights of the "
+        "right size (He) its gradient arrives.",
     )
 
 

@@ -80,7 +80,7 @@ class Regions:
         if not exclusive:
             return cls(x1, x2, log - np.log(np.maximum(1 - p, LEAST)), p, points)
         count = p.shape[-1]
-        sure = (p - 1 / count) / (1 - 1 / count)
+        sure = np.clip((p - 1 / count) / (1 - 1 / count), 0.0, 1.0)  # of separate outputs all may be low
         margins = _lead(log)
         shades = np.where(margins > 0, FAINTEST + (1 - FAINTEST) * sure, 0.0)
         return cls(x1, x2, margins, shades, points)
