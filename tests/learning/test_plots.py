@@ -72,7 +72,14 @@ def test_a_picture_holds_its_words(matplotlib, tmp_path):
     finally:
         matplotlib.rcdefaults()
     text = (tmp_path / "v.svg").read_text()
-    for word in ("Vanishing gradients", "hidden layers", "||dL/d(W, b)||", "sigmoid", "tanh", "relu"):
+    for word in (
+        "Vanishing and exploding gradients",
+        "hidden layers",
+        "||dL/d(W, b)||",
+        "sigmoid",
+        "tanh",
+        "relu",
+    ):
         assert f">{word}<" in text
 
 

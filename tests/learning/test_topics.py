@@ -71,15 +71,18 @@ def test_xor_needs_hidden_units(backend64):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_sigmoids_gradient_vanishes_and_relus_does_not(backend64, seed):
+def test_sigmoids_gradient_vanishes_relus_does_not_and_large_weights_make_it_explode(backend64, seed):
     columns, _ = table("vanishing", backend64, seed)
     first = {}
-    for activation, norm in zip(columns["activation"], columns["first layer"], strict=True):
-        first.setdefault(activation, []).append(norm)
+    names = ("activation", "weights", "first layer")
+    for activation, weights, norm in zip(*(columns[name] for name in names), strict=True):
+        first.setdefault(activation if weights in ("Glorot", "He") else "exploding", []).append(norm)
     assert (np.diff(first["sigmoid"]) < 0).all()
     assert first["sigmoid"][-1] < 1e-9 * first["sigmoid"][0]
     assert first["relu"][-1] > 1e-2 * first["relu"][0]
     assert first["tanh"][-1] > 1e-2 * first["tanh"][0]
+    assert (np.diff(first["exploding"]) > 0).all()
+    assert first["exploding"][-1] > 1e8 * first["exploding"][0]
     assert columns["hidden layers"][:7] == (2, 4, 6, 8, 12, 16, 20)
 
 

@@ -14,6 +14,8 @@ from .result import Cell, Result, topic
 
 WIDTHS = (1, 2, 4, 8, 16)
 SHOWN = (1, 4, 16)
+TAKEN_APART = 4
+DRAWN = 201
 STARTS, EPOCHS = 3, 1000
 
 
@@ -23,7 +25,8 @@ def approximation(backend: AnyBackend, seed: int) -> Result:
     x = np.linspace(-1.0, 1.0, 64).reshape(-1, 1)
     between = (x[1:] + x[:-1]) / 2
     rows: list[tuple[Cell, ...]] = []
-    curves = [Curve("sin(2 pi x) + x/2", x[:, 0].tolist(), _wave(x)[:, 0].tolist())]
+    everywhere = np.linspace(-1.0, 1.0, DRAWN).reshape(-1, 1)
+    parts, curves = [], [Curve("learned from, every 3rd", x[::3, 0], _wave(x[::3])[:, 0], points=True)]
     for width in WIDTHS:
         networks = [_trained(backend, [seed, start], width, x) for start in range(STARTS)]
         scores = [network.evaluate(between, _wave(between))["loss"] ** 0.5 for network in networks]
@@ -32,7 +35,9 @@ def approximation(backend: AnyBackend, seed: int) -> Result:
         rows.append((width, best.stack.parameters.count, min(scores), max(scores), largest))
         if width in SHOWN:
             label = f"{width} unit{'s' * (width > 1)}"
-            curves.append(Curve(label, x[:, 0].tolist(), best.predict(x)[:, 0].tolist()))
+            curves.insert(0, Curve(label, everywhere[:, 0], best.predict(everywhere)[:, 0]))
+        if width == TAKEN_APART:
+            parts = _parts(best, everywhere)
     errors = Curve("error", WIDTHS, [float(row[2]) for row in rows])
     return Result(
         f"sin(2 pi x) + x/2 on [-1, 1], one hidden tanh layer, {STARTS} starts; errors: root mean squares",
@@ -41,7 +46,8 @@ def approximation(backend: AnyBackend, seed: int) -> Result:
         Figure(
             "Approximation",
             [
-                Panel("the function and three networks", "x", "y", curves),
+                Panel("sin(2 pi x) + x/2 and three networks", "x", "y", curves),
+                Panel(f"the {TAKEN_APART} units, one by one", "x", "weight times output", parts),
                 Panel(
                     "error over width",
                     "hidden units",
@@ -52,10 +58,10 @@ def approximation(backend: AnyBackend, seed: int) -> Result:
                 ),
             ],
         ),
-        "One hidden unit makes one bend, and the wave needs several: each doubling of the width adds bends "
-        "and lowers the error, between the points learned from too. That enough units suffice for any "
-        "continuous function is the universal approximation theorem; that descent finds their weights it "
-        "does not promise.",
+        "One hidden unit makes one S-shaped step, and a wave is the sum of several: each doubling of the "
+        "width adds steps and lowers the error, between the points learned from too. That enough units "
+        "suffice for any continuous function is the universal approximation theorem; that descent finds "
+        "their weights it does not promise.",
     )
 
 
@@ -66,6 +72,14 @@ def _trained(backend: AnyBackend, seed: list[int], width: int, x: HostArray) -> 
     optimizer = MomentumSGD(Cosine(0.05, EPOCHS), 0.9)
     network.fit(x, _wave(x), optimizer, epochs=EPOCHS, batch_size=16)
     return network
+
+
+def _parts(network: Network, x: HostArray) -> list[Curve]:
+    """Return a network's output, and what each hidden unit adds to it: its own output times its weight."""
+    [_, (weights, _)] = network.weights()
+    added = network.trace(x, _wave(x)).a[0] * weights[:, 0]
+    units = [Curve(f"unit {i}", x[:, 0], part) for i, part in enumerate(added.T, 1)]
+    return [Curve("sum + bias", x[:, 0], network.predict(x)[:, 0]), *units]
 
 
 def _wave(x: HostArray) -> HostArray:

@@ -8,16 +8,16 @@ from ..backend import AnyBackend
 from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
-from ..plots import Figure, Panel, Regions
+from ..plots import Curve, Figure, Panel, Regions
 from .data import clouds
 from .result import Cell, Result, topic
 
 CENTRES = np.array([[-2.0, -1.0], [2.0, -1.0], [0.0, 2.5]])
 ASKED = {
-    "centre of 1": [-2.0, -1.0],
-    "between 1 and 2": [0.0, -1.0],
-    "between all": [0.0, 0.2],
-    "far away": [0.0, -9.0],
+    "A, centre of 1": [-2.0, -1.0],
+    "B, between 1 and 2": [0.0, -1.0],
+    "C, between all": [0.0, 0.2],
+    "D, far away": [0.0, -9.0],
 }
 
 
@@ -36,8 +36,11 @@ def classes(backend: AnyBackend, seed: int) -> Result:
             p = network.predict([point])[0].astype(np.float64)
             rows.append((name, loss.partition("_")[0], *p.tolist(), float(p.sum())))
     points = {f"class {i + 1}": X[labels == i] for i in range(3)}
-    largest = Regions.of_probabilities(networks["softmax_cross_entropy"].predict, points)
-    yes = Regions.of_probabilities(networks["sigmoid_cross_entropy"].predict, points, exclusive=False)
+    places = np.array(list(ASKED.values()))
+    asked = Curve("asked", places[:, 0], places[:, 1], points=True, texts=[name[0] for name in ASKED])
+    softmax, sigmoid = (network.predict for network in networks.values())
+    largest = Regions.of_probabilities(softmax, points, shown=places)
+    yes = Regions.of_probabilities(sigmoid, points, exclusive=False, shown=places)
     return Result(
         "three clouds learned as exclusive classes (softmax) and as labels of their own (sigmoid)",
         ("point", "output", "p1", "p2", "p3", "sum"),
@@ -45,11 +48,11 @@ def classes(backend: AnyBackend, seed: int) -> Result:
         Figure(
             "Classes",
             [
-                Panel("softmax: the largest p wins", "x1", "x2", ground=largest),
-                Panel("sigmoid: labels that say yes (darker: more)", "x1", "x2", ground=yes),
+                Panel("softmax: the class of the largest p", "x1", "x2", [asked], ground=largest),
+                Panel("sigmoid: every label with p > 0.5", "x1", "x2", [asked], ground=yes),
             ],
         ),
-        "Softmax outputs compete and always sum to 1, so that even a point far from everything gets a "
-        "class. Sigmoid outputs answer three separate questions, and may say yes to several labels or to "
-        "none.",
+        "Softmax outputs compete and always sum to 1, so that they share out the plane, and even a point far "
+        "from everything gets one class. Sigmoid outputs answer three separate questions, so that their "
+        "regions overlap where several labels say yes, and leave white what none claims.",
     )

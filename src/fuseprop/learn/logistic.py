@@ -42,8 +42,16 @@ def logistic(backend: AnyBackend, seed: int) -> Result:
     trace = network.trace(X, labels)
     error = network.predict(X)[:, 0] - labels
     difference = float(np.abs(trace.delta[0][:, 0] - error / len(X)).max())
+    z, [(weights, bias)] = trace.z[0][:, 0], network.weights()
+    sums = np.linspace(z.min(), z.max(), 101)
+    along = (sums[:, None] - bias) * weights[:, 0] / (weights**2).sum()  # the rows of these sums nearest to 0
+    s_curve = [
+        *(Curve(f"t = {t}", z[labels == t], labels[labels == t], points=True) for t in (0, 1)),
+        Curve("p = 1 / (1 + exp(-z))", sums, network.predict(along)[:, 0]),
+    ]
+    points = {f"t = {name}": X[labels == name] for name in (0, 1)}
+    regions = Regions.of_probabilities(network.predict, points)
     by_hand = X.T @ error / len(X)
-    points = {str(name): X[labels == name] for name in (0, 1)}
     return Result(
         "one sigmoid unit with cross-entropy on two clouds of 40 points, learning rate 0.5",
         ("epoch", "loss", "accuracy", "w1", "w2", "b"),
@@ -52,12 +60,19 @@ def logistic(backend: AnyBackend, seed: int) -> Result:
             "Logistic regression",
             [
                 Panel("loss", "epoch", "cross-entropy (nats a row)", [_curve(history)]),
-                Panel("where p = 0.5", "x1", "x2", ground=Regions.of_probabilities(network.predict, points)),
+                Panel(
+                    "shade: p, line: p = 0.5",
+                    "x1",
+                    "x2",
+                    ground=regions,
+                ),
+                Panel("p over the weighted sum", "z = w1 x1 + w2 x2 + b", "p, and t of each row", s_curve),
             ],
         ),
-        "The delta of a sigmoid unit with cross-entropy is (p - t) / n, and dE/dw the sum of delta x: "
-        "logistic regression's own gradient, found by backpropagation. The loss has one minimum and falls "
-        "all the way, quickly at first and then ever more slowly.",
+        "The unit's p is 0.5 on a line, where its weighted sum is 0, and runs along an S from 0 on the one "
+        "side to 1 on the other, the shade of the plane. Its delta is (p - t) / n and dE/dw the sum of delta "
+        "x, logistic regression's own gradient found by backpropagation, along which the loss falls all the "
+        "way to its one minimum.",
         text=f"after training: largest |delta - (p - t)/n| = {difference:.2g}; "
         f"dE/dw by backpropagation {_pair(trace.dW[0][:, 0])}, sum of (p - t) x / n {_pair(by_hand)}",
     )

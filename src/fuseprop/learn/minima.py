@@ -8,7 +8,7 @@ from ..backend import AnyBackend
 from ..layers.dense import mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
-from ..plots import Curve, Figure, Panel
+from ..plots import Curve, Figure, Panel, Regions
 from .data import CORNERS, XOR
 from .result import Cell, Result, topic
 
@@ -18,7 +18,7 @@ STARTS, EPOCHS = 30, 500
 @topic("Many random starts, not all of which end in the same minimum.")
 def minima(backend: AnyBackend, seed: int) -> Result:
     """Train the smallest network that can learn xor from many random starts."""
-    ends, curves = [], []
+    ends, histories, networks = [], [], []
     for start in range(STARTS):
         network = Network(
             mlp([2, 2, 1], "tanh", initializer="he"),
@@ -28,14 +28,31 @@ def minima(backend: AnyBackend, seed: int) -> Result:
         )
         history = network.fit(CORNERS, XOR, MomentumSGD(0.5, 0.9), epochs=EPOCHS, batch_size=4)
         ends.append(network.evaluate(CORNERS, XOR)["loss"])
-        curves.append(Curve(f"start {start + 1}", range(1, EPOCHS + 1), history.train_loss))
+        histories.append(history.train_loss)
+        networks.append(network)
     rows: list[tuple[Cell, ...]] = []
-    for valley in sorted({round(loss, 1) for loss in ends}):
-        losses = [loss for loss in ends if round(loss, 1) == valley]
-        rows.append((valley, len(losses), min(losses), max(losses)))
+    valleys: dict[float, list[int]] = {}  # the starts that end in each, best first
+    for start in np.argsort(ends, kind="stable").tolist():
+        valleys.setdefault(round(ends[start], 1), []).append(start)
+    for valley, starts in valleys.items():
+        rows.append((valley, len(starts), ends[starts[0]], ends[starts[-1]]))
     ranks = Curve("one start each", range(1, STARTS + 1), sorted(ends), points=True)
-    order = np.argsort(ends, kind="stable")
-    shown = [curves[i] for i in order[:: max(1, STARTS // 5)]]
+    shown = [
+        Curve(f"start {start + 1}: ends at {ends[start]:.2g}", range(1, EPOCHS + 1), histories[start])
+        for start, *_ in valleys.values()
+    ]
+    points = {f"t = {answer}": CORNERS[answer == XOR] for answer in (0, 1)}
+    good, *others = valleys
+    drawn = [good, *sorted(others, key=lambda valley: -len(valleys[valley]))[:1]]
+    planes = [
+        Panel(
+            f"start {start + 1}: loss {ends[start]:.2g}",
+            "x1",
+            "x2",
+            ground=Regions.of_probabilities(networks[start].predict, points),
+        )
+        for start in (valleys[valley][0] for valley in drawn)
+    ]
     return Result(
         f"xor with 2 hidden tanh units from {STARTS} random starts, {EPOCHS} epochs each",
         ("loss, about", "starts", "lowest loss", "highest loss"),
@@ -43,17 +60,18 @@ def minima(backend: AnyBackend, seed: int) -> Result:
         Figure(
             "Minima",
             [
-                Panel("five of the starts", "epoch", "cross-entropy (nats a row)", shown, log_y=True),
+                Panel("a start for each valley", "epoch", "cross-entropy (nats a row)", shown, log_y=True),
                 Panel(
                     "where all ended",
                     "start, best first",
                     "loss at the end (nats a row)",
                     [ranks],
-                    log_y=True,
                 ),
+                *planes,
             ],
         ),
-        "The same network on the same data ends at different losses: gradient descent goes downhill from "
-        "where it starts, and some valleys do not lead to the lowest one. Another start is a remedy, and "
-        "so are more hidden units, with which nearly every start finds a way down.",
+        "The same network on the same data ends on one of few steps: where descent goes downhill into a "
+        "valley that does not lead to the lowest one, it stays there, with a boundary that leaves some "
+        "corners undecided or wrong. Another start is a remedy, and so are more hidden units, with which "
+        "nearly every start finds a way down.",
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
+import numpy as np
+
 from ..backend import AnyBackend
-from ..layers.dense import mlp
+from ..layers.dense import Dense, mlp
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel, Regions
@@ -12,6 +16,10 @@ from .result import Cell, Result, topic
 
 EPOCHS = 400
 HIDDEN = (0, 2, 4, 8)
+NEAR = 0.2
+"""Corners that are no farther apart share the place of their names."""
+
+NAMES = [f"({x1:g}, {x2:g})" for x1, x2 in CORNERS]
 
 
 @topic("Xor needs a hidden layer.")
@@ -29,23 +37,34 @@ def xor(backend: AnyBackend, seed: int) -> Result:
         rows.append((hidden, final, learned or "never", *p.tolist()))
         curves.append(Curve(f"{hidden} hidden units", range(1, EPOCHS + 1), history.train_loss))
         networks[hidden] = network
-    points = {str(answer): CORNERS[answer == XOR] for answer in (0, 1)}
-    panels = [
-        Panel(
-            f"{hidden} hidden units",
-            "a",
-            "b",
-            ground=Regions.of_probabilities(networks[hidden].predict, points),
-        )
-        for hidden in (HIDDEN[1], HIDDEN[-1])
+    two, eight = networks[2], networks[8]
+    points = {f"t = {answer}": CORNERS[answer == XOR] for answer in (0, 1)}
+    planes = [
+        Panel(title, "x1", "x2", ground=Regions.of_probabilities(network.predict, points))
+        for title, network in (("2 hidden units", two), ("8 hidden units", eight))
     ]
     loss = Panel("loss", "epoch", "cross-entropy (nats a row)", curves, log_y=True)
     return Result(
         f"xor with 0 to 8 hidden tanh units, learning rate 0.3, momentum 0.6, {EPOCHS} epochs",
         ("hidden", "loss", "all right from epoch", "p(0, 0)", "p(0, 1)", "p(1, 0)", "p(1, 1)"),
         rows,
-        Figure("Xor", [loss, *panels]),
+        Figure("Xor", [loss, planes[1], planes[0], _hidden_plane(two)]),
         "Without a hidden layer the best answer to xor is 0.5 everywhere, a loss of log 2 = 0.693, because "
-        "no line has both ones on the same side. A few hidden units bend the boundary around them, and "
-        "more units find the way sooner.",
+        "no line has both ones on the same side. Two hidden units can fold the plane, so that in their "
+        "outputs a1 and a2 one line does, which unfolded is the boundary around both ones, and more units "
+        "find a way sooner.",
     )
+
+
+def _hidden_plane(network: Network) -> Panel:
+    """Return what the output unit of a network with two hidden units says of their outputs."""
+    a = network.trace(CORNERS, XOR).a[0]
+    [_, (weights, bias)] = network.weights()
+    output = Network(
+        [Dense(2, 1, "identity", weights=weights, bias=bias)], network.loss, backend=network.backend
+    )
+    regions = Regions.of_probabilities(output.predict, {f"t = {t}": a[t == XOR] for t in (0, 1)})
+    near = np.abs(a[:, None] - a).max(axis=-1) < NEAR
+    texts = [" ".join(compress(NAMES, group)) if group.argmax() == i else "" for i, group in enumerate(near)]
+    corners = Curve("corners", a[:, 0], a[:, 1], texts=texts)
+    return Panel("the corners as the 2 hidden units see them", "a1", "a2", [corners], ground=regions)

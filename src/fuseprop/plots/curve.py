@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from ..backend import HostArray
+
+Numbers: TypeAlias = Sequence[float] | HostArray
 
 
 @dataclass(frozen=True)
@@ -20,11 +25,14 @@ class Curve:
         Whether this is a way over the plane, from a ring at its start to a disc at its end.
     z : (n,), or empty
         The height of each entry over the plane, for a panel with a surface.
+    texts : (n,) of str, or empty
+        Words beside the entries, instead of a line; of points, which are no data then, at crosses.
     """
 
     label: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Numbers
+    y: Numbers
     points: bool = False
     way: bool = False
-    z: Sequence[float] = ()
+    z: Numbers = ()
+    texts: Sequence[str] = ()

@@ -59,30 +59,37 @@ class Regions:
 
     @classmethod
     def of_probabilities(
-        cls, probability: Rule, points: Mapping[str, HostArray], *, exclusive: bool = True
+        cls,
+        probability: Rule,
+        points: Mapping[str, HostArray],
+        *,
+        exclusive: bool = True,
+        shown: HostArray | None = None,
     ) -> Regions:
         """Return the regions of classes, or of labels that do not exclude each other, by probabilities.
 
         `probability` maps rows (n, 2) to the probability of each class (n, c), or of the second of two
         classes alone (n,) or (n, 1). An exclusive class has a region where it is the likeliest, another label
         where it is likelier than not: log p - log max(others) > 0, or log p - log (1 - p) > 0. Regions are
-        the darker the surer the decision is.
+        the darker the surer the decision is. The plane reaches around the points `shown` (m, 2) as well.
         """
-        x1, x2, p = _over_grid(probability, points)
+        x1, x2, p = _over_grid(probability, points, shown)
         if exclusive and p.shape[-1] == 1:
             p = np.concatenate([1 - p, p], axis=-1)
         log = np.log(np.maximum(p, LEAST))
         if not exclusive:
             return cls(x1, x2, log - np.log(np.maximum(1 - p, LEAST)), p, points)
         count = p.shape[-1]
-        sure = (p - 1 / count) / (1 - 1 / count)
+        sure = np.clip((p - 1 / count) / (1 - 1 / count), 0.0, 1.0)  # of separate outputs all may be low
         margins = _lead(log)
         shades = np.where(margins > 0, FAINTEST + (1 - FAINTEST) * sure, 0.0)
         return cls(x1, x2, margins, shades, points)
 
 
-def _over_grid(rule: Rule, points: Mapping[str, HostArray]) -> tuple[HostArray, HostArray, HostArray]:
-    x1, x2 = around(np.concatenate(list(points.values())))
+def _over_grid(
+    rule: Rule, points: Mapping[str, HostArray], shown: HostArray | None = None
+) -> tuple[HostArray, HostArray, HostArray]:
+    x1, x2 = around(np.concatenate([*points.values(), *([] if shown is None else [shown])]))
     values = np.asarray(rule(rows_of(x1, x2)), np.float64)
     return x1, x2, values.reshape(len(x2), len(x1), -1)
 

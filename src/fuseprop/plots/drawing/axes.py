@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from math import log10
 from typing import Any
 
 from ..bars import Bars
@@ -13,12 +15,8 @@ from ..landscape import Landscape
 from ..matrix import Matrix
 from ..regions import Regions
 
-FEW = 10
-"""The most places on a logarithmic axis that have a label each."""
-
-NARROW, WIDE = 4.0, 1e3
-"""How many times its low end the high end of a logarithmic axis is below which it has labels at all digits,
-or at 1, 2 and 5."""
+CLOSEST = 0.08
+"""Places on a logarithmic axis have a label each where no two are closer, as shares of the axis."""
 
 PLAIN = (1e-5, 1e6)
 """A logarithmic axis within these ends has labels such as 0.001 and 1000, and any other such as 10^-9."""
@@ -44,10 +42,12 @@ def scale(panel: Panel, axes: Any) -> None:
     along = [float(y) for curve in panel.curves for y in curve.y]
     if panel.log_x:
         axes.set_xscale("log")
-        _label_plainly(axes.xaxis, panel.x_limits or across)
-        if len(set(across)) <= FEW:
-            axes.set_xticks(sorted(set(across)), [f"{x:g}" for x in sorted(set(across))])
+        places = sorted({x for x in across if x > 0})
+        if _stand_apart(places):
+            axes.set_xticks(places, [f"{x:g}" for x in places])
             axes.minorticks_off()
+        else:
+            _label_plainly(axes.xaxis, panel.x_limits or across)
     elif all(x.is_integer() for x in across):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if panel.log_y:
@@ -63,19 +63,25 @@ def scale(panel: Panel, axes: Any) -> None:
         axes.set_ylim(*panel.y_limits)
 
 
+def _stand_apart(places: list[float]) -> bool:
+    """Whether rising places on a logarithmic axis are so far apart that each can have a label."""
+    logs = [log10(place) for place in places]
+    closest = min((b - a for a, b in pairwise(logs)), default=0.0)
+    return closest > 0 and closest >= CLOSEST * (logs[-1] - logs[0])
+
+
 def _label_plainly(axis: Any, values: Sequence[float]) -> None:
-    """Label a logarithmic axis with plain numbers, where they are short: powers of ten, or 2 and 5 too."""
-    from matplotlib.ticker import FuncFormatter
+    """Label a logarithmic axis with plain numbers, where they are short, and with at least two of them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     positive = [value for value in values if value > 0]
     if not positive or min(positive) < PLAIN[0] or max(positive) > PLAIN[1]:
         return
-    plain = FuncFormatter(lambda value, _: f"{value:.10f}".rstrip("0").rstrip("."))
-    axis.set_major_formatter(plain)
-    span = max(positive) / min(positive)
-    if span < NARROW:  # perhaps without even a 2 or a 5 on it
-        axis.set_minor_formatter(plain)
-    elif span < WIDE:
-        axis.set_minor_formatter(
-            FuncFormatter(lambda value, _: plain(value) if f"{value:e}"[0] in "25" else "")
-        )
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10f}".rstrip("0").rstrip(".")))
+    axis.set_minor_formatter(NullFormatter())
+    decades = log10(max(positive) / min(positive))
+    if decades < 1:  # perhaps without a power of ten between them
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_minor_locator(NullLocator())
+    elif decades < 2:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

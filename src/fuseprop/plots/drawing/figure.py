@@ -62,9 +62,14 @@ def draw_figure(figure: Figure) -> Any:
         canvas: Any = Canvas(figsize=(width * columns, 0.4 + height * rows), layout="constrained")
         canvas._repr_png_ = partial(_pixels, canvas)  # by which a notebook shows what pyplot does not know
         canvas.suptitle(drawable(figure.title), **LITERAL)
-        for i, panel in enumerate(figure.panels, 1):
+        before: Any = None  # the legend of the panel to the left
+        for i, panel in enumerate(figure.panels):
             in_space = isinstance(panel.ground, Landscape) and panel.ground.surface
-            _draw(panel, canvas.add_subplot(rows, columns, i, projection="3d" if in_space else None))
+            axes = canvas.add_subplot(rows, columns, i + 1, projection="3d" if in_space else None)
+            legend = _draw(panel, axes)
+            if i % columns and before is not None and legend is not None and _alike(before, legend):
+                before.remove()  # once in a row of panels is enough
+            before = legend
     return canvas
 
 
@@ -87,19 +92,32 @@ def _pixels(canvas: Any) -> bytes:
     return data.getvalue()
 
 
-def _draw(panel: Panel, axes: Any) -> None:
+def _draw(panel: Panel, axes: Any) -> Any:
+    """Draw a panel; return its legend, or None."""
     axes.set_title(drawable(panel.title), **LITERAL)
     axes.set_xlabel(drawable(panel.x_label), **LITERAL)
     axes.set_ylabel(drawable(panel.y_label), **LITERAL)
     names = [] if panel.ground is None else GROUNDS[type(panel.ground)](panel.ground, axes)
     names += draw_curves(panel.curves, axes, first=len(names))
     scale(panel, axes)
-    if len(names) > 1 or (names and panel.ground is not None):
-        # Beside the axes, where it hides nothing.
-        in_space = axes.name == "3d"  # where a label of the third axis stands at the top
-        loc, corner = ("lower left", (1.08, 0.0)) if in_space else ("upper left", (1.01, 1.0))
-        legend = axes.legend(fontsize=8, loc=loc, bbox_to_anchor=corner, handlelength=3.2)
-        _name(legend, names)
+    if len(names) < 2 and (not names or panel.ground is None):
+        return None
+    # Beside the axes, where it hides nothing.
+    in_space = axes.name == "3d"  # where a label of the third axis stands at the top
+    loc, corner = ("lower left", (1.08, 0.0)) if in_space else ("upper left", (1.01, 1.0))
+    legend = axes.legend(fontsize=8, loc=loc, bbox_to_anchor=corner, handlelength=3.2)
+    _name(legend, names)
+    return legend
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two legends show the same looks with the same names."""
+
+    def content(legend: Any) -> list[Any]:
+        looks = [(h.get_marker(), h.get_linestyle(), h.get_color()) for h in legend.legend_handles]
+        return [*looks, *(text.get_text() for text in legend.get_texts())]
+
+    return content(one) == content(other)
 
 
 def _name(legend: Any, names: Iterable[str]) -> None:

@@ -28,6 +28,9 @@ MARKERS = ("o", "s", "^", "D", "v", "X", "P", "*")
 CLASSES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#777777", "#f0e442")
 """The colours of classes, Okabe & Ito's: the first ones differ most in lightness."""
 
+LIGHTNESS = (0.66, 0.88, 0.77, 0.83, 0.71, 0.60, 0.80, 0.94)
+"""How light the shade of each class's colour is where it is surest, in grey from 0 to 1: no two alike."""
+
 LONGEST = 80
 """The most characters of a name that are drawn."""
 
@@ -43,6 +46,19 @@ def line_looks() -> Iterator[tuple[Any, str, str]]:
 def class_looks() -> Iterator[tuple[str, str]]:
     """Yield the marker and the colour of one class after another."""
     return zip(cycle(MARKERS), cycle(CLASSES), strict=False)
+
+
+def shades() -> Iterator[HostArray]:
+    """Yield the surest shade of one class after another, (3,): its colour, as light as `LIGHTNESS` says."""
+    for (_, colour), lightness in zip(class_looks(), cycle(LIGHTNESS), strict=False):
+        own = rgb(colour)
+        yield 1 - (1 - lightness) / (1 - grey(own)) * (1 - own)
+
+
+def grey(colours: HostArray) -> HostArray:
+    """Return how light colours (..., 3) are without their colour (...): ITU-R BT.601's weights."""
+    lightness: HostArray = colours @ [0.299, 0.587, 0.114]
+    return lightness
 
 
 def rgb(colour: str) -> HostArray:

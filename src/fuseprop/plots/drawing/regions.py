@@ -8,10 +8,7 @@ import numpy as np
 
 from ...backend import HostArray
 from ..regions import Regions
-from .looks import class_looks, rgb
-
-DARKEST = 0.55
-"""How far the darkest shade is from white towards the class's own colour: points can be seen on it."""
+from .looks import class_looks, shades
 
 
 def draw_regions(regions: Regions, axes: Any) -> list[str]:
@@ -47,6 +44,6 @@ def draw_regions(regions: Regions, axes: Any) -> list[str]:
 def shaded(regions: Regions) -> HostArray:
     """Return the colour of each point of the grid (h, g, 3): white, dyed by each class as its shade says."""
     colours = np.ones((*regions.shades.shape[:2], 3))
-    for i, (_, colour) in zip(range(regions.shades.shape[-1]), class_looks(), strict=False):
-        colours *= 1 - DARKEST * regions.shades[..., i, None] * (1 - rgb(colour))
+    for i, surest in zip(range(regions.shades.shape[-1]), shades(), strict=False):
+        colours *= 1 - regions.shades[..., i, None] * (1 - surest)
     return colours
