@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .estimators import from_sklearn as from_sklearn
     from .estimators import to_sklearn as to_sklearn
     from .formulas import Activation, Loss
+    from .genetic import GeneticSearch
     from .inspection import Trace, gradcheck
     from .layers.dense import Dense, mlp
     from .model.files import ModelFileError
@@ -44,6 +45,7 @@ __all__ = [
     "Dense",
     "DivergenceError",
     "EarlyStopping",
+    "GeneticSearch",
     "History",
     "Loss",
     "Model",
@@ -76,6 +78,7 @@ ROOMS = {
     "data": ["Table", "UnlikeTrainingWarning", "load_table"],
     "estimators": ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"],
     "formulas": ["Activation", "Loss"],
+    "genetic": ["GeneticSearch"],
     "inspection": ["Trace", "gradcheck"],
     "layers": ["Dense", "mlp"],
     "model": [

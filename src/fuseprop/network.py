@@ -20,10 +20,10 @@ from .callbacks.protocol import is_of_first
 from .checks.arrays import warn_of_overflow
 from .checks.choices import choose
 from .checks.quoting import counted
-from .checks.settings import as_generator, as_list, check_flag, positive_integer
+from .checks.settings import as_generator, as_list, check_flag, is_finite_number, positive_integer
 from .formulas.families import Family
 from .formulas.loss import AnyLoss, as_loss
-from .inspection import Trace, trace_pass
+from .inspection import Trace, forward_pass, trace_pass
 from .layers.dense import Dense
 from .layers.stack import build_stack, check_chain, check_link, check_trainable, load_weights
 from .metrics import check_metric
@@ -203,6 +203,53 @@ class Network:
         self.forward(X)
         loss = self.backward(target, sample_weight)
         return trace_pass(self.backend, self.stack, self._passes.batch, loss)
+
+    def draw(self, x: object, target: object = None, learning_rate: float | None = None) -> Any:
+        """Return a `matplotlib.figure.Figure` of one row's pass, every number on its unit or its arrow.
+
+        ``network.draw([[1.0, 2.0]])`` draws the pass forward: the weights on the arrows, and b, z and a of
+        each unit. With a `target` it draws the pass backward too, with dL/dw on the arrows; with a
+        `learning_rate` also the pass forward after one step of gradient descent, w - learning_rate dL/dw.
+        Nothing is learned: the network keeps its weights.
+
+        Parameters
+        ----------
+        x : array_like, (1, d)
+        target : array_like, optional
+            As `fit` takes it, of this row.
+        learning_rate : float, optional
+
+        Raises ValueError for more rows than one, for a learning rate without a target, and for networks too
+        large to be read: of more than 8 inputs or units a layer, or of more than 40 weights. Raises
+        PlotsUnavailable without matplotlib, the extra "plots".
+        """
+        from .inspection.drawing import check_drawable, pass_figure  # only when a picture is drawn
+        from .plots import draw_figure
+
+        X = check_inputs(self.stack, x)
+        check_drawable(len(X), self.layers)
+        if target is None:
+            if learning_rate is not None:
+                raise ValueError("a step needs a target to descend to: give one, or no learning_rate.")
+            self._passes.forward(X, sums=True)
+            return draw_figure(pass_figure(forward_pass(self.backend, self.stack, self._passes.batch)))
+        before = self.trace(X, target)
+        after = None if learning_rate is None else self._traced_after_a_step(X, target, learning_rate)
+        return draw_figure(pass_figure(before, after, learning_rate))
+
+    def _traced_after_a_step(self, X: HostArray, target: object, rate: float) -> Trace:
+        """Return the trace with w - rate dL/dw, by the gradients of the last pass; keep the weights."""
+        if not is_finite_number(rate):  # which a schedule is not, though an optimizer takes one
+            raise ValueError(f"learning_rate must be a number above 0, got {rate!r:.60}.")
+        optimizer = MomentumSGD(rate, momentum=0.0)
+        kept = self.weights()
+        optimizer.prepare(self.stack.parameters, 1)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                optimizer.update(self.backend, self.stack.parameters)
+            return self.trace(X, target)
+        finally:
+            self.set_weights(kept)
 
     # Whole data sets
 

@@ -31,7 +31,7 @@ ORDER = [
     {"training"},
     {"inspection", "perceptron"},
     {"network"},
-    {"data"},
+    {"data", "genetic"},
     {"model"},
     {"estimators"},
     {"learn"},

@@ -228,8 +228,17 @@ def interrupted_path(path: Path) -> Path:
 
 def plot_path(text: str) -> Path:
     """Return the path of a picture; raise before training if it could not be drawn or written after it."""
+    return _drawable(text, moving=False)
+
+
+def film_path(text: str) -> Path:
+    """Return the path of a picture or of one that moves; raise as `plot_path`."""
+    return _drawable(text, moving=True)
+
+
+def _drawable(text: str, *, moving: bool) -> Path:
     try:
-        path = check_plot(text)
+        path = check_plot(text, moving=moving)
     except (ValueError, PlotsUnavailable) as error:
         raise click.BadParameter(str(error)) from error
     return writable(path)

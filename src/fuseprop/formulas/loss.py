@@ -20,11 +20,13 @@ from ..backend.expression import (
     Operand,
     as_expression,
     substitute,
+    variable,
 )
-from ..backend.formula import LossFormula, T, Y
+from ..backend.formula import LossFormula, T, Y, Z
 from ..checks.choices import choose
 from ..checks.quoting import quoted
 from ..checks.settings import is_finite_number
+from .activation import as_activation
 from .families import Family, Parameter, member_given
 from .named import NamedFormula
 from .tracing import (
@@ -40,6 +42,9 @@ from .tracing import (
 )
 
 Link: TypeAlias = Literal["identity", "sigmoid", "softmax", "exponential"]
+
+P = variable("p")
+"""A prediction: what the link makes of an output."""
 
 OPTIONS = ("link", "low", "high", "coding", "mean", "metric", "constant")
 """What a loss has beside its name and its formula."""
@@ -221,6 +226,15 @@ class Loss(NamedFormula):
     def _expression(self) -> Expression:
         return self.formula.term
 
+    def error_signal(self, outputs: int) -> Expression:
+        """Return what a row's loss over k outputs sends back to one of them, dl/dy, of p and t: p - t.
+
+        p is the prediction. Where a slope is not of p alone, z stands for the output before the link.
+        """
+        link = {Y: P} if self.link == "identity" else {as_activation(self.link).of(Y): P, Y: Z}
+        slope = substitute(self.formula.slope, link)
+        return slope / outputs if self.mean and outputs > 1 else slope
+
     def factor(self, outputs: int) -> float:
         """Return what the sum over k outputs is multiplied by: 1, or 1/k for a mean."""
         return 1.0 / outputs if self.mean else 1.0
@@ -291,6 +305,10 @@ class SoftmaxCrossEntropy(NamedFormula):
             f"{self.name} is a loss of all outputs of a row together, and cannot be a part of a formula of "
             f"one output. sigmoid_cross_entropy can."
         )
+
+    def error_signal(self, outputs: int) -> Expression:
+        """Return dl/dz of one output, p - t: t is 1 for the class of the row and 0 for all others."""
+        return P - T
 
     def apply(
         self,

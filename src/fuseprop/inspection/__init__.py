@@ -1,9 +1,19 @@
 """Looking into a network: every number of a pass, and whether its gradient is the slope of its loss.
 
-`explain` writes a trace out as text, the chain rule with the numbers in it.
+`Trace.explain` writes a pass out in words, the chain rule with the numbers in it; `drawing` draws it.
 """
 
 from .gradcheck import gradcheck
-from .trace import LayerTrace, Trace, trace_pass
+from .numbers import Backward, Forward, LayerPass, LayerTrace, forward_pass
+from .trace import Trace, trace_pass
 
-__all__ = ["LayerTrace", "Trace", "gradcheck", "trace_pass"]
+__all__ = [
+    "Backward",
+    "Forward",
+    "LayerPass",
+    "LayerTrace",
+    "Trace",
+    "forward_pass",
+    "gradcheck",
+    "trace_pass",
+]

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from ..backend import AnyBackend
+from ..checks.quoting import counted
+from ..inspection import Trace
+from ..inspection.drawing import FORWARD, backward_draft, backward_title, forward_draft, pass_figure
 from ..layers.dense import Dense
 from ..network import Network
 from ..optimizers import MomentumSGD
-from ..plots import Curve, Figure, Panel
+from ..plots import Curve, Figure, Film, Panel, lay_out
 from .result import Cell, Result, topic
 
 INPUTS, TARGET = [[95.0, 4.0, 4.0]], [[1.0]]
 RATE, STEPS = 0.3, 30
 
+TITLE = "The worked example: O1 is a1.1, O2 is a2.1, E is L"
 
-@topic("The worked example: a network of four weights, digit by digit.")
+SHOWN = 3
+"""So many steps the film shows, each forward and backward."""
+
+
+@topic("The worked example: a network of four weights, digit by digit.", moves=True)
 def example(backend: AnyBackend, seed: int) -> Result:
     """Go forward, back, and one step down; then go on, for the picture."""
     hidden = Dense(3, 1, "sigmoid", weights=[[0.01], [0.02], [0.03]], bias=[0.001])
     output = Dense(1, 1, "sigmoid", weights=[[0.02]], bias=[0.03])
     network = Network([hidden, output], "half_squared_error", seed=seed, backend=backend)
-    trace = network.trace(INPUTS, TARGET)
     optimizer = MomentumSGD(RATE, momentum=0.0)
-    losses = [network.train_step(INPUTS, TARGET, optimizer)]
-    after = network.weights()
+    traces = [network.trace(INPUTS, TARGET)]
+    for _ in range(STEPS):
+        network.train_step(INPUTS, TARGET, optimizer)
+        traces.append(network.trace(INPUTS, TARGET))
+    trace, after = traces[0], [(layer.weights, layer.bias) for layer in traces[1].layers]
     (z1, z2), (o1, o2) = ([float(array[0, 0]) for array in part] for part in (trace.z, trace.a))
     rows: list[tuple[Cell, ...]] = [
         ("z1 = x1 w1 + x2 w2 + x3 w3 + b1", z1),
@@ -41,18 +51,30 @@ def example(backend: AnyBackend, seed: int) -> Result:
         (f"b1 - {RATE:g} dE/db1", float(after[0][1][0])),
         (f"b2 - {RATE:g} dE/db2", float(after[1][1][0])),
     ]
-    losses += [network.train_step(INPUTS, TARGET, optimizer) for _ in range(STEPS)]
     return Result(
         f"inputs 95, 4, 4; weights 0.01, 0.02, 0.03, b1 0.001; w4 0.02, b2 0.03; target 1; "
         f"learning rate {RATE:g}",
         ("what", "value"),
         rows,
-        Figure(
-            "The worked example",
-            [Panel("error", "step", "E = (t - O2)\u00b2 / 2", [Curve("E", range(STEPS + 1), losses)])],
-        ),
+        Figure(TITLE, [*pass_figure(trace, traces[1], RATE).panels, _errors(traces, STEPS)]),
         "Each derivative is a product along the one path from the error to its weight, and the parts near "
         "the error are shared by all. The input 95 makes dE/dw1 as many times larger than dE/dw2 as 95 is "
         "larger than 4: inputs should be standardized.",
         text=trace.explain(),
+        film=Film(lambda number: _frame(traces, number), 2 * SHOWN + 1, seconds=1.5),
     )
+
+
+def _frame(traces: list[Trace], number: int) -> Figure:
+    """Return step 0 forward, backward, step 1 forward, ..., beside the errors so far."""
+    drafts = [draft(trace) for trace in traces[: SHOWN + 1] for draft in (forward_draft, backward_draft)]
+    step, back = divmod(number, 2)
+    title = f"after {counted(step, 'step')}, {backward_title(traces[step]) if back else FORWARD}"
+    return Figure(TITLE, [Panel(title, ground=lay_out(drafts)[number]), _errors(traces, step)])
+
+
+def _errors(traces: list[Trace], last: int) -> Panel:
+    errors = [trace.loss for trace in traces[: last + 1]]
+    ends = (-0.5, max(last, SHOWN) + 0.5)
+    curve = Curve("E", range(last + 1), errors)
+    return Panel("error", "step", "E = (t - O2)\u00b2 / 2", [curve], x_limits=ends, y_limits=(0.0, 0.13))

@@ -5,6 +5,7 @@ Only drawing needs matplotlib, the extra "plots".
 
 from .bars import Bars
 from .curve import Curve
+from .diagram import Arrow, Diagram, Draft, lay_out
 from .drawing import PlotsUnavailable, check_plot, draw_figure, save_figure, save_film
 from .figure import Figure, Film, Panel
 from .images import Images
@@ -15,8 +16,11 @@ from .regions import Regions
 from .training import training_figure
 
 __all__ = [
+    "Arrow",
     "Bars",
     "Curve",
+    "Diagram",
+    "Draft",
     "Figure",
     "Film",
     "Images",
@@ -28,6 +32,7 @@ __all__ = [
     "check_plot",
     "draw_figure",
     "importance_figure",
+    "lay_out",
     "save_figure",
     "save_film",
     "training_figure",

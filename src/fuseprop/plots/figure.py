@@ -8,12 +8,13 @@ from typing import TypeAlias
 
 from .bars import Bars
 from .curve import Curve
+from .diagram import Diagram
 from .images import Images
 from .landscape import Landscape
 from .matrix import Matrix
 from .regions import Regions
 
-Ground: TypeAlias = Regions | Landscape | Bars | Images | Matrix
+Ground: TypeAlias = Regions | Landscape | Bars | Images | Matrix | Diagram
 
 Limits: TypeAlias = tuple[float, float]
 
@@ -25,12 +26,14 @@ class Panel:
     Attributes
     ----------
     title, x_label, y_label : str
-        Images have no axes, and need no labels.
+        Images and diagrams have no axes, and need no labels.
     curves : sequence of Curve
-    ground : Regions, Landscape, Bars, Images or Matrix, optional
+    ground : Regions, Landscape, Bars, Images, Matrix or Diagram, optional
         What lies beneath the curves. Regions and a landscape may have curves on them.
     log_x, log_y, from_zero : bool
         Whether an axis is logarithmic, and whether the y axis begins at 0.
+    zeros : bool
+        Whether thin lines mark where x and y are 0, and cross at the origin.
     x_limits, y_limits : (low, high), optional
         The ends of the axes; by default those of what is drawn. Frames of a film have the same.
     """
@@ -43,6 +46,7 @@ class Panel:
     log_x: bool = False
     log_y: bool = False
     from_zero: bool = False
+    zeros: bool = False
     x_limits: Limits | None = None
     y_limits: Limits | None = None
 

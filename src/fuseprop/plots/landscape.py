@@ -10,7 +10,7 @@ import numpy as np
 from ..backend import HostArray
 from .grid import rows_of
 
-POINTS = 61
+POINTS = 31
 """Points of the grid along each axis: each is a pass through a network."""
 
 

@@ -163,12 +163,7 @@ class ForwardPass:
             self._metric.record(backend, output, target, labels, hits=hits)
         if not self._gives or outputs is None or outputs is output:
             return
-        if self._link == "identity":
-            backend.copy(output, out=outputs)
-        elif self._link == "softmax":
-            backend.softmax(output, out=outputs)
-        else:
-            backend.bias_activation(output, None, ACTIVATIONS[self._link]().formula, out=outputs)
+        apply_link(backend, self._link, output, out=outputs)
 
     def _whole(self, by_rows: ByRows) -> Callable[..., None] | None:
         """Return what takes all rows in one call; None where the backend has nothing for this pass."""
@@ -195,3 +190,13 @@ class ForwardPass:
 def rows_of(arrays: Mapping[str, Array | None], rows: slice) -> dict[str, Array | None]:
     """Return these rows of all arrays that are there."""
     return {name: None if array is None else array[rows] for name, array in arrays.items()}
+
+
+def apply_link(backend: AnyBackend, link: str, output: Array, *, out: Array) -> None:
+    """Write the predictions (n, k) that a loss's link makes of the last layer's output (n, k)."""
+    if link == "identity":
+        backend.copy(output, out=out)
+    elif link == "softmax":
+        backend.softmax(output, out=out)
+    else:
+        backend.bias_activation(output, None, ACTIVATIONS[link]().formula, out=out)

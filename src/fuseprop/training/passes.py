@@ -56,12 +56,15 @@ class Passes:
             raise RuntimeError("there is nothing to backpropagate yet: call forward(X) first.")
         return self._room.batch
 
-    def forward(self, X: HostArray, *, dropout: bool = False) -> HostArray:
-        """Return the last layer's output (n, k) for checked rows X (n, d): see `Network.forward`."""
+    def forward(self, X: HostArray, *, dropout: bool = False, sums: bool = False) -> HostArray:
+        """Return the last layer's output (n, k) for checked rows X (n, d): see `Network.forward`.
+
+        With `sums`, each layer's weighted sums are left in the batch.
+        """
         backend, stack, batch = self._backend, self._stack, self._take(X, dropout=dropout)
         output = batch.outputs[-1]
         with np.errstate(over="ignore", invalid="ignore"):
-            if self._dropped is None or stack.dropout is None:
+            if not sums and (self._dropped is None or stack.dropout is None):
                 self._forward(batch.x, outputs=output)
             else:
                 stack.forward(backend, batch.x, batch.outputs, self._dropped, batch.sums)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import log10
 from typing import Any
 
 from ..bars import Bars
+from ..diagram import Diagram
 from ..figure import Panel
 from ..images import Images
 from ..landscape import Landscape
@@ -16,7 +18,11 @@ from ..regions import Regions
 CLOSEST = 0.08
 """Places on a logarithmic axis have a label each where no two are closer, as shares of the axis."""
 
-PLAIN = (1e-4, 1e6)
+NARROW, WIDE = 10.0, 1e3
+"""How many times its low end the high end of a logarithmic axis is below which it has labels at equal steps,
+or at 1, 2 and 5."""
+
+PLAIN = (1e-5, 1e6)
 """A logarithmic axis within these ends has labels such as 0.001 and 1000, and any other such as 10^-9."""
 
 
@@ -24,8 +30,12 @@ def scale(panel: Panel, axes: Any) -> None:
     """Set the ends of the axes and their ticks, as a panel and what is on it ask for."""
     from matplotlib.ticker import MaxNLocator
 
-    if isinstance(panel.ground, Bars | Images | Matrix):
+    if isinstance(panel.ground, Bars | Images | Matrix | Diagram):
         return  # which have set them
+    if panel.zeros:
+        thin = {"color": "#555555", "linewidth": 0.8, "linestyle": (0, (4, 3))}
+        axes.axhline(0.0, **thin)
+        axes.axvline(0.0, **thin)
     if isinstance(panel.ground, Regions | Landscape):
         axes.set_xlim(panel.ground.x1[0], panel.ground.x1[-1])
         axes.set_ylim(panel.ground.x2[0], panel.ground.x2[-1])
@@ -41,12 +51,12 @@ def scale(panel: Panel, axes: Any) -> None:
             axes.set_xticks(places, [f"{x:g}" for x in places])
             axes.minorticks_off()
         else:
-            _label_plainly(axes.xaxis, across)
+            _label_plainly(axes.xaxis, panel.x_limits or across)
     elif all(x.is_integer() for x in across):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if panel.log_y:
         axes.set_yscale("log")
-        _label_plainly(axes.yaxis, along)
+        _label_plainly(axes.yaxis, panel.y_limits or along)
     elif all(y.is_integer() for y in along):
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if panel.from_zero:
@@ -64,18 +74,21 @@ def _stand_apart(places: list[float]) -> bool:
     return closest > 0 and closest >= CLOSEST * (logs[-1] - logs[0])
 
 
-def _label_plainly(axis: Any, values: list[float]) -> None:
-    """Label a logarithmic axis with plain numbers, where they are short, and with at least two of them."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+def _label_plainly(axis: Any, values: Sequence[float]) -> None:
+    """Label a logarithmic axis with plain numbers, where they are short: powers of ten, or 2 and 5 too."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
     positive = [value for value in values if value > 0]
     if not positive or min(positive) < PLAIN[0] or max(positive) > PLAIN[1]:
         return
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
+    plain = FuncFormatter(lambda value, _: f"{value:.10f}".rstrip("0").rstrip("."))
+    axis.set_major_formatter(plain)
     axis.set_minor_formatter(NullFormatter())
-    decades = log10(max(positive) / min(positive))
-    if decades < 1:  # perhaps without a power of ten between them
+    span = max(positive) / min(positive)
+    if span < NARROW:  # perhaps without even a 2 or a 5 on it
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axis.set_minor_locator(NullLocator())
-    elif decades < 2:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    elif span < WIDE:
+        axis.set_minor_formatter(
+            FuncFormatter(lambda value, _: plain(value) if f"{value:e}"[0] in "25" else "")
+        )

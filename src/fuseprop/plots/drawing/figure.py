@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from io import BytesIO
 from math import ceil
 from typing import Any
 
 from ..bars import Bars
+from ..diagram import Diagram
 from ..figure import Figure, Panel
 from ..images import Images
 from ..landscape import Landscape
@@ -16,6 +18,7 @@ from ..regions import Regions
 from .axes import scale
 from .bars import draw_bars
 from .curves import draw_curves
+from .diagram import draw_diagram
 from .images import draw_images
 from .landscape import draw_landscape
 from .library import DPI, SETTINGS, matplotlib
@@ -29,11 +32,18 @@ GROUNDS: dict[type, Callable[..., list[str]]] = {
     Bars: draw_bars,
     Images: draw_images,
     Matrix: draw_matrix,
+    Diagram: draw_diagram,
 }
 """What draws a ground on axes, and returns the names of what it has for the legend."""
 
 MOST = 3
 """Panels side by side."""
+
+WIDEST = 17.0
+"""The most inches of a figure with more columns than one."""
+
+AROUND = (0.7, 0.5)
+"""Inches that a panel has around a diagram, for titles and for the labels of a panel above or below it."""
 
 WIDTH, HEIGHT = 4.7, 3.3
 """Inches of a panel with its legend."""
@@ -42,20 +52,15 @@ WIDTH, HEIGHT = 4.7, 3.3
 def draw_figure(figure: Figure) -> Any:
     """Return a `matplotlib.figure.Figure`, which a notebook shows. Raises PlotsUnavailable."""
     count = len(figure.panels)
+    width, height = _room(figure)
     columns = 2 if count == 4 else min(MOST, count)
+    columns = columns if columns * width <= WIDEST else 1
     rows = ceil(count / columns)
     with matplotlib().rc_context(SETTINGS):
         from matplotlib.figure import Figure as Canvas  # not pyplot: no window, no global state
 
-        class Shown(Canvas):
-            """A figure that a notebook shows, though pyplot does not know it."""
-
-            def _repr_png_(self) -> bytes:
-                data = BytesIO()
-                self.savefig(data, format="png", dpi=DPI)
-                return data.getvalue()
-
-        canvas = Shown(figsize=(WIDTH * columns, 0.4 + HEIGHT * rows), layout="constrained")
+        canvas: Any = Canvas(figsize=(width * columns, 0.4 + height * rows), layout="constrained")
+        canvas._repr_png_ = partial(_pixels, canvas)  # by which a notebook shows what pyplot does not know
         canvas.suptitle(drawable(figure.title), **LITERAL)
         before: Any = None  # the legend of the panel to the left
         for i, panel in enumerate(figure.panels):
@@ -68,6 +73,25 @@ def draw_figure(figure: Figure) -> Any:
     return canvas
 
 
+def _room(figure: Figure) -> tuple[float, float]:
+    """Return the inches of a panel: those of the largest diagram, where one needs more than others do."""
+    diagrams = [panel.ground for panel in figure.panels if isinstance(panel.ground, Diagram)]
+    width = max([WIDTH, *(diagram.width + AROUND[0] for diagram in diagrams)])
+    return width, max([HEIGHT, *(diagram.height + AROUND[1] for diagram in diagrams)])
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a .png. Raises PlotsUnavailable."""
+    with matplotlib().rc_context(SETTINGS):
+        return _pixels(draw_figure(figure))
+
+
+def _pixels(canvas: Any) -> bytes:
+    data = BytesIO()
+    canvas.savefig(data, format="png", dpi=DPI)
+    return data.getvalue()
+
+
 def _draw(panel: Panel, axes: Any) -> Any:
     """Draw a panel; return its legend, or None."""
     axes.set_title(drawable(panel.title), **LITERAL)
@@ -78,8 +102,9 @@ def _draw(panel: Panel, axes: Any) -> Any:
     scale(panel, axes)
     if len(names) < 2 and (not names or panel.ground is None):
         return None
-    # Beside the axes, where it hides nothing.
-    legend = axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), handlelength=3.2)
+    # Beside the axes, where it hides nothing; in space, a label of the third axis stands at the top.
+    loc, corner = ("lower left", (1.08, 0.0)) if axes.name == "3d" else ("upper left", (1.01, 1.0))
+    legend = axes.legend(fontsize=8, loc=loc, bbox_to_anchor=corner, handlelength=3.2)
     _name(legend, names)
     return legend
 

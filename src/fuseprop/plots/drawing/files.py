@@ -9,7 +9,7 @@ from typing import Any
 from ...checks.settings import as_path
 from ...storage.atomic import write_atomically
 from ..figure import Figure, Film
-from .figure import draw_figure
+from .figure import as_png, draw_figure
 from .library import DPI, SETTINGS, matplotlib
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -19,8 +19,8 @@ MOVING = ".gif"
 HELD = 10
 """How many times as long as the others the last frame of a film is shown."""
 
-COLOURS = 64
-"""Of a film: all frames have the same ones, so that nothing flickers."""
+COLOURS = 256
+"""Of a film: all frames have the same ones, so that nothing flickers. Among 64, thin lines lost theirs."""
 
 
 def check_plot(path: str | Path, *, moving: bool = False) -> Path:
@@ -57,7 +57,7 @@ def save_film(film: Film, path: str | Path) -> None:
     path = check_plot(path, moving=True)
     if path.suffix != MOVING:
         raise ValueError(f"a film's name must end in {MOVING}, got {str(path)!r}.")
-    frames = [_pixels(film.frame(number)) for number in range(film.count)]
+    frames = [_image(film.frame(number)) for number in range(film.count)]
     palette = frames[-1].quantize(COLOURS)
     indexed = [frame.quantize(palette=palette, dither=0) for frame in frames]
     milliseconds = round(1000 * film.seconds)
@@ -69,10 +69,7 @@ def save_film(film: Film, path: str | Path) -> None:
     write_atomically(path, data.getvalue())
 
 
-def _pixels(figure: Figure) -> Any:
+def _image(figure: Figure) -> Any:
     from PIL import Image  # matplotlib brings it
 
-    with matplotlib().rc_context(SETTINGS):
-        data = BytesIO()
-        draw_figure(figure).savefig(data, format="png", dpi=DPI)
-    return Image.open(data).convert("RGB")
+    return Image.open(BytesIO(as_png(figure))).convert("RGB")

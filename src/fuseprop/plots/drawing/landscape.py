@@ -20,6 +20,7 @@ def draw_landscape(landscape: Landscape, axes: Any) -> list[str]:
     height = np.sqrt((values - low) / (high - low if high > low else 1.0))
     shades = DARKEST + (LIGHTEST - DARKEST) * height
     if landscape.surface:
+        axes.computed_zorder = False  # a way on the surface is drawn after it
         axes.plot_surface(
             *np.meshgrid(x1, x2),
             values,
@@ -35,5 +36,5 @@ def draw_landscape(landscape: Landscape, axes: Any) -> list[str]:
     extent = (x1[0], x1[-1], x2[0], x2[-1])
     axes.imshow(shades, extent=extent, origin="lower", aspect="auto", interpolation="bilinear", **GREYS)
     lines = axes.contour(x1, x2, values, levels=landscape.levels, colors="#555555", linewidths=0.7)
-    axes.clabel(lines, lines.levels[::3], fontsize=6.5, fmt="%.3g")
+    axes.clabel(lines, lines.levels[2::3], fontsize=6.5, fmt="%.3g")
     return []
