@@ -328,6 +328,12 @@ def test_labels_of_logarithmic_axes_are_plain_and_do_not_overlap(x, y):
         assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
+def test_where_a_score_is_its_threshold_the_answer_is_the_first():
+    points = {"a": np.array([[0.0, 0.0]]), "b": np.array([[1.0, 1.0]])}
+    regions = Regions.of_scores(lambda rows: np.zeros(len(rows)), points)
+    np.testing.assert_array_equal(regions.shades, np.tile([1.0, 0.0], (*regions.margins.shape[:2], 1)))
+
+
 def test_words_lie_inside_the_axes_and_only_crosses_are_in_the_legend():
     points = {"a": np.array([[0.0, 0.0]]), "b": np.array([[1.0, 1.0]])}
     regions = Regions.of_scores(lambda rows: rows[:, 0] - 0.5, points)
