@@ -307,6 +307,7 @@ def test_shades_and_marks_of_classes_differ_without_colour():
         ([1, 2, 100, 101, 102], [0.3, 0.9, 0.5, 0.3, 0.4]),
         ([1, 2, 4, 8, 16, 32, 64, 128, 256, 512], [1e-3, 2.0] * 5),
         ([0.01, 400], [2e-4, 5e5]),
+        (list(range(1, 900)), [2e-3 + 1e-3 * x for x in range(1, 900)]),
         ([5, 7], [0.5, 0.5]),
     ],
 )
@@ -325,6 +326,12 @@ def test_labels_of_logarithmic_axes_are_plain_and_do_not_overlap(x, y):
             assert float(label.get_text().replace(",", "")) > 0
         boxes = [label.get_window_extent() for label in shown]
         assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_where_a_score_is_its_threshold_the_answer_is_the_first():
+    points = {"a": np.array([[0.0, 0.0]]), "b": np.array([[1.0, 1.0]])}
+    regions = Regions.of_scores(lambda rows: np.zeros(len(rows)), points)
+    np.testing.assert_array_equal(regions.shades, np.tile([1.0, 0.0], (*regions.margins.shape[:2], 1)))
 
 
 def test_words_lie_inside_the_axes_and_only_crosses_are_in_the_legend():

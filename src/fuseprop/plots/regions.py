@@ -49,13 +49,14 @@ class Regions:
         """Return the regions of classes by scores, all places of a region as sure as each other.
 
         `score` maps rows (n, 2) to one score each, (n,) or (n, 1), and the second of two classes is where it
-        is above the threshold; or to one for each class (n, c), of which the largest wins.
+        is above the threshold; or to one for each class (n, c), of which the largest wins, and of equal ones
+        the first.
         """
         x1, x2, scores = _over_grid(score, points)
         if scores.shape[-1] == 1:
             scores = np.concatenate([threshold - scores, scores - threshold], axis=-1) / 2
         margins = _lead(scores)
-        return cls(x1, x2, margins, (margins > 0).astype(float), points)
+        return cls(x1, x2, margins, np.eye(margins.shape[-1])[margins.argmax(axis=-1)], points)
 
     @classmethod
     def of_probabilities(

@@ -18,6 +18,10 @@ from ..regions import Regions
 CLOSEST = 0.08
 """Places on a logarithmic axis have a label each where no two are closer, as shares of the axis."""
 
+NARROW, WIDE = 10.0, 1e2
+"""How many times its low end the high end of a logarithmic axis is below which it has labels at equal steps,
+or at 1, 2 and 5."""
+
 PLAIN = (1e-5, 1e6)
 """A logarithmic axis within these ends has labels such as 0.001 and 1000, and any other such as 10^-9."""
 
@@ -71,17 +75,20 @@ def _stand_apart(places: list[float]) -> bool:
 
 
 def _label_plainly(axis: Any, values: Sequence[float]) -> None:
-    """Label a logarithmic axis with plain numbers, where they are short, and with at least two of them."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+    """Label a logarithmic axis with plain numbers, where they are short: powers of ten, or 2 and 5 too."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
     positive = [value for value in values if value > 0]
     if not positive or min(positive) < PLAIN[0] or max(positive) > PLAIN[1]:
         return
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10f}".rstrip("0").rstrip(".")))
+    plain = FuncFormatter(lambda value, _: f"{value:.10f}".rstrip("0").rstrip("."))
+    axis.set_major_formatter(plain)
     axis.set_minor_formatter(NullFormatter())
-    decades = log10(max(positive) / min(positive))
-    if decades < 1:  # perhaps without a power of ten between them
+    span = max(positive) / min(positive)
+    if span < NARROW:  # perhaps without even a 2 or a 5 on it
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axis.set_minor_locator(NullLocator())
-    elif decades < 2:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    elif span < WIDE:
+        axis.set_minor_formatter(
+            FuncFormatter(lambda value, _: plain(value) if f"{value:e}"[0] in "25" else "")
+        )

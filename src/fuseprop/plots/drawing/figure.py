@@ -102,9 +102,8 @@ def _draw(panel: Panel, axes: Any) -> Any:
     scale(panel, axes)
     if len(names) < 2 and (not names or panel.ground is None):
         return None
-    # Beside the axes, where it hides nothing.
-    in_space = axes.name == "3d"  # where a label of the third axis stands at the top
-    loc, corner = ("lower left", (1.08, 0.0)) if in_space else ("upper left", (1.01, 1.0))
+    # Beside the axes, where it hides nothing; in space, a label of the third axis stands at the top.
+    loc, corner = ("lower left", (1.08, 0.0)) if axes.name == "3d" else ("upper left", (1.01, 1.0))
     legend = axes.legend(fontsize=8, loc=loc, bbox_to_anchor=corner, handlelength=3.2)
     _name(legend, names)
     return legend
