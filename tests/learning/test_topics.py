@@ -179,7 +179,7 @@ def test_all_backends_print_the_same_numbers(topic, backend64, plain):
 @pytest.mark.parametrize("topic", TOPICS)
 def test_numbers_come_from_the_backend_alone(topic, plain, monkeypatch):
     """A backend whose products are a little off shows in the numbers of every topic, in few epochs too."""
-    for long in ("approximation", "minima"):
+    for long in ("approximation", "minima", "overfitting"):
         monkeypatch.setattr(sys.modules[f"fuseprop.learn.{long}"], "EPOCHS", 10)
 
     class Off(plain):

@@ -10,6 +10,7 @@ from .line import line
 from .logistic import logistic
 from .minima import minima
 from .momentum import momentum
+from .overfitting import overfitting
 from .perceptron import perceptron
 from .rates import rates
 from .result import Result, Topic
@@ -30,6 +31,7 @@ TOPICS: dict[str, Topic] = {
         approximation,
         minima,
         classes,
+        overfitting,
     )
 }
 """By name, in the order of a course."""
