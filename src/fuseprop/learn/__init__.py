@@ -5,6 +5,7 @@ A topic is a function in a file of its own; `result` is what it returns.
 
 from .approximation import approximation
 from .classes import classes
+from .digits import digits
 from .example import example
 from .line import line
 from .logistic import logistic
@@ -32,6 +33,7 @@ TOPICS: dict[str, Topic] = {
         minima,
         classes,
         overfitting,
+        digits,
     )
 }
 """By name, in the order of a course."""
