@@ -152,7 +152,7 @@ def test_all_backends_print_the_same_numbers(topic, backend64, plain):
 @pytest.mark.parametrize("topic", TOPICS)
 def test_numbers_come_from_the_backend_alone(topic, plain, monkeypatch):
     """A backend whose products are a little off shows in the numbers of every topic, in few epochs too."""
-    for long in ("approximation", "minima", "genetic"):
+    for long in ("approximation", "minima", "genetic", "overfitting"):
         monkeypatch.setattr(sys.modules[f"fuseprop.learn.{long}"], "EPOCHS", 10)
     monkeypatch.setattr(sys.modules["fuseprop.learn.genetic"], "GENERATIONS", 3)
 

@@ -9,6 +9,7 @@ from .bias import bias
 from .classes import classes
 from .costs import costs
 from .descent import descent
+from .digits import digits
 from .example import example
 from .genetic import genetic
 from .line import line
@@ -16,6 +17,7 @@ from .logistic import logistic
 from .minima import minima
 from .momentum import momentum
 from .neuron import neuron
+from .overfitting import overfitting
 from .perceptron import perceptron
 from .rates import rates
 from .result import Result, Topic
@@ -42,6 +44,8 @@ TOPICS: dict[str, Topic] = {
         genetic,
         vanishing,
         classes,
+        overfitting,
+        digits,
     )
 }
 """By name, in the order of a course."""

@@ -67,7 +67,7 @@ def approximation(backend: AnyBackend, seed: int) -> Result:
 
 def _trained(backend: AnyBackend, seed: list[int], width: int, x: HostArray) -> Network:
     rng = np.random.default_rng(seed)
-    layers = [_bends(width), Dense(width, 1, "identity")]
+    layers = [bends(width, 2.0 + width / 4), Dense(width, 1, "identity")]
     network = Network(layers, "mean_squared_error", seed=rng, backend=backend)
     optimizer = MomentumSGD(Cosine(0.05, EPOCHS), 0.9)
     network.fit(x, _wave(x), optimizer, epochs=EPOCHS, batch_size=16)
@@ -86,8 +86,8 @@ def _wave(x: HostArray) -> HostArray:
     return np.sin(2 * np.pi * x) + x / 2
 
 
-def _bends(width: int) -> Dense:
+def bends(width: int, slope: float, dropout: float = 0.0) -> Dense:
     """Return a hidden layer whose units bend at places spread over [-1, 1]: all at 0 would learn slowly."""
     places = np.linspace(-1.0, 1.0, width + 2)[1:-1]
-    weights = np.full(width, 2.0 + width / 4)
-    return Dense(1, width, "tanh", weights=weights.reshape(1, -1), bias=-weights * places)
+    weights = np.full((1, width), slope)
+    return Dense(1, width, "tanh", weights=weights, bias=-slope * places, dropout=dropout)

@@ -15,7 +15,7 @@ GAP, TITLE = 0.15, 0.35
 
 
 def draw_images(images: Images, axes: Any) -> list[str]:
-    """Draw each image under its title, in rows."""
+    """Draw each image in a frame, under its title, in rows."""
     rows = ceil(len(images.images) / images.columns)
     for i, (image, title) in enumerate(zip(images.images, images.titles, strict=True)):
         row, column = divmod(i, images.columns)
@@ -31,6 +31,11 @@ def draw_images(images: Images, axes: Any) -> list[str]:
             vmin=low,
             vmax=high,
             interpolation="nearest",
+        )
+        axes.plot(
+            *([left, left + 1, left + 1, left, left], [top, top, top + 1, top + 1, top]),
+            color="#999999",
+            linewidth=0.6,
         )
         axes.text(left + 0.5, top - 0.06, drawable(title), ha="center", va="bottom", fontsize=7, **LITERAL)
     axes.set_xlim(-GAP, images.columns * (1 + GAP))

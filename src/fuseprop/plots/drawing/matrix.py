@@ -1,4 +1,4 @@
-"""A matrix of counts: each number in its cell, the darker the larger."""
+"""A matrix of counts: each number in its cell, the darker the larger, by its root, so that few show too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DARKEST = 0.75
 def draw_matrix(matrix: Matrix, axes: Any) -> list[str]:
     """Draw counts (r, c) with the names of rows and columns at the axes."""
     counts = np.asarray(matrix.counts)
-    share = DARKEST * counts / max(1, counts.max())
+    share = DARKEST * np.sqrt(counts / max(1, counts.max()))
     axes.imshow(share, cmap="gray_r", vmin=0.0, vmax=1.0, aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
         dark = share[row, column] > 0.5
