@@ -54,6 +54,23 @@ class Evolution:
         """How many generations are complete."""
         return len(self.best_loss)
 
+    def _repr_html_(self) -> str:
+        """Return the last generation and the losses of all as a notebook shows them."""
+        from .showing import paragraph, section, sparkline, table  # only where a notebook asks
+
+        if not self.generations:
+            return section("Genetic search", paragraph("no generation yet"))
+        curves = ("best_loss", "mean_loss", "evaluations", "seconds")
+        return section(
+            "Genetic search",
+            table(
+                ("generations", *curves),
+                [(self.generations, *(getattr(self, name)[-1] for name in curves))],
+            ),
+            paragraph(f"ended: {self.stop_reason}" if self.stop_reason else "not ended yet"),
+            sparkline({"best": self.best_loss, "mean": self.mean_loss}, "generation", "loss"),
+        )
+
 
 class GeneticSearch:
     """A genetic search over the weights of a network: no gradient, so that any activation will do.

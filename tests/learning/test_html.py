@@ -4,12 +4,14 @@ import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from fuseprop import Activation, History, Network, Perceptron, load_backend, mlp
+from fuseprop import Activation, GeneticSearch, History, Network, Perceptron, load_backend, mlp
+from fuseprop.genetic import Evolution
 from fuseprop.learn import TOPICS, Result
 from fuseprop.plots import Curve, Figure, Panel
 from fuseprop.showing import lines, paragraph, section, sparkline, table
@@ -184,6 +186,8 @@ def test_a_history_shows_its_best_and_its_last_epoch_and_its_losses():
     assert read.cells[: len(columns) - 1] == columns[1:]  # the first has no text
     assert "best 5" in read.said
     assert "last 7" in read.said
+    history.best_epoch = 7
+    assert "best, last 7" in page(history).said
     assert f"{history.train_loss[-1]:.6g}" in read.cells
     assert "ended: finished" in read.said
     assert "training (line), validation (dashes)" in read.said
@@ -273,3 +277,42 @@ def test_a_figure_of_a_history_is_matplotlibs_own():
     figure = network().fit(X, T, epochs=3).plot()
     assert type(figure) is Canvas
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_trace_shows_its_layers_and_the_chain_rule():
+    small = network(dtype="float64").trace(X[1:2], T[1:2])
+    read = page(small)
+    assert read.cells[:4] == ["layer", "inputs", "units", "f"]
+    assert read.cells[9:13] == ["1", "2", "3", "tanh"]
+    assert f"{np.linalg.norm(small.dW[1]):.6g}" in read.cells
+    assert " ".join(small.explain().split()) in read.said
+    assert f"sigmoid_cross_entropy over 1 row: L = {small.loss:.6g}" in read.said
+
+
+def test_a_trace_of_rows_and_one_of_a_large_network_stay_small():
+    wide = Network(mlp([64, 64, 10], "relu"), "softmax_cross_entropy", device="cpu", seed=0)
+    rows = np.random.default_rng(0).random((50, 64))
+    for trace in (network().trace(X, T), wide.trace(rows[:1], [3]), wide.trace(rows, np.arange(50) % 10)):
+        read = page(trace)
+        below = trace.explain().splitlines()[2 + len(trace.layers) :]
+        assert below
+        assert " ".join(" ".join(below).split()) in read.said
+        assert len(trace._repr_html_()) < 10_000
+
+
+def test_a_trace_of_numbers_that_are_not_finite_shows_them():
+    exploding = Network(mlp([1, 1, 1], "exponential"), "half_squared_error", device="cpu", seed=0)
+    exploding.set_weights([([[1e38]], [0.0]), ([[1.0]], [0.0])])
+    read = page(exploding.trace([[1.0]], [0.0]))
+    assert {"inf", "nan"} & set(read.cells)
+    assert "nothing went through" in page(replace(network().trace(X, T), layers=[])).said
+
+
+def test_a_genetic_search_shows_how_far_it_came():
+    assert "no generation yet" in page(Evolution()).said
+    search = GeneticSearch(population=6, seed=0)
+    evolution = search.fit(network(), X, T, generations=3)
+    read = page(evolution)
+    assert f"{evolution.best_loss[-1]:.6g}" in read.cells
+    assert str(evolution.evaluations[-1]) in read.cells
+    assert "best (line), mean (dashes)" in read.said

@@ -7,7 +7,7 @@ import numpy as np
 from ..backend import AnyBackend
 from ..layers.stack import Stack
 from ..training.step import Batch
-from .explanation import explained
+from .explanation import explained, shown
 from .numbers import Backward, LayerTrace, forward_pass
 
 PATHS = 100
@@ -32,6 +32,10 @@ class Trace(Backward):
           to dL/db, and the strongest gradient of a weight as a sum over the rows.
         """
         return explained(self, paths)
+
+    def _repr_html_(self) -> str:
+        """Return what `explain` says as a notebook shows it: a table by layer, then the chain rule."""
+        return shown(self, PATHS)
 
 
 def trace_pass(backend: AnyBackend, stack: Stack, batch: Batch, loss: float) -> Trace:

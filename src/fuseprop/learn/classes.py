@@ -26,9 +26,10 @@ def classes(backend: AnyBackend, seed: int) -> Result:
     """Train softmax and sigmoid outputs on the same three clouds, and ask both about the same points."""
     X, labels = clouds(np.random.default_rng(seed), CENTRES, 40, 0.8)
     one_hot = np.eye(3)[labels]
-    networks = {}
+    networks, nudges = {}, ""
     for loss, target in (("softmax_cross_entropy", labels), ("sigmoid_cross_entropy", one_hot)):
         networks[loss] = network = Network(mlp([2, 8, 3], "tanh"), loss, seed=seed, backend=backend)
+        nudges = nudges or network.trace(X, target).explain()
         network.fit(X, target, MomentumSGD(0.1, 0.9), epochs=60, batch_size=30)
     rows: list[tuple[Cell, ...]] = []
     for name, point in ASKED.items():
@@ -55,4 +56,5 @@ def classes(backend: AnyBackend, seed: int) -> Result:
         "Softmax outputs compete and always sum to 1, so that they share out the plane, and even a point far "
         "from everything gets one class. Sigmoid outputs answer three separate questions, so that their "
         "regions overlap where several labels say yes, and leave white what none claims.",
+        text=f"backpropagation before the first step of the softmax network:\n{nudges}",
     )

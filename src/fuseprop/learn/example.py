@@ -60,9 +60,17 @@ def example(backend: AnyBackend, seed: int) -> Result:
         "Each derivative is a product along the one path from the error to its weight, and the parts near "
         "the error are shared by all. The input 95 makes dE/dw1 as many times larger than dE/dw2 as 95 is "
         "larger than 4: inputs should be standardized.",
-        text=trace.explain(),
+        text=f"{trace.explain()}\n\na unit with two outputs behind it:\n{_two_paths(backend).explain()}",
         film=Film(lambda number: _frame(traces, number), 2 * SHOWN + 1, seconds=1.5),
     )
+
+
+def _two_paths(backend: AnyBackend) -> Trace:
+    """Return a pass of a network in which two paths lead from the error to the first weight."""
+    hidden = Dense(1, 1, "sigmoid", weights=[[0.5]], bias=[0.0])
+    outputs = Dense(1, 2, "sigmoid", weights=[[0.4, -0.3]], bias=[0.0, 0.0])
+    network = Network([hidden, outputs], "half_squared_error", backend=backend)
+    return network.trace([[1.0]], [[1.0, 0.0]])
 
 
 def _frame(traces: list[Trace], number: int) -> Figure:
