@@ -18,6 +18,7 @@ HOUSE = SOURCE / "README.md"
 PAGES = [
     ROOT / "README.md",
     HOUSE,
+    SOURCE / "learn" / "README.md",
     ROOT / "backends" / "README.md",
     ROOT / "benchmarks" / "README.md",
     ROOT / "docker" / "README.md",
