@@ -110,7 +110,7 @@ def test_the_words_of_the_picture_stand_in_it(shop, tmp_path):
 def test_what_is_drawn_is_what_was_found(shop):
     found = fuseprop.load(shop / "m.safetensors", device="cpu").explain(shop / "shop.csv")
     figure = found.figure("shop")
-    rise, fall = (panel.bars for panel in figure.panels)
+    rise, fall = (panel.ground for panel in figure.panels)
     assert list(rise.names) == list(fall.names) == [column.name for column in found.columns]
     assert list(rise.values) == [column.loss.mean for column in found.columns]
     assert list(fall.low) == [column.metric.low for column in found.columns]
@@ -134,7 +134,7 @@ def test_of_many_columns_the_most_important_are_drawn():
     model, _ = fuseprop.train(table, epochs=1, device="cpu")
     found = model.explain(table, repeats=1)
     figure = found.figure("wide")
-    assert list(figure.panels[0].bars.names) == [column.name for column in found.columns[:20]]
+    assert list(figure.panels[0].ground.names) == [column.name for column in found.columns[:20]]
     assert figure.panels[0].y_label == "column, 20 of 30"
 
 

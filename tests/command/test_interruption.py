@@ -259,7 +259,7 @@ def test_ctrl_c_ends_a_topic_at_once(monkeypatch, topic):
 
     calls = []
     for kind in (Network, Perceptron):
-        for name in ("fit", "forward", "train_step"):
+        for name in ("fit", "forward", "predict", "train_step"):
             if hasattr(kind, name):
                 method = getattr(kind, name)
 

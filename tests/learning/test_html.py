@@ -14,6 +14,7 @@ from fuseprop import Activation, GeneticSearch, History, Network, Perceptron, lo
 from fuseprop.genetic import Evolution
 from fuseprop.learn import TOPICS, Result
 from fuseprop.plots import Curve, Figure, Panel
+from fuseprop.plots.drawing import as_html
 from fuseprop.showing import lines, paragraph, section, sparkline, table
 
 HOSTILE = '<script>alert("x")</script>&\x1b[2J\u202e'
@@ -263,12 +264,13 @@ def test_a_figure_that_cannot_be_drawn_says_so():
 import sys
 sys.modules["matplotlib"] = None
 from fuseprop.plots import Figure
-print(Figure("any")._repr_html_())
+from fuseprop.plots.drawing import as_html
+print(as_html(Figure("any")))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("<p>Not drawn: pictures need matplotlib")
     assert "install" in done.stdout
-    assert page(Figure("x", [object()])).said.startswith("Not drawn: ")
+    assert page(as_html(Figure("x", [object()]))).said.startswith("Not drawn: ")
 
 
 def test_a_figure_of_a_history_is_matplotlibs_own():

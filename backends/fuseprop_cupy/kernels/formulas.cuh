@@ -30,16 +30,6 @@ struct Sigmoid {
   }
 };
 
-struct Step {
-  static constexpr bool KEEPS_SUM = false;
-  template <typename T> __device__ static T value(T z) {
-    return z == z ? (z > T(0.0) ? T(1) : T(0.0)) : z;
-  }
-  template <typename T> __device__ static T slope(T) {
-    return T(0.0);
-  }
-};
-
 struct Tanh {
   static constexpr bool KEEPS_SUM = false;
   template <typename T> __device__ static T value(T z) {
@@ -153,6 +143,16 @@ struct Exponential {
   }
   template <typename T> __device__ static T slope(T y) {
     return y;
+  }
+};
+
+struct Step {
+  static constexpr bool KEEPS_SUM = false;
+  template <typename T> __device__ static T value(T z) {
+    return z == z ? (z > T(0.0) ? T(1) : T(0.0)) : z;
+  }
+  template <typename T> __device__ static T slope(T) {
+    return T(0.0);
   }
 };
 

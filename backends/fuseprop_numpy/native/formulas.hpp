@@ -41,13 +41,6 @@ struct SigmoidSlope {
   }
 };
 
-struct StepValue {
-  static constexpr int CONSTANTS = 3;
-  template <class V> static FUSEPROP_INLINE V at(V z, const V* c) {
-    return choose<V>(z == z, choose<V>(z > c[0], c[1], c[2]), z);
-  }
-};
-
 struct TanhValue {
   static constexpr int CONSTANTS = 0;
   template <class V> static FUSEPROP_INLINE V at(V z, const V*) {
@@ -201,6 +194,13 @@ struct ExponentialSlope {
   }
 };
 
+struct StepValue {
+  static constexpr int CONSTANTS = 3;
+  template <class V> static FUSEPROP_INLINE V at(V z, const V* c) {
+    return choose<V>(z == z, choose<V>(z > c[0], c[1], c[2]), z);
+  }
+};
+
 struct HalfSquaredErrorLoss {
   static constexpr int CONSTANTS = 1;
   template <class V> static FUSEPROP_INLINE void at(V y, V t, V& term, V& slope, const V* c) {
@@ -324,9 +324,9 @@ struct AdamUpdate {
   }
 };
 
-using Values = Table<IdentityValue, SigmoidValue, StepValue, TanhValue, ReluValue, LeakyReluValue,
-    EluValue, SeluValue, SoftplusValue, SoftsignValue, GeluValue, SiluValue, HardSigmoidValue,
-    ExponentialValue>;
+using Values = Table<IdentityValue, SigmoidValue, TanhValue, ReluValue, LeakyReluValue, EluValue,
+    SeluValue, SoftplusValue, SoftsignValue, GeluValue, SiluValue, HardSigmoidValue,
+    ExponentialValue, StepValue>;
 
 using Slopes = Table<IdentitySlope, SigmoidSlope, TanhSlope, ReluSlope, LeakyReluSlope, EluSlope,
     SoftplusSlope, SoftsignSlope, GeluSlope, SiluSlope, HardSigmoidSlope, ExponentialSlope>;
@@ -339,8 +339,8 @@ using Updates = Table<MomentumUpdate, NesterovUpdate, AdamUpdate>;
 
 // The keys of the tables' shapes, in their order.
 #define FUSEPROP_KEYS \
-  "Value 0ebf3010b84e deb5ea0fc54f 322372f28a18 9f8319b2c086 7f9e80b8e9d2 0ba25a687c18 0bae8c91cc71" \
-  " 8987e7b1ef41 abee02b25449 f2807a4bafa9 1e3648b70eb5 f9803bea8b51 277b36232b33 ae3011c10201\n" \
+  "Value 0ebf3010b84e deb5ea0fc54f 9f8319b2c086 7f9e80b8e9d2 0ba25a687c18 0bae8c91cc71 8987e7b1ef41" \
+  " abee02b25449 f2807a4bafa9 1e3648b70eb5 f9803bea8b51 277b36232b33 ae3011c10201 322372f28a18\n" \
   "Slope b3d07ef6e09b 91dcd41a221a 95d102da418d 3097653b31cf 376d8d35879e 2aaba101da10 77a6cd0c63db" \
   " f9c92064b89b e97a3be62314 32f5cf086fca 77335f47bae8 78d82eec7135\n" \
   "Loss d47a87a100ca 5cea2d248c76 0b05bc586e81 7275e7adda0b 235120c1b0f7 ce7555df5570 8905eda02c75" \

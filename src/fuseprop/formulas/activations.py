@@ -27,10 +27,6 @@ identity = activation_family("identity", "z", lambda z: z)
 
 sigmoid = activation_family("sigmoid", "1 / (1 + exp(-z))", _sigmoid, lambda y: y * (1 - y))
 
-step = activation_family(
-    "step", "1 where z > 0, else 0", lambda z: where(z > 0, 1, 0), lambda _: 0, has_slope=False
-)
-
 tanh = activation_family("tanh", "tanh(z)", of.tanh, lambda y: 1 - y * y, low=-1.0)
 
 relu = activation_family("relu", "max(z, 0)", lambda z: maximum(z, 0), sign)  # y is never negative
@@ -85,3 +81,7 @@ hard_sigmoid = activation_family(
 )
 
 exponential = activation_family("exponential", "exp(z)", exp, lambda y: y)
+
+step = activation_family(
+    "step", "1 where z > 0, else 0", lambda z: where(z > 0, 1, 0), lambda _: 0, has_slope=False
+)

@@ -43,13 +43,14 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Return the result as a notebook shows it: the table, the picture and what to see."""
+        from ..plots.drawing import as_html
         from ..showing import lines, paragraph, section, table  # only where a notebook asks
 
         return section(
             self.title,
             table(self.columns, self.rows),
             lines(self.text),
-            self.figure._repr_html_(),
+            as_html(self.figure),
             paragraph(self.see),
         )
 

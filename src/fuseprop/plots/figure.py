@@ -58,16 +58,6 @@ class Figure:
     title: str
     panels: Sequence[Panel] = field(default_factory=list)
 
-    def _repr_html_(self) -> str:
-        """Return the picture as a notebook shows it, or a line that says why there is none."""
-        from ..showing import paragraph, picture  # only where a notebook asks
-        from .drawing import as_png
-
-        try:
-            return picture(as_png(self), self.title)
-        except Exception as error:  # a drawing library may raise any of them
-            return paragraph(f"Not drawn: {error}")
-
 
 @dataclass(frozen=True)
 class Film:

@@ -8,6 +8,7 @@ from io import BytesIO
 from math import ceil
 from typing import Any
 
+from ...showing import paragraph, picture
 from ..bars import Bars
 from ..diagram import Diagram
 from ..figure import Figure, Panel
@@ -84,6 +85,14 @@ def as_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a .png. Raises PlotsUnavailable."""
     with matplotlib().rc_context(SETTINGS):
         return _pixels(draw_figure(figure))
+
+
+def as_html(figure: Figure) -> str:
+    """Return a figure as a picture in a page, or a line that says why there is none."""
+    try:
+        return picture(as_png(figure), figure.title)
+    except Exception as error:  # a drawing library may raise any of them
+        return paragraph(f"Not drawn: {error}")
 
 
 def _pixels(canvas: Any) -> bytes:
