@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -10,7 +11,8 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from .backend import AnyBackend
+from .backend import AnyBackend, OutOfMemory
+from .checks.quoting import counted
 from .checks.settings import as_generator, is_finite_number, positive_integer
 from .checks.warning import warn_user
 from .layers.parameters import Parameters
@@ -95,11 +97,12 @@ class GeneticSearch:
     Parameters
     ----------
     population : int
-        Candidates of a generation, at least 2.
+        Candidates of a generation, more than `elite`.
     elite : int
-        How many of the best stay, at least 1, so that the best is never lost; fewer than `population`.
+        How many of the best stay, at least 1, so that the best is never lost.
     tournament : int
-        How many candidates each parent is the best of: 1 selects nothing, many leave no variety.
+        How many candidates each parent is the best of, at most `population`: 1 selects nothing, many leave
+        no variety.
     mutation, spread : float
         Above 0.
     seed : int or numpy.random.Generator, optional
@@ -131,8 +134,16 @@ class GeneticSearch:
         self.population = positive_integer("population", population)
         self.elite = positive_integer("elite", elite)
         if self.elite >= self.population:
-            raise ValueError(f"elite must be below the population of {population}, got {elite}.")
+            raise ValueError(
+                f"population must be above elite, the {elite} that stay as they are, got {population}. Give "
+                f"more candidates, or a smaller elite."
+            )
         self.tournament = positive_integer("tournament", tournament)
+        if self.tournament > self.population:
+            raise ValueError(
+                f"tournament must be at most the population of {population}, got {tournament}. The best of 2 "
+                f"or 3 candidates is usual."
+            )
         for name, value in (("mutation", mutation), ("spread", spread)):
             if not (is_finite_number(value) and value > 0):
                 raise ValueError(f"{name} must be a number above 0, got {value!r:.60}.")
@@ -164,8 +175,8 @@ class GeneticSearch:
         A candidate whose loss is not finite comes last, and never wins. Ctrl-C ends the search with a
         warning, and the network has the best weights of all complete generations. Raises ValueError and
         TypeError as `Network.fit` for rows; OverflowError where no starting candidate has a finite loss;
-        OutOfMemory where the device has no room for `population` candidates, and the loss of each row for
-        each of them. After an error the network is as it was.
+        MemoryError, on a device OutOfMemory, where there is no room for `population` candidates, and the loss
+        of each row for each of them. After an error the network is as it was.
         """
         if not isinstance(network, Network):
             raise TypeError(f"network must be a Network, got {network!r:.60}.")
@@ -173,6 +184,9 @@ class GeneticSearch:
         if goal is not None and not is_finite_number(goal):
             raise ValueError(f"goal must be a loss, a finite number, or None, got {goal!r:.60}.")
         rows = check_rows(network.stack, X, target, sample_weight)
+        weights = network.stack.parameters.count
+        if self.population * max(weights, len(rows)) * 8 > sys.maxsize:
+            raise self._without_room(weights)
         return freeing_on_failure(partial(self._search, network, rows, generations, goal))
 
     def _search(self, network: Network, rows: Rows, generations: int, goal: float | None) -> Evolution:
@@ -209,8 +223,10 @@ class GeneticSearch:
                     kept, losses = kept[:elite], losses[:elite]
         except KeyboardInterrupt:
             evolution.stop_reason = "interrupted"
-        except BaseException:
+        except BaseException as error:
             best = start
+            if isinstance(error, MemoryError) and not isinstance(error, OutOfMemory):
+                raise self._without_room(start.size) from error
             raise
         finally:
             backend.from_host(best, out=parameters.values)
@@ -218,6 +234,12 @@ class GeneticSearch:
             generation = evolution.generations + 1
             warn_user(f"{FIT_INTERRUPTED} in generation {generation}; the best weights so far are kept.")
         return evolution
+
+    def _without_room(self, weights: int) -> MemoryError:
+        return MemoryError(
+            f"this machine has no room for {counted(self.population, 'candidate')} of "
+            f"{counted(weights, 'weight')} and the losses of their rows. Take a smaller population."
+        )
 
     def _children(self, ranked: Float, scale: Float) -> Float:
         """Return the children (n, P) of candidates, the best first, for all places but those of the elite."""

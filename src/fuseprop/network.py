@@ -220,8 +220,8 @@ class Network:
         learning_rate : float, optional
 
         Raises ValueError for more rows than one, for a learning rate without a target, and for networks too
-        large to be read: of more than 8 inputs or units a layer, or of more than 40 weights. Raises
-        PlotsUnavailable without matplotlib, the extra "plots".
+        large to be read: of more than 6 layers, or of more than 8 inputs or units or 16 weights in one of
+        them. Raises PlotsUnavailable without matplotlib, the extra "plots".
         """
         from .inspection.drawing import check_drawable, pass_figure  # only when a picture is drawn
         from .plots import draw_figure

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 import fuseprop
 from fuseprop.cli import main
 from fuseprop.installing import how_to_install
+from fuseprop.plots.drawing.library import SETTINGS
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -95,13 +96,10 @@ def test_it_is_drawn(shop, tmp_path):
     assert json.loads(explain(shop, "--plot", path, "--json").stdout)["plot"] == str(path)
 
 
-def test_the_words_of_the_picture_stand_in_it(shop, tmp_path):
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.rcParams["svg.fonttype"] = "none"
-    try:
-        explain(shop, "--plot", tmp_path / "columns.svg")
-    finally:
-        matplotlib.rcdefaults()
+def test_the_words_of_the_picture_stand_in_it(shop, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setitem(SETTINGS, "svg.fonttype", "none")
+    explain(shop, "--plot", tmp_path / "columns.svg")
     text = (tmp_path / "columns.svg").read_text()
     for word in ("income", "noise", "town", "the loss rises", "accuracy falls", "column"):
         assert f">{word}<" in text

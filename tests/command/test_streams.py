@@ -236,9 +236,10 @@ def test_paths_are_told_without_what_steers_a_terminal(tmp_path):
         assert "\x1b" not in result.output
 
 
-def test_a_name_is_drawn_as_it_is(tmp_path):
-    matplotlib = pytest.importorskip("matplotlib")
+def test_a_name_is_drawn_as_it_is(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
     from fuseprop.plots import Curve, Figure, Panel, Regions, save_figure
+    from fuseprop.plots.drawing.library import SETTINGS
 
     name = r"$\frac{1}{2}$"
     points = {"_hidden": np.zeros((1, 2)), name: np.ones((1, 2))}
@@ -247,8 +248,8 @@ def test_a_name_is_drawn_as_it_is(tmp_path):
         Panel(name, "_x", "a\x1bb", [Curve("_first", [1, 2], [1, 2]), Curve("$y$", [1, 2], [2, 1])]),
         Panel("p", "x", "y", ground=regions),
     ]
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
-        save_figure(Figure(f"{name} and more", panels), tmp_path / "f.svg")
+    monkeypatch.setitem(SETTINGS, "svg.fonttype", "none")
+    save_figure(Figure(f"{name} and more", panels), tmp_path / "f.svg")
     drawn = "".join(ElementTree.parse(tmp_path / "f.svg").getroot().itertext())
     for word in (f"{name} and more", "_x", '"a\\x1bb"', "_first", "$y$", "_hidden"):
         assert word in drawn

@@ -1,5 +1,7 @@
 """From scikit-learn and to it, and to model files and back."""
 
+import warnings
+
 import numpy as np
 import pytest
 import sklearn.neural_network as theirs
@@ -131,3 +133,13 @@ def test_early_stopping_goes_on_in_scikit_learn(classes):
     model = MLPClassifier(max_iter=4, early_stopping=True, random_state=0).fit(*classes)
     after = to_sklearn(model).set_params(warm_start=True, solver="sgd", learning_rate_init=1e-12)
     np.testing.assert_allclose(after.fit(*classes).coefs_[0], model.coefs_[0])
+
+
+def test_an_activation_that_no_estimator_trains_is_not_taken_over():
+    before = theirs.MLPClassifier((3,), max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before.fit(np.eye(4), [0, 1, 0, 1])
+    before.activation = "step"
+    with pytest.raises(ValueError, match=r'activation "step" cannot be trained by gradient descent'):
+        from_sklearn(before)

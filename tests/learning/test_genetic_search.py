@@ -296,8 +296,10 @@ def test_an_error_leaves_the_network_as_it_was(error, scripted):
     ("options", "message"),
     [
         ({"population": 0}, "population must be a whole number of at least 1, got 0"),
-        ({"population": 1, "elite": 1}, "elite must be below the population of 1, got 1"),
-        ({"population": 5, "elite": 5}, "elite must be below the population of 5, got 5"),
+        ({"population": 1, "elite": 1}, "population must be above elite, the 1 that stay as they are, got 1"),
+        ({"population": 5, "elite": 5}, "population must be above elite, the 5 that stay as they are, got 5"),
+        ({"population": 2}, "population must be above elite, the 2 that stay as they are, got 2"),
+        ({"population": 4, "tournament": 5}, "tournament must be at most the population of 4, got 5"),
         ({"elite": 0}, "elite must be a whole number"),
         ({"tournament": 2.5}, "tournament must be a whole number"),
         ({"mutation": 0.0}, "mutation must be a number above 0, got 0.0"),
@@ -334,3 +336,14 @@ def test_wrong_arguments_leave_the_network(options, message):
 def test_only_a_network_is_searched():
     with pytest.raises(TypeError, match="network must be a Network, got 'net'"):
         GeneticSearch(5).fit("net", X, VALUES)
+
+
+@pytest.mark.parametrize("population", [10**12, 10**30])
+def test_a_population_without_room_is_refused_and_changes_nothing(backend64, population):
+    network = Network(mlp([2, 2, 1], "tanh"), "sigmoid_cross_entropy", seed=0, backend=backend64)
+    before = network.weights()
+    with pytest.raises(MemoryError, match="Take a smaller population"):
+        GeneticSearch(population, seed=0).fit(network, [[0, 1], [1, 0]], [0, 1])
+    for kept, layer in zip(before, network.weights(), strict=True):
+        for array, now in zip(kept, layer, strict=True):
+            np.testing.assert_array_equal(now, array)

@@ -270,10 +270,10 @@ def test_wrong_use_is_refused(backend64, arguments, message):
     np.testing.assert_array_equal(network.weights()[0][0], kept[0][0])
 
 
-@pytest.mark.parametrize(("sizes", "weights"), [((9, 1), 9), ((5, 5, 4), 45)])
-def test_what_is_too_large_to_be_read_is_refused(backend64, sizes, weights):
+@pytest.mark.parametrize("sizes", [(9, 1), (2, 5, 4, 1), (1,) * 8])
+def test_what_is_too_large_to_be_read_is_refused(backend64, sizes):
     network = network_for(sizes, backend64)
-    with pytest.raises(ValueError, match=rf"got {'-'.join(map(str, sizes))} with {weights} weights.*explain"):
+    with pytest.raises(ValueError, match=rf"got {'-'.join(map(str, sizes))}\..*explain"):
         network.draw(np.ones((1, sizes[0])))
 
 

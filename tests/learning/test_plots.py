@@ -1,6 +1,8 @@
 """Pictures: drawn where asked for, refused with the extra's name where matplotlib is missing."""
 
+import os
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -24,6 +26,7 @@ from fuseprop.plots import (
     save_figure,
     training_figure,
 )
+from fuseprop.plots.drawing.library import SETTINGS
 from fuseprop.plots.drawing.regions import shaded
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -64,13 +67,10 @@ def test_topics_are_drawn(matplotlib, tmp_path, topic, suffix):
     assert text.startswith({".png": PNG, ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix])
 
 
-def test_a_picture_holds_its_words(matplotlib, tmp_path):
+def test_a_picture_holds_its_words(matplotlib, tmp_path, monkeypatch):
     """Drawn as text in SVG: titles, axes with units, and the legend."""
-    matplotlib.rcParams["svg.fonttype"] = "none"
-    try:
-        save_figure(TOPICS["vanishing"](load_backend("cpu", "float64"), 0).figure, tmp_path / "v.svg")
-    finally:
-        matplotlib.rcdefaults()
+    monkeypatch.setitem(SETTINGS, "svg.fonttype", "none")
+    save_figure(TOPICS["vanishing"](load_backend("cpu", "float64"), 0).figure, tmp_path / "v.svg")
     text = (tmp_path / "v.svg").read_text()
     for word in (
         "Vanishing and exploding gradients",
@@ -81,6 +81,30 @@ def test_a_picture_holds_its_words(matplotlib, tmp_path):
         "relu",
     ):
         assert f">{word}<" in text
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_a_users_settings_leave_a_picture_as_it_is(matplotlib, tmp_path, suffix):
+    figure = Figure("f", [Panel("p", "x", "y", [Curve("a", [1, 2], [1, 2]), Curve("b", [1, 2], [2, 1])])])
+    save_figure(figure, tmp_path / f"own{suffix}")
+    theirs = {"figure.facecolor": "black", "text.color": "white", "path.sketch": (1, 100, 2)}
+    theirs |= {"savefig.transparent": True, "savefig.bbox": "tight", "font.size": 20.0, "text.usetex": True}
+    with matplotlib.rc_context(theirs):
+        save_figure(figure, tmp_path / f"theirs{suffix}")
+        assert matplotlib.rcParams["figure.facecolor"] == "black"
+    assert (tmp_path / f"own{suffix}").read_bytes() == (tmp_path / f"theirs{suffix}").read_bytes()
+
+
+def test_a_matplotlib_that_does_not_start_says_why(matplotlib):
+    script = "from fuseprop.plots import check_plot; check_plot('x.png')"
+    environment = {**os.environ, "MPLBACKEND": "nonsense"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("fuseprop.plots.drawing.library.PlotsUnavailable: matplotlib does not start: ")
+    assert "nonsense" in last
+    assert last.endswith("MPLBACKEND or in a file matplotlibrc.")
 
 
 def test_lines_differ_without_colour(matplotlib, tmp_path, monkeypatch):

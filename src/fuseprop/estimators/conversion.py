@@ -37,7 +37,8 @@ def from_sklearn(estimator: Any, **parameters: Any) -> BaseMLP:
         Of the new estimator, such as ``device="cuda"``.
 
     The optimizer's moments stay behind: `partial_fit` goes on from the weights. Raises TypeError for other
-    estimators, NotFittedError for one that is not fitted, ValueError for weights that are not finite.
+    estimators, NotFittedError for one that is not fitted, ValueError for weights that are not finite and for
+    an activation that no estimator trains.
     """
     if not isinstance(estimator, TheirClassifier | TheirRegressor):
         raise TypeError(
@@ -46,6 +47,7 @@ def from_sklearn(estimator: Any, **parameters: Any) -> BaseMLP:
         )
     check_is_fitted(estimator, "coefs_")
     _check_weights(estimator)
+    chosen_activations(estimator.activation)
     made: BaseMLP
     if isinstance(estimator, TheirClassifier):
         made = MLPClassifier(**estimator.get_params(deep=False))

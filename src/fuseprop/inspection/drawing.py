@@ -14,8 +14,8 @@ from .explanation.names import input_of, slope_factor, unit
 from .explanation.output import prediction, start, targets
 from .numbers import Backward, Forward, LayerPass
 
-UNITS, WEIGHTS = 8, 40
-"""The most units of a layer, or inputs, and the most weights in all that are drawn."""
+UNITS, WEIGHTS, LAYERS = 8, 16, 6
+"""The most units, or inputs, and weights of a layer, and the most layers: more numbers cannot be read."""
 
 FORWARD = "forward: on each arrow its weight w"
 INSTEAD = "print(network.trace(x, t).explain())"
@@ -54,11 +54,11 @@ def check_drawable(rows: int, layers: Sequence[Dense]) -> None:
             f"X[:1]; {INSTEAD} averages over rows."
         )
     sizes = [layers[0].inputs, *(layer.outputs for layer in layers)]
-    weights = sum(layer.inputs * layer.outputs for layer in layers)
-    if max(sizes) > UNITS or weights > WEIGHTS:
+    weights = max(layer.inputs * layer.outputs for layer in layers)
+    if max(sizes) > UNITS or len(layers) > LAYERS or weights > WEIGHTS:
         raise ValueError(
-            f"a network is drawn with at most {UNITS} inputs or units a layer and {WEIGHTS} weights, so that "
-            f"its numbers can be read, got {'-'.join(map(str, sizes))} with {counted(weights, 'weight')}. "
+            f"a network is drawn with at most {LAYERS} layers, each of at most {UNITS} inputs or units and "
+            f"{WEIGHTS} weights, so that its numbers can be read, got {'-'.join(map(str, sizes))}. "
             f"{INSTEAD} writes them out."
         )
 

@@ -146,6 +146,8 @@ def _strongest_wish(trace: Backward, found: list[Nudges]) -> str:
     """Return in words what the group with the largest mean nudge wants."""
     group = max(found, key=lambda each: float(np.abs(each.mean).max()))
     j = int(np.abs(group.mean).argmax())
+    if not group.mean[j]:
+        return "no row wants anything: every nudge is 0"
     others = np.delete(group.mean, j)
     up, down = int((others > 0).sum()), int((others < 0).sum())
     words = " and ".join(f"{count} {way}" for count, way in ((up, "up"), (down, "down")) if count)
@@ -197,7 +199,8 @@ def _strongest_gradient(trace: Backward) -> list[str]:
     x = input_of(number, i)
     lines = [
         f"the strongest gradient of a weight: {name} = {figures(layer.dW[i, j])}, the mean over the rows of "
-        f"dl/d{unit('z', number, j)} * {x}, each row counted by its share"
+        f"dl/d{unit('z', number, j)} * {x}, each row counted by its share; "
+        f"the first row is row 1"
     ]
     lines += [
         f"  row {rows[at] + 1}: {figures(shares[at])} * {figures(slopes[at])} * {figures(inputs[at])} = "

@@ -22,7 +22,7 @@ from .curves import draw_curves
 from .diagram import draw_diagram
 from .images import draw_images
 from .landscape import draw_landscape
-from .library import DPI, SETTINGS, matplotlib
+from .library import DPI, settled
 from .looks import LITERAL, drawable
 from .matrix import draw_matrix
 from .regions import draw_regions
@@ -57,7 +57,7 @@ def draw_figure(figure: Figure) -> Any:
     columns = 2 if count == 4 else min(MOST, count)
     columns = columns if columns * width <= WIDEST else 1
     rows = ceil(count / columns)
-    with matplotlib().rc_context(SETTINGS):
+    with settled():
         from matplotlib.figure import Figure as Canvas  # not pyplot: no window, no global state
 
         canvas: Any = Canvas(figsize=(width * columns, 0.4 + height * rows), layout="constrained")
@@ -83,8 +83,7 @@ def _room(figure: Figure) -> tuple[float, float]:
 
 def as_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a .png. Raises PlotsUnavailable."""
-    with matplotlib().rc_context(SETTINGS):
-        return _pixels(draw_figure(figure))
+    return _pixels(draw_figure(figure))
 
 
 def as_html(figure: Figure) -> str:
@@ -97,7 +96,8 @@ def as_html(figure: Figure) -> str:
 
 def _pixels(canvas: Any) -> bytes:
     data = BytesIO()
-    canvas.savefig(data, format="png", dpi=DPI)
+    with settled():
+        canvas.savefig(data, format="png", dpi=DPI)
     return data.getvalue()
 
 

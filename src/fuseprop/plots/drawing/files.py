@@ -10,7 +10,7 @@ from ...checks.settings import as_path
 from ...storage.atomic import write_atomically
 from ..figure import Figure, Film
 from .figure import as_png, draw_figure
-from .library import DPI, SETTINGS, matplotlib
+from .library import DPI, matplotlib, settled
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -42,7 +42,7 @@ def check_plot(path: str | Path, *, moving: bool = False) -> Path:
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Draw a figure and write it atomically, in the format that the suffix names. Raises as `check_plot`."""
     path = check_plot(path)
-    with matplotlib().rc_context(SETTINGS):
+    with settled():
         # Without a date, equal numbers give equal files.
         dateless: dict[str, Any] = {} if path.suffix == ".png" else {"Date": None}
         if path.suffix == ".pdf":
