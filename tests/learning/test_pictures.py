@@ -13,6 +13,7 @@ from fuseprop.learn.data import CORNERS, XOR
 from fuseprop.model.fitting import Fitting
 from fuseprop.model.regions import boundary
 from fuseprop.plots import Curve, Figure, Film, Panel, Regions, draw_figure, save_film
+from fuseprop.plots.drawing.figure import as_pixels, as_png
 from fuseprop.plots.drawing.looks import CLASSES, grey, shades
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -332,6 +333,47 @@ def test_where_a_score_is_its_threshold_the_answer_is_the_first():
     points = {"a": np.array([[0.0, 0.0]]), "b": np.array([[1.0, 1.0]])}
     regions = Regions.of_scores(lambda rows: np.zeros(len(rows)), points)
     np.testing.assert_array_equal(regions.shades, np.tile([1.0, 0.0], (*regions.margins.shape[:2], 1)))
+
+
+def test_a_film_keeps_colours_that_only_a_frame_in_its_middle_has(tmp_path):
+    """That of a thin line; the background stays white."""
+
+    def frame(number):
+        score = np.eye(3)[[number % 2]]
+        points = {name: np.array([[0.0, i], [1.0, i]]) for i, name in enumerate("abc")}
+        ground = Regions.of_scores(lambda rows: np.tile(score, (len(rows), 1)), points)
+        lines = [Curve(str(i), [0, 1], [i, number]) for i in range(3 if number == 2 else 2)]
+        return Figure("f", [Panel("p", "x", "y", lines, ground=ground), Panel("q", "x", "y", lines)])
+
+    film = Film(frame, 5)
+    for name in ("film.gif", "again.gif"):
+        save_film(film, tmp_path / name)
+    assert (tmp_path / "film.gif").read_bytes() == (tmp_path / "again.gif").read_bytes()
+    from PIL import Image
+
+    own = []
+    with Image.open(tmp_path / "film.gif") as picture:
+        assert picture.n_frames == 5
+        for number in range(5):
+            picture.seek(number)
+            found = np.asarray(picture.convert("RGB")).astype(int)
+            drawn = as_pixels(frame(number))[..., :3].astype(int)
+            assert found.shape == drawn.shape
+            assert np.abs(found - drawn).max() < 16
+            assert (found[0, 0] == 255).all()
+            own.append({tuple(colour) for colour in drawn.reshape(-1, 3)})
+    orange = (213, 94, 0)
+    assert [orange in colours for colours in own] == [False, False, True, False, False]
+
+
+def test_pixels_are_those_of_the_png():
+    from io import BytesIO
+
+    from PIL import Image
+
+    figure = Figure("f", [Panel("p", "x", "y", [Curve("c", [0, 1], [0, 1])])])
+    with Image.open(BytesIO(as_png(figure))) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), as_pixels(figure))
 
 
 def test_words_lie_inside_the_axes_and_only_crosses_are_in_the_legend():
