@@ -12,7 +12,9 @@ from fuseprop.learn.classes import ASKED
 from fuseprop.learn.data import CORNERS, XOR
 from fuseprop.model.fitting import Fitting
 from fuseprop.model.regions import boundary
+from fuseprop.perceptron import NotSeparable
 from fuseprop.plots import Curve, Figure, Film, Panel, Regions, draw_figure, save_film
+from fuseprop.plots.drawing.figure import as_pixels, as_png
 from fuseprop.plots.drawing.looks import CLASSES, grey, shades
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -161,15 +163,23 @@ def test_perceptrons_lines_are_where_its_weighted_sum_is_0():
 def test_perceptrons_film_is_its_training_epoch_by_epoch(tmp_path):
     result = run("perceptron")
     film = result.film
-    assert film.count == 25
+    assert film.count == 13
     whole = {curve.label: list(curve.y) for curve in result.figure.panels[0].curves}
-    for number in (0, 3, 24):
+    for number, epochs in ((0, 1), (3, 7), (12, 25)):
         frame = film.frame(number)
-        assert len(frame.panels) == len(result.figure.panels)
+        assert [panel.title.partition(",")[0].partition(":")[0] for panel in frame.panels[1:]] == [
+            "and",
+            "xor",
+        ]
         for curve in frame.panels[0].curves:
-            assert list(curve.y) == whole[curve.label][: number + 1]
-        assert frame.panels[-1].title.startswith(f"xor, epoch {number + 1}: ")
+            assert list(curve.y) == whole[curve.label][:epochs]
+        learner = Perceptron(seed=0, epochs=epochs, device="cpu")
+        with pytest.warns(NotSeparable):
+            learner.fit(CORNERS, XOR)
+        wrong = int((learner.predict(CORNERS) != XOR).sum())
+        assert frame.panels[-1].title == f"xor, after epoch {epochs}: {wrong} wrong"
         assert (frame.panels[0].x_limits, frame.panels[0].y_limits) == ((0.0, 26.0), (-0.2, 4.2))
+    assert "before each correction" in result.figure.panels[0].y_label
     save_film(Film(film.frame, 2), tmp_path / "p.gif")
     from PIL import Image
 
@@ -217,15 +227,32 @@ def test_softmax_shares_out_the_plane_and_sigmoids_overlap_and_leave_white(seed)
     assert {0, 1, 2} <= set(np.unique(claims[1]))
 
 
-def test_the_asked_points_are_named_in_the_table_and_lie_in_the_picture():
+def test_the_asked_points_say_who_claims_them_as_the_table_does():
     result = run("classes")
-    for panel in result.figure.panels:
-        [asked] = panel.curves
-        assert [[x, y] for x, y in zip(asked.x, asked.y, strict=True)] == list(ASKED.values())
-        named = list(dict.fromkeys(row[0].partition(",")[0] for row in result.rows))
-        assert list(asked.texts) == named == ["A", "B", "C", "D"]
+    for panel, output in zip(result.figure.panels, ("softmax", "sigmoid"), strict=True):
+        asked = panel.curves[0]
+        rows = [row for row in result.rows if row[1] == output]
+        for text, (name, _, *p, total) in zip(asked.texts, rows, strict=True):
+            claims = [p.index(max(p))] if output == "softmax" else [i for i in range(3) if p[i] > 0.5]
+            assert text == f"{name[0]}: {' and '.join(str(i + 1) for i in claims) or 'none'}"
+            assert total == pytest.approx(sum(p))
         x1, x2 = panel.ground.x1, panel.ground.x2
-        assert all(x1[0] < x < x1[-1] and x2[0] < y < x2[-1] for x, y in ASKED.values())
+        assert all(x1[0] < x < x1[-1] and x2[0] < y < x2[-1] for x, y in zip(asked.x, asked.y, strict=True))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_softmax_is_least_sure_at_c_which_no_sigmoid_claims_and_overlaps_say_whose_they_are(seed):
+    result = run("classes", seed)
+    _, sigmoid = result.figure.panels
+    [p] = [row[2:5] for row in result.rows if row[:2] == (list(ASKED)[2], "softmax")]
+    assert max(p) < 0.5
+    assert sigmoid.curves[0].texts[2] == "C: none"
+    words = sigmoid.curves[1]
+    said = [text.rpartition(": ")[2] for text in [*sigmoid.curves[0].texts, *words.texts]]
+    assert said.count("1 and 2") == 1
+    for x, y, text in zip(words.x, words.y, words.texts, strict=True):
+        claims = [where(sigmoid.ground, np.array([[x, y]]), i)[0] > 0 for i in range(3)]
+        assert text == " and ".join(str(i + 1) for i in range(3) if claims[i])
 
 
 def test_a_good_start_decides_every_corner_and_a_stuck_one_does_not(rules):
@@ -332,6 +359,47 @@ def test_where_a_score_is_its_threshold_the_answer_is_the_first():
     points = {"a": np.array([[0.0, 0.0]]), "b": np.array([[1.0, 1.0]])}
     regions = Regions.of_scores(lambda rows: np.zeros(len(rows)), points)
     np.testing.assert_array_equal(regions.shades, np.tile([1.0, 0.0], (*regions.margins.shape[:2], 1)))
+
+
+def test_a_film_keeps_colours_that_only_a_frame_in_its_middle_has(tmp_path):
+    """That of a thin line; the background stays white."""
+
+    def frame(number):
+        score = np.eye(3)[[number % 2]]
+        points = {name: np.array([[0.0, i], [1.0, i]]) for i, name in enumerate("abc")}
+        ground = Regions.of_scores(lambda rows: np.tile(score, (len(rows), 1)), points)
+        lines = [Curve(str(i), [0, 1], [i, number]) for i in range(3 if number == 2 else 2)]
+        return Figure("f", [Panel("p", "x", "y", lines, ground=ground), Panel("q", "x", "y", lines)])
+
+    film = Film(frame, 5)
+    for name in ("film.gif", "again.gif"):
+        save_film(film, tmp_path / name)
+    assert (tmp_path / "film.gif").read_bytes() == (tmp_path / "again.gif").read_bytes()
+    from PIL import Image
+
+    own = []
+    with Image.open(tmp_path / "film.gif") as picture:
+        assert picture.n_frames == 5
+        for number in range(5):
+            picture.seek(number)
+            found = np.asarray(picture.convert("RGB")).astype(int)
+            drawn = as_pixels(frame(number))[..., :3].astype(int)
+            assert found.shape == drawn.shape
+            assert np.abs(found - drawn).max() < 16
+            assert (found[0, 0] == 255).all()
+            own.append({tuple(colour) for colour in drawn.reshape(-1, 3)})
+    orange = (213, 94, 0)
+    assert [orange in colours for colours in own] == [False, False, True, False, False]
+
+
+def test_pixels_are_those_of_the_png():
+    from io import BytesIO
+
+    from PIL import Image
+
+    figure = Figure("f", [Panel("p", "x", "y", [Curve("c", [0, 1], [0, 1])])])
+    with Image.open(BytesIO(as_png(figure))) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), as_pixels(figure))
 
 
 def test_words_lie_inside_the_axes_and_only_crosses_are_in_the_legend():

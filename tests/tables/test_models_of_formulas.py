@@ -172,7 +172,7 @@ def test_the_best_model_is_kept_and_goes_on(tmp_path):
 def test_a_picture_of_decisions_without_probabilities():
     table = Table.of(X, TARGETS["exclusive"])
     model, _ = fuseprop.train(table, loss="hinge", **QUICK)
-    regions = boundary(model, table)[0].regions
+    regions = boundary(model, table)[0].ground
     assert regions is not None
 
 

@@ -16,6 +16,8 @@ from .result import Cell, Result, topic
 
 CENTRES = np.array([[-2.0, -1.0], [2.0, 1.0]])
 EPOCHS = 25
+MOVING = ("and", "xor")
+"""The sets whose lines a film shows, at every second epoch."""
 
 
 @topic("The perceptron finds a line wherever there is one, and says so where there is none.", moves=True)
@@ -38,8 +40,8 @@ def perceptron(backend: AnyBackend, seed: int) -> Result:
         return learner
 
     def frame(number: int) -> Figure:
-        learners = {name: learned(name, number + 1) for name in sets}
-        return _figure(sets, learners, [learned("xor", max(1, number)), learners["xor"]])
+        learners = {name: learned(name, 2 * number + 1) for name in sets}
+        return _figure({name: sets[name] for name in MOVING}, learners, [learners["xor"]])
 
     learners = {name: learned(name, EPOCHS) for name in sets}
     # Lines that pass beside the square give one answer alone, and show little.
@@ -60,7 +62,7 @@ def perceptron(backend: AnyBackend, seed: int) -> Result:
         "Where a line separates the two answers, the perceptron stops making mistakes after finitely many "
         "steps, and its weights are that line. Of xor's four points every line has at least one on the wrong "
         "side, so that each correction makes another mistake for as long as it is allowed to go on.",
-        film=Film(frame, EPOCHS, seconds=0.5),
+        film=Film(frame, (EPOCHS + 1) // 2, seconds=0.7),
     )
 
 
@@ -87,14 +89,21 @@ class _Set:
 def _figure(
     sets: Mapping[str, _Set], learners: Mapping[str, Perceptron], xor: Sequence[Perceptron]
 ) -> Figure:
-    """Return the mistakes by epoch, the lines of the sets that have one, and some lines of xor."""
+    """Return the mistakes by epoch, the lines of the sets but xor's, and some lines of xor."""
     curves = [Curve(name, range(1, len(each.mistakes) + 1), each.mistakes) for name, each in learners.items()]
     ends = (0.0, EPOCHS + 1.0), (-0.2, len(CORNERS) + 0.2)
     panels = [
-        Panel("mistakes", "epoch", "wrong answers (rows)", curves, x_limits=ends[0], y_limits=ends[1]),
+        Panel(
+            "mistakes made while learning",
+            "epoch",
+            "wrong before each correction (rows)",
+            curves,
+            x_limits=ends[0],
+            y_limits=ends[1],
+        ),
     ]
     panels += [each.panel(name, learners[name]) for name, each in sets.items() if name != "xor"]
-    panels += [sets["xor"].panel(f"xor, epoch {len(line.mistakes)}", line) for line in xor]
+    panels += [sets["xor"].panel(f"xor, after epoch {len(line.mistakes)}", line) for line in xor]
     return Figure("Perceptron", panels)
 
 

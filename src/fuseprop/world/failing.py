@@ -150,8 +150,9 @@ class Ends:
         self.told[:] = 0
         self._window.Lock_all(mpi.MODE_NOCHECK)
         self._window.Sync()
-        self.lookout = self._with_lookout()  # gathers: nobody reads what is not yet 0
+        self.lookout: Lookout | None = None
         self._before, sys.excepthook = sys.excepthook, self._uncaught
+        self._join_lookout()  # gathers: nobody reads what is not yet 0
         atexit.register(self._leave)
 
     def prefixed(self, text: str) -> str:
@@ -189,7 +190,7 @@ class Ends:
         self._mpi.COMM_WORLD.Abort(code)
         os._exit(code)
 
-    def _with_lookout(self) -> Lookout | None:
+    def _join_lookout(self) -> None:
         here = self._all.Split_type(self._mpi.COMM_TYPE_SHARED)
         try:
             # Processes in other containers have numbers of their own.
@@ -204,10 +205,9 @@ class Ends:
         if system and hasattr(os, "pidfd_open"):
             lookout = Lookout(f"{name}{first}")
             is_there = self.rank == first and lookout.start(pids, self.size, self.host)
-        if not self._all.allgather(is_there)[first] or lookout is None:
-            return None
-        lookout.join()
-        return lookout
+        if self._all.allgather(is_there)[first] and lookout is not None:
+            self.lookout = lookout  # before it waits for its word, which Ctrl-C may cut short
+            lookout.join()
 
     def _compared(self, error: BaseException, shown: Shown) -> Verdict:
         """Tell the others of an error; wait for theirs, and show it as soon as it is this one's own."""

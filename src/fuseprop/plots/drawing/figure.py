@@ -8,6 +8,9 @@ from io import BytesIO
 from math import ceil
 from typing import Any
 
+import numpy as np
+
+from ...backend import HostArray
 from ...showing import paragraph, picture
 from ..bars import Bars
 from ..diagram import Diagram
@@ -84,6 +87,18 @@ def _room(figure: Figure) -> tuple[float, float]:
 def as_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a .png. Raises PlotsUnavailable."""
     return _pixels(draw_figure(figure))
+
+
+def as_pixels(figure: Figure) -> HostArray:
+    """Return a figure as red, green, blue and opacity (h, w, 4), uint8. Raises PlotsUnavailable."""
+    with matplotlib().rc_context(SETTINGS):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        canvas = draw_figure(figure)
+        canvas.set_dpi(DPI)
+        drawn: Any = FigureCanvasAgg(canvas)
+        drawn.draw()
+        return np.array(drawn.buffer_rgba())
 
 
 def as_html(figure: Figure) -> str:

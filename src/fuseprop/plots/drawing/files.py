@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zlib import compress, decompress
 
+import numpy as np
+
+from ...backend import HostArray
 from ...checks.settings import as_path
 from ...storage.atomic import write_atomically
 from ..figure import Figure, Film
-from .figure import as_png, draw_figure
+from .figure import as_pixels, draw_figure
 from .library import DPI, matplotlib, settled
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -21,6 +27,9 @@ HELD = 10
 
 COLOURS = 256
 """Of a film: all frames have the same ones, so that nothing flickers. Among 64, thin lines lost theirs."""
+
+COVERING = 1
+"""Pillow's way to choose colours by which the farthest is near: by the median, thin lines lost theirs."""
 
 
 def check_plot(path: str | Path, *, moving: bool = False) -> Path:
@@ -57,9 +66,14 @@ def save_film(film: Film, path: str | Path) -> None:
     path = check_plot(path, moving=True)
     if path.suffix != MOVING:
         raise ValueError(f"a film's name must end in {MOVING}, got {str(path)!r}.")
-    frames = [_image(film.frame(number)) for number in range(film.count)]
-    palette = frames[-1].quantize(COLOURS)
-    indexed = [frame.quantize(palette=palette, dither=0) for frame in frames]
+    frames, counts = [], Counter[int]()
+    for number in range(film.count):
+        pixels = as_pixels(film.frame(number))
+        size = (pixels.shape[1], pixels.shape[0])
+        counts.update(dict(zip(*map(np.ndarray.tolist, _colours(pixels)), strict=True)))
+        frames.append(compress(pixels.tobytes(), 1))  # so that a long film fits into little memory
+    palette = _palette(counts)
+    indexed = [_image(decompress(frame), size).quantize(palette=palette, dither=0) for frame in frames]
     milliseconds = round(1000 * film.seconds)
     durations = [milliseconds] * (film.count - 1) + [HELD * milliseconds]
     data = BytesIO()
@@ -69,7 +83,26 @@ def save_film(film: Film, path: str | Path) -> None:
     write_atomically(path, data.getvalue())
 
 
-def _image(figure: Figure) -> Any:
+def _colours(pixels: HostArray) -> tuple[HostArray, HostArray]:
+    """Return the colours of pixels (h, w, 4), each as one number (c,), and how many pixels have them (c,)."""
+    return np.unique(np.ascontiguousarray(pixels).view("<u4"), return_counts=True)
+
+
+def _palette(counts: Mapping[int, int]) -> Any:
+    """Return an image with a palette in which every colour has a close one, be it that of few pixels.
+
+    The commonest colour, the background, is among them as it is.
+    """
+    pixels = np.array(sorted(counts), "<u4")
+    palette = _image(pixels.tobytes(), (len(pixels), 1)).quantize(COLOURS, method=COVERING)
+    chosen = np.array(palette.getpalette()).reshape(-1, 3)
+    commonest = np.array([max(counts, key=lambda colour: (counts[colour], colour))], "<u4").view(np.uint8)[:3]
+    chosen[np.abs(chosen - commonest).sum(axis=1).argmin()] = commonest
+    palette.putpalette(chosen.astype(np.uint8).tobytes())
+    return palette
+
+
+def _image(data: bytes, size: tuple[int, int]) -> Any:
     from PIL import Image  # matplotlib brings it
 
-    return Image.open(BytesIO(as_png(figure))).convert("RGB")
+    return Image.frombytes("RGBA", size, data).convert("RGB")
