@@ -68,7 +68,7 @@ def digits(backend: AnyBackend, seed: int) -> Result:
                 ),
                 Panel("test rows", "taken for", "digit", ground=Matrix(counts, classes, classes)),
                 Panel(
-                    "most wrong (ink black): truth as answer, p of it",
+                    "truth as answer, p of the truth (ink black)",
                     ground=Images(X[worst].reshape(-1, SIDE, SIDE), titles, 4),
                 ),
             ],
