@@ -68,7 +68,7 @@ def digits(backend: AnyBackend, seed: int) -> Result:
                 ),
                 Panel("test rows", "taken for", "digit", ground=Matrix(counts, classes, classes)),
                 Panel(
-                    "truth as answer, p of the truth (ink black)",
+                    "most wrong: truth as answer, p of the truth",
                     ground=Images(X[worst].reshape(-1, SIDE, SIDE), titles, 4),
                 ),
             ],
