@@ -76,9 +76,19 @@ def test_the_drawn_trainings_are_those_of_the_table(result):
         assert (np.diff(p) > 0).all()
         assert np.argmax(p > 0.5) == rows_of(result, name)[-1][0]
         np.testing.assert_allclose(losses[name][1], VALUES[name](p - 1), rtol=1e-9)
-        # w and b both go down by the rate times the slope, so that z moves by twice that.
         z = np.log(p / (1 - p))
-        np.testing.assert_allclose(np.diff(z), -2 * RATE * SLOPES[name](p - 1)[:-1], rtol=1e-6)
+        np.testing.assert_allclose(np.diff(z), -RATE * SLOPES[name](p - 1)[:-1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_the_counted_steps_follow_from_what_is_printed_by_hand(result, cost):
+    assert f"z <- z - {RATE:g} dL/dz" in result.title
+    for start, counted in zip(STARTS, rows_of(result, cost)[-1], strict=True):
+        z, steps = start, 0
+        while 1 / (1 + np.exp(-z)) <= 0.5:
+            z -= RATE * SLOPES[cost](1 / (1 + np.exp(-z)) - 1)
+            steps += 1
+        assert steps == counted
 
 
 # What NOTATIONS says, as functions of z and t of m rows

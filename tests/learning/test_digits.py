@@ -10,6 +10,7 @@ from fuseprop.cli import main
 from fuseprop.installing import how_to_install
 from fuseprop.learn import TOPICS
 from fuseprop.network import Network
+from fuseprop.plots import Figure, Images, Panel, draw_figure
 
 
 @pytest.fixture
@@ -51,6 +52,15 @@ def test_the_picture_is_of_the_network(made):
     weights = network.weights()[0][0]
     assert units.signed
     np.testing.assert_array_equal(units.images.reshape(len(units.images), -1), weights.T)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_ink_and_weights_above_0_are_dark_alike(signed):
+    pytest.importorskip("matplotlib")
+    images = Images(np.array([[[-1.0, 0.0, 1.0]]]), ["image"], 1, signed=signed)
+    [drawn] = draw_figure(Figure("", [Panel("", ground=images)])).axes[0].images
+    low, middle, high = drawn.to_rgba(drawn.get_array())[0, :, 0]
+    assert low == 1 > middle > high == 0
 
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch):

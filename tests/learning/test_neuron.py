@@ -1,5 +1,7 @@
 """The topic of one neuron: what its table and its picture say is what a weighted sum and a threshold do."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -35,8 +37,9 @@ def test_each_step_is_drawn_at_its_threshold(result):
 
 
 def test_the_line_in_the_plane_is_where_the_sum_is_the_threshold_and_the_bias_moves_it(result):
-    _, one, other = result.figure.panels
-    for panel, bias, yes in ((one, -0.5, [1, 2, 3]), (other, -2.5, [3])):
+    _, *planes = result.figure.panels
+    answers = [1, 2, 3], [2, 3], [3]
+    for panel, bias, yes in zip(planes, BIASES, answers, strict=True):
         ground = panel.ground
         sums = 2 * ground.x1 + ground.x2[:, None]
         np.testing.assert_allclose(ground.margins[..., 1], sums + bias, atol=1e-12)
@@ -44,5 +47,6 @@ def test_the_line_in_the_plane_is_where_the_sum_is_the_threshold_and_the_bias_mo
         np.testing.assert_array_equal(ground.points["y = 1"], CORNERS[yes])
         assert len(ground.points["y = 0"]) == 4 - len(yes)
         assert panel.title.startswith(f"b = {bias}: ")
-    np.testing.assert_array_equal(one.ground.x1, other.ground.x1)
-    np.testing.assert_allclose(one.ground.margins[..., 1] - other.ground.margins[..., 1], 2.0)
+    for one, other in pairwise(planes):
+        np.testing.assert_array_equal(one.ground.x1, other.ground.x1)
+        np.testing.assert_allclose(one.ground.margins[..., 1] - other.ground.margins[..., 1], 1.0)

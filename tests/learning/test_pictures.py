@@ -205,6 +205,10 @@ def test_one_line_separates_the_corners_in_the_hidden_plane_of_xor_and_none_amon
     assert np.abs(sums[0] - sums[1]).max() > 0.5
 
 
+def zeros_and_ones(plane):
+    return np.concatenate([*plane.ground.points.values()])
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_logistic_is_an_s_over_the_weighted_sum(seed):
     result = run("logistic", seed)
@@ -217,6 +221,12 @@ def test_logistic_is_an_s_over_the_weighted_sum(seed):
         assert marks.points
         assert set(marks.y) == {t}
     assert (np.diff(loss.curves[0].y) < 0).all()
+    drawn = dict(zip(loss.curves[0].x, loss.curves[0].y, strict=True))
+    for epochs, value, _, *weights in result.rows:
+        p = 1 / (1 + np.exp(-(zeros_and_ones(plane) @ weights[:2] + weights[2])))
+        t = np.repeat([0, 1], [len(points) for points in plane.ground.points.values()])
+        assert value == pytest.approx(-np.log(np.where(t == 1, p, 1 - p)).mean(), rel=1e-9)
+        assert drawn.get(epochs, value) == pytest.approx(value, rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -264,7 +274,8 @@ def test_a_good_start_decides_every_corner_and_a_stuck_one_does_not(rules):
     loss, ends, *planes = result.figure.panels
     assert len(loss.curves) == len(result.rows)
     for curve, row in zip(loss.curves, result.rows, strict=True):
-        assert curve.label.endswith(f": ends at {row[2]:.2g}")
+        assert curve.label.endswith(f": ends at {row[0]:.2g}")
+        assert row[0] == pytest.approx(row[2], rel=0.05)
         assert curve.y[-1] == pytest.approx(row[2], rel=0.01)
     # It stays there: the last tenth of the epochs, and all of those that end higher.
     for curve in loss.curves[1:]:
@@ -272,6 +283,11 @@ def test_a_good_start_decides_every_corner_and_a_stuck_one_does_not(rules):
     [marks] = ends.curves
     assert (np.diff(marks.y) >= 0).all()
     assert len(planes) == 2
+    for plane, network in zip(planes, (good, stuck), strict=True):
+        [corners] = plane.curves
+        np.testing.assert_array_equal(np.column_stack([corners.x, corners.y]), CORNERS)
+        said = [float(text.removeprefix("p = ")) for text in corners.texts]
+        np.testing.assert_allclose(said, network(CORNERS)[:, 0], atol=0.0051)
 
 
 def test_what_units_add_is_the_network():
@@ -284,7 +300,7 @@ def test_what_units_add_is_the_network():
     np.testing.assert_array_equal(drawn["4 units"].y, whole.y)
     # Each unit takes one step: it never turns.
     assert all(len(set(np.sign(np.diff(unit.y)))) == 1 for unit in units)
-    x, y = np.array(drawn["learned from, every 3rd"].x), np.array(drawn["learned from, every 3rd"].y)
+    x, y = np.array(drawn["the wave, every 3rd row"].x), np.array(drawn["the wave, every 3rd row"].y)
     np.testing.assert_allclose(y, np.sin(2 * np.pi * x) + x / 2, atol=1e-12)
     near = np.interp(x, drawn["16 units"].x, drawn["16 units"].y)
     assert np.abs(near - y).max() < 0.02

@@ -70,6 +70,13 @@ def test_xor_needs_hidden_units(backend64):
     assert max(columns["loss"][1:]) < 0.05
 
 
+def test_four_or_eight_units_find_a_way_to_xor_sooner_than_two():
+    for seed in range(10):
+        columns, _ = table("xor", load_backend("cpu", "float64"), seed)
+        _, two, four, eight = (np.inf if e == "never" else e for e in columns["all right from epoch"])
+        assert max(four, eight) < two
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_sigmoids_gradient_vanishes_relus_does_not_and_large_weights_make_it_explode(backend64, seed):
     columns, _ = table("vanishing", backend64, seed)

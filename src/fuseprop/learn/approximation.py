@@ -26,7 +26,7 @@ def approximation(backend: AnyBackend, seed: int) -> Result:
     between = (x[1:] + x[:-1]) / 2
     rows: list[tuple[Cell, ...]] = []
     everywhere = np.linspace(-1.0, 1.0, DRAWN).reshape(-1, 1)
-    parts, curves = [], [Curve("learned from, every 3rd", x[::3, 0], _wave(x[::3])[:, 0], points=True)]
+    parts, curves = [], [Curve("the wave, every 3rd row", x[::3, 0], _wave(x[::3])[:, 0], points=True)]
     for width in WIDTHS:
         networks = [_trained(backend, [seed, start], width, x) for start in range(STARTS)]
         scores = [network.evaluate(between, _wave(between))["loss"] ** 0.5 for network in networks]

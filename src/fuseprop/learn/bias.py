@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -24,7 +24,7 @@ RATE, EPOCHS = 0.5, 200
 def bias(backend: AnyBackend, seed: int) -> Result:
     """Train a sigmoid unit on two clouds, with its bias and with the bias held at 0."""
     X, labels = clouds(np.random.default_rng(seed), CENTRES, 40, 0.4)
-    points = {str(name): X[labels == name] for name in (0, 1)}
+    points = {f"t = {name}": X[labels == name] for name in (0, 1)}
     rows: list[tuple[Cell, ...]] = []
     panels = []
     for name, held in (("without a bias", True), ("with a bias", False)):
@@ -32,7 +32,7 @@ def bias(backend: AnyBackend, seed: int) -> Result:
         network = Network(layers, "sigmoid_cross_entropy", seed=seed, backend=backend)
         # All rows are a step, and the bias is 0 again before the next one: the weights go the way of a unit
         # that has no bias, whose gradient is the same.
-        callbacks = [OnEpochEnd(_bias_to_0(network))] if held else []
+        callbacks = [OnEpochEnd(partial(bias_to_0, network))] if held else []
         optimizer = MomentumSGD(RATE, momentum=0.0)
         network.fit(X, labels, optimizer, epochs=EPOCHS, batch_size=len(X), callbacks=callbacks)
         ((weights, (b,)),) = network.weights()
@@ -53,11 +53,7 @@ def bias(backend: AnyBackend, seed: int) -> Result:
     )
 
 
-def _bias_to_0(network: Network) -> Callable[[History], None]:
-    """Return what sets the bias of a unit to 0 after an epoch."""
-
-    def reset(_: History) -> None:
-        ((weights, b),) = network.weights()
-        network.set_weights([(weights, np.zeros_like(b))])
-
-    return reset
+def bias_to_0(network: Network, _: History | None = None) -> None:
+    """Set the bias of a unit to 0, after an epoch or a step."""
+    ((weights, b),) = network.weights()
+    network.set_weights([(weights, np.zeros_like(b))])

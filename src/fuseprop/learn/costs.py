@@ -11,6 +11,7 @@ from ..layers.dense import Dense
 from ..network import Network
 from ..optimizers import MomentumSGD
 from ..plots import Curve, Figure, Panel
+from .bias import bias_to_0
 from .result import Cell, Result, topic
 
 COSTS = {
@@ -19,7 +20,8 @@ COSTS = {
     "cross-entropy": "sigmoid_cross_entropy",
 }
 STARTS = (-5.0, -2.0, 0.0, 2.0, 5.0)
-RATE, STEPS = 0.5, 200
+RATE, STEPS = 1.0, 200
+"""Of z = w x at x = 1, the bias held at 0: a step is z <- z - RATE dL/dz."""
 
 NOTATIONS = """\
 over m rows, with outputs y or p, targets t, and dL/dz of one row at a sigmoid, p = sigmoid(z):
@@ -50,7 +52,7 @@ def costs(backend: AnyBackend, seed: int) -> Result:
     number = _cost_and_slope([*COSTS][:2], "identity", 1.0 + errors, backend, seed)
     share = _cost_and_slope([*COSTS], "sigmoid", np.linspace(-7.0, 7.0, 57), backend, seed)
     return Result(
-        f"one unit, target 1, learning rate {RATE:g}: cost and slope at z, and how long it learns from there",
+        f"one unit, z = w x with x = 1, target 1: cost and slope at z, and steps of z <- z - {RATE:g} dL/dz",
         ("cost", "z", "p = sigmoid(z)", "loss", "dL/dz", "steps until p > 0.5"),
         rows,
         Figure(
@@ -85,6 +87,7 @@ def _train(unit: Network, *, to_the_end: bool) -> tuple[list[float], list[float]
     for _ in range(STEPS + 1):
         outputs.append(float(unit.predict([[1.0]])[0, 0]))
         losses.append(unit.train_step([[1.0]], [1.0], optimizer))
+        bias_to_0(unit)  # else z would go twice as far: once by the weight, once by the bias
         if outputs[-1] > 0.5 and not to_the_end:
             break
     return outputs, losses

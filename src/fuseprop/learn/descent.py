@@ -19,7 +19,7 @@ START = (-1.5, -1.5)
 ROWS, RATE, EPOCHS = 20, 0.3, 20
 BATCHES = {"all rows": ROWS, "5 rows": 5, "one row": 1}
 
-LOSS = "loss 1/(2n) sum (t - y)\u00b2"
+LOSS = "loss 1/(2m) sum (t - y)\u00b2"
 
 ENDS = (-2.0, 3.5), (-2.0, 2.2)
 """Of the picture's axes: w and b."""

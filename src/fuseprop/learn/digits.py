@@ -63,7 +63,7 @@ def digits(backend: AnyBackend, seed: int) -> Result:
             "Digits",
             [
                 Panel(
-                    "weights of hidden units (white +, grey 0, black -)",
+                    "weights of hidden units (black +, grey 0, white -)",
                     ground=Images(units, [f"unit {i + 1}" for i in range(HIDDEN)], 4, signed=True),
                 ),
                 Panel("test rows", "taken for", "digit", ground=Matrix(counts, classes, classes)),
@@ -73,7 +73,7 @@ def digits(backend: AnyBackend, seed: int) -> Result:
                 ),
             ],
         ),
-        "A hidden unit adds up the ink where its weights are light and subtracts it where they are dark, so "
+        "A hidden unit adds up the ink where its weights are dark and subtracts it where they are light, so "
         "that it looks for a stroke in one place and for none beside it. Digits that are confused "
         "share strokes, and the most wrong rows show which: see each as the answer given.",
         f"on the test rows: accuracy {scores['accuracy']:.4f}, loss {scores['loss']:.6g}",

@@ -57,9 +57,9 @@ def example(backend: AnyBackend, seed: int) -> Result:
         ("what", "value"),
         rows,
         Figure(TITLE, [*pass_figure(trace, traces[1], RATE).panels, _errors(traces, STEPS)]),
-        "Each derivative is a product along the one path from the error to its weight, and the parts near "
-        "the error are shared by all. The input 95 makes dE/dw1 as many times larger than dE/dw2 as 95 is "
-        "larger than 4: inputs should be standardized.",
+        "In the network of four weights each derivative is a product along the one path from the error to "
+        "its weight, and the parts near the error are shared by all. The input 95 makes dE/dw1 as many times "
+        "larger than dE/dw2 as 95 is larger than 4: inputs should be standardized.",
         text=f"{trace.explain()}\n\na unit with two outputs behind it:\n{_two_paths(backend).explain()}",
         film=Film(lambda number: _frame(traces, number), 2 * SHOWN + 1, seconds=1.5),
     )

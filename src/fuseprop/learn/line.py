@@ -14,7 +14,7 @@ from .result import Cell, Result, topic
 
 SLOPE, START, RATE, STEPS = 2.0, -1.0, 0.6, 12
 
-COST = "cost 1/(2n) sum (t - w x)\u00b2"
+COST = "cost 1/(2m) sum (t - w x)\u00b2"
 
 TOUCHED, REACH = 2, 1.3
 """The step whose tangent the picture has, and how far to each side of it a tangent is drawn, in w."""

@@ -15,7 +15,8 @@ from .data import clouds
 from .result import Cell, Result, topic
 
 CENTRES = np.array([[-1.0, -0.5], [1.0, 0.5]])
-SHOWN = (1, 2, 5, 10, 20, 50, 100, 200)
+SHOWN = (0, 2, 5, 10, 20, 50, 100, 200)
+"""Epochs after which the table has a row; after the first one the bias is 0 but for rounding."""
 
 
 @topic("Logistic regression is backpropagation through one unit.")
@@ -25,19 +26,20 @@ def logistic(backend: AnyBackend, seed: int) -> Result:
     network = Network(mlp([2, 1], initializer="zeros"), "sigmoid_cross_entropy", seed=seed, backend=backend)
     rows: list[tuple[Cell, ...]] = []
 
-    def note(history: History) -> None:
-        if history.epochs in SHOWN:
-            (weights, bias), loss = network.weights()[0], history.train_loss[-1]
+    def note(epochs: int) -> None:
+        if epochs in SHOWN:
+            (weights, bias), scores = network.weights()[0], network.evaluate(X, labels)
             numbers = (float(weights[0, 0]), float(weights[1, 0]), float(bias[0]))
-            rows.append((history.epochs, loss, history.train_metric[-1], *numbers))
+            rows.append((epochs, scores["loss"], scores["accuracy"], *numbers))
 
+    note(0)
     history = network.fit(
         X,
         labels,
         MomentumSGD(0.5, momentum=0.0),
         epochs=SHOWN[-1],
         batch_size=len(X),
-        callbacks=[OnEpochEnd(note)],
+        callbacks=[OnEpochEnd(lambda history: note(history.epochs))],
     )
     trace = network.trace(X, labels)
     error = network.predict(X)[:, 0] - labels
@@ -54,12 +56,12 @@ def logistic(backend: AnyBackend, seed: int) -> Result:
     by_hand = X.T @ error / len(X)
     return Result(
         "one sigmoid unit with cross-entropy on two clouds of 40 points, learning rate 0.5",
-        ("epoch", "loss", "accuracy", "w1", "w2", "b"),
+        ("epochs", "loss", "accuracy", "w1", "w2", "b"),
         rows,
         Figure(
             "Logistic regression",
             [
-                Panel("loss", "epoch", "cross-entropy (nats a row)", [_curve(history)]),
+                Panel("loss", "epochs done", "cross-entropy (nats a row)", [_curve(history)]),
                 Panel(
                     "shade: p, line: p = 0.5",
                     "x1",
@@ -70,16 +72,17 @@ def logistic(backend: AnyBackend, seed: int) -> Result:
             ],
         ),
         "The unit's p is 0.5 on a line, where its weighted sum is 0, and runs along an S from 0 on the one "
-        "side to 1 on the other, the shade of the plane. Its delta is (p - t) / n and dE/dw the sum of delta "
+        "side to 1 on the other, the shade of the plane. Its delta is (p - t) / m and dE/dw the sum of delta "
         "x, logistic regression's own gradient found by backpropagation, along which the loss falls all the "
         "way to its one minimum.",
-        text=f"after training: largest |delta - (p - t)/n| = {difference:.2g}; "
-        f"dE/dw by backpropagation {_pair(trace.dW[0][:, 0])}, sum of (p - t) x / n {_pair(by_hand)}",
+        text=f"after training: largest |delta - (p - t)/m| = {difference:.2g}; "
+        f"dE/dw by backpropagation {_pair(trace.dW[0][:, 0])}, sum of (p - t) x / m {_pair(by_hand)}",
     )
 
 
 def _curve(history: History) -> Curve:
-    return Curve("loss", range(1, history.epochs + 1), history.train_loss)
+    """Return the loss over the epochs before it: all rows are one step, whose loss is that before it."""
+    return Curve("loss", range(history.epochs), history.train_loss)
 
 
 def _pair(numbers: HostArray) -> str:

@@ -34,8 +34,8 @@ def minima(backend: AnyBackend, seed: int) -> Result:
     valleys: dict[float, list[int]] = {}  # the starts that end in each, best first
     for start in np.argsort(ends, kind="stable").tolist():
         valleys.setdefault(round(ends[start], 1), []).append(start)
-    for valley, starts in valleys.items():
-        rows.append((valley, len(starts), ends[starts[0]], ends[starts[-1]]))
+    for starts in valleys.values():
+        rows.append((float(f"{ends[starts[0]]:.2g}"), len(starts), ends[starts[0]], ends[starts[-1]]))
     ranks = Curve("one start each", range(1, STARTS + 1), sorted(ends), points=True)
     shown = [
         Curve(f"start {start + 1}: ends at {ends[start]:.2g}", range(1, EPOCHS + 1), histories[start])
@@ -49,6 +49,7 @@ def minima(backend: AnyBackend, seed: int) -> Result:
             f"start {start + 1}: loss {ends[start]:.2g}",
             "x1",
             "x2",
+            [_corners(networks[start])],
             ground=Regions.of_probabilities(networks[start].predict, points),
         )
         for start in (valleys[valley][0] for valley in drawn)
@@ -75,3 +76,9 @@ def minima(backend: AnyBackend, seed: int) -> Result:
         "corners undecided or wrong. Another start is a remedy, and so are more hidden units, with which "
         "nearly every start finds a way down.",
     )
+
+
+def _corners(network: Network) -> Curve:
+    """Return what a network says of each corner, to be written beside it."""
+    p = network.predict(CORNERS)[:, 0]
+    return Curve("p", CORNERS[:, 0], CORNERS[:, 1], texts=[f"p = {share:.2f}" for share in p])

@@ -27,7 +27,7 @@ MINIMUM = 1.0, 10.0
 EPOCHS = 3000
 ENOUGH = 1e-4
 
-LOSS = "loss 1/(2n) sum (t - y)\u00b2"
+LOSS = "loss 1/(2m) sum (t - y)\u00b2"
 
 ACROSS, ALONG = (-0.6, 2.6), (-1.0, 13.0)
 """The ends of the picture's axes."""

@@ -18,17 +18,15 @@ WEIGHTS = (2.0, 1.0)
 
 INPUTS = ("x1: it is hot (no 0, yes 1)", "x2: friends come (no 0, yes 1)")
 
-BIASES = (-0.5, -1.5, -2.5)
-
-DRAWN = {-0.5: "x1 or x2", -2.5: "x1 and x2"}
-"""The biases whose line is drawn, and what the unit then says yes to."""
+SAYS_YES = {-0.5: "x1 or x2", -1.5: "x1 alone decides", -2.5: "x1 and x2"}
+"""The biases, and what the unit then says yes to."""
 
 
 @topic("One neuron: inputs by weights, a sum, a step, and the bias that moves its threshold.")
 def neuron(backend: AnyBackend, seed: int) -> Result:  # noqa: ARG001
     """Ask units with a step, of equal weights and three biases, about all inputs; nothing is learned."""
     sums = _units("identity", [0.0], backend).predict
-    answers = _units("step", BIASES, backend).predict
+    answers = _units("step", [*SAYS_YES], backend).predict
     rows: list[tuple[Cell, ...]] = [
         (int(x1), int(x2), float(total), *map(int, said))
         for (x1, x2), (total,), said in zip(CORNERS, sums(CORNERS), answers(CORNERS), strict=True)
@@ -37,17 +35,17 @@ def neuron(backend: AnyBackend, seed: int) -> Result:  # noqa: ARG001
     totals, said = sums(way)[:, 0].tolist(), answers(way)
     steps = [
         Curve(f"b = {bias:g}: threshold {-bias:g}", totals, said[:, i].tolist())
-        for i, bias in enumerate(BIASES)
+        for i, bias in enumerate(SAYS_YES)
     ]
     panels = [Panel("a step at the threshold -b", "weighted sum 2 x1 + x2", "output y", steps)]
-    for bias, name in DRAWN.items():
+    for bias, name in SAYS_YES.items():
         yes = _units("step", [bias], backend).predict(CORNERS)[:, 0] == 1
         points = {"y = 0": CORNERS[~yes], "y = 1": CORNERS[yes]}
         ground = Regions.of_scores(_units("identity", [bias], backend).predict, points)
         panels.append(Panel(f"b = {bias:g}: {name}", *INPUTS, ground=ground))
     return Result(
         "shall we swim? y = step(2 x1 + x2 + b), with x1: it is hot, and x2: friends come",
-        ("x1", "x2", "2 x1 + x2", *(f"y, b = {bias:g}" for bias in BIASES)),
+        ("x1", "x2", "2 x1 + x2", *(f"y, b = {bias:g}" for bias in SAYS_YES)),
         rows,
         Figure("Neuron: y = step(2 x1 + x2 + b)", panels),
         "The neuron says yes where its weighted sum is above the threshold -b, so that a lower bias asks for "

@@ -25,7 +25,7 @@ EPOCHS = 120
 SHOWN = 12
 """Steps that the picture shows over the weight."""
 
-LOSS = "loss 1/(2n) sum (t - y)\u00b2"
+LOSS = "loss 1/(2m) sum (t - y)\u00b2"
 
 LOW, HIGH = 1e-15, 1e20
 """The picture shows losses between these; the table shows all."""
@@ -84,12 +84,12 @@ def rates(backend: AnyBackend, seed: int) -> Result:
     over_epochs = Panel("all four", "epoch", LOSS, curves, log_x=True, log_y=True, y_limits=(LOW, HIGH))
     return Result(
         f"the slope of a line through 50 points with four learning rates, all rows at once, {EPOCHS} epochs",
-        ("learning rate", "a", "loss, epoch 1", "epoch 5", "last epoch", "outcome"),
+        ("called", "learning rate", "loss, epoch 1", "epoch 5", "last epoch", "outcome"),
         rows,
         Figure("Learning rates", [*steps(SHOWN), over_epochs]),
         "Too low a rate is still on its way when the right one has arrived, and one that is too high jumps "
-        "over the minimum with every step. Above 2 divided by the curvature every jump ends further away "
-        "than it began, until the loss overflows: training then ends with the epoch's name, and the last "
-        "good weights are kept.",
+        f"over the minimum with every step. Above 2 divided by the curvature of the loss, which is "
+        f"{CURVATURE:g} here, every jump ends further away than it began, until the loss overflows: training "
+        "then ends with an error that names the epoch, and the last good weights are kept.",
         film=Film(lambda i: Figure("Learning rates", steps(i)), SHOWN + 1, 0.5),
     )

@@ -51,8 +51,8 @@ def xor(backend: AnyBackend, seed: int) -> Result:
         Figure("Xor", [loss, planes[1], planes[0], _hidden_plane(two)]),
         "Without a hidden layer the best answer to xor is 0.5 everywhere, a loss of log 2 = 0.693, because "
         "no line has both ones on the same side. Two hidden units can fold the plane, so that in their "
-        "outputs a1 and a2 one line does, which unfolded is the boundary around both ones, and more units "
-        "find a way sooner.",
+        "outputs a1 and a2 one line does, which unfolded is the boundary around both ones, and four or "
+        "eight find a way sooner than two.",
     )
 
 

@@ -16,7 +16,7 @@ class Images:
     ----------
     images : (n, h, w)
         White at the least value and black at the greatest of all. Where they are `signed`, 0 is grey, values
-        above it are lighter and values below it darker, each image on a scale of its own.
+        above it are darker and values below it lighter, each image on a scale of its own.
     titles : sequence of str
         One for each image.
     columns : int

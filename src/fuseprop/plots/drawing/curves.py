@@ -62,7 +62,8 @@ def _look(
 
 
 def _draw_ends(places: tuple[Numbers, ...], axes: Any, colour: str) -> None:
-    """Draw a ring where a way begins and a disc where it ends."""
-    for end, filling in ((0, "white"), (-1, colour)):
+    """Draw a ring where a way begins and a disc where it ends, whose white edge shows on its colour."""
+    for end, filling, edge, size in ((0, "white", colour, 5.5), (-1, colour, "white", 7.5)):
         at = [[place[end]] for place in places]
-        axes.plot(*at, "o", markersize=5.5, color=colour, markerfacecolor=filling, zorder=4)
+        look = {"color": colour, "markerfacecolor": filling, "markeredgecolor": edge}
+        axes.plot(*at, "o", markersize=size, zorder=4, **look)

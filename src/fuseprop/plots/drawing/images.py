@@ -27,7 +27,7 @@ def draw_images(images: Images, axes: Any) -> list[str]:
         axes.imshow(
             image,
             extent=(left, left + 1, top + 1, top),
-            cmap="gray" if images.signed else "gray_r",
+            cmap="gray_r",
             vmin=low,
             vmax=high,
             interpolation="nearest",
