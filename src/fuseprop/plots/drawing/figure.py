@@ -91,7 +91,7 @@ def as_png(figure: Figure) -> bytes:
 
 def as_pixels(figure: Figure) -> HostArray:
     """Return a figure as red, green, blue and opacity (h, w, 4), uint8. Raises PlotsUnavailable."""
-    with matplotlib().rc_context(SETTINGS):
+    with settled():
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         canvas = draw_figure(figure)
