@@ -263,9 +263,9 @@ def test_a_figure_that_cannot_be_drawn_says_so():
     script = """
 import sys
 sys.modules["matplotlib"] = None
-from fuseprop.plots import Figure
+from fuseprop.plots import Curve, Figure, Panel
 from fuseprop.plots.drawing import as_html
-print(as_html(Figure("any")))
+print(as_html(Figure("any", [Panel("p", "x", "y", [Curve("c", [1], [1])])])))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("<p>Not drawn: pictures need matplotlib")
