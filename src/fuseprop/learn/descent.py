@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -66,14 +66,13 @@ def descent(backend: AnyBackend, seed: int) -> Result:
             )
         )
     contours = Landscape.of(loss, *ENDS, LOSS)
-    surface = Landscape(contours.x1, contours.x2, contours.values, LOSS, contours.levels, surface=True)
     above = _Panels(walks, contours)
     in_space = Panel(
         "the first two on the surface",
         "weight w",
         "bias b",
         [walk.way(len(walk.w), in_space=True) for walk in walks[:2]],
-        ground=surface,
+        ground=replace(contours, surface=True),
     )
     frames = [*range(0, ROWS, SLOW), *range(ROWS, ROWS * EPOCHS, QUICK), ROWS * EPOCHS]
     return Result(
