@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -39,6 +40,11 @@ def slope_factor(layer: LayerTrace, number: int, j: int) -> list[tuple[str, floa
     return [(f"f'({unit('z', number, j)})", float(slope(layer.function, point[0, j])))]
 
 
+def formula_at(text: str, z: str) -> str:
+    """Return a formula of z with what stands for z in its place."""
+    return re.sub(r"\bz\b", z, text)
+
+
 def figures(value: float) -> str:
     """Return a number in six digits."""
     return f"{value:.6g}"
@@ -46,7 +52,7 @@ def figures(value: float) -> str:
 
 def in_brackets(value: float) -> str:
     """Return a number in six digits, in brackets where its sign would meet another one."""
-    return f"({value:.6g})" if value < 0 else figures(value)
+    return f"({figures(value)})" if value < 0 else figures(value)
 
 
 def product(factors: Factors) -> float:

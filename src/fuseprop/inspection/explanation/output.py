@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from ...backend import HostArray
@@ -11,15 +9,13 @@ from ...backend.expression import Expression, substitute, variable
 from ...formulas.activation import as_activation
 from ...formulas.loss import SoftmaxCrossEntropy
 from ..numbers import Backward, Forward
-from .names import figures, in_brackets, unit
+from .names import figures, formula_at, in_brackets, unit
 
 OUTPUTS = 10
 """So many outputs are written out, those to which the loss sends most."""
 
 LONGEST = 80
 """The most characters of a formula that is written once more with its numbers."""
-
-_Z = re.compile(r"\bz\b")
 
 
 def start(trace: Backward) -> str:
@@ -94,4 +90,4 @@ def _through_link(trace: Backward, j: int) -> str:
     if trace.link == "softmax":
         return f"exp({z}) / sum of exp(z{last}.j) over all outputs j"
     text = as_activation(trace.link).text.replace("-z", f"-{in_brackets(value)}")
-    return f"{trace.link}({z}) = {_Z.sub(figures(value), text)}"
+    return f"{trace.link}({z}) = {formula_at(text, figures(value))}"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from ..numbers import Backward
-from .names import Factors, figures, input_of, product_text, slope_factor, unit, weight
+from .names import Factors, figures, formula_at, input_of, product_text, slope_factor, unit, weight
 from .output import loss_lines, start
-
-_Z = re.compile(r"\bz\b")
 
 
 def path_lines(trace: Backward) -> list[str]:
@@ -53,7 +50,7 @@ def _forward_lines(trace: Backward) -> list[str]:
             name = unit("z", number, j)
             lines.append(
                 f"  {name} = {' + '.join([*terms, figures(layer.bias[j])])} = {figures(z)}"
-                f"    {unit('a', number, j)} = {_Z.sub(name, layer.function.text)} = "
+                f"    {unit('a', number, j)} = {formula_at(layer.function.text, name)} = "
                 f"{figures(layer.a[0, j])}"
             )
     return lines

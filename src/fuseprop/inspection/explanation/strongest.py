@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from ...backend import HostArray
+from ...checks.quoting import counted
 from ..numbers import Backward
 from .names import Factors, figures, input_of, product, product_text, slope_factor, unit, weight
 from .output import start
@@ -29,7 +30,7 @@ def strongest_lines(trace: Backward) -> list[str]:
     return [
         "the strongest path from the loss to a weight of layer 1, with the largest product of them all:",
         f"  {product_text(factors)}",
-        f"  {share}{name} = {figures(total)}, the sum of {ways:,} path{'s' * (ways != 1)}{others}",
+        f"  {share}{name} = {figures(total)}, the sum of {counted(ways, 'path')}{others}",
     ]
 
 
