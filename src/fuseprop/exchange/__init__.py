@@ -5,5 +5,6 @@ nothing is left out in silence. Each library is imported when it is needed, and 
 """
 
 from .errors import NotConvertible
+from .onnx import from_onnx, to_onnx
 
-__all__ = ["NotConvertible"]
+__all__ = ["NotConvertible", "from_onnx", "to_onnx"]
