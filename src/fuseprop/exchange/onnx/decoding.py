@@ -1,6 +1,4 @@
-"""What a network's predictions stand for, as ONNX operators: values in the targets' units, classes,
-labels.
-"""
+"""What a network's predictions stand for, as ONNX operators: values in the targets' units, or classes."""
 
 from __future__ import annotations
 

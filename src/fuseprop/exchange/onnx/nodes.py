@@ -238,7 +238,7 @@ def _flatten(node: Node, operands: Operands) -> Value:
     if node.attribute("axis", 1, int) != 1:
         node.refuse("axis=1")
     value = node.operand(operands, 0)
-    return value if isinstance(value, Rows) else value.reshape(value.shape[:1] + (-1,))
+    return value if isinstance(value, Rows) else value.reshape((*value.shape[:1], -1))
 
 
 def _transpose(node: Node, operands: Operands) -> Value:
@@ -284,7 +284,7 @@ def _unsqueeze(node: Node, operands: Operands) -> Value:
     return np.expand_dims(value, tuple(axes))
 
 
-def _constant(node: Node, operands: Operands) -> Value:
+def _constant(node: Node, _: Operands) -> Value:
     kinds = {
         "value_float": np.float32,
         "value_floats": np.float32,
@@ -293,7 +293,7 @@ def _constant(node: Node, operands: Operands) -> Value:
     }
     if [*node.attributes] == ["value"]:
         return node.read(node.attributes["value"], node.words)
-    if len(node.attributes) != 1 or [*node.attributes][0] not in kinds:
+    if len(node.attributes) != 1 or not kinds.keys() & node.attributes.keys():
         node.refuse("numbers")
     ((name, value),) = node.attributes.items()
     return np.array(value, kinds[name])
@@ -442,19 +442,22 @@ def _softmax(node: Node, operands: Operands) -> Value:
 
 def _concat(node: Node, operands: Operands) -> Value:
     """Follow (1 - p, p) of one sigmoid, as the softmax of the logits (0, z): the same probabilities."""
-    sigmoid = built_in.sigmoid.member()
-    p = operands[-1] if operands else None
-    if isinstance(p, Rows) and p.activation == sigmoid and p.layer is not None and len(operands) == 2:
-        other = operands[0]
-        is_other = isinstance(other, Rows) and other.layer is p.layer
-        is_other = is_other and other.expression is apply("subtract", 1.0, p.expression)  # type: ignore[union-attr]
-        if is_other and len(p.layer.bias) == 1 and node.attribute("axis", 0, int) in (1, -1):
-            weights, bias = (
-                np.concatenate([np.zeros_like(each), each], axis=-1)
-                for each in (p.layer.weights, p.layer.bias)
-            )
-            return Rows(Layer(p.layer.source, weights, bias), is_softmax=True)
-    node.refuse("1 - p beside p of a single sigmoid")
+    p = _sigmoid_beside_other(operands)
+    if p is None or node.attribute("axis", 0, int) not in (1, -1):
+        node.refuse("1 - p beside p of a single sigmoid")
+    layer = node.behind_a_layer(p)
+    weights, bias = (np.concatenate([np.zeros_like(x), x], axis=-1) for x in (layer.weights, layer.bias))
+    return Rows(Layer(layer.source, weights, bias), is_softmax=True)
+
+
+def _sigmoid_beside_other(operands: Operands) -> Rows | None:
+    """Return p of one unit where the operands are 1 - p and p, the sigmoid of its sum; else None."""
+    if len(operands) != 2 or not all(isinstance(each, Rows) for each in operands):
+        return None
+    other, p = (each for each in operands if isinstance(each, Rows))
+    is_sigmoid = p.activation == built_in.sigmoid.member() and p.layer is not None and len(p.layer.bias) == 1
+    fits = other.layer is p.layer and other.expression is apply("subtract", 1.0, p.expression)
+    return p if is_sigmoid and fits else None
 
 
 _OF_FORMULAS = {name: _elementwise(op) for op, name in NAMES.items() if op not in ("maximum", "minimum")}

@@ -46,8 +46,7 @@ OF_FLOAT32: dict[str, tuple[str, Callable[..., dict[str, Any]]]] = {
     "softsign": ("Softsign", dict),
     "hard_sigmoid": ("HardSigmoid", lambda: {"alpha": 1 / 6, "beta": 0.5}),
 }
-"""Those that are one operator in float32 alone, for want of float64 in onnxruntime or in the operator's numbers;
-with these numbers."""
+"""Those that are one operator, with these numbers, in float32 alone: in float64 they are composed."""
 
 
 def activated(graph: Graph, activation: Activation, z: str) -> str:
