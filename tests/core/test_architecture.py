@@ -34,7 +34,7 @@ ORDER = [
     {"data", "genetic"},
     {"model"},
     {"estimators"},
-    {"learn"},
+    {"learn", "exchange"},
     {"cli", "testing", "__init__"},
     {"__main__"},
 ]
