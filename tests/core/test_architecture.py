@@ -34,7 +34,7 @@ ORDER = [
     {"data", "genetic"},
     {"model"},
     {"estimators"},
-    {"learn"},
+    {"learn", "exchange"},
     {"testing"},
     {"benchmarks"},
     {"cli", "__init__"},
