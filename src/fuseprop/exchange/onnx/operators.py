@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...backend.expression import COMPARISONS, Expression, in_order
-from ...formulas.activation import Activation
+from ...formulas.activation import ACTIVATIONS, Activation
 from ...formulas.activations import SELU_ALPHA, SELU_SCALE
+from ...formulas.families import settings_named
 from .graph import Graph
 
 NAMES = {
@@ -39,8 +40,8 @@ OF_BOTH = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
 """Built-in activations that are one operator, which onnxruntime computes in float32 and float64."""
 
 OF_FLOAT32: dict[str, tuple[str, Callable[..., dict[str, Any]]]] = {
-    "leaky_relu": ("LeakyRelu", lambda slope=0.01: {"alpha": slope}),
-    "elu": ("Elu", lambda alpha=1.0: {"alpha": alpha}),
+    "leaky_relu": ("LeakyRelu", lambda negative_slope: {"alpha": negative_slope}),
+    "elu": ("Elu", lambda alpha: {"alpha": alpha}),
     "selu": ("Selu", lambda: {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}),
     "softplus": ("Softplus", dict),
     "softsign": ("Softsign", dict),
@@ -51,17 +52,17 @@ OF_FLOAT32: dict[str, tuple[str, Callable[..., dict[str, Any]]]] = {
 
 def activated(graph: Graph, activation: Activation, z: str) -> str:
     """Add an activation of the value `z`; return the name of its output."""
-    family, _, inside = activation.name.partition("(")
     if activation.formula.is_identity:
         return z
-    if activation.is_built_in and family in OF_BOTH:
-        return graph.node(OF_BOTH[family], z, name=family)
-    if activation.is_built_in and family == "silu":
-        return graph.node("Mul", z, graph.node("Sigmoid", z), name=family)
-    if activation.is_built_in and family in OF_FLOAT32 and graph.dtype == np.float32:
-        operator, numbers = OF_FLOAT32[family]
-        given = [float(text) for text in inside.removesuffix(")").split(",") if text]
-        return graph.node(operator, z, name=family, **numbers(*given))
+    if activation.is_built_in:
+        family, settings = settings_named("activation", activation.name, ACTIVATIONS)
+        if family in OF_BOTH:
+            return graph.node(OF_BOTH[family], z, name=family)
+        if family == "silu":
+            return graph.node("Mul", z, graph.node("Sigmoid", z), name=family)
+        if family in OF_FLOAT32 and graph.dtype == np.float32:
+            operator, numbers = OF_FLOAT32[family]
+            return graph.node(operator, z, name=family, **numbers(**settings))
     return composed(graph, activation.formula.value, {"z": z})
 
 

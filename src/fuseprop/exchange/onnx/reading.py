@@ -7,45 +7,51 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import HostArray
 from ...backend.registry import load_backend
 from ...checks.quoting import counted, literal, shown
 from ...checks.settings import as_path
 from ...data.errors import listed
-from ...formulas.activation import Activation, as_activation
+from ...formulas.loss import AnyLoss, as_loss
 from ...layers.dense import Dense
 from ...network import Network
 from ...storage.reading import file_errors_as
 from ..errors import NotConvertible
 from .file import EXAMPLE, Contents, read
 from .library import onnx_library
-from .nodes import OPERATORS, Node, Rows, Value, activation_of
+from .nodes import OPERATORS, Layer, Node, Rows, Value, activation_of
 from .rebuilding import rebuilt
 from .tensors import Tensors
+
+AT_THE_END = {"softmax": "softmax_cross_entropy", "sigmoid": "sigmoid_cross_entropy"}
+"""The loss of a network of others, by its end."""
 
 OLDEST = 7
 """The first opset in which Dropout and BatchNormalization predict unless they are told to train."""
 
 
-def from_onnx(path: str | Path, *, device: str | None = None) -> Any:
+def from_onnx(path: str | Path, loss: str | AnyLoss | None = None, *, device: str | None = None) -> Any:
     """Return the network, model or estimator in an ONNX file.
 
     A file that `to_onnx` wrote gives the object of that kind that was written, with every bit of its weights.
     A file of others gives a `Network`, by its operators, if these are dense layers (Gemm, or MatMul and Add)
     and formulas of their sums: activations, built in or of an own formula, dropout, and what leaves the rows
-    as they are, such as Identity and Flatten. Its loss cannot be known. It is taken from the end: after a
-    Softmax "softmax_cross_entropy", after a Sigmoid "sigmoid_cross_entropy", else "mean_squared_error"; what
-    is predicted does not depend on it. Of several outputs the one of floats is taken, and no node that is not
-    on the way to it. Weights may stand in files beside the given one.
+    as they are, such as Identity and Flatten. Of several outputs the one of floats is taken, and no node that
+    is not on the way to it. Weights may stand in files beside the given one.
 
     Nothing in a file is executed, and no file elsewhere is opened.
 
     Parameters
     ----------
     path : path
+    loss : str or Loss, optional
+        By which a network of others is to be trained, which no file says. By default the end decides: after a
+        Softmax "softmax_cross_entropy", after a Sigmoid "sigmoid_cross_entropy", else "mean_squared_error".
+        What is predicted does not depend on it: an activation at the end that is the loss's link becomes
+        that.
     device : str, optional
         See `Network`.
 
+    Raises ValueError for a loss that does not fit the end, or that is another than a file of ours has.
     Raises NotConvertible for a file that is damaged or no ONNX file, and for what no dense network has: the
     text names the node, its operator, and what was expected. Raises BackendUnavailable where the device
     cannot be had; ImportError without the package onnx, which the extra "onnx" brings, and for an estimator
@@ -63,33 +69,47 @@ def from_onnx(path: str | Path, *, device: str | None = None) -> Any:
     path, _ = as_path(path, EXAMPLE), onnx_library()
     place = shown(path, None)
     load_backend(device)  # before anything is taken for a fault of the file
+    chosen = None if loss is None else as_loss(loss)
     with file_errors_as(NotConvertible, path, "a whole ONNX file", "Export it again."):
         contents = read(path)
         tensors = Tensors(path, contents.model.graph)
     try:
-        if contents.is_ours:
-            return rebuilt(path, contents, tensors, device)
-        return _followed(path, contents, tensors, device)
+        if not contents.is_ours:
+            return _followed(path, contents, tensors, chosen, device)
+        made = rebuilt(path, contents, tensors, device)
     except NotConvertible:
         raise
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         what = f"{type(error).__name__}: {shown(str(error), 500)}"
         raise NotConvertible(f"{place} holds no network that fuseprop has ({what}).") from error
+    if chosen is not None:
+        raise ValueError(f"{place} was written by fuseprop and knows its loss: give none.")
+    return made
 
 
-def _followed(path: Path, contents: Contents, tensors: Tensors, device: str | None) -> Network:
+def _followed(
+    path: Path, contents: Contents, tensors: Tensors, loss: AnyLoss | None, device: str | None
+) -> Network:
+    """Return the network in a file of others."""
     place = shown(path, None)
     end = _end(place, contents.model, tensors)
-    links = {"softmax": end.is_softmax, "sigmoid": end.activation == as_activation("sigmoid")}
-    loss = next((f"{link}_cross_entropy" for link, holds in links.items() if holds), "mean_squared_error")
-    if loss != "mean_squared_error":
-        end = Rows(end.layer)
-    layers = list[tuple[HostArray, HostArray, Activation]]()
-    rows = end
+    link = "softmax" if end.is_softmax else "" if end.activation is None else end.activation.name
+    if loss is None:
+        loss = as_loss(AT_THE_END.get(link, "mean_squared_error"))
+    elif end.is_softmax and loss.link != "softmax":
+        raise NotConvertible(
+            f"{place} ends with a Softmax, and the loss {loss} has the link {loss.link}: expected "
+            f'"softmax_cross_entropy". Give that, or no loss.'
+        )
+    rows = Rows(end.layer) if link == loss.link else end
+    found = list[tuple[Rows, Layer]]()
     while rows.layer is not None:
-        name = f"onnx {len(layers)}"
-        layers.append((rows.layer.weights, rows.layer.bias, activation_of(rows, name)))
+        found.append((rows, rows.layer))
         rows = rows.layer.source
+    layers = [
+        (layer.weights, layer.bias, activation_of(behind, f"onnx {i}"))
+        for i, (behind, layer) in enumerate(reversed(found), 1)
+    ]
     if not layers:
         raise NotConvertible(
             f"{place} has no dense layer: expected a Gemm or a MatMul with constant weights."
@@ -102,7 +122,7 @@ def _followed(path: Path, contents: Contents, tensors: Tensors, device: str | No
         )
     made = [
         Dense(len(weights), len(bias), f.name if f.is_built_in else f, weights=weights, bias=bias)
-        for weights, bias, f in reversed(layers)
+        for weights, bias, f in layers
     ]
     return Network(made, loss, device=device, dtype=str(np.dtype(dtypes.pop())))
 
