@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 
 from ...backend import HostArray
-from ...backend.expression import OPERATIONS, Expression, apply, maximum, minimum, sqrt, where
+from ...backend.expression import OPERATIONS, Expression, apply, maximum, minimum, sqrt, tiny, where
 from ...backend.formula import Z
 from ...checks.quoting import literal, shown
 from ...formulas import activations as built_in
@@ -331,8 +331,14 @@ def _applied(node: Node, op: str, given: Sequence[Value]) -> Value:
             return _affine(node, op, rows[0], arrays[0], first=first)
     if any(each.size != 1 or each.dtype.kind not in "fi" for each in arrays):
         node.refuse("one number for all units")
-    operands = [each.expression if isinstance(each, Rows) else float(each.item()) for each in given]
+    operands = [each.expression if isinstance(each, Rows) else _number(each) for each in given]
     return Rows(layer, _made(node, lambda: apply(op, *operands) if op != "where" else where(*operands)))  # type: ignore[arg-type]
+
+
+def _number(constant: HostArray) -> Expression | float:
+    """Return a constant as a number of a formula."""
+    is_tiny = constant.dtype.kind == "f" and constant == np.finfo(constant.dtype).tiny
+    return tiny() if is_tiny else float(constant.item())
 
 
 def _made(node: Node, make: Callable[[], Any]) -> Any:
