@@ -122,9 +122,10 @@ class Node:
             self.refuse(f"an attribute {name} of another type", "The file is damaged. Export it again.")
         return value
 
-    def number(self, name: str, default: float) -> float:
-        """Return an attribute that is a float32, as the shortest decimal that gives it."""
-        return float(str(np.float32(self.attribute(name, default, float))))
+    def number(self, name: str, default: float, layer: Layer) -> float:
+        """Return an attribute, which is a float32; for a layer of float32 as the decimal that was meant."""
+        value: float = self.attribute(name, default, float)
+        return float(str(np.float32(value))) if layer.bias.dtype == np.float32 else value
 
     def operand(self, operands: Operands, place: int) -> Value:
         """Return an operand that must be there."""
@@ -144,7 +145,7 @@ class Node:
     def constant(self, value: Value | None, what: str) -> HostArray:
         """Return a value that is a constant."""
         if value is None or isinstance(value, Rows):
-            self.refuse(f"{what} that is a constant")
+            self.refuse(f"a constant as the {what}")
         return value
 
     def behind_a_layer(self, rows: Rows) -> Layer:
@@ -170,7 +171,7 @@ def _gemm(node: Node, operands: Operands) -> Value:
     made = _layer(node, node.rows(operands[0]), weights if alpha == 1 else alpha * weights)
     if bias is None:
         return made
-    added = node.constant(bias, "a bias (units,)")
+    added = node.constant(bias, "bias (units,)")
     return _affine(node, "add", made, added if beta == 1 else beta * added)
 
 
@@ -214,7 +215,7 @@ def _same(node: Node, operands: Operands) -> Value:
 
 def _dropout(node: Node, operands: Operands) -> Value:
     trains = operands[2] if len(operands) > 2 else None
-    if trains is not None and node.constant(trains, "a training_mode").any():
+    if trains is not None and node.constant(trains, "training_mode").any():
         node.refuse("no training_mode", "Export the network as it predicts.")
     return node.operand(operands, 0)
 
@@ -251,7 +252,7 @@ def _transpose(node: Node, operands: Operands) -> Value:
 
 def _reshape(node: Node, operands: Operands) -> Value:
     value = node.operand(operands, 0)
-    given = node.constant(node.operand(operands, 1), "a shape")
+    given = node.constant(node.operand(operands, 1), "shape")
     shape = [int(size) for size in given.reshape(-1)[:9]]
     if isinstance(value, Rows):
         units = None if value.layer is None else len(value.layer.bias)
@@ -349,60 +350,61 @@ def _made(node: Node, make: Callable[[], Any]) -> Any:
         raise NotConvertible(f"{node.place}: {node.words} is no formula of fuseprop: {error}") from error
 
 
-def _formula(make: Callable[[Node, Expression], Expression]) -> Callable[[Node, Operands], Value]:
+def _formula(make: Callable[[Node, Layer, Expression], Expression]) -> Callable[[Node, Operands], Value]:
     """Return an operator of one value, as a formula."""
 
     def follow(node: Node, operands: Operands) -> Value:
         rows = node.rows(node.operand(operands, 0))
         layer = node.behind_a_layer(rows)
-        return Rows(layer, _made(node, lambda: make(node, rows.expression)))
+        return Rows(layer, _made(node, lambda: make(node, layer, rows.expression)))
 
     return follow
 
 
-def _activation(make: Callable[[Node], Any]) -> Callable[[Node, Operands], Value]:
+def _activation(make: Callable[[Node, Layer], Any]) -> Callable[[Node, Operands], Value]:
     """Return an operator that is a built-in activation, by its name with parameters."""
 
     def follow(node: Node, operands: Operands) -> Value:
         rows = node.rows(node.operand(operands, 0))
         layer = node.behind_a_layer(rows)
-        member = _made(node, lambda: as_activation(make(node)))
+        member = _made(node, lambda: as_activation(make(node, layer)))
         return Rows(layer, member.of(rows.expression), member if rows.is_sum else None)
 
     return follow
 
 
-def _selu(node: Node) -> str:
-    alpha, gamma = node.number("alpha", built_in.SELU_ALPHA), node.number("gamma", built_in.SELU_SCALE)
+def _selu(node: Node, layer: Layer) -> str:
+    alpha = node.number("alpha", built_in.SELU_ALPHA, layer)
+    gamma = node.number("gamma", built_in.SELU_SCALE, layer)
     if not np.allclose([alpha, gamma], [built_in.SELU_ALPHA, built_in.SELU_SCALE], rtol=1e-4, atol=0):
         node.refuse(f"alpha={built_in.SELU_ALPHA:.6g} and gamma={built_in.SELU_SCALE:.6g}")
     return "selu"
 
 
-def _hard_sigmoid(node: Node, z: Expression) -> Expression:
-    alpha, beta = node.number("alpha", 0.2), node.number("beta", 0.5)
-    if np.float32(alpha) == np.float32(1 / 6) and beta == 0.5:
+def _hard_sigmoid(node: Node, layer: Layer, z: Expression) -> Expression:
+    alpha, beta = node.number("alpha", 0.2, layer), node.number("beta", 0.5, layer)
+    if layer.bias.dtype == np.float32 and np.float32(alpha) == np.float32(1 / 6) and beta == 0.5:
         return built_in.hard_sigmoid.member().of(z)
     return minimum(maximum(alpha * z + beta, 0), 1)
 
 
-def _gelu(node: Node) -> str:
+def _gelu(node: Node, _: Layer) -> str:
     if node.attribute("approximate", b"none", bytes) != b"tanh":
         node.refuse('approximate="tanh"', 'Train it with the tanh form, as nn.GELU(approximate="tanh").')
     return "gelu"
 
 
-def _swish(node: Node, z: Expression) -> Expression:
-    alpha = node.number("alpha", 1.0)
+def _swish(node: Node, layer: Layer, z: Expression) -> Expression:
+    alpha = node.number("alpha", 1.0, layer)
     return z * built_in.sigmoid.member().of(z if alpha == 1 else alpha * z)
 
 
 def _pow(node: Node, operands: Operands) -> Value:
-    base, power = node.operand(operands, 0), node.constant(node.operand(operands, 1), "a power")
+    base, power = node.operand(operands, 0), node.constant(node.operand(operands, 1), "power")
     if power.size != 1 or power.item() not in (0.5, *range(1, 9)):
         node.refuse("a power from 1 to 8, or 0.5")
     number = power.item()
-    return _formula(lambda _, z: sqrt(z) if number == 0.5 else z ** int(number))(node, [base])
+    return _formula(lambda _, __, z: sqrt(z) if number == 0.5 else z ** int(number))(node, [base])
 
 
 def _clip(node: Node, operands: Operands) -> Value:
@@ -415,7 +417,7 @@ def _clip(node: Node, operands: Operands) -> Value:
         node.refuse("one number as a limit")
     low, high = (None if each is None else float(np.asarray(each).item()) for each in ends)
 
-    def clipped(_: Node, z: Expression) -> Expression:
+    def clipped(_: Node, __: Layer, z: Expression) -> Expression:
         z = z if low is None else maximum(z, low)
         return z if high is None else minimum(z, high)
 
@@ -487,21 +489,21 @@ OPERATORS: dict[str, Callable[[Node, Operands], Value]] = {
     "Min": _extreme("minimum"),
     "Pow": _pow,
     "Clip": _clip,
-    "Reciprocal": _formula(lambda _, z: 1 / z),
-    "Sigmoid": _activation(lambda _: "sigmoid"),
-    "Tanh": _activation(lambda _: "tanh"),
-    "Relu": _activation(lambda _: "relu"),
-    "LeakyRelu": _activation(lambda node: f"leaky_relu({node.number('alpha', 0.01)!r})"),
-    "Elu": _activation(lambda node: f"elu({node.number('alpha', 1.0)!r})"),
+    "Reciprocal": _formula(lambda _, __, z: 1 / z),
+    "Sigmoid": _activation(lambda *_: "sigmoid"),
+    "Tanh": _activation(lambda *_: "tanh"),
+    "Relu": _activation(lambda *_: "relu"),
+    "LeakyRelu": _activation(lambda node, z: f"leaky_relu({node.number('alpha', 0.01, z)!r})"),
+    "Elu": _activation(lambda node, z: f"elu({node.number('alpha', 1.0, z)!r})"),
     "Selu": _activation(_selu),
-    "Softplus": _activation(lambda _: "softplus"),
-    "Softsign": _activation(lambda _: "softsign"),
-    "Exp": _activation(lambda _: "exponential"),
+    "Softplus": _activation(lambda *_: "softplus"),
+    "Softsign": _activation(lambda *_: "softsign"),
+    "Exp": _activation(lambda *_: "exponential"),
     "Gelu": _activation(_gelu),
     "HardSigmoid": _formula(_hard_sigmoid),
-    "HardSwish": _formula(lambda _, z: z * built_in.hard_sigmoid.member().of(z)),
+    "HardSwish": _formula(lambda _, __, z: z * built_in.hard_sigmoid.member().of(z)),
     "Swish": _formula(_swish),
-    "Mish": _formula(lambda _, z: z * built_in.tanh.member().of(built_in.softplus.member().of(z))),
+    "Mish": _formula(lambda _, __, z: z * built_in.tanh.member().of(built_in.softplus.member().of(z))),
     "Softmax": _softmax,
     "Concat": _concat,
 }

@@ -16,7 +16,7 @@ from ...storage.tensorfile import parse_json
 from ..errors import NotConvertible
 from .file import KEY, Contents
 from .tensors import Tensors
-from .writing import FORMAT, weight_names
+from .writing import FORMAT
 
 Layers = list[tuple[HostArray, HostArray]]
 
@@ -36,10 +36,12 @@ def rebuilt(path: Path, contents: Contents, tensors: Tensors, device: str | None
             f"fuseprop is needed."
         )
     kind, about = kept["kind"], kept["about"]
+    layers = [(tensors.array(weights), tensors.array(bias)) for weights, bias in kept["weights"]]
     if kind == "Network":
-        return _network(about, _layers(tensors, len(about["activations"])), device)
+        return _network(about, layers, device)
     configuration = parse_configuration(place, about)
-    layers = _layers(tensors, len(configuration.activations))
+    if len(layers) != len(configuration.activations):
+        raise NotConvertible(f"{place} contradicts itself: it has {len(layers)} layers with weights.")
     if kind == "Model":
         return Model.of_configuration(path, layers, configuration, device)
     from ... import estimators  # which need scikit-learn
@@ -47,10 +49,6 @@ def rebuilt(path: Path, contents: Contents, tensors: Tensors, device: str | None
 
     classes = {each.__name__: each for each in (estimators.MLPClassifier, estimators.MLPRegressor)}
     return filled(classes[kind](device=device), path, layers, configuration, None)
-
-
-def _layers(tensors: Tensors, count: int) -> Layers:
-    return [(weights, bias) for weights, bias in (map(tensors.array, weight_names(i)) for i in range(count))]
 
 
 def _network(about: dict[str, Any], layers: Layers, device: str | None) -> Network:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ...backend import HostArray
 from ...checks.arrays import all_finite
 from ...checks.settings import as_path
 from ...data.tasks import is_for_classes
 from ...formulas.kept import keep_activation, keep_loss
-from ...layers.dense import Dense
 from ...model.configuration import contradictions
 from ...model.model import Model
 from ...network import Network
@@ -96,9 +93,9 @@ def to_onnx(model: Any, path: str | Path) -> None:
 
 
 def _of_network(network: Network) -> Any:
-    loss, dtype, weights = network.stack.loss, np.dtype(network.backend.dtype), network.weights()
+    loss, dtype = network.stack.loss, np.dtype(network.backend.dtype)
     graph = Graph(dtype, (ALL,))
-    prediction = _predicted(graph, network, weights, graph.input(ALL, dtype, network.inputs))
+    prediction, weights = _predicted(graph, network, graph.input(ALL, dtype, network.inputs))
     names = {"prediction": graph.output(prediction, "prediction", dtype, network.outputs)}
     if is_for_classes(loss):
         names["decision"] = decision_of(graph, network, prediction)
@@ -109,7 +106,7 @@ def _of_network(network: Network) -> Any:
         "dtype": str(dtype),
     }
     return graph.model(
-        "A dense network.", {"loss": str(loss), "outputs": _json(names), **_kept("Network", kept)}
+        "A dense network.", {"loss": str(loss), "outputs": _json(names), **_kept("Network", kept, weights)}
     )
 
 
@@ -130,7 +127,7 @@ def _of_estimator(estimator: Any, path: Path) -> Any:
 def _of_model(model: Model, kind: str) -> Any:
     """Return the graph of a model; that of an estimator takes what the network takes, in its dtype."""
     network, encoder, task = model.network, model.encoder, model.task
-    dtype, weights, c = np.dtype(network.backend.dtype), network.weights(), model.configuration()
+    dtype, c = np.dtype(network.backend.dtype), model.configuration()
     wrong = contradictions(c)
     if wrong:
         raise NotConvertible(f"the model cannot be written: {'; '.join(wrong)}.")
@@ -143,7 +140,8 @@ def _of_model(model: Model, kind: str) -> Any:
     check_names(encoder, model.named or not is_estimator)
     graph = Graph(dtype, names)
     x = graph.input(ALL, dtype, network.inputs) if is_estimator else encoded(graph, encoder, model.named)
-    given = outputs_of(graph, model, _predicted(graph, network, weights, x), undo=not is_estimator)
+    prediction, weights = _predicted(graph, network, x)
+    given = outputs_of(graph, model, prediction, undo=not is_estimator)
     texts = {
         "task": task.name,
         "loss": network.loss,
@@ -153,9 +151,8 @@ def _of_model(model: Model, kind: str) -> Any:
     }
     if task.labels:
         texts["classes" if task.classes else "labels"] = _json(task.labels)
-    return graph.model(
-        f"A {task.name} model of {len(encoder.columns)} columns.", {**texts, **_kept(kind, asdict(c))}
-    )
+    texts |= _kept(kind, asdict(c), weights)
+    return graph.model(f"A {task.name} model of {len(encoder.columns)} columns.", texts)
 
 
 def _about(model: Model, j: int) -> dict[str, Any]:
@@ -169,27 +166,24 @@ def _about(model: Model, j: int) -> dict[str, Any]:
     return about
 
 
-def _predicted(graph: Graph, network: Network, weights: Sequence[tuple[HostArray, HostArray]], x: str) -> str:
-    """Add the layers and the link; return the name of what `Network.predict` returns."""
-    if not all(all_finite(array) for pair in weights for array in pair):
-        raise ValueError("the weights hold nan or inf: no ONNX file is written. Try a smaller learning rate.")
-    for i, (layer, pair) in enumerate(zip(network.layers, weights, strict=True)):
-        x = _layer(graph, layer, i, pair, x)
-    return linked(graph, network.stack.loss.link, x)
+def _predicted(graph: Graph, network: Network, x: str) -> tuple[str, list[tuple[str, str]]]:
+    """Add the layers and the link; return the names of what `Network.predict` returns, and of the weights."""
+    names = []
+    for i, (layer, pair) in enumerate(zip(network.layers, network.weights(), strict=True)):
+        if not all(map(all_finite, pair)):
+            raise ValueError(
+                "the weights hold nan or inf: no ONNX file is written. Try a smaller learning rate."
+            )
+        name = f"layers.{i}"
+        weights, bias = graph.constant(pair[0], f"{name}.weight"), graph.constant(pair[1], f"{name}.bias")
+        x = activated(graph, layer.function, graph.node("Gemm", x, weights, bias, name=name))
+        names.append((weights, bias))
+    return linked(graph, network.stack.loss.link, x), names
 
 
-def _layer(graph: Graph, layer: Dense, i: int, pair: tuple[HostArray, HostArray], x: str) -> str:
-    matrix, bias = (graph.constant(array, name) for array, name in zip(pair, weight_names(i), strict=True))
-    return activated(graph, layer.function, graph.node("Gemm", x, matrix, bias, name=f"layers.{i}"))
-
-
-def weight_names(i: int) -> tuple[str, str]:
-    """Return the names of the weights (d, m) and the bias (m,) of a layer, counted from 0."""
-    return f"layers.{i}.weight", f"layers.{i}.bias"
-
-
-def _kept(kind: str, about: dict[str, Any]) -> dict[str, str]:
-    kept = {"format": FORMAT, "version": __version__, "kind": kind, "about": about}
+def _kept(kind: str, about: dict[str, Any], weights: list[tuple[str, str]]) -> dict[str, str]:
+    """Return what makes the object again: what it is beside its weights, and what these are called."""
+    kept = {"format": FORMAT, "version": __version__, "kind": kind, "about": about, "weights": weights}
     return {KEY: json.dumps(kept, allow_nan=False, ensure_ascii=False), "fuseprop.version": __version__}
 
 
