@@ -25,9 +25,8 @@ def houses(tmp_path_factory):
     rng, lines = np.random.default_rng(0), ["size,town,sold,price"]
     for i in range(80):
         size = rng.uniform(30, 200)
-        lines.append(
-            f"{size:.1f},{('Ulm', 'Bonn')[i % 2]},2024-{1 + i % 12:02d}-{1 + i % 28:02d},{size * 1e3:.0f}"
-        )
+        town, day = ("Ulm", "Bonn")[i % 2], f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}"
+        lines.append(f"{size:.1f},{town},{day},{size * 1e3:.0f}")
     (folder / "houses.csv").write_text("\n".join(lines) + "\n")
     options = ("--target", "price", "--device", "cpu", "--epochs", 2, "--members", 2, "--quiet")
     done = run("train", folder / "houses.csv", *options, "--out", folder / "houses.safetensors")

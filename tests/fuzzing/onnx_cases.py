@@ -1,4 +1,4 @@
-"""ONNX files: bytes changed, nodes and tensors bent, metadata of ours with a digest that fits, or does not."""
+"""ONNX files: bytes, nodes, tensors and metadata changed; with a digest that fits, or does not."""
 
 import json
 import random
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from damages import changed, damaged, dumped, text
+from damages import changed, damaged, dumped
+from damages import text as any_text
 from onnx import TensorProto, helper
 
 import fuseprop
@@ -69,11 +70,19 @@ def make(rng: random.Random, whole: bytes) -> bytes:
     texts.pop(DIGEST, None)
     if not is_ours or rng.random() < 0.2:
         texts.pop(KEY, None)
-    helper.set_model_props(
-        model, {key: value.encode("utf-8", "replace").decode() for key, value in texts.items()}
-    )
+    helper.set_model_props(model, {key: encodable(value) for key, value in texts.items()})
     body = bytes(model.SerializeToString())
     return body + onnx_file._signature(body) if KEY in texts and rng.random() < 0.9 else body
+
+
+def encodable(given: str) -> str:
+    """A text that UTF-8 holds: protobuf takes no other."""
+    return given.encode("utf-8", "replace").decode()
+
+
+def text(rng: random.Random) -> str:
+    """Any text that a name in a file may be."""
+    return encodable(any_text(rng))
 
 
 def _bend_a_node(rng: random.Random, model: onnx.ModelProto) -> None:
@@ -117,11 +126,8 @@ def _bend_a_tensor(rng: random.Random, model: onnx.ModelProto) -> None:
     elif kind == 4:
         tensor.data_location = TensorProto.EXTERNAL
         location = rng.choice(("case.onnx", "../x", "/etc/passwd", "no", "", text(rng)))
-        for key, value in (
-            ("location", location),
-            ("offset", rng.choice(("0", "8", "-1", "x"))),
-            ("length", "8"),
-        ):
+        offset = rng.choice(("0", "8", "-1", "x"))
+        for key, value in (("location", location), ("offset", offset), ("length", "8")):
             tensor.external_data.add(key=key, value=value)
     else:
         tensor.name = rng.choice((text(rng), model.graph.initializer[0].name))

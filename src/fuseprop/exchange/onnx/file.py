@@ -7,6 +7,7 @@ takes what is appended to a message as a part of it.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +65,12 @@ def read(path: Path) -> Contents:
     """Return what a file holds. Raises OSError, and what protobuf raises, for a bad one; NotConvertible."""
     place = shown(path, None)
     with open_file(path) as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise NotConvertible(
-            f"{place} has more than {LARGEST:,} bytes, the most of an ONNX file. Check that it is one."
-        )
+        size = os.fstat(file.fileno()).st_size
+        if size > LARGEST:
+            raise NotConvertible(
+                f"{place} has {size:,} bytes, and an ONNX file {LARGEST:,} at most. Check that it is one."
+            )
+        data = file.read(size)
     model = onnx_library().ModelProto.FromString(data)
     if not model.graph.node and not model.graph.input:
         raise NotConvertible(

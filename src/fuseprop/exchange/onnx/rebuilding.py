@@ -18,6 +18,9 @@ from .file import KEY, Contents
 from .tensors import Tensors
 from .writing import FORMAT
 
+KINDS = ("Network", "Model", "MLPClassifier", "MLPRegressor")
+"""What `to_onnx` writes."""
+
 Layers = list[tuple[HostArray, HostArray]]
 
 
@@ -36,6 +39,8 @@ def rebuilt(path: Path, contents: Contents, tensors: Tensors, device: str | None
             f"fuseprop is needed."
         )
     kind, about = kept["kind"], kept["about"]
+    if kind not in KINDS:
+        raise NotConvertible(f"{place} holds {literal(kind)}: expected {', '.join(KINDS)}.")
     layers = [(tensors.array(weights), tensors.array(bias)) for weights, bias in kept["weights"]]
     if kind == "Network":
         return _network(about, layers, device)
@@ -47,8 +52,7 @@ def rebuilt(path: Path, contents: Contents, tensors: Tensors, device: str | None
     from ... import estimators  # which need scikit-learn
     from ...estimators.files import filled
 
-    classes = {each.__name__: each for each in (estimators.MLPClassifier, estimators.MLPRegressor)}
-    return filled(classes[kind](device=device), path, layers, configuration, None)
+    return filled(getattr(estimators, kind)(device=device), path, layers, configuration, None)
 
 
 def _network(about: dict[str, Any], layers: Layers, device: str | None) -> Network:

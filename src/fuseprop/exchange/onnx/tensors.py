@@ -103,12 +103,16 @@ class Tensors:
         if not all(number.isascii() and number.isdigit() and len(number) < 20 for number in numbers):
             raise NotConvertible(f"{self._place} is damaged: {what} has no valid place in {shown(name)}.")
         offset, length = map(int, numbers)
-        if path.is_symlink() or not path.is_file():
+        try:
+            is_beside, there = path.is_file() and not path.is_symlink(), path.stat().st_size
+        except OSError:  # it is not there, or its name is too long for this system
+            is_beside, there = False, 0
+        if not is_beside:
             raise NotConvertible(
                 f"{self._place}: {what} stands in the file {shown(name)}, and no such file lies beside it. "
                 f"Copy it there, or export the network as one file: onnx.save(model, path)."
             )
-        if length != size or offset + size > path.stat().st_size:
+        if length != size or offset + size > there:
             raise NotConvertible(
                 f"{self._place}: {what} takes {size:,} bytes from byte {offset:,} of {shown(name)} on, which "
                 f"that file does not have. Copy both files again."
