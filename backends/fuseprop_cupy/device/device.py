@@ -64,7 +64,7 @@ class Device:
         return {"GPU": name.decode(), **versions}
 
     def provenance(self) -> dict[str, str]:
-        """Return what else tells the device: its capability, the driver, and the packages that CUDA is from."""
+        """Return what else tells the device: its capability, driver, and the packages that CUDA is from."""
         properties = self._cupy.cuda.runtime.getDeviceProperties(self.ordinal)
         capability = f"{properties['major']}.{properties['minor']}"
         packages = {name for needed in NEEDED.values() for name in needed}

@@ -133,7 +133,7 @@ def driver() -> int:
 
 
 def driver_version() -> dict[str, str]:
-    """Return the driver's version, such as {"driver": "580.159.04"}; nothing where nvidia-smi does not say."""
+    """Return {"driver": its version, such as "580.159.04"}; nothing where nvidia-smi does not say."""
     import shutil
     import subprocess
 
