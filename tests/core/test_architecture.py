@@ -34,7 +34,7 @@ ORDER = [
     {"data", "genetic"},
     {"model"},
     {"estimators"},
-    {"learn", "exchange"},
+    {"learn", "exchange", "verification"},
     {"cli", "testing", "__init__"},
     {"__main__"},
 ]
