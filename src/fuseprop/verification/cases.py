@@ -26,7 +26,7 @@ SIZES = ([5, 7, 3], [6, 9, 8, 4], [33, 65, 2], [4, 3, 5, 6, 2])
 """Inputs, hidden layers and outputs of the default networks, which take turns."""
 
 EPSILON = 1e-3
-"""Adam's. With 1e-8, the default, it divides a gradient that is nothing but rounding by its own size: two right
+"""Adam's. With 1e-8, the default, it divides a gradient that is nothing but rounding by its own size: right
 results may then be as far apart as the learning rate (64-300-10 in float32: 744 eps after one step)."""
 
 AnyOptimizer: TypeAlias = MomentumSGD | Adam

@@ -15,8 +15,8 @@ LONGEST = 36
 
 COLUMNS = (
     "eps: how far the furthest tensor is from its reference, in eps max(1, |reference|). from float64: how "
-    "far, in float32, the furthest tensors of the verified backend and of the reference are from float64. free "
-    "run: how far the weights are apart after it, and then the reference's from float64; training multiplies "
+    "far, in float32, the furthest tensors of the verified backend and of the reference are from float64. "
+    "free run: how far the weights are apart after it, and then the reference's from float64; training multiplies "
     "roundings, so this has no bound and no verdict."
 )
 """What the columns mean."""
@@ -25,8 +25,8 @@ COLUMNS = (
 def lines_of(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a certificate but its verdict."""
     verified, reference, where = content["verified"], content["reference"], content["environment"]
-    yield f"verified   {_side(verified)}"
-    yield f"reference  {_side(reference)}"
+    for name, side in (("verified   ", verified), ("reference  ", reference)):
+        yield from textwrap.wrap(_side(side), 110, initial_indent=name, subsequent_indent=" " * 11)
     if (verified["backend"], verified["device"]) == (reference["backend"], reference["device"]):
         yield "           both compute on one device: what is compared are its replay and its calls"
     for why in verified["not_in_its_best_way"]:
