@@ -150,8 +150,10 @@ def _by_calls(sides: list[Side], rows: int, step: int) -> Iterator[tuple[Measure
         written = zip(*(place.written(call) for place, call in zip(places, calls, strict=True)), strict=True)
         for arrays in written:
             values = [side.backend.to_host(array) for side, array in zip(sides, arrays, strict=True)]
-            if _decides(calls[1]):
-                values[0][doubtful] = values[1][doubtful]
+            if doubtful.any():  # for the calls that read them too
+                for side, array, value in zip(sides, arrays, values, strict=True):
+                    value[doubtful] = values[1][doubtful]
+                    side.write([array], [value])
             found = zip(places, arrays, values, calls, strict=True)
             parts = [list(place.parts(array, value, call)) for place, array, value, call in found]
             operation = calls[1].operation

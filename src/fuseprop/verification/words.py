@@ -14,10 +14,10 @@ LONGEST = 36
 """Characters of what a backend tells of itself; hashes are longer, and whole in the file."""
 
 COLUMNS = (
-    "eps: how far the furthest tensor is from its reference, in eps max(1, |reference|). from float64: how "
-    "far, in float32, the furthest tensors of the verified backend and of the reference are from float64. "
-    "free run: how far the weights are apart after it, and then the reference's from float64; training multiplies "
-    "roundings, so this has no bound and no verdict."
+    "eps: how far the furthest tensor is from its reference, in eps max(1, |reference|). "
+    "from float64: how far, in float32, the furthest of the verified backend and of the reference are from it. "
+    "free run: how far the weights are apart after it, and then the reference's from float64; training "
+    "multiplies roundings, so this has no bound and no verdict."
 )
 """What the columns mean."""
 
