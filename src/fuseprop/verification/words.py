@@ -10,12 +10,12 @@ from .numbers import number
 
 HEAD = ("network", "dtype", "furthest tensor", "eps", "from float64", "free run")
 
-LONGEST = 36
-"""Characters of what a backend tells of itself; hashes are longer, and whole in the file."""
+LONGEST, OF_A_HASH = 40, 12
+"""Characters of what a backend tells of itself; of longer ones, which are hashes, so many are shown."""
 
 COLUMNS = (
     "eps: how far the furthest tensor is from its reference, in eps max(1, |reference|). "
-    "from float64: how far, in float32, the furthest of the verified backend and of the reference are from it. "
+    "from float64: how far, in float32, the furthest of the verified backend and of the reference are. "
     "free run: how far the weights are apart after it, and then the reference's from float64; training "
     "multiplies roundings, so this has no bound and no verdict."
 )
@@ -44,9 +44,10 @@ def lines_of(content: Mapping[str, Any]) -> Iterator[str]:
 
 def _side(side: Mapping[str, Any]) -> str:
     how = f", {side['replay']}" if side["replay"] else ""
-    told, code = {**side["arithmetic"], **side["provenance"]}, f"code {side['package'][:LONGEST]}"
-    words = [f"{name} {str(value)[:LONGEST]}" for name, value in told.items() if name != "replay"]
-    return f"{side['device']} by {side['backend']}{how}: {', '.join([*words, code])}"
+    told = {**side["arithmetic"], **side["provenance"], "code": side["package"]}
+    texts = {name: str(value) for name, value in told.items() if name != "replay"}
+    words = [f"{name} {text[:OF_A_HASH] if len(text) > LONGEST else text}" for name, text in texts.items()]
+    return f"{side['device']} by {side['backend']}{how}: {', '.join(words)}"
 
 
 def row_of(network: Mapping[str, Any]) -> tuple[str, ...]:
