@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sys
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,6 +14,7 @@ from typing import Any
 from .. import __version__
 from ..backend import AnyBackend
 from ..backend.seam import option
+from ..world.processor import processor
 
 SOURCES = (".py", ".cu", ".cuh", ".cpp", ".hpp", ".so", ".pyd", ".dll", ".dylib")
 """The files of a package that its digest is of."""
@@ -51,7 +51,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": sys.modules["numpy"].__version__,
         "system": platform.platform(),
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "variables": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIXES)},
     }
@@ -70,10 +70,3 @@ def digest_of(package: str) -> str:
         if each.suffix in SOURCES:
             digest.update(each.relative_to(folder).as_posix().encode() + b"\0" + each.read_bytes())
     return digest.hexdigest()
-
-
-def _cpu() -> str:
-    """Return what the processor calls itself."""
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
-    return found[1].strip() if found else platform.processor() or platform.machine()
