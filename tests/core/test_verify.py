@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from fuseprop.verification import CertificateError, NothingToCompare
 from fuseprop.verification.cases import OPTIMIZERS, default_cases
 from fuseprop.verification.page import page_of
 
+PLAIN = Path(__file__).parents[1] / "third_party_backend"
 FEW = {"network": "5-7-3", "optimizer": "momentum", "steps": 6, "batch_size": 8, "free_steps": 3}
 
 
@@ -354,3 +357,13 @@ print(verify("cpu", network="2-1", steps=1))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ)
     assert done.returncode == 0, done.stderr
     assert "passed" in done.stdout
+
+
+def test_a_backend_of_others(monkeypatch):
+    """Its arrays tell no addresses, and it says nothing of where it is from."""
+    monkeypatch.syspath_prepend(PLAIN)
+    certificate = verify(import_module("fuseprop_plain").PlainBackend("float64"), steps=4, free_steps=2)
+    assert certificate.passed, certificate.verdict
+    told = certificate.content["verified"]
+    assert (told["backend"], told["replay"], told["provenance"]) == ("plain", None, {})
+    assert len(told["package"]) == 64
