@@ -165,7 +165,7 @@ MISTAKES = {
     WrongLoss: ("calls", "softmax_cross_entropy", "losses", 1),
     NeverHits: ("calls", "argmax_equals", "hits", 1),
     HalfSent: ("as sent", "", "all rows", 1),
-    Links: ("predictions", "predict", "predictions", 0),
+    Links: ("forward pass", "predict", "predictions", 0),
     Stale: ("replay", "", "losses of the epoch", 2),
     OldRate: ("replay", "", "layer 1: moment v of the weights", 4),
     OneTooFew: ("many steps in a call", "", "losses of the epoch", 3),
@@ -255,7 +255,7 @@ def test_decisions_within_the_bound_are_no_mistakes():
     layers = mlp([5, 3], initializer="zeros")  # all outputs are equal at first
     network = Network(layers, "softmax_cross_entropy", seed=0, device="cpu")
     assert found(Tied("float32"), network=network, steps=1) is None
-    scored = ("predictions", "evaluate", "accuracy", 0)  # by weights that are 0 no longer
+    scored = ("forward pass", "evaluate", "accuracy", 0)  # by weights that are 0 no longer
     assert found(NeverHits("float32"), network=network, steps=1) == scored
     assert found(NeverHits("float32"), network=network, steps=2)[2] == "hits"
 

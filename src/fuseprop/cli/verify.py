@@ -73,7 +73,13 @@ def _place(text: str) -> Path:
     "--steps", type=click.IntRange(1), default=12, show_default=True, help="Steps that are compared."
 )
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Rows of a step.")
-@click.option("--free-steps", type=click.IntRange(1), default=60, show_default=True, help="Of the free run.")
+@click.option(
+    "--free-steps",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Of the free run, and in a call.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--out", type=_place, help="Write the certificate, to attach to a report: .json, or .html to read."

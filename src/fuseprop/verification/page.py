@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..showing.html import paragraph
@@ -18,25 +18,24 @@ def page_of(certificate: Certificate) -> str:
         "Parity certificate",
         certificate.verdict,
         {
-            "Verified": [facts(_facts(content["verified"]))],
-            "Reference": [facts(_facts(content["reference"]))],
-            "Machine and code": [facts(_facts({**content["environment"], "digest": content["digest"]}))],
             "Networks": [
                 table("The furthest tensor of each", HEAD, map(row_of, content["networks"])),
                 paragraph(COLUMNS),
             ],
+            "Verified": [facts(_facts(content["verified"]))],
+            "Reference": [facts(_facts(content["reference"]))],
+            "Machine and code": [facts(_facts({**content["environment"], "digest": content["digest"]}))],
             "Tensors": list(map(_tensors, content["networks"])),
         },
     )
 
 
-def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """Yield names and values, those within others behind their name."""
+def _facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what is told by name, in one list."""
+    found: dict[str, Any] = {}
     for name, value in told.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name}: {inner}", each) for inner, each in value.items())
-        elif value not in (None, "", []):
-            yield name.replace("_", " "), value if isinstance(value, str) else str(value)
+        found |= value if isinstance(value, Mapping) else {name.replace("_", " "): value}
+    return [(name, str(value)) for name, value in found.items() if value not in (None, "", [])]
 
 
 def _tensors(network: Mapping[str, Any]) -> str:

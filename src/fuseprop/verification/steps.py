@@ -19,7 +19,7 @@ from .side import Side
 from .tensors import Part
 
 SENT, CALLS, REPLAY = "as sent", "calls", "replay"
-AT_ONCE, PREDICTIONS = "many steps in a call", "predictions"
+AT_ONCE, FORWARD = "many steps in a call", "forward pass"
 """How what is compared was computed."""
 
 
@@ -111,7 +111,7 @@ def compared_predictions(ours: Side, reference: Side, seed: int) -> Iterator[Mea
             found.append((predicted, side.network.evaluate(X, target, weights)))
     (predicted, scores), (wanted, wanted_scores) = found
     dtype = ours.backend.dtype
-    yield Measured(PREDICTIONS, 0, "predict", "predictions", furthest(predicted, wanted, dtype))
+    yield Measured(FORWARD, 0, "predict", "predictions", furthest(predicted, wanted, dtype))
     decides = next((call for call in reference.programs[reference.sizes[0]].calls if _decides(call)), None)
     for name, score in wanted_scores.items():
         if decides is not None and name == reference.epoch.metric.name:
@@ -119,7 +119,7 @@ def compared_predictions(ours: Side, reference: Side, seed: int) -> Iterator[Mea
             share = _unclear(decides, outputs, dtype).mean()
             if abs(scores[name] - score) <= share:
                 continue
-        yield Measured(PREDICTIONS, 0, "evaluate", name, furthest([scores[name]], [score], dtype))
+        yield Measured(FORWARD, 0, "evaluate", name, furthest([scores[name]], [score], dtype))
 
 
 def _sent(ours: Side, reference: Side, step: int) -> Iterator[Measured]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -44,7 +45,7 @@ def verify(
     dtype: str | None = None,
     steps: int = 12,
     batch_size: int = 16,
-    free_steps: int = 60,
+    free_steps: int = 100,
     seed: int = 0,
 ) -> Certificate:
     """Train networks on two backends from one start; return by how much they differ, step by step.
@@ -82,7 +83,8 @@ def verify(
         How many steps of a network are compared, in two epochs, and the rows of each; the last batch of an
         epoch has a third of them.
     free_steps : int
-        How many steps a free run has, at least.
+        How many steps a free run has, at least; and an epoch whose steps are taken one in a call and all in
+        a call.
     seed : int
         What weights, rows, targets and orders are drawn from.
 
@@ -139,9 +141,11 @@ def _verified(
     side = partial(Side, case, data_dtype=ours.dtype, seed=seed)
     mine, theirs = side(ours), side(reference)
     exact = None if truth is None else side(truth)
+    longer = replace(case, steps=2 * free_steps)  # a replay may take many steps in another way than few
+    one, many = (Side(longer, ours, ours.dtype, seed) for _ in range(2))
     measured = [
         *compared_steps(mine, theirs, exact, seed),
-        *compared_divisions(side(ours), side(ours), seed),
+        *compared_divisions(one, many, seed),
         *compared_predictions(mine, theirs, seed),
     ]
     backends = [ours, reference, *([] if truth is None else [truth])]
