@@ -92,7 +92,7 @@ def test_every_option_arrives(tmp_path):
     assert (network["dtype"], network["steps"], network["batch_size"]) == ("float64", 3, 5)
     assert network["free_run"]["steps"] == 4
     assert found["verified"]["replay"] == "calls"
-    assert found["asked"] == {"steps": 3, "batch_size": 5, "seed": 7}
+    assert found["asked"] == {"steps": 3, "batch_size": 5, "free_steps": 4, "seed": 7}
 
 
 def test_a_model_of_ones_own(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fuseprop_numpy import NumpyBackend
 
-from fuseprop import BackendUnavailable, Certificate, Network, mlp, verify
+from fuseprop import BackendUnavailable, Certificate, Dense, Network, mlp, verify
 from fuseprop.formulas import LOSSES
 from fuseprop.formulas.activation import trainable_activations
 from fuseprop.verification import CertificateError, NothingToCompare
@@ -177,7 +177,13 @@ MISTAKES = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", MISTAKES)
 def test_a_mistake_is_found_and_named(kind, dtype):
-    assert found(kind(dtype), activation="tanh") == MISTAKES[kind]
+    certificate = verify(kind(dtype), **FEW, activation="tanh")
+    first = certificate.first_beyond
+    assert (first["how"], first["operation"], first["tensor"], first["step"]) == MISTAKES[kind]
+    assert first["tensor"] in certificate.verdict
+    assert ("Its calls, one after the other, are within it." in str(certificate)) == (
+        first["how"] == "replay"
+    )
 
 
 @pytest.mark.parametrize("replay", ["compiled", "calls"])
@@ -207,10 +213,12 @@ def test_the_default_networks_have_every_formula():
         assert 3 <= sum(map(bool, map(has, cases))) < len(cases)
 
 
-def test_the_default_networks_pass_by_calls():
-    """In float64, where a rounding is far from the bound and everything else is beyond it."""
-    certificate = verify("cpu", replay="calls", dtype="float64", steps=4, free_steps=2)
-    assert certificate.passed
+def test_the_default_networks_pass(backend):
+    """On every backend that can be used here, a GPU too."""
+    options = {"replay": "calls"} if backend.name == "numpy" else {}
+    device = backend.device if options else backend
+    certificate = verify(device, dtype=backend.dtype.name, **options, steps=4, free_steps=4)
+    assert certificate.passed, certificate.verdict
     assert len(certificate.networks) == len(list(default_cases(16, 4)))
 
 
@@ -321,6 +329,19 @@ def test_a_network_of_ones_own():
     ]
     assert {each["dtype"] for each in certificate.networks} == {"float64"}
     assert certificate.passed
+
+
+def test_a_reference_that_diverges_certifies_nothing():
+    layers = [Dense(2, 1, "exponential", weights=[[90.0], [90.0]])]
+    network = Network(layers, "half_squared_error", device="cpu")
+    with pytest.raises(ValueError, match="nothing can be said of the other's"):
+        verify("cpu", network=network)
+
+
+def test_what_has_no_slope_is_refused():
+    network = Network([Dense(2, 1, "step")], "half_squared_error", device="cpu")
+    with pytest.raises(ValueError, match="cannot be trained by gradient descent"):
+        verify("cpu", network=network)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ..checks.quoting import counted, printable, shown
 from ..checks.settings import as_path
 from ..storage.atomic import write_atomically
 from .numbers import number
+from .steps import REPLAY
 from .words import lines_of
 
 FORMAT = "fuseprop parity certificate 1"
@@ -113,11 +114,12 @@ class Certificate:
         if first is not None:
             by = f"{first['how']}, {first['operation']}" if first["operation"] else first["how"]
             where = ", ".join(map(str, first["index"]))
+            alone = " Its calls, one after the other, are within it." if first["how"] == REPLAY else ""
             return (
                 f"failed. First beyond the bound, in {first['network']} ({first['dtype']}): step "
                 f"{first['step']}, {first['tensor']} (by {by}) at [{where}]: got {first['got']}, wanted "
                 f"{first['wanted']} within {first['bound']:.3g}, {first['eps']} eps apart. The bound is "
-                f"{bound}."
+                f"{bound}.{alone}"
             )
         furthest = self.furthest
         compared = sum(len(tensor["eps_by_step"]) for each in self.networks for tensor in each["tensors"])

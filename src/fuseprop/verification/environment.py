@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib import import_module
@@ -26,10 +27,14 @@ WHY = ("not_compiled", "not_captured")
 """Where a backend says why steps do not run in its best way."""
 
 
-def described(backend: AnyBackend) -> dict[str, Any]:
-    """Return what tells a backend: its class, device, arithmetic, and the code that it computes by."""
+def described(backends: Sequence[AnyBackend]) -> dict[str, Any]:
+    """Return what tells a backend: its class, device, arithmetic, and the code that it computes by.
+
+    They are one backend in several dtypes.
+    """
+    backend = backends[0]
     kind, ask = type(backend), option(backend, "provenance")
-    fell_back = [str(getattr(backend, name)) for name in WHY if getattr(backend, name, None)]
+    fell_back = [str(getattr(each, name)) for each in backends for name in WHY if getattr(each, name, None)]
     return {
         "backend": backend.name,
         "class": f"{kind.__module__}.{kind.__qualname__}",

@@ -30,6 +30,7 @@ class Side:
         stack, size = self.network.stack, case.batch_size
         self.epoch = Epoch(backend, stack, None, self.optimizer, rows, batch_size=size)
         self.sizes = [int(size) for size in self.epoch.sizes]
+        self._batches = {batch.rows: batch for batch in self.epoch.batches}
 
     @cached_property
     def compiled(self) -> CompiledEpoch:
@@ -39,14 +40,13 @@ class Side:
     @cached_property
     def programs(self) -> Mapping[int, Program]:
         """The recorded step of a batch, by how many rows it has."""
-        return {batch.rows: self.epoch.program(batch) for batch in self.epoch.batches}
+        return {rows: self.epoch.program(batch) for rows, batch in self._batches.items()}
 
     @cached_property
     def tensors(self) -> Mapping[int, Tensors]:
         """What the arrays of that step hold."""
-        return {
-            batch.rows: Tensors(self.epoch, batch, self.programs[batch.rows]) for batch in self.epoch.batches
-        }
+        programs = self.programs
+        return {rows: Tensors(self.epoch, batch, programs[rows]) for rows, batch in self._batches.items()}
 
     def begin(self, order: HostArray) -> None:
         """Begin an epoch: send its order, and the numbers of its steps."""

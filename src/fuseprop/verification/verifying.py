@@ -17,6 +17,7 @@ from ..checks.choices import choose
 from ..checks.settings import positive_integer
 from ..formulas.activation import as_trainable_activation
 from ..formulas.loss import as_loss
+from ..layers.stack import check_trainable
 from ..network import Network
 from .cases import OPTIMIZERS, Case, default_cases, own_cases
 from .certificate import Certificate, sealed
@@ -89,7 +90,8 @@ def verify(
         What weights, rows, targets and orders are drawn from.
 
     Raises BackendUnavailable where a device cannot be had; ValueError for unknown names and numbers out of
-    range; NothingToCompare, a ValueError, where both sides would compute in the same way.
+    range, for an activation without a slope, and where the reference's own weights stop being finite;
+    NothingToCompare, a ValueError, where both sides would compute in the same way.
 
     Examples
     --------
@@ -105,23 +107,24 @@ def verify(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be a whole number of at least 0, got {seed!r:.60}.")
     cases = _cases(network, activation, loss, optimizer, batch_size, steps)
-    made, sides = [], None
+    made: list[dict[str, Any]] = []
+    opened = []
     for chosen in _dtypes(dtype, device, against, network):
         ours = _opened(device, chosen, replay)
         reference = _opened(against, chosen, None, by_calls=True)
         _check_differ(ours, reference)
         truth = None if chosen == "float64" else _opened("cpu", "float64", None, by_calls=True)
         made += [_verified(case, ours, reference, truth, free_steps, seed) for case in cases]
-        sides = ours, reference
-    assert sides is not None
-    asked = {"steps": steps, "batch_size": batch_size, "seed": seed}
+        opened.append((ours, reference))
+    asked = {"steps": steps, "batch_size": batch_size, "free_steps": free_steps, "seed": seed}
+    verified, references = zip(*opened, strict=True)
     return Certificate(
         sealed(
             {
                 "bound": BOUND,
                 "asked": asked,
-                "verified": described(sides[0]),
-                "reference": described(sides[1]),
+                "verified": described(verified),
+                "reference": described(references),
                 "environment": environment(),
                 "networks": made,
             }
@@ -143,11 +146,14 @@ def _verified(
     exact = None if truth is None else side(truth)
     longer = replace(case, steps=2 * free_steps)  # a replay may take many steps in another way than few
     one, many = (Side(longer, ours, ours.dtype, seed) for _ in range(2))
-    measured = [
-        *compared_steps(mine, theirs, exact, seed),
-        *compared_divisions(one, many, seed),
-        *compared_predictions(mine, theirs, seed),
-    ]
+    measured = list(compared_steps(mine, theirs, exact, seed))
+    if not theirs.network.stack.parameters.are_finite():
+        raise ValueError(
+            f"{case.name}: the reference's own weights are not finite after {case.steps} steps on drawn "
+            f"rows, and so nothing can be said of the other's. Take fewer steps, or another network."
+        )
+    measured += compared_divisions(one, many, seed)
+    measured += compared_predictions(mine, theirs, seed)
     backends = [ours, reference, *([] if truth is None else [truth])]
     return {
         "network": case.name,
@@ -218,6 +224,7 @@ def _cases(
         return list(default_cases(batch_size, steps))
     rules = OPTIMIZERS if optimizer is None else (optimizer,)
     if isinstance(network, Network):
+        check_trainable(network.layers)
         for name, given in (("activation", activation), ("loss", loss)):
             if given is not None:
                 raise ValueError(f"{name}={given!r} is given, but the network has its own.")
