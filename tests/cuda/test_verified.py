@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[test]"')
 
 from fuseprop_cupy.device.kernel_list import source_hashes
+from fuseprop_cupy.device.wheels import driver_version
 from host_device import HostDevice, HostRunBackend, on_host
 
 from fuseprop import verify
@@ -70,3 +71,13 @@ class Forgets(HostRunBackend):
 def test_a_lost_upload_is_named():
     first = verify(Forgets("float32"), **FEW).first_beyond
     assert (first["how"], first["tensor"]) == ("as sent", "order of rows")
+
+
+def test_the_driver_is_told_where_nvidia_smi_tells_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert driver_version() == {}
+    tool = tmp_path / "nvidia-smi"
+    for text, told in (("echo 580.159.04; echo 580.159.04", {"driver": "580.159.04"}), ("exit 9", {})):
+        tool.write_text(f"#!/bin/sh\n{text}\n")
+        tool.chmod(0o755)
+        assert driver_version() == told
