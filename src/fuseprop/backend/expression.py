@@ -314,7 +314,17 @@ def as_expression(operand: Operand) -> Expression:
 
 
 def tiny() -> Expression:
-    """Return the smallest normal number of the dtype: 1.2e-38 in float32, 2.2e-308 in float64."""
+    """Return the smallest normal number of the dtype: 1.2e-38 in float32, 2.2e-308 in float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate, variable
+    >>> from fuseprop.formulas import maximum, tiny
+    >>> z = variable("z")
+    >>> bool(evaluate(maximum(z, tiny()), {"z": np.float32(0)}) > 0)
+    True
+    """
     return _node("tiny")
 
 

@@ -203,6 +203,12 @@ def is_file_name(data: str | Path) -> bool:
     """Return whether `data` names a file, or standard input ("-"), and not a built-in data set.
 
     Raises DataError, which lists the data sets, for a name without suffix or folder that is not among them.
+
+    Examples
+    --------
+    >>> from fuseprop.data import is_file_name
+    >>> is_file_name("houses.csv"), is_file_name("digits")
+    (True, False)
     """
     if isinstance(data, Path) or data == "-" or Path(data).suffix or Path(data).name != data:
         return True
@@ -211,5 +217,12 @@ def is_file_name(data: str | Path) -> bool:
 
 
 def suggestions_for(data: object) -> Mapping[str, object]:
-    """Return the training settings that suit a built-in data set; none for any other `data`."""
+    """Return the training settings that suit a built-in data set; none for any other `data`.
+
+    Examples
+    --------
+    >>> from fuseprop.data import suggestions_for
+    >>> suggestions_for("xor")
+    {}
+    """
     return DATASETS[data].suggestions if isinstance(data, str) and data in DATASETS else {}

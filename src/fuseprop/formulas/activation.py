@@ -181,7 +181,14 @@ ACTIVATIONS: dict[str, Family[Activation]] = {}
 
 
 def as_activation(activation: object) -> Activation:
-    """Return an activation from its name or as an object. Raises ValueError for an unknown name."""
+    """Return an activation from its name or as an object. Raises ValueError for an unknown name.
+
+    Examples
+    --------
+    >>> from fuseprop.formulas import as_activation
+    >>> as_activation("leaky_relu(0.2)")
+    <activation leaky_relu(0.2): z where z > 0, else 0.2 * z>
+    """
     if isinstance(activation, Activation):
         return activation
     made = 'z: Activation("mine", lambda z: z * sigmoid(z))'

@@ -335,7 +335,14 @@ LOSSES: dict[str, Family[AnyLoss]] = {}
 
 
 def as_loss(loss: object) -> AnyLoss:
-    """Return a loss from its name or as an object. Raises ValueError for an unknown name."""
+    """Return a loss from its name or as an object. Raises ValueError for an unknown name.
+
+    Examples
+    --------
+    >>> from fuseprop.formulas import as_loss
+    >>> as_loss("huber(1.35)")
+    <loss huber(1.35): (y - t)^2 / 2 where |y - t| <= 1.35, else 1.35 (|y - t| - 1.35 / 2)>
+    """
     if isinstance(loss, Loss | SoftmaxCrossEntropy):
         return loss
     made = 'the output and the target: Loss("mine", lambda y, t: (y - t) ** 2)'

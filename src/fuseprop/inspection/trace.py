@@ -18,6 +18,15 @@ class Trace(Backward):
     """One pass through a network, forward and backward.
 
     All its numbers are attributes: see `Backward`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> network = Network(mlp([2, 2, 1]), "half_squared_error", dtype="float64", seed=0, device="cpu")
+    >>> trace = network.trace(np.array([[0.05, 0.1]]), np.array([0.01]))
+    >>> len(trace.layers), trace.prediction.shape, trace.loss > 0
+    (2, (1, 1), True)
     """
 
     def explain(self, paths: int = PATHS) -> str:

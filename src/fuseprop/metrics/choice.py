@@ -36,12 +36,27 @@ def make_metric(
 
 
 def metric_of_values(loss: AnyLoss) -> str:
-    """Return the name of the metric that fits a loss where targets are values rather than classes."""
+    """Return the name of the metric that fits a loss where targets are values rather than classes.
+
+    Examples
+    --------
+    >>> from fuseprop.formulas import as_loss
+    >>> from fuseprop.metrics import metric_of_values
+    >>> metric_of_values(as_loss("mean_squared_error"))
+    'r2'
+    """
     return loss.metric
 
 
 def check_metric(name: str, loss: AnyLoss) -> Kind:
-    """Return the named kind; raise ValueError for an unknown one, and for one that needs another loss."""
+    """Return the named kind; raise ValueError for an unknown one, and for one that needs another loss.
+
+    Examples
+    --------
+    >>> from fuseprop.formulas import as_loss
+    >>> from fuseprop.metrics import check_metric
+    >>> kind = check_metric("accuracy", as_loss("softmax_cross_entropy"))
+    """
     kind = choose("metric", name, METRICS)
     if not kind.fits(loss):
         raise ValueError(
