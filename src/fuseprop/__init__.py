@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .estimators import MLPRegressor as MLPRegressor
     from .estimators import from_sklearn as from_sklearn
     from .estimators import to_sklearn as to_sklearn
+    from .exchange import NotConvertible
     from .formulas import Activation, Loss
     from .genetic import GeneticSearch
     from .inspection import Trace, gradcheck
@@ -52,6 +53,7 @@ __all__ = [
     "ModelFileError",
     "MomentumSGD",
     "Network",
+    "NotConvertible",
     "NotSeparable",
     "Perceptron",
     "Table",
@@ -77,6 +79,7 @@ ROOMS = {
     "checkpoints": ["Checkpoint", "CheckpointError"],
     "data": ["Table", "UnlikeTrainingWarning", "load_table"],
     "estimators": ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"],
+    "exchange": ["NotConvertible"],
     "formulas": ["Activation", "Loss"],
     "genetic": ["GeneticSearch"],
     "inspection": ["Trace", "gradcheck"],

@@ -39,6 +39,7 @@ MODULES = {
     "fuseprop.callbacks": ["__all__"],
     "fuseprop.data": ["__all__"],
     "fuseprop.estimators": ["__all__"],
+    "fuseprop.exchange": ["__all__"],
     "fuseprop.formulas": ["__all__"],
     "fuseprop.inspection": ["__all__"],
     "fuseprop.learn": ["__all__"],

@@ -1,0 +1,9 @@
+"""Networks, models and estimators as files and objects of other libraries, and back.
+
+What another library cannot say, and what fuseprop cannot say of theirs, is refused as `NotConvertible`:
+nothing is left out in silence. Each library is imported when it is needed, and is an extra of its own.
+"""
+
+from .errors import NotConvertible
+
+__all__ = ["NotConvertible"]
