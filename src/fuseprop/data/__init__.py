@@ -113,6 +113,13 @@ def load_table(
 
     Raises DataError, with the place, for data that cannot be read or used; ValueError for another
     `target_as` or `missing`; TypeError if `data` is neither a path nor a name (`Table.of` takes arrays).
+
+    Examples
+    --------
+    >>> from fuseprop import load_table
+    >>> table = load_table("iris")
+    >>> len(table), table.target_names
+    (150, ('class',))
     """
     target, features = as_names("target", target), as_names("features", features)
     reading = Reading(target_as, keep_as_class)

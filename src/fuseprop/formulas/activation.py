@@ -72,6 +72,13 @@ class Activation(NamedFormula):
     has_slope : bool
         Whether f' is other than 0 anywhere. Gradient descent trains no network that has an activation
         without a slope, such as "step"; such a network predicts, and `fuseprop.GeneticSearch` searches it.
+
+    Examples
+    --------
+    >>> from fuseprop import Activation, Network, mlp
+    >>> from fuseprop.formulas import sigmoid
+    >>> swish = Activation("swish", lambda z: z * sigmoid(z))
+    >>> network = Network(mlp([4, 8, 1], swish), "half_squared_error", seed=0, device="cpu")
     """
 
     KIND = "activation"

@@ -96,6 +96,13 @@ class Loss(NamedFormula):
         What backends are handed.
     is_built_in : bool
         Whether it is a member of a family in `LOSSES`.
+
+    Examples
+    --------
+    >>> from fuseprop import Loss, Network, mlp
+    >>> from fuseprop.formulas import where
+    >>> asymmetric = Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))
+    >>> network = Network(mlp([4, 8, 1]), asymmetric, seed=0, device="cpu")
     """
 
     KIND = "loss"

@@ -29,6 +29,17 @@ def make_metric(
     the metric for the targets of all.
 
     Raises ValueError for an unknown name, and for a metric that needs another loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Dense
+    >>> from fuseprop.formulas import as_loss
+    >>> from fuseprop.layers.targets import encode_targets
+    >>> from fuseprop.metrics import make_metric
+    >>> loss, last = as_loss("half_squared_error"), Dense(2, 1)
+    >>> targets = encode_targets(np.array([1.0, 2.0]), loss, last, 2)
+    >>> metric = make_metric("r2", loss, last, targets, None)
     """
     if name is None:
         name = "accuracy" if targets.labels is not None else metric_of_values(loss)

@@ -135,6 +135,12 @@ class Diagram:
         What stands above each column, with the x of its middle.
     width, height : float
         The room that it needs. With more room its parts move apart; with less, texts would meet.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Arrow, Draft, lay_out
+    >>> draft = Draft([[["x = 1"]], [["y = 0.5"]]], [[Arrow(0, 0, "0.5", 0.5)]], ["input", "output"])
+    >>> (diagram,) = lay_out([draft])
     """
 
     nodes: Sequence[Node]
