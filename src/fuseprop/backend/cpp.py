@@ -40,8 +40,8 @@ class Dialect(NamedTuple):
     >>> from fuseprop.backend import statements, variable
     >>> from fuseprop.backend.cpp import SCALARS
     >>> vectors = SCALARS._replace(type="Vector")
-    >>> print(*statements({"const Vector y": variable("z") * 2}, vectors), sep="\n")
-    const Vector y = z * T(2);
+    >>> statements({"const Vector y": variable("z") * 2}, vectors)
+    ['const Vector y = z * T(2);']
     """
 
     type: str
@@ -87,8 +87,8 @@ def statements(results: Mapping[str, Expression], dialect: Dialect | None = None
     Examples
     --------
     >>> from fuseprop.backend import statements, variable
-    >>> print(*statements({"const float y": variable("z") * 2}), sep="\n")
-    const float y = z * T(2);
+    >>> statements({"const float y": variable("z") * 2})
+    ['const float y = z * T(2);']
     """
     dialect = dialect or SCALARS
     order = in_order(results.values())
