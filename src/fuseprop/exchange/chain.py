@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..checks.arrays import all_finite
-from ..checks.quoting import counted, shown
+from ..checks.quoting import counted, literal, shown
+from ..checks.settings import is_finite_number
 from ..checks.warning import warn_user
 from ..formulas.activation import AnyActivation, as_activation
 from ..formulas.loss import AnyLoss, as_loss
@@ -82,12 +83,12 @@ class Chain:
             )
         layer["activation"], layer["activated"] = activation, place
 
-    def dropout(self, place: str, rate: float) -> None:
+    def dropout(self, place: str, rate: Any) -> None:
         """Take the dropout of the outputs before it; one of rate 0 may stand anywhere."""
         if not rate:
             return
-        if not 0 < rate < 1:
-            self._refuse(place, f"drops a share of {rate!r}", "a share of at least 0 and below 1")
+        if not (is_finite_number(rate) and 0 < rate < 1):
+            self._refuse(place, f"drops a share of {literal(rate)}", "a share of at least 0 and below 1")
         layer = self._layer_before(place)
         if "dropout" in layer:
             self._refuse(place, f"follows {layer['dropped']}", "one dropout for each dense layer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import warnings
@@ -121,8 +122,8 @@ def to_keras(network: Network, *, predictions: bool = False) -> Any:
     with equal settings; Keras' epsilon is 1e-7 by default. In float64 Keras computes some functions in
     float32, tanh among them, unless its backend is TensorFlow.
 
-    Keras' backend is the one that KERAS_BACKEND or Keras' settings name, or that Keras has been imported
-    with; where nothing says so, the first that is installed of tensorflow, jax and torch.
+    Keras' backend is the one that Keras has been imported with, or that KERAS_BACKEND names; without both,
+    that of Keras' settings if it is installed, else the first that is of tensorflow, jax and torch.
 
     Raises NotConvertible for an activation that Keras cannot keep: "gelu", whose tanh form is no activation
     by name there, "step", and one's own; and for float64 with JAX where ``jax_enable_x64`` is off.
@@ -195,23 +196,37 @@ def from_keras(
 
 def _keras() -> Any:
     """Return Keras, which chooses its backend when it is imported first."""
-    if "keras" not in sys.modules:
-        if find_spec("keras") is None:
-            raise ModuleNotFoundError(
-                f"a network for Keras needs keras, which is not installed. Type: {how_to_install('keras')}.",
-                name="keras",
-            )
-        home = os.environ.get("KERAS_HOME", str(Path("~").expanduser() / ".keras"))
-        if "KERAS_BACKEND" not in os.environ and not Path(home, "keras.json").exists():
-            installed = [name for name in BACKENDS if find_spec(name) is not None]
-            if not installed:
-                raise ModuleNotFoundError(
-                    f"Keras needs one of {', '.join(BACKENDS)} to compute with, and none is installed. Type: "
-                    f"{how_to_install('keras')}.",
-                    name="jax",
-                )
-            os.environ["KERAS_BACKEND"] = installed[0]
-    return import_module("keras")
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    if find_spec("keras") is None:
+        raise ModuleNotFoundError(
+            f"a network for Keras needs keras, which is not installed. Type: {how_to_install('keras')}.",
+            name="keras",
+        )
+    if "KERAS_BACKEND" in os.environ:
+        return import_module("keras")
+    installed = [name for name in (_settled(), *BACKENDS) if find_spec(name) is not None]
+    if not installed:
+        raise ModuleNotFoundError(
+            f"Keras needs one of {', '.join(BACKENDS)} to compute with, and none is installed. Type: "
+            f"{how_to_install('keras')}.",
+            name="jax",
+        )
+    os.environ["KERAS_BACKEND"] = installed[0]
+    try:
+        return import_module("keras")
+    finally:
+        del os.environ["KERAS_BACKEND"]
+
+
+def _settled() -> str:
+    """Return the backend in Keras' settings, which Keras writes itself where there are none."""
+    folder = os.environ.get("KERAS_HOME") or Path("~").expanduser() / ".keras"
+    try:
+        named = json.loads(Path(folder, "keras.json").read_text()).get("backend")
+    except (OSError, ValueError, AttributeError):
+        named = None
+    return named if named in BACKENDS else BACKENDS[0]
 
 
 def _activation_there(place: str, activation: Activation) -> tuple[str, dict[str, float]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..backend import HostArray
 from ..checks.quoting import literal
+from ..checks.settings import is_finite_number
 from ..formulas.activation import ACTIVATIONS, Activation
 from ..formulas.families import settings_named
 from ..network import Network
@@ -169,7 +170,8 @@ def _activation_of(chain: Chain, place: str, kind: str, arguments: Mapping[str, 
         return "gelu"
     if kind == "Softplus":
         beta, threshold = arguments.get("beta", 1.0), arguments.get("threshold", 20.0)
-        if beta != 1 or threshold < SOFTPLUS_ENDS["float32"]:
+        is_same = beta == 1 and is_finite_number(threshold) and threshold >= SOFTPLUS_ENDS["float32"]
+        if not is_same:
             raise refuse(
                 f"has beta={literal(beta)} and threshold={literal(threshold)}",
                 "beta=1 and a threshold of at least 20, above which log(1 + exp(z)) is z",
