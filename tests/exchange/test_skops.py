@@ -1,9 +1,8 @@
-"""Estimators in the files of skops, which unpickles nothing, and in model files; a fit that goes on from there."""
+"""Estimators in skops' files, which are no pickles, and in model files; a fit that goes on from there."""
 
 import numpy as np
 import pytest
 import skops.io
-
 
 from fuseprop import MLPClassifier, MLPRegressor
 

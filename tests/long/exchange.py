@@ -2,8 +2,8 @@
 
     python tests/long/exchange.py --record FILE
 
-PyTorch is some gigabytes, which the suite does not ask for: where it is not installed, it goes into a folder of
-its own, that is removed at the end.
+PyTorch is some gigabytes, which the suite does not ask for: where it is not installed, it goes into a folder
+of its own, which is removed at the end.
 """
 
 import argparse
