@@ -117,6 +117,18 @@ class NumpyBackend(NumpyOperations):
             return {"steps": "compiled"}
         return {"steps": "calls of NumPy", "NumPy": np.__version__, **blas_in_use()}
 
+    def provenance(self) -> dict[str, str | int]:
+        """See `OPTIONAL`: how steps are replayed, and of which engine's sources the library was built."""
+        found: dict[str, str | int] = {"replay": self.replay, "NumPy": np.__version__, **blas_in_use()}
+        if self._library is not None:
+            loaded = library()
+            found |= {
+                "engine": loaded.build,
+                "engine sources": loaded.functions.fuseprop_source_hash().decode(),
+                "engine threads": loaded.functions.fuseprop_get_num_threads(),
+            }
+        return found
+
     def _own_operations(self) -> list[str]:
         """Return the operations that a subclass computes in its own way."""
         return [name for name in OWN if getattr(type(self), name) is not OWN[name]]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .optimizers import Adam, MomentumSGD
     from .perceptron import NotSeparable, Perceptron
     from .training.divergence import DivergenceError
+    from .verification import Certificate, verify
     from .world.mpi import World
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ __all__ = [
     "Array",
     "Backend",
     "BackendUnavailable",
+    "Certificate",
     "Checkpoint",
     "CheckpointError",
     "CrossValidation",
@@ -75,6 +77,7 @@ __all__ = [
     "to_torch",
     "train",
     "tune",
+    "verify",
 ]
 
 ROOMS = {
@@ -103,6 +106,7 @@ ROOMS = {
     "optimizers": ["Adam", "MomentumSGD"],
     "perceptron": ["NotSeparable", "Perceptron"],
     "training": ["DivergenceError"],
+    "verification": ["Certificate", "verify"],
     "world": ["World"],
 }
 """Where each public name is; those of the estimators need scikit-learn, all others NumPy alone."""
