@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .estimators import MLPRegressor as MLPRegressor
     from .estimators import from_sklearn as from_sklearn
     from .estimators import to_sklearn as to_sklearn
-    from .exchange import NotConvertible
+    from .exchange import NotConvertible, from_keras, from_torch, save_torch, to_keras, to_torch
     from .formulas import Activation, Loss
     from .genetic import GeneticSearch
     from .inspection import Trace, gradcheck
@@ -65,11 +65,16 @@ __all__ = [
     "World",
     "available_backends",
     "cross_validate",
+    "from_keras",
+    "from_torch",
     "gradcheck",
     "load",
     "load_backend",
     "load_table",
     "mlp",
+    "save_torch",
+    "to_keras",
+    "to_torch",
     "train",
     "tune",
     "verify",
@@ -82,7 +87,7 @@ ROOMS = {
     "checkpoints": ["Checkpoint", "CheckpointError"],
     "data": ["Table", "UnlikeTrainingWarning", "load_table"],
     "estimators": ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"],
-    "exchange": ["NotConvertible"],
+    "exchange": ["NotConvertible", "from_keras", "from_torch", "save_torch", "to_keras", "to_torch"],
     "formulas": ["Activation", "Loss"],
     "genetic": ["GeneticSearch"],
     "inspection": ["Trace", "gradcheck"],
