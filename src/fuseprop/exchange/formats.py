@@ -47,7 +47,7 @@ FORMATS: dict[str, Format] = {
     SUFFIX: Format("fuseprop's model file", _load, _save),
     ".onnx": Format("ONNX", lambda path: from_onnx(path, device="cpu"), to_onnx),
 }
-"""The formats, by the ends of the names of their files."""
+"""The formats, by the ends of the names of their files; another one is one line more."""
 
 
 def format_of(path: Path) -> Format:
