@@ -9,10 +9,10 @@ out on which columns a model relies, its `importance`, and `association` which o
 """
 
 from .files import ModelFileError
-from .fitting import train
 from .folds import CrossValidation, cross_validate
 from .importance import Importance
 from .model import Model, load
+from .training import train
 from .tuning import Tuning, tune
 
 __all__ = [

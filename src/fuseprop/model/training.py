@@ -1,0 +1,94 @@
+"""train: from whatever holds a table to a trained model and its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..training.continuing import From, Kept
+from ..world import ALONE, Processes, ending_all
+from .arguments import table_and_arguments
+from .fitting import Fitting
+from .model import Model
+from .report import Report
+
+
+@ending_all
+def train(
+    data: Any,
+    target: Any = None,
+    *,
+    target_as: str = "auto",
+    keep_as_class: Sequence[str] = (),
+    progress: bool = False,
+    any_size: bool = False,
+    features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    date: Sequence[str] = (),
+    ignore_index: bool = False,
+    missing: str = "encode",
+    checkpoint: Kept = None,
+    resume: From = None,
+    world: Processes = ALONE,
+    **given: Any,
+) -> tuple[Model, Report]:
+    """Train a model on a table, a data frame, files or a built-in data set; return it with its scores.
+
+    Parameters
+    ----------
+    data
+        A `Table`; the path of a file, or a list of several; the name of a built-in data set such as "digits";
+        a data frame such as a pandas table, a dict of columns, or a list of dicts that are rows.
+    target : str or sequence of str, optional
+        The target columns of a file or a data frame, whose labels may be of any type. A `Table` and a
+        built-in data set have their own.
+    target_as, keep_as_class
+        How a target of text is read: see `load_table`.
+    progress : bool
+        Whether to show progress on standard error: a bar on a terminal, otherwise a line per epoch.
+    any_size : bool
+        As in `load_table`.
+    features, drop, numeric, categorical, date, ignore_index
+        What is said of the columns of files and data frames: see `Choices`.
+    missing : "encode" | "refuse"
+        What becomes of missing values of features, here and in all tables that the model is given later.
+    checkpoint : Checkpoint or path, optional
+        Where training keeps all that it would go on from, and how often: see `Checkpoint`. It is written to
+        its end too, so that more epochs can follow.
+    resume : path or bool, optional
+        Go on from such a checkpoint; True stands for that of `checkpoint`, where there is one, and the start
+        where there is none. The model, its history and its scores are those of a training that never stopped:
+        in the same bits on the same backend, and elsewhere, with a warning, within rounding. Everything else
+        is to be given as it was; see `Fitting.run`.
+    world : World, optional
+        The processes that train the model together: all call this alike. Of a file each reads a share of the
+        rows, of a built-in data set it keeps one, and data frames hold each process's own rows. All end with
+        the same model and report, that of any number of processes but for rounding.
+    given
+        ``task=`` and any of `Settings` by name.
+
+    Ctrl-C ends training with a warning, and a model of what was learned by then. Raises as `load_table`,
+    `Fitting` and `Fitting.run`: CheckpointError where it does not go on from what `resume` names, with the
+    names of the settings and the parts of the table that differ.
+    """
+    table, arguments = table_and_arguments(
+        data,
+        target,
+        target_as=target_as,
+        keep_as_class=keep_as_class,
+        any_size=any_size,
+        features=features,
+        drop=drop,
+        numeric=numeric,
+        categorical=categorical,
+        date=date,
+        ignore_index=ignore_index,
+        missing=missing,
+        world=world,
+        **given,
+    )
+    fitting = Fitting(table, **arguments)
+    fitting.run(progress=progress, checkpoint=checkpoint, resume=resume)
+    return fitting.model, fitting.report()
