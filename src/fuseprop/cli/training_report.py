@@ -13,6 +13,7 @@ from ..model.fitting import Fitting
 from ..model.report import Report
 from ..model.reporting.outcome import ended
 from ..model.reporting.plan import planned
+from ..model.reporting.scores import about_baseline
 from .scores_text import confusion_data, confusion_lines, score_lines
 
 
@@ -34,8 +35,7 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
             values = [_cell(scores, score) for score in names]
             lines.append(f"{name:<12}{''.join(values)}{rows:>8}")
     if "baseline" in names:
-        what = "combination of labels" if fitting.model.task.name == "multi-label" else "class"
-        lines.append(f"baseline: the accuracy of the most frequent {what} alone")
+        lines.append(f"baseline: {about_baseline(fitting.model.task.name)}")
     if fitting.networks > 1 and report.validation is not None:
         lines.append("validation: each network by the rows held out from it, and the mean of these scores")
     lines += _about_the_test(report)

@@ -37,6 +37,7 @@ from ..training.rules import FIT_INTERRUPTED
 from ..world import Processes, agreeing, check_alike
 from ..world.devices import Placed, device_of
 from .class_weights import weights_by_class
+from .decisions import Decisions
 from .division import checked_test_rows, divide
 from .members import PART, Member, members_in, plain_settings, state_of, table_of
 from .model import Model
@@ -73,6 +74,8 @@ class Fitting:
     ----------
     settings : Settings
         All settings, given and chosen.
+    given : frozenset of str
+        The names of those that were given.
     model : Model
         Untrained before `run`, with the network that is trained first.
     interrupted : bool
@@ -107,6 +110,7 @@ class Fitting:
     ) -> None:
         made_task = make_task(table, task)
         world = self.world = table.world
+        self.given = frozenset(name for name, value in given.items() if value is not None)
         chosen = None if test_rows is None else checked_test_rows(test_rows, table)
         if chosen is not None:
             given["test"] = len(chosen) / len(table)
@@ -364,6 +368,15 @@ class Fitting:
         train = self._scores(self.train, intervals=False)
         test = None if self.test is None else self._scores(self.test, intervals=intervals)
         return Report(train, self._validation_scores(), test, self.histories)
+
+    def decisions(self, rows: HostArray | None) -> Decisions | None:
+        """Return what the model says of rows of all processes, (n,) of this one, to process 0.
+
+        None to the others, and for no rows.
+        """
+        if rows is None:
+            return None
+        return self.model.decisions_on(*self._encoded(rows), world=self.world)
 
     def _validation_scores(self) -> Scores | None:
         """Return the mean of the scores of all networks, each on the rows held out from it."""

@@ -49,6 +49,12 @@ WIDEST = 17.0
 AROUND = (0.7, 0.5)
 """Inches that a panel has around a diagram, for titles and for the labels of a panel above or below it."""
 
+LARGEST_OF_LINES = 40_000
+"""A picture of a page that takes more bytes as lines is made of pixels too, and the smaller one taken."""
+
+DOTS_OF_A_PAGE = 96
+"""Pixels of a page an inch, by CSS."""
+
 WIDTH, HEIGHT = 4.7, 3.3
 """Inches of a panel with its legend."""
 
@@ -65,7 +71,8 @@ def draw_figure(figure: Figure) -> Any:
 
         canvas: Any = Canvas(figsize=(width * columns, 0.4 + height * rows), layout="constrained")
         canvas._repr_png_ = partial(_pixels, canvas)  # by which a notebook shows what pyplot does not know
-        canvas.suptitle(drawable(figure.title), **LITERAL)
+        if figure.title:
+            canvas.suptitle(drawable(figure.title), **LITERAL)
         before: Any = None  # the legend of the panel to the left
         for i, panel in enumerate(figure.panels):
             in_space = isinstance(panel.ground, Landscape) and panel.ground.surface
@@ -109,10 +116,25 @@ def as_html(figure: Figure) -> str:
         return paragraph(f"Not drawn: {error}")
 
 
-def _pixels(canvas: Any) -> bytes:
+def on_page(figure: Figure, about: str) -> str:
+    """Return a figure as a picture of a page that stays sharp where it is enlarged. Raises PlotsUnavailable.
+
+    It consists of lines, or of pixels at twice the density where these take less room.
+    """
+    canvas = draw_figure(figure)
+    with settled():
+        data = BytesIO()
+        canvas.savefig(data, format="svg", metadata={"Date": None})
+    smallest = data.getvalue()
+    if len(smallest) > LARGEST_OF_LINES:
+        smallest = min(smallest, _pixels(canvas, 2 * DPI), key=len)
+    return picture(smallest, about, DOTS_OF_A_PAGE * canvas.get_figwidth())
+
+
+def _pixels(canvas: Any, dpi: float = DPI) -> bytes:
     data = BytesIO()
     with settled():
-        canvas.savefig(data, format="png", dpi=DPI)
+        canvas.savefig(data, format="png", dpi=dpi)
     return data.getvalue()
 
 
