@@ -23,7 +23,7 @@ MOST_PAIRS = 20
 MOST_LISTED = 200
 """So many classes, labels or targets have a line each; the first ones, where there are more."""
 
-MOST_DRAWN = 3
+MOST_DRAWN = 2
 """So many targets of a regression have pictures, the first ones."""
 
 SHARES = {"5%": 0.05, "25%": 0.25, "median": 0.5, "75%": 0.75, "95%": 0.95}

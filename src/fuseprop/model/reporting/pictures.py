@@ -9,6 +9,7 @@ import numpy as np
 from ...checks.quoting import six_digits
 from ...plots import Bars, Curve, Figure, Matrix, Panel
 from ...plots.drawing import on_page
+from ...showing.page import beside
 
 MOST_TOLD = 5
 """Of so many bars or lines a picture's words tell the numbers."""
@@ -19,7 +20,7 @@ def drawn(panels: Iterable[Panel]) -> str:
 
     Raises PlotsUnavailable without matplotlib.
     """
-    return "".join(f"<figure>{on_page(Figure('', [panel]), told(panel))}</figure>" for panel in panels)
+    return beside((on_page(Figure("", [panel]), told(panel)), "") for panel in panels)
 
 
 def told(panel: Panel) -> str:

@@ -29,7 +29,9 @@ def scores_parts(parts: Mapping[str, Scores], rows: Mapping[str, int], task: str
             line.append(scores.get(name))
             line += scores.intervals.get(name, (None, None)) if scores.intervals else []
         lines.append(line)
-    notes = dict.fromkeys(note for scores in parts.values() for note in notes_of(scores))
+    # Scores that are means, of several networks, have no confusion matrix, which tells what F1 is of.
+    telling = [scores for scores in parts.values() if scores.confusion is not None] or list(parts.values())
+    notes = dict.fromkeys(note for scores in telling for note in notes_of(scores))
     if "baseline" in names:
         notes[f"baseline: {about_baseline(task)}"] = None
     for part, scores in parts.items():
