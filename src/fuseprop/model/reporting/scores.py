@@ -36,7 +36,7 @@ def scores_parts(parts: Mapping[str, Scores], rows: Mapping[str, int], task: str
         notes[f"baseline: {about_baseline(task)}"] = None
     for part, scores in parts.items():
         notes |= dict.fromkeys(f"{name} of {part}: none, as {why}" for name, why in scores.undefined.items())
-    return [table("Scores", columns, lines), *map(paragraph, notes)]
+    return [table("Scores of each part", columns, lines), *map(paragraph, notes)]
 
 
 def about_baseline(task: str) -> str:

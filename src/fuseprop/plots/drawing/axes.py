@@ -57,9 +57,10 @@ def scale(panel: Panel, axes: Any) -> None:
             _label_plainly(axes.xaxis, panel.x_limits or across)
     else:
         are_whole = all(x.is_integer() for x in across)
-        most = LONG_NUMBERS if max(map(abs, across), default=0.0) >= LONG else "auto"
-        if are_whole or most == LONG_NUMBERS:
-            axes.xaxis.set_major_locator(MaxNLocator(most, integer=are_whole, steps=[1, 2, 5, 10]))
+        are_long = max(map(abs, across), default=0.0) >= LONG
+        if are_whole or are_long:
+            most = {"nbins": LONG_NUMBERS} if are_long else {}
+            axes.xaxis.set_major_locator(MaxNLocator(integer=are_whole, steps=[1, 2, 5, 10], **most))
     if panel.log_y:
         axes.set_yscale("log")
         _label_plainly(axes.yaxis, panel.y_limits or along)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from io import BytesIO
 from math import ceil
+from re import search
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,8 @@ AROUND = (0.7, 0.5)
 LARGEST_OF_LINES = 40_000
 """A picture of a page that takes more bytes as lines is made of pixels too, and the smaller one taken."""
 
-DOTS_OF_A_PAGE = 96
-"""Pixels of a page an inch, by CSS."""
+POINTS_OF_A_PIXEL = 0.75
+"""Of a page, by CSS."""
 
 WIDTH, HEIGHT = 4.7, 3.3
 """Inches of a panel with its legend."""
@@ -122,19 +123,26 @@ def on_page(figure: Figure, about: str) -> str:
     It consists of lines, or of pixels at twice the density where these take less room.
     """
     canvas = draw_figure(figure)
-    with settled():
-        data = BytesIO()
-        canvas.savefig(data, format="svg", metadata={"Date": None})
-    smallest = data.getvalue()
-    if len(smallest) > LARGEST_OF_LINES:
-        smallest = min(smallest, _pixels(canvas, 2 * DPI), key=len)
-    return picture(smallest, about, DOTS_OF_A_PAGE * canvas.get_figwidth())
+    made = _written(canvas, format="svg", metadata={"Date": None})
+    points = search(rb'<svg[^>]* width="([0-9.]+)pt"', made)
+    assert points is not None
+    if len(made) > LARGEST_OF_LINES:
+        made = min(made, _written(canvas, format="png", dpi=2 * DPI), key=len)
+    return picture(made, about, float(points[1]) / POINTS_OF_A_PIXEL)
 
 
-def _pixels(canvas: Any, dpi: float = DPI) -> bytes:
+def _pixels(canvas: Any) -> bytes:
     data = BytesIO()
     with settled():
-        canvas.savefig(data, format="png", dpi=dpi)
+        canvas.savefig(data, format="png", dpi=DPI)
+    return data.getvalue()
+
+
+def _written(canvas: Any, **how: Any) -> bytes:
+    """Return a canvas as the bytes of a file, with all that its texts need around the axes."""
+    data = BytesIO()
+    with settled():
+        canvas.savefig(data, bbox_inches="tight", **how)
     return data.getvalue()
 
 
