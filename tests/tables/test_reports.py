@@ -185,7 +185,7 @@ def test_numbers_have_their_errors(panels):
         np.testing.assert_allclose(np.subtract(points.y, points.x).sum(), error.sum(), rtol=1e-9)
         outline = panel(panels, f"{name}: errors").curves[0]
         assert sum(outline.y[1:-1:2]) == len(test)
-        assert (outline.x[0], outline.x[-1]) == (error.min(), error.max())
+        assert (outline.x[0], outline.x[-1]) == pytest.approx((error.min(), error.max()), rel=1e-12)
 
 
 def test_labels_have_a_line_each(panels):
@@ -272,8 +272,10 @@ def test_scores_no_better_than_none_stand_out():
         ({"y": rng.integers(0, 2, 100)}, "The accuracy of the test rows is not clearly above"),
     ):
         assert any(what in said for said in remarkable(*fitted(table_of(X, targets))))
-    for good in (classes(3, 300), numbers()):
-        assert not any("not clearly" in said for said in remarkable(*fitted(good, epochs=60)))
+    for good in (classes(3, 300), numbers(1, 400)):
+        assert not any(
+            "not clearly" in said for said in remarkable(*fitted(good, epochs=60, learning_rate=0.02))
+        )
 
 
 def test_one_feature_one_epoch_few_rows(panels):
