@@ -7,8 +7,9 @@ from math import floor, log10
 from statistics import median
 from typing import Any
 
-from .intervals import Interval, quartiles
-from .machine import said
+from fuseprop.benchmarks.intervals import Interval, quartiles
+from fuseprop.benchmarks.machine import said
+
 from .rows import OURS, Network, why_not
 
 TITLES = {
