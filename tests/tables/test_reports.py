@@ -4,7 +4,9 @@ import re
 import subprocess
 import sys
 import warnings
+from base64 import b64decode
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -20,11 +22,13 @@ from fuseprop.model.reporting import pictures
 from fuseprop.model.reporting.of_training import findings_of, remarkable, training_page
 from fuseprop.model.reporting.reliance import MOST_PRODUCTS, limited, reliance_of
 from fuseprop.plots import Curve, Figure, Panel, PlotsUnavailable, draw_figure
+from fuseprop.plots.drawing import on_page
 from fuseprop.plots.outcome import MOST_POINTS, predictions_panel, residuals_panel
 from fuseprop.plots.training import training_panels
 from fuseprop.showing import picture
 
 pytest.importorskip("matplotlib")
+Image = pytest.importorskip("PIL.Image")
 
 HOSTILE = "<script>alert(1)</script>"
 FAST = {"epochs": 3, "members": 1, "hidden": (8,), "bins": 0, "device": "cpu"}
@@ -487,3 +491,19 @@ def test_pages_warn_of_nothing(tmp_path):
         warnings.simplefilter("error")
         fuseprop.train("diabetes", report=tmp_path / "d.html", **FAST)
     assert Page((tmp_path / "d.html").read_text()).pictures
+
+
+def test_a_picture_of_much_is_of_pixels_and_as_wide_as_one_of_lines():
+    rng = np.random.default_rng(7)
+    sizes = {}
+    for count in (5, MOST_POINTS):
+        points = Curve("rows", rng.normal(size=count), rng.normal(size=count), points=True)
+        made = on_page(Figure("", [Panel("p", "x", "y", [points])]), "about")
+        width = float(re.search(r'width="(\d+)"', made)[1])
+        kind, content = re.search(r'src="data:image/([^;]*);base64,([^"]*)"', made).groups()
+        sizes[kind] = width
+        assert len(content) < 80_000
+        if kind == "png":
+            with Image.open(BytesIO(b64decode(content))) as pixels:
+                assert pixels.size[0] > 2 * width
+    assert sizes["png"] == pytest.approx(sizes["svg+xml"], rel=0.05)

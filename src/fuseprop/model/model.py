@@ -271,6 +271,17 @@ class Model:
 
         Raises PlotsUnavailable without matplotlib, the extra "plots"; ValueError for another suffix; OSError
         where no file can be written; otherwise as `evaluate`, and warns as it does.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import fuseprop
+        >>> model, found = fuseprop.train("xor", epochs=2, device="cpu")
+        >>> with TemporaryDirectory() as folder:
+        ...     model.report(Path(folder) / "xor.html", "xor", training=found)
+        ...     (Path(folder) / "xor.html").stat().st_size < 1_000_000
+        True
         """
         from .reporting.of_model import Judged, model_page  # which most programs never need
         from .reporting.place import check_report

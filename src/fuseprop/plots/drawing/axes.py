@@ -22,7 +22,7 @@ NARROW, WIDE = 10.0, 1e2
 """How many times its low end the high end of a logarithmic axis is below which it has labels at equal steps,
 or at 1, 2 and 5."""
 
-LONG, LONG_NUMBERS = 1e4, 4
+LONG, LONG_NUMBERS = 1e4, 3
 """From this number on, an axis has so few numbers beside each other that they do not meet."""
 
 PLAIN = (1e-5, 1e6)

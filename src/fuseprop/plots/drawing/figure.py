@@ -53,6 +53,9 @@ AROUND = (0.7, 0.5)
 LARGEST_OF_LINES = 40_000
 """A picture of a page that takes more bytes as lines is made of pixels too, and the smaller one taken."""
 
+COVERING = 1
+"""Pillow's way to choose colours by which the farthest is near: by the median, thin lines lost theirs."""
+
 POINTS_OF_A_PIXEL = 0.75
 """Of a page, by CSS."""
 
@@ -120,15 +123,24 @@ def as_html(figure: Figure) -> str:
 def on_page(figure: Figure, about: str) -> str:
     """Return a figure as a picture of a page that stays sharp where it is enlarged. Raises PlotsUnavailable.
 
-    It consists of lines, or of pixels at twice the density where these take less room.
+    It consists of lines, or of pixels at twice the density, in 256 colours, where these take less room.
     """
     canvas = draw_figure(figure)
     made = _written(canvas, format="svg", metadata={"Date": None})
     points = search(rb'<svg[^>]* width="([0-9.]+)pt"', made)
     assert points is not None
     if len(made) > LARGEST_OF_LINES:
-        made = min(made, _written(canvas, format="png", dpi=2 * DPI), key=len)
+        made = min(made, _of_few_colours(_written(canvas, format="png", dpi=2 * DPI)), key=len)
     return picture(made, about, float(points[1]) / POINTS_OF_A_PIXEL)
+
+
+def _of_few_colours(png: bytes) -> bytes:
+    """Return a picture of pixels with a palette: a third of the bytes, and no difference to be seen."""
+    from PIL import Image  # matplotlib brings it
+
+    data, pixels = BytesIO(), Image.open(BytesIO(png)).convert("RGB")
+    pixels.quantize(method=COVERING, dither=Image.Dither.NONE).save(data, "PNG", optimize=True)
+    return data.getvalue()
 
 
 def _pixels(canvas: Any) -> bytes:
