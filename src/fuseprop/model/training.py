@@ -86,6 +86,13 @@ def train(
     `Fitting` and `Fitting.run`: CheckpointError where it does not go on from what `resume` names, with the
     names of the settings and the parts of the table that differ. Raises as `Model.report` does of its path,
     before training.
+
+    Examples
+    --------
+    >>> import fuseprop
+    >>> model, report = fuseprop.train("iris", epochs=30, members=1, device="cpu")
+    >>> report.test["accuracy"] > 0.5
+    True
     """
     table, arguments = table_and_arguments(
         data,

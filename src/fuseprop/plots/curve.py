@@ -30,6 +30,11 @@ class Curve:
     faint : bool
         Whether this is one line of many that go with the line of the same label: thin and grey, with its
         dashes, and not in the legend.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve
+    >>> curve = Curve("train", [1, 2, 3], [0.9, 0.4, 0.3])
     """
 
     label: str

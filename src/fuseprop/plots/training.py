@@ -31,7 +31,18 @@ class Epochs(Protocol):
 
 
 def training_figure(history: Epochs, title: str, more: Sequence[Panel] = ()) -> Figure:
-    """Return the figure of a history, with `more` panels behind its own: see `training_panels`."""
+    """Return the figure of a history, with `more` panels behind its own: see `training_panels`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> from fuseprop.plots import training_figure
+    >>> network = Network(mlp([2, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> history = network.fit(np.ones((4, 2)), np.ones(4), epochs=2)
+    >>> [panel.y_label for panel in training_figure(history, "two epochs").panels]
+    ['loss (mean over rows)', 'R² (share of variance)', 'learning rate (per step)']
+    """
     return Figure(title, [*training_panels([history]), *more])
 
 
