@@ -423,12 +423,15 @@ def test_train_writes_what_it_returns(tmp_path):
         np.testing.assert_array_equal(one[0], other[0])
 
 
-def test_a_report_that_cannot_be_written_costs_no_model(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "why"), [(RuntimeError("no pen"), "no pen"), (KeyboardInterrupt(), "KeyboardInterrupt")]
+)
+def test_a_report_that_cannot_be_written_costs_no_model(tmp_path, monkeypatch, error, why):
     def fails(*given):
-        raise RuntimeError("no pen")
+        raise error
 
     monkeypatch.setattr(pictures, "on_page", fails)
-    with pytest.warns(UserWarning, match=r"^the report was not written: no pen$"):
+    with pytest.warns(UserWarning, match=f"^the report was not written: {why}$"):
         _, report = fuseprop.train("xor", report=tmp_path / "x.html", **FAST)
     assert report.history.epochs == 3
     assert list(tmp_path.iterdir()) == []

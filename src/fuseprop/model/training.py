@@ -128,8 +128,8 @@ def _write(place: Path, fitting: Fitting, report: Report, found: Findings) -> No
         again = [lines(_call(fitting))]
         text = training_page(fitting, report, found, given=fitting.given, again=again)
         write_atomically(place, text.encode())
-    except Exception as error:  # a drawing library may raise any of them
-        warn_user(f"the report was not written: {error}", UserWarning)
+    except (Exception, KeyboardInterrupt) as error:  # a drawing library may raise any of them
+        warn_user(f"the report was not written: {str(error) or type(error).__name__}", UserWarning)
 
 
 def _call(fitting: Fitting) -> str:
