@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from .inspection import Trace, gradcheck
     from .layers.dense import Dense, mlp
     from .model.files import ModelFileError
-    from .model.fitting import train
     from .model.folds import CrossValidation, cross_validate
     from .model.model import Model, load
+    from .model.training import train
     from .model.tuning import Tuning, tune
     from .network import Network
     from .optimizers import Adam, MomentumSGD
