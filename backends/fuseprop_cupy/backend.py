@@ -48,6 +48,13 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     ----------
     not_captured : str or None
         Why steps were not captured although `replay` is "captured"; None if all were.
+
+    Examples
+    --------
+    >>> from fuseprop import Network, mlp
+    >>> from fuseprop_cupy import CupyBackend
+    >>> backend = CupyBackend("float32", "cuda:0", replay="fused")  # doctest: +SKIP
+    >>> network = Network(mlp([2, 1]), "half_squared_error", backend=backend)  # doctest: +SKIP
     """
 
     name = "cupy"

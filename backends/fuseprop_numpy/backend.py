@@ -60,6 +60,12 @@ class NumpyBackend(NumpyOperations):
         What there is to choose from.
     not_compiled : str or None
         Why a program was not compiled although `replay` is "compiled"; None if all were.
+
+    Examples
+    --------
+    >>> from fuseprop import Network, mlp
+    >>> from fuseprop_numpy import NumpyBackend
+    >>> network = Network(mlp([2, 1]), "half_squared_error", backend=NumpyBackend("float64", replay="calls"))
     """
 
     name = "numpy"

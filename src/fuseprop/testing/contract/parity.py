@@ -21,7 +21,14 @@ SHAPES = [(1, 1), (1, 7), (5, 1), (3, 5), (32, 10), (33, 65), (130, 257)]
 
 
 def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any) -> None:
-    """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places."""
+    """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.testing import assert_parity
+    >>> assert_parity(np.float32(0.1) * 3, 0.3, np.float32)
+    """
     np.testing.assert_equal(np.shape(actual), np.shape(reference))
     if np.size(actual):
         found = furthest(actual, reference, dtype)
