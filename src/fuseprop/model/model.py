@@ -43,7 +43,7 @@ from .configuration import (
     seen_in,
     standardizer_in,
 )
-from .files import ModelFileError, read_model, task_in_file, write_model
+from .files import Layers, ModelFileError, read_model, task_in_file, write_model
 from .importance import Importance
 from .permuting import permutation_importance
 from .rows import table_for
@@ -335,7 +335,7 @@ class Model:
         The file is written atomically. Raises OSError if that fails, ValueError for weights that are nan or
         inf, TypeError if `path` is no path.
         """
-        write_model(path, self.network.weights(), self._configuration(score))
+        write_model(path, self.network.weights(), self.configuration(score))
 
     def saved_score(self, path: str | Path) -> Score | None:
         """Return the score that the model in a file was saved for.
@@ -343,14 +343,15 @@ class Model:
         None if it was saved without a score, or has another task, loss, classes, features or targets than
         this model. Raises ModelFileError if the file is no model file.
         """
-        theirs, mine = read_model(path)[1], self._configuration(None)
+        theirs, mine = read_model(path)[1], self.configuration()
         same = all(
             getattr(theirs, name) == getattr(mine, name)
             for name in ("task", "loss", "classes", "feature_names", "encodings", "target_names")
         )
         return Score(theirs.monitor, theirs.score[0]) if same and theirs.score else None
 
-    def _configuration(self, score: Score | None) -> Configuration:
+    def configuration(self, score: Score | None = None) -> Configuration:
+        """Return everything about the model but its weights, and the score that it is saved for."""
         targets = self.targets
         return Configuration(
             activations=[keep_activation(layer.function) for layer in self.network.layers],
@@ -375,8 +376,18 @@ class Model:
 
         Raises ModelFileError if the file is no model file, BackendUnavailable if the device is not available.
         """
-        place = shown(path, None)
         layers, c = read_model(path)
+        return cls.of_configuration(path, layers, c, device)
+
+    @classmethod
+    def of_configuration(
+        cls, path: str | Path, layers: Layers, c: Configuration, device: str | None = None
+    ) -> Model:
+        """Return the model with these weights and configuration, which the file at `path` holds.
+
+        Raises as `load`.
+        """
+        place = shown(path, None)
         task = task_in_file(path, layers, c)
         try:
             network = Network(
