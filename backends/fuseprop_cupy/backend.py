@@ -52,6 +52,7 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     name = "cupy"
     protocol_version = 2
     chunk_bytes = 64 << 20
+    host_memory = False
 
     def __init__(
         self,
@@ -80,6 +81,10 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     def arithmetic(self) -> dict[str, str]:
         """See `OPTIONAL`."""
         return self._device.described()
+
+    def allocated(self) -> int:
+        """See `OPTIONAL`."""
+        return self._device.allocated()
 
     def _report(self, why: str) -> None:
         """Store why a step was not captured, and warn the first time."""

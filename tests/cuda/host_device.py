@@ -108,6 +108,9 @@ class HostDevice(Device):
     def memory(self):
         return self.limit - self._living() - sum(self._pooled), self.limit
 
+    def allocated(self):
+        return self._living()
+
     def release(self):
         self._pooled.clear()
 

@@ -18,22 +18,62 @@ SHAPES = [(1, 1), (1, 7), (5, 1), (3, 5), (32, 10), (33, 65), (130, 257)]
 """(rows, units) from the smallest to past a block of any size that backends work in."""
 
 
-def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any) -> None:
-    """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places."""
+def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any, what: str = "") -> None:
+    """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places.
+
+    `what` says in the message what is compared. The element that it shows is the one that is furthest off.
+    """
+    assert_within(actual, reference, 1000 * float(np.finfo(dtype).eps), what)
+
+
+def assert_within(actual: ArrayLike, reference: ArrayLike, bound: float, what: str = "") -> None:
+    """Assert |a - b| <= bound max(1, |b|) and that nan and inf stand in the same places."""
     a, b = np.asarray(actual, np.float64), np.asarray(reference, np.float64)
-    np.testing.assert_equal(a.shape, b.shape)
-    np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
-    both = np.isfinite(b)
-    np.testing.assert_array_equal(a[~both], b[~both])
-    excess = _excess(a[both], b[both], dtype)
-    assert excess.size == 0 or excess.max() <= 1, f"{excess.max():.3g} times the parity bound"
+    _assert_shapes(a, b, what)
+    excess = _excess(a, b, bound)
+    if excess.size and excess.max() > 1:
+        raise AssertionError(_told(what, a, b, excess, excess > 1, bound))
 
 
-def _excess(actual: NDArray[Any], reference: NDArray[Any], dtype: Any) -> NDArray[np.float64]:
-    """Return |a - b| in units of the parity bound; 0 for equal infinities and two NaN, else inf for them."""
+def assert_equal(actual: ArrayLike, expected: ArrayLike, what: str = "") -> None:
+    """Assert that all numbers are exactly those expected, or that one; NaN equals NaN."""
+    a, b = np.asarray(actual), np.asarray(expected)
+    if b.ndim == 0:
+        b = np.full_like(a, b)
+    _assert_shapes(a, b, what)
+    differs = (a != b) & ~((a != a) & (b != b))
+    if differs.any():
+        raise AssertionError(_told(what, a, b, differs, differs, 0.0))
+
+
+def _assert_shapes(a: NDArray[Any], b: NDArray[Any], what: str) -> None:
+    if a.shape != b.shape:
+        raise AssertionError(f"{_of(what)}got the shape {a.shape}, wanted {b.shape}")
+
+
+def _told(
+    what: str, a: NDArray[Any], b: NDArray[Any], how_far: NDArray[Any], wrong: NDArray[np.bool_], bound: float
+) -> str:
+    """Return a sentence on the element that is furthest off, and on how many are wrong."""
+    at = np.unravel_index(how_far.argmax(), how_far.shape)
+    got, wanted = a[at].item(), b[at].item()
+    allowed = bound * max(1.0, abs(wanted)) if np.isfinite(wanted) else 0.0
+    where = f"at [{', '.join(map(str, at))}] " if at else ""
+    return (
+        f"{_of(what)}{where}got {got:.9g}, wanted {wanted:.9g}, differs by {abs(got - wanted):.3g}, "
+        f"bound {allowed:.2g}; {np.count_nonzero(wrong)} of {a.size} elements differ"
+    )
+
+
+def _of(what: str) -> str:
+    return f"{what}: " if what else ""
+
+
+def _excess(actual: ArrayLike, reference: ArrayLike, bound: float) -> NDArray[np.float64]:
+    """Return |a - b| in units of the bound; 0 for equal infinities and two NaN, else inf for them."""
     a, b = np.asarray(actual, np.float64), np.asarray(reference, np.float64)
     with np.errstate(invalid="ignore"):
-        excess = np.abs(a - b) / np.maximum(1.0, np.abs(b)) / (1000 * float(np.finfo(dtype).eps))
+        excess = np.abs(a - b) / np.maximum(1.0, np.abs(b)) / bound
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     return np.asarray(np.where(same, 0.0, np.where(np.isnan(excess), np.inf, excess)))
 
@@ -51,7 +91,12 @@ def pairs_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def assert_as_ieee_754(
-    actual: NDArray[Any], expression: Expression, values: Mapping[str, NDArray[Any]], *, digits: bool = True
+    actual: NDArray[Any],
+    expression: Expression,
+    values: Mapping[str, NDArray[Any]],
+    *,
+    digits: bool = True,
+    what: str = "",
 ) -> None:
     """Assert parity with an expression that NumPy evaluates operation by operation, in the same dtype.
 
@@ -73,7 +118,8 @@ def assert_as_ieee_754(
         actual, expected, instead = (
             np.where(np.isfinite(each), 0, each) for each in (actual, expected, instead)
         )
-    assert_parity(actual, np.where(_excess(actual, expected, dtype) <= 1, expected, instead), dtype)
+    close = _excess(actual, expected, 1000 * float(np.finfo(dtype).eps)) <= 1
+    assert_parity(actual, np.where(close, expected, instead), dtype, what)
 
 
 class Host:
