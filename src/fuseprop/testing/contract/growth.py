@@ -10,7 +10,7 @@ from time import monotonic
 from fuseprop.backend import AnyBackend
 from fuseprop.backend.seam import option
 
-TIMES, LEAST, PIECE = 1000, 100, 50
+TIMES, LEAST, PIECE = 1000, 40, 20
 """How often something is done, how often at least, and how often between two looks at the clock."""
 
 SECONDS = 0.25

@@ -34,6 +34,8 @@ class InferenceContract:
         calls = Calls(backend)
         host = Host(backend)
         scores, labels = np.round(host.normal(*shape)), host.labels(*shape)
+        labels[::3] = scores.argmax(axis=1)[::3]
+        labels[1::3] = shape[1] - 1 - scores[:, ::-1].argmax(axis=1)[1::3]  # the last of the largest
         out = backend.empty((shape[0],))
         calls.argmax_equals(backend.from_host(scores), backend.from_host(labels, dtype=INTEGER), out=out)
         calls.assert_equal(out, scores.argmax(axis=1) == labels)
@@ -45,7 +47,9 @@ class InferenceContract:
         host = Host(backend)
         target = np.round(host.unit(*shape))
         scores = np.where(host.unit(*shape) < 0.9, target, 1 - target) - 0.5
-        scores[0, 0] = 0.0
+        rows = np.arange(0, shape[0], 4)  # right everywhere, where what is at the threshold itself is a no
+        scores[rows] = target[rows] - 0.5
+        scores[rows, rows % shape[1]] = 0.0
         out = backend.empty((shape[0],))
         device_scores, device_target = map(backend.from_host, (scores, target))
         calls.threshold_equals(device_scores, device_target, 0.0, 0.5, out=out)
