@@ -44,7 +44,8 @@ def with_code(text: str, name: str, code: str) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise SystemExit(f"backends/README.md must hold the lines {mark!r} and {END!r}.")
-    return f"{before}{begin}\n\n```python\n{code}\n```\n\n{end}{after}"
+    tested = "<!-- tested: the contract runs on it, by tests/core/test_third_party.py -->"
+    return f"{before}{begin}\n\n{tested}\n```python\n{code}\n```\n\n{end}{after}"
 
 
 def with_tables(name: str, *tables: str) -> str:

@@ -25,6 +25,7 @@ OPTIONAL: dict[str, Any] = {
     "chunk_bytes": 4 << 20,
     "by_rows": None,
     "arithmetic": {},
+    "provenance": None,
     "all_reduce": None,
     "host_memory": True,
     "allocated": None,
@@ -46,6 +47,10 @@ arithmetic : dict
     What decides the last bits of a training's numbers beside the backend's name and device, such as versions
     of libraries and numbers of threads, as texts and numbers by name. A training that goes on from a
     checkpoint where these are others says so.
+provenance : method
+    ``provenance()`` returns what else tells which code computes, and by what, as texts and numbers by name:
+    hashes of sources, builds, drivers, packages. The certificate of `fuseprop verify` holds them. It is asked
+    for there alone, may take a second, and must not raise.
 all_reduce : method
     That of `BackendForProcesses`, which is asked where several processes train together, and nowhere else.
 host_memory : bool
@@ -135,6 +140,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "by_rows": ("a method", _is_method),
     "all_reduce": ("a method", _is_method),
+    "provenance": ("a method", _is_method),
     "allocated": ("a method", _is_method),
     "arithmetic": ("a dict", lambda value: isinstance(value, Mapping)),
     "host_memory": ("True or False", lambda value: isinstance(value, bool)),

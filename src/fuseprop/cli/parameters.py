@@ -244,6 +244,14 @@ def _drawable(text: str, *, moving: bool) -> Path:
     return writable(path)
 
 
+def page_path(text: str) -> Path:
+    """Return the path of an HTML page; raise for one that could not be written in the end."""
+    path = Path(text)
+    if path.suffix != ".html":
+        raise click.BadParameter(f"expected a name that ends in .html, got {text!r}.")
+    return writable(path)
+
+
 def writable(path: Path) -> Path:
     """Return a path at which a file can be written; raise for any other."""
     try:

@@ -32,4 +32,10 @@ class BackendContract(
     """Subclass it in a test module: ``class TestMine(BackendContract): pass``.
 
     pytest runs tests of the last base class first: operations come before steps, and whole networks at last.
+
+    Examples
+    --------
+    >>> from fuseprop.testing import BackendContract
+    >>> class TestMine(BackendContract):
+    ...     pass
     """

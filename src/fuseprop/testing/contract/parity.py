@@ -1,6 +1,6 @@
 """Parity between backends, and the random arrays that the contract compares.
 
-Parity, here and everywhere: |a - b| <= 1000 eps max(1, |reference|), eps of the backend's dtype.
+What parity is, `fuseprop.backend.parity` says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fuseprop.backend import AnyBackend, Expression, evaluate
+from fuseprop.backend.parity import ALLOWED, bounds, excess
 from fuseprop.formulas import Loss
+from fuseprop.verification.cases import drawn_targets
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (3, 5), (32, 10), (33, 65), (130, 257)]
 """(rows, units) from the smallest to past a block of any size that backends work in."""
@@ -22,17 +24,25 @@ def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any, what: str
     """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places.
 
     `what` says in the message what is compared. The element that it shows is the one that is furthest off.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.testing import assert_parity
+    >>> assert_parity(np.float32(0.1) * 3, 0.3, np.float32)
     """
-    assert_within(actual, reference, 1000 * float(np.finfo(dtype).eps), what)
+    assert_within(actual, reference, ALLOWED, dtype, what)
 
 
-def assert_within(actual: ArrayLike, reference: ArrayLike, bound: float, what: str = "") -> None:
-    """Assert |a - b| <= bound max(1, |b|) and that nan and inf stand in the same places."""
+def assert_within(
+    actual: ArrayLike, reference: ArrayLike, allowed: float, dtype: Any, what: str = ""
+) -> None:
+    """Assert |a - b| <= allowed eps max(1, |b|) and that nan and inf stand in the same places."""
     a, b = np.asarray(actual, np.float64), np.asarray(reference, np.float64)
     _assert_shapes(a, b, what)
-    excess = _excess(a, b, bound)
-    if excess.size and excess.max() > 1:
-        raise AssertionError(_told(what, a, b, excess, excess > 1, bound))
+    found = excess(a, b, dtype) * (ALLOWED / allowed)
+    if found.size and found.max() > 1:
+        raise AssertionError(_told(what, a, b, found, found > 1, bounds(b, dtype) * (allowed / ALLOWED)))
 
 
 def assert_equal(actual: ArrayLike, expected: ArrayLike, what: str = "") -> None:
@@ -43,7 +53,7 @@ def assert_equal(actual: ArrayLike, expected: ArrayLike, what: str = "") -> None
     _assert_shapes(a, b, what)
     differs = (a != b) & ~((a != a) & (b != b))
     if differs.any():
-        raise AssertionError(_told(what, a, b, differs, differs, 0.0))
+        raise AssertionError(_told(what, a, b, differs, differs, np.zeros(b.shape)))
 
 
 def _assert_shapes(a: NDArray[Any], b: NDArray[Any], what: str) -> None:
@@ -52,30 +62,25 @@ def _assert_shapes(a: NDArray[Any], b: NDArray[Any], what: str) -> None:
 
 
 def _told(
-    what: str, a: NDArray[Any], b: NDArray[Any], how_far: NDArray[Any], wrong: NDArray[np.bool_], bound: float
+    what: str,
+    a: NDArray[Any],
+    b: NDArray[Any],
+    how_far: NDArray[Any],
+    wrong: NDArray[np.bool_],
+    bound: NDArray[np.float64],
 ) -> str:
     """Return a sentence on the element that is furthest off, and on how many are wrong."""
     at = np.unravel_index(how_far.argmax(), how_far.shape)
     got, wanted = a[at].item(), b[at].item()
-    allowed = bound * max(1.0, abs(wanted)) if np.isfinite(wanted) else 0.0
     where = f"at [{', '.join(map(str, at))}] " if at else ""
     return (
         f"{_of(what)}{where}got {got:.9g}, wanted {wanted:.9g}, differs by {abs(got - wanted):.3g}, "
-        f"bound {allowed:.2g}; {np.count_nonzero(wrong)} of {a.size} elements differ"
+        f"bound {bound[at]:.2g}; {np.count_nonzero(wrong)} of {a.size} elements differ"
     )
 
 
 def _of(what: str) -> str:
     return f"{what}: " if what else ""
-
-
-def _excess(actual: ArrayLike, reference: ArrayLike, bound: float) -> NDArray[np.float64]:
-    """Return |a - b| in units of the bound; 0 for equal infinities and two NaN, else inf for them."""
-    a, b = np.asarray(actual, np.float64), np.asarray(reference, np.float64)
-    with np.errstate(invalid="ignore"):
-        excess = np.abs(a - b) / np.maximum(1.0, np.abs(b)) / bound
-    same = (a == b) | (np.isnan(a) & np.isnan(b))
-    return np.asarray(np.where(same, 0.0, np.where(np.isnan(excess), np.inf, excess)))
 
 
 def extremes(dtype: Any, *more: float) -> NDArray[Any]:
@@ -118,7 +123,7 @@ def assert_as_ieee_754(
         actual, expected, instead = (
             np.where(np.isfinite(each), 0, each) for each in (actual, expected, instead)
         )
-    close = _excess(actual, expected, 1000 * float(np.finfo(dtype).eps)) <= 1
+    close = excess(actual, expected, dtype) <= 1
     assert_parity(actual, np.where(close, expected, instead), dtype, what)
 
 
@@ -139,13 +144,7 @@ class Host:
 
     def targets(self, loss: Loss, *shape: int) -> NDArray[Any]:
         """Return targets in the interval that a loss takes, some at its ends."""
-        ends = [end for end in (loss.low, loss.high) if np.isfinite(end)]
-        low = loss.low if np.isfinite(loss.low) else -3.0 if not ends else ends[0] - 3.0
-        high = loss.high if np.isfinite(loss.high) else 3.0 if not ends else ends[0] + 3.0
-        values = self.rng.uniform(low, high, shape)
-        for end in ends:
-            values[self.rng.uniform(size=shape) < 0.2] = end
-        return values.astype(self.backend.dtype)
+        return drawn_targets(self.rng, loss, shape).astype(self.backend.dtype)
 
     def labels(self, n: int, k: int) -> NDArray[np.int64]:
         """Return class numbers."""

@@ -342,7 +342,6 @@ class ReplayContract:
     ) -> None:
         """Assert that so many steps are at most `eps` times eps of each apart."""
         backend, sizes = training.backend, [layer.inputs for layer in training.stack.layers]
-        bound = steps * eps * float(np.finfo(backend.dtype).eps)
         for (name, array), reference in zip(actual.items(), expected, strict=True):
             what = f"{name} after {steps} replayed steps of layers of {sizes} inputs, {backend.dtype},"
-            assert_within(backend.to_host(array), reference, bound, what)
+            assert_within(backend.to_host(array), reference, steps * eps, backend.dtype, what)
