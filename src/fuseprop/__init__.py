@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .training.divergence import DivergenceError
     from .world.mpi import World
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Activation",

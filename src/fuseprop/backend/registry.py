@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -121,6 +120,8 @@ def _choose(dtype: str) -> tuple[AnyBackend, str]:
 @cache
 def _log_once(text: str) -> None:
     """Log a text the first time that it comes up."""
+    import logging  # fifteen modules of Python, for one line
+
     logging.getLogger("fuseprop").info(text)
 
 
