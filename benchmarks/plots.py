@@ -30,8 +30,8 @@ def _time(networks: list[Network], names: list[str], where: str) -> str:
         points = [(x, 1e6 * t.low, 1e6 * t.middle, 1e6 * t.high) for x, t in times if t is not None]
         if points:
             series.append(Series(name, points))
-    x_axis = _logarithmic("size: MFLOP in the products of a step", [p[0] for s in series for p in s.points])
-    y_axis = _logarithmic("time: µs a step", [v for s in series for p in s.points for v in p[1:]])
+    x_axis = logarithmic("size: MFLOP in the products of a step", [p[0] for s in series for p in s.points])
+    y_axis = logarithmic("time: µs a step", [v for s in series for p in s.points for v in p[1:]])
     return chart(f"The bare step, {where}", x_axis, y_axis, series)
 
 
@@ -45,11 +45,11 @@ def _ratio(networks: list[Network], names: list[str], where: str) -> str:
         points = [(x, r.low, r.middle, r.high) for x, r in ratios if r is not None]
         if points:
             series.append(Series(name, points))
-    y_axis = _logarithmic(
+    y_axis = logarithmic(
         f"time of the peer / time of {OURS}  (above 1: {OURS} is faster)",
         [v for s in series for p in s.points for v in p[1:]],
     )
-    return chart(f"Ratio to each peer, bare step, {where}", _by_network(networks), y_axis, series, rule=1.0)
+    return chart(f"Ratio to each peer, bare step, {where}", by_network(networks), y_axis, series, rule=1.0)
 
 
 def _floor(networks: list[Network], names: list[str], where: str) -> str:
@@ -64,15 +64,16 @@ def _floor(networks: list[Network], names: list[str], where: str) -> str:
     series = [Series(s.name, [(*p[:3], min(p[3], top)) for p in s.points]) for s in series]
     ticks = [(float(v), str(v)) for v in range(0, int(top) + 1, 20)]
     y_axis = Axis("floor / time of the bare step, %", 0.0, top, ticks)
-    return chart(f"Share of the floor, {where}", _by_network(networks), y_axis, series)
+    return chart(f"Share of the floor, {where}", by_network(networks), y_axis, series)
 
 
-def _by_network(networks: list[Network]) -> Axis:
+def by_network(networks: list[Network]) -> Axis:
+    """Return an axis on which network i stands at i."""
     labels = [n.label.replace(", ", "\nbatch ") for n in networks]
     return Axis("network", -0.5, len(labels) - 0.5, [(float(i), label) for i, label in enumerate(labels)])
 
 
-def _logarithmic(label: str, values: list[float]) -> Axis:
+def logarithmic(label: str, values: list[float]) -> Axis:
     """An axis over all values; ticks at 1, 2, 5 where there are few powers of ten."""
     low, high = 0.7 * min(values), 1.4 * max(values)
     steps = (1.0,) if high / low > 1e3 else (1.0, 2.0, 5.0)

@@ -39,6 +39,7 @@ MODULES = {
     "fuseprop.callbacks": ["__all__"],
     "fuseprop.data": ["__all__"],
     "fuseprop.estimators": ["__all__"],
+    "fuseprop.exchange": ["__all__"],
     "fuseprop.formulas": ["__all__"],
     "fuseprop.inspection": ["__all__"],
     "fuseprop.learn": ["__all__"],
@@ -47,6 +48,7 @@ MODULES = {
     "fuseprop.plots": ["__all__"],
     "fuseprop.schedules": ["__all__"],
     "fuseprop.testing": ["__all__"],
+    "fuseprop.verification": ["__all__"],
     "fuseprop_cupy": ["CupyBackend"],
     "fuseprop_numpy": ["NumpyBackend"],
 }

@@ -27,6 +27,14 @@ class Curve:
         The height of each entry over the plane, for a panel with a surface.
     texts : (n,) of str, or empty
         Words beside the entries, instead of a line; of points, which are no data then, at crosses.
+    faint : bool
+        Whether this is one line of many that go with the line of the same label: thin and grey, with its
+        dashes, and not in the legend.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve
+    >>> curve = Curve("train", [1, 2, 3], [0.9, 0.4, 0.3])
     """
 
     label: str
@@ -36,3 +44,4 @@ class Curve:
     way: bool = False
     z: Numbers = ()
     texts: Sequence[str] = ()
+    faint: bool = False

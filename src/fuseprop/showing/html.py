@@ -8,6 +8,9 @@ from html import escape
 
 from ..checks.quoting import printable, six_digits
 
+PNG = b"\x89PNG"
+"""How a picture of pixels begins."""
+
 
 def section(title: str, *parts: str) -> str:
     """Return pieces under a title."""
@@ -24,17 +27,31 @@ def lines(text: str) -> str:
     return f"<pre>{escaped(text)}</pre>" if text else ""
 
 
-def table(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table: texts to the left, numbers in six digits to the right."""
-    head = "".join(f'<th scope="col">{escaped(name)}</th>' for name in columns)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
+    """Return a table: texts to the left, numbers in six digits to the right, nothing for None.
+
+    A column of numbers has its name to the right too. A text that begins a row is its heading.
+    """
+    body = [list(row) for row in rows]
+    sides = [_side(row[place] for row in body) for place in range(len(columns))]
+    head = "".join(
+        f'<th scope="col" style="text-align:{side}">{escaped(name)}</th>'
+        for name, side in zip(columns, sides, strict=True)
+    )
+    lines = "".join(f"<tr>{''.join(_cell(value, not i) for i, value in enumerate(row))}</tr>" for row in body)
+    above = f"<caption>{escaped(caption)}</caption>" if caption else ""
+    return f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-def picture(png: bytes, about: str) -> str:
-    """Return a picture as part of the page, with what it is about for those who do not see it."""
-    data = b64encode(png).decode("ascii")
-    return f'<img alt="{escaped(about)}" style="max-width:100%" src="data:image/png;base64,{data}">'
+def picture(data: bytes, about: str, width: float | None = None) -> str:
+    """Return a picture as part of the page, with what it is about for those who do not see it.
+
+    `data` is the content of a .png or .svg file; `width`, in pixels of the page, its own by default.
+    """
+    kind = "png" if data.startswith(PNG) else "svg+xml"
+    wide = "" if width is None else f' width="{width:.0f}"'
+    source = f"data:image/{kind};base64,{b64encode(data).decode('ascii')}"
+    return f'<img alt="{escaped(about)}"{wide} style="max-width:100%" src="{source}">'
 
 
 def escaped(text: str) -> str:
@@ -42,6 +59,13 @@ def escaped(text: str) -> str:
     return escape(printable(text))
 
 
-def _cell(value: object) -> str:
-    side = "left" if isinstance(value, str) else "right"
-    return f'<td style="text-align:{side}">{escaped(six_digits(value))}</td>'
+def _cell(value: object, begins: bool) -> str:
+    tag, scope = ("th", ' scope="row"') if begins and isinstance(value, str) else ("td", "")
+    text = "" if value is None else escaped(six_digits(value))
+    return f'<{tag}{scope} style="text-align:{_side([value])}">{text}</{tag}>'
+
+
+def _side(values: Iterable[object]) -> str:
+    """Return where cells stand: to the left where one of them is a text, or all are empty."""
+    cells = [value for value in values if value is not None]
+    return "right" if cells and not any(isinstance(value, str) for value in cells) else "left"

@@ -67,22 +67,30 @@ class Decided(NamedTuple):
 
     def balanced_accuracy(self) -> Floats:
         """Return the mean, over the classes that have rows, of the share that is right, (...)."""
-        return _mean_of_defined(_ratio(self.hits, self.of_class))
+        return _mean_of_defined(self.recall_of_each())
 
     def f1_of_second(self) -> Floats:
         """Return F1 of the second class, (...); 0 where it is neither there nor predicted."""
-        return np.nan_to_num(self._f1()[..., 1])
+        return np.nan_to_num(self.f1_of_each()[..., 1])
 
     def macro_f1(self) -> Floats:
         """Return the mean of F1 over the classes that are there or predicted, (...)."""
-        return _mean_of_defined(self._f1())
+        return _mean_of_defined(self.f1_of_each())
 
     def macro_f1_of_labels(self) -> Floats:
         """Return the mean of F1 over all labels, (...), 0 for one that is neither there nor predicted."""
-        mean: Floats = np.nan_to_num(self._f1()).mean(axis=-1)
+        mean: Floats = np.nan_to_num(self.f1_of_each()).mean(axis=-1)
         return mean
 
-    def _f1(self) -> Floats:
+    def recall_of_each(self) -> Floats:
+        """Return the share of the rows of each class that is right, (..., k), nan where it has none."""
+        return _ratio(self.hits, self.of_class)
+
+    def precision_of_each(self) -> Floats:
+        """Return the share of the rows taken for each class that is right, (..., k), nan where none is."""
+        return _ratio(self.hits, self.predicted)
+
+    def f1_of_each(self) -> Floats:
         """Return F1 of each class, (..., k), nan where it is neither there nor predicted.
 
         It is the harmonic mean of precision, hits / predicted, and recall, hits / rows of the class.
@@ -107,6 +115,12 @@ def accuracy(target: object, predicted: object) -> float:
     """Return the share of rows that are decided right: classes (n,), or all labels (n, t) of a row, 0 or 1.
 
     Raises ValueError for shapes that differ, no rows, and labels other than 0 and 1.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import accuracy
+    >>> accuracy(["cat", "dog", "dog", "cat"], ["cat", "dog", "cat", "cat"])
+    0.75
     """
     return float(_decided(target, predicted).accuracy()[0])
 
@@ -115,6 +129,12 @@ def balanced_accuracy(target: object, predicted: object) -> float:
     """Return the mean over the classes in `target` of the share of rows that are decided right; both (n,).
 
     Raises ValueError for shapes that differ, and no rows.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import balanced_accuracy
+    >>> balanced_accuracy(["cat", "cat", "cat", "dog"], ["cat", "cat", "cat", "cat"])
+    0.5
     """
     true, decided, classes = class_numbers(target, predicted)
     return float(Decided.of_classes(true, decided, len(classes), Groups(len(true))).balanced_accuracy()[0])
@@ -135,6 +155,12 @@ def f1(target: object, predicted: object, classes: Any = None) -> float:
 
     Raises ValueError for shapes that differ, no rows, labels other than 0 and 1, classes that are not among
     `classes`, and fewer than two classes.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import f1
+    >>> f1([0, 0, 1, 1], [0, 1, 1, 1])
+    0.8
     """
     if cells("target", target)[0].ndim == 2:
         return float(_decided(target, predicted).macro_f1_of_labels()[0])
@@ -149,6 +175,13 @@ def confusion_matrix(target: object, predicted: object, classes: Any = None) -> 
 
     `classes` are the k classes in their order; by default those in either, in ascending order. Raises
     ValueError for shapes that differ, no rows, and classes that are not among `classes`.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import confusion_matrix
+    >>> confusion_matrix(["cat", "dog", "dog"], ["cat", "dog", "cat"])
+    array([[1, 0],
+           [1, 1]])
     """
     true, decided, classes = class_numbers(target, predicted, classes)
     return confusion_counts(true, decided, len(classes))

@@ -15,7 +15,7 @@ from ...backend import HostArray
 from ...checks.settings import as_path
 from ...storage.atomic import write_atomically
 from ..figure import Figure, Film
-from .figure import as_pixels, draw_figure
+from .figure import COVERING, as_pixels, draw_figure
 from .library import DPI, matplotlib, settled
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -28,15 +28,18 @@ HELD = 10
 COLOURS = 256
 """Of a film: all frames have the same ones, so that nothing flickers. Among 64, thin lines lost theirs."""
 
-COVERING = 1
-"""Pillow's way to choose colours by which the farthest is near: by the median, thin lines lost theirs."""
-
 
 def check_plot(path: str | Path, *, moving: bool = False) -> Path:
     """Return a path that a picture can be written to; one that moves may be a .gif too.
 
     Raises PlotsUnavailable without matplotlib; ValueError for another suffix than .png, .svg and .pdf, and
     for a directory that does not exist.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import check_plot
+    >>> check_plot("training.png").name
+    'training.png'
     """
     path = as_path(path, "plot.png")
     suffixes = (*SUFFIXES, MOVING) if moving else SUFFIXES
@@ -49,7 +52,15 @@ def check_plot(path: str | Path, *, moving: bool = False) -> Path:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Draw a figure and write it atomically, in the format that the suffix names. Raises as `check_plot`."""
+    """Draw a figure and write it atomically, in the format that the suffix names. Raises as `check_plot`.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve, Figure, Panel, save_figure
+    >>> losses = Curve("train", [1, 2, 3], [0.9, 0.4, 0.3])
+    >>> figure = Figure("losses", [Panel("training", "epoch", "loss", [losses])])
+    >>> save_figure(figure, "losses.png")
+    """
     path = check_plot(path)
     with settled():
         # Without a date, equal numbers give equal files.
@@ -62,7 +73,15 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def save_film(film: Film, path: str | Path) -> None:
-    """Draw a film, frame by frame, and write it atomically as a .gif. Raises as `check_plot`."""
+    """Draw a film, frame by frame, and write it atomically as a .gif. Raises as `check_plot`.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve, Figure, Film, Panel, save_film
+    >>> def frame(number):
+    ...     return Figure("a point moves", [Panel("", "x", "y", [Curve("point", [number], [number])])])
+    >>> save_film(Film(frame, count=2), "moves.gif")
+    """
     path = check_plot(path, moving=True)
     if path.suffix != MOVING:
         raise ValueError(f"a film's name must end in {MOVING}, got {str(path)!r}.")

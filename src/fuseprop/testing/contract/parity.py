@@ -1,6 +1,6 @@
 """Parity between backends, and the random arrays that the contract compares.
 
-Parity, here and everywhere: |a - b| <= 1000 eps max(1, |reference|), eps of the backend's dtype.
+What parity is, `fuseprop.backend.parity` says.
 """
 
 from __future__ import annotations
@@ -12,30 +12,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fuseprop.backend import AnyBackend, Expression, evaluate
+from fuseprop.backend.parity import excess, furthest
 from fuseprop.formulas import Loss
+from fuseprop.verification.cases import drawn_targets
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (3, 5), (32, 10), (33, 65), (130, 257)]
 """(rows, units) from the smallest to past a block of any size that backends work in."""
 
 
 def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any) -> None:
-    """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places."""
-    a, b = np.asarray(actual, np.float64), np.asarray(reference, np.float64)
-    np.testing.assert_equal(a.shape, b.shape)
-    np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
-    both = np.isfinite(b)
-    np.testing.assert_array_equal(a[~both], b[~both])
-    excess = _excess(a[both], b[both], dtype)
-    assert excess.size == 0 or excess.max() <= 1, f"{excess.max():.3g} times the parity bound"
+    """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places.
 
-
-def _excess(actual: NDArray[Any], reference: NDArray[Any], dtype: Any) -> NDArray[np.float64]:
-    """Return |a - b| in units of the parity bound; 0 for equal infinities and two NaN, else inf for them."""
-    a, b = np.asarray(actual, np.float64), np.asarray(reference, np.float64)
-    with np.errstate(invalid="ignore"):
-        excess = np.abs(a - b) / np.maximum(1.0, np.abs(b)) / (1000 * float(np.finfo(dtype).eps))
-    same = (a == b) | (np.isnan(a) & np.isnan(b))
-    return np.asarray(np.where(same, 0.0, np.where(np.isnan(excess), np.inf, excess)))
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.testing import assert_parity
+    >>> assert_parity(np.float32(0.1) * 3, 0.3, np.float32)
+    """
+    np.testing.assert_equal(np.shape(actual), np.shape(reference))
+    if np.size(actual):
+        found = furthest(actual, reference, dtype)
+        assert found.excess <= 1, f"{found.excess:.3g} times the parity bound {found}"
 
 
 def extremes(dtype: Any, *more: float) -> NDArray[Any]:
@@ -73,7 +70,7 @@ def assert_as_ieee_754(
         actual, expected, instead = (
             np.where(np.isfinite(each), 0, each) for each in (actual, expected, instead)
         )
-    assert_parity(actual, np.where(_excess(actual, expected, dtype) <= 1, expected, instead), dtype)
+    assert_parity(actual, np.where(excess(actual, expected, dtype) <= 1, expected, instead), dtype)
 
 
 class Host:
@@ -93,13 +90,7 @@ class Host:
 
     def targets(self, loss: Loss, *shape: int) -> NDArray[Any]:
         """Return targets in the interval that a loss takes, some at its ends."""
-        ends = [end for end in (loss.low, loss.high) if np.isfinite(end)]
-        low = loss.low if np.isfinite(loss.low) else -3.0 if not ends else ends[0] - 3.0
-        high = loss.high if np.isfinite(loss.high) else 3.0 if not ends else ends[0] + 3.0
-        values = self.rng.uniform(low, high, shape)
-        for end in ends:
-            values[self.rng.uniform(size=shape) < 0.2] = end
-        return values.astype(self.backend.dtype)
+        return drawn_targets(self.rng, loss, shape).astype(self.backend.dtype)
 
     def labels(self, n: int, k: int) -> NDArray[np.int64]:
         """Return class numbers."""
