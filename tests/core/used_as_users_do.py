@@ -33,7 +33,7 @@ EXTRAS = (
 
 for package in map(importlib.import_module, PACKAGES):
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if found.name.endswith("__main__") or ".native" in found.name:
+        if found.name.endswith("__main__") or ".native" in found.name or ".peers." in found.name:
             continue
         try:
             importlib.import_module(found.name)
