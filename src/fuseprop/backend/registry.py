@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -137,6 +136,8 @@ def _choose(dtype: str) -> tuple[AnyBackend, str]:
 @cache
 def _log_once(text: str) -> None:
     """Log a text the first time that it comes up."""
+    import logging  # fifteen modules of Python, for one line
+
     logging.getLogger("fuseprop").info(text)
 
 
