@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import estimators
 from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks import estimators
 
 ROOT = Path(__file__).parents[2]
 
