@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def main(folder: Path, names: list[str]) -> int:
     """Run the parts; return 1 where one did not pass."""
     sys.path.insert(0, str(ROOT))
-    from benchmarks.machine import describe
+    from fuseprop.benchmarks.machine import describe
 
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.compare --against COMMIT`` runs the package of that commit and that of the working tree
 in processes of their own, which take turns in one run: the bare step and `fit` of every network, and fits of
-the estimators. Today's benchmarks drive both, so that the commit may have others: see `peers/checkout.py`.
+the estimators. Today's benchmarks drive both, so that the commit may have others: see `checked_out.py`,
+and `in_front.py` for how both are driven by the same code.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .checkouts import Checkout
-from .intervals import Interval, interval, ratio
-from .machine import describe, today
-from .networks import Case
-from .peers.checkout import VARIABLE
-from .rows import why_not
-from .sets import BLOCK, joined
-from .turns import Peer, measure, take_turns
+from fuseprop.benchmarks.intervals import Interval, interval, ratio
+from fuseprop.benchmarks.machine import describe, today
+from fuseprop.benchmarks.networks import Case
+from fuseprop.benchmarks.sets import BLOCK, joined
+from fuseprop.benchmarks.turns import Peer, measure, take_turns
 
-PEER = f"{__package__}.peers.checkout"
+from .checkouts import Checkout
+from .origin import VARIABLE
+from .rows import why_not
+
+PEER, WORKER = f"{__package__}.checked_out", f"{__package__}.in_front"
 
 SLOWER = 1.03
 """A row whose interval lies wholly above this is slower."""
@@ -122,7 +124,8 @@ def compare_checkouts(
 
 def _peer(name: str, side: Checkout, benchmarks: Path, device: str) -> Peer:
     paths = [side.folder / "src", side.folder / "backends", benchmarks]
-    return Peer(PEER, device, name=name, paths=paths, variables={VARIABLE: str(side.folder)})
+    variables = {VARIABLE: str(side.folder)}
+    return Peer(PEER, device, name=name, worker=WORKER, paths=paths, variables=variables)
 
 
 def _network(

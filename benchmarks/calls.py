@@ -19,11 +19,13 @@ import numpy as np
 from fuseprop_numpy import NumpyBackend
 from fuseprop_numpy.replay import bound_calls
 
-from .networks import CASES
-from .problem import make_problem
-from .shortening import shortened
-from .stepper import Stepper
-from .turns import ROOT, environment
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.problem import make_problem
+from fuseprop.benchmarks.shortening import shortened
+from fuseprop.benchmarks.stepper import Stepper
+from fuseprop.benchmarks.turns import environment
+
+from .checkout import ROOT
 
 EXAMINED = ("64-32-10-b32", "784-512-512-10-b128")
 """One network that is all calls, and one that is all products."""
@@ -80,7 +82,7 @@ def examine(network: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.calls", network],
         cwd=ROOT,
-        env=environment(),
+        env=environment([ROOT]),
         capture_output=True,
         text=True,
         check=False,

@@ -28,11 +28,10 @@ from typing import Any
 import numpy as np
 
 from fuseprop import Adam, Checkpoint, History, MomentumSGD, Network, mlp
+from fuseprop.benchmarks.intervals import Interval, ratio
+from fuseprop.benchmarks.machine import describe, save, today
 from fuseprop.callbacks import OnEpochEnd
 from fuseprop.checkpoints import Keeper
-
-from .intervals import Interval, ratio
-from .machine import describe, save, today
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "checkpoints"

@@ -19,6 +19,11 @@ import click
 
 from fuseprop.backend import BackendUnavailable
 from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks.machine import save, slug, today
+from fuseprop.benchmarks.networks import ACTIVATIONS, ALL_CASES, CASES, FULL_BATCH, Case
+from fuseprop.benchmarks.peers import PEERS, module_of
+from fuseprop.benchmarks.sets import SETS, measure_all
+from fuseprop.benchmarks.turns import SETTLE
 
 from .against import (
     FITS,
@@ -31,16 +36,12 @@ from .against import (
     told,
 )
 from .calls import EXAMINED, examine
+from .checkout import ROOT
 from .checkouts import NoSuchCommit, side_by_side
 from .footprint import footprint
 from .interruptions import as_interruptions
-from .machine import save, slug, today
-from .networks import ACTIVATIONS, ALL_CASES, CASES, FULL_BATCH, Case
 from .outlets import Positive, ready, say
-from .peers import PEERS
-from .sets import SETS, measure_all
 from .threads import TooMany, limited, machine
-from .turns import ROOT, SETTLE
 
 RESULTS = Path(__file__).parent / "results"
 TRIALS = "trials"
@@ -298,7 +299,7 @@ def _described(threads: int | None) -> dict[str, Any]:
 def _module(name: str) -> str:
     if name not in PEERS:
         raise click.UsageError(f"--peer: expected one of {', '.join(PEERS)}, got {name!r}.")
-    return f"{__package__}.peers.{name}"
+    return module_of(name)
 
 
 def _say(start: float, what: str) -> None:

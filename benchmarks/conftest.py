@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from .device import PeakMemory, device_seconds
-from .machine import describe
+from fuseprop.benchmarks.device import PeakMemory, device_seconds
+from fuseprop.benchmarks.machine import describe
 
 MACHINE = describe()
 """As it is before any test: libraries that tests bring have a BLAS of their own, with more threads."""

@@ -18,8 +18,8 @@ from typing import Any
 import click
 import numpy as np
 
-from .intervals import Interval, interval
-from .machine import describe
+from fuseprop.benchmarks.intervals import Interval, interval
+from fuseprop.benchmarks.machine import describe
 
 CLOSE = {"float64": 1e-8, "float32": 1e-2}
 """What share of the largest number two of the same may differ by, or what share of the decisions.

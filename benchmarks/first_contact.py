@@ -29,12 +29,12 @@ from .checkout import CODE, ROOT, compute_sanitizer, environment
 
 sys.path[:0] = CODE
 
+from fuseprop.benchmarks.shortening import shortened  # noqa: E402
 from fuseprop.storage.atomic import write_atomically  # noqa: E402 (which need not be installed: found by the line above)
 
 from .first_page import FAILURE, look, page  # noqa: E402
 from .interruptions import as_interruptions  # noqa: E402
 from .outlets import ready, say  # noqa: E402
-from .shortening import shortened  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 FUSEPROP = ("-c", "from fuseprop.cli import main; main()")

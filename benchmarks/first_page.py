@@ -7,8 +7,9 @@ from itertools import pairwise
 from math import exp, log
 from typing import Any
 
+from fuseprop.benchmarks.shortening import shortened
+
 from .rows import OURS, Network, why_not
-from .shortening import shortened
 from .tables import number, table
 
 FAILURE, SURPRISE, NOTE = "failure", "surprise", "note"

@@ -22,10 +22,12 @@ from typing import Any
 
 import click
 
-from .networks import CASES
-from .problem import make_problem
-from .shortening import shortened
-from .turns import environment
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.problem import make_problem
+from fuseprop.benchmarks.shortening import shortened
+from fuseprop.benchmarks.turns import environment
+
+from .checkout import ROOT
 
 CASE, ACTIVATION = "64-32-10-b32", "sigmoid"
 
@@ -117,7 +119,7 @@ def _normal(name: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    return {**environment(), "KERAS_BACKEND": "jax"}
+    return {**environment([ROOT]), "KERAS_BACKEND": "jax"}
 
 
 def _train(module: str) -> dict[str, Any]:

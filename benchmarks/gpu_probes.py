@@ -15,9 +15,8 @@ import numpy as np
 from fuseprop_cupy.device.blas import Blas, workspace_bytes
 
 from fuseprop.backend import AnyBackend
-
-from .device import Stopwatch
-from .networks import CASES
+from fuseprop.benchmarks.device import Stopwatch
+from fuseprop.benchmarks.networks import CASES
 
 NOP = 'extern "C" __global__ void nop(const float* a, const float* b, float* out, long long n) {}'
 HOST_CALLS, NODES, WARM_UP = 1000, 200, 20

@@ -7,15 +7,13 @@ prints seconds and the ratio to `import numpy` of the same round, with its 99% i
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
 import click
 
-from .intervals import interval, ratio
-from .machine import describe
-from .turns import environment
+from fuseprop.benchmarks.intervals import interval, ratio
+from fuseprop.benchmarks.machine import describe
 
 LIMIT = 2.0
 """How many times as long as `import numpy` the import of fuseprop shall take at most."""
@@ -41,7 +39,6 @@ def seconds(code: str) -> float:
     timed = f"import time\nstart = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
     done = subprocess.run(
         [sys.executable, "-c", timed],
-        env={**os.environ, **environment()},
         capture_output=True,
         text=True,
         check=True,

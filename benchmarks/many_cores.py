@@ -15,7 +15,7 @@ from itertools import pairwise
 from math import ceil
 from typing import NamedTuple
 
-from .turns import ROOT
+from .checkout import ROOT
 
 MACHINE = "AMD EPYC (Zen 3), 2 cores, float32 in vectors of 256 bits"
 RATE = 65e9

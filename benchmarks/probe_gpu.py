@@ -17,11 +17,11 @@ import click
 
 from fuseprop.backend import BackendUnavailable
 from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks.device import cupy_stopwatch
+from fuseprop.benchmarks.machine import describe, save, today
 
 from .compare import RESULTS
-from .device import cupy_stopwatch
 from .gpu_probes import Probes
-from .machine import describe, save, today
 from .outlets import ready, say
 from .tables import number, table
 

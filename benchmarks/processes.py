@@ -39,15 +39,14 @@ from fuseprop.backend import INTEGER, AnyBackend, HostArray, Program, Runner
 from fuseprop.backend.recording import record
 from fuseprop.backend.registry import load_backend
 from fuseprop.backend.seam import option
+from fuseprop.benchmarks.intervals import Interval, ratio
+from fuseprop.benchmarks.machine import describe, save, today
 from fuseprop.layers.targets import encode_targets
 from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
 from fuseprop.training.step import training_step
 from fuseprop.world import Processes, World
 from fuseprop.world.processes import Alone
-
-from .intervals import Interval, ratio
-from .machine import describe, save, today
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "processes"

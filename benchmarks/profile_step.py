@@ -26,15 +26,15 @@ from fuseprop_cupy.replay.traffic import traffic
 
 from fuseprop.backend import AnyBackend, BackendUnavailable
 from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks.device import Stopwatch, cupy_stopwatch
+from fuseprop.benchmarks.machine import describe, save, today
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.problem import Problem, make_problem
+from fuseprop.benchmarks.stepper import Stepper
 
 from .compare import RESULTS
-from .device import Stopwatch, cupy_stopwatch
-from .machine import describe, save, today
-from .networks import CASES
 from .outlets import ready, say
 from .probe_gpu import MISSING
-from .problem import Problem, make_problem
-from .stepper import Stepper
 from .tables import number, table
 
 TIMES, LAUNCHES = 20, 5

@@ -15,8 +15,9 @@ from typing import Any
 
 import click
 
+from fuseprop.benchmarks.machine import said
+
 from .compare import FORMAT
-from .machine import said
 from .page import renew, replaced
 from .plots import plots
 from .rows import Network

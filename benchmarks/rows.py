@@ -7,8 +7,8 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-from .intervals import Interval, interval, ratio
-from .networks import ALL_CASES, Case
+from fuseprop.benchmarks.intervals import Interval, interval, ratio
+from fuseprop.benchmarks.networks import ALL_CASES, Case
 
 OURS = "fuseprop"
 

@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks.machine import save
 from fuseprop.world import World
 from fuseprop.world.processes import Alone
 
-from .machine import save
 from .processes import Apart, Steps, seconds, started, surroundings
 
 RESULTS = Path(__file__).parent / "results" / "scaling"

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .intervals import Interval, interval, quartiles
+from fuseprop.benchmarks.intervals import Interval, interval, quartiles
+
 from .scaling import FLOAT, Place, Way, fitted, flops, parameters, ring
 from .tables import number, table
 

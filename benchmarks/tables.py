@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
+from fuseprop.benchmarks.intervals import Interval, quartiles
+from fuseprop.benchmarks.machine import said
 from fuseprop.checks.quoting import three_digits as number
 
-from .intervals import Interval, quartiles
-from .machine import said
 from .rows import OURS, Network, why_not
 
 TITLES = {

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from .networks import CASES
-from .problem import make_problem
-from .stepper import make_network
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.problem import make_problem
+from fuseprop.benchmarks.stepper import make_network
 
 SIZES = {"64KiB": 1 << 16, "1MiB": 1 << 20, "64MiB": 1 << 26}
 

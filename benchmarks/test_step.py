@@ -4,9 +4,9 @@ from functools import lru_cache
 
 import pytest
 
-from .networks import ACTIVATIONS, CASES
-from .problem import make_problem
-from .stepper import Stepper
+from fuseprop.benchmarks.networks import ACTIVATIONS, CASES
+from fuseprop.benchmarks.problem import make_problem
+from fuseprop.benchmarks.stepper import Stepper
 
 problem_of = lru_cache(maxsize=2)(make_problem)
 

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.problem import LEARNING_RATE, MOMENTUM, make_problem
+from fuseprop.benchmarks.stepper import Stepper
 from fuseprop.formulas import UPDATES
-
-from .networks import CASES
-from .problem import LEARNING_RATE, MOMENTUM, make_problem
-from .stepper import Stepper
 
 
 @pytest.mark.parametrize("form", ["flat", "per-array", "unfused"])

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .machine import describe
-from .turns import ROOT, environment
+from fuseprop.benchmarks.machine import describe
 
 VARIABLES = (
     "FUSEPROP_NUM_THREADS",
@@ -59,9 +58,7 @@ def machine(threads: int | None) -> dict[str, Any]:
     cores = describe()["cores"]
     with limited(threads):
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.machine"],
-            cwd=ROOT,
-            env=environment(),
+            [sys.executable, "-m", "fuseprop.benchmarks.machine"],
             stdout=subprocess.PIPE,
             text=True,
             check=True,

@@ -26,7 +26,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import fuseprop
 import fuseprop.formulas as formulas
-from benchmarks.peers.checkout import VARIABLE, check_origin
+from benchmarks.origin import VARIABLE, check_origin
 from fuseprop import Adam, EarlyStopping, MLPClassifier, MLPRegressor, MomentumSGD, Network, mlp
 from fuseprop.callbacks import HistoryCSV, LearningRate, OnEpochEnd, SaveBest
 from fuseprop.learn import TOPICS

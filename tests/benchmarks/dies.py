@@ -2,8 +2,8 @@
 
 import os
 
-from benchmarks.peers import Form, Running
-from benchmarks.peers import textbook as right
+from fuseprop.benchmarks.peers import Form, Running
+from fuseprop.benchmarks.peers import textbook as right
 
 NAME, MODULE, DISTRIBUTIONS = "dies", "numpy", ("numpy",)
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 from dies import failing
 
-from benchmarks.peers import Form
-from benchmarks.peers import textbook as right
+from fuseprop.benchmarks.peers import Form
+from fuseprop.benchmarks.peers import textbook as right
 
 NAME, MODULE, DISTRIBUTIONS = "loses", "numpy", ("numpy",)
 

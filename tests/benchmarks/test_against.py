@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 import benchmarks.compare
-from benchmarks.against import QUICK_FITS, _estimator, _pairs, change, exit_status, slower, told
+from benchmarks.against import PEER, QUICK_FITS, WORKER, _estimator, _pairs, change, exit_status, slower, told
 from benchmarks.checkouts import NATIVE, NoSuchCommit, _build, side_by_side
 from benchmarks.compare import main
-from benchmarks.peers.checkout import VARIABLE
-from benchmarks.turns import Peer
+from benchmarks.origin import VARIABLE
 from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks.turns import Peer
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +50,7 @@ def repository(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / ".gitignore").write_text("__pycache__/\nignored\n")
-    stepper = folder / "benchmarks" / "stepper.py"
+    stepper = folder / "src" / "fuseprop" / "benchmarks" / "stepper.py"
     text = stepper.read_text()
     stepper.unlink()
     git(folder, "init", "--quiet")
@@ -121,7 +121,7 @@ def test_estimators_of_the_old_package_are_fitted_by_the_new_benchmarks(reposito
     pytest.importorskip("sklearn", reason='needs scikit-learn: pip install -e ".[sklearn]"')
     with side_by_side("HEAD", repository) as (old, new):
         paths = [old.folder / "src", old.folder / "backends", new.folder]
-        peer = Peer("benchmarks.peers.checkout", "cpu", paths=paths, variables={VARIABLE: str(old.folder)})
+        peer = Peer(PEER, "cpu", worker=WORKER, paths=paths, variables={VARIABLE: str(old.folder)})
         try:
             assert peer.missing is None
             built = peer.ask("build_estimator", table="breast_cancer", solver="adam", dtype="float64")
@@ -189,7 +189,7 @@ def test_limits_that_limit_nothing_and_no_commit_are_refused(wrong, tmp_path):
 def test_a_process_that_would_run_another_package_is_refused(repository, tmp_path):
     with side_by_side("HEAD", repository) as (old, new):
         paths = [new.folder / "src", new.folder / "backends", new.folder]
-        peer = Peer("benchmarks.peers.checkout", "cpu", paths=paths, variables={VARIABLE: str(old.folder)})
+        peer = Peer(PEER, "cpu", worker=WORKER, paths=paths, variables={VARIABLE: str(old.folder)})
         peer.close()
     assert "which is not in" in peer.missing
 

@@ -12,13 +12,13 @@ from fuseprop_numpy.compiled.step import UnknownStepError
 import benchmarks.compare
 from benchmarks.compare import compare, main
 from benchmarks.footprint import footprint
-from benchmarks.machine import describe
-from benchmarks.networks import CASES
-from benchmarks.peers import fuseprop as ours
-from benchmarks.problem import make_problem
 from benchmarks.report import BEGIN, END, generate, newest, section
 from benchmarks.threads import machine
 from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks.machine import describe
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.peers import fuseprop as ours
+from fuseprop.benchmarks.problem import make_problem
 
 HERE = Path(__file__).parent
 
@@ -26,8 +26,8 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def result():
     modules = [
-        "benchmarks.peers.fuseprop",
-        "benchmarks.peers.textbook",
+        "fuseprop.benchmarks.peers.fuseprop",
+        "fuseprop.benchmarks.peers.textbook",
         "wrong_learning_rate",
         "dies",
         "absent",
@@ -167,7 +167,7 @@ def test_the_report_says_all_of_it(result):
 
 
 def test_footprint_of_ours():
-    figures = footprint("benchmarks.peers.fuseprop", repeats=1)
+    figures = footprint("fuseprop.benchmarks.peers.fuseprop", repeats=1)
     assert figures["installed"] > 100_000
     assert figures["installed_with_dependencies"] > 15 * figures["installed"]  # NumPy
     assert figures["peak_memory"] > 10 << 20

@@ -6,11 +6,11 @@ import pytest
 
 from benchmarks.calls import calls
 from benchmarks.compare import FORMAT
-from benchmarks.intervals import Interval, interval, ratio
 from benchmarks.report import newest
 from benchmarks.rows import Network
 from benchmarks.tables import calls as call_table
 from benchmarks.tables import comparison, number, ratio_cell
+from fuseprop.benchmarks.intervals import Interval, interval, ratio
 
 
 def row(name, table, times, **more):

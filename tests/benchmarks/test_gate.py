@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks import textbook
-from benchmarks.gate import Gate, gate_steps
-from benchmarks.networks import CASES, FULL_BATCH, Case
-from benchmarks.problem import (
+from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks import textbook
+from fuseprop.benchmarks.gate import Gate, gate_steps
+from fuseprop.benchmarks.networks import CASES, FULL_BATCH, Case
+from fuseprop.benchmarks.problem import (
     LEARNING_RATE,
     MOMENTUM,
     SCALES,
@@ -17,9 +18,8 @@ from benchmarks.problem import (
     make_problem,
     scans,
 )
-from benchmarks.stepper import Stepper, make_network, make_optimizer
-from benchmarks.textbook import Textbook
-from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks.stepper import Stepper, make_network, make_optimizer
+from fuseprop.benchmarks.textbook import Textbook
 
 SMALL = ["2-8-1-b4", "64-32-10-b32", "64-64-10-b128"]
 

@@ -7,16 +7,16 @@ import pytest
 from click.testing import CliRunner
 
 import benchmarks.compare
-from benchmarks import sets, turns
 from benchmarks.compare import LIMITS, main
-from benchmarks.device import Stopwatch
-from benchmarks.gate import Gate
-from benchmarks.machine import describe
-from benchmarks.networks import CASES
-from benchmarks.peers.fuseprop import slower_ways
-from benchmarks.problem import SCAN, make_problem
 from benchmarks.report import section
-from benchmarks.sets import joined
+from fuseprop.benchmarks import sets, turns
+from fuseprop.benchmarks.device import Stopwatch
+from fuseprop.benchmarks.gate import Gate
+from fuseprop.benchmarks.machine import describe
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.peers.fuseprop import slower_ways
+from fuseprop.benchmarks.problem import SCAN, make_problem
+from fuseprop.benchmarks.sets import joined
 
 GPU = Path("/dev/nvidia0")
 
@@ -155,7 +155,7 @@ def test_what_was_compared_is_kept_until_all_of_it_is_there(monkeypatch, tmp_pat
 def test_who_finds_no_gpu_is_absent_and_says_why(peer):
     if GPU.exists():
         pytest.skip("this machine has a GPU")
-    process = turns.Peer(f"benchmarks.peers.{peer}", "cuda")
+    process = turns.Peer(f"fuseprop.benchmarks.peers.{peer}", "cuda")
     process.close()
     assert len(process.missing) > 10
 
@@ -163,7 +163,7 @@ def test_who_finds_no_gpu_is_absent_and_says_why(peer):
 @pytest.mark.parametrize("peer", ["scikit_learn", "thinc", "keras"])
 def test_who_has_nothing_for_a_gpu_has_no_rows(peer):
     """Or is not installed."""
-    process = turns.Peer(f"benchmarks.peers.{peer}", "cuda")
+    process = turns.Peer(f"fuseprop.benchmarks.peers.{peer}", "cuda")
     process.close()
     assert process.missing or process.hello["forms"] == []
 

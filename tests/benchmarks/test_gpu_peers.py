@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from benchmarks.gate import Gate
-from benchmarks.networks import CASES
-from benchmarks.problem import SCAN, make_problem
+from fuseprop.benchmarks.gate import Gate
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.problem import SCAN, make_problem
 
 NETWORKS = ["2-8-1-b4", "64-32-10-b32"]
 
@@ -30,7 +30,7 @@ def test_pytorchs_recorded_steps_pass_the_gate(monkeypatch, network, activation,
     pytest.importorskip("torch", reason='needs PyTorch: pip install -e ".[peers]"')
     from recorded_graph import stand_in
 
-    from benchmarks.peers.pytorch_steps import Training, graph
+    from fuseprop.benchmarks.peers.pytorch_steps import Training, graph
 
     here = stand_in(monkeypatch)
     problem = problem_of(network, activation)
@@ -45,7 +45,7 @@ def test_what_pytorchs_floor_is_made_of_can_be_recorded(monkeypatch, table):
     torch = pytest.importorskip("torch", reason='needs PyTorch: pip install -e ".[peers]"')
     from recorded_graph import stand_in
 
-    from benchmarks.peers import pytorch
+    from fuseprop.benchmarks.peers import pytorch
 
     stand_in(monkeypatch)
     for name in ("init", "set_device", "synchronize"):
@@ -66,7 +66,7 @@ def test_what_a_graph_does_not_see_shows(monkeypatch):
     torch = pytest.importorskip("torch", reason='needs PyTorch: pip install -e ".[peers]"')
     from recorded_graph import stand_in
 
-    from benchmarks.peers.pytorch_steps import Training, graph
+    from fuseprop.benchmarks.peers.pytorch_steps import Training, graph
 
     stand_in(monkeypatch)
     problem = problem_of("64-32-10-b32")
@@ -88,7 +88,7 @@ def test_what_was_recorded_lives_as_long_as_its_graph(monkeypatch):
     torch = pytest.importorskip("torch", reason='needs PyTorch: pip install -e ".[peers]"')
     from recorded_graph import stand_in
 
-    from benchmarks.peers.pytorch_steps import recorded
+    from fuseprop.benchmarks.peers.pytorch_steps import recorded
 
     stand_in(monkeypatch)
     counter = torch.zeros(1)
@@ -109,8 +109,8 @@ def test_what_was_recorded_lives_as_long_as_its_graph(monkeypatch):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_jax_passes_the_gate_and_tells_the_hosts_time(network):
     pytest.importorskip("jax", reason='needs JAX: pip install -e ".[peers]"')
-    from benchmarks.device import Stopwatch
-    from benchmarks.peers import jax as peer
+    from fuseprop.benchmarks.device import Stopwatch
+    from fuseprop.benchmarks.peers import jax as peer
 
     problem = problem_of(network)
     for form in peer.forms("cpu"):

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import gpu_probes
-from benchmarks.device import Stopwatch
 from benchmarks.gpu_probes import Probes, products
-from benchmarks.networks import CASES
 from benchmarks.probe_gpu import main, tables
 from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks.device import Stopwatch
+from fuseprop.benchmarks.networks import CASES
 
 GPU = Path("/dev/nvidia0")
 

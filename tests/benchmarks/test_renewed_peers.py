@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import turns
+from fuseprop.benchmarks import turns
 
 HERE = Path(__file__).parent
 

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.compare import main
-from benchmarks.machine import slug
 from benchmarks.tables import about
 from benchmarks.threads import VARIABLES, TooMany, _choice, limited, machine
+from fuseprop.benchmarks.machine import slug
 
 binds = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="binds no process to cores here")
 

@@ -2,9 +2,9 @@
 
 from unittest.mock import patch
 
-from benchmarks import textbook
-from benchmarks.peers import Form, Running
-from benchmarks.peers import textbook as right
+from fuseprop.benchmarks import textbook
+from fuseprop.benchmarks.peers import Form, Running
+from fuseprop.benchmarks.peers import textbook as right
 
 NAME, MODULE, DISTRIBUTIONS = "wrong", "numpy", ("numpy",)
 

@@ -25,9 +25,9 @@ from fuseprop_cupy.device.kernel_list import kernels
 from fuseprop_cupy.replay.plan import plan
 from paper_device import PaperBackend
 
-from benchmarks.networks import CASES
-from benchmarks.problem import Problem
-from benchmarks.stepper import Stepper
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.problem import Problem
+from fuseprop.benchmarks.stepper import Stepper
 
 FILE = ROOT / "benchmarks" / "results" / "without_a_gpu" / "steps.json"
 ARCHITECTURE = 90

@@ -14,10 +14,10 @@ from inspect import signature
 
 from host_device import HostRunBackend
 
-from benchmarks.gate import Gate
-from benchmarks.networks import CASES
-from benchmarks.peers.fuseprop import _step
-from benchmarks.problem import make_problem
+from fuseprop.benchmarks.gate import Gate
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.peers.fuseprop import _step
+from fuseprop.benchmarks.problem import make_problem
 
 CHOICES = "replay" in signature(HostRunBackend).parameters
 REPLAYS = {"captured": 11, "fused": 11, "eager": 15} if CHOICES else {None: 15}

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from host_device import HostRunBackend
 
 from benchmarks import profile_step
-from benchmarks.device import Stopwatch
-from benchmarks.networks import ALL_CASES, CASES
-from benchmarks.problem import make_problem
 from benchmarks.profile_step import Profile, main, tables
 from fuseprop.backend import BackendUnavailable
+from fuseprop.benchmarks.device import Stopwatch
+from fuseprop.benchmarks.networks import ALL_CASES, CASES
+from fuseprop.benchmarks.problem import make_problem
 
 CASE = CASES["64-32-10-b32"]
 

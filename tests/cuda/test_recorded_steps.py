@@ -9,9 +9,9 @@ pytest.importorskip("cupy", reason='needs CuPy, not a GPU: pip install -e ".[tes
 import numpy as np
 from record_steps import FILE, blank, counted, planned, steps
 
-from benchmarks.networks import CASES
-from benchmarks.stepper import Stepper
 from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks.networks import CASES
+from fuseprop.benchmarks.stepper import Stepper
 
 AGAIN = "python tests/cuda/record_steps.py && python -m benchmarks.report"
 

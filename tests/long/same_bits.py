@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from trainings import read
 
 from benchmarks.checkouts import side_by_side
-from benchmarks.peers.checkout import VARIABLE
+from benchmarks.origin import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -135,7 +135,8 @@ class Compiled(Training):
             return loss
 
         torch._dynamo.reset()
-        self.step = torch.compile(step, fullgraph=True, dynamic=False)
+        # As an attribute, so that no call of ours stands around the compiled one.
+        self.step = torch.compile(step, fullgraph=True, dynamic=False)  # type: ignore[method-assign]
 
     def velocities(self) -> list[torch.Tensor]:
         """Return the momentum of every parameter."""
@@ -161,7 +162,7 @@ def _mark() -> torch.cuda.Event:
 
 
 def _between(start: torch.cuda.Event, end: torch.cuda.Event) -> float:
-    return start.elapsed_time(end) / 1e3
+    return float(start.elapsed_time(end)) / 1e3
 
 
 def graph(training: Training, steps: int) -> Running:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import IO, Any
 
 from .shortening import shortened
-
-ROOT = Path(__file__).parents[1]
 
 SETTLE = {"cpu": 0.25, "cuda": 0.05}
 """Seconds of rest before a turn. With two threads something of NumPy's process outlasts 50 ms, and whoever
@@ -33,8 +32,12 @@ PATIENCE = 300.0
 """Seconds until a process that does not answer is given up."""
 
 
-def environment(paths: Sequence[Path] = (ROOT,)) -> dict[str, str]:
-    """Return the environment of a process that finds this package, or what lies in these folders before."""
+WORKER = f"{__package__}.worker"
+"""The module that such a process runs."""
+
+
+def environment(paths: Sequence[Path]) -> dict[str, str]:
+    """Return the environment of a process that finds what lies in these folders before all else."""
     path = os.pathsep.join([*map(str, paths), *filter(None, [os.environ.get("PYTHONPATH")])])
     return {**os.environ, "PYTHONPATH": path}
 
@@ -48,8 +51,11 @@ class Peer:
         Of the worker.
     name : str, optional
         How it is called here, rather than by its own name.
+    worker : str, optional
+        What it runs instead of `fuseprop.benchmarks.worker`, and answers as that does.
     paths : sequence of Path, optional
-        Where the process finds its modules first: this package must be among them.
+        Where it finds modules first. Without any it finds what this process would, but for what lies in the
+        working directory.
     variables : mapping, optional
         Further variables of its environment.
     """
@@ -60,12 +66,13 @@ class Peer:
         device: str,
         *,
         name: str | None = None,
-        paths: Sequence[Path] = (ROOT,),
+        worker: str = WORKER,
+        paths: Sequence[Path] = (),
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self.module = module
-        self._command = [sys.executable, "-m", "benchmarks.worker", module, device]
-        self._folder = paths[-1]  # which python -m looks into before all others
+        # -P: without it a file of the working directory, such as a jax.py, would go before the library.
+        self._command = [sys.executable, "-P", "-m", worker, module, device]
         self._environment = {**environment(paths), **(variables or {})}
         self._built: dict[int | str, tuple[str, dict[str, Any]]] = {}
         self.hello = self._start()
@@ -93,15 +100,13 @@ class Peer:
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             self._process.stdin.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
         self._log.close()
 
     def _start(self) -> dict[str, Any]:
@@ -111,9 +116,12 @@ class Peer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            cwd=self._folder,
             env=self._environment,
         )
+        assert self._process.stdout is not None
+        self._lines: SimpleQueue[bytes] = SimpleQueue()
+        reading = threading.Thread(target=_read, args=(self._process.stdout, self._lines), daemon=True)
+        reading.start()
         return self._answer()
 
     def _renew(self) -> None:
@@ -130,26 +138,36 @@ class Peer:
         try:
             self._process.stdin.write(json.dumps({"do": do, **request}).encode() + b"\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
+        except OSError:  # a broken pipe, whatever the system calls it
             return {"error": self._last_words()}
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
         """Return what the process says, with {"ends": True} where it takes no further requests."""
-        out = self._process.stdout
-        assert out is not None
-        if not select.select([out], [], [], PATIENCE)[0]:
+        try:
+            line = self._lines.get(timeout=PATIENCE)
+        except Empty:
             self._process.kill()
             self._process.wait()
             return {"error": f"no answer within {PATIENCE:g} s", "ends": True}
-        line = out.readline()
-        return json.loads(line) if line else {"error": self._last_words(), "ends": True}
+        if line:
+            return dict(json.loads(line))
+        self._lines.put(line)  # an end stays an end
+        return {"error": self._last_words(), "ends": True}
 
     def _last_words(self) -> str:
         self._process.wait()
         self._log.seek(0)
         lines = [line.strip() for line in self._log if line.strip()]
         return f"ended with {self._process.returncode}: {shortened(lines[-1], 200) if lines else 'no output'}"
+
+
+def _read(out: IO[bytes], lines: SimpleQueue[bytes]) -> None:
+    """Pass on what a process writes, line by line, and b"" at its end: Windows cannot wait for a pipe."""
+    with out:
+        for line in out:
+            lines.put(line)
+    lines.put(b"")
 
 
 def measure(

@@ -32,7 +32,7 @@ def forms(device: str) -> list[Form]:
     are fails: it would be taken for one.
     """
     best = partial(load_backend, device)
-    backend: Any = best()  # raises where there is no such device
+    backend: AnyBackend = best()  # raises where there is no such device
     ways = slower_ways(type(backend), device)
     ways.pop(getattr(backend, "replay", ""), None)
     note = "history of the loss, as in peers' loops"
@@ -49,7 +49,7 @@ def forms(device: str) -> list[Form]:
     ]
 
 
-def slower_ways(backend: type[Any], device: str) -> dict[str, Callable[[], AnyBackend]]:
+def slower_ways(backend: Callable[..., AnyBackend], device: str) -> dict[str, Callable[[], AnyBackend]]:
     """Return by name what opens a backend that replays steps otherwise than it would."""
     if "replay" not in signature(backend).parameters:
         return {}

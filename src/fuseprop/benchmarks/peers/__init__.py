@@ -18,6 +18,12 @@ from ..problem import Problem
 PEERS = ("fuseprop", "textbook", "pytorch", "jax", "scikit_learn", "thinc", "keras")
 """Modules in this folder. The first is the one that the others are compared with."""
 
+
+def module_of(name: str) -> str:
+    """Return the full name of one of these modules, which a process imports."""
+    return f"{__name__}.{name}"
+
+
 Table = Literal["step", "fit", "products", "copy", "launch"]
 
 

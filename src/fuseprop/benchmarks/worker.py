@@ -1,7 +1,7 @@
 """One peer in one process: it builds its forms, passes them through the gate, and times blocks of steps.
 
-``python -m benchmarks.worker MODULE DEVICE`` reads requests from standard input and answers on standard
-output, a line of JSON each. The other end is `turns.py`.
+``python -m fuseprop.benchmarks.worker MODULE DEVICE`` reads requests from standard input and answers on
+standard output, a line of JSON each. The other end is `turns.py`.
 """
 
 from __future__ import annotations
@@ -76,9 +76,7 @@ class Worker:
 
     def build_estimator(self, table: str, solver: str, dtype: str) -> dict[str, Any]:
         """Set up a fit of an estimator on a table as the form "estimator": {"epochs": that it takes}."""
-        from .estimators import TABLES
-
-        fit = self.peer.estimator(TABLES[table], dtype, solver)
+        fit = self.peer.estimator(table, dtype, solver)
         epochs = int(fit().n_iter_)
 
         def run(times: int) -> None:

@@ -1,33 +1,32 @@
 """A checkout of fuseprop, old or new: the bare step by its own stepper, `fit` by its public interface.
 
-What holds between commits is what users call, and that a checkout's `benchmarks/stepper.py` steps its own
-package. Nothing else of a checkout's benchmarks is used.
+What holds between commits is what users call, and that a checkout has a `stepper.py`, in one of the folders
+`OF_ITS_STEPPER`, which steps its own package. Nothing else of what a checkout measures itself with is used.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import fuseprop
+from fuseprop.benchmarks.machine import said
+from fuseprop.benchmarks.peers import Form, Running
+from fuseprop.benchmarks.problem import LEARNING_RATE, MOMENTUM, Problem
 
-from ..machine import said
-from ..problem import LEARNING_RATE, MOMENTUM, Problem
-from . import Form, Running
+from .origin import check_origin, checkout
 
 NAME, MODULE, DISTRIBUTIONS = "fuseprop", "fuseprop", ("fuseprop",)
 
-VARIABLE = "FUSEPROP_BENCHMARKED_CHECKOUT"
-"""Names the folder that this process must run, and nothing else of ours."""
+OF_ITS_STEPPER = ("src/fuseprop/benchmarks", "benchmarks")
+"""Where a checkout has its stepper: the newer ones first."""
 
-PACKAGES = ("fuseprop", "fuseprop_numpy", "fuseprop_cupy")
-ITS_BENCHMARKS = "benchmarks_of_the_checkout"
+ITS_BENCHMARKS = "fuseprop.benchmarks_of_the_checkout"
+"""The package as which that folder is imported: its own relative imports lead to its own fuseprop."""
 
 
 def forms(device: str) -> list[Form]:
@@ -40,30 +39,16 @@ def forms(device: str) -> list[Form]:
     ]
 
 
-def check_origin() -> None:
-    """Raise RuntimeError where a module of ours comes from anywhere but the checkout."""
-    checkout = _checkout()
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in PACKAGES:
-            file = getattr(module, "__file__", None)
-            if file is None or not Path(file).resolve().is_relative_to(checkout):
-                raise RuntimeError(f"{name} is {file}, which is not in {checkout}.")
-
-
-def estimator(table: Any, dtype: str, solver: str) -> Callable[[], Any]:
+def estimator(table: str, dtype: str, solver: str) -> Callable[[], Any]:
     """Return what fits an estimator of the checkout; it returns the estimator."""
-    from ..estimators import pair
+    from .estimators import TABLES, pair
 
-    return pair(table, dtype, solver)[0]
-
-
-def _checkout() -> Path:
-    return Path(os.environ[VARIABLE]).resolve()
+    return pair(TABLES[table], dtype, solver)[0]
 
 
 def _step(device: str, problem: Problem) -> Running:
     package = ModuleType(ITS_BENCHMARKS)
-    package.__path__ = [str(_checkout() / "benchmarks")]
+    package.__path__ = [str(checkout() / folder) for folder in OF_ITS_STEPPER]
     sys.modules.setdefault(ITS_BENCHMARKS, package)
     stepper = importlib.import_module(f"{ITS_BENCHMARKS}.stepper").Stepper(problem, _open(device))
     return Running(stepper.run, stepper.network.weights, about=partial(_replayed, stepper.backend))

@@ -75,4 +75,8 @@ def _fit(problem: Problem, xp: Any) -> Running:
 
 def on_host(weights: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """Return NumPy arrays of NumPy or CuPy weights."""
-    return [tuple(a if isinstance(a, np.ndarray) else a.get() for a in layer) for layer in weights]
+    return [(_on_host(w), _on_host(b)) for w, b in weights]
+
+
+def _on_host(array: Any) -> Any:
+    return array if isinstance(array, np.ndarray) else array.get()

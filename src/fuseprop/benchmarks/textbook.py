@@ -30,7 +30,7 @@ class Textbook:
         """Learn from the rows with these numbers; return their mean loss before the step."""
         outputs = self.forward(self.X[rows])
         loss, delta = self.loss(outputs[-1], self.targets[rows])
-        gradients = []
+        gradients: Weights = []
         for i in reversed(range(len(self.weights))):
             gradients.insert(0, (outputs[i].T @ delta, delta.sum(axis=0)))
             if i:
