@@ -115,15 +115,7 @@ class Family(Generic[Member]):
 
     def member(self, *values: Any, **named: Any) -> Member:
         """Return the member with these parameters. Raises as a call."""
-        names = list(self.parameters)
-        unknown = [name for name in named if name not in names or name in names[: len(values)]]
-        if len(values) > len(names) or unknown:
-            raise TypeError(f"{self.name} {self._takes}, got {self._shown(values, named)}.")
-        given = {**dict(zip(names, values, strict=False)), **named}
-        settings = {
-            name: parameter.check(f"{name} of {self.name}", given.get(name, parameter.default))
-            for name, parameter in self.parameters.items()
-        }
+        settings = self.settings(*values, **named)
         defaults = {name: parameter.default for name, parameter in self.parameters.items()}
         shown = ", ".join(repr(value).removesuffix(".0") for value in settings.values())
         label = self.name if settings == defaults else f"{self.name}({shown})"
@@ -132,6 +124,18 @@ class Family(Generic[Member]):
                 self._members.clear()
             self._members[label] = self._make(label, settings)
         return self._members[label]
+
+    def settings(self, *values: Any, **named: Any) -> dict[str, float]:
+        """Return the value of each parameter of a member by its name. Raises as a call."""
+        names = list(self.parameters)
+        unknown = [name for name in named if name not in names or name in names[: len(values)]]
+        if len(values) > len(names) or unknown:
+            raise TypeError(f"{self.name} {self._takes}, got {self._shown(values, named)}.")
+        given = {**dict(zip(names, values, strict=False)), **named}
+        return {
+            name: parameter.check(f"{name} of {self.name}", given.get(name, parameter.default))
+            for name, parameter in self.parameters.items()
+        }
 
     def _of(self, values: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
         """Return the formula of operands, which parameters may follow."""
@@ -200,14 +204,31 @@ def member_named(what: str, text: object, families: Mapping[str, Family[Member]]
 
     Raises ValueError for anything else; `what` says what it is in the message.
     """
+    family, values, named = _parsed(what, text, families)
+    try:
+        return family.member(*values, **named)
+    except TypeError as error:
+        raise ValueError(f"{what} {quoted(text)}: {error}") from None
+
+
+def settings_named(what: str, text: str, families: Mapping[str, Family[Any]]) -> tuple[str, dict[str, float]]:
+    """Return the family that the name of a member names, and its parameters: ("elu", {"alpha": 0.2}).
+
+    Raises ValueError as `member_named`.
+    """
+    family, values, named = _parsed(what, text, families)
+    return family.name, family.settings(*values, **named)
+
+
+def _parsed(
+    what: str, text: object, families: Mapping[str, Family[Member]]
+) -> tuple[Family[Member], list[float], dict[str, float]]:
     match = _CALL.fullmatch(text) if isinstance(text, str) and len(text) <= 200 else None
     name, inside = match.groups() if match else (text, None)
     family: Family[Member] = choose(what, name, families)
-    if inside is None:
-        return family.member()
     values: list[float] = []
     named: dict[str, float] = {}
-    for part in inside.split(",") if inside.strip() else []:
+    for part in inside.split(",") if inside and inside.strip() else []:
         key, equals, value = part.rpartition("=")
         try:
             number = float(value)
@@ -224,10 +245,7 @@ def member_named(what: str, text: object, families: Mapping[str, Family[Member]]
             raise ValueError(f"{what} {quoted(text)}: a number follows a name. Write {family.usage}.")
         else:
             values.append(number)
-    try:
-        return family.member(*values, **named)
-    except TypeError as error:
-        raise ValueError(f"{what} {quoted(text)}: {error}") from None
+    return family, values, named
 
 
 def member_given(
