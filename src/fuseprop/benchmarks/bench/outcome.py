@@ -15,6 +15,8 @@ OURS = "fuseprop"
 FIRST = "cpu"
 """The device whose row of ours all others are divided by, where it was measured."""
 
+GPU = "cuda"
+
 
 @dataclass(frozen=True)
 class Row:

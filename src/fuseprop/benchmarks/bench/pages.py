@@ -13,16 +13,15 @@ from .words import (
     beside_others,
     cautions,
     cells,
-    left_out,
     machine,
     title,
     which_device,
 )
 
 HOW = (
-    "Every library and device has a process of its own; they take turns, each after a pause, in an order that "
-    "is reversed every round. All take the same batches of the same rows from the same starting weights by "
-    "momentum SGD, and a row counts only if the weights of its first steps are where float64 arrives, within "
+    "Every library and device has a process of its own; they take turns, each after a pause, in an order "
+    "that is reversed every round. All take the same batches of the same rows from the same starting "
+    "weights by momentum SGD, and a row counts only if the weights of its first steps are where float64 arrives, within "
     "1e-5 of how far training moved the loss. Times are medians over rounds with 99% order-statistics "
     f"intervals; the ratio is that of the time to {OURS}'s on the CPU, taken within each round: below 1 is "
     "faster. ~ marks an interval wider than a tenth of its median."
@@ -56,7 +55,9 @@ def time_chart(outcome: Outcome) -> str:
         for row in network.rows:
             if row.time is not None:
                 low, middle, high = (1e6 * t for t in (row.time.low, row.time.middle, row.time.high))
-                named.setdefault((not row.ours, row.name), []).append((float(network.size), low, middle, high))
+                named.setdefault((not row.ours, row.name), []).append(
+                    (float(network.size), low, middle, high)
+                )
     if not named:
         return ""
     series = [Series(name, named[other, name]) for other, name in sorted(named, key=lambda key: key[0])]

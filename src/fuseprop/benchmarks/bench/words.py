@@ -1,4 +1,4 @@
-"""An outcome in words and as a table of text: what was measured, which device for which size, what is missing."""
+"""An outcome in words and tables of text: what was measured, which device for which size, what is missing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 from ...checks.quoting import counted, three_digits
 from ..intervals import Interval
 from .crossover import Crossing
-from .outcome import FIRST, OURS, Network, Outcome, Row
+from .outcome import FIRST, GPU, OURS, Network, Outcome, Row
 
 COLUMNS = ("", "device", "µs a step", "99% interval", f"/ {OURS}", "rows a second", "")
-GPU = "cuda"
 
 
 def told(outcome: Outcome) -> str:
@@ -101,8 +100,8 @@ def cautions(outcome: Outcome) -> list[str]:
     noisy, measured = outcome.noisy, [row for row in outcome.rows if row.time is not None]
     if noisy:
         lines.append(
-            f"{len(noisy)} of {counted(len(measured), 'row')} (marked ~) have intervals wider than a tenth of "
-            f"their median. Leave the machine alone meanwhile, or give more time: --seconds."
+            f"{len(noisy)} of {counted(len(measured), 'row')} (marked ~) have intervals wider than a tenth "
+            f"of their median. Leave the machine alone meanwhile, or give more time: --seconds."
         )
     if measured and min(len(row.times) for row in measured) < FEW:
         lines.append(f"With fewer than {FEW} rounds an interval is from the fastest to the slowest.")
@@ -153,7 +152,8 @@ def _between(outcome: Outcome, one: str, other: str) -> list[str]:
 
 def _one_of_two(other_is_faster: bool, one: str, other: str, sizes: int) -> str:
     faster, slower = (other, one) if other_is_faster else (one, other)
-    return f"{faster} is faster than {slower} at {'all' if sizes > 1 else 'the'} {counted(sizes, 'size')} measured."
+    which = f"all {sizes} sizes" if sizes > 1 else "the one size"
+    return f"{faster} is faster than {slower} at {which} measured."
 
 
 def _crossing(outcome: Outcome, crossing: Crossing, one: str, other: str) -> str:
@@ -161,9 +161,9 @@ def _crossing(outcome: Outcome, crossing: Crossing, one: str, other: str) -> str
     size = crossing.size
     near = min(outcome.networks, key=lambda network: network.label != crossing.above)
     return (
-        f"From about {_rounded(size)} rows x weights a step on {faster} is faster than {slower}: interpolated "
-        f"between {crossing.below} and {crossing.above}. With {near.weights:,} weights that is a batch of "
-        f"{ceil(size / near.weights):,}."
+        f"From about {_rounded(size)} rows x weights a step on {faster} is faster than {slower}: "
+        f"interpolated between {crossing.below} and {crossing.above}. With {near.weights:,} weights that is "
+        f"a batch of {ceil(size / near.weights):,}."
     )
 
 
@@ -212,7 +212,10 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
     return {
         **outcome.raw,
         "networks": [
-            {**raw, "rows": [_row_dict(network, *pair) for pair in zip(raw["rows"], network.rows, strict=True)]}
+            {
+                **raw,
+                "rows": [_row_dict(network, *pair) for pair in zip(raw["rows"], network.rows, strict=True)],
+            }
             for raw, network in zip(outcome.raw["networks"], outcome.networks, strict=True)
         ],
         "which_device": which_device(outcome),
