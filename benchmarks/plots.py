@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fuseprop.showing.svg import Axis, Series, chart, logarithmic
+
 from .rows import OURS, Network
-from .svg import Axis, Series, chart, decades
-from .tables import number
 
 Plots = dict[str, str]
 
@@ -30,8 +30,8 @@ def _time(networks: list[Network], names: list[str], where: str) -> str:
         points = [(x, 1e6 * t.low, 1e6 * t.middle, 1e6 * t.high) for x, t in times if t is not None]
         if points:
             series.append(Series(name, points))
-    x_axis = _logarithmic("size: MFLOP in the products of a step", [p[0] for s in series for p in s.points])
-    y_axis = _logarithmic("time: µs a step", [v for s in series for p in s.points for v in p[1:]])
+    x_axis = logarithmic("size: MFLOP in the products of a step", [p[0] for s in series for p in s.points])
+    y_axis = logarithmic("time: µs a step", [v for s in series for p in s.points for v in p[1:]])
     return chart(f"The bare step, {where}", x_axis, y_axis, series)
 
 
@@ -45,7 +45,7 @@ def _ratio(networks: list[Network], names: list[str], where: str) -> str:
         points = [(x, r.low, r.middle, r.high) for x, r in ratios if r is not None]
         if points:
             series.append(Series(name, points))
-    y_axis = _logarithmic(
+    y_axis = logarithmic(
         f"time of the peer / time of {OURS}  (above 1: {OURS} is faster)",
         [v for s in series for p in s.points for v in p[1:]],
     )
@@ -70,16 +70,3 @@ def _floor(networks: list[Network], names: list[str], where: str) -> str:
 def _by_network(networks: list[Network]) -> Axis:
     labels = [n.label.replace(", ", "\nbatch ") for n in networks]
     return Axis("network", -0.5, len(labels) - 0.5, [(float(i), label) for i, label in enumerate(labels)])
-
-
-def _logarithmic(label: str, values: list[float]) -> Axis:
-    """An axis over all values; ticks at 1, 2, 5 where there are few powers of ten."""
-    low, high = 0.7 * min(values), 1.4 * max(values)
-    steps = (1.0,) if high / low > 1e3 else (1.0, 2.0, 5.0)
-    ticks = [s * d for d in decades(low, high) for s in steps if low <= s * d <= high]
-    return Axis(label, low, high, [(t, number_of_tick(t)) for t in ticks], logarithmic=True)
-
-
-def number_of_tick(value: float) -> str:
-    """Return 0.1, 1, 20, 1,000."""
-    return f"{value:,.0f}" if value >= 1 else number(value).rstrip("0")

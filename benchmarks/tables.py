@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import floor, log10
 from statistics import median
 from typing import Any
 
 from fuseprop.benchmarks.intervals import Interval, quartiles
 from fuseprop.benchmarks.machine import said
+from fuseprop.checks.quoting import three_digits as number
 
 from .rows import OURS, Network, why_not
 
@@ -23,14 +23,6 @@ APART = """\
 waiting for it: where that is the longer, the GPU waits for its host. JAX has no marks, and only our launches
 are known; those of captured steps are nodes of one graph of many steps."""
 COMMANDS = {"cpu": "python -m benchmarks.compare", "cuda": "python -m benchmarks.compare --device cuda"}
-
-
-def number(value: float) -> str:
-    """Return three digits: 0.123, 9.31, 17.2, 451, 132,000."""
-    if value == 0:
-        return "0"
-    digits = 2 - floor(log10(abs(value)))
-    return f"{round(value, digits):,.{max(0, digits)}f}"
 
 
 def ratio_cell(value: Interval | None) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .problem import SCAN, Problem, scans
+from .reference import Reference
 from .textbook import Textbook
 
 BOUND = 1e-5
@@ -37,25 +36,17 @@ class Gate:
 
     def __init__(self, problem: Problem, reference: float | None = None) -> None:
         self.steps = gate_steps(problem)
-        self._network = Textbook(problem, "float64")
-        start = self.loss(self._network.weights)
-        self.reference = self._train(problem) if reference is None else reference
+        self._trained = Textbook(problem, "float64") if problem.design is None else Reference(problem)
+        start = self.loss(self._trained.weights)
+        if reference is None:
+            self._trained.train(self.steps)
+            reference = self.loss(self._trained.weights)
+        self.reference = reference
         self.bound = BOUND * abs(self.reference - start)
-
-    def _train(self, problem: Problem) -> float:
-        batches = problem.order.reshape(problem.batches, problem.case.batch)
-        for k in range(self.steps):
-            self._network.step(batches[k % problem.batches])
-        return self.loss(self._network.weights)
 
     def loss(self, weights: list[tuple[Any, Any]]) -> float:
         """Return the mean loss of the first rows with these weights."""
-        network = self._network
-        kept, rows = network.weights, slice(0, EVALUATED_ROWS)
-        network.weights = [(np.asarray(w, np.float64), np.asarray(b, np.float64)) for w, b in weights]
-        loss = network.loss(network.forward(network.X[rows])[-1], network.targets[rows])[0]
-        network.weights = kept
-        return float(loss)
+        return self._trained.loss_with(weights, slice(0, EVALUATED_ROWS))
 
     def verdict(self, weights: list[tuple[Any, Any]]) -> dict[str, Any]:
         """Return whether these weights pass, and the numbers behind that."""

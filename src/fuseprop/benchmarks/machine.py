@@ -28,8 +28,8 @@ THREAD_SETTINGS = (
 CPU_KEYS = ("model name", "cpu family", "model")
 
 
-def describe() -> dict[str, Any]:
-    """Return the machine in words and numbers; starts no kernel, names no host."""
+def describe(*, gpu: bool = True) -> dict[str, Any]:
+    """Return the machine in words and numbers, with its GPU or without; starts no kernel, names no host."""
     return {
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -40,7 +40,7 @@ def describe() -> dict[str, Any]:
         "blas": _blas(),
         "compiled": _compiled(),
         "settings": {name: os.environ[name] for name in THREAD_SETTINGS if name in os.environ},
-        "gpu": _gpu(),
+        "gpu": _gpu() if gpu else {},
     }
 
 
