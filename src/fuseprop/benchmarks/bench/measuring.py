@@ -12,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ...backend import BackendUnavailable
+from ...checks.quoting import counted
 from ..machine import today
 from ..networks import Case
 from ..peers import ON_GPUS, module_of
 from ..sets import BLOCK
+from ..threads import cores
 from ..turns import SETTLE, Peer, refusal, take_turns
 from .asked import Asked
 from .outcome import FIRST, GPU, OURS
@@ -24,8 +26,9 @@ FORMAT = 1
 SCALE = "minute"
 """How many rows there are, and how many steps one call has: the same for all devices."""
 
-READY = 0.6
-"""The share of the time after which nobody is waited for any more who is still being imported or compiled."""
+READY, LATE = 0.5, 0.7
+"""Shares of the time: after the first nobody is waited for who is still being imported, and no form is begun to
+be built; after the second, nobody who is still building one, and whose others end with the process."""
 
 CLOSING = 0.5
 """Seconds that ending all processes and showing the figures may take."""
@@ -67,7 +70,7 @@ class Measurement:
         self._every_form, self._pause, self._rounds = every_form, pause, rounds
         self._begun = time.monotonic()
         self._load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-        self._interrupted = False
+        self._interrupted = self._stopped = False
         self._processes: list[Peer] = []
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self._timed: list[tuple[Peer, int | str, dict[str, Any]]] = []
@@ -89,44 +92,52 @@ class Measurement:
         except KeyboardInterrupt:
             self._interrupted = True
         finally:
-            for process in self._processes:
-                process.kill()
+            self._kill()
             for process in self._processes:
                 process.close()
         return self._result()
 
     def _get_ready(self) -> None:
-        """Start everybody at once, and have all forms built and judged by the gate."""
+        """Start everybody, and have all forms built and judged by the gate.
+
+        Our first is ready before anyone else is started: it finds for all what float64 arrives at. Others are
+        started as cores are free, so that some are ready where all together would not be.
+        """
         asked = self._asked
-        ours = [self._start(module_of(OURS), device, OURS) for device in asked.devices]
-        others = [self._start(module, FIRST, name) for module, name in asked.peers.items()]
-        self._say(f"starting {', '.join(map(_title, self._processes))}")
-        # What float64 arrives at is found once, by our first; the others are imported meanwhile.
+        self._say(f"getting ready: {', '.join([OURS, *asked.peers.values()])}")
+        ours = [(module_of(OURS), device, OURS) for device in asked.devices]
         self._prepare(ours[0])
-        for process in ours[1:]:
-            self._greet(process)
-        if asked.named and self._unavailable:
-            raise BackendUnavailable(next(iter(self._unavailable.values())))
-        on_gpus = {module_of(name) for name in ON_GPUS} & asked.peers.keys()
-        others += [
-            self._start(module, process.device, asked.peers[module])
-            for process in ours
-            if process.device.startswith("cuda") and process.missing is None
-            for module in sorted(on_gpus)
-        ]
-        with ThreadPoolExecutor(len(self._processes)) as pool:
+        on_gpus = {module_of(name) for name in ON_GPUS}
+        others = [(module, FIRST, name) for module, name in asked.peers.items()]
+        with ThreadPoolExecutor(max(2, cores())) as pool:
             try:
                 list(pool.map(self._prepare, [*ours[1:], *others]))
+                if asked.named and self._unavailable:
+                    raise BackendUnavailable(next(iter(self._unavailable.values())))
+                gpus = [device for _, device, _ in ours if device.startswith(GPU) and self._is_here(device)]
+                theirs = [(module, name) for module, name in asked.peers.items() if module in on_gpus]
+                list(pool.map(self._prepare, [(m, device, name) for device in gpus for m, name in theirs]))
             except BaseException:
-                for process in self._processes:
-                    process.kill()  # whose answers the threads of the pool wait for
+                self._stopped = True
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._kill()  # whose answers the threads of the pool wait for
                 raise
 
     def _start(self, module: str, device: str, name: str) -> Peer:
         process = Peer(module, device, name=name, lasting=False, greeted=False)
         process.until = self._begun + READY * self._seconds
         self._processes.append(process)
+        if self._stopped:
+            process.kill()
         return process
+
+    def _kill(self) -> None:
+        for process in self._processes:
+            process.kill()
+
+    def _is_here(self, device: str) -> bool:
+        """Whether a device of ours has said that it is there."""
+        return any(process.device == device and process.missing is None for process in self._processes)
 
     def _greet(self, process: Peer) -> None:
         """Wait until a process has said who it is, and remember why it is of no use."""
@@ -142,22 +153,27 @@ class Measurement:
                 return  # which is spoken of where devices are
         self._left_out.append((_title(process), why))
 
-    def _prepare(self, process: Peer) -> None:
-        """Have all forms of a process built, each network's before those of the next, and judged."""
-        if not process.hello:
-            self._greet(process)
+    def _prepare(self, who: tuple[str, str, str]) -> None:
+        """Start a process, and have all its forms built, each network's before those of the next, and judged.
+
+        It is given by its module, its device and its name.
+        """
+        process = self._start(*who)
+        self._greet(process)
         if process.missing is not None:
             return
         forms = list(enumerate(process.hello["forms"]))
         for _, form in forms:
             if form["table"] == "step" and "aside" in form and not self._every_form:
                 self._left_out.append((f"{form['name']} on {process.device}", form["aside"]))
-        built = [
-            self._built(process, number, form, case)
-            for case in self._asked.cases
-            for number, form in forms
-            if form["table"] == "step" and ("aside" not in form or self._every_form)
-        ]
+        process.until = self._begun + LATE * self._seconds
+        built = []
+        for case in self._asked.cases:
+            for number, form in forms:
+                if form["table"] != "step" or ("aside" in form and not self._every_form):
+                    continue
+                in_time = time.monotonic() < self._begun + READY * self._seconds
+                built.append(self._built(process, number, form, case, in_time=in_time))
         if process.module == module_of(OURS) and not process.ended:
             about = process.ask("machine")
             self._gpu = about.pop("gpu", {}) or self._gpu
@@ -165,10 +181,16 @@ class Measurement:
         if process.ended and time.monotonic() >= process.until:
             for row in built:  # what was ready has ended with it
                 row.pop("error", None)
-                row["skipped"] = f"not ready after {READY * self._seconds:.0f} s. {self._more_time}"
+                self._late(row)
 
-    def _built(self, process: Peer, number: int, form: dict[str, Any], case: Case) -> dict[str, Any]:
+    def _built(
+        self, process: Peer, number: int, form: dict[str, Any], case: Case, *, in_time: bool
+    ) -> dict[str, Any]:
         """Have a form built for a network; return its row, which is timed if the gate lets it."""
+        row = {"peer": process.name, **form, "device": process.device, "times": []}
+        self._rows.setdefault(case.id, []).append(row)
+        if not in_time:
+            return self._late(row)
         design = self._asked.designs.get(case.id)
         key = f"{number} {case.id}"
         built = process.ask(
@@ -181,15 +203,18 @@ class Measurement:
             design=None if design is None else design.as_text(),
             key=key,
         )
-        row = {"peer": process.name, **form, "device": process.device, **built, "times": []}
+        row.update(built)
         verdict = built.get("gate")
         if verdict is not None:
             self._references.setdefault(case.id, verdict["reference"])
             if not verdict["passed"]:
                 row["refused"] = refusal(verdict)
-        self._rows.setdefault(case.id, []).append(row)
         if not {"refused", "skipped", "error"} & row.keys():
             self._timed.append((process, key, row))
+        return row
+
+    def _late(self, row: dict[str, Any]) -> dict[str, Any]:
+        row["skipped"] = f"not ready after {READY * self._seconds:.0f} s. {self._more_time}"
         return row
 
     def _take_turns(self) -> None:
@@ -198,11 +223,17 @@ class Measurement:
         timed = [one for one in self._timed if not {"skipped", "error"} & one[2].keys()]
         for process, _, _ in timed:
             process.until = end
-        # Whoever is one process takes its turn in one piece.
-        timed.sort(key=lambda one: self._processes.index(one[0]))
+        timed.sort(key=lambda one: self._place(one[2]))  # whoever is one process takes its turn in one piece
         left = max(0.0, end - time.monotonic())
-        self._say(f"measuring {len(timed)} rows in turns, for at most {left:.0f} s")
+        self._say(f"measuring {counted(len(timed), 'row')} in turns, for at most {left:.0f} s")
         take_turns(timed, rounds=self._rounds, block=BLOCK[FIRST], end=end, pause=self._pause)
+
+    def _place(self, row: dict[str, Any]) -> tuple[bool, int, int]:
+        """Return where a row stands: ours first, then others, as they were asked for."""
+        names, devices = [*self._asked.peers.values()], self._asked.devices
+        is_other = row["peer"] != OURS
+        place = devices.index(row["device"]) if row["device"] in devices else -1
+        return is_other, place, names.index(row["peer"]) if is_other else 0
 
     @property
     def _more_time(self) -> str:
@@ -215,7 +246,6 @@ class Measurement:
                 row["skipped"] = (
                     "interrupted" if self._interrupted else f"no time was left. {self._more_time}"
                 )
-        place = {process.name + process.device: i for i, process in enumerate(self._processes)}
         return {
             "format": FORMAT,
             "date": today(),
@@ -236,9 +266,7 @@ class Measurement:
                     "weights": case.weights,
                     "flops": case.step_flops,
                     "trains": str(self._asked.designs.get(case.id, self._asked.activation)),
-                    "rows": sorted(
-                        self._rows.get(case.id, []), key=lambda row: place[row["peer"] + row["device"]]
-                    ),
+                    "rows": sorted(self._rows.get(case.id, []), key=self._place),
                 }
                 for case in self._asked.cases
             ],
