@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
 from fuseprop.benchmarks.intervals import Interval, quartiles
 from fuseprop.benchmarks.machine import said
+from fuseprop.benchmarks.markdown import table
 from fuseprop.checks.quoting import three_digits as number
 
 from .rows import OURS, Network, why_not
@@ -31,12 +31,6 @@ def ratio_cell(value: Interval | None) -> str:
         return "-"
     marks = (" =" if value.tie else "") + (" ~" if value.noisy else "")
     return f"{number(value.middle)} [{number(value.low)}, {number(value.high)}]{marks}"
-
-
-def table(header: list[str], rows: Iterable[list[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def comparison(networks: list[Network], kind: str) -> str:
