@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.cpu_and_gpu import cpu_and_gpu
 from fuseprop.benchmarks.saved import COMMAND, NotARun, read
-from fuseprop.benchmarks.table import main
+from fuseprop.benchmarks.table import NO_RECORD, main
 
 PLAIN = Path(__file__).parents[1] / "third_party_backend"
 NETWORKS = ("2-8-1-b4", "64-32-10-b32", "64-64-10-b128")
@@ -73,9 +75,8 @@ def test_the_table_of_a_cpu_and_a_gpu(saved, on_a_gpu):
     assert "GPU: A GPU, driver of CUDA 12.8, CUDA 12.9, CuPy 14.2.0.\n" in text
     assert f"fuseprop {saved['machine_info']['fuseprop']}, NumPy " in text
     assert "### step: numpy on cpu, cupy on cuda\n" in text
-    rows = re.findall(
-        r"^\| (\S+) \| sigmoid, float32 \| (\S+) \[(\S+), (\S+)\] \| .* \| (\S+) \|$", text, re.M
-    )
+    row = r"^\| (\S+) \| sigmoid, float32 \| (\S+) \[(\S+), (\S+)\] \| .* \| (\S+) \|$"
+    rows = re.findall(row, text, re.MULTILINE)
     assert [row[0] for row in rows] == list(NETWORKS)
     for (_, middle, low, high, ratio), network in zip(rows, NETWORKS, strict=True):
         stats = {
@@ -92,7 +93,7 @@ def test_the_table_of_a_cpu_and_a_gpu(saved, on_a_gpu):
             ],
             rel=6e-3,  # three digits
         )
-    (line,) = re.findall(r"^- sigmoid, float32: (.*)$", text, re.M)
+    (line,) = re.findall(r"^- sigmoid, float32: (.*)$", text, re.MULTILINE)
     assert re.fullmatch(
         r"From about [\d,]+ rows x weights a step on the GPU is faster than the CPU: "
         r"interpolated between 64-32-10-b32 and 64-64-10-b128\.",
@@ -151,3 +152,21 @@ def test_no_file_at_all(tmp_path):
     assert done.exit_code == 2
     assert "There is no record of a CPU and a GPU in one run yet." in done.stderr
     assert COMMAND in done.stderr
+
+
+def test_the_section_of_the_page(on_a_gpu, saved, tmp_path):
+    """It says that there is no record until one is saved, where pytest-benchmark saves runs."""
+    results = tmp_path / "results"
+    folder = results / "suite" / "Linux-CPython-3.11-64bit"
+    folder.mkdir(parents=True)
+    for only_cpu in (False, True):
+        if only_cpu:
+            (folder / "0001_here.json").write_text(json.dumps(saved))
+        assert NO_RECORD in cpu_and_gpu(results)
+    on_a_gpu(NETWORKS).rename(folder / "0002_there.json")
+    section = cpu_and_gpu(results)
+    assert NO_RECORD not in section
+    assert section.count("\nGPU: A GPU, ") == 1
+    (folder / "0003_other.json").write_text("{}")
+    with pytest.raises(click.UsageError, match=r"0003_other\.json"):
+        cpu_and_gpu(results)

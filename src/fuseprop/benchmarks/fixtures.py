@@ -1,17 +1,23 @@
 """A pytest plugin that measures on any backend: the fixture `timed`, and a saved run that names its machine.
 
-Load it in the top `conftest.py` of a suite, or by ``pytest -p fuseprop.benchmarks.fixtures``::
+A suite of benchmarks of one's own takes it in its top `conftest.py`::
 
+    # conftest.py
     pytest_plugins = ["fuseprop.benchmarks.fixtures"]
 
-    def test_sigmoid(timed, backend):
-        z = backend.from_host(np.zeros((128, 512)))
-        formula = as_activation("sigmoid").formula
-        bias, out = backend.from_host(np.zeros(512)), backend.empty((128, 512))
-        timed(lambda: backend.bias_activation(z, bias, formula, out=out), group="sigmoid")
+    # test_mine.py
+    import numpy as np
 
-It builds on pytest-benchmark, whose options all work, and brings `fuseprop.testing` with the fixture
-`backend` and the option ``--backends``.
+    from fuseprop.formulas import as_activation
+
+
+    def test_relu(timed, backend):
+        z, bias = backend.from_host(np.ones((128, 512))), backend.from_host(np.zeros(512))
+        out, relu = backend.empty((128, 512)), as_activation("relu").formula
+        timed(lambda: backend.bias_activation(z, bias, relu, out=out), group="relu", samples=128)
+
+It builds on pytest-benchmark, whose options all work (``pytest --benchmark-json=mine.json``), and brings
+`fuseprop.testing`: its fixtures `backend` and `backend64` and its option ``--backends=numpy,cupy``.
 """
 
 from __future__ import annotations
@@ -56,11 +62,13 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     """Add cores, BLAS and its threads, GPU, driver, CUDA, CuPy, and the versions of fuseprop and NumPy.
 
     The CPU stands there already, with all its flags; "cpu_name" is what it is called, as in all our records.
-    What its clock happens to do goes: two runs on one machine are of the same machine.
+    What its clock happens to do goes, so that two runs on one machine are of the same machine, and so does
+    the name of the host.
     """
     found = config.stash[MACHINE]
     machine_info.update({key: value for key, value in found.items() if key not in machine_info})
     machine_info.update({"cpu_name": found["cpu"], "fuseprop": __version__})
+    machine_info.pop("node", None)
     for key in [key for key in machine_info["cpu"] if key.startswith("hz_actual")]:
         del machine_info["cpu"][key]
 
