@@ -158,18 +158,13 @@ def _one_of_two(other_is_faster: bool, one: str, other: str, sizes: int) -> str:
 
 def _crossing(outcome: Outcome, crossing: Crossing, one: str, other: str) -> str:
     faster, slower = (other, one) if crossing.to_other else (one, other)
-    size = crossing.size
+    size = float(f"{crossing.size:.1e}")  # two digits: it was interpolated
     near = min(outcome.networks, key=lambda network: network.label != crossing.above)
     return (
-        f"From about {_rounded(size)} rows x weights a step on {faster} is faster than {slower}: "
+        f"From about {size:,.0f} rows x weights a step on {faster} is faster than {slower}: "
         f"interpolated between {crossing.below} and {crossing.above}. With {near.weights:,} weights that is "
         f"a batch of {ceil(size / near.weights):,}."
     )
-
-
-def _rounded(size: float) -> str:
-    """Return a size in two digits: it was interpolated."""
-    return f"{float(f'{size:.1e}'):,.0f}"
 
 
 def _cells(network: Network, row: Row) -> list[str]:
@@ -180,13 +175,9 @@ def _cells(network: Network, row: Row) -> list[str]:
         three_digits(1e6 * time.middle) + " ~" * time.noisy,
         f"{three_digits(1e6 * time.low)} to {three_digits(1e6 * time.high)}",
         "" if over is None else three_digits(over.middle),
-        f"{_rounded_rows(network.batch / time.middle)}",
+        f"{float(f'{network.batch / time.middle:.2e}'):,.0f}",
         row.note,
     ]
-
-
-def _rounded_rows(value: float) -> str:
-    return f"{float(f'{value:.2e}'):,.0f}"
 
 
 def _time(row: Row) -> Interval:
