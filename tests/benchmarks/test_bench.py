@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import fuseprop
 from fuseprop.backend import BackendUnavailable
 from fuseprop.benchmarks.bench import asked as asking
+from fuseprop.benchmarks.bench import measuring
 from fuseprop.benchmarks.bench.asked import Asked, designs_of, devices_here, peers_here
 from fuseprop.benchmarks.bench.measuring import Measurement
 from fuseprop.benchmarks.bench.outcome import Outcome
@@ -94,13 +95,25 @@ def test_slower_ways_are_measured_where_they_are_asked_for():
     assert raw["left_out"] == []
 
 
-def test_nobody_is_waited_for_beyond_the_time():
-    """Both would take ten minutes."""
-    peers = {"never_imported": "never imported", "never_ready": "never ready"}
-    raw = measured(Asked(TINY[:1], "sigmoid", {}, ["cpu"], False, peers), seconds=12.0)
-    (left,) = [one["why"] for one in raw["left_out"] if one["who"] == "never imported on cpu"]
-    assert left == "not imported within 6 s. Give more time: --seconds 24"
-    assert rows_of(raw)["never ready"]["skipped"].startswith("not ready after 6 s. Give more time")
+def test_nobody_is_waited_for_who_is_imported_for_ten_minutes():
+    raw = measured(Asked(TINY[:1], "sigmoid", {}, ["cpu"], False, {"never_imported": "slow"}), seconds=8.0)
+    (left,) = [one["why"] for one in raw["left_out"] if one["who"] == "slow on cpu"]
+    assert left == "not imported within 4 s. Give more time: --seconds 16"
+
+
+def test_nobody_is_waited_for_whose_step_is_built_for_ten_minutes(monkeypatch):
+    monkeypatch.setattr(measuring, "LATE", 0.01)
+    raw = measured(Asked(TINY, "sigmoid", {}, ["cpu"], False, {"never_ready": "slow"}), seconds=400.0)
+    for network in (0, 1):
+        late = rows_of(raw, network)["never ready"]["skipped"]
+        assert late == "not ready after 4 s. Give more time: --seconds 800"
+
+
+def test_no_form_is_begun_to_be_built_late(monkeypatch):
+    monkeypatch.setattr(measuring, "READY", 0.0)
+    raw = measured(Asked(TINY[:1], "sigmoid", {}, ["cpu"], False, {}), seconds=60.0)
+    assert Outcome(raw).devices == []
+    assert "not imported within 0 s" in raw["unavailable"]["cpu"]
 
 
 def test_a_device_that_was_named_must_be_there():
@@ -178,13 +191,16 @@ def test_designs_cross_to_other_processes_and_back():
 # ---- the command
 
 
+SHORT = ("--device", "cpu", "--rounds", "2", "--seconds", "120")
+
+
 def run(*arguments):
     return CliRunner().invoke(main, ["bench", *arguments])
 
 
 def test_the_command_prints_a_table_and_writes_a_page(tmp_path):
     page = tmp_path / "bench.html"
-    done = run("--network", "4-3-2", "--batch", "8", "--peer", "none", "--device", "cpu", "--html", str(page))
+    done = run("--network", "4-3-2", "--batch", "8", "--peer", "none", *SHORT, "--html", str(page))
     assert done.exit_code == 0, done.output
     assert "4-3-2, batch 8: 18 weights" in done.stdout
     assert "cpu is the one device that was measured." in done.stdout
@@ -194,8 +210,8 @@ def test_the_command_prints_a_table_and_writes_a_page(tmp_path):
 def test_a_model_is_measured_with_its_own_loss_and_nobody_else_can_have_it(tmp_path):
     table = {"a": [1.0, 2.0, 3.0, 4.0] * 5, "y": [2.0, 4.0, 6.0, 8.0] * 5}
     path = tmp_path / "line.safetensors"
-    fuseprop.train(table, target="y", hidden=[3], activations=["tanh"], epochs=1, device="cpu").save(path)
-    done = run(str(path), "--device", "cpu", "--batch", "4", "--json")
+    fuseprop.train(table, target="y", hidden=[3], activation="tanh", epochs=1, device="cpu").save(path)
+    done = run(str(path), "--batch", "4", "--json", *SHORT)
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert [(n["label"], n["trains"]) for n in found["networks"]] == [
@@ -209,7 +225,7 @@ def test_a_model_is_measured_with_its_own_loss_and_nobody_else_can_have_it(tmp_p
 
 def test_a_refused_row_fails_the_command(monkeypatch):
     monkeypatch.setattr(asking, "peers_here", lambda *_: ({"wrong_learning_rate": "wrong"}, []))
-    done = run("--network", "4-3-2", "--batch", "8", "--device", "cpu")
+    done = run("--network", "4-3-2", "--batch", "8", *SHORT)
     assert done.exit_code == 1
     assert "refused by the gate: loss" in done.stdout
 
@@ -246,7 +262,19 @@ LINUX = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="look
 
 
 def command(mark):
-    words = ["bench", "--network", "4-3-2", "--device", "cpu", "--peer", "none", "--seconds", "120"]
+    words = [
+        "bench",
+        "--rounds",
+        "1000",
+        "--network",
+        "4-3-2",
+        "--device",
+        "cpu",
+        "--peer",
+        "none",
+        "--seconds",
+        "600",
+    ]
     return subprocess.Popen(
         [sys.executable, "-m", "fuseprop", *words],
         env={**os.environ, "BENCH_TEST": mark},
