@@ -42,7 +42,7 @@ def test_crossovers(ones, others, expected):
 def test_a_gpu_overtakes_between_the_networks_around_it():
     outcome = Outcome(with_a_gpu())
     (line,) = which_device(outcome)
-    assert line.startswith("From about 64,000 rows x weights a step on cuda is faster than cpu")
+    assert line.startswith("From about 64,000 rows x weights a step on, cuda is faster than cpu")
     assert "between 1000, batch 32 and 1000, batch 128" in line
     assert line.endswith("With 1,000 weights that is a batch of 64.")
     (found,) = as_dict(outcome)["crossovers"]
@@ -151,7 +151,7 @@ def test_the_page_needs_nothing_else_and_says_all():
     for line in which_device(outcome):
         assert line in text
     assert "Keras &lt;3&gt;" in text
-    assert "A GPU, 80 GiB" in text
+    assert "A GPU, 80 GiB, CUDA 13.0" in text
     assert left_out(outcome) == ["Keras <3>: not installed"]
 
 

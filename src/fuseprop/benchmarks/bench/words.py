@@ -39,11 +39,17 @@ def about(outcome: Outcome) -> str:
     )
 
 
-def cells(network: Network) -> list[list[str]]:
-    """Return a table's rows: what was measured, the fastest first, then what does not count, with why."""
-    counted_rows = sorted((r for r in network.rows if r.time is not None), key=lambda r: _time(r).middle)
-    found = [_cells(network, row) for row in counted_rows]
-    return found + [[r.who, r.device, "-", "", "", "", r.why_not or ""] for r in network.rows if r.why_not]
+def cells(network: Network) -> list[list[object]]:
+    """Return a table's rows: what was measured, the fastest first, then what does not count, with why.
+
+    Numbers have three digits; None stands for nothing.
+    """
+    found = sorted((row for row in network.rows if row.time is not None), key=lambda row: _time(row).middle)
+    missing = [row for row in network.rows if row.why_not]
+    return [
+        *(_cells(network, row) for row in found),
+        *([row.who, row.device, None, None, None, None, row.why_not] for row in missing),
+    ]
 
 
 def title(network: Network) -> str:
@@ -130,7 +136,8 @@ def machine(outcome: Outcome) -> list[tuple[str, str]]:
     elif "why" in compiled:
         pairs.append((f"{OURS}'s step", f"calls of NumPy, not compiled: {compiled['why']}"))
     if gpu:
-        pairs.append(("GPU", f"{gpu['name']}, {gpu['memory_gib']:g} GiB, CUDA {gpu['cuda']}"))
+        cuda = f"{gpu['cuda'] // 1000}.{gpu['cuda'] % 1000 // 10}"
+        pairs.append(("GPU", f"{gpu['name']}, {gpu['memory_gib']:g} GiB, CUDA {cuda}"))
     if about:
         pairs.append(("system", f"{about['system']}, Python {about['python']}, NumPy {about['numpy']}"))
         pairs += [("settings", ", ".join(f"{k}={v}" for k, v in about["settings"].items()))] * bool(
@@ -161,23 +168,28 @@ def _crossing(outcome: Outcome, crossing: Crossing, one: str, other: str) -> str
     size = float(f"{crossing.size:.1e}")  # two digits: it was interpolated
     near = min(outcome.networks, key=lambda network: network.label != crossing.above)
     return (
-        f"From about {size:,.0f} rows x weights a step on {faster} is faster than {slower}: "
+        f"From about {size:,.0f} rows x weights a step on, {faster} is faster than {slower}: "
         f"interpolated between {crossing.below} and {crossing.above}. With {near.weights:,} weights that is "
         f"a batch of {ceil(size / near.weights):,}."
     )
 
 
-def _cells(network: Network, row: Row) -> list[str]:
+def _cells(network: Network, row: Row) -> list[object]:
     time, over = _time(row), row.over(network.reference)
+    low, high = (three_digits(1e6 * bound) for bound in (time.low, time.high))
     return [
         row.who,
         row.device,
-        three_digits(1e6 * time.middle) + " ~" * time.noisy,
-        f"{three_digits(1e6 * time.low)} to {three_digits(1e6 * time.high)}",
-        "" if over is None else three_digits(over.middle),
-        f"{float(f'{network.batch / time.middle:.2e}'):,.0f}",
+        _rounded(1e6 * time.middle),
+        f"{low} to {high}" + " ~" * time.noisy,
+        None if over is None else _rounded(over.middle),
+        int(_rounded(network.batch / time.middle)),
         row.note,
     ]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.2e}")
 
 
 def _time(row: Row) -> Interval:
@@ -186,9 +198,15 @@ def _time(row: Row) -> Interval:
 
 
 def _table(network: Network) -> str:
-    lines = [[*COLUMNS], *cells(network)]
+    lines = [[*COLUMNS], *([_text(cell) for cell in row] for row in cells(network))]
     *aligned, _ = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join([title(network), *(_line(line, aligned) for line in lines)])
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, int | float):
+        return f"{cell:,}" if isinstance(cell, int) else three_digits(cell)
+    return "" if cell is None else str(cell)
 
 
 def _line(line: Sequence[str], widths: Sequence[int]) -> str:
