@@ -210,7 +210,9 @@ def test_the_command_prints_a_table_and_writes_a_page(tmp_path):
 def test_a_model_is_measured_with_its_own_loss_and_nobody_else_can_have_it(tmp_path):
     table = {"a": [1.0, 2.0, 3.0, 4.0] * 5, "y": [2.0, 4.0, 6.0, 8.0] * 5}
     path = tmp_path / "line.safetensors"
-    fuseprop.train(table, target="y", hidden=[3], activation="tanh", epochs=1, device="cpu").save(path)
+    settings = {"task": "regression", "hidden": [3], "activation": "tanh", "epochs": 1, "device": "cpu"}
+    model, _ = fuseprop.train(table, target="y", **settings)
+    model.save(path)
     done = run(str(path), "--batch", "4", "--json", *SHORT)
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)

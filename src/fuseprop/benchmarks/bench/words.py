@@ -45,11 +45,10 @@ def cells(network: Network) -> list[list[object]]:
     Numbers have three digits; None stands for nothing.
     """
     found = sorted((row for row in network.rows if row.time is not None), key=lambda row: _time(row).middle)
-    missing = [row for row in network.rows if row.why_not]
-    return [
-        *(_cells(network, row) for row in found),
-        *([row.who, row.device, None, None, None, None, row.why_not] for row in missing),
+    without: list[list[object]] = [
+        [row.who, row.device, None, None, None, None, row.why_not] for row in network.rows if row.why_not
     ]
+    return [*(_cells(network, row) for row in found), *without]
 
 
 def title(network: Network) -> str:
