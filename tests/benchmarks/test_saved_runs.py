@@ -95,7 +95,7 @@ def test_the_table_of_a_cpu_and_a_gpu(saved, on_a_gpu):
         )
     (line,) = re.findall(r"^- sigmoid, float32: (.*)$", text, re.MULTILINE)
     assert re.fullmatch(
-        r"From about [\d,]+ rows x weights a step on the GPU is faster than the CPU: "
+        r"From about [\d,]+ rows x weights a step on, the GPU is faster than the CPU: "
         r"interpolated between 64-32-10-b32 and 64-64-10-b128\.",
         line,
     )

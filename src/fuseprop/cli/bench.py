@@ -99,6 +99,13 @@ def hidden_activation(text: str) -> Activation:
     show_default=True,
     help="For everything; who is not ready in time is named.",
 )
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=21,
+    show_default=True,
+    help="Turns that everyone takes, if there is time; an interval of 99% takes 8.",
+)
 @click.option("--every-form", is_flag=True, help="Also torch.compile and slower ways: needs minutes.")
 @click.option("--html", type=html_path, help="Write a page that needs nothing else: FILE.html.")
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object, with the times of every round.")
@@ -111,6 +118,7 @@ def bench(
     peers: tuple[str, ...],
     threads: int | None,
     seconds: float,
+    rounds: int,
     every_form: bool,
     html: Path | None,
     json_: bool,
@@ -130,7 +138,9 @@ def bench(
     asked = _asked(model, networks, batches, activation, devices, peers)
     try:
         with limited(threads):
-            measurement = Measurement(asked, seconds, run.say, every_form=every_form, threads=threads)
+            measurement = Measurement(
+                asked, seconds, run.say, rounds=rounds, every_form=every_form, threads=threads
+            )
             outcome = Outcome(measurement.run())
     except TooMany as error:
         raise click.UsageError(f"--threads {threads}: {error}") from error

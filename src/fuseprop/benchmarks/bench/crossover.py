@@ -41,6 +41,11 @@ class Crossing:
     above: str
     to_other: bool
 
+    @property
+    def about(self) -> float:
+        """The size in two digits: it was interpolated."""
+        return float(f"{self.size:.1e}")
+
 
 def crossings(networks: Sequence[Measured]) -> list[Crossing]:
     """Return where the faster device changes, from small to large.
@@ -79,9 +84,8 @@ def said(networks: Sequence[Measured], one: str, other: str) -> list[str]:
 
 def _crossing(crossing: Crossing, one: str, other: str) -> str:
     faster, slower = (other, one) if crossing.to_other else (one, other)
-    size = float(f"{crossing.size:.1e}")  # two digits: it was interpolated
     return (
-        f"From about {size:,.0f} rows x weights a step on {faster} is faster than {slower}: "
+        f"From about {crossing.about:,.0f} rows x weights a step on, {faster} is faster than {slower}: "
         f"interpolated between {crossing.below} and {crossing.above}."
     )
 

@@ -27,14 +27,11 @@ SCALE = "minute"
 """How many rows there are, and how many steps one call has: the same for all devices."""
 
 READY, LATE = 0.5, 0.7
-"""Shares of the time: after the first nobody is waited for who is still being imported, and no form is begun to
-be built; after the second, nobody who is still building one, and whose others end with the process."""
+"""Shares of the time: after the first nobody is waited for who is still being imported, and no form is begun
+to be built; after the second, nobody who is still building one, and whose others end with the process."""
 
 CLOSING = 0.5
 """Seconds that ending all processes and showing the figures may take."""
-
-ROUNDS = 21
-"""At most, as in a whole comparison."""
 
 
 class Measurement:
@@ -51,7 +48,7 @@ class Measurement:
         Whether forms are measured that take long to get ready, or that nobody would choose.
     threads : int, optional
         Those that everybody was given, see `limited`; None where that is left to them.
-    pause, rounds
+    rounds, pause
         See `take_turns`.
     """
 
@@ -61,10 +58,10 @@ class Measurement:
         seconds: float,
         say: Callable[[str], None],
         *,
+        rounds: int,
         every_form: bool = False,
         threads: int | None = None,
         pause: float = SETTLE["cpu"],
-        rounds: int = ROUNDS,
     ) -> None:
         self._asked, self._seconds, self._say = asked, seconds, say
         self._every_form, self._pause, self._rounds = every_form, pause, rounds
@@ -181,7 +178,7 @@ class Measurement:
         if process.ended and time.monotonic() >= process.until:
             for row in built:  # what was ready has ended with it
                 row.pop("error", None)
-                self._late(row)
+                self._late(row, LATE)
 
     def _built(
         self, process: Peer, number: int, form: dict[str, Any], case: Case, *, in_time: bool
@@ -190,7 +187,7 @@ class Measurement:
         row = {"peer": process.name, **form, "device": process.device, "times": []}
         self._rows.setdefault(case.id, []).append(row)
         if not in_time:
-            return self._late(row)
+            return self._late(row, READY)
         design = self._asked.designs.get(case.id)
         key = f"{number} {case.id}"
         built = process.ask(
@@ -213,8 +210,8 @@ class Measurement:
             self._timed.append((process, key, row))
         return row
 
-    def _late(self, row: dict[str, Any]) -> dict[str, Any]:
-        row["skipped"] = f"not ready after {READY * self._seconds:.0f} s. {self._more_time}"
+    def _late(self, row: dict[str, Any], share: float) -> dict[str, Any]:
+        row["skipped"] = f"not ready after {share * self._seconds:.0f} s. {self._more_time}"
         return row
 
     def _take_turns(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 from ...checks.quoting import counted
 from ...showing import html
 from ...showing.page import facts, page, table
-from ...showing.svg import Series, chart, logarithmic
+from ...showing.svg import Axis, Series, chart, logarithmic
 from .outcome import OURS, Outcome
 from .words import (
     COLUMNS,
@@ -17,6 +20,9 @@ from .words import (
     title,
     which_device,
 )
+
+ROOM = 0.13
+"""The share of the axis that the name of a network takes."""
 
 HOW = (
     "Every library and device has a process of its own; they take turns, each after a pause, in an order "
@@ -69,12 +75,21 @@ def time_chart(outcome: Outcome) -> str:
     ]
     return chart(
         "Time of a training step",
-        logarithmic("rows x weights of a step", [p[0] for s in series for p in s.points]),
+        _sizes(outcome),
         logarithmic("µs a step", [value for s in series for p in s.points for value in p[1:]]),
         series,
         bold=sum(not other for other, _ in named),
         posts=posts,
     )
+
+
+def _sizes(outcome: Outcome) -> Axis:
+    """Return the axis of sizes, on which networks are written where they have room."""
+    sized = {float(network.size): network.label for network in outcome.networks}
+    axis = logarithmic("rows x weights of a step", sorted(sized))
+    ticks = [(size, f"{label.replace(', ', chr(10))}\n{size:,.0f}") for size, label in sorted(sized.items())]
+    apart = [axis.share(b) - axis.share(a) for a, b in pairwise(sorted(sized))]
+    return axis if apart and min(apart) < ROOM else replace(axis, ticks=ticks)
 
 
 def _picture(outcome: Outcome) -> str:

@@ -39,11 +39,16 @@ def about(outcome: Outcome) -> str:
     )
 
 
-def cells(network: Network) -> list[list[str]]:
-    """Return a table's rows: what was measured, the fastest first, then what does not count, with why."""
-    counted_rows = sorted((r for r in network.rows if r.time is not None), key=lambda r: _time(r).middle)
-    found = [_cells(network, row) for row in counted_rows]
-    return found + [[r.who, r.device, "-", "", "", "", r.why_not or ""] for r in network.rows if r.why_not]
+def cells(network: Network) -> list[list[object]]:
+    """Return a table's rows: what was measured, the fastest first, then what does not count, with why.
+
+    Numbers have three digits; None stands for nothing.
+    """
+    found = sorted((row for row in network.rows if row.time is not None), key=lambda row: _time(row).middle)
+    without: list[list[object]] = [
+        [row.who, row.device, None, None, None, None, row.why_not] for row in network.rows if row.why_not
+    ]
+    return [*(_cells(network, row) for row in found), *without]
 
 
 def title(network: Network) -> str:
@@ -130,7 +135,8 @@ def machine(outcome: Outcome) -> list[tuple[str, str]]:
     elif "why" in compiled:
         pairs.append((f"{OURS}'s step", f"calls of NumPy, not compiled: {compiled['why']}"))
     if gpu:
-        pairs.append(("GPU", f"{gpu['name']}, {gpu['memory_gib']:g} GiB, CUDA {gpu['cuda']}"))
+        cuda = f"{gpu['cuda'] // 1000}.{gpu['cuda'] % 1000 // 10}"
+        pairs.append(("GPU", f"{gpu['name']}, {gpu['memory_gib']:g} GiB, CUDA {cuda}"))
     if about:
         pairs.append(("system", f"{about['system']}, Python {about['python']}, NumPy {about['numpy']}"))
         pairs += [("settings", ", ".join(f"{k}={v}" for k, v in about["settings"].items()))] * bool(
@@ -152,25 +158,26 @@ def _between(outcome: Outcome, one: str, other: str) -> list[str]:
 
 def _batch(outcome: Outcome, crossing: Crossing) -> str:
     near = min(outcome.networks, key=lambda network: network.label != crossing.above)
-    batch = ceil(crossing.size / near.weights)
+    batch = ceil(crossing.about / near.weights)
     return f"With {near.weights:,} weights that is a batch of {batch:,}."
 
 
-def _cells(network: Network, row: Row) -> list[str]:
+def _cells(network: Network, row: Row) -> list[object]:
     time, over = _time(row), row.over(network.reference)
+    low, high = (three_digits(1e6 * bound) for bound in (time.low, time.high))
     return [
         row.who,
         row.device,
-        three_digits(1e6 * time.middle) + " ~" * time.noisy,
-        f"{three_digits(1e6 * time.low)} to {three_digits(1e6 * time.high)}",
-        "" if over is None else three_digits(over.middle),
-        f"{_rounded_rows(network.batch / time.middle)}",
+        _rounded(1e6 * time.middle),
+        f"{low} to {high}" + " ~" * time.noisy,
+        None if over is None else _rounded(over.middle),
+        int(_rounded(network.batch / time.middle)),
         row.note,
     ]
 
 
-def _rounded_rows(value: float) -> str:
-    return f"{float(f'{value:.2e}'):,.0f}"
+def _rounded(value: float) -> float:
+    return float(f"{value:.2e}")
 
 
 def _time(row: Row) -> Interval:
@@ -179,9 +186,15 @@ def _time(row: Row) -> Interval:
 
 
 def _table(network: Network) -> str:
-    lines = [[*COLUMNS], *cells(network)]
+    lines = [[*COLUMNS], *([_text(cell) for cell in row] for row in cells(network))]
     *aligned, _ = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join([title(network), *(_line(line, aligned) for line in lines)])
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, int | float):
+        return f"{cell:,}" if isinstance(cell, int) else three_digits(cell)
+    return "" if cell is None else str(cell)
 
 
 def _line(line: Sequence[str], widths: Sequence[int]) -> str:
