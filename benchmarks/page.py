@@ -12,7 +12,12 @@ def replaced(page: Path, begin: str, end: str, body: str) -> str:
 
     Raises click.UsageError where the page does not hold them.
     """
-    before, found, rest = read(page).partition(begin)
+    return with_body(read(page), begin, end, body, page)
+
+
+def with_body(text: str, begin: str, end: str, body: str, page: Path) -> str:
+    """Return a text of `page` with another body between the lines `begin` and `end`; raises as `replaced`."""
+    before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed):
         raise click.UsageError(f"{page} must hold the lines {begin!r} and {end!r}.")

@@ -49,7 +49,7 @@ def _ratio(networks: list[Network], names: list[str], where: str) -> str:
         f"time of the peer / time of {OURS}  (above 1: {OURS} is faster)",
         [v for s in series for p in s.points for v in p[1:]],
     )
-    return chart(f"Ratio to each peer, bare step, {where}", _by_network(networks), y_axis, series, rule=1.0)
+    return chart(f"Ratio to each peer, bare step, {where}", by_network(networks), y_axis, series, rule=1.0)
 
 
 def _floor(networks: list[Network], names: list[str], where: str) -> str:
@@ -64,9 +64,10 @@ def _floor(networks: list[Network], names: list[str], where: str) -> str:
     series = [Series(s.name, [(*p[:3], min(p[3], top)) for p in s.points]) for s in series]
     ticks = [(float(v), str(v)) for v in range(0, int(top) + 1, 20)]
     y_axis = Axis("floor / time of the bare step, %", 0.0, top, ticks)
-    return chart(f"Share of the floor, {where}", _by_network(networks), y_axis, series)
+    return chart(f"Share of the floor, {where}", by_network(networks), y_axis, series)
 
 
-def _by_network(networks: list[Network]) -> Axis:
+def by_network(networks: list[Network]) -> Axis:
+    """Return an axis on which network i stands at i."""
     labels = [n.label.replace(", ", "\nbatch ") for n in networks]
     return Axis("network", -0.5, len(labels) - 0.5, [(float(i), label) for i, label in enumerate(labels)])

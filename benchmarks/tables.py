@@ -29,8 +29,12 @@ def ratio_cell(value: Interval | None) -> str:
     """Return median [interval], with = for a tie and ~ for noise."""
     if value is None:
         return "-"
-    marks = (" =" if value.tie else "") + (" ~" if value.noisy else "")
-    return f"{number(value.middle)} [{number(value.low)}, {number(value.high)}]{marks}"
+    return f"{number(value.middle)} [{number(value.low)}, {number(value.high)}]{marks(value)}"
+
+
+def marks(value: Interval) -> str:
+    """Return = for a tie and ~ for noise, each behind a space."""
+    return (" =" if value.tie else "") + (" ~" if value.noisy else "")
 
 
 def table(header: list[str], rows: Iterable[list[str]]) -> str:

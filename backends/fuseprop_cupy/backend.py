@@ -20,6 +20,7 @@ import numpy as np
 
 from fuseprop.backend import BackendForProcesses, BackendUnavailable, Program, Runner, replay_by_calling
 
+from .device.kernel_list import source_hashes
 from .device.products import warn_of_tf32
 from .device.shapes import Array
 from .operations.dense import DenseOperations
@@ -47,6 +48,13 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     ----------
     not_captured : str or None
         Why steps were not captured although `replay` is "captured"; None if all were.
+
+    Examples
+    --------
+    >>> from fuseprop import Network, mlp
+    >>> from fuseprop_cupy import CupyBackend
+    >>> backend = CupyBackend("float32", "cuda:0", replay="fused")  # doctest: +SKIP
+    >>> network = Network(mlp([2, 1]), "half_squared_error", backend=backend)  # doctest: +SKIP
     """
 
     name = "cupy"
@@ -80,6 +88,11 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     def arithmetic(self) -> dict[str, str]:
         """See `OPTIONAL`."""
         return self._device.described()
+
+    def provenance(self) -> dict[str, str]:
+        """See `OPTIONAL`: how steps are replayed, the device, and a hash of each file of kernels."""
+        hashes = {f"kernels/{file}": digest for file, digest in source_hashes().items()}
+        return {"replay": self.replay, **self._device.provenance(), **hashes}
 
     def _report(self, why: str) -> None:
         """Store why a step was not captured, and warn the first time."""

@@ -60,6 +60,12 @@ class NumpyBackend(NumpyOperations):
         What there is to choose from.
     not_compiled : str or None
         Why a program was not compiled although `replay` is "compiled"; None if all were.
+
+    Examples
+    --------
+    >>> from fuseprop import Network, mlp
+    >>> from fuseprop_numpy import NumpyBackend
+    >>> network = Network(mlp([2, 1]), "half_squared_error", backend=NumpyBackend("float64", replay="calls"))
     """
 
     name = "numpy"
@@ -116,6 +122,18 @@ class NumpyBackend(NumpyOperations):
         if self.replay == "compiled" and self.not_compiled is None:
             return {"steps": "compiled"}
         return {"steps": "calls of NumPy", "NumPy": np.__version__, **blas_in_use()}
+
+    def provenance(self) -> dict[str, str | int]:
+        """See `OPTIONAL`: how steps are replayed, and of which engine's sources the library was built."""
+        found: dict[str, str | int] = {"replay": self.replay, "NumPy": np.__version__, **blas_in_use()}
+        if self._library is not None:
+            loaded = library()
+            found |= {
+                "engine": loaded.build,
+                "engine sources": loaded.functions.fuseprop_source_hash().decode(),
+                "engine threads": loaded.functions.fuseprop_get_num_threads(),
+            }
+        return found
 
     def _own_operations(self) -> list[str]:
         """Return the operations that a subclass computes in its own way."""

@@ -163,25 +163,17 @@ def _verdicts(learned: dict[str, dict[str, ByFold]], others: list[str], splits: 
 
 def _times(learned: dict[str, dict[str, ByFold]]) -> str:
     """Return what a fit and its prediction take, and the share of what is allowed that ours take."""
-
-    def allowed(boosting: float, perceptron: float) -> float:
-        return max(boosting, TIMES_OF_THE_PERCEPTRON * perceptron)
-
     lines = []
     for name, learners in learned.items():
-        ours, boosting, perceptron = (
-            {fold: seconds(row) for fold, row in learners.get(who, {}).items() if "score" in row}
-            for who in (FUSEPROP, BOOSTING, PERCEPTRON)
-        )
-        both = [fold for fold in ours if fold in boosting and fold in perceptron]
-        shares = [ours[fold] / allowed(boosting[fold], perceptron[fold]) for fold in both]
+        ours, boosting, perceptron = (_seconds(learners, who) for who in (FUSEPROP, BOOSTING, PERCEPTRON))
+        share = share_of_allowed(learners)
         lines.append(
             [
                 name,
                 number(median(ours.values())) if ours else ABSENT,
                 _ratio(ours, boosting),
                 _ratio(ours, perceptron),
-                _bold(median(shares)) if shares else ABSENT,
+                ABSENT if share is None else _bold(share),
             ]
         )
     told = (
@@ -191,6 +183,21 @@ def _times(learned: dict[str, dict[str, ByFold]]) -> str:
     )
     header = ["table", f"{FUSEPROP}, s", f"over {BOOSTING}", f"over {PERCEPTRON}", "over what is allowed"]
     return f"{told}\n\n{table(header, lines)}"
+
+
+def _seconds(learners: dict[str, ByFold], who: str) -> dict[Any, float]:
+    return {fold: seconds(row) for fold, row in learners.get(who, {}).items() if "score" in row}
+
+
+def share_of_allowed(learners: dict[str, ByFold]) -> float | None:
+    """Return our time over what is allowed on a table, the median over folds; None without others' times."""
+    ours, boosting, perceptron = (_seconds(learners, who) for who in (FUSEPROP, BOOSTING, PERCEPTRON))
+    shares = [
+        taken / max(boosting[fold], TIMES_OF_THE_PERCEPTRON * perceptron[fold])
+        for fold, taken in ours.items()
+        if fold in boosting and fold in perceptron
+    ]
+    return median(shares) if shares else None
 
 
 def _ratio(ours: dict[Any, float], theirs: dict[Any, float]) -> str:

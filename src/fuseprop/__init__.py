@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .estimators import MLPRegressor as MLPRegressor
     from .estimators import from_sklearn as from_sklearn
     from .estimators import to_sklearn as to_sklearn
-    from .exchange import NotConvertible
+    from .exchange import NotConvertible, from_keras, from_torch, save_torch, to_keras, to_torch
     from .formulas import Activation, Loss
     from .genetic import GeneticSearch
     from .inspection import Trace, gradcheck
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .optimizers import Adam, MomentumSGD
     from .perceptron import NotSeparable, Perceptron
     from .training.divergence import DivergenceError
+    from .verification import Certificate, verify
     from .world.mpi import World
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ __all__ = [
     "Array",
     "Backend",
     "BackendUnavailable",
+    "Certificate",
     "Checkpoint",
     "CheckpointError",
     "CrossValidation",
@@ -63,13 +65,19 @@ __all__ = [
     "World",
     "available_backends",
     "cross_validate",
+    "from_keras",
+    "from_torch",
     "gradcheck",
     "load",
     "load_backend",
     "load_table",
     "mlp",
+    "save_torch",
+    "to_keras",
+    "to_torch",
     "train",
     "tune",
+    "verify",
 ]
 
 ROOMS = {
@@ -79,7 +87,7 @@ ROOMS = {
     "checkpoints": ["Checkpoint", "CheckpointError"],
     "data": ["Table", "UnlikeTrainingWarning", "load_table"],
     "estimators": ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"],
-    "exchange": ["NotConvertible"],
+    "exchange": ["NotConvertible", "from_keras", "from_torch", "save_torch", "to_keras", "to_torch"],
     "formulas": ["Activation", "Loss"],
     "genetic": ["GeneticSearch"],
     "inspection": ["Trace", "gradcheck"],
@@ -98,6 +106,7 @@ ROOMS = {
     "optimizers": ["Adam", "MomentumSGD"],
     "perceptron": ["NotSeparable", "Perceptron"],
     "training": ["DivergenceError"],
+    "verification": ["Certificate", "verify"],
     "world": ["World"],
 }
 """Where each public name is; those of the estimators need scikit-learn, all others NumPy alone."""

@@ -35,6 +35,12 @@ def how_to_install(extra: str = "", *, again: bool = False) -> str:
 
     Examines the installation at each call. The extras in its metadata are used only if its source is not
     known: metadata older than the code may lack an extra.
+
+    Examples
+    --------
+    >>> from fuseprop.backend import how_to_install
+    >>> "plots" in how_to_install("plots")
+    True
     """
     installed = _distribution()
     brackets = f"[{extra}]" if extra else ""

@@ -84,6 +84,16 @@ class Network:
     Methods that take rows take host arrays (lists, NumPy, pandas) and raise ValueError for X that is not
     (rows, features) with the right number of features, for empty input, nan and inf, and for targets that do
     not fit the loss; TypeError for arrays on a device.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import MomentumSGD, Network, mlp
+    >>> X, target = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+    >>> network = Network(mlp([2, 8, 1], "tanh"), "sigmoid_cross_entropy", seed=0, device="cpu")
+    >>> history = network.fit(X, target, MomentumSGD(0.3, 0.6), epochs=500, batch_size=4)
+    >>> network.predict(X).ravel().round().astype(int)
+    array([0, 1, 1, 0])
     """
 
     def __init__(

@@ -70,6 +70,17 @@ class Perceptron:
         Whether the last `fit` ended with an epoch without mistakes; None before.
     mistakes : list of int
         How many rows each epoch of the last `fit` got wrong, each just before it was learned from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Perceptron
+    >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> perceptron = Perceptron()
+    >>> perceptron.fit(X, np.array([0, 0, 0, 1]))  # and
+    True
+    >>> perceptron.predict(X).ravel()
+    array([0, 0, 0, 1])
     """
 
     def __init__(

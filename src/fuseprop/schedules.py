@@ -34,7 +34,14 @@ Schedule: TypeAlias = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Constant:
-    """a(e) = start."""
+    """a(e) = start.
+
+    Examples
+    --------
+    >>> from fuseprop.schedules import Constant
+    >>> [Constant(0.3)(epoch) for epoch in (0, 5)]
+    [0.3, 0.3]
+    """
 
     start: float
 
@@ -48,7 +55,15 @@ class Constant:
 
 @dataclass(frozen=True)
 class Step:
-    """a(e) = start factor^floor(e / every): falls at once, every so many epochs."""
+    """a(e) = start factor^floor(e / every): falls at once, every so many epochs.
+
+    Examples
+    --------
+    >>> from fuseprop.schedules import Step
+    >>> schedule = Step(0.5, factor=0.5, every=10)
+    >>> [schedule(epoch) for epoch in (0, 9, 10, 20)]
+    [0.5, 0.5, 0.25, 0.125]
+    """
 
     start: float
     factor: float = 0.1
@@ -64,7 +79,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Exponential:
-    """a(e) = start factor^e: falls by the same share every epoch."""
+    """a(e) = start factor^e: falls by the same share every epoch.
+
+    Examples
+    --------
+    >>> from fuseprop.schedules import Exponential
+    >>> [Exponential(0.5, factor=0.5)(epoch) for epoch in range(4)]
+    [0.5, 0.25, 0.125, 0.0625]
+    """
 
     start: float
     factor: float = 0.95
@@ -82,6 +104,15 @@ class Cosine:
     """a(e) = end + (start - end) (1 + cos(pi e / epochs)) / 2, and end from epoch `epochs` on.
 
     Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts", without the restarts.
+
+    Examples
+    --------
+    >>> from fuseprop import MomentumSGD
+    >>> from fuseprop.schedules import Cosine
+    >>> schedule = Cosine(0.2, epochs=10)
+    >>> [round(schedule(epoch), 3) for epoch in (0, 5, 10, 11)]
+    [0.2, 0.1, 0.0, 0.0]
+    >>> optimizer = MomentumSGD(learning_rate=schedule)
     """
 
     start: float
@@ -104,6 +135,12 @@ class InverseScaling:
     """a(e) = start / (1 + samples e)^power: scikit-learn's "invscaling", which counts time in samples.
 
     With `samples`, the number of training rows, it gives scikit-learn's rates; with 1, start / (1 + e)^power.
+
+    Examples
+    --------
+    >>> from fuseprop.schedules import InverseScaling
+    >>> [InverseScaling(0.5)(epoch) for epoch in (0, 3, 15)]
+    [0.5, 0.25, 0.125]
     """
 
     start: float
@@ -124,6 +161,13 @@ class WarmUp:
 
     For batches of so many times the rows: the linear rule with a gradual warm-up (P. Goyal et al., Accurate,
     large minibatch SGD: training ImageNet in 1 hour, 2017). `after` is that schedule, or its constant rate.
+
+    Examples
+    --------
+    >>> from fuseprop.schedules import WarmUp
+    >>> schedule = WarmUp(0.25, times=3, epochs=4)
+    >>> [schedule(epoch) for epoch in (0, 2, 4, 5)]
+    [0.25, 0.5, 0.75, 0.75]
     """
 
     after: Schedule | float
@@ -160,6 +204,12 @@ def over_epochs(name: str, start: float, epochs: int) -> Schedule:
     a tenth after a third of the epochs, and to a hundredth after two; "inverse_scaling", start / sqrt(1 + e).
 
     Raises ValueError for an unknown name, and for numbers that are not above 0.
+
+    Examples
+    --------
+    >>> from fuseprop.schedules import over_epochs
+    >>> over_epochs("cosine", 0.1, 100)
+    Cosine(start=0.1, epochs=100, end=0.0)
     """
     return choose("schedule", name, OVER_EPOCHS)(start, epochs)
 

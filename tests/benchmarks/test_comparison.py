@@ -12,7 +12,7 @@ from fuseprop_numpy.compiled.step import UnknownStepError
 import benchmarks.compare
 from benchmarks.compare import compare, main
 from benchmarks.footprint import footprint
-from benchmarks.report import BEGIN, END, generate, newest, section
+from benchmarks.report import BEGIN, END, generate, newest, on_top, section
 from fuseprop.backend.registry import load_backend
 from fuseprop.benchmarks.machine import describe
 from fuseprop.benchmarks.networks import CASES
@@ -182,6 +182,7 @@ def test_footprint_of_an_absent_peer(monkeypatch):
 def test_what_is_committed_is_what_the_raw_files_give():
     folder = HERE.parents[1] / "benchmarks"
     files = generate(folder / "results", folder / "README.md")
+    files |= on_top(folder / "results", folder.parent / "README.md", folder / "plots")
     for path, text in files.items():
         assert path.read_text() == text, f"{path.name} is out of date: python -m benchmarks.report"
     drawn = set(folder.glob("plots/*"))

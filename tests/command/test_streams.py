@@ -84,6 +84,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "MODEL", "xor", "--device", "cpu"),
     "explain": ("explain", "MODEL", "xor", "--device", "cpu"),
     "learn": ("learn", "example", "--device", "cpu"),
+    "verify": ("verify", "--device", "cpu", "--network", "2-1", "--steps", "1", "--free-steps", "1"),
     "doctor": ("doctor",),
     "help": ("--help",),
     "version": ("--version",),

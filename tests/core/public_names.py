@@ -48,6 +48,7 @@ MODULES = {
     "fuseprop.plots": ["__all__"],
     "fuseprop.schedules": ["__all__"],
     "fuseprop.testing": ["__all__"],
+    "fuseprop.verification": ["__all__"],
     "fuseprop_cupy": ["CupyBackend"],
     "fuseprop_numpy": ["NumpyBackend"],
 }

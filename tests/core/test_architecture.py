@@ -34,7 +34,7 @@ ORDER = [
     {"data", "genetic"},
     {"model"},
     {"estimators"},
-    {"learn", "exchange"},
+    {"learn", "exchange", "verification"},
     {"testing"},
     {"benchmarks"},
     {"cli", "__init__"},

@@ -1,6 +1,7 @@
 """Say at the end of a run which kernels no GPU has confirmed."""
 
-from verification import records, source_hashes, unverified
+from fuseprop_cupy.device.kernel_list import source_hashes
+from verification import records, unverified
 
 
 def pytest_terminal_summary(terminalreporter):

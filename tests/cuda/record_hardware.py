@@ -39,10 +39,11 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("", "src", "backends")]
 
 from fuseprop_cupy import CupyBackend  # noqa: E402 (found by the line above)
+from fuseprop_cupy.device.kernel_list import source_hashes  # noqa: E402
 from judging import judged  # noqa: E402
 from left_behind import DEAD, hung_in, lines_of  # noqa: E402
 from sanitizer import LIBRARY, verdict  # noqa: E402
-from verification import FAILED, PASSED, RESULTS, source_hashes  # noqa: E402
+from verification import FAILED, PASSED, RESULTS  # noqa: E402
 
 from benchmarks.checkout import compute_sanitizer, environment  # noqa: E402
 from benchmarks.timed import GRACE, Ended, marked, run  # noqa: E402

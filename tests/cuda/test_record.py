@@ -19,7 +19,7 @@ import hardware_plugin
 import record_hardware
 from fuseprop_cupy.device.blas import Blas
 from fuseprop_cupy.device.device import Device
-from fuseprop_cupy.device.kernel_list import KERNELS
+from fuseprop_cupy.device.kernel_list import KERNELS, source_hashes
 from fuseprop_cupy.device.nodes import Copy, Multiply, Run
 from host_compiler import read
 from host_device import HostRunBackend
@@ -33,7 +33,7 @@ from own import kernels
 from record_hardware import Time, make_record, measure_errors, run_tests, sanitize
 from test_sanitizer import IN_CUBLAS, IN_OURS, watched
 from train_tiny import TASKS, train
-from verification import FAILED, PASSED, RESULTS, kernels_by_file, records, source_hashes, unverified
+from verification import FAILED, PASSED, RESULTS, kernels_by_file, records, unverified
 
 from benchmarks.first_contact import OPTIONAL
 from benchmarks.timed import Ended

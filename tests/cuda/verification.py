@@ -4,12 +4,11 @@ A record holds a hash of each source file and a verdict for each kernel, by the 
 kernel is verified by what ran on it, whatever else the record found or had no time for.
 """
 
-import hashlib
 import json
 import re
 from pathlib import Path
 
-from fuseprop_cupy.device.kernel_list import HEADERS, KERNELS, OPTIONS
+from fuseprop_cupy.device.kernel_list import KERNELS
 from launched import ALL
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "hardware"
@@ -29,15 +28,6 @@ def kernels_by_file():
     """Return the kernels of both dtypes that each .cu file defines."""
     return {
         path.name: [name for name in ALL if name.partition("<")[0] in defined_in(path.read_text())]
-        for path in sorted(KERNELS.glob("*.cu"))
-    }
-
-
-def source_hashes():
-    """Return a hash for each .cu file, of all that the compiler sees of it: options and headers too."""
-    shared = "\n".join([*OPTIONS, *((KERNELS / header).read_text() for header in HEADERS)])
-    return {
-        path.name: hashlib.sha256((shared + path.read_text()).encode()).hexdigest()
         for path in sorted(KERNELS.glob("*.cu"))
     }
 

@@ -26,6 +26,7 @@ from .shapes import Array
 from .staging import Staging
 from .streams import Streams
 from .sums import SUMS, Sums, Watched
+from .wheels import NEEDED, driver_version, installed
 
 MOST_MODULES = 256
 """The most formulas whose kernels are kept: a search over a parameter must not keep all that it has tried."""
@@ -61,6 +62,18 @@ class Device:
         name: bytes = runtime.getDeviceProperties(self.ordinal)["name"]
         versions = {"CuPy": self._cupy.__version__, "CUDA": str(runtime.runtimeGetVersion())}
         return {"GPU": name.decode(), **versions}
+
+    def provenance(self) -> dict[str, str]:
+        """Return what else tells the device: its capability, driver, and the packages that CUDA is from."""
+        properties = self._cupy.cuda.runtime.getDeviceProperties(self.ordinal)
+        capability = f"{properties['major']}.{properties['minor']}"
+        packages = {name for needed in NEEDED.values() for name in needed}
+        return {
+            **self.described(),
+            "compute capability": capability,
+            **driver_version(),
+            **installed(packages),
+        }
 
     def enter(self) -> None:
         """Make this the thread's current device; asking CUDA first is cheaper than setting it each time."""

@@ -164,6 +164,17 @@ def declarations() -> tuple[Declaration, ...]:
     return tuple(found for path in sorted(KERNELS.glob("*.cu")) for found in declared_in(path.read_text()))
 
 
+def source_hashes() -> dict[str, str]:
+    """Return a hash for each .cu file, of all that the compiler sees of it: options and headers too."""
+    from hashlib import sha256
+
+    shared = "\n".join([*OPTIONS, *((KERNELS / header).read_text() for header in HEADERS)])
+    return {
+        path.name: sha256((shared + path.read_text()).encode()).hexdigest()
+        for path in sorted(KERNELS.glob("*.cu"))
+    }
+
+
 _DECLARATION = re.compile(
     r"(?:template <(?P<templates>[^>]*)>\s*)?__global__ void\s*"
     r"(?:__launch_bounds__\((?P<block>[^)]*)\)\s*)?(?P<name>\w+)\((?P<parameters>[^)]*)\)"

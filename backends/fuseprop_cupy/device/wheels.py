@@ -132,6 +132,21 @@ def driver() -> int:
     return 0
 
 
+def driver_version() -> dict[str, str]:
+    """Return {"driver": its version, such as "580.159.04"}; nothing where nvidia-smi does not say."""
+    import shutil
+    import subprocess
+
+    if shutil.which("nvidia-smi") is None:
+        return {}
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"driver": done.stdout.partition("\n")[0].strip()}
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     """Return the numbers that a version or a bound begins with, without final zeros."""
     found = re.search(r"\d+(\.\d+)*", text)

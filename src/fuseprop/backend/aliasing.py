@@ -14,7 +14,15 @@ from .array import Shape
 
 
 class Span(NamedTuple):
-    """The addresses [start, stop); those of an array without elements are [0, 0)."""
+    """The addresses [start, stop); those of an array without elements are [0, 0).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import span
+    >>> array = np.zeros(10)
+    >>> whole, part = span(array), span(array[2:4])
+    """
 
     start: int
     stop: int
@@ -44,6 +52,16 @@ class Memory:
         Those of all arrays, which must live as long as this is used.
     regions : {id(array): int}
         The regions that each array spans, as `span` does: arrays share memory if they have one in common.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import Memory
+    >>> array = np.zeros(10)
+    >>> half, other = array[:5], array[5:]
+    >>> memory = Memory([array, half, other])
+    >>> bool(memory.regions[id(half)] & memory.regions[id(other)])
+    False
     """
 
     def __init__(self, arrays: Iterable[Any]) -> None:
@@ -72,12 +90,29 @@ def span(array: Any) -> Span:
     """Return the addresses from the first to the last byte that an array shows, as a view or transposed too.
 
     Raises TypeError for an array that does not tell where it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import span
+    >>> array = np.zeros(10)
+    >>> span(array) == span(array.reshape(5, 2))
+    True
     """
     return _where(array).span
 
 
 def overlaps(array: Any, others: Iterable[Any]) -> bool:
-    """Whether the bytes from the first to the last of an array meet those of one of the others."""
+    """Whether the bytes from the first to the last of an array meet those of one of the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import overlaps
+    >>> array = np.zeros(10)
+    >>> overlaps(array[:5], [array[4:]]), overlaps(array[:5], [array[5:]])
+    (True, False)
+    """
     return _where(array).span.meets(map(span, others))
 
 

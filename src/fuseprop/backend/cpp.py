@@ -34,6 +34,14 @@ class Dialect(NamedTuple):
         How tightly that binds, as `Operation.rank`; -1 for less than all.
     functions : mapping
         The names of functions where they differ from those of `OPERATIONS`.
+
+    Examples
+    --------
+    >>> from fuseprop.backend import statements, variable
+    >>> from fuseprop.backend.cpp import SCALARS
+    >>> vectors = SCALARS._replace(type="Vector")
+    >>> statements({"const Vector y": variable("z") * 2}, vectors)
+    ['const Vector y = z * T(2);']
     """
 
     type: str
@@ -75,6 +83,12 @@ def statements(results: Mapping[str, Expression], dialect: Dialect | None = None
         By what is assigned to, such as ``"const T slope"``, the expression.
     dialect : Dialect, optional
         `SCALARS` by default.
+
+    Examples
+    --------
+    >>> from fuseprop.backend import statements, variable
+    >>> statements({"const float y": variable("z") * 2})
+    ['const float y = z * T(2);']
     """
     dialect = dialect or SCALARS
     order = in_order(results.values())

@@ -105,6 +105,14 @@ class Expression:
 
     Raises TypeError where Python asks for its truth value or its number, which it has not yet, and for what
     formulas do not have.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate, variable
+    >>> z = variable("z")
+    >>> float(evaluate(z * z + 1, {"z": np.float64(3)}))
+    10.0
     """
 
     __slots__ = ("__weakref__", "args", "op", "value")
@@ -288,12 +296,27 @@ def _rebuilt(parts: list[tuple[str, list[int], float | str | None]]) -> Expressi
 
 
 def variable(name: str) -> Expression:
-    """Return the variable of that name."""
+    """Return the variable of that name.
+
+    Examples
+    --------
+    >>> from fuseprop.backend import variable, variables
+    >>> variables(variable("z") + 1)
+    {'z'}
+    """
     return _node("variable", (), name)
 
 
 def number(value: float) -> Expression:
-    """Return a number. Raises TypeError for what is none, ValueError for nan and infinities."""
+    """Return a number. Raises TypeError for what is none, ValueError for nan and infinities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate, number
+    >>> float(evaluate(number(0.5), {}))
+    0.5
+    """
     given: Any = value
     if isinstance(given, np.ndarray) and given.ndim == 0:
         given = given.item()
@@ -314,7 +337,17 @@ def as_expression(operand: Operand) -> Expression:
 
 
 def tiny() -> Expression:
-    """Return the smallest normal number of the dtype: 1.2e-38 in float32, 2.2e-308 in float64."""
+    """Return the smallest normal number of the dtype: 1.2e-38 in float32, 2.2e-308 in float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate, variable
+    >>> from fuseprop.formulas import maximum, tiny
+    >>> z = variable("z")
+    >>> bool(evaluate(maximum(z, tiny()), {"z": np.float32(0)}) > 0)
+    True
+    """
     return _node("tiny")
 
 
@@ -324,27 +357,62 @@ def apply(op: str, *operands: Operand) -> Expression:
 
 
 def exp(x: Operand) -> Expression:
-    """e^x."""
+    """e^x.
+
+    Examples
+    --------
+    >>> from fuseprop import Activation
+    >>> from fuseprop.formulas import exp
+    >>> bell = Activation("bell", lambda z: exp(-z * z))
+    """
     return apply("exp", x)
 
 
 def expm1(x: Operand) -> Expression:
-    """e^x - 1, exact near 0."""
+    """e^x - 1, exact near 0.
+
+    Examples
+    --------
+    >>> from fuseprop import Activation
+    >>> from fuseprop.formulas import expm1, where
+    >>> own_elu = Activation("own_elu", lambda z: where(z > 0, z, expm1(z)))
+    """
     return apply("expm1", x)
 
 
 def log(x: Operand) -> Expression:
-    """The natural logarithm."""
+    """The natural logarithm.
+
+    Examples
+    --------
+    >>> from fuseprop import Activation
+    >>> from fuseprop.formulas import log
+    >>> folded = Activation("folded", lambda z: log(2 + z * z))
+    """
     return apply("log", x)
 
 
 def log1p(x: Operand) -> Expression:
-    """log(1 + x), exact near 0."""
+    """log(1 + x), exact near 0.
+
+    Examples
+    --------
+    >>> from fuseprop import Activation
+    >>> from fuseprop.formulas import log1p
+    >>> soft = Activation("soft", lambda z: log1p(abs(z)))
+    """
     return apply("log1p", x)
 
 
 def sqrt(x: Operand) -> Expression:
-    """The square root."""
+    """The square root.
+
+    Examples
+    --------
+    >>> from fuseprop import Activation
+    >>> from fuseprop.formulas import sqrt
+    >>> squareplus = Activation("squareplus", lambda z: (z + sqrt(z * z + 4)) / 2)
+    """
     return apply("sqrt", x)
 
 
@@ -354,37 +422,95 @@ def tanh(x: Operand) -> Expression:
 
 
 def sin(x: Operand) -> Expression:
-    """The sine of an angle in radians."""
+    """The sine of an angle in radians.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate, variable
+    >>> from fuseprop.formulas import sin
+    >>> float(evaluate(sin(variable("z")), {"z": np.float64(0)}))
+    0.0
+    """
     return apply("sin", x)
 
 
 def cos(x: Operand) -> Expression:
-    """The cosine of an angle in radians."""
+    """The cosine of an angle in radians.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate, variable
+    >>> from fuseprop.formulas import cos
+    >>> float(evaluate(cos(variable("z")), {"z": np.float64(0)}))
+    1.0
+    """
     return apply("cos", x)
 
 
 def sign(x: Operand) -> Expression:
-    """-1, 0 or 1."""
+    """-1, 0 or 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate, variable
+    >>> from fuseprop.formulas import sign
+    >>> evaluate(sign(variable("z")), {"z": np.array([-2.0, 0.0, 3.0])})
+    array([-1.,  0.,  1.])
+    """
     return apply("sign", x)
 
 
 def maximum(a: Operand, b: Operand) -> Expression:
-    """The larger one; NaN if either is."""
+    """The larger one; NaN if either is.
+
+    Examples
+    --------
+    >>> from fuseprop import Activation
+    >>> from fuseprop.formulas import maximum
+    >>> own_relu = Activation("own_relu", lambda z: maximum(z, 0))
+    """
     return apply("maximum", a, b)
 
 
 def minimum(a: Operand, b: Operand) -> Expression:
-    """The smaller one; NaN if either is."""
+    """The smaller one; NaN if either is.
+
+    Examples
+    --------
+    >>> from fuseprop import Activation
+    >>> from fuseprop.formulas import maximum, minimum
+    >>> relu6 = Activation("relu6", lambda z: minimum(maximum(z, 0), 6))
+    """
     return apply("minimum", a, b)
 
 
 def equal(a: Operand, b: Operand) -> Expression:
-    """Whether two numbers are equal, as a condition for `where`."""
+    """Whether two numbers are equal, as a condition for `where`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate, variable
+    >>> from fuseprop.formulas import equal, where
+    >>> z = variable("z")
+    >>> evaluate(where(equal(z, 0), 1, z), {"z": np.array([0.0, 2.0])})
+    array([1., 2.])
+    """
     return apply("equal", a, b)
 
 
 def where(condition: Expression, a: Operand, b: Operand) -> Expression:
-    """a where the condition holds, else b. Raises TypeError for a condition that is no comparison."""
+    """a where the condition holds, else b. Raises TypeError for a condition that is no comparison.
+
+    Examples
+    --------
+    >>> from fuseprop import Loss
+    >>> from fuseprop.formulas import where
+    >>> asymmetric = Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))
+    """
     if not (isinstance(condition, Expression) and condition.op in COMPARISONS):
         raise TypeError(
             f"the condition of where must be a comparison, such as z > 0 or equal(z, 0), got "
@@ -397,7 +523,15 @@ def where(condition: Expression, a: Operand, b: Operand) -> Expression:
 
 
 def in_order(roots: Iterable[Expression]) -> list[Expression]:
-    """Return all that these expressions are made of, each once, operands before what has them."""
+    """Return all that these expressions are made of, each once, operands before what has them.
+
+    Examples
+    --------
+    >>> from fuseprop.backend import in_order, variable
+    >>> z = variable("z")
+    >>> [str(each) for each in in_order([z * z + 1])]
+    ['z', 'z * z', '1', 'z * z + 1']
+    """
     order: list[Expression] = []
     seen: set[Expression] = set()
     stack = [(root, False) for root in reversed(list(roots))]
@@ -413,7 +547,14 @@ def in_order(roots: Iterable[Expression]) -> list[Expression]:
 
 
 def variables(*roots: Expression) -> set[str]:
-    """Return the names of the variables in expressions."""
+    """Return the names of the variables in expressions.
+
+    Examples
+    --------
+    >>> from fuseprop.backend import variable, variables
+    >>> sorted(variables(variable("y") - variable("t")))
+    ['t', 'y']
+    """
     return {str(node.value) for node in in_order(roots) if node.op == "variable"}
 
 
@@ -430,6 +571,13 @@ def evaluate(expression: Expression, values: Mapping[str, Any], xp: Any = np) ->
         An array or a number for each variable; arrays broadcast. Everything is computed in their dtype.
     xp : module
         Where the functions are, such as `numpy` or `cupy`: exp, maximum, where, ..., and `finfo` for `tiny`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate, variable
+    >>> evaluate(2 * variable("z"), {"z": np.array([1.0, 2.5])})
+    array([2., 5.])
     """
     dtypes = [value.dtype for value in values.values() if hasattr(value, "dtype")]
     dtype = np.result_type(np.float16, *dtypes) if dtypes else np.dtype(np.float64)
@@ -463,7 +611,16 @@ def evaluate(expression: Expression, values: Mapping[str, Any], xp: Any = np) ->
 
 
 def substitute(expression: Expression, instead: Mapping[Expression, Expression]) -> Expression:
-    """Return an expression with some of its parts replaced by others."""
+    """Return an expression with some of its parts replaced by others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate, substitute, variable
+    >>> z, a = variable("z"), variable("a")
+    >>> float(evaluate(substitute(z + 1, {z: 2 * a}), {"a": np.float64(3)}))
+    7.0
+    """
     made: dict[Expression, Expression] = {}
     for node in in_order([expression]):
         if node in instead:

@@ -20,6 +20,12 @@ class Finding:
         Whether that is as it should be for the backend to work.
     fix : str
         What to type where it is not.
+
+    Examples
+    --------
+    >>> from fuseprop.backend import Finding
+    >>> Finding("driver", "not found", ok=False, fix="install the driver")
+    Finding(what='driver', found='not found', ok=False, fix='install the driver')
     """
 
     what: str

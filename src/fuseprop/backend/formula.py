@@ -47,6 +47,13 @@ class ActivationFormula(_Formula):
         f(z), of the variable z.
     slope : Expression
         f', of the output y or of z, not of both; see `slope_of`.
+
+    Examples
+    --------
+    >>> from fuseprop.formulas import as_activation
+    >>> formula = as_activation("tanh").formula
+    >>> formula.slope_of
+    'y'
     """
 
     value: Expression
@@ -93,6 +100,15 @@ class LossFormula(_Formula):
         l, of the output y and the target t.
     slope : Expression
         dl/dy, of the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import evaluate
+    >>> from fuseprop.formulas import as_loss
+    >>> formula = as_loss("half_squared_error").formula
+    >>> float(evaluate(formula.term, {"y": np.float64(3), "t": np.float64(1)}))
+    2.0
     """
 
     term: Expression
@@ -121,6 +137,13 @@ class UpdateFormula(_Formula):
         stored. The names mean the old moments in every expression.
     settings : tuple of str
         The numbers that are the same for all parameters, in the order in which they are stored.
+
+    Examples
+    --------
+    >>> from fuseprop import Adam
+    >>> formula = Adam().formula
+    >>> [name for name, _ in formula.moments]
+    ['m', 'v']
     """
 
     parameter: Expression

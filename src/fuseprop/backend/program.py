@@ -36,6 +36,12 @@ class Access:
     reads, writes : tuple of Parameter
     unless : mapping
         {parameter: (other, test)}: the parameter is not read where `test` holds of the argument for `other`.
+
+    Examples
+    --------
+    >>> from fuseprop.backend import Access
+    >>> def add(a, b, *, out): ...
+    >>> access = Access.of(add, reads="a b", writes="out")
     """
 
     reads: tuple[Parameter, ...]
@@ -117,6 +123,15 @@ class Call:
     access : Access, optional
         What the operation reads and writes, where it is one that a backend has beyond the protocol, which
         declares its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import Call
+    >>> a, b, out = (np.ones((2, 2)) for _ in range(3))
+    >>> call = Call("matmul", (a, b), {"out": out})
+    >>> call.reads[0] is a, call.writes[0] is out
+    (True, True)
     """
 
     operation: str
@@ -167,7 +182,16 @@ def _arrays_in(given: Any, kind: Literal["reads", "writes"]) -> list[Any]:
 
 
 def touches(call: Call, spans: Sequence[Span]) -> bool:
-    """Whether a call reads or writes any of this memory."""
+    """Whether a call reads or writes any of this memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.backend import Call, span, touches
+    >>> a, b, out = (np.ones((2, 2)) for _ in range(3))
+    >>> touches(Call("matmul", (a, b), {"out": out}), [span(a)])
+    True
+    """
     return any(span(array).meets(spans) for array in (*call.reads, *call.writes))
 
 
@@ -185,6 +209,17 @@ class Program:
         Arrays that the program writes before it reads them, and that are not read after the program: a replay
         may leave anything in them, and may lay out or scale what they would hold as it likes. Any other array
         ends as the calls leave it.
+
+    Examples
+    --------
+    >>> from fuseprop import load_backend
+    >>> from fuseprop.backend import Call, Program
+    >>> backend = load_backend("cpu", "float64")
+    >>> x, product = backend.from_host([[2.0]]), backend.zeros((1, 1))
+    >>> program = Program((Call("matmul", (x, x), {"out": product}),))
+    >>> backend.compile(program)(1)
+    >>> backend.to_host(product)
+    array([[4.]])
     """
 
     calls: tuple[Call, ...]
@@ -213,7 +248,19 @@ class StoppableRunner(Protocol):
 
 
 def replay_by_calling(backend: object, program: Program) -> Runner:
-    """Return what replays a program one call after the other: the simplest `Backend.compile`."""
+    """Return what replays a program one call after the other: the simplest `Backend.compile`.
+
+    Examples
+    --------
+    >>> from fuseprop import load_backend
+    >>> from fuseprop.backend import Call, Program, replay_by_calling
+    >>> backend = load_backend("cpu", "float64")
+    >>> x, product = backend.from_host([[2.0]]), backend.zeros((1, 1))
+    >>> replay = replay_by_calling(backend, Program((Call("matmul", (x, x), {"out": product}),)))
+    >>> replay(1)
+    >>> backend.to_host(product)
+    array([[4.]])
+    """
     calls = [(getattr(backend, call.operation), call.operands, call.options) for call in program.calls]
 
     def replay(times: int) -> None:

@@ -52,6 +52,13 @@ def load_backend(device: str | None = None, dtype: str = "float32") -> AnyBacken
 
     Raises BackendUnavailable, saying what is missing; ValueError for an unknown dtype, TypeError for a device
     that is no name.
+
+    Examples
+    --------
+    >>> from fuseprop import load_backend
+    >>> backend = load_backend("cpu", "float64")
+    >>> backend.name, backend.device, backend.dtype.name
+    ('numpy', 'cpu', 'float64')
     """
     return backend_on(device, dtype, otherwise="auto")
 
@@ -84,7 +91,14 @@ def installed_backends() -> list[str]:
 
 
 def available_backends() -> list[BackendStatus]:
-    """Return every registered backend and whether it can be used here, in order of their names."""
+    """Return every registered backend and whether it can be used here, in order of their names.
+
+    Examples
+    --------
+    >>> from fuseprop import available_backends
+    >>> [status.name for status in available_backends() if status.name == "numpy"]
+    ['numpy']
+    """
     statuses = []
     for name in installed_backends():
         try:

@@ -20,6 +20,7 @@ OPTIONAL: dict[str, Any] = {
     "chunk_bytes": 4 << 20,
     "by_rows": None,
     "arithmetic": {},
+    "provenance": None,
     "all_reduce": None,
 }
 """What a backend may have beside them, and what counts where it does not.
@@ -39,6 +40,10 @@ arithmetic : dict
     What decides the last bits of a training's numbers beside the backend's name and device, such as versions
     of libraries and numbers of threads, as texts and numbers by name. A training that goes on from a
     checkpoint where these are others says so.
+provenance : method
+    ``provenance()`` returns what else tells which code computes, and by what, as texts and numbers by name:
+    hashes of sources, builds, drivers, packages. The certificate of `fuseprop verify` holds them. It is asked
+    for there alone, may take a second, and must not raise.
 all_reduce : method
     That of `BackendForProcesses`, which is asked where several processes train together, and nowhere else.
 """
@@ -80,7 +85,7 @@ def check_backend(backend: object) -> None:
                 f"the backend {kind} says {name}={value!r:.60}, where a whole number is expected, such as "
                 f"{OPTIONAL[name]}."
             )
-    for name in ("by_rows", "all_reduce"):
+    for name in ("by_rows", "provenance", "all_reduce"):
         method = option(backend, name)
         if not (method is None or callable(method)):
             raise BackendUnavailable(

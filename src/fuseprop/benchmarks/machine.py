@@ -25,13 +25,12 @@ THREAD_SETTINGS = (
 )
 
 
-CPU_KEYS = ("model name", "cpu family", "model")
-
-
 def describe(*, gpu: bool = True) -> dict[str, Any]:
     """Return the machine in words and numbers, with its GPU or without; starts no kernel, names no host."""
+    from ..world.processor import processor  # here, for the reason that `save` gives
+
     return {
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": _memory(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -75,19 +74,6 @@ def save(record: dict[str, Any], folder: Path, name: str | None = None) -> Path:
     path = folder / f"{name}.json"
     write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
     return path
-
-
-def _cpu() -> str:
-    """Return what the processor calls itself; its family and model too where that names no model."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        text = info.read_text()
-        lines = (re.search(rf"^{key}\s*:\s*(.+)$", text, re.MULTILINE) for key in CPU_KEYS)
-        name, family, model = (found[1].strip() if found else "" for found in lines)
-        if name:
-            which = f" (family {family}, model {model})" if family and model else ""
-            return name if re.search(r"\d", name) else name + which
-    return platform.processor() or platform.machine()
 
 
 def _memory() -> float | None:

@@ -27,6 +27,18 @@ class EarlyStopping:
         At least 0. Epochs that are better by less do not count as improvements, but may still be the best.
 
     Raises ValueError for numbers outside these ranges.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import EarlyStopping, Network, mlp
+    >>> network = Network(mlp([2, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> stop = EarlyStopping(patience=2)
+    >>> history = network.fit(
+    ...     np.eye(2), np.ones(2), epochs=100, validation=(np.eye(2), np.zeros(2)), callbacks=[stop]
+    ... )
+    >>> len(history.train_loss) < 100
+    True
     """
 
     def __init__(self, patience: int = 10, min_delta: float = 0.0) -> None:

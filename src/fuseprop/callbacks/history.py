@@ -104,6 +104,15 @@ class History:
         says which epoch diverged, counted from 1 and taken again, and the rate that it was taken with then.
     resumed : bool
         Whether training has gone on from a checkpoint, be it one within the first epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> network = Network(mlp([2, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> history = network.fit(np.eye(2), np.ones(2), epochs=3)
+    >>> len(history.train_loss), history.learning_rate
+    (3, [0.3, 0.3, 0.3])
     """
 
     metric: str

@@ -39,6 +39,17 @@ class HistoryCSV:
     Raises ValueError for both at once. When training starts, raises FileExistsError for a file that is
     not empty if neither is set, and for one that is no history if `append` is; OSError where it cannot be
     written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> from fuseprop.callbacks import HistoryCSV
+    >>> network = Network(mlp([2, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> history = network.fit(np.ones((4, 2)), np.ones(4), epochs=2, callbacks=[HistoryCSV("history.csv")])
+    >>> with open("history.csv") as file:
+    ...     print(file.readline().split(",")[:2])
+    ['epoch', 'train_loss']
     """
 
     of_first = True

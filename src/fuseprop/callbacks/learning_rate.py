@@ -15,6 +15,19 @@ class LearningRate:
     """Let an optimizer follow a schedule from the first epoch of this `fit`; afterwards it is as before.
 
     ``MomentumSGD(learning_rate=schedule)`` counts epochs over all its fits instead.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import MomentumSGD, Network, mlp
+    >>> from fuseprop.callbacks import LearningRate
+    >>> from fuseprop.schedules import Step
+    >>> network = Network(mlp([2, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> optimizer = MomentumSGD(0.1)
+    >>> follow = LearningRate(optimizer, Step(0.2, factor=0.5, every=1))
+    >>> history = network.fit(np.ones((4, 2)), np.ones(4), optimizer, epochs=3, callbacks=[follow])
+    >>> history.learning_rate
+    [0.2, 0.1, 0.05]
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule) -> None:

@@ -65,7 +65,14 @@ def is_of_first(callback: Callback) -> bool:
 
 
 def check_callbacks(callbacks: object) -> None:
-    """Raise TypeError for what is no sequence of callbacks, and for a class in the place of its object."""
+    """Raise TypeError for what is no sequence of callbacks, and for a class in the place of its object.
+
+    Examples
+    --------
+    >>> from fuseprop import EarlyStopping
+    >>> from fuseprop.callbacks import check_callbacks
+    >>> check_callbacks([EarlyStopping()])
+    """
     if not isinstance(callbacks, Iterable):
         raise TypeError(
             f"callbacks must be a sequence such as [EarlyStopping(patience=10)], got {callbacks!r:.100}."

@@ -47,6 +47,13 @@ class SaveBest:
     Raises TypeError for what is no path or no such model; an estimator is none, as it gets its weights when
     `fit` ends. When training starts, raises FileExistsError for a file that is not to be replaced, and
     OSError where it cannot be written.
+
+    Examples
+    --------
+    >>> import fuseprop
+    >>> from fuseprop.callbacks import SaveBest
+    >>> model, report = fuseprop.train("xor", epochs=2, device="cpu")
+    >>> saved = SaveBest(model, "best.safetensors")
     """
 
     of_first = True

@@ -27,6 +27,12 @@ class Together:
     is_first : bool
         Whether this process is the only one, or process 0 of several. Others have no callbacks `of_first`,
         and go on from what those of process 0 carried without these.
+
+    Examples
+    --------
+    >>> from fuseprop import EarlyStopping
+    >>> from fuseprop.callbacks import OnEpochEnd, Together
+    >>> together = Together([EarlyStopping(), OnEpochEnd(lambda history: None)])
     """
 
     def __init__(self, callbacks: Iterable[Callback], *, is_first: bool = True) -> None:

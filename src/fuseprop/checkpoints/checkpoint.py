@@ -34,6 +34,14 @@ class Checkpoint:
 
     Raises TypeError for what is no path, no text or no flag, ValueError for another text in `every`,
     for a path without a name, and for the name of a checkpoint before another one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Checkpoint, Network, mlp
+    >>> network = Network(mlp([2, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> kept = Checkpoint("run.safetensors", every="5 min")
+    >>> history = network.fit(np.eye(2), np.ones(2), epochs=3, checkpoint=kept, resume=True)
     """
 
     path: str | Path

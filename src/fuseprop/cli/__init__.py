@@ -1,11 +1,11 @@
-"""The command ``fuseprop``: train, predict and evaluate on tables; learn topics of a course; doctor.
+"""The command ``fuseprop``: train, predict and evaluate on tables; learn topics of a course; doctor, verify.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 success; 1 failure, even if
 only of a picture or of text on standard error; 2 wrong use of the command; 3 a device that is not available;
 4 training that diverged; 128 + n a signal: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 
-One file per subcommand: train, inspect, predict, evaluate, explain, learn, bench, doctor (whose checks are in
-`examination`). `parameters` converts arguments, `output` writes results and errors, `training_report`
+One file per subcommand: train, inspect, predict, evaluate, explain, learn, bench, verify, doctor (whose
+checks are in `examination`). `parameters` converts arguments, `output` writes results and errors, `training_report`
 puts a training into words, `folds` and `tuning` many of them, `interruption` handles signals.
 """
 
@@ -33,6 +33,7 @@ from .output import Run, flush, reason, whole_streams
 from .predict import predict
 from .processes import ends_with_words, only_first_speaks, show_own, together
 from .train import train
+from .verify import verify
 
 
 class Commands(click.Group):
@@ -153,3 +154,4 @@ main.add_command(explain)
 main.add_command(learn)
 main.add_command(bench)
 main.add_command(doctor)
+main.add_command(verify)

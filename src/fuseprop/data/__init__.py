@@ -113,6 +113,13 @@ def load_table(
 
     Raises DataError, with the place, for data that cannot be read or used; ValueError for another
     `target_as` or `missing`; TypeError if `data` is neither a path nor a name (`Table.of` takes arrays).
+
+    Examples
+    --------
+    >>> from fuseprop import load_table
+    >>> table = load_table("iris")
+    >>> len(table), table.target_names
+    (150, ('class',))
     """
     target, features = as_names("target", target), as_names("features", features)
     reading = Reading(target_as, keep_as_class)
@@ -203,6 +210,12 @@ def is_file_name(data: str | Path) -> bool:
     """Return whether `data` names a file, or standard input ("-"), and not a built-in data set.
 
     Raises DataError, which lists the data sets, for a name without suffix or folder that is not among them.
+
+    Examples
+    --------
+    >>> from fuseprop.data import is_file_name
+    >>> is_file_name("houses.csv"), is_file_name("digits")
+    (True, False)
     """
     if isinstance(data, Path) or data == "-" or Path(data).suffix or Path(data).name != data:
         return True
@@ -211,5 +224,12 @@ def is_file_name(data: str | Path) -> bool:
 
 
 def suggestions_for(data: object) -> Mapping[str, object]:
-    """Return the training settings that suit a built-in data set; none for any other `data`."""
+    """Return the training settings that suit a built-in data set; none for any other `data`.
+
+    Examples
+    --------
+    >>> from fuseprop.data import suggestions_for
+    >>> suggestions_for("xor")
+    {}
+    """
     return DATASETS[data].suggestions if isinstance(data, str) and data in DATASETS else {}

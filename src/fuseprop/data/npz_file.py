@@ -43,6 +43,15 @@ def read_npz(
 
     Nothing is unpickled. Raises DataError for other files, missing keys, arrays that hold neither numbers nor
     text, arrays out of proportion to the file, and as `Table.of`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.data import read_npz
+    >>> np.savez("table.npz", X=np.ones((3, 2)), y=np.array([0.5, 1.0, 2.0]))
+    >>> table = read_npz("table.npz")
+    >>> len(table), table.feature_names
+    (3, ('x1', 'x2'))
     """
     path = Path(path)
     with file_errors_as(DataError, path, "an NPZ file", "numpy.savez(path, X=X, y=y) writes one."):

@@ -46,6 +46,14 @@ class Table(TableData):
         How many rows were left out because their target is missing.
     world : Processes
         Those that hold the table together: its rows are the rows of all, one process's after another's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Table
+    >>> table = Table.of(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array(["no", "yes"]))
+    >>> len(table), table.feature_names
+    (2, ('x1', 'x2'))
     """
 
     @classmethod

@@ -67,6 +67,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "converged", "early stopping", "finished" (at `max_iter`), "interrupted", "diverged", "callback".
     device_ : str
         The device that it was trained on.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fuseprop import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier(learning_rate_init=0.01, max_iter=500, random_state=0, device="cpu").fit(X, y)
+    >>> model.score(X, y) > 0.95
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -39,6 +39,18 @@ def from_sklearn(estimator: Any, **parameters: Any) -> BaseMLP:
     The optimizer's moments stay behind: `partial_fit` goes on from the weights. Raises TypeError for other
     estimators, NotFittedError for one that is not fitted, ValueError for weights that are not finite and for
     an activation that no estimator trains.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.neural_network import MLPRegressor
+    >>> import fuseprop
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> theirs = MLPRegressor(max_iter=300, random_state=0).fit(X, X.ravel())
+    >>> ours = fuseprop.from_sklearn(theirs, device="cpu")
+    >>> np.allclose(ours.predict(X), theirs.predict(X))
+    True
     """
     if not isinstance(estimator, TheirClassifier | TheirRegressor):
         raise TypeError(
@@ -65,6 +77,16 @@ def to_sklearn(estimator: BaseMLP) -> Any:
     Parameters that scikit-learn does not have (`device`, `dtype`, `class_weight`, `dropout`, `clip_norm`,
     `callbacks`) and the optimizer's moments stay behind, and a schedule becomes "constant". Raises ValueError
     where scikit-learn has no such network: other activations and losses, several hidden activations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fuseprop
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> ours = fuseprop.MLPRegressor(max_iter=300, random_state=0, device="cpu").fit(X, X.ravel())
+    >>> theirs = fuseprop.to_sklearn(ours)
+    >>> np.allclose(ours.predict(X), theirs.predict(X))
+    True
     """
     check_is_fitted(estimator, "coefs_")
     _check_weights(estimator)

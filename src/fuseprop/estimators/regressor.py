@@ -43,6 +43,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "squared_error" and "poisson", which are half the squared error and half the Poisson deviance, as in
         scikit-learn; "absolute_error"; a loss of fuseprop by its own name, such as "log_cosh", "huber(1.35)"
         or "quantile(0.9)"; or a `fuseprop.Loss` of one's own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import MLPRegressor
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> model = MLPRegressor(max_iter=300, random_state=0, device="cpu").fit(X, X.ravel() ** 2)
+    >>> model.score(X, X.ravel() ** 2) > 0.9
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -5,5 +5,7 @@ nothing is left out in silence. Each library is imported when it is needed, and 
 """
 
 from .errors import NotConvertible
+from .keras_network import from_keras, to_keras
+from .torch_network import from_torch, save_torch, to_torch
 
-__all__ = ["NotConvertible"]
+__all__ = ["NotConvertible", "from_keras", "from_torch", "save_torch", "to_keras", "to_torch"]

@@ -72,6 +72,13 @@ class Activation(NamedFormula):
     has_slope : bool
         Whether f' is other than 0 anywhere. Gradient descent trains no network that has an activation
         without a slope, such as "step"; such a network predicts, and `fuseprop.GeneticSearch` searches it.
+
+    Examples
+    --------
+    >>> from fuseprop import Activation, Network, mlp
+    >>> from fuseprop.formulas import sigmoid
+    >>> swish = Activation("swish", lambda z: z * sigmoid(z))
+    >>> network = Network(mlp([4, 8, 1], swish), "half_squared_error", seed=0, device="cpu")
     """
 
     KIND = "activation"
@@ -181,7 +188,14 @@ ACTIVATIONS: dict[str, Family[Activation]] = {}
 
 
 def as_activation(activation: object) -> Activation:
-    """Return an activation from its name or as an object. Raises ValueError for an unknown name."""
+    """Return an activation from its name or as an object. Raises ValueError for an unknown name.
+
+    Examples
+    --------
+    >>> from fuseprop.formulas import as_activation
+    >>> as_activation("leaky_relu(0.2)")
+    <activation leaky_relu(0.2): z where z > 0, else 0.2 * z>
+    """
     if isinstance(activation, Activation):
         return activation
     made = 'z: Activation("mine", lambda z: z * sigmoid(z))'

@@ -88,6 +88,14 @@ class Family(Generic[Member]):
         A `Parameter` for each name, in order.
     operands : tuple of str
         What it is a formula of: ("z",) for an activation, ("y", "t") for a loss.
+
+    Examples
+    --------
+    >>> from fuseprop.formulas import huber, leaky_relu
+    >>> leaky_relu(0.2)
+    <activation leaky_relu(0.2): z where z > 0, else 0.2 * z>
+    >>> huber(1.35)
+    <loss huber(1.35): (y - t)^2 / 2 where |y - t| <= 1.35, else 1.35 (|y - t| - 1.35 / 2)>
     """
 
     def __init__(

@@ -96,6 +96,13 @@ class Loss(NamedFormula):
         What backends are handed.
     is_built_in : bool
         Whether it is a member of a family in `LOSSES`.
+
+    Examples
+    --------
+    >>> from fuseprop import Loss, Network, mlp
+    >>> from fuseprop.formulas import where
+    >>> asymmetric = Loss("asymmetric", lambda y, t: where(y > t, 3 * (y - t), t - y))
+    >>> network = Network(mlp([4, 8, 1]), asymmetric, seed=0, device="cpu")
     """
 
     KIND = "loss"
@@ -335,7 +342,14 @@ LOSSES: dict[str, Family[AnyLoss]] = {}
 
 
 def as_loss(loss: object) -> AnyLoss:
-    """Return a loss from its name or as an object. Raises ValueError for an unknown name."""
+    """Return a loss from its name or as an object. Raises ValueError for an unknown name.
+
+    Examples
+    --------
+    >>> from fuseprop.formulas import as_loss
+    >>> as_loss("huber(1.35)")
+    <loss huber(1.35): (y - t)^2 / 2 where |y - t| <= 1.35, else 1.35 (|y - t| - 1.35 / 2)>
+    """
     if isinstance(loss, Loss | SoftmaxCrossEntropy):
         return loss
     made = 'the output and the target: Loss("mine", lambda y, t: (y - t) ** 2)'

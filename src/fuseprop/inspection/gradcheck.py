@@ -66,6 +66,14 @@ def gradcheck(
 
     Raises ValueError for a float32 network, whose rounding drowns the difference, and for one with an
     activation that has no slope, such as "step".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, gradcheck, mlp
+    >>> network = Network(mlp([2, 3, 1]), "half_squared_error", dtype="float64", seed=0, device="cpu")
+    >>> gradcheck(network, np.eye(2), np.ones(2)) < 1e-7
+    True
     """
     check_trainable(network.layers)
     if network.backend.dtype != np.float64:

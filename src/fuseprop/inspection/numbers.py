@@ -27,6 +27,15 @@ class LayerPass:
         W and b, as they were in the pass.
     x, z, a : (n, d), (n, m), (n, m)
         Input, weighted sum z = x W + b, and output a = f(z).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> network = Network(mlp([2, 3, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> passed = network.trace(np.ones((1, 2)), np.ones(1)).layers[0]
+    >>> passed.z.shape, passed.a.shape
+    ((1, 3), (1, 3))
     """
 
     function: Activation
@@ -52,6 +61,15 @@ class LayerTrace(LayerPass):
         dL/dz.
     dW, db : (d, m), (m,)
         dL/dW = x^T delta and dL/db, the sum of delta over the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> network = Network(mlp([2, 3, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> first = network.trace(np.ones((1, 2)), np.ones(1)).layers[0]
+    >>> first.weights.shape
+    (2, 3)
     """
 
     delta: HostArray
@@ -71,6 +89,14 @@ class Forward:
         The network's.
     prediction : (n, k)
         The last layer's output through the loss's link.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> network = Network(mlp([2, 3, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> network.trace(np.ones((1, 2)), np.ones(1)).prediction.shape
+    (1, 1)
     """
 
     layers: Sequence[LayerPass]
@@ -118,6 +144,15 @@ class Backward(Forward):
         dL/da of the last layer, where the backward pass begins.
     shares : (n,)
         How much each row counts in L; they add up to 1. Each delta has its row's share in it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> network = Network(mlp([2, 3, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> trace = network.trace(np.ones((1, 2)), np.ones(1))
+    >>> trace.output_gradient.shape
+    (1, 1)
     """
 
     layers: list[LayerTrace]
@@ -152,7 +187,17 @@ class Backward(Forward):
 
 
 def forward_pass(backend: AnyBackend, stack: Stack, batch: Batch) -> Forward:
-    """Return what is in the buffers of a `batch` after a pass forward that has left its weighted sums."""
+    """Return what is in the buffers of a `batch` after a pass forward that has left its weighted sums.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> network = Network(mlp([2, 3, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> trace = network.trace(np.ones((1, 2)), np.ones(1))  # calls `forward_pass` on the buffers of its batch
+    >>> [layer.a.shape for layer in trace.layers]
+    [(1, 3), (1, 1)]
+    """
     x, layers = batch.x, []
     weights = stack.parameters.unpack(stack.parameters.values)
     for layer, pair, z, a in zip(stack.layers, weights, batch.sums, batch.outputs, strict=True):

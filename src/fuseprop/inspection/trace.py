@@ -18,6 +18,15 @@ class Trace(Backward):
     """One pass through a network, forward and backward.
 
     All its numbers are attributes: see `Backward`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> network = Network(mlp([2, 2, 1]), "half_squared_error", dtype="float64", seed=0, device="cpu")
+    >>> trace = network.trace(np.array([[0.05, 0.1]]), np.array([0.01]))
+    >>> len(trace.layers), trace.prediction.shape, trace.loss > 0
+    (2, (1, 1), True)
     """
 
     def explain(self, paths: int = PATHS) -> str:
@@ -43,6 +52,15 @@ def trace_pass(backend: AnyBackend, stack: Stack, batch: Batch, loss: float) -> 
 
     dL/da of the last layer is computed again, by the loss: a pass overwrites it. What is too large for
     the dtype is inf here as in the pass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> network = Network(mlp([2, 3, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> trace = network.trace(np.ones((1, 2)), np.ones(1))  # calls `trace_pass` on the buffers of its batch
+    >>> trace.loss > 0
+    True
     """
     forward = forward_pass(backend, stack, batch)
     gradients = stack.parameters.unpack(stack.parameters.gradients)

@@ -47,6 +47,12 @@ class Dense:
 
     Raises ValueError for sizes below 1, unknown names and arrays of another shape or not finite; TypeError
     for arrays that hold no numbers.
+
+    Examples
+    --------
+    >>> from fuseprop import Dense, Network
+    >>> layers = [Dense(4, 16, "tanh"), Dense(16, 1)]
+    >>> network = Network(layers, "half_squared_error", seed=0, device="cpu")
     """
 
     inputs: int
@@ -177,6 +183,12 @@ def mlp(
 
     Raises TypeError for what is no sequence, ValueError for fewer than two sizes, another number of entries
     than there are hidden layers, and as `Dense`.
+
+    Examples
+    --------
+    >>> from fuseprop import mlp
+    >>> [(layer.inputs, layer.outputs, str(layer.activation)) for layer in mlp([4, 16, 1], "relu")]
+    [(4, 16, 'relu'), (16, 1, 'identity')]
     """
     sizes = as_list("sizes", sizes, "[64, 32, 10], which are inputs, hidden sizes and outputs")
     if len(sizes) < 2:

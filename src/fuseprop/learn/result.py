@@ -31,6 +31,14 @@ class Result:
         What does not fit a table; may be empty.
     film : Film, optional
         The figure as it moves, of a topic that does.
+
+    Examples
+    --------
+    >>> import fuseprop
+    >>> from fuseprop.learn import TOPICS
+    >>> result = TOPICS["line"](fuseprop.load_backend("cpu", "float64"), 0)
+    >>> result.columns[0], len(result.rows) > 1
+    ('step', True)
     """
 
     title: str
@@ -87,6 +95,12 @@ class Topic:
         (backend, seed) -> Result.
     moves : bool
         Whether its result has a film.
+
+    Examples
+    --------
+    >>> from fuseprop.learn import TOPICS
+    >>> TOPICS["xor"].line
+    'Xor needs a hidden layer.'
     """
 
     name: str

@@ -29,6 +29,17 @@ def make_metric(
     the metric for the targets of all.
 
     Raises ValueError for an unknown name, and for a metric that needs another loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Dense
+    >>> from fuseprop.formulas import as_loss
+    >>> from fuseprop.layers.targets import encode_targets
+    >>> from fuseprop.metrics import make_metric
+    >>> loss, last = as_loss("half_squared_error"), Dense(2, 1)
+    >>> targets = encode_targets(np.array([1.0, 2.0]), loss, last, 2)
+    >>> metric = make_metric("r2", loss, last, targets, None)
     """
     if name is None:
         name = "accuracy" if targets.labels is not None else metric_of_values(loss)
@@ -36,12 +47,27 @@ def make_metric(
 
 
 def metric_of_values(loss: AnyLoss) -> str:
-    """Return the name of the metric that fits a loss where targets are values rather than classes."""
+    """Return the name of the metric that fits a loss where targets are values rather than classes.
+
+    Examples
+    --------
+    >>> from fuseprop.formulas import as_loss
+    >>> from fuseprop.metrics import metric_of_values
+    >>> metric_of_values(as_loss("mean_squared_error"))
+    'r2'
+    """
     return loss.metric
 
 
 def check_metric(name: str, loss: AnyLoss) -> Kind:
-    """Return the named kind; raise ValueError for an unknown one, and for one that needs another loss."""
+    """Return the named kind; raise ValueError for an unknown one, and for one that needs another loss.
+
+    Examples
+    --------
+    >>> from fuseprop.formulas import as_loss
+    >>> from fuseprop.metrics import check_metric
+    >>> kind = check_metric("accuracy", as_loss("softmax_cross_entropy"))
+    """
     kind = choose("metric", name, METRICS)
     if not kind.fits(loss):
         raise ValueError(

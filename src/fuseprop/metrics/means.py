@@ -14,7 +14,15 @@ from ..world.quantiles import median, quantile_by_weight, quantiles
 
 
 def weighted_mean(values: HostArray, weights: HostArray | None, world: Processes = ALONE) -> float:
-    """Return sum(w v) / sum(w) in float64, or the plain mean; values and weights (N,)."""
+    """Return sum(w v) / sum(w) in float64, or the plain mean; values and weights (N,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.metrics import weighted_mean
+    >>> weighted_mean(np.array([1.0, 4.0]), np.array([2.0, 1.0]))
+    2.0
+    """
     return float(weighted_means(values, weights, world))
 
 

@@ -515,6 +515,13 @@ def train(
     Ctrl-C ends training with a warning, and a model of what was learned by then. Raises as `load_table`,
     `Fitting` and `Fitting.run`: CheckpointError where it does not go on from what `resume` names, with the
     names of the settings and the parts of the table that differ.
+
+    Examples
+    --------
+    >>> import fuseprop
+    >>> model, report = fuseprop.train("iris", epochs=30, members=1, device="cpu")
+    >>> report.test["accuracy"] > 0.5
+    True
     """
     table, arguments = table_and_arguments(
         data,

@@ -77,6 +77,16 @@ class Model:
     Methods take a `Table`, a file or several, a data frame (a pandas, Polars or PyArrow table, a structured
     array, a dict of columns), a list of dicts that are rows, or one such dict. There they find features and
     targets by name, and ignore other columns. An array's columns are taken in the order of training.
+
+    Examples
+    --------
+    >>> import fuseprop
+    >>> model, report = fuseprop.train("iris", epochs=30, members=1, device="cpu")
+    >>> decided = model.predict([[5.1, 3.5, 1.4, 0.2]]).values
+    >>> model.save("iris.safetensors")
+    >>> again = fuseprop.load("iris.safetensors", device="cpu")
+    >>> bool((again.predict([[5.1, 3.5, 1.4, 0.2]]).values == decided).all())
+    True
     """
 
     network: Network
@@ -404,5 +414,14 @@ def _require_finite(outputs: HostArray, table: Table) -> None:
 
 
 def load(path: str | Path, device: str | None = None) -> Model:
-    """Return the model in a file: see `Model.load`."""
+    """Return the model in a file: see `Model.load`.
+
+    Examples
+    --------
+    >>> import fuseprop
+    >>> model, report = fuseprop.train("xor", epochs=2, device="cpu")
+    >>> model.save("xor.safetensors")
+    >>> fuseprop.load("xor.safetensors", device="cpu").task.name
+    'binary'
+    """
     return Model.load(path, device)

@@ -113,6 +113,12 @@ class Tuning:
         untrained is measured on fewer rows than the others, and is chosen only where there is no other.
     interrupted : bool
         Whether Ctrl-C ended it before the last round was done.
+
+    Examples
+    --------
+    >>> import fuseprop
+    >>> model, report, tuning = fuseprop.tune("iris", tries=2, epochs=4, members=1, device="cpu")
+    >>> tuning.to_csv("tried.csv")
     """
 
     trials: tuple[Trial, ...]
@@ -332,6 +338,11 @@ def tune(
         what is given is not tuned.
 
     Raises as `train` and `Search`. Ctrl-C ends it with a warning, and the best model so far.
+
+    Examples
+    --------
+    >>> import fuseprop
+    >>> model, report, tuning = fuseprop.tune("iris", tries=2, epochs=4, members=1, device="cpu")
     """
     table, arguments = table_and_arguments(data, target, **given)
     search = Search(table, tries, **arguments)

@@ -49,6 +49,15 @@ class Adam(FlatOptimizer):
     The moments belong to the parameters of the first network trained, and go on from one `fit` to the next,
     as the schedule does. Raises ValueError for numbers outside these ranges, and for use with a second
     network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Adam, Network, mlp
+    >>> network = Network(mlp([2, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> history = network.fit(np.eye(2), np.ones(2), Adam(learning_rate=0.01), epochs=5)
+    >>> history.train_loss[-1] < history.train_loss[0]
+    True
     """
 
     learning_rate: float | Schedule = 0.001

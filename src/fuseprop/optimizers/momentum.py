@@ -49,6 +49,16 @@ class MomentumSGD(FlatOptimizer):
     The velocities belong to the parameters of the first network trained, and go on from one `fit` to the
     next, as the schedule does. Raises ValueError for numbers outside these ranges, and for use with a second
     network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import MomentumSGD, Network, mlp
+    >>> network = Network(mlp([2, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> optimizer = MomentumSGD(learning_rate=0.3, momentum=0.6)
+    >>> history = network.fit(np.eye(2), np.ones(2), optimizer, epochs=5)
+    >>> history.train_loss[-1] < history.train_loss[0]
+    True
     """
 
     learning_rate: float | Schedule = 0.3

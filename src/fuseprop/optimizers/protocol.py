@@ -97,6 +97,13 @@ def scalable(optimizer: Optimizer) -> ScalableOptimizer:
 
 
 def check_optimizer(optimizer: object) -> None:
-    """Raise TypeError for a name, a class, and anything else that is no optimizer."""
+    """Raise TypeError for a name, a class, and anything else that is no optimizer.
+
+    Examples
+    --------
+    >>> from fuseprop import Adam
+    >>> from fuseprop.optimizers import check_optimizer
+    >>> check_optimizer(Adam())
+    """
     methods = ("prepare", "update", "reset")
     check_methods("optimizer", optimizer, methods, "an optimizer object such as Adam(learning_rate=0.001)")

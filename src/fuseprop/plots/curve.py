@@ -27,6 +27,11 @@ class Curve:
         The height of each entry over the plane, for a panel with a surface.
     texts : (n,) of str, or empty
         Words beside the entries, instead of a line; of points, which are no data then, at crosses.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve
+    >>> curve = Curve("train", [1, 2, 3], [0.9, 0.4, 0.3])
     """
 
     label: str

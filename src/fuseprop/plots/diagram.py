@@ -49,6 +49,12 @@ class Arrow(NamedTuple):
     """An arrow from a box of a column to one of the next, as numbers of boxes from 0, with its number.
 
     A text that is empty is not drawn.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Arrow
+    >>> Arrow(start=0, end=1, text="0.5", value=0.5)
+    Arrow(start=0, end=1, text='0.5', value=0.5)
     """
 
     start: int
@@ -71,6 +77,11 @@ class Draft:
         What stands above each column.
     backward : bool
         Whether arrows point to the left.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Arrow, Draft
+    >>> draft = Draft([[["x = 1"]], [["y = 0.5"]]], [[Arrow(0, 0, "0.5", 0.5)]], ["input", "output"])
     """
 
     columns: Sequence[Sequence[Sequence[str]]]
@@ -124,6 +135,12 @@ class Diagram:
         What stands above each column, with the x of its middle.
     width, height : float
         The room that it needs. With more room its parts move apart; with less, texts would meet.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Arrow, Draft, lay_out
+    >>> draft = Draft([[["x = 1"]], [["y = 0.5"]]], [[Arrow(0, 0, "0.5", 0.5)]], ["input", "output"])
+    >>> (diagram,) = lay_out([draft])
     """
 
     nodes: Sequence[Node]
@@ -139,6 +156,12 @@ def lay_out(drafts: Sequence[Draft]) -> list[Diagram]:
     Columns stand as far apart as the texts on the arrows between them need.
 
     Raises ValueError where arrows are too many for their texts to be told apart.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Arrow, Draft, lay_out
+    >>> draft = Draft([[["x = 1"]], [["y = 0.5"]]], [[Arrow(0, 0, "0.5", 0.5)]], ["input", "output"])
+    >>> (diagram,) = lay_out([draft])
     """
     first = drafts[0].columns
     widths = [max(_width(draft, place) for draft in drafts) for place in range(len(first))]

@@ -36,6 +36,11 @@ class Panel:
         Whether thin lines mark where x and y are 0, and cross at the origin.
     x_limits, y_limits : (low, high), optional
         The ends of the axes; by default those of what is drawn. Frames of a film have the same.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve, Panel
+    >>> panel = Panel("training", "epoch", "loss", [Curve("train", [1, 2, 3], [0.9, 0.4, 0.3])])
     """
 
     title: str
@@ -53,7 +58,15 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels side by side under one title."""
+    """Panels side by side under one title.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve, Figure, Panel
+    >>> panel = Panel("training", "epoch", "loss", [Curve("train", [1, 2, 3], [0.9, 0.4, 0.3])])
+    >>> Figure("losses", [panel]).panels[0].y_label
+    'loss'
+    """
 
     title: str
     panels: Sequence[Panel] = field(default_factory=list)
@@ -64,6 +77,13 @@ class Film:
     """A figure that moves: frame(0), ..., frame(count - 1), each made when it is drawn.
 
     `seconds` is how long a frame is shown; the last one is shown ten times as long. All have the same panels.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve, Figure, Film, Panel
+    >>> def frame(number):
+    ...     return Figure("a point moves", [Panel("", "x", "y", [Curve("point", [number], [number])])])
+    >>> film = Film(frame, count=5)
     """
 
     frame: Callable[[int], Figure]

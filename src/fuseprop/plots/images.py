@@ -22,6 +22,12 @@ class Images:
     columns : int
         How many stand side by side.
     signed : bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.plots import Images
+    >>> images = Images(np.zeros((2, 8, 8)), ["zero", "one"], columns=2)
     """
 
     images: HostArray

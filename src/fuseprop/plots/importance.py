@@ -30,6 +30,12 @@ def importance_figure(
     changes : mapping
         From "loss", and perhaps the name of a metric, to how much worse each column makes it: the change, and
         the ends of its 95% interval, nan for none.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import importance_figure
+    >>> changes = {"loss": [(0.4, 0.3, 0.5), (0.1, 0.0, 0.2)]}
+    >>> figure = importance_figure("importance", ["age", "income"], changes)
     """
     drawn = names[:MOST_BARS]
     column = f"column, {len(drawn)} of {len(names):,}" if len(drawn) < len(names) else "column"

@@ -30,6 +30,13 @@ class Landscape:
         The losses, rising, at which a contour is drawn.
     surface : bool
         Whether it is drawn as a surface in space, and curves at their heights on it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.plots import Landscape
+    >>> w = np.linspace(-1, 1, 21)
+    >>> ravine = Landscape(w, w, w**2 + 20 * w[:, None] ** 2, "loss", levels=np.array([0.5, 1, 2, 4, 8]))
     """
 
     x1: HostArray

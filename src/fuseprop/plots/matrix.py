@@ -17,6 +17,12 @@ class Matrix:
     counts : (r, c)
     rows, columns : sequence of str
         The name of each row, from the top, and of each column, from the left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.plots import Matrix
+    >>> matrix = Matrix(np.array([[8, 1], [2, 9]]), ["no", "yes"], ["no", "yes"])
     """
 
     counts: HostArray

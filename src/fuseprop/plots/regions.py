@@ -36,6 +36,16 @@ class Regions:
         How much of each class's colour there is, from 0 to 1.
     points : mapping
         From the name of each of the c classes to its points (n, 2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.plots import Regions
+    >>> x = np.linspace(-1, 1, 5)
+    >>> x1, _ = np.meshgrid(x, x)
+    >>> margins = np.stack([-x1, x1], axis=-1)  # of "no" and of "yes"
+    >>> points = {"no": np.array([[-0.5, 0.0]]), "yes": np.array([[0.5, 0.0]])}
+    >>> regions = Regions(x, x, margins, np.clip(margins, 0, 1), points)
     """
 
     x1: HostArray

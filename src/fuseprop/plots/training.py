@@ -35,6 +35,16 @@ def training_figure(history: Epochs, title: str, more: Sequence[Panel] = ()) -> 
 
     The loss is in the network's units, those of standardized targets for a regression. What a training does
     not measure has no panel: L-BFGS has neither a metric nor a learning rate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop import Network, mlp
+    >>> from fuseprop.plots import training_figure
+    >>> network = Network(mlp([2, 1]), "half_squared_error", seed=0, device="cpu")
+    >>> history = network.fit(np.ones((4, 2)), np.ones(4), epochs=2)
+    >>> [panel.y_label for panel in training_figure(history, "two epochs").panels]
+    ['loss (mean over rows)', 'R² (share of variance)', 'learning rate (per step)']
     """
     epochs = [float(epoch) for epoch in range(1, history.epochs + 1)]
     losses = [Curve("training", epochs, history.train_loss)]

@@ -75,6 +75,8 @@ class Kind:
         What a file is instead, by the keys of its metadata.
     crowded, shorter : str
         What makes a header long, and a sentence: how to make it shorter.
+    signs : bool
+        Whether a file that is written ends with a digest.
     """
 
     error: type[ValueError]
@@ -88,6 +90,7 @@ class Kind:
     others: Mapping[str, str]
     crowded: str
     shorter: str
+    signs: bool = True
 
 
 MODEL_FILE = Kind(
@@ -101,7 +104,8 @@ MODEL_FILE = Kind(
     is_signed=False,  # those of the first versions are not
     others={
         "fuseprop.checkpoint": "the checkpoint of a training: `fuseprop train --resume FILE` or "
-        "fit(resume=...) goes on from it"
+        "fit(resume=...) goes on from it",
+        "fuseprop.torch": "a network for PyTorch: `fuseprop.from_torch` reads it",
     },
     crowded="the names and scales of this model",
     shorter="Give features, targets and classes shorter names.",
@@ -111,7 +115,7 @@ MODEL_FILE = Kind(
 def pack(
     tensors: Mapping[str, HostArray], texts: Mapping[str, str], kind: Kind = MODEL_FILE
 ) -> list[bytes | memoryview]:
-    """Return the bytes of a file with these tensors, these metadata and a digest, in parts without a copy.
+    """Return the bytes of a file with these tensors, metadata and its kind's digest, in parts without a copy.
 
     Parts are views of the tensors, where these are little-endian and in C order: they may change after the
     parts are written. The same content gives the same bytes. Raises KeyError for a dtype that is not in
@@ -122,7 +126,7 @@ def pack(
     parts: list[memoryview] = []
     offset = 0
     digest = np.zeros(DIGEST_BYTES, np.uint8)
-    for name, tensor in {**tensors, DIGEST: digest}.items():
+    for name, tensor in {**tensors, **({DIGEST: digest} if kind.signs else {})}.items():
         little = np.asarray(tensor, tensor.dtype.newbyteorder("<"), order="C")
         header[name] = {
             "dtype": names[little.dtype],
@@ -139,6 +143,8 @@ def pack(
             f"{LONGEST_HEADER:,} of them at most. {kind.shorter}"
         )
     begin = len(encoded).to_bytes(8, "little") + encoded
+    if not kind.signs:
+        return [begin, *parts]
     sha256 = hashlib.sha256(begin)
     for part in parts[:-1]:
         sha256.update(part)
@@ -235,7 +241,7 @@ def _entries(place: str, kind: Kind, header: dict[str, Any]) -> list[tuple[str, 
         if about["dtype"] not in ((*kind.dtypes, "U8") if name == DIGEST else kind.dtypes):
             raise kind.error(
                 f"{place}: the tensor {literal(name)} is {literal(about['dtype'])}, expected "
-                f"{' or '.join(kind.dtypes)}. fuseprop reads what its own {kind.writer} wrote."
+                f"{' or '.join(kind.dtypes)}. fuseprop reads what {kind.writer} wrote."
             )
         dtype = DTYPES[about["dtype"]]
         if (

@@ -43,6 +43,13 @@ class World:
 
     Raises ImportError with the line to type where mpi4py or MPI is not installed; RuntimeError where several
     processes were started by the launcher of another MPI, and know nothing of each other.
+
+    Examples
+    --------
+    >>> from fuseprop import World
+    >>> world = World()  # alone, unless mpiexec has started this process
+    >>> world.rank, world.size, world.rows(10)
+    (0, 1, slice(0, 10, None))
     """
 
     def __init__(self) -> None:

@@ -107,6 +107,12 @@ def accuracy(target: object, predicted: object) -> float:
     """Return the share of rows that are decided right: classes (n,), or all labels (n, t) of a row, 0 or 1.
 
     Raises ValueError for shapes that differ, no rows, and labels other than 0 and 1.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import accuracy
+    >>> accuracy(["cat", "dog", "dog", "cat"], ["cat", "dog", "cat", "cat"])
+    0.75
     """
     return float(_decided(target, predicted).accuracy()[0])
 
@@ -115,6 +121,12 @@ def balanced_accuracy(target: object, predicted: object) -> float:
     """Return the mean over the classes in `target` of the share of rows that are decided right; both (n,).
 
     Raises ValueError for shapes that differ, and no rows.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import balanced_accuracy
+    >>> balanced_accuracy(["cat", "cat", "cat", "dog"], ["cat", "cat", "cat", "cat"])
+    0.5
     """
     true, decided, classes = class_numbers(target, predicted)
     return float(Decided.of_classes(true, decided, len(classes), Groups(len(true))).balanced_accuracy()[0])
@@ -135,6 +147,12 @@ def f1(target: object, predicted: object, classes: Any = None) -> float:
 
     Raises ValueError for shapes that differ, no rows, labels other than 0 and 1, classes that are not among
     `classes`, and fewer than two classes.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import f1
+    >>> f1([0, 0, 1, 1], [0, 1, 1, 1])
+    0.8
     """
     if cells("target", target)[0].ndim == 2:
         return float(_decided(target, predicted).macro_f1_of_labels()[0])
@@ -149,6 +167,13 @@ def confusion_matrix(target: object, predicted: object, classes: Any = None) -> 
 
     `classes` are the k classes in their order; by default those in either, in ascending order. Raises
     ValueError for shapes that differ, no rows, and classes that are not among `classes`.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import confusion_matrix
+    >>> confusion_matrix(["cat", "dog", "dog"], ["cat", "dog", "cat"])
+    array([[1, 0],
+           [1, 1]])
     """
     true, decided, classes = class_numbers(target, predicted, classes)
     return confusion_counts(true, decided, len(classes))

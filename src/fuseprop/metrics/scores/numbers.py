@@ -115,6 +115,12 @@ def rmse(target: object, predicted: object) -> float:
     """Return the root of the mean squared error; both (n,) or (n, t), of several targets the mean.
 
     Raises ValueError for shapes that differ, no rows, nan and inf, and where float64 cannot hold the result.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import rmse
+    >>> round(rmse([3.0, 5.0], [0.0, 9.0]), 4)
+    3.5355
     """
     return _score("RMSE", Residuals.rmse, *values(target, predicted))
 
@@ -123,6 +129,12 @@ def mae(target: object, predicted: object) -> float:
     """Return the mean absolute error; both (n,) or (n, t), of several targets the mean.
 
     Raises ValueError as `rmse`.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import mae
+    >>> mae([3.0, 5.0], [0.0, 9.0])
+    3.5
     """
     return _score("MAE", Residuals.mae, *values(target, predicted))
 
@@ -132,6 +144,12 @@ def r2(target: object, predicted: object) -> float:
 
     Of a target that is the same in all rows it is 1 without errors, and 0 with any. Raises ValueError as
     `rmse`, and for one row.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import r2
+    >>> r2([1.0, 2.0, 3.0], [1.0, 2.5, 3.0])
+    0.875
     """
     true, other = values(target, predicted)
     if len(true) < 2:

@@ -47,6 +47,12 @@ def log_loss(target: object, probabilities: object, classes: Any = None) -> floa
 
     Raises ValueError for shapes that do not fit, no rows, fewer than two classes, and what are no
     probabilities.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import log_loss
+    >>> round(log_loss([0, 1], [[0.5, 0.5], [0.75, 0.25]]), 4)
+    1.0397
     """
     numbers, p, _ = scored_rows(target, probabilities, classes, "probabilities")
     if p.shape[1] == 1:

@@ -126,6 +126,12 @@ def roc_auc(target: object, scores: object, classes: Any = None) -> float:
         The classes of the columns; by default those in `target`, in ascending order.
 
     Raises ValueError for shapes that do not fit, no rows, nan and inf, and a class without rows.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import roc_auc
+    >>> roc_auc([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    0.75
     """
     numbers, columns, known = scored_rows(target, scores, classes, "scores")
     why = no_auc(numbers, known)

@@ -32,6 +32,14 @@ class Confusion:
         The k classes, in the order of the rows and columns of `counts`.
     counts : (k, k) int64
         Rows are the true classes, columns the predicted ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.metrics import Confusion
+    >>> confusion = Confusion(("no", "yes"), np.array([[8, 1], [2, 9]]))
+    >>> int(confusion.counts[1, 0])  # so many rows are "yes" and were taken for "no"
+    2
     """
 
     classes: tuple[Any, ...]
@@ -55,6 +63,13 @@ class Scores(dict[str, float]):
         For one target with classes.
     undefined : dict of str
         By name, why a score that goes with the task is not among them, such as an AUC of a single class.
+
+    Examples
+    --------
+    >>> from fuseprop.metrics import Scores
+    >>> scores = Scores({"loss": 0.25, "r2": 0.75}, intervals={"r2": (0.6, 0.8)})
+    >>> scores["r2"], scores.intervals["r2"]
+    (0.75, (0.6, 0.8))
     """
 
     def __init__(

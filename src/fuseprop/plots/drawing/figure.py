@@ -54,7 +54,15 @@ WIDTH, HEIGHT = 4.7, 3.3
 
 
 def draw_figure(figure: Figure) -> Any:
-    """Return a `matplotlib.figure.Figure`, which a notebook shows. Raises PlotsUnavailable."""
+    """Return a `matplotlib.figure.Figure`, which a notebook shows. Raises PlotsUnavailable.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve, Figure, Panel, draw_figure
+    >>> losses = Curve("train", [1, 2, 3], [0.9, 0.4, 0.3])
+    >>> figure = Figure("losses", [Panel("training", "epoch", "loss", [losses])])
+    >>> drawn = draw_figure(figure)
+    """
     count = len(figure.panels)
     width, height = _room(figure)
     columns = 2 if count == 4 else min(MOST, count)

@@ -37,6 +37,12 @@ def check_plot(path: str | Path, *, moving: bool = False) -> Path:
 
     Raises PlotsUnavailable without matplotlib; ValueError for another suffix than .png, .svg and .pdf, and
     for a directory that does not exist.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import check_plot
+    >>> check_plot("training.png").name
+    'training.png'
     """
     path = as_path(path, "plot.png")
     suffixes = (*SUFFIXES, MOVING) if moving else SUFFIXES
@@ -49,7 +55,15 @@ def check_plot(path: str | Path, *, moving: bool = False) -> Path:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Draw a figure and write it atomically, in the format that the suffix names. Raises as `check_plot`."""
+    """Draw a figure and write it atomically, in the format that the suffix names. Raises as `check_plot`.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve, Figure, Panel, save_figure
+    >>> losses = Curve("train", [1, 2, 3], [0.9, 0.4, 0.3])
+    >>> figure = Figure("losses", [Panel("training", "epoch", "loss", [losses])])
+    >>> save_figure(figure, "losses.png")
+    """
     path = check_plot(path)
     with settled():
         # Without a date, equal numbers give equal files.
@@ -62,7 +76,15 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def save_film(film: Film, path: str | Path) -> None:
-    """Draw a film, frame by frame, and write it atomically as a .gif. Raises as `check_plot`."""
+    """Draw a film, frame by frame, and write it atomically as a .gif. Raises as `check_plot`.
+
+    Examples
+    --------
+    >>> from fuseprop.plots import Curve, Figure, Film, Panel, save_film
+    >>> def frame(number):
+    ...     return Figure("a point moves", [Panel("", "x", "y", [Curve("point", [number], [number])])])
+    >>> save_film(Film(frame, count=2), "moves.gif")
+    """
     path = check_plot(path, moving=True)
     if path.suffix != MOVING:
         raise ValueError(f"a film's name must end in {MOVING}, got {str(path)!r}.")

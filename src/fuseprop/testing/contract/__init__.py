@@ -27,4 +27,11 @@ class BackendContract(
     ReductionContract,  # and ReplayContract, whose tools it has
     WholeContract,
 ):
-    """Subclass it in a test module: ``class TestMine(BackendContract): pass``."""
+    """Subclass it in a test module: ``class TestMine(BackendContract): pass``.
+
+    Examples
+    --------
+    >>> from fuseprop.testing import BackendContract
+    >>> class TestMine(BackendContract):
+    ...     pass
+    """

@@ -14,13 +14,21 @@ from numpy.typing import ArrayLike, NDArray
 from fuseprop.backend import AnyBackend, Expression, evaluate
 from fuseprop.backend.parity import excess, furthest
 from fuseprop.formulas import Loss
+from fuseprop.verification.cases import drawn_targets
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (3, 5), (32, 10), (33, 65), (130, 257)]
 """(rows, units) from the smallest to past a block of any size that backends work in."""
 
 
 def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any) -> None:
-    """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places."""
+    """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fuseprop.testing import assert_parity
+    >>> assert_parity(np.float32(0.1) * 3, 0.3, np.float32)
+    """
     np.testing.assert_equal(np.shape(actual), np.shape(reference))
     if np.size(actual):
         found = furthest(actual, reference, dtype)
@@ -82,13 +90,7 @@ class Host:
 
     def targets(self, loss: Loss, *shape: int) -> NDArray[Any]:
         """Return targets in the interval that a loss takes, some at its ends."""
-        ends = [end for end in (loss.low, loss.high) if np.isfinite(end)]
-        low = loss.low if np.isfinite(loss.low) else -3.0 if not ends else ends[0] - 3.0
-        high = loss.high if np.isfinite(loss.high) else 3.0 if not ends else ends[0] + 3.0
-        values = self.rng.uniform(low, high, shape)
-        for end in ends:
-            values[self.rng.uniform(size=shape) < 0.2] = end
-        return values.astype(self.backend.dtype)
+        return drawn_targets(self.rng, loss, shape).astype(self.backend.dtype)
 
     def labels(self, n: int, k: int) -> NDArray[np.int64]:
         """Return class numbers."""

@@ -1,0 +1,113 @@
+"""The first screen of the top README: a picture and a table of fuseprop beside other libraries.
+
+Both come of one record, the newest of a CPU in which all of `LIBRARIES` were measured side by side, and name
+its machine. What a library says that it can do stands in `STATED`, with where it says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fuseprop.benchmarks.intervals import Interval
+from fuseprop.benchmarks.machine import said
+from fuseprop.showing.svg import Series, chart, logarithmic
+
+from .plots import by_network
+from .rows import OURS, Network
+from .tables import marks, number, table
+
+LIBRARIES = (OURS, "scikit-learn", "PyTorch", "Keras", "JAX", "Thinc")
+"""The columns, ours first."""
+
+SIZES = ("64-32-10-b32", "784-128-10-b128", "784-512-512-10-b1024")
+"""The networks whose steps stand in the table; all that were measured stand in the picture."""
+
+STATED: dict[str, tuple[str, ...]] = {
+    "GPU by a flag": (
+        "`--device cuda`",
+        "no",
+        "`.to()` in code",
+        "by backend",
+        "by build",
+        "`require_gpu()`",
+    ),
+    "same bits everywhere": ("any threads, x86-64 or Arm", "no", "no", "no", "no", "no"),
+    "own activation or loss in a line": ("yes, on GPUs too", "no", "yes", "yes", "yes", "with its gradient"),
+    "goes on after a kill, bit for bit": ("yes", "no", "by hand", "by epochs", "by hand", "by hand"),
+    "scikit-learn's estimators": ("yes", "its own", "by skorch", "by its wrappers", "no", "no"),
+}
+"""For each of `LIBRARIES`, as its documentation of 2026 has it.
+
+GPU: scikit-learn's MLP has none (FAQ, "Will you add GPU support?"); Keras and JAX compute on a GPU where the
+build for one is installed. Same bits: PyTorch does not guarantee reproducible results across releases,
+commits or platforms ("Reproducibility"); the others promise none across machines and numbers of threads.
+After a kill: Keras' `BackupAndRestore` goes on from the last epoch; of a training with PyTorch, JAX or Thinc,
+who writes the loop keeps the state. Estimators: Keras has `keras.wrappers.SKLearnClassifier`.
+"""
+
+NONE = "No record of all libraries side by side exists yet. Type: python -m benchmarks.compare --threads 2"
+
+
+def first_screen(records: list[dict[str, Any]], picture: str) -> tuple[str, str | None]:
+    """Return the Markdown, and the SVG of `picture`, its path from the page; none where no record has all."""
+    found = [record for record in records if _has_all(record)]
+    if not found:
+        return NONE, None
+    record = max(found, key=lambda each: each["date"])
+    networks = [Network(raw) for raw in record["networks"] if raw["activation"] == "sigmoid"]
+    machine = record["machine"]
+    threads = f", {said(machine['threads'])}" if "threads" in machine else ""
+    where = f"{machine['cpu']}{threads}, {record['date']}"
+    drawn = _drawn(networks, where)
+    alt = f"time of a training step over fuseprop's, of {len(LIBRARIES) - 1} libraries, {where}"
+    told = (
+        f"Measured side by side in one run: {where}. A step is the median of each library's fastest form;\n"
+        f"`~` marks a noisy one, `=` a tie. [All forms, with intervals](benchmarks/README.md#results)."
+    )
+    return f"![{alt}]({picture})\n\n{_table(record, networks)}\n\n{told}", drawn
+
+
+def _has_all(record: dict[str, Any]) -> bool:
+    there = {peer["name"] for peer in record["peers"] if "version" in peer}
+    sizes = {one["name"] for one in record["footprint"] if "absent" not in one}
+    measured = {raw["network"] for raw in record["networks"]}
+    return record["device"] == "cpu" and set(LIBRARIES) <= there & sizes and set(SIZES) <= measured
+
+
+def best_step(network: Network, library: str) -> Interval | None:
+    """Return the step's time in a library's fastest form over that of ours; None where none counts."""
+    names = [row["name"] for row in network.raw["rows"] if row["peer"] == library and row["table"] == "step"]
+    ratios = [ratio for name in names if (ratio := network.against_ours(name, "step")) is not None]
+    return min(ratios, key=lambda ratio: ratio.middle, default=None)
+
+
+def _table(record: dict[str, Any], networks: list[Network]) -> str:
+    sizes = {one["name"]: one for one in record["footprint"]}
+    mib = [number(sizes[name]["installed_with_dependencies"] / 2**20) for name in LIBRARIES]
+    rows = [
+        ["installed, MiB, with what it needs", *mib],
+        ["import, s", *(number(sizes[name]["import"]) for name in LIBRARIES)],
+    ]
+    for network in networks:
+        if network.raw["network"] in SIZES:
+            cells = [_cell(best_step(network, name)) for name in LIBRARIES[1:]]
+            rows.append([f"a step of {network.label}, over ours", "1", *cells])
+    rows += [[what, *cells] for what, cells in STATED.items()]
+    return table(["", *LIBRARIES], rows)
+
+
+def _cell(ratio: Interval | None) -> str:
+    return "-" if ratio is None else f"{number(ratio.middle)}{marks(ratio)}"
+
+
+def _drawn(networks: list[Network], where: str) -> str:
+    """Return every library's time over ours, network by network, with intervals; marks side by side."""
+    series = [Series(OURS, [(float(i), 1.0, 1.0, 1.0) for i in range(len(networks))])]
+    for k, name in enumerate(LIBRARIES[1:]):
+        aside = 0.5 * ((k + 0.5) / (len(LIBRARIES) - 1) - 0.5)
+        ratios = [(i + aside, best_step(network, name)) for i, network in enumerate(networks)]
+        points = [(x, ratio.low, ratio.middle, ratio.high) for x, ratio in ratios if ratio is not None]
+        series.append(Series(name, points))
+    values = [value for one in series for point in one.points for value in point[1:]]
+    y_axis = logarithmic(f"time of a step / {OURS}'s  (above 1: {OURS} is faster)", values)
+    return chart(f"A training step beside {OURS}'s: {where}", by_network(networks), y_axis, series, rule=1.0)
