@@ -5,8 +5,9 @@ only of a picture or of text on standard error; 2 wrong use of the command; 3 a 
 4 training that diverged; 128 + n a signal: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 
 One file per subcommand: train, inspect, predict, evaluate, explain, learn, bench, verify, doctor (whose
-checks are in `examination`). `parameters` converts arguments, `output` writes results and errors, `training_report`
-puts a training into words, `folds` and `tuning` many of them, `interruption` handles signals.
+checks are in `examination`). `parameters` converts arguments, `output` writes results and errors,
+`training_report` puts a training into words, `folds` and `tuning` many of them, `interruption` handles
+signals.
 """
 
 from __future__ import annotations
