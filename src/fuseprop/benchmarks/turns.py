@@ -262,11 +262,12 @@ def take_turns(
     block: float,
     end: float,
     pause: float,
+    until: float = inf,
 ) -> None:
     """Have forms that are built timed in turns, and add to their rows what each round took, or an error.
 
-    After the first, no round begins that would not end before `end`, on the monotonic clock. Where the time
-    of a process is over, its `until`, all that was measured stands, and nobody is asked for more.
+    After the first, no round begins that would not end before `end`, on the monotonic clock. From
+    `until` on nobody is asked for more, and all that was measured stands.
     """
     steps: dict[int, int] = {}
     begun = time.monotonic()
@@ -280,14 +281,14 @@ def take_turns(
         for peer, number, row in reversed(timed) if turn % 2 else timed:
             if "error" in row:
                 continue
-            if time.monotonic() >= peer.until:
+            if time.monotonic() >= until:
                 return
             if peer is not last:
                 time.sleep(pause)
                 last = peer
             answer = peer.ask("time", form=number, seconds=block, steps=steps.get(id(row)))
             if "error" in answer:
-                if row["times"] and time.monotonic() >= peer.until:
+                if row["times"] and time.monotonic() >= until:
                     return
                 row["error"] = answer["error"]
                 continue

@@ -223,7 +223,7 @@ class Measurement:
         timed.sort(key=lambda one: self._place(one[2]))  # whoever is one process takes its turn in one piece
         left = max(0.0, end - time.monotonic())
         self._say(f"measuring {counted(len(timed), 'row')} in turns, for at most {left:.0f} s")
-        take_turns(timed, rounds=self._rounds, block=BLOCK[FIRST], end=end, pause=self._pause)
+        take_turns(timed, rounds=self._rounds, block=BLOCK[FIRST], end=end, pause=self._pause, until=end)
 
     def _place(self, row: dict[str, Any]) -> tuple[bool, int, int]:
         """Return where a row stands: ours first, then others, as they were asked for."""
