@@ -23,6 +23,7 @@ from fuseprop.benchmarks.machine import save, slug, today
 from fuseprop.benchmarks.networks import ACTIVATIONS, ALL_CASES, CASES, FULL_BATCH, Case
 from fuseprop.benchmarks.peers import PEERS, module_of
 from fuseprop.benchmarks.sets import SETS, measure_all
+from fuseprop.benchmarks.threads import TooMany, limited, machine
 from fuseprop.benchmarks.turns import SETTLE
 
 from .against import (
@@ -41,7 +42,6 @@ from .checkouts import NoSuchCommit, side_by_side
 from .footprint import footprint
 from .interruptions import as_interruptions
 from .outlets import Positive, ready, say
-from .threads import TooMany, limited, machine
 
 RESULTS = Path(__file__).parent / "results"
 TRIALS = "trials"

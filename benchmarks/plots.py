@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fuseprop.showing.svg import Axis, Series, chart, logarithmic
+
 from .rows import OURS, Network
-from .svg import Axis, Series, chart, decades
-from .tables import number
 
 Plots = dict[str, str]
 
@@ -71,16 +71,3 @@ def by_network(networks: list[Network]) -> Axis:
     """Return an axis on which network i stands at i."""
     labels = [n.label.replace(", ", "\nbatch ") for n in networks]
     return Axis("network", -0.5, len(labels) - 0.5, [(float(i), label) for i, label in enumerate(labels)])
-
-
-def logarithmic(label: str, values: list[float]) -> Axis:
-    """An axis over all values; ticks at 1, 2, 5 where there are few powers of ten."""
-    low, high = 0.7 * min(values), 1.4 * max(values)
-    steps = (1.0,) if high / low > 1e3 else (1.0, 2.0, 5.0)
-    ticks = [s * d for d in decades(low, high) for s in steps if low <= s * d <= high]
-    return Axis(label, low, high, [(t, number_of_tick(t)) for t in ticks], logarithmic=True)
-
-
-def number_of_tick(value: float) -> str:
-    """Return 0.1, 1, 20, 1,000."""
-    return f"{value:,.0f}" if value >= 1 else number(value).rstrip("0")

@@ -9,6 +9,7 @@ from typing import Any
 
 from fuseprop.benchmarks.intervals import Interval, interval, ratio
 from fuseprop.benchmarks.networks import ALL_CASES, Case
+from fuseprop.benchmarks.turns import why_not
 
 OURS = "fuseprop"
 
@@ -90,15 +91,3 @@ class Network:
         """Return a bare step's time over the floor, round by round."""
         times = self.times(name, "step")
         return ratio(times, self.floor) if times and self.floor else None
-
-
-def why_not(row: dict[str, Any]) -> str | None:
-    """Return why a row does not count, None where it does."""
-    for word, text in (
-        ("refused", "refused by the gate"),
-        ("skipped", "not run"),
-        ("error", "failed"),
-    ):
-        if word in row:
-            return f"{text}: {row[word]}"
-    return None if row["times"] else "not measured"

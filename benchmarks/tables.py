@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import floor, log10
 from statistics import median
 from typing import Any
 
 from fuseprop.benchmarks.intervals import Interval, quartiles
 from fuseprop.benchmarks.machine import said
+from fuseprop.benchmarks.markdown import table
+from fuseprop.checks.quoting import three_digits as number
 
 from .rows import OURS, Network, why_not
 
@@ -25,14 +25,6 @@ are known; those of captured steps are nodes of one graph of many steps."""
 COMMANDS = {"cpu": "python -m benchmarks.compare", "cuda": "python -m benchmarks.compare --device cuda"}
 
 
-def number(value: float) -> str:
-    """Return three digits: 0.123, 9.31, 17.2, 451, 132,000."""
-    if value == 0:
-        return "0"
-    digits = 2 - floor(log10(abs(value)))
-    return f"{round(value, digits):,.{max(0, digits)}f}"
-
-
 def ratio_cell(value: Interval | None) -> str:
     """Return median [interval], with = for a tie and ~ for noise."""
     if value is None:
@@ -43,12 +35,6 @@ def ratio_cell(value: Interval | None) -> str:
 def marks(value: Interval) -> str:
     """Return = for a tie and ~ for noise, each behind a space."""
     return (" =" if value.tie else "") + (" ~" if value.noisy else "")
-
-
-def table(header: list[str], rows: Iterable[list[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def comparison(networks: list[Network], kind: str) -> str:

@@ -13,12 +13,12 @@ import benchmarks.compare
 from benchmarks.compare import compare, main
 from benchmarks.footprint import footprint
 from benchmarks.report import BEGIN, END, generate, newest, on_top, section
-from benchmarks.threads import machine
 from fuseprop.backend.registry import load_backend
 from fuseprop.benchmarks.machine import describe
 from fuseprop.benchmarks.networks import CASES
 from fuseprop.benchmarks.peers import fuseprop as ours
 from fuseprop.benchmarks.problem import make_problem
+from fuseprop.benchmarks.threads import machine
 
 HERE = Path(__file__).parent
 

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from benchmarks.compare import main
 from benchmarks.tables import about
-from benchmarks.threads import VARIABLES, TooMany, _choice, limited, machine
 from fuseprop.benchmarks.machine import slug
+from fuseprop.benchmarks.threads import VARIABLES, TooMany, _choice, limited, machine
 
 binds = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="binds no process to cores here")
 
@@ -39,7 +39,7 @@ def test_more_threads_than_cores_are_refused(tmp_path):
 
 
 def test_hyperthreads_of_one_core_come_last(monkeypatch):
-    monkeypatch.setattr("benchmarks.threads._siblings", lambda core: str(core % 2))
+    monkeypatch.setattr("fuseprop.benchmarks.threads._siblings", lambda core: str(core % 2))
     assert _choice({0, 1, 2, 3}, 1) == {3}
     assert _choice({0, 1, 2, 3}, 2) == {2, 3}
     assert _choice({0, 1, 2, 3}, 3) == {1, 2, 3}

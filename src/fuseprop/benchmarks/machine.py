@@ -25,8 +25,8 @@ THREAD_SETTINGS = (
 )
 
 
-def describe() -> dict[str, Any]:
-    """Return the machine in words and numbers; starts no kernel, names no host."""
+def describe(*, gpu: bool = True) -> dict[str, Any]:
+    """Return the machine in words and numbers, with its GPU or without; starts no kernel, names no host."""
     from ..world.processor import processor  # here, for the reason that `save` gives
 
     return {
@@ -39,7 +39,7 @@ def describe() -> dict[str, Any]:
         "blas": _blas(),
         "compiled": _compiled(),
         "settings": {name: os.environ[name] for name in THREAD_SETTINGS if name in os.environ},
-        "gpu": _gpu(),
+        "gpu": _gpu() if gpu else {},
     }
 
 

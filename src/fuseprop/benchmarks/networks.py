@@ -30,6 +30,11 @@ class Case:
         return sum((d + 1) * m for d, m in self.shapes)
 
     @property
+    def weights(self) -> int:
+        """Weights without biases."""
+        return sum(d * m for d, m in self.shapes)
+
+    @property
     def forward_flops(self) -> int:
         """FLOPs of the products x W: 2 n d m a layer."""
         return sum(2 * self.batch * d * m for d, m in self.shapes)
@@ -85,5 +90,27 @@ FULL_BATCH = {
 """Those whose epochs are one step: what comes once an epoch, or once a replay, comes at every step."""
 
 ALL_CASES = CASES | FULL_BATCH
+
+
+def named(name: str) -> Case:
+    """Return the network of a name: one of the list, or layer sizes and the rows of a batch.
+
+    Raises ValueError for anything else.
+
+    Examples
+    --------
+    >>> named("64-32-10-b32").parameters
+    2410
+    """
+    if name in ALL_CASES:
+        return ALL_CASES[name]
+    sizes, _, batch = name.rpartition("-b")
+    layers = tuple(int(size) for size in sizes.split("-") if size.isdecimal())
+    if len(layers) != sizes.count("-") + 1 or len(layers) < 2 or not batch.isdecimal() or not int(batch):
+        raise ValueError(f"expected layer sizes and a batch such as 64-32-10-b32, got {name!r}.")
+    if 0 in layers:
+        raise ValueError(f"expected layers of at least one unit, got {name!r}.")
+    return Case(name, layers, int(batch))
+
 
 ACTIVATIONS = ("sigmoid", "relu")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .design import Design
 from .networks import Case
 
 LEARNING_RATE = 0.01
@@ -38,8 +39,12 @@ class Scale:
     fit_flops: float
 
 
-SCALES = {"cpu": Scale(32 << 20, 1e11, 5e10), "cuda": Scale(128 << 20, 2.5e13, 1e13)}
-"""For 200 GFLOP/s and for 50 TFLOP/s."""
+SCALES = {
+    "cpu": Scale(32 << 20, 1e11, 5e10),
+    "cuda": Scale(128 << 20, 2.5e13, 1e13),
+    "minute": Scale(32 << 20, 1e10, 1e10),
+}
+"""For 200 GFLOP/s and for 50 TFLOP/s; and for a minute in which all devices take the same steps."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ class Problem:
     X (N, d) float32, labels (N,) int64 classes (0 or 1 where the network has one output); order (N,): batch k
     is order[k n : (k + 1) n], and after the last batch comes the first again; weights: (d, m) and (m,) of
     each layer, float32; shuffle: whether loops over whole epochs draw a new order for each; scale: how much
-    one call may hold where it is measured.
+    one call may hold where it is measured; design: activations and loss where they are not everyone's, and
+    labels are then the targets that its loss takes.
     """
 
     case: Case
@@ -60,6 +66,7 @@ class Problem:
     weights: list[tuple[np.ndarray, np.ndarray]]
     shuffle: bool = True
     scale: Scale = SCALES["cpu"]
+    design: Design | None = None
 
     @property
     def batches(self) -> int:
@@ -79,7 +86,9 @@ class Problem:
 
     @property
     def targets(self) -> np.ndarray:
-        """Values (N, 1) in float32 where there is one output, else the labels (N,)."""
+        """Values (N, 1) in float32 where there is one output, else the labels (N,); those of a design."""
+        if self.design is not None:
+            return self.labels
         return self.labels[:, None].astype(np.float32) if self.binary else self.labels
 
     @property
@@ -111,20 +120,28 @@ def batches_of(case: Case, scale: Scale, *, fitted: bool = False) -> int:
 
 
 def scale_of(device: str) -> Scale:
-    """Return how much work one call may hold on a device such as "cuda:1"."""
-    return SCALES[device.partition(":")[0]]
+    """Return how much work one call may hold on a device such as "cuda:1", or on what is named here."""
+    return SCALES.get(device.partition(":")[0], SCALES["cpu"])
 
 
-def make_problem(case: Case, activation: str, *, fitted: bool = False, device: str = "cpu") -> Problem:
+def make_problem(
+    case: Case,
+    activation: str,
+    *,
+    fitted: bool = False,
+    device: str = "cpu",
+    design: Design | None = None,
+) -> Problem:
     """Draw a problem for a device; `fitted` is for loops over whole epochs that are timed (`batches_of`)."""
     rng, scale = np.random.default_rng(0), scale_of(device)
     batches = batches_of(case, scale, fitted=fitted)
     rows, (inputs, outputs) = batches * case.batch, (case.sizes[0], case.sizes[-1])
     X = rng.standard_normal((rows, inputs), dtype=np.float32)
-    labels = rng.integers(0, max(2, outputs), rows)
+    labels = rng.integers(0, max(2, outputs), rows) if design is None else design.targets(rng, rows, outputs)
     order = rng.permutation(rows)
-    weights = [_start(rng, activation, d, m) for d, m in case.shapes]
-    return Problem(case, activation, X, labels, order, weights, scale=scale)
+    names = [activation] * len(case.shapes) if design is None else [f.name for f in design.activations]
+    weights = [_start(rng, name, d, m) for name, (d, m) in zip(names, case.shapes, strict=True)]
+    return Problem(case, activation, X, labels, order, weights, scale=scale, design=design)
 
 
 def in_order(problem: Problem) -> Problem:

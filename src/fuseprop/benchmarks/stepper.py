@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
-from fuseprop import MomentumSGD, Network, mlp
+from fuseprop import Dense, MomentumSGD, Network, mlp
 from fuseprop.backend import INTEGER, AnyBackend, Program, Runner
+from fuseprop.formulas.loss import as_loss
 from fuseprop.layers.targets import encode_targets
 from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
@@ -18,8 +19,13 @@ from .problem import LEARNING_RATE, MOMENTUM, Problem
 
 def make_network(problem: Problem, backend: AnyBackend, metric: str | None = None) -> Network:
     """Return the problem's network with its starting weights."""
-    loss = "sigmoid_cross_entropy" if problem.binary else "softmax_cross_entropy"
-    layers = mlp(problem.case.sizes, problem.activation)
+    design = problem.design
+    if design is None:
+        loss = as_loss("sigmoid_cross_entropy" if problem.binary else "softmax_cross_entropy")
+        layers = mlp(problem.case.sizes, problem.activation)
+    else:
+        loss = design.loss
+        layers = [Dense(*shape, f) for shape, f in zip(problem.case.shapes, design.activations, strict=True)]
     network = Network(layers, loss, metric=metric, seed=0, backend=backend)
     network.set_weights(problem.weights)
     return network

@@ -22,9 +22,25 @@ class Textbook:
         self.activation = problem.activation
         self.binary = problem.binary
         self.X = xp.asarray(problem.X, dtype)
+        self.batches = problem.order.reshape(problem.batches, problem.case.batch)
         self.targets = xp.asarray(problem.targets.astype(dtype) if self.binary else problem.targets)
         self.weights: Weights = [(xp.array(w, dtype), xp.array(b, dtype)) for w, b in problem.weights]
         self.velocities: Weights = [(xp.zeros_like(w), xp.zeros_like(b)) for w, b in self.weights]
+
+    def train(self, steps: int) -> None:
+        """Take the first steps of the problem's order."""
+        for k in range(steps):
+            self.step(self.batches[k % len(self.batches)])
+
+    def loss_with(self, weights: Weights, rows: slice) -> float:
+        """Return the mean loss of rows with these weights."""
+        kept = self.weights
+        self.weights = [
+            (self.xp.asarray(w, self.X.dtype), self.xp.asarray(b, self.X.dtype)) for w, b in weights
+        ]
+        loss = self.loss(self.forward(self.X[rows])[-1], self.targets[rows])[0]
+        self.weights = kept
+        return float(loss)
 
     def step(self, rows: Any) -> Any:
         """Learn from the rows with these numbers; return their mean loss before the step."""

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any
@@ -58,6 +59,21 @@ class Peer:
         working directory.
     variables : mapping, optional
         Further variables of its environment.
+    lasting : bool
+        Whether it is replaced when it ends. One that is not says why it ended, at every request.
+    greeted : bool
+        Whether it has said who it is. One that starts beside others is to `greet` later.
+
+    Attributes
+    ----------
+    until : float
+        The moment, on the monotonic clock, until which its answers are waited for; then it is ended.
+    hello : dict
+        What it said first.
+    missing : str or None
+        Why it is of no use here.
+    ended : str
+        Why it has ended and was not replaced; "" where neither is so.
     """
 
     def __init__(
@@ -69,15 +85,28 @@ class Peer:
         worker: str = WORKER,
         paths: Sequence[Path] = (),
         variables: Mapping[str, str] | None = None,
+        lasting: bool = True,
+        greeted: bool = True,
     ) -> None:
-        self.module = module
+        self.module, self.device, self.name = module, device, name or module.rpartition(".")[2]
+        self.until = inf
+        self._named, self._lasting, self.ended = name is not None, lasting, ""
         # -P: without it a file of the working directory, such as a jax.py, would go before the library.
         self._command = [sys.executable, "-P", "-m", worker, module, device]
         self._environment = {**environment(paths), **(variables or {})}
         self._built: dict[int | str, tuple[str, dict[str, Any]]] = {}
-        self.hello = self._start()
-        self.name: str = name or self.hello.get("name", module.rpartition(".")[2])
-        self.missing: str | None = self.hello.get("absent") or self.hello.get("error")
+        self.hello: dict[str, Any] = {}
+        self.missing: str | None = None
+        self._start()
+        if greeted:
+            self.greet()
+
+    def greet(self) -> None:
+        """Wait until the process has said who it is."""
+        self.hello = self._answer()
+        if not self._named:
+            self.name = self.hello.get("name", self.name)
+        self.missing = self.hello.get("absent") or self.hello.get("error")
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
         """Send a request and return the answer; {"error": why} where there is none.
@@ -85,17 +114,27 @@ class Peer:
         A process that has ended over it, does not answer or has lost its device is replaced at once by one
         in which the other forms that were built are built again.
         """
+        if self.ended:
+            return {"error": self.ended}
         answer = self._send(do, request)
-        form = request.get("form", "estimator")
+        form = request.get("key", request.get("form", "estimator"))
         if do == "drop":
             self._built.clear()
         elif "error" in answer:
             self._built.pop(form, None)
-        elif do != "time":
+        elif do.startswith("build"):
             self._built[form] = do, request
         if answer.pop("ends", False):
-            self._renew()
+            if self._lasting:
+                self._renew()
+            else:
+                self.ended = answer["error"]
         return answer
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does; nothing is to be asked of it any more."""
+        self._lasting = False
+        self._process.kill()
 
     def close(self) -> None:
         """End the process."""
@@ -109,7 +148,7 @@ class Peer:
             self._process.wait()
         self._log.close()
 
-    def _start(self) -> dict[str, Any]:
+    def _start(self) -> None:
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process)
         self._process = subprocess.Popen(
             self._command,
@@ -122,13 +161,13 @@ class Peer:
         self._lines: SimpleQueue[bytes] = SimpleQueue()
         reading = threading.Thread(target=_read, args=(self._process.stdout, self._lines), daemon=True)
         reading.start()
-        return self._answer()
 
     def _renew(self) -> None:
         self._process.kill()
         self.close()
         built, self._built = self._built, {}
-        if "forms" not in self._start():
+        self._start()
+        if "forms" not in self._answer():
             return  # and every request will say why
         for do, request in built.values():
             self.ask(do, **request)
@@ -144,12 +183,13 @@ class Peer:
 
     def _answer(self) -> dict[str, Any]:
         """Return what the process says, with {"ends": True} where it takes no further requests."""
+        patience = max(0.0, min(PATIENCE, self.until - time.monotonic()))
         try:
-            line = self._lines.get(timeout=PATIENCE)
+            line = self._lines.get(timeout=patience)
         except Empty:
             self._process.kill()
             self._process.wait()
-            return {"error": f"no answer within {PATIENCE:g} s", "ends": True}
+            return {"error": f"no answer within {patience:.3g} s", "ends": True}
         if line:
             return dict(json.loads(line))
         self._lines.put(line)  # an end stays an end
@@ -222,10 +262,12 @@ def take_turns(
     block: float,
     end: float,
     pause: float,
+    until: float = inf,
 ) -> None:
     """Have forms that are built timed in turns, and add to their rows what each round took, or an error.
 
-    After the first, no round begins that would not end before `end`, on the monotonic clock.
+    After the first, no round begins that would not end before `end`, on the monotonic clock. From
+    `until` on nobody is asked for more, and all that was measured stands.
     """
     steps: dict[int, int] = {}
     begun = time.monotonic()
@@ -239,17 +281,33 @@ def take_turns(
         for peer, number, row in reversed(timed) if turn % 2 else timed:
             if "error" in row:
                 continue
+            if time.monotonic() >= until:
+                return
             if peer is not last:
                 time.sleep(pause)
                 last = peer
             answer = peer.ask("time", form=number, seconds=block, steps=steps.get(id(row)))
             if "error" in answer:
+                if row["times"] and time.monotonic() >= until:
+                    return
                 row["error"] = answer["error"]
                 continue
             steps[id(row)] = answer["steps"]
             row["times"].append(answer["seconds"] / answer["steps"])
             for clock in CLOCKS & answer.keys():
                 row.setdefault(clock, []).append(answer[clock])
+
+
+def why_not(row: Mapping[str, Any]) -> str | None:
+    """Return why a row does not count, None where it does."""
+    for word, text in (
+        ("refused", "refused by the gate"),
+        ("skipped", "not run"),
+        ("error", "failed"),
+    ):
+        if word in row:
+            return f"{text}: {row[word]}"
+    return None if row["times"] else "not measured"
 
 
 def refusal(verdict: dict[str, Any]) -> str:

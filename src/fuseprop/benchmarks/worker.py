@@ -11,13 +11,18 @@ import importlib
 import json
 import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from functools import cache
+from queue import SimpleQueue
 from typing import Any
 
+from .design import Design
 from .device import is_lost
 from .gate import Gate
-from .networks import ALL_CASES
+from .machine import describe
+from .networks import named
 from .peers import Form, Running
 from .problem import Problem, batches_of, in_order, make_problem, scale_of
 from .shortening import shortened
@@ -44,18 +49,38 @@ class Worker:
         return {
             "name": self.peer.NAME,
             "version": _version(self.peer.DISTRIBUTIONS[0]),
-            "forms": [{"name": f.name, "table": f.table, "note": f.note} for f in self.forms],
+            "forms": [
+                {"name": f.name, "table": f.table, "note": f.note} | ({"aside": f.aside} if f.aside else {})
+                for f in self.forms
+            ],
         }
 
-    def build(self, form: int, case: str, activation: str, reference: float | None = None) -> dict[str, Any]:
+    def machine(self) -> dict[str, Any]:
+        """Describe the machine, as this process sees it, and its GPU where this process uses one."""
+        return describe(gpu=self.device.startswith("cuda"))
+
+    def build(
+        self,
+        form: int,
+        case: str,
+        activation: str,
+        reference: float | None = None,
+        *,
+        scale: str | None = None,
+        design: str | None = None,
+        key: str | None = None,
+    ) -> dict[str, Any]:
         """Set a form up and pass it through the gate: {"skipped": why}, or {"gate": verdict or None}.
 
-        `reference` is the gate's, where another verdict has told it already. What the form says about itself
-        stands beside the verdict, and of a loop over epochs, how many steps one has.
+        `reference` is the gate's, where another verdict has told it already; `scale` how much work there is,
+        where that is not the device's to say; `design` a `Design` as text; `key` under which name the form is
+        timed, where one of each network is kept. What the form says about itself stands beside the verdict,
+        and of a loop over epochs, how many steps one has.
         """
         chosen = self.forms[form]
         fitted = chosen.table == "fit"
-        problem = _problem(case, activation, self.device, fitted=fitted)
+        asked = (case, activation, scale or self.device, design)
+        problem = _problem(*asked, fitted=fitted)
         why_not = chosen.fits(problem)
         if why_not is not None:
             return {"skipped": why_not}
@@ -63,14 +88,14 @@ class Worker:
         verdict = None
         if chosen.table in ("step", "fit"):
             # A loop's own order cannot be foreseen: the gate has it take the rows in order.
-            gate = _gate(case, activation, self.device, reference, fitted=fitted)
+            gate = _gate(*asked, reference, fitted=fitted)
             examined = running
             if fitted:
-                examined = chosen.build(in_order(_problem(case, activation, self.device)))
+                examined = chosen.build(in_order(_problem(*asked)))
             assert examined.weights is not None
             examined.run(gate.steps)
             verdict = gate.verdict(examined.weights())
-        self.running[form] = running
+        self.running[form if key is None else key] = running
         epoch = {"epoch": problem.batches} if fitted else {}
         return {"gate": verdict, **epoch, **running.about()}
 
@@ -128,16 +153,21 @@ class Worker:
 
 
 @cache
-def _problem(case: str, activation: str, device: str, *, fitted: bool = False) -> Problem:
-    drawn, scale = ALL_CASES[case], scale_of(device)
+def _problem(
+    case: str, activation: str, device: str, design: str | None = None, *, fitted: bool = False
+) -> Problem:
+    drawn, scale = named(case), scale_of(device)
     if fitted and batches_of(drawn, scale, fitted=True) == batches_of(drawn, scale):
-        return _problem(case, activation, device)  # the same rows, and drawing them takes its time
-    return make_problem(drawn, activation, fitted=fitted, device=device)
+        return _problem(case, activation, device, design)  # the same rows, and drawing them takes its time
+    own = None if design is None else Design.of_text(design)
+    return make_problem(drawn, activation, fitted=fitted, device=device, design=own)
 
 
 @cache
-def _gate(case: str, activation: str, device: str, reference: float | None, *, fitted: bool) -> Gate:
-    problem = _problem(case, activation, device)
+def _gate(
+    case: str, activation: str, device: str, design: str | None, reference: float | None, *, fitted: bool
+) -> Gate:
+    problem = _problem(case, activation, device, design)
     return Gate(in_order(problem) if fitted else problem, reference)
 
 
@@ -164,9 +194,9 @@ def main(module: str, device: str) -> None:
         answer(worker.hello())
     except Exception as error:
         # A library that is not installed, or finds no such device, says so in an exception of its own.
-        answer({"absent": _first_line(error)})
+        answer({"absent": _first_line(error), "why": str(error)})
         return
-    for line in sys.stdin:
+    for line in _requests():
         request = json.loads(line)
         try:
             answer(getattr(worker, request.pop("do"))(**request))
@@ -174,6 +204,27 @@ def main(module: str, device: str) -> None:
             # A library may fail in any way on one network; it is to be reported, and the others go on.
             ends = {"ends": True} if is_lost(device) else {}
             answer({"error": f"{type(error).__name__}: {_first_line(error)}"} | ends)
+
+
+GRACE = 2.0
+"""Seconds in which a process ends by itself, once whoever asks is gone."""
+
+
+def _requests() -> Iterator[str]:
+    """Yield requests. When there are no more, the process ends, even amid one that takes minutes."""
+    lines: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_receive, args=(lines,), daemon=True).start()
+    yield from iter(lines.get, "")
+
+
+def _receive(lines: SimpleQueue[str]) -> None:
+    # Past the lock of sys.stdin, which a process that ends would wait for.
+    with os.fdopen(os.dup(0), "rb", buffering=0) as requests:
+        for line in requests:
+            lines.put(line.decode())
+    lines.put("")
+    time.sleep(GRACE)
+    os._exit(1)  # whoever asked was killed, and nobody waits for what is still computed
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,6 +8,7 @@ are; any other is written as an escape such as \x1b, as git and ls do.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import floor, log10
 
 LIMIT = 60
 """Names and cells are cut after this many characters."""
@@ -53,6 +54,14 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 def six_digits(cell: object) -> str:
     """Return a cell of a table that is shown: a float in at most six digits, all else as its own text."""
     return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+
+
+def three_digits(value: float) -> str:
+    """Return a number that was measured: 0.123, 9.31, 17.2, 451, 132,000."""
+    if value == 0:
+        return "0"
+    digits = 2 - floor(log10(abs(value)))
+    return f"{round(value, digits):,.{max(0, digits)}f}"
 
 
 def position_text(index: Iterable[object]) -> str:

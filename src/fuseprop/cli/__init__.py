@@ -4,8 +4,8 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 only of a picture or of text on standard error; 2 wrong use of the command; 3 a device that is not available;
 4 training that diverged; 128 + n a signal: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 
-One file per subcommand: train, inspect, predict, evaluate, explain, convert, learn, verify, doctor (whose
-checks are in `examination`). `parameters` converts arguments, `output` writes results and errors,
+One file per subcommand: train, inspect, predict, evaluate, explain, convert, learn, bench, verify, doctor
+(whose checks are in `examination`). `parameters` converts arguments, `output` writes results and errors,
 `training_report` puts a training into words, `folds` and `tuning` many of them, `interruption` handles
 signals.
 """
@@ -21,6 +21,7 @@ import click
 from .. import __version__
 from ..checks.quoting import printable
 from ..model.settings import SettingsError
+from .bench import bench
 from .convert import convert
 from .doctor import doctor
 from .evaluate import evaluate
@@ -155,5 +156,6 @@ main.add_command(evaluate)
 main.add_command(explain)
 main.add_command(convert)
 main.add_command(learn)
+main.add_command(bench)
 main.add_command(doctor)
 main.add_command(verify)

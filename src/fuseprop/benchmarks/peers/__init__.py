@@ -18,6 +18,18 @@ from ..problem import Problem
 PEERS = ("fuseprop", "textbook", "pytorch", "jax", "scikit_learn", "thinc", "keras")
 """Modules in this folder. The first is the one that the others are compared with."""
 
+ON_GPUS = ("pytorch", "jax")
+"""Those of others that have a form on a GPU."""
+
+PACKAGES = {
+    "pytorch": ("PyTorch", "torch"),
+    "jax": ("JAX", "jax"),
+    "scikit_learn": ("scikit-learn", "sklearn"),
+    "thinc": ("Thinc", "thinc"),
+    "keras": ("Keras", "keras"),
+}
+"""Names of the others, and what each of their modules imports: to tell without importing who is there."""
+
 
 def module_of(name: str) -> str:
     """Return the full name of one of these modules, which a process imports."""
@@ -57,6 +69,7 @@ class Form:
     epochs; "products" and "copy" are what the floor is made of, "launch" one smallest kernel.
     fits: whether this form can be timed on a problem, or else why not.
     note: what a reader of the table must know.
+    aside: why a measurement of a minute leaves this form out, where it does.
     """
 
     name: str
@@ -64,3 +77,4 @@ class Form:
     build: Callable[[Problem], Running]
     fits: Callable[[Problem], str | None] = field(default=lambda problem: None)  # noqa: ARG005
     note: str = ""
+    aside: str = ""

@@ -38,7 +38,10 @@ def forms(device: str) -> list[Form]:
     note = "history of the loss, as in peers' loops"
     return [
         Form("fuseprop", "step", partial(_step, best)),
-        *(Form(f"fuseprop {name}", "step", partial(_step, opened)) for name, opened in ways.items()),
+        *(
+            Form(f"fuseprop {name}", "step", partial(_step, opened), aside="a slower way of the same backend")
+            for name, opened in ways.items()
+        ),
         Form("fuseprop", "fit", partial(_fit, best, metric="loss"), note=note),
         Form("fuseprop with accuracy", "fit", partial(_fit, best, metric="accuracy"), note="history of both"),
         *(
@@ -53,7 +56,7 @@ def slower_ways(backend: Callable[..., AnyBackend], device: str) -> dict[str, Ca
     """Return by name what opens a backend that replays steps otherwise than it would."""
     if "replay" not in signature(backend).parameters:
         return {}
-    names = SLOWER[device.partition(":")[0]]
+    names = SLOWER.get(device.partition(":")[0], ())
     return {name: partial(backend, "float32", device, replay=name) for name in names}
 
 
@@ -89,10 +92,15 @@ def _step(opened: Callable[[], AnyBackend], problem: Problem) -> Running:
     backend = opened()
     stepper = Stepper(problem, backend)
     running = Running(stepper.run, stepper.network.weights, enqueue=stepper.enqueue)
-    if not backend.device.startswith("cuda"):
+    if backend.name == "numpy":
+        why = getattr(backend, "not_compiled", None)
+        if why is not None and problem.design is not None:  # a formula of one's own may have no such step
+            return replace(running, about=lambda: {"replay": "calls", "note": f"calls of NumPy: {why}"})
         _must_be_compiled(backend)
         told = _on_cpu(backend)
         return replace(running, about=lambda: told | {"note": _note(told)})
+    if backend.name != "cupy":
+        return running
     # Steps that are captured are taken in epochs, as `fit` takes them: one graph holds many.
     unit = problem.batches if getattr(backend, "replay", "eager") == "captured" else 1
     return replace(running, unit=unit, watch=cupy_stopwatch(), about=partial(_about, backend, stepper))

@@ -13,6 +13,8 @@ from .pytorch_steps import Training, compiled, graph, recorded, set_threads
 
 NAME, MODULE, DISTRIBUTIONS = "PyTorch", "torch", ("torch",)
 
+COMPILES = "torch.compile takes half a minute for a network"
+
 
 def forms(device: str) -> list[Form]:
     """Return the steps that suit the device, the ordinary loop, and what the floor is made of."""
@@ -23,7 +25,11 @@ def forms(device: str) -> list[Form]:
     listed = [
         Form("PyTorch eager", "step", lambda problem: Training(problem, device).each(), note="fused SGD"),
         Form(
-            "PyTorch compiled", "step", lambda problem: compiled(problem, device).each(), note="torch.compile"
+            "PyTorch compiled",
+            "step",
+            lambda problem: compiled(problem, device).each(),
+            note="torch.compile",
+            aside=COMPILES,
         ),
         Form("PyTorch", "fit", lambda problem: _fit(problem, device), note="eager loop, fused SGD"),
         Form("PyTorch products", "products", lambda problem: _products(problem, device)),
@@ -36,7 +42,7 @@ def forms(device: str) -> list[Form]:
             Form("PyTorch launch", "launch", lambda problem: _launch(problem, device)),
             Form("PyTorch graph", "step", in_graph(Training, 1), note="CUDA graph by hand, fused SGD"),
             Form(f"PyTorch graph of {SCAN}", "step", in_graph(Training, SCAN), fits),
-            Form(f"PyTorch compiled graph of {SCAN}", "step", in_graph(compiled, SCAN), fits),
+            Form(f"PyTorch compiled graph of {SCAN}", "step", in_graph(compiled, SCAN), fits, aside=COMPILES),
         ]
     return listed
 

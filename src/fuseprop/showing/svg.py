@@ -1,4 +1,7 @@
-"""A small chart in SVG: two axes; marks and dashes tell the series apart, so that grey paper is enough."""
+"""A small chart in SVG: two axes; marks and dashes tell the series apart, so that grey paper is enough.
+
+It needs no plotting library, and lies in a page or in a file of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import log10
+
+from ..checks.quoting import three_digits
 
 WIDTH, HEIGHT = 1060, 500
 LEFT, RIGHT, TOP, BOTTOM = 80, 190, 44, 76
@@ -47,8 +52,34 @@ def decades(low: float, high: float) -> list[float]:
     return [10.0**e for e in range(first, max(last, first + 1) + 1)]
 
 
-def chart(title: str, x: Axis, y: Axis, series: Sequence[Series], *, rule: float | None = None) -> str:
-    """Return an SVG document; the first series is drawn boldest, `rule` is a horizontal line."""
+def logarithmic(label: str, values: Sequence[float]) -> Axis:
+    """Return a logarithmic axis over all values; ticks at 1, 2, 5 where there are few powers of ten."""
+    low, high = 0.7 * min(values), 1.4 * max(values)
+    steps = (1.0,) if high / low > 1e3 else (1.0, 2.0, 5.0)
+    ticks = [s * d for d in decades(low, high) for s in steps if low <= s * d <= high]
+    return Axis(label, low, high, [(t, number_of_tick(t)) for t in ticks], logarithmic=True)
+
+
+def number_of_tick(value: float) -> str:
+    """Return 0.1, 1, 20, 1,000."""
+    return f"{value:,.0f}" if value >= 1 else three_digits(value).rstrip("0")
+
+
+def chart(
+    title: str,
+    x: Axis,
+    y: Axis,
+    series: Sequence[Series],
+    *,
+    rule: float | None = None,
+    bold: int = 1,
+    posts: Sequence[tuple[float, str]] = (),
+) -> str:
+    """Return an SVG document.
+
+    The first `bold` series are drawn boldest; `rule` is a horizontal line, `posts` are vertical ones, each
+    with its words at the top.
+    """
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
 
     def at(px: float, py: float) -> tuple[float, float]:
@@ -80,24 +111,27 @@ def chart(title: str, x: Axis, y: Axis, series: Sequence[Series], *, rule: float
     if rule is not None:
         _, py = at(x.low, rule)
         parts.append(_line(LEFT, py, right, py, "#111"))
+    for place, words in posts:
+        px, _ = at(place, y.low)
+        parts.append(_line(px, TOP, px, bottom, "#111"))
+        parts.append(_text(px + 6, TOP + 16, words))
     for i, one in reversed(list(enumerate(series))):
-        parts += _draw(
-            i, [(*at(px, mid), at(px, low)[1], at(px, high)[1]) for px, low, mid, high in one.points]
-        )
+        points = [(*at(px, mid), at(px, low)[1], at(px, high)[1]) for px, low, mid, high in one.points]
+        parts += _draw(i, points, is_bold=i < bold)
     for i, one in enumerate(series):
         py = TOP + 10 + 22 * i
-        parts += _draw(i, [(right + 14.0, py, py, py), (right + 44.0, py, py, py)])
+        parts += _draw(i, [(right + 14.0, py, py, py), (right + 44.0, py, py, py)], is_bold=i < bold)
         parts.append(_text(right + 54, py + 4, one.name))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _draw(i: int, points: Sequence[tuple[float, float, float, float]]) -> list[str]:
+def _draw(i: int, points: Sequence[tuple[float, float, float, float]], *, is_bold: bool) -> list[str]:
     """A line through (x, y), a mark at each and a bar from low to high."""
-    bold, dash = i == 0, DASHES[i % len(DASHES)]
+    dash = DASHES[i % len(DASHES)]
     path = " ".join(f"{px:.1f},{py:.1f}" for px, py, _, _ in points)
     line = (
-        f'<polyline points="{path}" fill="none" stroke="{"#000" if bold else "#555"}" '
-        f'stroke-width="{2.4 if bold else 1.2}" stroke-dasharray="{dash}"/>'
+        f'<polyline points="{path}" fill="none" stroke="{"#000" if is_bold else "#555"}" '
+        f'stroke-width="{2.4 if is_bold else 1.2}" stroke-dasharray="{dash}"/>'
     )
     bars = [_line(px, low, px, high, "#555") for px, _, low, high in points if abs(low - high) > 1]
     return [line, *bars, *(MARKS[i % len(MARKS)](px, py) for px, py, _, _ in points)]

@@ -66,6 +66,11 @@ def machine(threads: int | None) -> dict[str, Any]:
     return {**json.loads(done.stdout), "cores": cores, "threads": threads}
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(_cores()) or os.cpu_count() or 1
+
+
 def _cores() -> set[int]:
     """Return the cores that this process may use, by their numbers; none where that cannot be told."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
