@@ -33,7 +33,7 @@ class Page(HTMLParser):
     tables : dict
         From the caption of each table to its rows, the names of its columns first, all as texts.
     facts : dict
-        From each name to its value, as texts.
+        From each name to its value, as texts; a section has a name once, and the last one counts.
     pictures : dict
         From what each picture is about to its bytes.
     """
@@ -44,6 +44,7 @@ class Page(HTMLParser):
         self.title, self.headings, self.sections = "", [], {}
         self.tables, self.facts, self.pictures, self.folded = {}, {}, {}, []
         self._open, self._links, self._ids, self._policy = [], [], [], ""
+        self._said = set()
         self._texts, self._rows, self._name, self._section = [], None, None, None
         self.feed(text)
         self.close()
@@ -114,7 +115,8 @@ class Page(HTMLParser):
         elif tag == "dt":
             self._name = text
         elif tag == "dd":
-            assert self._name not in self.facts
+            assert (self._section, self._name) not in self._said
+            self._said.add((self._section, self._name))
             self.facts[self._name] = text
         elif tag == "summary":
             self.folded.append(text)

@@ -16,15 +16,24 @@ if TYPE_CHECKING:
     from .estimators import MLPRegressor as MLPRegressor
     from .estimators import from_sklearn as from_sklearn
     from .estimators import to_sklearn as to_sklearn
-    from .exchange import NotConvertible, from_keras, from_torch, save_torch, to_keras, to_torch
+    from .exchange import (
+        NotConvertible,
+        from_keras,
+        from_onnx,
+        from_torch,
+        save_torch,
+        to_keras,
+        to_onnx,
+        to_torch,
+    )
     from .formulas import Activation, Loss
     from .genetic import GeneticSearch
     from .inspection import Trace, gradcheck
     from .layers.dense import Dense, mlp
     from .model.files import ModelFileError
-    from .model.fitting import train
     from .model.folds import CrossValidation, cross_validate
     from .model.model import Model, load
+    from .model.training import train
     from .model.tuning import Tuning, tune
     from .network import Network
     from .optimizers import Adam, MomentumSGD
@@ -66,6 +75,7 @@ __all__ = [
     "available_backends",
     "cross_validate",
     "from_keras",
+    "from_onnx",
     "from_torch",
     "gradcheck",
     "load",
@@ -74,6 +84,7 @@ __all__ = [
     "mlp",
     "save_torch",
     "to_keras",
+    "to_onnx",
     "to_torch",
     "train",
     "tune",
@@ -87,7 +98,16 @@ ROOMS = {
     "checkpoints": ["Checkpoint", "CheckpointError"],
     "data": ["Table", "UnlikeTrainingWarning", "load_table"],
     "estimators": ["MLPClassifier", "MLPRegressor", "from_sklearn", "to_sklearn"],
-    "exchange": ["NotConvertible", "from_keras", "from_torch", "save_torch", "to_keras", "to_torch"],
+    "exchange": [
+        "NotConvertible",
+        "from_keras",
+        "from_onnx",
+        "from_torch",
+        "save_torch",
+        "to_keras",
+        "to_onnx",
+        "to_torch",
+    ],
     "formulas": ["Activation", "Loss"],
     "genetic": ["GeneticSearch"],
     "inspection": ["Trace", "gradcheck"],

@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-FORMATS = ("model", "checkpoint", "npz", "csv", "gz", "jsonl", "parquet")
+FORMATS = ("model", "checkpoint", "npz", "csv", "gz", "jsonl", "parquet", "onnx")
 LIMIT_SECONDS, START_SECONDS = 10, 300
 LIMIT_BYTES = 100_000_000
 """What reading may take beside as much as the file has."""

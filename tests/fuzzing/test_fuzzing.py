@@ -3,7 +3,16 @@
 import pytest
 from fuzzer import FORMATS, LIMIT_BYTES, WHOLE_EVERY, case, fuzz
 
-CASES = {"model": 1000, "checkpoint": 500, "npz": 1000, "csv": 300, "gz": 200, "jsonl": 1000, "parquet": 200}
+CASES = {
+    "model": 1000,
+    "checkpoint": 500,
+    "npz": 1000,
+    "csv": 300,
+    "gz": 200,
+    "jsonl": 1000,
+    "parquet": 200,
+    "onnx": 600,
+}
 """Those of formats that DuckDB reads are fewer: it takes 30 ms to begin."""
 
 

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from pages import Page
 from threads import in_threads, outcomes
 
 import fuseprop
+from fuseprop.checks.quoting import six_digits
 from fuseprop.data import DataError, load_table
 from fuseprop.model.fitting import Fitting
+from fuseprop.model.reporting import pictures
+from fuseprop.showing import picture
 
 EPOCHS = 4
 
@@ -76,6 +80,27 @@ def test_any_number_of_processes_makes_the_same_model(shop, case):
         if mine is not None:
             assert dict(its) == pytest.approx(dict(mine), abs=1e-4)
     assert [each.stop_reason for each in found.histories] == [each.stop_reason for each in report.histories]
+
+
+def test_process_0_writes_the_page_of_all(shop, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(pictures, "on_page", lambda figure, about: picture(b"\x89PNG", about))
+    place = tmp_path / "run.html"
+    given = {"drop": ("spent",), "members": 1, "report": place}
+    page = Page((trained(1, shop, "bought", **given), place.read_text())[1])
+    _, report = trained(3, shop, "bought", **given)
+    together = Page(place.read_text())
+    (head, *rows) = together.tables["Scores of each part"]
+    assert head == page.tables["Scores of each part"][0]
+    scores = {name: six_digits(score) for name, score in report.test.items()}
+    assert {row[0]: row[3] for row in rows} == scores
+    counts = together.tables["Rows by true and predicted class"][1:]
+    assert [[int(count) for count in row[1:]] for row in counts] == report.test.confusion.counts.tolist()
+    assert [row[:3] for row in together.tables["8 columns, as read"][1:]] == [
+        row[:3] for row in page.tables["9 columns, as read"][1:] if row[1] != "target"
+    ]
+    assert together.facts["processes"] == "3"
+    assert "that are test rows of process 0" in together.sections["Importance of columns"]
 
 
 def test_a_built_in_data_set_is_divided():

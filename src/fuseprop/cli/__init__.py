@@ -4,8 +4,8 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 only of a picture or of text on standard error; 2 wrong use of the command; 3 a device that is not available;
 4 training that diverged; 128 + n a signal: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 
-One file per subcommand: train, inspect, predict, evaluate, explain, learn, bench, verify, doctor (whose
-checks are in `examination`). `parameters` converts arguments, `output` writes results and errors,
+One file per subcommand: train, inspect, predict, evaluate, explain, convert, learn, bench, verify, doctor
+(whose checks are in `examination`). `parameters` converts arguments, `output` writes results and errors,
 `training_report` puts a training into words, `folds` and `tuning` many of them, `interruption` handles
 signals.
 """
@@ -22,6 +22,7 @@ from .. import __version__
 from ..checks.quoting import printable
 from ..model.settings import SettingsError
 from .bench import bench
+from .convert import convert
 from .doctor import doctor
 from .evaluate import evaluate
 from .exit_codes import FAILED, OF_ERRORS, code_of
@@ -143,7 +144,9 @@ def main() -> None:
     fuseprop train houses.csv --target price --out houses.safetensors
     fuseprop predict houses.safetensors new.csv
     fuseprop explain houses.safetensors sold.csv
+    fuseprop convert houses.safetensors houses.onnx
     fuseprop learn xor
+    fuseprop bench
     """  # noqa: D301 (click keeps the line breaks of a paragraph that begins with \b)
 
 
@@ -152,6 +155,7 @@ main.add_command(inspect)
 main.add_command(predict)
 main.add_command(evaluate)
 main.add_command(explain)
+main.add_command(convert)
 main.add_command(learn)
 main.add_command(bench)
 main.add_command(doctor)

@@ -17,6 +17,7 @@ from ..checkpoints.pace import parse_pace
 from ..checkpoints.reading import described, previous_of
 from ..checks.quoting import printable, shown
 from ..data.files.opening import STANDARD_INPUT
+from .options import RESULTS
 from .output import Run, warnings_handled
 from .parameters import interrupted_path, writable_with
 from .processes import world_of_command
@@ -47,13 +48,16 @@ def is_there(path: Path) -> bool:
     return Keeper(Checkpoint(path)).holds_something()
 
 
-def check_different(*, out: Path | None, plot: Path | None, tried: Path | None, **kept: Path | None) -> None:
+def check_different(
+    *, out: Path | None, plot: Path | None, report: Path | None, tried: Path | None, **kept: Path | None
+) -> None:
     """Raise UsageError where two options would write, or one read and one write, the same file.
 
     `kept` are the paths of checkpoints by the names of their options, which may be the same.
     """
     files: list[tuple[str, str, Path | None]] = [
         ("--plot", "the picture", plot),
+        ("--report", "the report", report),
         ("--tried", "the settings tried", tried),
     ]
     if out is not None:
@@ -132,7 +136,7 @@ def command_that_goes_on(place: Path, data: tuple[str, ...]) -> str:
     for option in context.command.params:
         name = option.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if name in ("out", "plot", "json_", "quiet") and given:
+        if name in RESULTS and given:
             value = context.params[name]
             words += [option.opts[0]] if value is True else [option.opts[0], str(value)]
     return printable(shlex.join(words))

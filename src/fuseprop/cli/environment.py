@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..data import is_file_name
 from ..data.files.opening import BLOCK, STANDARD_INPUT
 from ..model.fitting import Fitting
+from ..model.reporting.environment import surroundings
 from ..storage.reading import open_file
 from .options import absolute
-
-LIBRARIES = ("numpy", "duckdb", "narwhals", "cupy", "nvmath")
-"""The libraries whose versions are told, where they are loaded."""
-
-PREFIXES = ("FUSEPROP_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_")
-"""How environment variables begin that computing may depend on."""
 
 
 def environment(fitting: Fitting, prints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what a training that is about to begin runs on, as plain data; `prints` are of its data."""
-    backend = fitting.model.network.backend
     return {
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
-        "fuseprop": __version__,
-        "python": platform.python_version(),
-        "libraries": {name: sys.modules[name].__version__ for name in LIBRARIES if name in sys.modules},
-        "system": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "backend": backend.name,
-        "device": backend.device,
-        "dtype": fitting.settings.dtype,
-        "processes": fitting.world.size,
-        "mpi": getattr(fitting.world, "library", None),
-        "variables": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIXES)},
+        **surroundings(fitting.model.network.backend, fitting.world),
         "data": list(prints),
     }
 

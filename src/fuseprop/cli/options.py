@@ -23,9 +23,10 @@ from ..data.files.opening import STANDARD_INPUT
 from ..model.fitting import Fitting
 from .parameters import names
 
-ELSEWHERE = frozenset(
-    {"settings", "resume", "checkpoint", "every", "folder", "tried", "out", "plot", "json_", "quiet"}
-)
+RESULTS = ("out", "plot", "report", "json_", "quiet")
+"""The options that say where results go, beside the folder of a run."""
+
+ELSEWHERE = frozenset({"settings", "resume", "checkpoint", "every", "folder", "tried", *RESULTS})
 """The options that say where settings come from or results go, and nothing of the training."""
 
 

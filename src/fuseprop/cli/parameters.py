@@ -26,6 +26,7 @@ from ..formulas.families import Family
 from ..formulas.loss import as_loss
 from ..model.class_weights import BALANCED
 from ..model.files import SUFFIX
+from ..model.reporting.place import check_report
 from ..plots import PlotsUnavailable, check_plot
 from ..storage.atomic import check_place
 
@@ -250,6 +251,15 @@ def page_path(text: str) -> Path:
     if path.suffix != ".html":
         raise click.BadParameter(f"expected a name that ends in .html, got {text!r}.")
     return writable(path)
+
+
+def report_path(text: str) -> Path:
+    """Return the path of a page with pictures; raise before training as `page_path` and `plot_path`."""
+    path = page_path(text)
+    try:
+        return check_report(path)
+    except PlotsUnavailable as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def writable(path: Path) -> Path:

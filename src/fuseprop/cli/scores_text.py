@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..checks.quoting import shown
 from ..metrics import Scores
 from ..metrics.scores import Confusion
+from ..model.reporting.scores import notes_of
 
 MOST_CLASSES = 10
 """A confusion matrix of more classes is in the JSON alone."""
@@ -22,21 +23,10 @@ def score_lines(scores: Scores, title: str = "") -> list[str]:
         between = "" if interval is None else f"  {interval[0]:.4g} to {interval[1]:.4g}"
         lines.append(f"{name:<{width}}{value:<10.6g}{between}".rstrip())
     lines += [f"{name:<{width}}none: {why}" for name, why in scores.undefined.items()]
-    if "f1" in scores:
-        lines.append(f"f1: {_f1_is_of(scores)}")
-    if "rmse_of_mean" in scores:
-        lines.append("rmse_of_mean: the RMSE of predicting the mean of these rows")
+    lines += notes_of(scores)
     if scores.intervals:
         lines.insert(0, f"{title:<{width + 10}}  95% interval")
     return lines
-
-
-def _f1_is_of(scores: Scores) -> str:
-    """Return which F1 a score is, in words."""
-    if scores.confusion is None:
-        return "the mean over the labels"
-    classes = scores.confusion.classes
-    return f"of the class {shown(classes[1])}" if len(classes) == 2 else "the mean over the classes"
 
 
 def confusion_lines(confusion: Confusion | None) -> list[str]:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
 from ..model.folds import Folding
 from ..model.regions import boundary
+from ..model.reporting.many import folds_page, folds_parts, tries_parts
+from ..model.reporting.of_training import findings_of, training_page
 from ..model.settings import OPTIMIZERS, SCALINGS
 from ..model.tuning import Search
 from ..plots import save_figure, training_figure
@@ -49,12 +52,14 @@ from .parameters import (
     model_path,
     one_of,
     plot_path,
+    report_path,
     sizes,
     usages,
 )
 from .parameters import loss as loss_named
 from .parameters import target as target_option
 from .processes import check_one_process, world_of_command
+from .report import write_report
 from .resuming import Resumption, data, resume
 from .run_folder import RunFolder, run_folder
 from .settings_file import settings
@@ -182,6 +187,12 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     help=f'How often: "5 min", "100 steps" or "1 epoch" [{EVERY}]; at the end and at a signal in any case.',
 )
 @click.option("--plot", type=plot_path, help='Draw it: .png, .svg or .pdf. Needs the extra "plots".')
+@click.option(
+    "--report",
+    type=report_path,
+    metavar="FILE",
+    help='Write a page about it: .html, one file with curves, scores, columns. Needs the extra "plots".',
+)
 @click.option("--json", "json_", is_flag=True, help="Print the results as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print nothing but results.")
 def train(
@@ -200,6 +211,7 @@ def train(
     checkpoint: Path | None,
     every: str | None,
     plot: Path | None,
+    report: Path | None,
     json_: bool,
     quiet: bool,
     **given: Any,
@@ -214,7 +226,7 @@ def train(
     check_one_training({"--run": folder, "--checkpoint": checkpoint, "--resume": resume}, many)
     _check_together(folds, tune, tried, given["test"])
     begun = None if resume is None else resume.checkpoint
-    check_different(out=out, plot=plot, tried=tried, checkpoint=checkpoint, resume=begun)
+    check_different(out=out, plot=plot, report=report, tried=tried, checkpoint=checkpoint, resume=begun)
     keeping = Keeping(data, folder, checkpoint, resume, every)
     run, world = Run.current(), world_of_command()
     run.last_words = keeping.how_to_go_on
@@ -236,9 +248,9 @@ def train(
     )
     chosen = {name: value for name, value in given.items() if value is not None}
     arguments: dict[str, Any] = {"missing": choices.missing, **suggestions_for(data[0]), **chosen}
-    validated, tuning, norms = None, None, plot is not None
+    validated, tuning, norms = None, None, plot is not None or report is not None
     told, said = checkpoints_told(run, keeping.keeper), warnings_printed(SettingChanged)
-    with _own_messages(), told, said, _noting_divergence(run, out):
+    with _own_messages(), told, said, _noting_divergence(run, out, report):
         if folds is not None:
             arguments["test"] = 0.0
             folding = Folding(table, *folds, **arguments)
@@ -246,7 +258,13 @@ def train(
             if validated.interrupted or (out is None and plot is None):
                 if out is not None or plot is not None:
                     run.say("no model was trained on all rows, so that none was written or drawn.")
-                _echo(json_, folds_report.results(validated), folds_report.as_json(folding, validated))
+                text, made = [folds_report.results(validated)], folds_report.as_json(folding, validated)
+                if report is not None:
+                    with _telling_report(run, report, text, made):
+                        write_report(
+                            report, partial(folds_page, folding, validated), folding.first, data, run
+                        )
+                _echo(json_, "\n".join(text), made)
                 return
         if tune is not None:
             search = Search(table, tune, **arguments)
@@ -281,8 +299,9 @@ def train(
         _announce_termination(run, written)
         keeping.tell_how_to_go_on(run)
         run.interruption.check_terminated()
-    report = fitting.report()
-    text, made = [results(fitting, report, written)], as_json(fitting, report, written)
+    scored = fitting.report()
+    text, made = [results(fitting, scored, written)], as_json(fitting, scored, written)
+    found = None if report is None else findings_of(fitting)
     if world.rank:
         return  # process 0 tells of all
     if plot is not None:
@@ -304,12 +323,29 @@ def train(
     if drawn is not None:
         text.append(f"picture written to {shown(drawn, None)}")
     made["plot"] = None if drawn is None else str(drawn)
+    if report is not None and found is not None:
+        more = {} if validated is None else {"Folds": folds_parts(validated)}
+        more |= {} if tuning is None else {"Tuning": tries_parts(tuning)}
+        tuned = () if tuning is None else tuning.drawn
+        page = partial(training_page, fitting, scored, found, more=more, tuned=tuned)
+        with _telling_report(run, report, text, made):
+            write_report(report, page, fitting, data, run)
     if keeping.folder is not None:
         with run.noting_failure("the scores were not written"):
             keeping.folder.keep_scores(made)
     _echo(json_, "\n".join(text), made)
     if fitting.interrupted:
         keeping.tell_how_to_go_on(run)
+
+
+@contextmanager
+def _telling_report(run: Run, report: Path, text: list[str], made: dict[str, Any]) -> Iterator[None]:
+    """Add to the results where the report was written, or note why it was not."""
+    made["report"] = None
+    with run.noting_failure("the report was not written"):
+        yield
+        text.append(f"report written to {shown(report, None)}")
+        made["report"] = str(report)
 
 
 def _echo(json_: bool, text: str, data: dict[str, Any]) -> None:
@@ -346,12 +382,13 @@ def _own_messages() -> Iterator[None]:
 
 
 @contextmanager
-def _noting_divergence(run: Run, out: Path | None) -> Iterator[None]:
+def _noting_divergence(run: Run, out: Path | None, report: Path | None) -> Iterator[None]:
     try:
         yield
     except DivergenceError:
-        if out is not None:
-            run.say(f"{shown(out, None)} was not written: a model that diverged is of no use.")
+        for path in (out, report):
+            if path is not None:
+                run.say(f"{shown(path, None)} was not written: a model that diverged is of no use.")
         raise
 
 

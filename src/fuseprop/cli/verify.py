@@ -54,11 +54,15 @@ def _place(text: str) -> Path:
 @click.option("--replay", help="How the verified backend replays steps [as in training].")
 @click.option("--network", callback=_sizes, help="A network of these sizes instead of the set: 64-32-10.")
 @click.option(
-    "--activation", type=_activation, help=f"Its hidden layers': {usages(trainable_activations())} [relu]."
+    "--activation",
+    type=_activation,
+    metavar="NAME",
+    help=f"Its hidden layers': {usages(trainable_activations())} [relu].",
 )
 @click.option(
     "--loss",
     type=loss_named,
+    metavar="NAME",
     help=f"Its loss: {usages(LOSSES)} [half_squared_error for one output, else softmax_cross_entropy].",
 )
 @click.option(
@@ -82,7 +86,10 @@ def _place(text: str) -> Path:
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
-    "--out", type=_place, help="Write the certificate, to attach to a report: .json, or .html to read."
+    "--out",
+    type=_place,
+    metavar="PATH",
+    help="Write the certificate, to attach to a report: .json, or .html to read.",
 )
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.option("--check", type=click.Path(), help="Print the certificate in this .json file instead.")

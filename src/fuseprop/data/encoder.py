@@ -244,7 +244,8 @@ class Encoder:
         return Standardizer(mean, scale)
 
     @cached_property
-    def _lines(self) -> Lines:
+    def lines(self) -> Lines:
+        """The features that are a line of a cell, or a piece of one."""
         return Lines.of(self.layout, self.scaling, self.tails, self.bins)
 
     def encode(self, table: Table, dtype: Any = np.float64, rows: Index | None = None) -> NDArray[Any]:
@@ -302,7 +303,7 @@ class Encoder:
                 encoded[gone] = 0.0
             return
         layout = self.layout
-        values = self._lines.apply(cells, gone)
+        values = self.lines.apply(cells, gone)
         if gone is not None:
             encoded[:, layout.missing[1]] = gone[:, layout.missing[0]]
         if layout.dates:

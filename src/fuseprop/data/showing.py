@@ -73,12 +73,23 @@ def lines_of(table: Table) -> list[str]:
 
 def detailed_lines(details: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each column of `details_of`, or with a "why": name, kind, missing, contents."""
-    return _aligned([_row(one, one["why"] if "why" in one else _contents(one)) for one in details])
+    return _aligned([_row(one, contents_of(one)) for one in details])
 
 
 def _row(one: Mapping[str, Any], text: str) -> tuple[str, str, str, str]:
     missing = _missing(one["missing"]) if "missing" in one else ""
     return shown(one["name"], LONGEST_NAME), one["kind"], missing, text
+
+
+def contents_of(one: Mapping[str, Any]) -> str:
+    """Return what is in a column of `columns_of` or `details_of`, in words; of one left out, why."""
+    if "why" in one:
+        return str(one["why"])
+    return (
+        _example(one)
+        if "example" in one and not {"quartiles", "most_frequent"} & set(one)
+        else _contents(one)
+    )
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -16,7 +16,7 @@ from ..data.tasks import Task
 from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..metrics import metric_of_values
 from ..model.configuration import Configuration, activations_in, encoder_in, seen_entries, seen_in
-from ..model.files import ModelFileError, read_with_training, task_in_file, write_model
+from ..model.files import Layers, ModelFileError, read_with_training, task_in_file, write_model
 from ..storage.reading import file_errors_as
 from .labels import Kind, Labels
 from .parameters import hidden_activations
@@ -40,6 +40,12 @@ def save(estimator: Any, path: str | Path, *, training: bool) -> None:
 
     Raises NotFittedError, OSError where the file cannot be written, ValueError for a classifier of one class.
     """
+    layers, configuration = described(estimator)
+    write_model(path, layers, configuration, training_of(estimator) if training else None)
+
+
+def described(estimator: Any) -> tuple[list[tuple[HostArray, HostArray]], Configuration]:
+    """Return weights (d, m) and bias (m,) of each layer, and all else that predicts. Raises as `save`."""
     check_is_fitted(estimator, "coefs_")
     labels = getattr(estimator, "_labels", None)
     if labels is not None and labels.kind == "binary" and len(labels.classes) < 2:
@@ -54,27 +60,23 @@ def save(estimator: Any, path: str | Path, *, training: bool) -> None:
     targets = ["y"] if is_one_target else [f"y{i}" for i in range(k)]
     task = Task("regression" if labels is None else TASK_OF[labels.kind], tuple(targets), tuple(classes))
     standardized = task.standardizes(loss)
-    write_model(
-        path,
-        list(zip(estimator.coefs_, estimator.intercepts_, strict=True)),
-        Configuration(
-            activations=[*map(keep_activation, hidden), "identity"],
-            loss=keep_loss(loss),
-            metric="accuracy" if labels is not None else metric_of_values(loss),
-            dtype=str(estimator.coefs_[0].dtype),
-            task=task.name,
-            classes=classes,
-            feature_names=[str(name) for name in names],
-            named=hasattr(estimator, "feature_names_in_"),
-            target_names=targets,
-            input_mean=[0.0] * d,
-            input_scale=[1.0] * d,
-            target_mean=[0.0] * k if standardized else [],
-            target_scale=[1.0] * k if standardized else [],
-            **{"raw_inputs": False, **seen_entries(getattr(estimator, "_seen", None))},
-        ),
-        training_of(estimator) if training else None,
+    configuration = Configuration(
+        activations=[*map(keep_activation, hidden), "identity"],
+        loss=keep_loss(loss),
+        metric="accuracy" if labels is not None else metric_of_values(loss),
+        dtype=str(estimator.coefs_[0].dtype),
+        task=task.name,
+        classes=classes,
+        feature_names=[str(name) for name in names],
+        named=hasattr(estimator, "feature_names_in_"),
+        target_names=targets,
+        input_mean=[0.0] * d,
+        input_scale=[1.0] * d,
+        target_mean=[0.0] * k if standardized else [],
+        target_scale=[1.0] * k if standardized else [],
+        **{"raw_inputs": False, **seen_entries(getattr(estimator, "_seen", None))},
     )
+    return list(zip(estimator.coefs_, estimator.intercepts_, strict=True)), configuration
 
 
 def load(estimator: Any, path: str | Path) -> Any:
@@ -85,8 +87,14 @@ def load(estimator: Any, path: str | Path) -> Any:
     the other kind of estimator, and for one of columns that are not plain numbers, which an estimator does
     not encode.
     """
+    return filled(estimator, path, *read_with_training(path))
+
+
+def filled(
+    estimator: Any, path: str | Path, layers: Layers, c: Configuration, training: object | None
+) -> Any:
+    """Fill a new estimator from what the file at `path` holds, and return it. Raises as `load`."""
     place = shown(path, None)
-    layers, c, training = read_with_training(path)
     task_in_file(path, layers, c)
     is_regression = c.task == "regression"
     if is_regression != (not hasattr(estimator, "predict_proba")):

@@ -1,10 +1,10 @@
-"""Training a model on a table: split the rows, encode them, train, and score once at the end."""
+"""Fitting a model to a table: split the rows, encode them, train, and score once at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import nan
 from typing import Any, cast
@@ -34,45 +34,18 @@ from ..network import Network
 from ..training.continuing import From, Kept, found_of, keeper_of
 from ..training.divergence import DivergenceError
 from ..training.rules import FIT_INTERRUPTED
-from ..world import ALONE, Processes, agreeing, check_alike, ending_all
+from ..world import Processes, agreeing, check_alike
 from ..world.devices import Placed, device_of
-from .arguments import table_and_arguments
 from .class_weights import weights_by_class
+from .decisions import Decisions
 from .division import checked_test_rows, divide
 from .members import PART, Member, members_in, plain_settings, state_of, table_of
 from .model import Model
+from .report import Report
 from .settings import Settings, settings_for
 
 NEVER = 2**62
 """A patience of so many epochs keeps the best weights, and never ends training."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """The scores of a trained model, with its final weights, and the history of the training.
-
-    Attributes
-    ----------
-    train, validation, test : Scores, or None for a part without rows
-        As `Model.evaluate` returns them; with intervals for the test rows alone, as the others steered the
-        training.
-    histories : tuple of History
-        Losses and scores of each epoch, of each network that was trained: see `Settings.members`.
-    """
-
-    train: Scores
-    validation: Scores | None
-    test: Scores | None
-    histories: tuple[History, ...]
-
-    @property
-    def history(self) -> History:
-        """The history of the network that was trained last; of the only one, where there is one."""
-        return self.histories[-1]
-
-    def scores(self, part: str) -> Scores | None:
-        """Return the scores of "train", "validation" or "test"; None for a part without rows."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}[part]
 
 
 class Fitting:
@@ -101,6 +74,8 @@ class Fitting:
     ----------
     settings : Settings
         All settings, given and chosen.
+    given : frozenset of str
+        The names of those that were given.
     model : Model
         Untrained before `run`, with the network that is trained first.
     interrupted : bool
@@ -135,6 +110,7 @@ class Fitting:
     ) -> None:
         made_task = make_task(table, task)
         world = self.world = table.world
+        self.given = frozenset(name for name, value in given.items() if value is not None)
         chosen = None if test_rows is None else checked_test_rows(test_rows, table)
         if chosen is not None:
             given["test"] = len(chosen) / len(table)
@@ -393,6 +369,15 @@ class Fitting:
         test = None if self.test is None else self._scores(self.test, intervals=intervals)
         return Report(train, self._validation_scores(), test, self.histories)
 
+    def decisions(self, rows: HostArray | None) -> Decisions | None:
+        """Return what the model says of rows of all processes, (n,) of this one, to process 0.
+
+        None to the others, and for no rows.
+        """
+        if rows is None:
+            return None
+        return self.model.decisions_on(*self._encoded(rows), world=self.world)
+
     def _validation_scores(self) -> Scores | None:
         """Return the mean of the scores of all networks, each on the rows held out from it."""
         if self.histories[0].cut_short and self.validation is not None:
@@ -454,94 +439,6 @@ def _kept_epoch(history: History) -> int | None:
     if history.restore_best:
         return history.best_epoch
     return None if history.cut_short else history.epochs
-
-
-@ending_all
-def train(
-    data: Any,
-    target: Any = None,
-    *,
-    target_as: str = "auto",
-    keep_as_class: Sequence[str] = (),
-    progress: bool = False,
-    any_size: bool = False,
-    features: Sequence[str] | None = None,
-    drop: Sequence[str] = (),
-    numeric: Sequence[str] = (),
-    categorical: Sequence[str] = (),
-    date: Sequence[str] = (),
-    ignore_index: bool = False,
-    missing: str = "encode",
-    checkpoint: Kept = None,
-    resume: From = None,
-    world: Processes = ALONE,
-    **given: Any,
-) -> tuple[Model, Report]:
-    """Train a model on a table, a data frame, files or a built-in data set; return it with its scores.
-
-    Parameters
-    ----------
-    data
-        A `Table`; the path of a file, or a list of several; the name of a built-in data set such as "digits";
-        a data frame such as a pandas table, a dict of columns, or a list of dicts that are rows.
-    target : str or sequence of str, optional
-        The target columns of a file or a data frame, whose labels may be of any type. A `Table` and a
-        built-in data set have their own.
-    target_as, keep_as_class
-        How a target of text is read: see `load_table`.
-    progress : bool
-        Whether to show progress on standard error: a bar on a terminal, otherwise a line per epoch.
-    any_size : bool
-        As in `load_table`.
-    features, drop, numeric, categorical, date, ignore_index
-        What is said of the columns of files and data frames: see `Choices`.
-    missing : "encode" | "refuse"
-        What becomes of missing values of features, here and in all tables that the model is given later.
-    checkpoint : Checkpoint or path, optional
-        Where training keeps all that it would go on from, and how often: see `Checkpoint`. It is written to
-        its end too, so that more epochs can follow.
-    resume : path or bool, optional
-        Go on from such a checkpoint; True stands for that of `checkpoint`, where there is one, and the start
-        where there is none. The model, its history and its scores are those of a training that never stopped:
-        in the same bits on the same backend, and elsewhere, with a warning, within rounding. Everything else
-        is to be given as it was; see `Fitting.run`.
-    world : World, optional
-        The processes that train the model together: all call this alike. Of a file each reads a share of the
-        rows, of a built-in data set it keeps one, and data frames hold each process's own rows. All end with
-        the same model and report, that of any number of processes but for rounding.
-    given
-        ``task=`` and any of `Settings` by name.
-
-    Ctrl-C ends training with a warning, and a model of what was learned by then. Raises as `load_table`,
-    `Fitting` and `Fitting.run`: CheckpointError where it does not go on from what `resume` names, with the
-    names of the settings and the parts of the table that differ.
-
-    Examples
-    --------
-    >>> import fuseprop
-    >>> model, report = fuseprop.train("iris", epochs=30, members=1, device="cpu")
-    >>> report.test["accuracy"] > 0.5
-    True
-    """
-    table, arguments = table_and_arguments(
-        data,
-        target,
-        target_as=target_as,
-        keep_as_class=keep_as_class,
-        any_size=any_size,
-        features=features,
-        drop=drop,
-        numeric=numeric,
-        categorical=categorical,
-        date=date,
-        ignore_index=ignore_index,
-        missing=missing,
-        world=world,
-        **given,
-    )
-    fitting = Fitting(table, **arguments)
-    fitting.run(progress=progress, checkpoint=checkpoint, resume=resume)
-    return fitting.model, fitting.report()
 
 
 def _own_device(settings: Settings, world: Processes) -> str | None:

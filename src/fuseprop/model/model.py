@@ -31,6 +31,7 @@ from ..formulas.kept import keep_activation, keep_loss, loss_kept
 from ..layers.dense import Dense
 from ..metrics import Scores
 from ..network import Network
+from ..storage.atomic import write_atomically
 from ..training.evaluation import Predictor
 from ..world import ALONE, Processes
 from .answers import Predictions, like, probabilities_like
@@ -43,9 +44,11 @@ from .configuration import (
     seen_in,
     standardizer_in,
 )
-from .files import ModelFileError, read_model, task_in_file, write_model
+from .decisions import Decisions, decisions_of
+from .files import Layers, ModelFileError, read_model, task_in_file, write_model
 from .importance import Importance
 from .permuting import permutation_importance
+from .report import Report
 from .rows import table_for
 from .scoring import scores_of
 
@@ -193,15 +196,30 @@ class Model:
         processes are scored together: process 0 is sent the predictions of all.
         """
         measured = Scores(self.network.evaluate(inputs, targets, world=world))
+        predicted, scores = self._predicted(inputs, targets, world), Scores()
+        if predicted is not None:
+            scores = scores_of(self.task, self.network.stack.loss, self.targets, *predicted, intervals)
+        return measured.joined(world.of_first(scores))
+
+    def decisions_on(
+        self, inputs: HostArray, targets: HostArray, *, world: Processes = ALONE
+    ) -> Decisions | None:
+        """Return what the model says of rows of all processes, as `scores_of` takes them, to process 0."""
+        predicted = self._predicted(inputs, targets, world)
+        if predicted is None:
+            return None
+        return decisions_of(self.task, self.network.stack.loss, self.targets, *predicted)
+
+    def _predicted(
+        self, inputs: HostArray, targets: HostArray, world: Processes
+    ) -> tuple[HostArray, HostArray] | None:
+        """Return predictions and targets of the rows of all processes to process 0; None to the others."""
         with np.errstate(over="ignore", invalid="ignore"):
             predictions = self._predictor(inputs)
-        task, loss = self.task, self.network.stack.loss
-        parts, scores = world.at_first((predictions, targets)), Scores()
+        parts = world.at_first((predictions, targets))
         if len(parts) > 1:
             predictions, targets = map(np.concatenate, zip(*parts, strict=True))
-        if parts:
-            scores = scores_of(task, loss, self.targets, predictions, targets, intervals)
-        return measured.joined(world.of_first(scores))
+        return (predictions, targets) if parts else None
 
     def explain(self, data: Any, targets: Any = None, *, repeats: int = 5, seed: int = 0) -> Importance:
         """Return by how much loss and metric get worse where one column's cells are permuted among the rows.
@@ -232,6 +250,69 @@ class Model:
         )
         self._warn(table)
         return found
+
+    def report(
+        self,
+        path: str | Path,
+        data: Any = None,
+        targets: Any = None,
+        *,
+        training: Report | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Write a page about the model: one HTML file of less than 1 MB, which loads nothing from elsewhere.
+
+        It holds the network and its columns, and what else is given: of rows with targets scores with their
+        intervals, the confusion or the errors, and the importance of columns; of a training its curves. What
+        is not given is said not to be known. ``train(..., report=path)`` writes a page that knows more: the
+        settings, the table, and the rows of the test.
+
+        Parameters
+        ----------
+        path : str or Path
+            A name that ends in .html. A file that is there is replaced whole.
+        data, targets : optional
+            Rows with targets, as `evaluate` takes them. Of so many that permuting their columns would take
+            long, some are drawn.
+        training : Report, optional
+            What `train` returned beside the model.
+        seed : int
+            What the permutations are drawn from.
+
+        Raises PlotsUnavailable without matplotlib, the extra "plots"; ValueError for another suffix; OSError
+        where no file can be written; otherwise as `evaluate`, and warns as it does.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import fuseprop
+        >>> model, found = fuseprop.train("xor", epochs=2, device="cpu")
+        >>> with TemporaryDirectory() as folder:
+        ...     model.report(Path(folder) / "xor.html", "xor", training=found)
+        ...     (Path(folder) / "xor.html").stat().st_size < 1_000_000
+        True
+        """
+        from .reporting.of_model import Judged, model_page  # which most programs never need
+        from .reporting.place import check_report
+        from .reporting.reliance import reliance_of
+
+        place, judged = check_report(path), None
+        if data is not None:
+            table = self._with_targets(data, targets)
+            inputs, coded = self.encode_inputs(table), self.encode_targets(table)
+            decisions = self.decisions_on(inputs, coded)
+            assert decisions is not None
+            judged = Judged(
+                table.source,
+                len(table),
+                self.scores_of(inputs, coded),
+                decisions,
+                reliance_of(self.network, self.encoder, table, coded, rows="given", seed=seed),
+            )
+            self._warn(table)
+        text = model_page(self.network, self.task, self.encoder, self.seen, judged, training)
+        write_atomically(place, text.encode())
 
     def encode_inputs(self, table: Any) -> NDArray[np.floating]:
         """Return the network's inputs (n, width), in its dtype: the model's columns, encoded.
@@ -335,7 +416,7 @@ class Model:
         The file is written atomically. Raises OSError if that fails, ValueError for weights that are nan or
         inf, TypeError if `path` is no path.
         """
-        write_model(path, self.network.weights(), self._configuration(score))
+        write_model(path, self.network.weights(), self.configuration(score))
 
     def saved_score(self, path: str | Path) -> Score | None:
         """Return the score that the model in a file was saved for.
@@ -343,14 +424,15 @@ class Model:
         None if it was saved without a score, or has another task, loss, classes, features or targets than
         this model. Raises ModelFileError if the file is no model file.
         """
-        theirs, mine = read_model(path)[1], self._configuration(None)
+        theirs, mine = read_model(path)[1], self.configuration()
         same = all(
             getattr(theirs, name) == getattr(mine, name)
             for name in ("task", "loss", "classes", "feature_names", "encodings", "target_names")
         )
         return Score(theirs.monitor, theirs.score[0]) if same and theirs.score else None
 
-    def _configuration(self, score: Score | None) -> Configuration:
+    def configuration(self, score: Score | None = None) -> Configuration:
+        """Return everything about the model but its weights, and the score that it is saved for."""
         targets = self.targets
         return Configuration(
             activations=[keep_activation(layer.function) for layer in self.network.layers],
@@ -375,8 +457,18 @@ class Model:
 
         Raises ModelFileError if the file is no model file, BackendUnavailable if the device is not available.
         """
-        place = shown(path, None)
         layers, c = read_model(path)
+        return cls.of_configuration(path, layers, c, device)
+
+    @classmethod
+    def of_configuration(
+        cls, path: str | Path, layers: Layers, c: Configuration, device: str | None = None
+    ) -> Model:
+        """Return the model with these weights and configuration, which the file at `path` holds.
+
+        Raises as `load`.
+        """
+        place = shown(path, None)
         task = task_in_file(path, layers, c)
         try:
             network = Network(

@@ -23,6 +23,7 @@ from ..metrics.scores.numbers import Residuals
 from ..metrics.scores.probable import Surprise
 from ..metrics.scores.ranked import Ranked, no_auc
 from ..metrics.scores.resampling import Floats, Groups, Sums, groups_of, intervals
+from .decisions import in_own_units
 
 OF_CLASSES = ("accuracy", "balanced_accuracy", "f1", "log_loss", "roc_auc")
 OF_LABELS = ("accuracy", "f1")
@@ -46,11 +47,7 @@ def scores_of(
     `scaling` is what a regression's targets are standardized by, if they are.
     """
     if task.name == "regression":
-        values, own = (each.reshape(len(targets), -1).astype(np.float64) for each in (predictions, targets))
-        if scaling is not None:
-            with np.errstate(over="ignore", invalid="ignore"):
-                values, own = scaling.undo(values), scaling.undo(own)
-        return scores_of_numbers(values, own, with_intervals)
+        return scores_of_numbers(*in_own_units(scaling, predictions, targets), with_intervals)
     baseline = Scores({"baseline": task.baseline(targets)})
     true = task.uncoded(targets, loss)
     if task.classes:

@@ -26,8 +26,9 @@ from ..storage.atomic import write_atomically
 from ..training.divergence import DivergenceError
 from .arguments import table_and_arguments
 from .candidates import draw, free_settings
-from .fitting import Fitting, Report
+from .fitting import Fitting
 from .model import Model
+from .report import Report
 from .settings import Settings, SettingsError, settings_for
 
 KEPT = 3

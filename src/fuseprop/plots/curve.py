@@ -27,6 +27,9 @@ class Curve:
         The height of each entry over the plane, for a panel with a surface.
     texts : (n,) of str, or empty
         Words beside the entries, instead of a line; of points, which are no data then, at crosses.
+    faint : bool
+        Whether this is one line of many that go with the line of the same label: thin and grey, with its
+        dashes, and not in the legend.
 
     Examples
     --------
@@ -41,3 +44,4 @@ class Curve:
     way: bool = False
     z: Numbers = ()
     texts: Sequence[str] = ()
+    faint: bool = False

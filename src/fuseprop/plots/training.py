@@ -31,10 +31,7 @@ class Epochs(Protocol):
 
 
 def training_figure(history: Epochs, title: str, more: Sequence[Panel] = ()) -> Figure:
-    """Return the figure of a history, with `more` panels behind its own.
-
-    The loss is in the network's units, those of standardized targets for a regression. What a training does
-    not measure has no panel: L-BFGS has neither a metric nor a learning rate.
+    """Return the figure of a history, with `more` panels behind its own: see `training_panels`.
 
     Examples
     --------
@@ -46,31 +43,60 @@ def training_figure(history: Epochs, title: str, more: Sequence[Panel] = ()) -> 
     >>> [panel.y_label for panel in training_figure(history, "two epochs").panels]
     ['loss (mean over rows)', 'R² (share of variance)', 'learning rate (per step)']
     """
-    epochs = [float(epoch) for epoch in range(1, history.epochs + 1)]
-    losses = [Curve("training", epochs, history.train_loss)]
-    metrics = [Curve("training", epochs, history.train_metric)]
-    if history.validation_loss:
-        losses.append(Curve("validation", epochs, history.validation_loss))
-        metrics.append(Curve("validation", epochs, history.validation_metric))
-    best = history.best_epoch
+    return Figure(title, [*training_panels([history]), *more])
+
+
+def training_panels(histories: Sequence[Epochs]) -> list[Panel]:
+    """Return the panels of the histories of one network, or of several that are joined to one.
+
+    The loss is in the network's units, those of standardized targets for a regression. What a training does
+    not measure has no panel: L-BFGS has neither a metric nor a learning rate. Of several networks each is a
+    faint line, under their mean over the epochs that all of them had.
+    """
+    first, alone = histories[0], len(histories) == 1
+    among = "" if alone else f" of {len(histories)} networks, and their mean"
+    losses = _curves(histories, {"training": "train_loss", "validation": "validation_loss"})
+    best = first.best_epoch if alone else 0
     if best:
-        shown = history.validation_loss or history.train_loss
+        shown = first.validation_loss or first.train_loss
         losses.append(Curve(f"best (epoch {best})", [float(best)], [shown[best - 1]], points=True))
     positive = all(value > 0 for curve in losses for value in curve.y)
-    panels = [Panel("loss", "epoch", "loss (mean over rows)", losses, log_y=positive)]
-    if history.metric != "loss" and not np.isnan(history.train_metric).all():
-        panels.append(Panel(history.metric, "epoch", METRICS[history.metric].axis, metrics))
-    if history.learning_rate:
-        rates = [Curve("learning rate", epochs, history.learning_rate)]
-        halved = sorted({each["epoch"] for each in history.halvings if each["epoch"] <= history.epochs})
-        if halved:
-            after = [history.learning_rate[epoch - 1] for epoch in halved]
+    panels = [Panel(f"loss{among}", "epoch", "loss (mean over rows)", losses, log_y=positive)]
+    if first.metric != "loss" and not np.isnan(first.train_metric).all():
+        metrics = _curves(histories, {"training": "train_metric", "validation": "validation_metric"})
+        panels.append(Panel(f"{first.metric}{among}", "epoch", METRICS[first.metric].axis, metrics))
+    if first.learning_rate:
+        rates = _curves(histories, {"learning rate": "learning_rate"})
+        halved = sorted({each["epoch"] for each in first.halvings if each["epoch"] <= first.epochs})
+        if halved and alone:
+            after = [first.learning_rate[epoch - 1] for epoch in halved]
             rates.append(Curve("halved", [float(epoch) for epoch in halved], after, points=True))
         label = "learning rate (per step)"
-        panels.append(Panel("learning rate", "epoch", label, rates, from_zero=True))
-    if history.gradient_norms:
-        by_layer = np.transpose(history.gradient_norms)
-        curves = [Curve(f"layer {i}", epochs, list(norms)) for i, norms in enumerate(by_layer, 1)]
+        panels.append(Panel(f"learning rate{among}", "epoch", label, rates, from_zero=True))
+    if all(history.gradient_norms for history in histories):
+        epochs = min(history.epochs for history in histories)
+        by_layer = np.mean([history.gradient_norms[:epochs] for history in histories], axis=0).T
+        curves = [Curve(f"layer {i}", _epochs(epochs), norms.tolist()) for i, norms in enumerate(by_layer, 1)]
         label = "||dL/d(W, b)|| (last batch)"
-        panels.append(Panel("gradient norm", "epoch", label, curves, log_y=bool((by_layer > 0).all())))
-    return Figure(title, [*panels, *more])
+        title = "gradient norm" if alone else f"gradient norm, mean of {len(histories)} networks"
+        panels.append(Panel(title, "epoch", label, curves, log_y=bool((by_layer > 0).all())))
+    return panels
+
+
+def _curves(histories: Sequence[Epochs], names: dict[str, str]) -> list[Curve]:
+    """Return curves of these attributes by their labels; of several histories faint ones and the mean."""
+    curves = []
+    for label, name in names.items():
+        values: list[list[float]] = [getattr(history, name) for history in histories]
+        epochs = min(map(len, values))
+        if not epochs:
+            continue
+        if len(values) > 1:
+            curves += [Curve(label, _epochs(len(each)), each, faint=True) for each in values]
+        mean = values[0] if len(values) == 1 else np.mean([each[:epochs] for each in values], axis=0).tolist()
+        curves.append(Curve(label, _epochs(epochs), mean))
+    return curves
+
+
+def _epochs(count: int) -> list[float]:
+    return [float(epoch) for epoch in range(1, count + 1)]

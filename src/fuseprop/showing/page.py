@@ -44,7 +44,8 @@ dl{margin:.5rem 0}
 dl div{display:flex;flex-wrap:wrap;gap:0 1rem;border-bottom:1px solid var(--line);padding:.2rem 0}
 dt{flex:0 0 13rem;color:var(--faint)}
 dd{flex:1 1 16rem;margin:0;white-space:pre-line}
-figure{margin:1rem 0}
+figure{margin:1rem 0;min-width:0}
+.beside{display:flex;flex-wrap:wrap;gap:0 1.5rem;align-items:flex-start}
 img{max-width:100%;height:auto;background:#fff}
 svg{max-width:100%;height:auto}
 figcaption{color:var(--faint);font-size:.9rem}
@@ -113,6 +114,18 @@ def facts(pairs: Iterable[tuple[str, object]]) -> str:
 def heading(title: str) -> str:
     """Return a title within a section."""
     return f"<h3>{escaped(title)}</h3>"
+
+
+def beside(pictures: Iterable[tuple[str, str]]) -> str:
+    """Return pictures with a line below each, beside each other where there is room; none of none.
+
+    A picture is a piece of HTML, as `picture` returns it, and the line may be empty.
+    """
+    figures = "".join(
+        f"<figure>{made}{f'<figcaption>{escaped(line)}</figcaption>' if line else ''}</figure>"
+        for made, line in pictures
+    )
+    return f'<div class="beside">{figures}</div>' if figures else ""
 
 
 def folded(title: str, *parts: str) -> str:

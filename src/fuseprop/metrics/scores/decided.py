@@ -67,22 +67,30 @@ class Decided(NamedTuple):
 
     def balanced_accuracy(self) -> Floats:
         """Return the mean, over the classes that have rows, of the share that is right, (...)."""
-        return _mean_of_defined(_ratio(self.hits, self.of_class))
+        return _mean_of_defined(self.recall_of_each())
 
     def f1_of_second(self) -> Floats:
         """Return F1 of the second class, (...); 0 where it is neither there nor predicted."""
-        return np.nan_to_num(self._f1()[..., 1])
+        return np.nan_to_num(self.f1_of_each()[..., 1])
 
     def macro_f1(self) -> Floats:
         """Return the mean of F1 over the classes that are there or predicted, (...)."""
-        return _mean_of_defined(self._f1())
+        return _mean_of_defined(self.f1_of_each())
 
     def macro_f1_of_labels(self) -> Floats:
         """Return the mean of F1 over all labels, (...), 0 for one that is neither there nor predicted."""
-        mean: Floats = np.nan_to_num(self._f1()).mean(axis=-1)
+        mean: Floats = np.nan_to_num(self.f1_of_each()).mean(axis=-1)
         return mean
 
-    def _f1(self) -> Floats:
+    def recall_of_each(self) -> Floats:
+        """Return the share of the rows of each class that is right, (..., k), nan where it has none."""
+        return _ratio(self.hits, self.of_class)
+
+    def precision_of_each(self) -> Floats:
+        """Return the share of the rows taken for each class that is right, (..., k), nan where none is."""
+        return _ratio(self.hits, self.predicted)
+
+    def f1_of_each(self) -> Floats:
         """Return F1 of each class, (..., k), nan where it is neither there nor predicted.
 
         It is the harmonic mean of precision, hits / predicted, and recall, hits / rows of the class.

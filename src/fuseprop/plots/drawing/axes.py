@@ -22,6 +22,9 @@ NARROW, WIDE = 10.0, 1e2
 """How many times its low end the high end of a logarithmic axis is below which it has labels at equal steps,
 or at 1, 2 and 5."""
 
+LONG, LONG_NUMBERS = 1e4, 3
+"""From this number on, an axis has so few numbers beside each other that they do not meet."""
+
 PLAIN = (1e-5, 1e6)
 """A logarithmic axis within these ends has labels such as 0.001 and 1000, and any other such as 10^-9."""
 
@@ -52,8 +55,12 @@ def scale(panel: Panel, axes: Any) -> None:
             axes.minorticks_off()
         else:
             _label_plainly(axes.xaxis, panel.x_limits or across)
-    elif all(x.is_integer() for x in across):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    else:
+        are_whole = all(x.is_integer() for x in across)
+        are_long = max(map(abs, across), default=0.0) >= LONG
+        if are_whole or are_long:
+            most = {"nbins": LONG_NUMBERS} if are_long else {}
+            axes.xaxis.set_major_locator(MaxNLocator(integer=are_whole, steps=[1, 2, 5, 10], **most))
     if panel.log_y:
         axes.set_yscale("log")
         _label_plainly(axes.yaxis, panel.y_limits or along)

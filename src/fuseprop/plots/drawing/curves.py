@@ -12,6 +12,8 @@ from .looks import LITERAL, class_looks, drawable, line_looks
 FEW = 25
 """A line of at most so many entries has a mark at each: of more, marks would hide it, or look like data."""
 
+FAINT = {"color": "#aaaaaa", "linewidth": 0.7, "zorder": 2.5}
+
 
 def draw_curves(curves: Sequence[Curve], axes: Any, *, first: int = 0) -> list[str]:
     """Draw curves, each with its number from `first` for a label; return their names, which words have not.
@@ -20,7 +22,12 @@ def draw_curves(curves: Sequence[Curve], axes: Any, *, first: int = 0) -> list[s
     """
     lines, marks = line_looks(), islice(class_looks(), first, None)
     names: list[str] = []
+    bold = [curve for curve in curves if not (curve.faint or curve.points or curve.texts)]
+    dashes = {curve.label: dash for curve, (dash, *_) in zip(bold, line_looks(), strict=False)}
     for curve in curves:
+        if curve.faint:
+            axes.plot(curve.x, curve.y, linestyle=dashes.get(curve.label, "-"), **FAINT)
+            continue
         if curve.texts:
             _write(curve, axes)
         if curve.texts and not curve.points:

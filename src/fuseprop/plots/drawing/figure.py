@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from io import BytesIO
 from math import ceil
+from re import search
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,15 @@ WIDEST = 17.0
 AROUND = (0.7, 0.5)
 """Inches that a panel has around a diagram, for titles and for the labels of a panel above or below it."""
 
+LARGEST_OF_LINES = 40_000
+"""A picture of a page that takes more bytes as lines is made of pixels too, and the smaller one taken."""
+
+COVERING = 1
+"""Pillow's way to choose colours by which the farthest is near: by the median, thin lines lost theirs."""
+
+POINTS_OF_A_PIXEL = 0.75
+"""Of a page, by CSS."""
+
 WIDTH, HEIGHT = 4.7, 3.3
 """Inches of a panel with its legend."""
 
@@ -73,7 +83,8 @@ def draw_figure(figure: Figure) -> Any:
 
         canvas: Any = Canvas(figsize=(width * columns, 0.4 + height * rows), layout="constrained")
         canvas._repr_png_ = partial(_pixels, canvas)  # by which a notebook shows what pyplot does not know
-        canvas.suptitle(drawable(figure.title), **LITERAL)
+        if figure.title:
+            canvas.suptitle(drawable(figure.title), **LITERAL)
         before: Any = None  # the legend of the panel to the left
         for i, panel in enumerate(figure.panels):
             in_space = isinstance(panel.ground, Landscape) and panel.ground.surface
@@ -117,10 +128,41 @@ def as_html(figure: Figure) -> str:
         return paragraph(f"Not drawn: {error}")
 
 
+def on_page(figure: Figure, about: str) -> str:
+    """Return a figure as a picture of a page that stays sharp where it is enlarged. Raises PlotsUnavailable.
+
+    It consists of lines, or of pixels at twice the density, in 256 colours, where these take less room.
+    """
+    canvas = draw_figure(figure)
+    made = _written(canvas, format="svg", metadata={"Date": None})
+    points = search(rb'<svg[^>]* width="([0-9.]+)pt"', made)
+    assert points is not None
+    if len(made) > LARGEST_OF_LINES:
+        made = min(made, _of_few_colours(_written(canvas, format="png", dpi=2 * DPI)), key=len)
+    return picture(made, about, float(points[1]) / POINTS_OF_A_PIXEL)
+
+
+def _of_few_colours(png: bytes) -> bytes:
+    """Return a picture of pixels with a palette: a third of the bytes, and no difference to be seen."""
+    from PIL import Image  # matplotlib brings it
+
+    data, pixels = BytesIO(), Image.open(BytesIO(png)).convert("RGB")
+    pixels.quantize(method=COVERING, dither=Image.Dither.NONE).save(data, "PNG", optimize=True)
+    return data.getvalue()
+
+
 def _pixels(canvas: Any) -> bytes:
     data = BytesIO()
     with settled():
         canvas.savefig(data, format="png", dpi=DPI)
+    return data.getvalue()
+
+
+def _written(canvas: Any, **how: Any) -> bytes:
+    """Return a canvas as the bytes of a file, with all that its texts need around the axes."""
+    data = BytesIO()
+    with settled():
+        canvas.savefig(data, bbox_inches="tight", **how)
     return data.getvalue()
 
 

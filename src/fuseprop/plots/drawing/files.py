@@ -15,7 +15,7 @@ from ...backend import HostArray
 from ...checks.settings import as_path
 from ...storage.atomic import write_atomically
 from ..figure import Figure, Film
-from .figure import as_pixels, draw_figure
+from .figure import COVERING, as_pixels, draw_figure
 from .library import DPI, matplotlib, settled
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -27,9 +27,6 @@ HELD = 10
 
 COLOURS = 256
 """Of a film: all frames have the same ones, so that nothing flickers. Among 64, thin lines lost theirs."""
-
-COVERING = 1
-"""Pillow's way to choose colours by which the farthest is near: by the median, thin lines lost theirs."""
 
 
 def check_plot(path: str | Path, *, moving: bool = False) -> Path:

@@ -1,0 +1,1 @@
+"""A training, and a model, in words and as a page."""

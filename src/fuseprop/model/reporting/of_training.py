@@ -1,0 +1,222 @@
+"""The page of a training: what was trained on what, how it went, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...checks.quoting import counted, shown
+from ...data.showing import columns_of, details_of
+from ...plots.training import training_panels
+from ...showing import paragraph
+from ...showing.page import page, table
+from ...world import ALONE
+from ..decisions import Decisions
+from ..fitting import Fitting
+from ..report import Report
+from .answers import answers_parts
+from .chosen import settings_parts
+from .columns import columns_parts
+from .environment import environment_parts
+from .outcome import ended
+from .pictures import drawn
+from .plan import planned
+from .reliance import reliance_of, reliance_parts
+from .scores import headline, scores_parts
+
+JUDGED = {
+    "test": ("test rows", "They steered nothing in training."),
+    "validation": (
+        "validation rows",
+        "There are no test rows: these chose the epoch whose weights were kept, and so score better than new "
+        "rows would.",
+    ),
+    "train": (
+        "rows learned from",
+        "There are no test rows: the model has learned from these, and knows them better than new rows.",
+    ),
+}
+"""The parts of a table by which a model is judged, the best first: how they are called, and what of it."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What all processes of a training find out together, for the page that one of them writes.
+
+    Attributes
+    ----------
+    plan
+        As `planned` returns it.
+    columns
+        As `details_of` returns them; of several processes `columns_of`.
+    part : "test" | "validation" | "train"
+        By which rows the model is judged.
+    decisions : Decisions, or None in another process than the first
+    """
+
+    plan: list[tuple[str, list[str]]]
+    columns: list[dict[str, Any]]
+    part: str
+    decisions: Decisions | None
+
+
+def findings_of(fitting: Fitting) -> Findings:
+    """Return what a page shows of a training that has ended. All processes call this."""
+    part = "train"
+    if fitting.test is not None:
+        part = "test"
+    elif fitting.validation is not None and fitting.networks == 1:
+        part = "validation"
+    columns = details_of(fitting.table) if fitting.world.size == 1 else columns_of(fitting.table)
+    return Findings(planned(fitting), columns, part, fitting.decisions(dict(fitting.parts())[part]))
+
+
+def training_page(
+    fitting: Fitting,
+    report: Report,
+    found: Findings,
+    *,
+    given: Collection[str],
+    again: Sequence[str],
+    data: Iterable[Mapping[str, Any]] = (),
+    more: Mapping[str, Sequence[str]] | None = None,
+    tuned: Collection[str] = (),
+) -> str:
+    """Return the page of a training that has ended, as a text.
+
+    Parameters
+    ----------
+    given
+        The names of the settings that were given.
+    again
+        Parts of the page that say how to do it again.
+    data
+        The files, as `fingerprints` returns them.
+    more
+        Sections behind those of the training.
+    tuned
+        The names of the settings that were chosen by tuning.
+
+    Raises PlotsUnavailable without matplotlib.
+    """
+    table, settings, model = fitting.table, fitting.settings, fitting.model
+    rows, about = JUDGED[found.part]
+    parts = {name: scores for name, _ in fitting.parts() if (scores := report.scores(name)) is not None}
+    answers: list[str] = []
+    if found.decisions is not None:
+        answers = [paragraph(about), *answers_parts(found.decisions, rows)]
+    sections: dict[str, Sequence[str]] = {
+        "What stands out": [_as_list(remarkable(fitting, report))],
+        "Scores": [*scores_parts(parts, fitting.rows_of_parts(), model.task.name), *_about_networks(fitting)],
+        f"Answers: {rows}": answers,
+        "Importance of columns": _importance(fitting, found.part, rows),
+        "Training": _training(fitting),
+        **(more or {}),
+        "Columns": columns_parts(found.columns),
+        "Settings": settings_parts(found.plan, settings, given, tuned, table.source),
+        "Environment": environment_parts(
+            model.network.backend,
+            fitting.world,
+            data=data,
+            seconds=sum(sum(each.seconds) for each in fitting.histories),
+        ),
+        "Again": again,
+    }
+    title = f"{shown(table.source)}: {model.task.name}"
+    head = headline(model.task, parts.get(found.part), fitting.rows_of_parts()[found.part], rows)
+    if fitting.interrupted:
+        title += " (interrupted)"
+    return page(title, head, sections)
+
+
+def remarkable(fitting: Fitting, report: Report) -> list[str]:
+    """Return sentences on what a reader should know first."""
+    table, settings, history = fitting.table, fitting.settings, fitting.histories[0]
+    said = []
+    if fitting.interrupted:
+        said.append("The training was interrupted: this is the model as it stood then.")
+    said += ended(fitting)
+    if history.best_epoch == settings.epochs == history.epochs and fitting.validation is not None:
+        said.append("The validation loss was lowest in the last epoch: more epochs may make it lower.")
+    said += _beside_the_baseline(report)
+    if fitting.validation is None:
+        said.append("No rows were for validation: nothing chose the epoch whose weights were kept.")
+    if fitting.test is None:
+        said.append("No rows were for a test: nothing here says how the model does on new rows.")
+    if table.without_target:
+        said.append(f"{counted(table.without_target, 'row')} without a target left out.")
+    if table.left_out:
+        said.append(f"{counted(len(table.left_out), 'column')} left out: see the columns.")
+    return [*said, *table.notes, *fitting.model.encoder.notes]
+
+
+def _beside_the_baseline(report: Report) -> list[str]:
+    """Return a sentence where the scores of the test rows are not clearly better than those of no model."""
+    scores = report.test
+    if scores is None:
+        return []
+    low, _ = scores.intervals.get("accuracy", (1.0, 1.0))
+    if "baseline" in scores and low <= scores["baseline"]:
+        return [
+            f"The accuracy of the test rows is not clearly above that of the most frequent answer alone, "
+            f"{scores['baseline']:.4g}: its interval begins at {low:.4g}."
+        ]
+    _, high = scores.intervals.get("rmse", (0.0, 0.0))
+    if "rmse_of_mean" in scores and high >= scores["rmse_of_mean"]:
+        return [
+            f"The RMSE of the test rows is not clearly below that of their mean alone, "
+            f"{scores['rmse_of_mean']:.4g}: its interval ends at {high:.4g}."
+        ]
+    return []
+
+
+def _as_list(sentences: Sequence[str]) -> str:
+    return "".join(map(paragraph, sentences))
+
+
+def _about_networks(fitting: Fitting) -> list[str]:
+    if fitting.networks == 1 or fitting.validation is None:
+        return []
+    return [paragraph("validation: each network by the rows held out from it, and the mean of these scores")]
+
+
+def _importance(fitting: Fitting, part: str, rows: str) -> list[str]:
+    taken = dict(fitting.parts())[part]
+    assert taken is not None
+    own = replace(fitting.table, world=ALONE).take(taken)  # this process's rows, for which it asks no other
+    model = fitting.model
+    if fitting.world.size > 1:
+        rows += " of process 0"
+    seed = fitting.settings.seed
+    return reliance_parts(
+        reliance_of(model.network, model.encoder, own, model.encode_targets(own), rows=rows, seed=seed)
+    )
+
+
+def _training(fitting: Fitting) -> list[str]:
+    histories = fitting.histories[: fitting.networks]
+    if not histories[0].epochs:
+        return [paragraph("Training ended within its first epoch: there are no curves.")]
+    parts = [drawn(training_panels(histories))]
+    if len(histories) > 1:
+        parts.append(
+            paragraph(
+                "A faint line is one network; a bold one is the mean over the epochs that all networks had."
+            )
+        )
+    if not all(history.gradient_norms for history in histories):
+        parts.append(paragraph("The norms of gradients were not recorded."))
+    names = ("network", "epochs", "kept epoch", "ended by", "best loss", "seconds")
+    lines = [
+        (
+            str(number),
+            each.epochs,
+            kept,
+            each.stop_reason,
+            min(each.validation_loss or each.train_loss),
+            sum(each.seconds),
+        )
+        for number, (each, kept) in enumerate(zip(histories, fitting.kept_epochs, strict=False), 1)
+    ]
+    return [*parts, table("Each network", names, lines)]
