@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from threading import Condition
 from typing import Any
 
 from ...backend import BackendUnavailable
@@ -33,6 +33,25 @@ to be built; after the second, nobody who is still building one, and whose other
 
 CLOSING = 0.5
 """Seconds that ending all processes and showing the figures may take."""
+
+
+class InOrder:
+    """A lock that is taken in the order in which it was asked for, so that nobody keeps it from the others."""
+
+    def __init__(self) -> None:
+        self._waiting: list[object] = []
+        self._changed = Condition()
+
+    def __enter__(self) -> None:
+        own = object()
+        with self._changed:
+            self._waiting.append(own)
+            self._changed.wait_for(lambda: self._waiting[0] is own)
+
+    def __exit__(self, *error: object) -> None:
+        with self._changed:
+            del self._waiting[0]
+            self._changed.notify_all()
 
 
 class Measurement:
@@ -72,7 +91,7 @@ class Measurement:
         self._processes: list[Peer] = []
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self._timed: list[tuple[Peer, int | str, dict[str, Any]]] = []
-        self._building = Lock()
+        self._building = InOrder()
         """Two that build at a time, with a thread for each core, take several times as long as one by one."""
         self._references: dict[str, float] = {}
         self._left_out = list(asked.left_out)
