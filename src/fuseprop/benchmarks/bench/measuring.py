@@ -36,7 +36,7 @@ CLOSING = 0.5
 
 
 class InOrder:
-    """A lock that is taken in the order in which it was asked for, so that nobody keeps it from the others."""
+    """A lock that is taken in the order in which it was asked for: nobody keeps it from others."""
 
     def __init__(self) -> None:
         self._waiting: list[object] = []
