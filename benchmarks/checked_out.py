@@ -41,7 +41,7 @@ def forms(device: str) -> list[Form]:
 
 def estimator(table: str, dtype: str, solver: str) -> Callable[[], Any]:
     """Return what fits an estimator of the checkout; it returns the estimator."""
-    from .estimators import TABLES, pair
+    from fuseprop.benchmarks.estimators import TABLES, pair
 
     return pair(TABLES[table], dtype, solver)[0]
 

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fuseprop.benchmarks.estimators import share as time_over_theirs
 from fuseprop.benchmarks.machine import said
 
-from .estimators import share as time_over_theirs
 from .rows import Network
 from .tables import number, ratio_cell, table
 from .tabular.learners import BOOSTING, FUSEPROP, PERCEPTRON

@@ -10,11 +10,12 @@ from typing import Any
 
 from fuseprop.benchmarks.intervals import Interval
 from fuseprop.benchmarks.machine import said
+from fuseprop.benchmarks.markdown import table
 from fuseprop.showing.svg import Series, chart, logarithmic
 
 from .plots import by_network
 from .rows import OURS, Network
-from .tables import marks, number, table
+from .tables import marks, number
 
 LIBRARIES = (OURS, "scikit-learn", "PyTorch", "Keras", "JAX", "Thinc")
 """The columns, ours first."""

@@ -18,6 +18,7 @@ import click
 from fuseprop.benchmarks.machine import said
 
 from .compare import FORMAT
+from .cpu_and_gpu import cpu_and_gpu
 from .figures import figures
 from .front import first_screen
 from .page import read, renew, replaced, with_body
@@ -64,7 +65,8 @@ def generate(results: Path, readme: Path) -> dict[Path, str]:
         measured.append(result)
         files |= {readme.parent / "plots" / file: svg for file, svg in drawings.items()}
     told = [LEGEND, *sections] if sections else ["No figures have been recorded yet."]
-    body = "\n\n".join(filter(None, [*told, without_a_gpu(results, measured), scaling(results)]))
+    more = [cpu_and_gpu(results), without_a_gpu(results, measured), scaling(results)]
+    body = "\n\n".join(filter(None, [*told, *more]))
     files[readme] = replaced(readme, BEGIN, END, body)
     return files
 

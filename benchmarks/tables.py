@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
 from fuseprop.benchmarks.intervals import Interval, quartiles
 from fuseprop.benchmarks.machine import said
+from fuseprop.benchmarks.markdown import table
 from fuseprop.checks.quoting import three_digits as number
 
 from .rows import OURS, Network, why_not
@@ -35,12 +35,6 @@ def ratio_cell(value: Interval | None) -> str:
 def marks(value: Interval) -> str:
     """Return = for a tie and ~ for noise, each behind a space."""
     return (" =" if value.tie else "") + (" ~" if value.noisy else "")
-
-
-def table(header: list[str], rows: Iterable[list[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def comparison(networks: list[Network], kind: str) -> str:

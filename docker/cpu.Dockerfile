@@ -1,6 +1,9 @@
 # fuseprop on a CPU. From the top of the repository:
 #   docker build -f docker/cpu.Dockerfile -t fuseprop:cpu .
-# A first stage compiles training steps; the image has the wheel that it makes, and no compiler.
+# A first stage compiles training steps and makes the wheel; the image has what is in it, installed, and no
+# compiler, no sources, no cache and no wheel: that is mounted while it is installed. Needs BuildKit, as docker
+# has it since version 23. Bytecode is kept of what a training imports: a command starts three times as fast
+# with it, and that of everything would take twice as much.
 FROM python:3.12-slim AS wheel
 WORKDIR /source
 # hadolint ignore=DL3008
@@ -13,10 +16,11 @@ ARG FUSEPROP_NATIVE=require
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim
-COPY --from=wheel /wheels /wheels
 # The requirement is that wheel, of this repository at the version that was copied.
 # hadolint ignore=DL3013
-RUN python -m pip install --no-cache-dir "$(echo /wheels/*.whl)[sklearn,tables]" \
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
+    python -m pip install --no-cache-dir --no-compile "$(echo /wheels/*.whl)[sklearn,tables]" \
+ && fuseprop train iris --epochs 1 --members 1 --device cpu --quiet \
  && useradd --create-home --uid 1000 learner
 USER 1000
 WORKDIR /home/learner

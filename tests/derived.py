@@ -28,8 +28,24 @@ def readme() -> str:
 
 
 def backends() -> str:
-    """Return backends/README.md with its table of what compiled steps are."""
-    return with_tables("backends/README.md", compiled())
+    """Return backends/README.md with its table of what compiled steps are, and the backends that it shows."""
+    third_party = ROOT / "tests" / "third_party_backend"
+    functional = (third_party / "fuseprop_functional.py").read_text()
+    views = functional[functional.index("def frozen(") : functional.index("def exponentials(")].rstrip()
+    text = with_tables("backends/README.md", compiled())
+    text = with_code(text, "functional", views)
+    return with_code(text, "plain", (third_party / "fuseprop_plain.py").read_text().rstrip())
+
+
+def with_code(text: str, name: str, code: str) -> str:
+    """Return a page that shows this code at the mark of that name."""
+    mark = f"<!-- shown by python tests/derived.py: {name} -->"
+    before, begin, rest = text.partition(mark)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"backends/README.md must hold the lines {mark!r} and {END!r}.")
+    tested = "<!-- tested: the contract runs on it, by tests/core/test_third_party.py -->"
+    return f"{before}{begin}\n\n{tested}\n```python\n{code}\n```\n\n{end}{after}"
 
 
 def with_tables(name: str, *tables: str) -> str:

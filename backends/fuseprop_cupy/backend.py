@@ -60,6 +60,7 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     name = "cupy"
     protocol_version = 2
     chunk_bytes = 64 << 20
+    host_memory = False
 
     def __init__(
         self,
@@ -88,6 +89,10 @@ class CupyBackend(RowOperations, DenseOperations, FusedOperations):
     def arithmetic(self) -> dict[str, str]:
         """See `OPTIONAL`."""
         return self._device.described()
+
+    def allocated(self) -> int:
+        """See `OPTIONAL`."""
+        return self._device.allocated()
 
     def provenance(self) -> dict[str, str]:
         """See `OPTIONAL`: how steps are replayed, the device, and a hash of each file of kernels."""

@@ -90,7 +90,7 @@ def built_in() -> tuple[Functor, ...]:
     """Return the structs in kernels/formulas.cuh."""
     return tuple(
         Functor(_kind_of_body(body), name, body, built_in=True)
-        for name, body in _STRUCT.findall(FILE.read_text())
+        for name, body in _STRUCT.findall(FILE.read_text(encoding="utf-8"))
     )
 
 

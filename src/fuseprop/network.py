@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, overload
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from .training.evaluation import Evaluation, Predictor, decide, evaluate
 from .training.keys import NO_KEY, drawn_key
 from .training.loop import Training
 from .training.observers import Norms, SumOfSquares
+from .training.on_device import check_on_device, is_finite, is_on_device
 from .training.orders import Orders, shuffled, unchanged
 from .training.out_of_memory import freeing_on_failure, halving_batches
 from .training.passes import Passes
@@ -487,13 +488,41 @@ class Network:
                 {"training rows": rows, "validation rows": held_out},
             )
 
-    def predict(self, X: object) -> HostArray:
+    @overload
+    def predict(self, X: object, *, on_device: Literal[False] = False) -> HostArray: ...
+
+    @overload
+    def predict(self, X: object, *, on_device: bool) -> Any: ...
+
+    def predict(self, X: object, *, on_device: bool = False) -> Any:
         """Return predictions (n, k): the last layer's output, through the loss's link.
 
         Probabilities for the cross-entropies, means for the Poisson deviance. Any number of rows, taken in
         chunks. Warns where one of them is not finite, because the dtype overflowed on the way to it.
+
+        Parameters
+        ----------
+        X : array_like, (n, d)
+            With `on_device`, also an array of another library in the memory of that device, such as a tensor
+            of PyTorch's on the GPU, which is read where it is.
+        on_device : bool
+            Whether predictions stay in the memory of the network's device, as an array that speaks DLPack:
+            ``torch.from_dlpack(network.predict(X, on_device=True))``, and likewise in JAX and CuPy, is an
+            array over the same memory, which lives as long as one of them does and may be written to. On a
+            GPU it is a CuPy array, and no prediction is copied to the host; on the CPU it is a NumPy array.
+
+        Raises TypeError where the backend's arrays do not speak DLPack.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fuseprop import Network, mlp
+        >>> network = Network(mlp([2, 1]), "half_squared_error", device="cpu", seed=0)
+        >>> np.from_dlpack(network.predict([[1, 2], [3, 4]], on_device=True)).shape
+        (2, 1)
         """
-        return self._predict(X)
+        check_flag("on_device", on_device)
+        return self._predict_on_device(X) if on_device else self._predict(X)
 
     def classify(self, X: object) -> HostArray:
         """Return decisions: class numbers (n,) for the softmax loss, else "yes" or "no" per output (n, k).
@@ -502,6 +531,27 @@ class Network:
         tanh. For exclusive classes trained with another loss take ``predict(X).argmax(axis=1)``.
         """
         return decide(self.stack, self._predict(X))
+
+    def _predict_on_device(self, X: object) -> Any:
+        backend = self.backend
+        rows: Any
+        if is_on_device(X):
+            rows = check_on_device(backend, X)
+            if rows.shape[1] != self.inputs:
+                raise ValueError(
+                    f"X has {counted(rows.shape[1], 'feature')}, this network takes {self.inputs:,}."
+                )
+        else:
+            rows = check_inputs(self.stack, X)
+        with np.errstate(over="ignore", invalid="ignore"):
+            predictions = self._predictor.on_device(rows)
+        if not hasattr(predictions, "__dlpack__"):
+            raise TypeError(
+                f"arrays of the backend {backend.name} do not speak DLPack: leave `on_device` out."
+            )
+        if not is_finite(backend, predictions):
+            warn_of_overflow(backend.to_host(predictions))
+        return predictions
 
     def _predict(self, X: object) -> HostArray:
         host = check_inputs(self.stack, X)

@@ -116,6 +116,54 @@ def test_what_a_checkout_compiles_is_built_and_where_that_fails_nothing_older_st
     assert not library.exists()
 
 
+@pytest.fixture(scope="module")
+def older(repository, tmp_path_factory):
+    """A checkout whose stepper lies in `benchmarks`, as all did once; its room of today's name is another."""
+    folder = tmp_path_factory.mktemp("older") / "fuseprop"
+    with side_by_side("HEAD", repository) as (old, _):
+        shutil.copytree(old.folder, folder)
+    room = folder / "src" / "fuseprop" / "benchmarks"
+    shutil.rmtree(folder / "benchmarks")
+    (folder / "benchmarks").mkdir()
+    for name in ("stepper", "problem", "networks", "design"):
+        text = (room / f"{name}.py").read_text()
+        (folder / "benchmarks" / f"{name}.py").write_text(text.replace("from ..", "from fuseprop."))
+    shutil.rmtree(room)
+    room.mkdir()
+    (room / "__init__.py").write_text("raise RuntimeError('an older room is imported')\n")
+    return folder
+
+
+def test_an_older_layout_is_measured_by_the_same_code(older):
+    """Its own steps, in its own package, through the gate of this working tree."""
+    paths = [older / "src", older / "backends", ROOT]
+    peer = Peer(PEER, "cpu", worker=WORKER, paths=paths, variables={VARIABLE: str(older)})
+    try:
+        assert peer.missing is None
+        for form in range(2):
+            built = peer.ask("build", form=form, case="2-8-1-b4", activation="sigmoid")
+            assert built["gate"]["passed"], built
+            assert peer.ask("time", form=form, seconds=0.01)["steps"] >= 1
+    finally:
+        peer.close()
+
+
+def test_what_drives_an_older_fuseprop_needs_nothing_of_it(tmp_path):
+    """Not even what all have: whatever moves within the package, older commits are still measured."""
+    (tmp_path / "fuseprop").mkdir()
+    (tmp_path / "fuseprop" / "__init__.py").touch()
+    code = "from benchmarks.in_front import put_in_front; put_in_front(); import fuseprop.benchmarks.worker"
+    path = os.pathsep.join(map(str, (tmp_path, ROOT)))
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_estimators_of_the_old_package_are_fitted_by_the_new_benchmarks(repository):
     """By the process that takes its package and its benchmarks from two folders."""
     pytest.importorskip("sklearn", reason='needs scikit-learn: pip install -e ".[sklearn]"')

@@ -5,14 +5,15 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import estimators
 from fuseprop.backend.registry import load_backend
+from fuseprop.benchmarks import estimators, fixtures
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +32,87 @@ def run(*options):
     done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     return done.stdout
+
+
+@pytest.fixture(scope="module")
+def collected():
+    """The names of all tests of `pytest benchmarks` in the clone."""
+    return re.findall(r"::(.+)", run("--collect-only"))
+
+
+def test_an_installation_runs_the_same_suite_without_any_configuration(collected, tmp_path):
+    command = [sys.executable, "-m", "pytest", "-q", "--pyargs", "fuseprop.benchmarks", "--collect-only"]
+    done = subprocess.run([*command, "--backends=numpy"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"::(.+)", done.stdout) == collected
+    assert len(collected) > 200
+
+
+def test_other_runs_of_pytest_are_given_nothing(tmp_path):
+    """No option that may be another suite's, no fixture, and no import that takes time."""
+    (tmp_path / "conftest.py").write_text("def pytest_addoption(parser): parser.addoption('--backends')")
+    (tmp_path / "test_it.py").write_text(
+        "import sys\n"
+        "def test_it(pytestconfig):\n"
+        "    assert pytestconfig.pluginmanager.hasplugin('fuseprop')\n"
+        "    assert pytestconfig.getoption('--backends') == 'theirs'\n"
+        "    ours = {name for name in sys.modules if name.startswith('fuseprop')}\n"
+        "    assert ours == {'fuseprop', 'fuseprop.benchmarks', 'fuseprop.benchmarks.loading'}\n"
+        "    assert 'numpy' not in sys.modules\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--backends=theirs",
+        "-p",
+        "no:cacheprovider",
+        "test_it.py",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--pyargs", "fuseprop.benchmarks", "--benchmark-json=x"], ["-p", "fuseprop.benchmarks.fixtures"]],
+)
+def test_without_pytest_benchmark_one_line_says_what_to_type(tmp_path, options):
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pytest_benchmark'] = None")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "fuseprop.benchmarks.loading", *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout + done.stderr
+    (said,) = filter(None, done.stderr.splitlines())
+    assert said.startswith(
+        "ERROR: fuseprop.benchmarks needs pytest-benchmark, which is not installed. Type: "
+    )
+    assert "[benchmarks]" in said
+
+
+def test_a_suite_of_a_users_own_takes_the_fixtures(tmp_path):
+    """As the page of the plugin shows it, file by file."""
+    blocks = re.split(r"^    # (\w+\.py)\n", fixtures.__doc__, flags=re.MULTILINE)[1:]
+    for name, text in zip(blocks[::2], blocks[1::2], strict=True):
+        (tmp_path / name).write_text(textwrap.dedent(text.partition("\n\nIt builds")[0]))
+    command = [sys.executable, "-m", "pytest", "-q", "--backends=numpy", "--benchmark-json=mine.json"]
+    done = subprocess.run([*command, *QUICK], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    saved = json.loads((tmp_path / "mine.json").read_text())
+    assert {"gpu", "blas", "cores", "cpu_name", "fuseprop"} <= saved["machine_info"].keys()
+    assert "node" not in saved["machine_info"]
+    assert [test["name"] for test in saved["benchmarks"]] == [
+        "test_relu[numpy-float32]",
+        "test_relu[numpy-float64]",
+    ]
+    assert saved["benchmarks"][0]["options"]["max_time"] == 0.001  # and no default of our own suite
+    assert saved["benchmarks"][0]["extra_info"]["samples_per_second"] > 0
 
 
 def test_smoke():

@@ -23,7 +23,6 @@ from typing import Literal, TypeVar, get_args, get_origin
 import click
 import numpy as np
 
-import fuseprop.testing
 from fuseprop import Dense, MLPClassifier, MLPRegressor, Network
 from fuseprop.backend import Backend
 from fuseprop.cli import main
@@ -54,8 +53,8 @@ MODULES = {
 }
 """The modules that users import from, with their public names; "__all__" stands for what it lists."""
 
-FIXTURES = ["backend", "backend64"]
-"""Of the pytest plugin `fuseprop.testing`."""
+FIXTURES = {"fuseprop.testing": ["backend", "backend64"], "fuseprop.benchmarks.fixtures": ["timed"]}
+"""Of the pytest plugins."""
 
 SPECIAL = ["__call__", "__contains__", "__enter__", "__exit__", "__getitem__", "__iter__", "__len__"]
 """Methods that users call by Python's own syntax."""
@@ -77,7 +76,12 @@ def public_names():
                 seen[value] = place
             lines += _described(place, value, found if module == "fuseprop" else [])
     lines += _returned(found, seen)
-    lines += [f"fuseprop.testing.{name}: fixture" for name in FIXTURES if hasattr(fuseprop.testing, name)]
+    lines += [
+        f"{plugin}.{name}: fixture"
+        for plugin, names in FIXTURES.items()
+        for name in names
+        if hasattr(import_module(plugin), name)
+    ]
     return sorted([*lines, *_choices(), *_fitted_attributes(), *_command(main)])
 
 

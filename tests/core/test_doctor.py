@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import fuseprop
 from fuseprop.backend import BackendUnavailable, Finding, registry
+from fuseprop.backend.seam import VERSION
 from fuseprop.cli import examination, main
 from fuseprop.installing import how_to_install
 
@@ -41,7 +42,7 @@ def broken(dtype="float32", device="cuda:0"):
 def liar(method):
     """NumPy, but with one operation that computes something else."""
 
-    def zero(self, *arguments, out):
+    def zero(self, *arguments, out, **options):
         out[...] = 0
 
     return type("Liar", (registry._installed()["numpy"].load(),), {method: zero})
@@ -55,6 +56,20 @@ def test_numpy_works_and_is_described(installed):
     assert "threads" in found["BLAS"]
     assert report.backends == [Finding("numpy", "works on cpu")]
     assert report.verdict.startswith("The CPU can be used. Type: fuseprop train digits --device cpu")
+
+
+def test_methods_that_a_backend_lacks_or_has_otherwise_are_named(installed):
+    def matmul(self, a, b): ...
+
+    kind = type("Partial", (registry._installed()["numpy"].load(),), {"matmul": matmul, "softmax": None})
+    installed["mine"] = Entry("mine", kind)
+    (finding,) = (finding for finding in examination.examine().backends if finding.what == "mine")
+    assert not finding.ok
+    assert (
+        f"does not fit the protocol of fuseprop {fuseprop.__version__} (version {VERSION}): " in finding.found
+    )
+    assert "its matmul(a, b) cannot be called as matmul(a, b, *, out)" in finding.found
+    assert "its softmax is None, where a method is expected" in finding.found
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,10 @@
 """The public pytest plugin: which backends run, and that naming one that cannot run is a failure."""
 
+import re
+
 import pytest
+
+from fuseprop.testing import BackendContract
 
 pytest_plugins = ["pytester"]
 
@@ -149,6 +153,34 @@ def test_a_name_that_nobody_registered_is_a_usage_error(pytester, run):
     result = run("--backends=numpy,numpi")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(['*--backends: *numpi*is not installed*Did you mean "numpy"*'])
+
+
+STAGES = {
+    **dict.fromkeys(("memory", "epoch", "elementwise", "losses", "inference", "update"), 0),
+    **dict.fromkeys(("access", "nan", "repeated"), 1),
+    **dict.fromkeys(("replay", "reduction"), 2),
+    "whole": 3,
+}
+"""By file of the contract: single operations, what holds of all of them, steps, networks."""
+
+
+def test_the_contract_goes_from_operations_to_whole_networks(pytester, run):
+    """In a subclass, whose own tests come last: where an operation is wrong, that is the first to be told."""
+    pytester.makepyfile("""
+from fuseprop.testing import BackendContract
+
+class TestMine(BackendContract):
+    def test_of_my_own(self, backend):
+        pass
+""")
+    result = run("-q", "--backends=numpy", "-k", "float64", "--collect-only")
+    names = re.findall(r"::TestMine::(\w+)", result.stdout.str())
+    assert names[-1] == "test_of_my_own"
+    names = list(dict.fromkeys(names[:-1]))
+    assert set(names) == {name for name in dir(BackendContract) if name.startswith("test_")}
+    stages = [STAGES[getattr(BackendContract, name).__module__.rpartition(".")[2]] for name in names]
+    assert stages == sorted(stages)
+    assert set(stages) == {0, 1, 2, 3}
 
 
 def test_the_contract_can_fail(pytester, run):

@@ -100,7 +100,10 @@ def test_all_members_of_the_protocol_are_required():
             "Of1 was written for version 1 of the seam .*this fuseprop has version 2. "
             "Install a newer Of1, or move it on as backends/README.md says",
         ),
-        (Lacking, "the backend Lacking lacks softmax: see the class fuseprop.backend.Backend"),
+        (
+            Lacking,
+            r"Lacking does not fit .* \(version 2\): it lacks softmax\(logits, \*, out\)\. See",
+        ),
     ],
 )
 def test_a_backend_of_another_version_is_refused_at_each_door(mine, kind, said):
@@ -111,6 +114,86 @@ def test_a_backend_of_another_version_is_refused_at_each_door(mine, kind, said):
         Network(mlp([2, 1]), "half_squared_error", backend=kind())
     (status,) = (one for one in registry.available_backends() if one.name == "mine")
     assert not status.available
+
+
+def out_by_place(self, logits, out): ...
+
+
+def one_operand(self, a, *, out): ...
+
+
+def without_dtype(self, array, *, out=None): ...
+
+
+def any_way(self, *operands, **options): ...
+
+
+def more_of_its_own(self, a, b, *, out, precision="highest"): ...
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"softmax": out_by_place}, []),
+        ({"matmul": any_way, "softmax": any_way}, []),
+        ({"matmul": more_of_its_own}, []),
+        ({"matmul": max}, []),  # which does not say what it takes
+        ({"matmul": one_operand}, ["its matmul(a, *, out) cannot be called as matmul(a, b, *, out)"]),
+        (
+            {"from_host": without_dtype, "name": None, "session": 3},
+            [
+                "its from_host(array, *, out=None) cannot be called as "
+                "from_host(array, *, out=None, dtype=None)",
+                "its name is None, where a text is expected",
+                "its session is 3, where a method is expected",
+            ],
+        ),
+        ({"device": 0}, ["its device is 0, where a text is expected"]),
+    ],
+)
+def test_one_error_names_all_that_does_not_fit(mine, members, said):
+    """And nothing is said of a method that can be called as the protocol has it."""
+    kind = type("Own", (NumpyBackend,), members)
+    mine(kind)
+    if not said:
+        assert type(load_backend("mine")) is kind
+        return
+    with pytest.raises(BackendUnavailable, match=r"backends/README\.md") as raised:
+        load_backend("mine")
+    assert f"(version {VERSION}): {'; '.join(said)}. See" in str(raised.value)
+
+
+def test_a_dtype_is_one_of_numpys():
+    backend = NumpyBackend()
+    backend.dtype = "float32"
+    with pytest.raises(BackendUnavailable, match="its dtype is 'float32', where a NumPy dtype is expected"):
+        check_backend(type("Named", (), {"__getattr__": lambda self, name: getattr(backend, name)})())
+
+
+def test_a_backend_may_answer_for_another():
+    """Its members are those that `__getattr__` finds; what is optional it need not have."""
+
+    class Forwarding:
+        def __init__(self, dtype="float32", device="cpu"):
+            self._own = NumpyBackend(dtype, device)
+
+        def __getattr__(self, name):
+            if name in OPTIONAL and name != "protocol_version":
+                raise AttributeError(name)
+            return getattr(self._own, name)
+
+    network = Network(mlp([2, 1]), "half_squared_error", backend=Forwarding())
+    assert network.predict(np.zeros((3, 2))).shape == (3, 1)
+
+
+@pytest.mark.parametrize("make", [lambda: NumpyBackend(), lambda dtype: NumpyBackend(dtype)])
+def test_a_class_that_cannot_be_called_as_backends_are(mine, make):
+    """Which names are passed is said where the class does not take them."""
+    mine(make)
+    with pytest.raises(
+        BackendUnavailable, match=r"'mine' cannot be made: .*\(dtype='float32', device='here'\),"
+    ):
+        load_backend("mine:here")
 
 
 @pytest.mark.parametrize("value", ["cpu", None, 3, NumpyBackend, np.zeros(2)])

@@ -67,7 +67,7 @@ class HostDevice(Device):
         return cupy_private.array_over(buffer, address, tuple(shape), dtype)
 
     def adopt(self, array):
-        return array.on_device
+        return array.on_device if hasattr(array, "on_device") else array.values  # the contract's own
 
     def fill_zero(self, array):
         assert array.flags.c_contiguous
@@ -110,6 +110,9 @@ class HostDevice(Device):
 
     def memory(self):
         return self.limit - self._living() - sum(self._pooled), self.limit
+
+    def allocated(self):
+        return self._living()
 
     def release(self):
         self._pooled.clear()

@@ -57,6 +57,7 @@ CALLS = {
     "streams": lambda device, a, b: device.streams(),
     "current_stream": lambda device, a, b: device.current_stream(),
     "synchronize": lambda device, a, b: device.synchronize(),
+    "allocated": lambda device, a, b: device.allocated(),
     "memory": lambda device, a, b: device.memory(),
     "release": lambda device, a, b: device.release(),
     "described": lambda device, a, b: device.described(),

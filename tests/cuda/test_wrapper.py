@@ -20,6 +20,7 @@ from fuseprop import MomentumSGD, Network, load_backend, mlp
 from fuseprop.backend import INTEGER, BackendUnavailable, OutOfMemory
 from fuseprop.formulas import ACTIVATIONS, ADAM, LOSSES, MOMENTUM
 from fuseprop.testing import BackendContract
+from fuseprop.testing.contract import memory
 
 
 @pytest.fixture
@@ -39,6 +40,16 @@ class TestContract(BackendContract):
     def one_for_several(self, monkeypatch):
         """Let one process stand for several, on one GPU, as the contract's sums have it."""
         monkeypatch.setattr("fuseprop_cupy.device.sums._check", lambda places: None)
+
+    @pytest.fixture(autouse=True)
+    def on_a_gpu(self, monkeypatch):
+        """Let arrays of CuPy's say that they are on a GPU: it would ask the driver."""
+        asked = memory._Foreign.__dlpack_device__
+        monkeypatch.setattr(
+            memory._Foreign,
+            "__dlpack_device__",
+            lambda self: (2, 0) if isinstance(self.values, cupy.ndarray) else asked(self),
+        )
 
 
 def matrix(backend, *shape, dtype=None):

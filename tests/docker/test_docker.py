@@ -53,7 +53,8 @@ def installs(path, **arguments):
             for key, value in (defaults | arguments).items():
                 line = line.replace("${" + key + "}", value)
             words = shlex.split(line.partition("&&")[0])
-            yield [word for word in words[words.index("install") + 1 :] if word != "--no-cache-dir"]
+            own = ("--no-cache-dir", "--no-compile")
+            yield [word for word in words[words.index("install") + 1 :] if word not in own]
 
 
 WHEEL = "$(echo /wheels/*.whl)"
@@ -102,7 +103,10 @@ def test_both_images_are_made_of_the_same_wheel():
 def test_the_image_has_the_wheel_and_no_compiler(path):
     before, image = stages(path)
     assert any("install -y --no-install-recommends g++" in line for name, line in before if name == "RUN")
-    assert [line for name, line in image if name == "COPY"] == ["--from=wheel /wheels /wheels"]
+    assert not [line for name, line in image if name in ("COPY", "ADD")], "what is copied stays, as a layer"
+    (line,) = (line for name, line in image if name == "RUN")
+    assert line.startswith("--mount=type=bind,from=wheel,source=/wheels,target=/wheels ")
+    assert {"--no-cache-dir", "--no-compile"} <= set(line.split())
     assert image[0] == ("FROM", "python:3.12-slim")
     assert not any("apt-get" in line for _, line in image)
 
@@ -138,17 +142,25 @@ def test_the_cpu_image_installs_and_trains(tmp_path, wheel):
     path = DOCKER / "cpu.Dockerfile"
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=True)
+    for kept in environment.rglob("*.pyc"):  # of pip, which the base image has
+        kept.unlink()
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
     for requirements in installs(path):
         named = [word.replace(WHEEL, str(wheel)) for word in requirements]
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *named]
-        subprocess.run(pip, check=True)
+        pip = [python, "-B", "-m", "pip", "install", "--no-compile", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *named], check=True)
     entry = re.findall(r'"([^"]+)"', dict(instructions(path))["ENTRYPOINT"])
-    command = [python.with_name(entry[0]), "train", "iris", "--epochs", "2", "--quiet", "--json"]
+    (line,) = (line for name, line in stages(path)[1] if name == "RUN")
+    (first,) = re.findall(r"&& fuseprop (train .*?) &&", line)
+    command = [python.with_name(entry[0]), *first.split(), "--json"]
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "FUSEPROP"))}
     done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert '"test_accuracy"' in done.stdout
+    sizes = [sys.executable, DOCKER / "sizes.py", "--python", python]
+    told = subprocess.run(sizes, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert 5 < float(re.search(r"([\d.]+) MB  of bytecode", told.stdout)[1]) < 30
 
 
 @pytest.mark.parametrize("cuda", ["cuda12", "cuda13"])

@@ -19,7 +19,7 @@ from fuseprop.learn import TOPICS
 from fuseprop.plots import Diagram, Images
 from fuseprop.testing import assert_parity
 
-PLAIN = Path(__file__).parents[1] / "third_party_backend" / "fuseprop_plain.py"
+FUNCTIONAL = Path(__file__).parents[1] / "third_party_backend" / "fuseprop_functional.py"
 SEEDS = [0, 1, 2]
 
 
@@ -141,33 +141,33 @@ def test_the_worked_example_digit_by_digit(backend64):
 
 
 @pytest.fixture(scope="module")
-def plain():
-    """The backend whose every operation is its plain formula, uninstalled."""
-    spec = importlib.util.spec_from_file_location("fuseprop_plain", PLAIN)
+def functional():
+    """A backend that shares no line with the others, uninstalled."""
+    spec = importlib.util.spec_from_file_location("fuseprop_functional", FUNCTIONAL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.PlainBackend
+    return module.FunctionalBackend
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_all_backends_print_the_same_numbers(topic, backend64, plain):
-    expected, result = TOPICS[topic](plain("float64"), 0), TOPICS[topic](backend64, 0)
+def test_all_backends_print_the_same_numbers(topic, backend64, functional):
+    expected, result = TOPICS[topic](functional("float64"), 0), TOPICS[topic](backend64, 0)
     assert words(result) == words(expected)
     assert_parity(numbers(result), numbers(expected), backend64.dtype)
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_numbers_come_from_the_backend_alone(topic, plain, monkeypatch):
+def test_numbers_come_from_the_backend_alone(topic, functional, monkeypatch):
     """A backend whose products are a little off shows in the numbers of every topic, in few epochs too."""
     for long in ("approximation", "minima", "genetic", "overfitting"):
         monkeypatch.setattr(sys.modules[f"fuseprop.learn.{long}"], "EPOCHS", 10)
     monkeypatch.setattr(sys.modules["fuseprop.learn.genetic"], "GENERATIONS", 3)
 
-    class Off(plain):
+    class Off(functional):
         def matmul(self, a, b, *, out):
-            out._values[...] = 1.01 * (a._values @ b._values)
+            out.write(1.01 * (a.read() @ b.read()))
 
-    right, off = (numbers(TOPICS[topic](kind("float64"), 0)) for kind in (plain, Off))
+    right, off = (numbers(TOPICS[topic](kind("float64"), 0)) for kind in (functional, Off))
     assert right != off
 
 

@@ -23,7 +23,7 @@ from fuseprop.model.model import Model
 from fuseprop.model.settings import Settings
 
 QUICK = {"epochs": 3, "hidden": (5, 4), "members": 3, "validation": 0.2, "test": 0.2, "device": "cpu"}
-PLAIN = Path(__file__).parents[1] / "third_party_backend" / "fuseprop_plain.py"
+FUNCTIONAL = Path(__file__).parents[1] / "third_party_backend" / "fuseprop_functional.py"
 OUTPUTS = {
     "one value": (1, "regression"),
     "two values": (2, "regression"),
@@ -217,13 +217,13 @@ def test_equal_seeds_give_equal_bits():
 
 
 def test_another_backend_agrees(monkeypatch):
-    spec = importlib.util.spec_from_file_location("fuseprop_plain", PLAIN)
+    spec = importlib.util.spec_from_file_location("fuseprop_functional", FUNCTIONAL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     here = trained(shop(), dtype="float64", dropout=0.2)
-    monkeypatch.setattr("fuseprop.network.load_backend", lambda _, dtype: module.PlainBackend(dtype))
+    monkeypatch.setattr("fuseprop.network.load_backend", lambda _, dtype: module.FunctionalBackend(dtype))
     there = trained(shop(), dtype="float64", dropout=0.2)
-    assert (here.model.network.backend.name, there.model.network.backend.name) == ("numpy", "plain")
+    assert (here.model.network.backend.name, there.model.network.backend.name) == ("numpy", "functional")
     for mine, theirs in zip(weights(here), weights(there), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-10)
 

@@ -144,6 +144,12 @@ class Device:
         self._sums.watch(stream)
         stream.synchronize()
 
+    def allocated(self) -> int:
+        """Return the bytes that living arrays use, of CuPy's memory pool for this device."""
+        with self._device:
+            used: int = self._cupy.get_default_memory_pool().used_bytes()
+        return used
+
     def memory(self) -> tuple[int, int]:
         """Return free and total bytes: of the device, or of CuPy's memory pool if that has a limit."""
         free, total = self._cupy.cuda.runtime.memGetInfo()

@@ -161,7 +161,8 @@ def kernels(dtype: np.dtype[Any], functors: Iterable[Functor] | None = None) -> 
 @cache
 def declarations() -> tuple[Declaration, ...]:
     """Return what the .cu files declare, in order."""
-    return tuple(found for path in sorted(KERNELS.glob("*.cu")) for found in declared_in(path.read_text()))
+    texts = (path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.cu")))
+    return tuple(found for text in texts for found in declared_in(text))
 
 
 def source_hashes() -> dict[str, str]:
@@ -218,8 +219,8 @@ def source(functors: Iterable[Functor] = ()) -> str:
     CuPy caches compiled code by a hash of the text that it is given, so an include would hide changes of the
     included file from it.
     """
-    headers = [(KERNELS / header).read_text() for header in HEADERS]
+    headers = [(KERNELS / header).read_text(encoding="utf-8") for header in HEADERS]
     own = [functor.text for functor in functors if not functor.built_in]
-    files = [path.read_text() for path in sorted(KERNELS.glob("*.cu"))]
+    files = [path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.cu"))]
     lines = "".join([*headers, *own, *files]).splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith('#include "'))

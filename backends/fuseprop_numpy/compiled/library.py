@@ -188,7 +188,7 @@ def _why_none() -> NotCompiled:
         needs = ", which need AVX2 and FMA" if os.uname().machine == "x86_64" else ""
         return NotCompiled(f"this processor runs none of {', '.join(there)}{needs}", can_be_helped=False)
     try:
-        record = json.loads((FOLDER / "build.json").read_text())
+        record = json.loads((FOLDER / "build.json").read_text(encoding="utf-8"))
         why = str(record["why"]) or "what was built is gone"
         return NotCompiled(why, bool(record["can_be_helped"]))
     except (OSError, ValueError, KeyError, TypeError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import inspect
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, cast
@@ -135,6 +136,8 @@ def _choose(dtype: str) -> tuple[AnyBackend, str]:
 @cache
 def _log_once(text: str) -> None:
     """Log a text the first time that it comes up."""
+    import logging  # fifteen modules of Python, for one line
+
     logging.getLogger("fuseprop").info(text)
 
 
@@ -160,9 +163,28 @@ def _open(device: str, dtype: str) -> AnyBackend:
     except ImportError as error:
         raise BackendUnavailable(f"the backend {name!r} cannot be imported: {error}") from error
     chosen = device if kind in BACKEND_OF else rest
-    backend = backend_class(dtype=dtype, **({"device": chosen} if chosen else {}))
+    given = {"dtype": dtype, **({"device": chosen} if chosen else {})}
+    _check_call(name, backend_class, given)
+    backend = backend_class(**given)
     check_backend(backend)
     return cast(AnyBackend, backend)
+
+
+def _check_call(name: str, backend_class: Callable[..., object], given: dict[str, str]) -> None:
+    """Raise BackendUnavailable where a backend's class cannot be called with these arguments."""
+    try:
+        signature = inspect.signature(backend_class)
+    except (TypeError, ValueError):  # it does not say what it takes
+        return
+    try:
+        signature.bind(**given)
+    except TypeError as error:
+        call = ", ".join(f"{parameter}={value!r}" for parameter, value in given.items())
+        raise BackendUnavailable(
+            f"the backend {name!r} cannot be made: its class is called as "
+            f"{getattr(backend_class, '__name__', name)}({call}), and does not take that: {error}. See "
+            f"backends/README.md."
+        ) from None
 
 
 @cache

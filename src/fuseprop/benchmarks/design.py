@@ -1,18 +1,22 @@
-"""A network that not everyone can have: any activations, and any loss of ours."""
+"""A network that not everyone can have: any activations, and any loss of ours.
+
+Importing it imports nothing else of fuseprop: a process that measures an older one may not have it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fuseprop.formulas.activation import Activation
-from fuseprop.formulas.kept import activation_kept, keep_activation, keep_loss, loss_kept
-from fuseprop.formulas.loss import AnyLoss
-
 from .networks import ACTIVATIONS
+
+if TYPE_CHECKING:
+    from ..formulas.activation import Activation
+    from ..formulas.loss import AnyLoss
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,16 @@ class Design:
 
     def as_text(self) -> str:
         """Return it as JSON, which another process reads."""
+        from ..formulas.kept import keep_activation, keep_loss
+
         kept = {"activations": [*map(keep_activation, self.activations)], "loss": keep_loss(self.loss)}
         return json.dumps(kept)
 
     @classmethod
     def of_text(cls, text: str) -> Design:
         """Return what `as_text` made a text of. Raises ValueError for formulas that are not ours."""
+        from ..formulas.kept import activation_kept, loss_kept
+
         kept = json.loads(text)
         return cls(tuple(map(activation_kept, kept["activations"])), loss_kept(kept["loss"]))
 

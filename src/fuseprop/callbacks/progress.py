@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -132,6 +131,8 @@ class ProgressBar:
 
     def start(self, epochs: int, done: int) -> None:
         """Draw the bar, behind the epochs that are done."""
+        import shutil
+
         from tqdm import tqdm  # `import fuseprop` needs NumPy alone, and stays fast
 
         # A terminal may not know its width (some containers' do not); tqdm would then draw empty lines.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import TypeVar
 
 from .quoting import LIMIT, quoted
@@ -26,5 +25,7 @@ def choose(kind: str, name: object, choices: Mapping[str, T]) -> T:
 
 def suggestion(name: object, choices: Iterable[str]) -> str:
     """Return `` Did you mean "..."?`` with the closest choice, or "" if none is close."""
+    from difflib import get_close_matches  # for an error alone: no import is to take its time
+
     close = get_close_matches(str(name)[:LIMIT], list(choices), n=1)
     return f" Did you mean {quoted(close[0])}?" if close else ""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .masked import is_masked, is_masked_type
 from .quoting import position_text, quoted
 
 NUMERIC = "biufc"
@@ -97,7 +98,7 @@ def check_masked(name: str, values: Any) -> None:
                 f"{name} is a {type(values).__name__} with masked arrays in it, whose masks would be "
                 f"forgotten. Fill them, array.filled(value), or leave out what they mask."
             )
-    elif isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+    elif is_masked(values) and np.ma.is_masked(values):
         mask = np.ma.getmaskarray(values)
         first = position_text(np.argwhere(mask)[0])
         rows = "" if values.ndim < 2 else ".any(axis=1)"
@@ -110,7 +111,7 @@ def check_masked(name: str, values: Any) -> None:
 
 
 def _holds_masked(values: Any) -> bool:
-    return any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, _cells(values))))
+    return any(map(is_masked_type, set(map(type, _cells(values)))))
 
 
 def _check_dates(what: str, values: Any) -> None:

@@ -9,13 +9,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from .masked import is_masked
+
 T = TypeVar("T")
 
 FLAGS = (bool, np.bool_)
-"""The types of True and False."""
-
-NOT_NUMBERS = (*FLAGS, np.ma.MaskedArray)
-"""Types that count as no number here, although `float` takes them."""
+"""The types of True and False: no numbers here, although `float` takes them, and masked values."""
 
 
 def check_methods(name: str, value: object, methods: Sequence[str], expected: str) -> None:
@@ -34,7 +33,7 @@ def check_flag(name: str, value: object) -> None:
 
 def is_finite_number(value: object) -> bool:
     """Whether `value` is a single finite number; True, False and masked values count as none."""
-    if isinstance(value, NOT_NUMBERS) or getattr(value, "shape", ()) != ():
+    if isinstance(value, FLAGS) or is_masked(value) or getattr(value, "shape", ()) != ():
         return False
     try:
         return isfinite(value)  # type: ignore[arg-type]

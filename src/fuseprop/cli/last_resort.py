@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -38,7 +39,7 @@ class LastResort:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        if os.name == "posix" and threading.current_thread() is threading.main_thread():
+        if sys.platform != "win32" and threading.current_thread() is threading.main_thread():
             self._told, self._tells = os.pipe()
             os.set_blocking(self._tells, False)
             self._before = signal.set_wakeup_fd(self._tells, warn_on_full_buffer=False)

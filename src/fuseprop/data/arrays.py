@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..backend import HostArray
 from ..checks.arrays import as_rows, first_not_finite
+from ..checks.masked import is_masked
 from ..checks.nonnumeric import check_masked
 from ..checks.quoting import literal
 from ..world import agreeing
@@ -38,7 +39,7 @@ def objects_in(X: Any) -> HostArray | None:
             X = np.array(X, object)
         except ValueError:  # for masked values and rows of different lengths, of which `plain` tells
             return None
-    is_plain = isinstance(X, np.ndarray) and not isinstance(X, np.ma.MaskedArray)
+    is_plain = isinstance(X, np.ndarray) and not is_masked(X)
     return X if is_plain and X.ndim == 2 and X.dtype.kind in "OUT" and X.size else None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..backend import HostArray
 from ..checks.arrays import check_on_host
+from ..checks.masked import is_masked
 from ..installing import how_to_install
 from .cells import MISSING, Booleans, Cells, Dates, Numbers
 from .errors import DataError
@@ -69,7 +70,7 @@ def _array_cells(array: HostArray, where: str, before: int) -> Cells:
     if array.ndim != 1:
         raise DataError(f"{where} must have shape (rows,), got {array.shape}: a column of single values.")
     kind = array.dtype.kind
-    if isinstance(array, np.ma.MaskedArray) or (kind in "iu" and _loses_digits(array)):
+    if is_masked(array) or (kind in "iu" and _loses_digits(array)):
         return object_cells(array.tolist(), where, before)
     match kind:
         case "b":

@@ -12,24 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import AnyBackend
-
-HOST = (1, 3)
-"""DLPack's numbers for devices whose memory the host reads: the CPU, and page-locked memory of CUDA."""
-
-
-def is_foreign(values: Any) -> bool:
-    """Whether this is an array of another library than NumPy, with a dtype, that speaks DLPack.
-
-    Arrow's arrays have no dtype, and speak DLPack only if they hold numbers without nulls: NumPy reads them.
-    """
-    is_array = hasattr(values, "__dlpack__") and hasattr(values, "dtype")
-    return is_array and not isinstance(values, np.ndarray | np.generic)
-
-
-def is_on_device(values: Any) -> bool:
-    """Whether this is an array in memory that the host cannot read."""
-    return is_foreign(values) and int(values.__dlpack_device__()[0]) not in HOST
+from ..training.on_device import is_foreign, is_on_device
 
 
 def to_numpy(values: Any) -> Any:
@@ -69,21 +52,6 @@ def as_kind_of(example: Any, result: Any) -> Any:
             return library.asarray(result)
         return library.from_dlpack(np.ascontiguousarray(result)).to(example.device)
     return library.from_dlpack(np.ascontiguousarray(result))
-
-
-def check_on_device(backend: AnyBackend, X: Any) -> Any:
-    """Return a device array for the backend. Raises ValueError, in scikit-learn's words, for nan and inf."""
-    if len(X.shape) != 2:
-        raise ValueError(f"Expected 2D array, got {len(X.shape)}D array instead. Reshape your data.")
-    if 0 in X.shape:
-        raise ValueError(f"Found array with {X.shape[0]} sample(s) (shape={tuple(X.shape)}).")
-    shared = backend.share(X)
-    squares = backend.zeros((1,))
-    backend.sum_squares(shared.reshape((shared.shape[0] * shared.shape[1],)), out=squares)
-    # The sum may overflow where every element is finite: only then the elements themselves are checked.
-    if not np.isfinite(backend.to_host(squares)[0]) and not np.isfinite(backend.to_host(shared)).all():
-        raise ValueError("Input X contains NaN, infinity or a value too large.")
-    return shared
 
 
 def _library(example: Any) -> Any:

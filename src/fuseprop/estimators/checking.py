@@ -14,7 +14,8 @@ from ..backend.registry import named_device
 from ..checks.arrays import all_finite
 from ..checks.nonnumeric import check_plain, first_stranger, read_list
 from ..data.seen import Seen
-from .arrays import check_on_device, is_on_device, to_numpy
+from ..training.on_device import check_on_device, is_on_device
+from .arrays import to_numpy
 from .plain import plain, plain_classes
 
 FLOATS = (np.float64, np.float32)

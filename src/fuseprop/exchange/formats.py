@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ..checks.choices import suggestion
 from ..checks.quoting import literal, shown
+from ..model.configuration import encoder_entries
 from ..model.files import SUFFIX
 from ..model.model import Model
 from ..network import Network
+from ..storage.atomic import write_atomically
 from .as_model import as_model
 from .errors import NotConvertible
+from .keras_network import from_keras, to_keras
 from .onnx import from_onnx, to_onnx
+from .torch_network import from_torch, save_torch
 
 
 class Format(NamedTuple):
@@ -43,8 +48,47 @@ def _save(model: Any, path: Path) -> None:
     (as_model(model) if isinstance(model, Network) else model).save(path)
 
 
+def _bare(found: Any, format_: str) -> Network:
+    """Return a network, or that of a model which takes columns as they are and knows no names."""
+    if isinstance(found, Network):
+        return found
+    if isinstance(found, Model):
+        bare, entries = as_model(found.network), [encoder_entries(found.encoder)]
+        undone = found.targets is None or bool(
+            (found.targets.mean == 0).all() and (found.targets.scale == 1).all()
+        )
+        if entries == [encoder_entries(bare.encoder)] and undone and found.task == bare.task:
+            return found.network
+    raise NotConvertible(
+        f"{format_} holds a network alone, and this is a {type(found).__name__} that encodes its columns or "
+        f"names its classes. Write it as .onnx, which holds these too; or in Python convert `model.network`, "
+        f"which takes `model.encode_inputs(rows)`."
+    )
+
+
+def _save_keras(found: Any, path: Path) -> None:
+    """Write a .keras file beside the one at the path first, so that this is replaced whole."""
+    sequential = to_keras(_bare(found, "a .keras file"))
+    with TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder, f"net{KERAS}")
+        sequential.save(made)
+        write_atomically(path, made.read_bytes())
+
+
+def _read_keras(path: Path) -> Network:
+    return from_keras(path, device="cpu")
+
+
+TORCH, KERAS = ".torch.safetensors", ".keras"
+
 FORMATS: dict[str, Format] = {
     SUFFIX: Format("fuseprop's model file", _load, _save),
+    TORCH: Format(
+        "a state dict of PyTorch",
+        lambda path: from_torch(path, device="cpu"),
+        lambda found, path: save_torch(_bare(found, "a state dict"), path),
+    ),
+    KERAS: Format("Keras", _read_keras, _save_keras),
     ".onnx": Format("ONNX", lambda path: from_onnx(path, device="cpu"), to_onnx),
 }
 """The formats, by the ends of the names of their files; another one is one line more."""

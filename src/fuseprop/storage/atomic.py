@@ -10,7 +10,6 @@ The bytes that are replaced may be kept under a second name: that file is whole 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -205,6 +204,8 @@ def _copy_metadata(target: Path, old: os.stat_result, temporary: Path, descripto
         for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
             with suppress(OSError):
                 os.fchown(descriptor, owner, group)
+    import shutil  # which brings five kinds of archives
+
     # Extended attributes include access lists, without which the same mode grants other rights. On a file
     # system without them the write goes on.
     with suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EACCES, EAGAIN
@@ -12,10 +13,15 @@ from .atomic import hidden_stem, with_path
 
 try:
     import fcntl
-except ImportError:  # Windows has no fcntl: there a lock is of this process alone
+except ImportError:  # Windows locks bytes of a file, and removes none that is open
     LOCKS = False
 else:
     LOCKS = True
+if sys.platform == "win32":
+    import msvcrt
+
+FAR = 1 << 30
+"""The byte that is locked on Windows: nobody reads a locked one, and the process's number is to be read."""
 
 _held: dict[str, tuple[int, object]] = {}
 """The paths that are locked, each by a process's number and an object: a forked child has none of them."""
@@ -52,10 +58,13 @@ def lock(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if os.getpid() == mine[0]:
+            if LOCKS and os.getpid() == mine[0]:
                 with suppress(OSError):
                     file.unlink()  # before the lock ends: afterwards it may be another process's
             os.close(descriptor)
+            if not LOCKS:
+                with suppress(OSError):  # another process has it open
+                    file.unlink()
     finally:
         if _held.get(str(file)) is mine:
             del _held[str(file)]
@@ -79,10 +88,15 @@ def _acquire(file: Path) -> int:
 
 
 def _lock(descriptor: int) -> None:
-    if not LOCKS:
-        return
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform == "win32":
+            os.lseek(descriptor, FAR, os.SEEK_SET)
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            finally:
+                os.lseek(descriptor, 0, os.SEEK_SET)
+        elif LOCKS:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in (EACCES, EAGAIN):
             number = os.read(descriptor, 20).decode("ascii", "replace").strip()

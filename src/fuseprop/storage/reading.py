@@ -11,7 +11,7 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EINVAL
+from errno import EINVAL, EISDIR
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,6 +64,8 @@ def open_file(path: Path) -> BinaryIO:
 
     Raises OSError for anything else: a device may never end, and a pipe cannot be read twice.
     """
+    if path.is_dir():  # Windows would say "Permission denied"
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
     # O_NONBLOCK: opening a pipe without a writer would block.
     file = os.fdopen(
         os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"

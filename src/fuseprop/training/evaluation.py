@@ -145,6 +145,23 @@ class Predictor:
         self._backend, self._stack = backend, stack
         self._forward = ForwardPass(backend, stack, gives="predictions")
 
+    def on_device(self, X: Any) -> Array:
+        """Return predictions (N, k) as a call does, as an array of the backend's own, which is the caller's.
+
+        All of them are computed when it returns, so that any stream may read them.
+        """
+        backend, k = self._backend, self._stack.layers[-1].outputs
+        predictions = backend.empty((X.shape[0], k))
+        is_on_host = isinstance(X, np.ndarray) or is_sparse(X)
+        fetch = from_host(backend, X) if is_on_host else from_device(X)
+
+        def take(rows: slice, x: Array) -> None:
+            self._forward.at_once(x, outputs=predictions[rows])
+
+        self._forward.fetching(fetch, X.shape[0], take)
+        backend.synchronize()
+        return predictions
+
     def __call__(self, X: Any) -> HostArray:
         """Return predictions (N, k): the last layer's outputs, through the loss's link.
 

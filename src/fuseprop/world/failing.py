@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
 import sys
 import traceback
 import zlib
@@ -20,14 +19,16 @@ from functools import wraps
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, ParamSpec, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .agreement import Elsewhere
-from .lookout import Lookout
 from .processes import Processes
+
+if TYPE_CHECKING:
+    from .lookout import Lookout
 
 Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
@@ -137,6 +138,8 @@ class Ends:
     of_this_process: Ends | None = None
 
     def __init__(self, mpi: Any, everyone: Any) -> None:
+        import socket  # as below: `import fuseprop` takes no time for what one process alone does not need
+
         self._mpi, self._all = mpi, everyone.Dup()
         self.rank: int = self._all.Get_rank()
         self.size: int = self._all.Get_size()
@@ -203,6 +206,8 @@ class Ends:
         here.Free()
         first, lookout, is_there = min(pids), None, False
         if system and hasattr(os, "pidfd_open"):
+            from .lookout import Lookout
+
             lookout = Lookout(f"{name}{first}")
             is_there = self.rank == first and lookout.start(pids, self.size, self.host)
         if self._all.allgather(is_there)[first] and lookout is not None:

@@ -15,7 +15,6 @@ Where a system has no pidfd, there is no lookout, and MPI ends the others all th
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
@@ -90,6 +89,8 @@ class Lookout:
 
     def join(self) -> None:
         """Let it look after this process, but not after those that this one forks; wait until it does."""
+        import fcntl  # Windows has none, and no lookout
+
         self._connection.connect(self._name)
         high = fcntl.fcntl(self._connection.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
         self._connection.close()
@@ -182,6 +183,8 @@ def how(fd: int, pid: int) -> str:
 
 def status_at_end(fd: int, pid: int) -> int | None:
     """Return the status of a process that has ended, as `os.waitpid` does; None where it cannot be told."""
+    import fcntl
+
     with suppress(OSError, ValueError):  # as long as nobody waited for it, every Linux tells
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         if fields[0] in "ZX":

@@ -41,6 +41,11 @@ class Crossing:
     above: str
     to_other: bool
 
+    @property
+    def about(self) -> float:
+        """The size in two digits: it was interpolated."""
+        return float(f"{self.size:.1e}")
+
 
 def crossings(networks: Sequence[Measured]) -> list[Crossing]:
     """Return where the faster device changes, from small to large.
@@ -62,6 +67,27 @@ def crossings(networks: Sequence[Measured]) -> list[Crossing]:
         for below, above in pairwise(ordered)
         if below.gain * above.gain < 0
     ]
+
+
+def said(networks: Sequence[Measured], one: str, other: str) -> list[str]:
+    """Say which of two devices is the faster one from which size on: a sentence for each crossing.
+
+    Without any there is one sentence. Raises IndexError without networks.
+    """
+    found = crossings(networks)
+    if found:
+        return [_crossing(crossing, one, other) for crossing in found]
+    faster, slower = (other, one) if networks[0].gain + networks[-1].gain > 0 else (one, other)
+    which = f"all {len(networks)} sizes" if len(networks) > 1 else "the one size"
+    return [f"{faster} is faster than {slower} at {which} measured."]
+
+
+def _crossing(crossing: Crossing, one: str, other: str) -> str:
+    faster, slower = (other, one) if crossing.to_other else (one, other)
+    return (
+        f"From about {crossing.about:,.0f} rows x weights a step on, {faster} is faster than {slower}: "
+        f"interpolated between {crossing.below} and {crossing.above}."
+    )
 
 
 def _zero(below: Measured, above: Measured) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...checks.quoting import counted, three_digits
 from ..intervals import Interval
-from .crossover import Crossing
+from .crossover import Crossing, said
 from .outcome import FIRST, GPU, OURS, Network, Outcome, Row
 
 COLUMNS = ("", "device", "µs a step", "99% interval", f"/ {OURS}", "rows a second", "")
@@ -150,27 +150,16 @@ def _between(outcome: Outcome, one: str, other: str) -> list[str]:
     both = outcome.between(one, other)
     if not both:
         return [f"{one} and {other} have no network in common."]
-    found = outcome.crossings(one, other)
+    lines, found = said(both, one, other), outcome.crossings(one, other)
     if not found:
-        return [_one_of_two(both[0].gain + both[-1].gain > 0, one, other, len(both))]
-    return [_crossing(outcome, crossing, one, other) for crossing in found]
+        return lines
+    return [f"{line} {_batch(outcome, c)}" for line, c in zip(lines, found, strict=True)]
 
 
-def _one_of_two(other_is_faster: bool, one: str, other: str, sizes: int) -> str:
-    faster, slower = (other, one) if other_is_faster else (one, other)
-    which = f"all {sizes} sizes" if sizes > 1 else "the one size"
-    return f"{faster} is faster than {slower} at {which} measured."
-
-
-def _crossing(outcome: Outcome, crossing: Crossing, one: str, other: str) -> str:
-    faster, slower = (other, one) if crossing.to_other else (one, other)
-    size = float(f"{crossing.size:.1e}")  # two digits: it was interpolated
+def _batch(outcome: Outcome, crossing: Crossing) -> str:
     near = min(outcome.networks, key=lambda network: network.label != crossing.above)
-    return (
-        f"From about {size:,.0f} rows x weights a step on, {faster} is faster than {slower}: "
-        f"interpolated between {crossing.below} and {crossing.above}. With {near.weights:,} weights that is "
-        f"a batch of {ceil(size / near.weights):,}."
-    )
+    batch = ceil(crossing.about / near.weights)
+    return f"With {near.weights:,} weights that is a batch of {batch:,}."
 
 
 def _cells(network: Network, row: Row) -> list[object]:

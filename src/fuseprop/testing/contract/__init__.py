@@ -11,23 +11,27 @@ from fuseprop.testing.contract.losses import LossContract
 from fuseprop.testing.contract.memory import MemoryContract
 from fuseprop.testing.contract.nan import NanContract
 from fuseprop.testing.contract.reduction import ReductionContract
+from fuseprop.testing.contract.repeated import RepeatedContract
 from fuseprop.testing.contract.update import UpdateContract
 from fuseprop.testing.contract.whole import WholeContract
 
 
 class BackendContract(
-    MemoryContract,
-    EpochContract,
-    ElementwiseContract,
-    LossContract,
-    InferenceContract,
-    UpdateContract,
-    AccessContract,
-    NanContract,
-    ReductionContract,  # and ReplayContract, whose tools it has
     WholeContract,
+    ReductionContract,  # and ReplayContract, whose tools it has
+    RepeatedContract,
+    NanContract,
+    AccessContract,
+    UpdateContract,
+    InferenceContract,
+    LossContract,
+    ElementwiseContract,
+    EpochContract,
+    MemoryContract,
 ):
     """Subclass it in a test module: ``class TestMine(BackendContract): pass``.
+
+    pytest runs tests of the last base class first: operations come before steps, and whole networks at last.
 
     Examples
     --------

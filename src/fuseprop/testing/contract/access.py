@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fuseprop.backend import INTEGER, AnyBackend, Array, BackendForProcesses, Call, Program
 from fuseprop.backend.seam import OPTIONAL, option
+from fuseprop.testing.contract.calls import described
 from fuseprop.testing.contract.formulas import ACTIVATION_CASES, ELEMENTWISE, TRAINABLE_CASES, UPDATE_CASES
 from fuseprop.testing.contract.parity import Host
 from fuseprop.testing.contract.reduction import Alike
@@ -138,7 +139,9 @@ class AccessContract:
         """What is not written keeps its bits, and all that is written changes."""
         run = Run(backend, case, CASES[case](Host(backend)), replayed=replayed)
         changed = {name for name in run.before if not np.array_equal(run.before[name], run.after[name])}
-        assert changed == run.written
+        assert changed == run.written, (
+            f"{run.text}: {_names(changed)} changed, {_names(run.written)} are to be written"
+        )
 
     @pytest.mark.parametrize("replayed", [False, True], ids=["called", "replayed"])
     @pytest.mark.parametrize("case", CASES)
@@ -155,7 +158,11 @@ class AccessContract:
                 contents.append(np.full_like(others[name], np.nan))
             for content in contents:
                 second = Run(backend, case, {**arguments, name: content}, replayed=replayed)
-                assert first.has_results_of(second) == (name not in first.read), name
+                same, read = first.has_results_of(second), name in first.read
+                assert same != read, (
+                    f"{first.text}: {name} is{'' if read else ' not'} to be read, and another content of it "
+                    f"makes {'no' if same else 'a'} difference"
+                )
 
 
 class Run:
@@ -174,14 +181,20 @@ class Run:
         parameters = inspect.signature(getattr(BackendForProcesses, operation)).parameters.values()
         by_name = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
         by_place = [each.name for each in parameters if each.name in given and each.name not in by_name]
-        call = Call(operation, tuple(map(given.get, by_place)), {name: given[name] for name in by_name})
+        options = {name: given[name] for name in by_name if name in given}
+        self.call = call = Call(operation, tuple(map(given.get, by_place)), options)
         self.read = {name for name, array in arrays.items() if any(array is each for each in call.reads)}
         self.written = {name for name, array in arrays.items() if any(array is each for each in call.writes)}
         self.before = {name: backend.to_host(array) for name, array in arrays.items()}
-        if replayed:
-            backend.compile(Program((call,)))(1)
-        else:
-            getattr(backend, operation)(*call.operands, **call.options)
+        self.text = described(operation, call.operands, call.options) + (", replayed" if replayed else "")
+        try:
+            if replayed:
+                backend.compile(Program((call,)))(1)
+            else:
+                getattr(backend, operation)(*call.operands, **call.options)
+        except Exception as error:
+            error.add_note(f"This is of the call {self.text}.")
+            raise
         self.after = {name: backend.to_host(array) for name, array in arrays.items()}
 
     def has_results_of(self, other: Run) -> bool:
@@ -192,6 +205,10 @@ class Run:
             if not (left | _same(ours, theirs)).all():
                 return False
         return True
+
+
+def _names(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "no array"
 
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:

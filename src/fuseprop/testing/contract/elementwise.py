@@ -10,12 +10,14 @@ import pytest
 from fuseprop.backend import INTEGER, AnyBackend
 from fuseprop.backend.formula import G, Z
 from fuseprop.formulas.activations import sigmoid
+from fuseprop.testing.contract.calls import Calls
 from fuseprop.testing.contract.formulas import ACTIVATION_CASES, has_digits, in_turn, reference
 from fuseprop.testing.contract.parity import (
     SHAPES,
     Host,
     assert_as_ieee_754,
-    assert_parity,
+    assert_equal,
+    assert_within,
     extremes,
     pairs_of,
 )
@@ -41,21 +43,23 @@ class ElementwiseContract:
     @pytest.mark.parametrize(("d", "m"), [(1, 1), (3, 10), (64, 33), (257, 2)])
     def test_matmul(self, backend: AnyBackend, n: int, d: int, m: int) -> None:
         """Products in the three forms that a dense layer needs, also into a view."""
+        calls = Calls(backend)
         host = Host(backend)
         x, w, delta = host.normal(n, d), host.normal(d, m), host.normal(n, m)
         device_x, device_w, device_delta = map(backend.from_host, (x, w, delta))
         z, dx = backend.empty((n, m)), backend.empty((n, d))
         dw = backend.zeros(((d + 1) * m,))
-        backend.matmul(device_x, device_w, out=z)
-        backend.matmul(device_x.T, device_delta, out=dw[: d * m].reshape((d, m)))
-        backend.matmul(device_delta, device_w.T, out=dx)
+        calls.matmul(device_x, device_w, out=z)
+        calls.matmul(device_x.T, device_delta, out=dw[: d * m].reshape((d, m)))
+        calls.matmul(device_delta, device_w.T, out=dx)
         for actual, a, b in ((z, x, w), (dw[: d * m].reshape((d, m)), x.T, delta), (dx, delta, w.T)):
-            assert_parity(backend.to_host(actual), a.astype(np.float64) @ b.astype(np.float64), backend.dtype)
+            calls.assert_parity(actual, a.astype(np.float64) @ b.astype(np.float64))
         assert not backend.to_host(dw[d * m :]).any()
 
     @pytest.mark.parametrize(("activation", "shape"), in_turn(ACTIVATION_CASES, SHAPES, 3))
     def test_bias_activation(self, backend: AnyBackend, activation: str, shape: tuple[int, int]) -> None:
         """f(z + b), and f(z) without a bias, in place and not; z + b is kept where it is asked for."""
+        calls = Calls(backend)
         host, formula = Host(backend), ACTIVATION_CASES[activation].formula
         z, bias = host.normal(*shape, scale=3.0), host.normal(shape[1])
         for b in (bias, None):
@@ -65,42 +69,44 @@ class ElementwiseContract:
             device_z, out, also = backend.from_host(z), backend.empty(shape), backend.empty(shape)
             around = backend.zeros((z.size + 2,))
             kept = around[1 : z.size + 1].reshape(shape)
-            backend.bias_activation(device_z, device_bias, formula, out=out)
-            backend.bias_activation(device_z, device_bias, formula, out=also, kept=kept)
-            np.testing.assert_array_equal(backend.to_host(device_z), z)
-            np.testing.assert_array_equal(backend.to_host(also), backend.to_host(out))
-            assert_parity(backend.to_host(around), [0, *argument.ravel(), 0], backend.dtype)
-            backend.bias_activation(device_z, device_bias, formula, out=device_z)
-            for result in (out, device_z):
-                assert_parity(backend.to_host(result), expected, backend.dtype)
+            calls.bias_activation(device_z, device_bias, formula, out=out)
+            calls.assert_parity(out, expected)
+            calls.bias_activation(device_z, device_bias, formula, out=also, kept=kept)
+            calls.assert_equal(device_z, z)
+            calls.assert_equal(also, backend.to_host(out))
+            calls.assert_parity(around, [0, *argument.ravel(), 0])
+            calls.bias_activation(device_z, device_bias, formula, out=device_z)
+            calls.assert_parity(device_z, expected)
             kept_before, device_z = backend.to_host(kept), backend.from_host(z)
-            backend.bias_activation(device_z, device_bias, formula, out=device_z, kept=kept)
-            np.testing.assert_array_equal(backend.to_host(device_z), backend.to_host(out))
-            np.testing.assert_array_equal(backend.to_host(kept), kept_before)
+            calls.bias_activation(device_z, device_bias, formula, out=device_z, kept=kept)
+            calls.assert_equal(device_z, backend.to_host(out))
+            calls.assert_equal(kept, kept_before)
 
     @pytest.mark.parametrize("activation", ACTIVATION_CASES)
     def test_activations_at_the_extremes(self, backend: AnyBackend, activation: str) -> None:
         """Zeros, denormals, infinities and NaN, as the formula has them in the arithmetic of IEEE 754."""
+        calls = Calls(backend)
         formula = ACTIVATION_CASES[activation].formula
         z = extremes(backend.dtype, 1e-30, 80, 1e4, np.finfo(backend.dtype).max).reshape(1, -1)
         for bias in (None, np.zeros(z.shape[1])):
             device_bias = None if bias is None else backend.from_host(bias)
             out, kept = backend.empty(z.shape), backend.empty(z.shape)
             with np.errstate(all="ignore"):
-                backend.bias_activation(backend.from_host(z), device_bias, formula, out=out, kept=kept)
+                calls.bias_activation(backend.from_host(z), device_bias, formula, out=out, kept=kept)
             digits = has_digits(activation)
-            assert_as_ieee_754(backend.to_host(out), formula.value, {"z": z}, digits=digits)
-            assert_as_ieee_754(backend.to_host(kept), Z, {"z": z})
+            assert_as_ieee_754(backend.to_host(out), formula.value, {"z": z}, digits=digits, what=calls.text)
+            assert_as_ieee_754(backend.to_host(kept), Z, {"z": z}, what=calls.text)
 
     def test_sigmoid_is_exact_where_it_is_small(self, backend: AnyBackend) -> None:
         """Down to e^-80 every digit counts, not only those of 1."""
+        calls = Calls(backend)
         formula = sigmoid().formula
         tail = np.linspace(-80, 0, 101, dtype=backend.dtype).reshape(1, -1)
         out = backend.empty(tail.shape)
-        backend.bias_activation(backend.from_host(tail), None, formula, out=out)
+        calls.bias_activation(backend.from_host(tail), None, formula, out=out)
         expected = reference(formula.value, {"z": tail}, tail.shape)
-        eps = np.finfo(backend.dtype).eps
-        assert np.max(np.abs(backend.to_host(out) - expected) / expected) <= 8 * eps
+        ratio = backend.to_host(out) / expected
+        assert_within(ratio, np.ones(tail.shape), 8, backend.dtype, f"{calls.text}, of the exact value,")
 
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize(
@@ -118,6 +124,7 @@ class ElementwiseContract:
         self, backend: AnyBackend, shape: tuple[int, int], rate: float, seed: int, step: int
     ) -> None:
         """Every element is kept or dropped as the formula says, in place and not; nan is dropped too."""
+        calls = Calls(backend)
         values = Host(backend).normal(*shape)
         numbers = np.arange(values.size, dtype=np.uint64).reshape(shape)
         first = _mix(np.uint64(seed) ^ _mix(np.uint64(step % 2**32)))
@@ -126,19 +133,20 @@ class ElementwiseContract:
         expected = np.where(kept, values.astype(np.float64) / (1 - rate), 0)
         at = backend.from_host(np.array([step]), dtype=INTEGER)
         device_values, out = backend.from_host(values), backend.empty(shape)
-        backend.dropout(device_values, rate, seed, at, out=out)
-        np.testing.assert_array_equal(backend.to_host(device_values), values)
-        backend.dropout(device_values, rate, seed, at, out=device_values)
+        calls.dropout(device_values, rate, seed, at, out=out)
+        calls.assert_equal(device_values, values)
+        calls.dropout(device_values, rate, seed, at, out=device_values)
         for result in (out, device_values):
-            np.testing.assert_array_equal(backend.to_host(result) != 0, kept)
-            assert_parity(backend.to_host(result), expected, backend.dtype)
-        backend.dropout(backend.from_host(np.full(shape, np.nan)), rate, seed, at, out=out)
-        np.testing.assert_array_equal(np.isnan(backend.to_host(out)), kept)
-        np.testing.assert_array_equal(backend.to_host(at), [step])
+            assert_equal(backend.to_host(result) != 0, kept, calls.text)
+            calls.assert_parity(result, expected)
+        calls.dropout(backend.from_host(np.full(shape, np.nan)), rate, seed, at, out=out)
+        assert_equal(np.isnan(backend.to_host(out)), kept, calls.text)
+        calls.assert_equal(at, [step])
 
     @pytest.mark.parametrize(("activation", "shape"), in_turn(ACTIVATION_CASES, SHAPES, 3))
     def test_activation_backward(self, backend: AnyBackend, activation: str, shape: tuple[int, int]) -> None:
         """gradient * f', with f' from the output or from z, and its column sums, in place and not."""
+        calls = Calls(backend)
         host, formula = Host(backend), ACTIVATION_CASES[activation].formula
         gradient, z = host.normal(*shape), host.normal(*shape, scale=2.0)
         point = z
@@ -148,29 +156,30 @@ class ElementwiseContract:
         device_gradient, device_point = backend.from_host(gradient), backend.from_host(point)
         out, flat = backend.empty(shape), backend.zeros((shape[1] + 2,))
         bias_gradient = flat[1 : shape[1] + 1]
-        backend.activation_backward(
+        calls.activation_backward(
             device_gradient, device_point, formula, out=out, bias_gradient=bias_gradient
         )
-        np.testing.assert_array_equal(backend.to_host(device_gradient), gradient)
-        assert_parity(backend.to_host(bias_gradient), delta.sum(axis=0), backend.dtype)
-        backend.activation_backward(
+        calls.assert_equal(device_gradient, gradient)
+        calls.assert_parity(bias_gradient, delta.sum(axis=0))
+        calls.activation_backward(
             device_gradient, device_point, formula, out=device_gradient, bias_gradient=bias_gradient
         )
         for result in (out, device_gradient):
-            assert_parity(backend.to_host(result), delta, backend.dtype)
-        assert_parity(backend.to_host(flat), [0, *delta.sum(axis=0), 0], backend.dtype)
-        np.testing.assert_array_equal(backend.to_host(device_point), point)
+            calls.assert_parity(result, delta)
+        calls.assert_parity(flat, [0, *delta.sum(axis=0), 0])
+        calls.assert_equal(device_point, point)
 
     @pytest.mark.parametrize("activation", ACTIVATION_CASES)
     def test_slopes_at_the_extremes(self, backend: AnyBackend, activation: str) -> None:
         """The product with zeros, denormals, infinities and NaN is what IEEE 754 makes of it."""
+        calls = Calls(backend)
         formula = ACTIVATION_CASES[activation].formula
         gradient, point = (each.reshape(1, -1) for each in pairs_of(extremes(backend.dtype)))
         out, sums = backend.empty(point.shape), backend.empty((point.shape[1],))
         with np.errstate(all="ignore"):
-            backend.activation_backward(
+            calls.activation_backward(
                 backend.from_host(gradient), backend.from_host(point), formula, out=out, bias_gradient=sums
             )
         expected, values = G * formula.slope, {"g": gradient, "y": point, "z": point}
         for result in (backend.to_host(out), backend.to_host(sums).reshape(1, -1)):
-            assert_as_ieee_754(result, expected, values, digits=has_digits(activation))
+            assert_as_ieee_754(result, expected, values, digits=has_digits(activation), what=calls.text)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fuseprop.backend import INTEGER, AnyBackend
+from fuseprop.testing.contract.calls import Calls
 from fuseprop.testing.contract.parity import Host
 
 
@@ -15,33 +16,36 @@ class EpochContract:
     @pytest.mark.parametrize("width", [1, 3, 64])
     def test_take_rows(self, backend: AnyBackend, width: int) -> None:
         """Rows come in the epoch's order from the cursor on, batch after batch."""
+        calls = Calls(backend)
         host = Host(backend)
         source, order = host.normal(50, width), host.rng.permutation(50)
         on_device = backend.from_host(source)
         cursor, out = backend.zeros((1,), INTEGER), backend.empty((16, width))
         device_order = backend.from_host(order, dtype=INTEGER)
         for start in (0, 16, 32):
-            backend.take_rows(on_device, device_order, cursor, out=out)
-            np.testing.assert_array_equal(backend.to_host(out), source[order[start : start + 16]])
-            backend.advance(cursor, 16)
-        backend.take_rows(on_device, device_order, cursor, out=out[:2])
-        np.testing.assert_array_equal(backend.to_host(out[:2]), source[order[48:]])
+            calls.take_rows(on_device, device_order, cursor, out=out)
+            calls.assert_equal(out, source[order[start : start + 16]])
+            calls.advance(cursor, 16)
+        calls.take_rows(on_device, device_order, cursor, out=out[:2])
+        calls.assert_equal(out[:2], source[order[48:]])
 
     def test_take_labels(self, backend: AnyBackend) -> None:
         """One-dimensional sources are taken too, of integers and of floats."""
+        calls = Calls(backend)
         labels, order = np.arange(100, 109), np.array([8, 0, 3, 3, 1, 2, 7, 6, 5])
         cursor = backend.from_host(np.array([2]), dtype=INTEGER)
         device_order = backend.from_host(order, dtype=INTEGER)
         for dtype in (INTEGER, backend.dtype):
             out = backend.empty((4,), dtype)
-            backend.take_rows(backend.from_host(labels, dtype=dtype), device_order, cursor, out=out)
-            np.testing.assert_array_equal(backend.to_host(out), labels[order[2:6]])
+            calls.take_rows(backend.from_host(labels, dtype=dtype), device_order, cursor, out=out)
+            calls.assert_equal(out, labels[order[2:6]])
 
     def test_put_rows(self, backend: AnyBackend) -> None:
         """A batch's results land at the cursor, and nowhere else."""
+        calls = Calls(backend)
         out, cursor = backend.zeros((10,)), backend.zeros((1,), INTEGER)
-        backend.advance(cursor, 4)
-        backend.advance(cursor, 3)
-        backend.put_rows(backend.from_host(np.array([1.0, 2.0])), cursor, out=out)
-        np.testing.assert_array_equal(backend.to_host(out), [0, 0, 0, 0, 0, 0, 0, 1, 2, 0])
-        np.testing.assert_array_equal(backend.to_host(cursor), [7])
+        calls.advance(cursor, 4)
+        calls.advance(cursor, 3)
+        calls.put_rows(backend.from_host(np.array([1.0, 2.0])), cursor, out=out)
+        calls.assert_equal(out, [0, 0, 0, 0, 0, 0, 0, 1, 2, 0])
+        calls.assert_equal(cursor, [7])

@@ -10,6 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from fuseprop.backend import INTEGER, AnyBackend, Backend, BackendUnavailable
+from fuseprop.backend.seam import option
+from fuseprop.testing.contract.calls import Calls
+from fuseprop.testing.contract.parity import assert_equal
 
 
 class MemoryContract:
@@ -82,6 +85,32 @@ class MemoryContract:
             assert shared.dtype == backend.dtype
             np.testing.assert_array_equal(backend.to_host(shared), getattr(source, "values", source))
 
+    def test_arrays_on_the_host_are_shared_as_they_are(self, backend: AnyBackend) -> None:
+        """What has the dtype, C-contiguous, is not copied: what its owner changes there is seen.
+
+        A backend with ``host_memory = False`` may copy: its device has memory of its own.
+        """
+        if not option(backend, "host_memory"):
+            pytest.skip(f"{backend.name} cannot compute where the host's arrays are")
+        for wrap in (np.asarray, _Foreign):
+            host = _aligned(24, backend.dtype).reshape(4, 6)
+            host[...] = np.arange(24).reshape(4, 6)
+            shared = backend.share(wrap(host))
+            host[2] = -1
+            what = f"share({'a NumPy array' if wrap is np.asarray else 'an array that speaks DLPack'} "
+            what += f"{backend.dtype} (4, 6)), changed in row 2 by its owner: a copy was made"
+            assert_equal(backend.to_host(shared), host, what)
+
+    def test_arrays_on_the_device_are_shared_as_they_are(self, backend: AnyBackend) -> None:
+        """Where a backend's own arrays speak DLPack, others of its device that do are not copied."""
+        own = backend.from_host(np.arange(24.0).reshape(4, 6))
+        if not hasattr(own, "__dlpack__"):
+            pytest.skip(f"the arrays of {backend.name} do not speak DLPack")
+        shared = backend.share(_Foreign(own))
+        backend.from_host(np.full((1, 6), -1.0), out=own[2:3])
+        what = f"share(an array of {backend.device} that speaks DLPack), changed in row 2: a copy was made"
+        assert_equal(backend.to_host(shared), backend.to_host(own), what)
+
     def test_from_host_into_an_array(self, backend: AnyBackend) -> None:
         """The array itself receives the values, and keeps its dtype; another shape is refused."""
         out = backend.zeros((2, 3))
@@ -98,24 +127,26 @@ class MemoryContract:
     @pytest.mark.parametrize("n", [3, 2**20])
     def test_host_arrays_come_in_turn(self, backend: AnyBackend, n: int) -> None:
         """Calls before an upload read the old values, and the host array may be changed right after it."""
+        calls = Calls(backend)
         host, there = np.empty(n, backend.dtype), backend.empty((n,))
         kept = [backend.empty((n,)) for _ in range(6)]
         for number, out in enumerate(kept):
             host[:] = number
             backend.from_host(host, out=there)
-            backend.copy(there, out=out)
+            calls.copy(there, out=out)
         host[:] = -1
         for number, out in enumerate(kept):
-            np.testing.assert_array_equal(backend.to_host(out), number)
+            calls.assert_equal(out, number)
 
     def test_copy(self, backend: AnyBackend) -> None:
         """Copies are independent."""
+        calls = Calls(backend)
         source = backend.from_host(np.arange(5.0))
         out = backend.empty((5,))
-        backend.copy(source, out=out)
+        calls.copy(source, out=out)
         backend.from_host(np.zeros(5), out=source)
         backend.synchronize()
-        np.testing.assert_array_equal(backend.to_host(out), np.arange(5))
+        calls.assert_equal(out, np.arange(5))
 
     def test_views_share_memory(self, backend: AnyBackend) -> None:
         """Rows, reshaped views and views of views share the memory of their array."""
@@ -129,10 +160,18 @@ class MemoryContract:
         assert (block.shape, block.T.shape, block[1:3].shape) == ((3, 4), (4, 3), (2, 4))
 
 
+def _aligned(size: int, dtype: Any) -> NDArray[Any]:
+    """Return an array that begins at a multiple of 64 bytes, which some libraries ask of what they share."""
+    dtype = np.dtype(dtype)
+    raw = np.zeros(64 + size * dtype.itemsize, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size * dtype.itemsize].view(dtype)
+
+
 class _Foreign:
     """An array of another library: it speaks DLPack and nothing else."""
 
-    def __init__(self, values: NDArray[np.float64]) -> None:
+    def __init__(self, values: Any) -> None:
         self.values = values
 
     def __dlpack__(self, **options: Any) -> object:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fuseprop.backend import AnyBackend
 from fuseprop.testing.contract.access import CASES, DECAY_RANGES, Arguments, Run
 from fuseprop.testing.contract.formulas import depends
-from fuseprop.testing.contract.parity import Host
+from fuseprop.testing.contract.parity import Host, assert_equal
 
 Results = dict[str, Any]
 """By the name of an array that an operation writes, the indices that depend on the element."""
@@ -113,7 +113,8 @@ class NanContract:
                         expected = np.zeros(found.after[result].shape, bool)
                         if result in there:
                             expected[there[result]] = True
-                        np.testing.assert_array_equal(np.isnan(found.after[result]), expected, f"{name} {at}")
+                        what = f"{found.text}, with a NaN in {name} at {list(at)}: whether {result} is NaN"
+                        assert_equal(np.isnan(found.after[result]), expected, what)
 
 
 def _places(name: str, array: NDArray[Any]) -> list[tuple[int, ...]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fuseprop.backend import AnyBackend, Expression, evaluate
-from fuseprop.backend.parity import excess, furthest
+from fuseprop.backend.parity import ALLOWED, bounds, excess
 from fuseprop.formulas import Loss
 from fuseprop.verification.cases import drawn_targets
 
@@ -20,8 +20,10 @@ SHAPES = [(1, 1), (1, 7), (5, 1), (3, 5), (32, 10), (33, 65), (130, 257)]
 """(rows, units) from the smallest to past a block of any size that backends work in."""
 
 
-def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any) -> None:
+def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any, what: str = "") -> None:
     """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places.
+
+    `what` says in the message what is compared. The element that it shows is the one that is furthest off.
 
     Examples
     --------
@@ -29,10 +31,56 @@ def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any) -> None:
     >>> from fuseprop.testing import assert_parity
     >>> assert_parity(np.float32(0.1) * 3, 0.3, np.float32)
     """
-    np.testing.assert_equal(np.shape(actual), np.shape(reference))
-    if np.size(actual):
-        found = furthest(actual, reference, dtype)
-        assert found.excess <= 1, f"{found.excess:.3g} times the parity bound {found}"
+    assert_within(actual, reference, ALLOWED, dtype, what)
+
+
+def assert_within(
+    actual: ArrayLike, reference: ArrayLike, allowed: float, dtype: Any, what: str = ""
+) -> None:
+    """Assert |a - b| <= allowed eps max(1, |b|) and that nan and inf stand in the same places."""
+    a, b = np.asarray(actual, np.float64), np.asarray(reference, np.float64)
+    _assert_shapes(a, b, what)
+    found = excess(a, b, dtype) * (ALLOWED / allowed)
+    if found.size and found.max() > 1:
+        raise AssertionError(_told(what, a, b, found, found > 1, bounds(b, dtype) * (allowed / ALLOWED)))
+
+
+def assert_equal(actual: ArrayLike, expected: ArrayLike, what: str = "") -> None:
+    """Assert that all numbers are exactly those expected, or that one; NaN equals NaN."""
+    a, b = np.asarray(actual), np.asarray(expected)
+    if b.ndim == 0:
+        b = np.full_like(a, b)
+    _assert_shapes(a, b, what)
+    differs = (a != b) & ~((a != a) & (b != b))
+    if differs.any():
+        raise AssertionError(_told(what, a, b, differs, differs, np.zeros(b.shape)))
+
+
+def _assert_shapes(a: NDArray[Any], b: NDArray[Any], what: str) -> None:
+    if a.shape != b.shape:
+        raise AssertionError(f"{_of(what)}got the shape {a.shape}, wanted {b.shape}")
+
+
+def _told(
+    what: str,
+    a: NDArray[Any],
+    b: NDArray[Any],
+    how_far: NDArray[Any],
+    wrong: NDArray[np.bool_],
+    bound: NDArray[np.float64],
+) -> str:
+    """Return a sentence on the element that is furthest off, and on how many are wrong."""
+    at = np.unravel_index(how_far.argmax(), how_far.shape)
+    got, wanted = a[at].item(), b[at].item()
+    where = f"at [{', '.join(map(str, at))}] " if at else ""
+    return (
+        f"{_of(what)}{where}got {got:.9g}, wanted {wanted:.9g}, differs by {abs(got - wanted):.3g}, "
+        f"bound {bound[at]:.2g}; {np.count_nonzero(wrong)} of {a.size} elements differ"
+    )
+
+
+def _of(what: str) -> str:
+    return f"{what}: " if what else ""
 
 
 def extremes(dtype: Any, *more: float) -> NDArray[Any]:
@@ -48,7 +96,12 @@ def pairs_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def assert_as_ieee_754(
-    actual: NDArray[Any], expression: Expression, values: Mapping[str, NDArray[Any]], *, digits: bool = True
+    actual: NDArray[Any],
+    expression: Expression,
+    values: Mapping[str, NDArray[Any]],
+    *,
+    digits: bool = True,
+    what: str = "",
 ) -> None:
     """Assert parity with an expression that NumPy evaluates operation by operation, in the same dtype.
 
@@ -70,7 +123,8 @@ def assert_as_ieee_754(
         actual, expected, instead = (
             np.where(np.isfinite(each), 0, each) for each in (actual, expected, instead)
         )
-    assert_parity(actual, np.where(excess(actual, expected, dtype) <= 1, expected, instead), dtype)
+    close = excess(actual, expected, dtype) <= 1
+    assert_parity(actual, np.where(close, expected, instead), dtype, what)
 
 
 class Host:

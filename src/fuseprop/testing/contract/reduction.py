@@ -96,10 +96,11 @@ class ReductionContract(ReplayContract):
             call(times)
             replay(times)
             ours, theirs = (
-                [*self._traces(each), each.stack.parameters.gradients] for each in (replayed, called)
+                {**self._traces(each), "gradients": each.stack.parameters.gradients}
+                for each in (replayed, called)
             )
-            for actual, expected in zip(ours, theirs, strict=True):
-                self._assert_close(reducing, actual, reducing.to_host(expected), 10 * steps)
+            expected = [reducing.to_host(array) for array in theirs.values()]
+            self._assert_close(replayed, ours, expected, steps, 10)
         np.testing.assert_array_equal(reducing.to_host(replayed.state.cursor), [3 * BATCH])
         np.testing.assert_array_equal(reducing.to_host(called.state.cursor), [3 * BATCH])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -24,7 +24,8 @@ from fuseprop.testing.contract.formulas import (
     all_in_turn,
     in_turn,
 )
-from fuseprop.testing.contract.parity import Host, assert_parity
+from fuseprop.testing.contract.growth import assert_does_not_grow
+from fuseprop.testing.contract.parity import Host, assert_equal, assert_parity, assert_within
 from fuseprop.training.epoch import Epoch
 from fuseprop.training.rows import Rows
 from fuseprop.training.step import training_step
@@ -171,11 +172,11 @@ class ReplayContract:
                 for times in division:
                     replay(times)
                 np.testing.assert_array_equal(backend.to_host(replayed.state.cursor), [5 * BATCH])
-                runs.append([backend.to_host(array) for array in self._traces(replayed)])
+                runs.append({name: backend.to_host(array) for name, array in self._traces(replayed).items()})
         for found in runs:
-            for ours, bits, reference in zip(found, runs[0], expected, strict=True):
-                np.testing.assert_array_equal(ours, bits)
-                assert_parity(ours, reference, backend.dtype)
+            for (name, ours), reference in zip(found.items(), expected, strict=True):
+                assert_equal(ours, runs[0][name], f"{name}, replayed in other divisions")
+                assert_parity(ours, reference, backend.dtype, name)
 
     @pytest.mark.replays
     def test_a_replay_draws_new_masks(self, backend: AnyBackend) -> None:
@@ -205,6 +206,21 @@ class ReplayContract:
                 np.testing.assert_array_equal(seen[0] == 0, called == 0)
                 assert all((called != 0).any(axis=None) and (called != other).any() for other in seen[1:])
                 seen.pop(0)
+
+    @pytest.mark.replays
+    def test_a_thousand_steps_do_not_grow(self, backend: AnyBackend) -> None:
+        """A replay gives back what it allocates for a step."""
+        training = self._training(backend, SOFTMAX, "tanh", "clipped", "adam", (2, 3, 2))
+        training.send(np.arange(ROWS))
+        program, cursor = training.program(training.batches[0]), training.state.cursor
+        replay, start = backend.compile(program), np.zeros(1, np.int64)
+
+        def several(times: int) -> None:
+            for _ in range(times // 5):
+                backend.from_host(start, out=cursor)
+                replay(5)
+
+        assert_does_not_grow(backend, several, "replayed steps")
 
     @pytest.mark.replays
     def test_calls_keep_their_order(self, backend: AnyBackend) -> None:
@@ -253,11 +269,10 @@ class ReplayContract:
             for times in (1, steps):
                 self._restore(replayed, start)
                 replay(times)
-                for actual, reference in zip(self._traces(replayed), expected[times - 1], strict=True):
-                    self._assert_close(backend, actual, reference, times * eps)
+                self._assert_close(replayed, self._traces(replayed), expected[times - 1], times, eps)
             if with_gradients:
-                gradients = [training.stack.parameters.gradients for training in (replayed, called)]
-                self._assert_close(backend, gradients[0], backend.to_host(gradients[1]), steps * eps)
+                ours, theirs = (training.stack.parameters.gradients for training in (replayed, called))
+                self._assert_close(replayed, {"gradients": ours}, [backend.to_host(theirs)], steps, eps)
 
     @classmethod
     def _called(
@@ -272,7 +287,7 @@ class ReplayContract:
                 *(backend, training.stack, training.metric, training.optimizer),
                 *(training.examples, training.state, batch),
             )
-            left.append([backend.to_host(array) for array in cls._traces(training)])
+            left.append([backend.to_host(array) for array in cls._traces(training).values()])
         return left
 
     @staticmethod
@@ -315,14 +330,18 @@ class ReplayContract:
         return training
 
     @staticmethod
-    def _traces(training: Epoch) -> list[Array]:
+    def _traces(training: Epoch) -> dict[str, Array]:
+        """Return what a step changes, by a name for the texts of what fails."""
         parameters, epoch = training.stack.parameters, training.state
-        moments = training.optimizer.moments
-        return [parameters.values, *moments, epoch.losses, epoch.hits]
+        moments = {f"moments {place}": each for place, each in enumerate(training.optimizer.moments)}
+        return {"parameters": parameters.values, **moments, "losses": epoch.losses, "hits": epoch.hits}
 
     @staticmethod
-    def _assert_close(backend: AnyBackend, actual: Array, expected: NDArray[Any], allowed: float) -> None:
-        eps = float(np.finfo(backend.dtype).eps)
-        a, b = (array.astype(np.float64) for array in (backend.to_host(actual), expected))
-        difference = np.max(np.abs(a - b) / np.maximum(1.0, np.abs(b))) / eps
-        assert difference <= allowed, f"{difference:.3g} eps apart, {allowed:g} are allowed"
+    def _assert_close(
+        training: Epoch, actual: Mapping[str, Array], expected: Sequence[NDArray[Any]], steps: int, eps: float
+    ) -> None:
+        """Assert that so many steps are at most `eps` times eps of each apart."""
+        backend, sizes = training.backend, [layer.inputs for layer in training.stack.layers]
+        for (name, array), reference in zip(actual.items(), expected, strict=True):
+            what = f"{name} after {steps} replayed steps of layers of {sizes} inputs, {backend.dtype},"
+            assert_within(backend.to_host(array), reference, steps * eps, backend.dtype, what)

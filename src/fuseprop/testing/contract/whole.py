@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from fuseprop.backend import AnyBackend
 from fuseprop.backend.registry import load_backend
+from fuseprop.backend.seam import option
 from fuseprop.formulas import Loss
 from fuseprop.layers.dense import mlp
 from fuseprop.network import Network
 from fuseprop.optimizers import Adam, MomentumSGD
 from fuseprop.testing.contract.formulas import LOSS_CASES, TRAINABLE_CASES, in_turn
-from fuseprop.testing.contract.parity import Host, assert_parity
+from fuseprop.testing.contract.parity import Host, assert_parity, softmax64
 
 
 class WholeContract:
@@ -50,7 +51,7 @@ class WholeContract:
             return network, [*history.train_loss, *history.validation_loss, *history.train_metric]
 
         (ours, curve), (numpy, numpy_curve) = train(backend), train(load_backend("cpu", backend.dtype.name))
-        assert_parity(curve, numpy_curve, backend.dtype)
+        assert_parity(curve, numpy_curve, backend.dtype, "training losses, validation losses and accuracies")
         _assert_learned_the_same(ours, numpy, X)
 
     @pytest.mark.replays
@@ -68,6 +69,33 @@ class WholeContract:
 
         ours, numpy = train(backend), train(load_backend("cpu", backend.dtype.name))
         _assert_learned_the_same(ours, numpy, X)
+
+    @pytest.mark.parametrize("rows", [1, 7, 40, 300])
+    @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "sigmoid_cross_entropy", "half_squared_error"])
+    def test_rows_are_answered_alike_in_any_number(self, backend: AnyBackend, loss: str, rows: int) -> None:
+        """Predictions and scores are those of float64; with `by_rows`, to the bit whatever is beside them."""
+        sizes = [6, 9, 3]
+        network = Network(mlp(sizes, "tanh"), loss, seed=0, backend=backend)
+        X = Host(backend).normal(rows, 6)
+        predictions = network.predict(X)
+        (w1, b1), (w2, b2) = ((w.astype(np.float64), b.astype(np.float64)) for w, b in network.weights())
+        z = np.tanh(X.astype(np.float64) @ w1 + b1) @ w2 + b2
+        chosen = np.eye(3)[z.argmax(axis=1)]
+        match loss:
+            case "softmax_cross_entropy":
+                expected = softmax64(z)
+                losses = -np.log((expected * chosen).sum(axis=1))
+            case "sigmoid_cross_entropy":
+                expected = 1 / (1 + np.exp(-z))
+                losses = -np.log(np.where(chosen == 1, expected, 1 - expected)).sum(axis=1)
+            case _:
+                expected, losses = z, 0.5 * ((z - chosen) ** 2).sum(axis=1)
+        assert_parity(predictions, expected, backend.dtype)
+        if option(backend, "by_rows") is not None:
+            for start, stop in ((0, 1), (rows // 2, rows), (rows - 1, rows)):
+                np.testing.assert_array_equal(network.predict(X[start:stop]), predictions[start:stop])
+        scores = network.evaluate(X, z.argmax(axis=1))
+        assert_parity(np.array([scores["loss"]]), np.array([losses.mean()]), backend.dtype)
 
     @pytest.mark.replays
     def test_same_seed_same_bits(self, backend: AnyBackend) -> None:
@@ -87,7 +115,7 @@ class WholeContract:
 def _assert_learned_the_same(ours: Network, numpy: Network, X: NDArray[Any]) -> None:
     """Predictions, weights and biases are at parity."""
     dtype = ours.backend.dtype
-    assert_parity(ours.predict(X), numpy.predict(X), dtype)
-    for pair, numpy_pair in zip(ours.weights(), numpy.weights(), strict=True):
-        for array, numpy_array in zip(pair, numpy_pair, strict=True):
-            assert_parity(array, numpy_array, dtype)
+    assert_parity(ours.predict(X), numpy.predict(X), dtype, "predictions")
+    for layer, (pair, numpy_pair) in enumerate(zip(ours.weights(), numpy.weights(), strict=True)):
+        for what, array, numpy_array in zip(("weights", "biases"), pair, numpy_pair, strict=True):
+            assert_parity(array, numpy_array, dtype, f"{what} of layer {layer}")

@@ -4,9 +4,11 @@ from functools import lru_cache
 
 import pytest
 
-from fuseprop.benchmarks.networks import ACTIVATIONS, CASES
-from fuseprop.benchmarks.problem import make_problem
-from fuseprop.benchmarks.stepper import Stepper
+from ..backend import AnyBackend
+from ..benchmarks.networks import ACTIVATIONS, CASES
+from ..benchmarks.problem import make_problem
+from ..benchmarks.stepper import Stepper
+from .fixtures import Timed
 
 problem_of = lru_cache(maxsize=2)(make_problem)
 
@@ -15,7 +17,7 @@ activations = pytest.mark.parametrize("activation", ACTIVATIONS)
 
 
 @pytest.fixture
-def stepper(backend, network, activation):
+def stepper(backend: AnyBackend, network: str, activation: str) -> Stepper:
     """Return a network in training whose buffers hold what its first step left."""
     case = CASES[network]
     if case.gpu_only and not backend.device.startswith("cuda"):
@@ -28,7 +30,7 @@ def stepper(backend, network, activation):
 
 @activations
 @networks
-def test_forward(timed, stepper, network):
+def test_forward(timed: Timed, stepper: Stepper, network: str) -> None:
     """All layers from gathered rows to the last output."""
     case = CASES[network]
     timed(stepper.forward, group="forward", samples=case.batch, flops=case.forward_flops)
@@ -36,7 +38,7 @@ def test_forward(timed, stepper, network):
 
 @activations
 @networks
-def test_backward(timed, stepper, network):
+def test_backward(timed: Timed, stepper: Stepper, network: str) -> None:
     """From the gradient of the loss to that of every parameter."""
     case = CASES[network]
     timed(stepper.backward, group="backward", samples=case.batch, flops=case.backward_flops)
@@ -44,7 +46,7 @@ def test_backward(timed, stepper, network):
 
 @pytest.mark.parametrize("activation", ["sigmoid"])
 @networks
-def test_update(timed, stepper, network, backend):
+def test_update(timed: Timed, stepper: Stepper, network: str, backend: AnyBackend) -> None:
     """v = mu v - a g, w = w + v over all parameters: 5 accesses each."""
     moved = 5 * CASES[network].parameters * backend.dtype.itemsize
     timed(stepper.update, group="update", moved=moved)
@@ -52,7 +54,7 @@ def test_update(timed, stepper, network, backend):
 
 @activations
 @networks
-def test_training_step(timed, stepper, network, backend):
+def test_training_step(timed: Timed, stepper: Stepper, network: str, backend: AnyBackend) -> None:
     """Gather, forward, loss, backward, update, recorded and replayed as `fit` does."""
     case = CASES[network]
     moved = case.step_bytes(backend.dtype.itemsize)
@@ -62,7 +64,7 @@ def test_training_step(timed, stepper, network, backend):
 
 @pytest.mark.parametrize("activation", ["sigmoid"])
 @networks
-def test_called_step(timed, network, activation, backend):
+def test_called_step(timed: Timed, network: str, activation: str, backend: AnyBackend) -> None:
     """The same step without recording: every layer calls the backend."""
     case = CASES[network]
     if case.gpu_only and not backend.device.startswith("cuda"):
@@ -74,14 +76,14 @@ def test_called_step(timed, network, activation, backend):
 
 @pytest.mark.parametrize("activation", ["sigmoid"])
 @networks
-def test_compile(timed, stepper):
+def test_compile(timed: Timed, stepper: Stepper) -> None:
     """Record a step and compile what replays it."""
     timed(stepper.compile, group="compile")
 
 
 @activations
 @networks
-def test_epoch(timed, stepper, network, activation):
+def test_epoch(timed: Timed, stepper: Stepper, network: str, activation: str) -> None:
     """The order sent, and every batch learned from."""
     case, problem = CASES[network], problem_of(CASES[network], activation)
     flops = problem.batches * case.step_flops

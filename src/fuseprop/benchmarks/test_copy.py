@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from fuseprop.benchmarks.networks import CASES
-from fuseprop.benchmarks.problem import make_problem
-from fuseprop.benchmarks.stepper import make_network
+from ..backend import AnyBackend
+from ..benchmarks.networks import CASES
+from ..benchmarks.problem import make_problem
+from ..benchmarks.stepper import make_network
+from .fixtures import Timed
 
 SIZES = {"64KiB": 1 << 16, "1MiB": 1 << 20, "64MiB": 1 << 26}
 
@@ -13,7 +15,7 @@ sizes = pytest.mark.parametrize("size", SIZES)
 
 
 @sizes
-def test_host_to_device(timed, backend, size):
+def test_host_to_device(timed: Timed, backend: AnyBackend, size: str) -> None:
     """Into an array that is there, of the same dtype: bytes are read once and written once."""
     host = np.ones(SIZES[size] // backend.dtype.itemsize, backend.dtype)
     out = backend.from_host(host)
@@ -21,14 +23,14 @@ def test_host_to_device(timed, backend, size):
 
 
 @sizes
-def test_device_to_host(timed, backend, size):
+def test_device_to_host(timed: Timed, backend: AnyBackend, size: str) -> None:
     """Into a new host array."""
     there = backend.from_host(np.ones(SIZES[size] // backend.dtype.itemsize, backend.dtype))
     timed(lambda: backend.to_host(there), group="copy: device to host", moved=SIZES[size])
 
 
 @pytest.mark.parametrize("network", ["2-8-1-b4", "64-32-10-b32", "784-128-10-b128", "784-512-512-10-b1024"])
-def test_predict(timed, backend, network):
+def test_predict(timed: Timed, backend: AnyBackend, network: str) -> None:
     """Host rows in, host probabilities out: one batch."""
     case = CASES[network]
     problem = make_problem(case, "sigmoid")

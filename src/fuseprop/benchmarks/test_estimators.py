@@ -1,14 +1,16 @@
 """Time per `fit` of the estimators beside scikit-learn's, with the same parameters."""
 
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
+from ..installing import how_to_install
 from .estimators import DTYPES, FITS, TABLES, pair
 
 pytestmark = pytest.mark.skipif(
     find_spec("sklearn") is None,  # importing it takes whoever runs other benchmarks seconds
-    reason='needs scikit-learn: pip install -e ".[sklearn]"',
+    reason=f"needs scikit-learn. Type: {how_to_install('sklearn')}",
 )
 
 
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("table", TABLES)
-def test_fit(benchmark, table, fit, dtype, library):
+def test_fit(benchmark: Any, table: str, fit: str, dtype: str, library: str) -> None:
     """All of it: the checks, the draws, the epochs."""
     ours, theirs = pair(TABLES[table], dtype, fit)
     benchmark.group = f"fit {table}, {fit}, {dtype}"

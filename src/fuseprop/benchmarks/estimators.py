@@ -1,9 +1,9 @@
 """Compare the estimators' time with that of scikit-learn's, with the same parameters and the same numbers.
 
-``python -m benchmarks.estimators`` prints a table: milliseconds of a `fit`, of a prediction of one row, and
-of one of 1,000,000 rows, and ours / theirs with its interval, each ratio taken within a round. Fits begin
-with the same `random_state` and end after as many epochs with the same weights; predictions are by the same
-weights. A row counts only if both get the same numbers.
+``python -m fuseprop.benchmarks.estimators`` prints a table: milliseconds of a `fit`, of a prediction
+of one row, and of one of 1,000,000 rows, and ours / theirs with its interval, each ratio taken within a
+round. Fits begin with the same `random_state` and end after as many epochs with the same weights; predictions
+are by the same weights. A row counts only if both get the same numbers.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import click
 import numpy as np
 
-from fuseprop.benchmarks.intervals import Interval, interval
-from fuseprop.benchmarks.machine import describe
+from .intervals import Interval, interval
+from .machine import describe
 
 CLOSE = {"float64": 1e-8, "float32": 1e-2}
 """What share of the largest number two of the same may differ by, or what share of the decisions.
@@ -39,7 +40,7 @@ QUICK_ROUNDS = 3
 
 DTYPES = ("float64", "float32")
 
-FITS = {
+FITS: dict[str, dict[str, Any]] = {
     "adam": {"solver": "adam"},
     "sgd": {"solver": "sgd"},
     "adam, early stopping": {"solver": "adam", "early_stopping": True},
@@ -66,19 +67,22 @@ class Table:
 def _digits() -> tuple[Any, Any]:
     from sklearn.datasets import load_digits
 
-    return load_digits(return_X_y=True)
+    X, y = load_digits(return_X_y=True)
+    return X, y
 
 
 def _breast_cancer() -> tuple[Any, Any]:
     from sklearn.datasets import load_breast_cancer
 
-    return load_breast_cancer(return_X_y=True)
+    X, y = load_breast_cancer(return_X_y=True)
+    return X, y
 
 
 def _large() -> tuple[Any, Any]:
     from sklearn.datasets import make_classification
 
-    return make_classification(100_000, 20, n_informative=10, random_state=0)
+    X, y = make_classification(100_000, 20, n_informative=10, random_state=0)
+    return X, y
 
 
 def _large_numbers() -> tuple[Any, Any]:
@@ -97,6 +101,9 @@ TABLES = {
         Table("100,000 x 20, regression", "MLPRegressor", _large_numbers, 2),
     )
 }
+
+
+Compared = tuple[Callable[[], Any], Callable[[], Any], Callable[[Any, Any], float]]
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ class Case:
     dtype: str
     limit: float
     calls: int
-    make: Callable[[], tuple[Callable[[], Any], Callable[[], Any], Callable[[Any, Any], float]]]
+    make: Callable[[], Compared]
 
 
 def pair(table: Table, dtype: str, fit: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
@@ -153,8 +160,12 @@ def fits(table: Table, dtype: str) -> Iterator[Case]:
             dtype,
             FIT_LIMIT[dtype],
             1,
-            lambda name=name: (*pair(table, dtype, name), _of_weights),
+            partial(_fits_to_compare, table, dtype, name),
         )
+
+
+def _fits_to_compare(table: Table, dtype: str, fit: str) -> Compared:
+    return *pair(table, dtype, fit), _of_weights
 
 
 def predictions(table: Table, dtype: str, rows: int) -> Iterator[Case]:
