@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -355,3 +356,24 @@ def test_a_worker_ends_amid_a_step_that_takes_minutes():
     worker.wait(timeout=60)
     worker.stdout.close()
     assert until_none(mark) == []
+
+
+def test_who_builds_takes_turns_with_those_who_wait():
+    """The first, who would be back at once, lets the second and the third come first."""
+    lock, taken, waiting = measuring.InOrder(), [], []
+
+    def take(name, times):
+        for _ in range(times):
+            with lock:
+                taken.append(name)
+                while len(waiting) < 3 or len(lock._waiting) < min(3, 6 - len(taken) + 1):
+                    time.sleep(0.001)
+
+    threads = [threading.Thread(target=take, args=(name, 2)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+        waiting.append(thread)
+    for thread in threads:
+        thread.join()
+    assert taken[:3] == taken[3:]
+    assert sorted(taken) == [*"aabbcc"]

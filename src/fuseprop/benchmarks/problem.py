@@ -32,17 +32,19 @@ class Scale:
     data_bytes: of all rows. scan_flops: of SCAN steps in one call, half a second or so; more measures nothing
     that fewer steps would not. fit_flops: those at which fewer than FIT_EPOCHS will do: nobody calls `fit`
     for one epoch, but for a few that each take a second what comes before the first no longer shows.
+    gate_flops: up to which the gate trains 8 steps in float64 on a CPU, rather than 2.
     """
 
     data_bytes: int
     scan_flops: float
     fit_flops: float
+    gate_flops: float = 1e12
 
 
 SCALES = {
     "cpu": Scale(32 << 20, 1e11, 5e10),
     "cuda": Scale(128 << 20, 2.5e13, 1e13),
-    "minute": Scale(32 << 20, 1e10, 1e10),
+    "minute": Scale(8 << 20, 1e10, 1e10, 1e10),
 }
 """For 200 GFLOP/s and for 50 TFLOP/s; and for a minute in which all devices take the same steps."""
 

@@ -146,6 +146,7 @@ def main() -> None:
     fuseprop explain houses.safetensors sold.csv
     fuseprop convert houses.safetensors houses.onnx
     fuseprop learn xor
+    fuseprop bench
     """  # noqa: D301 (click keeps the line breaks of a paragraph that begins with \b)
 
 

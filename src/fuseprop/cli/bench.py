@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 PEERS = {
     "pytorch": "pytorch",
-    "jax": "jax",
     "scikit-learn": "scikit_learn",
-    "keras": "keras",
+    "jax": "jax",
     "thinc": "thinc",
+    "keras": "keras",
 }
 """Names on the command line, and those of their modules."""
 

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Condition
 from typing import Any
 
 from ...backend import BackendUnavailable
@@ -32,6 +33,25 @@ to be built; after the second, nobody who is still building one, and whose other
 
 CLOSING = 0.5
 """Seconds that ending all processes and showing the figures may take."""
+
+
+class InOrder:
+    """A lock that is taken in the order in which it was asked for: nobody keeps it from others."""
+
+    def __init__(self) -> None:
+        self._waiting: list[object] = []
+        self._changed = Condition()
+
+    def __enter__(self) -> None:
+        own = object()
+        with self._changed:
+            self._waiting.append(own)
+            self._changed.wait_for(lambda: self._waiting[0] is own)
+
+    def __exit__(self, *error: object) -> None:
+        with self._changed:
+            del self._waiting[0]
+            self._changed.notify_all()
 
 
 class Measurement:
@@ -71,6 +91,8 @@ class Measurement:
         self._processes: list[Peer] = []
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self._timed: list[tuple[Peer, int | str, dict[str, Any]]] = []
+        self._building = InOrder()
+        """Two that build at a time, with a thread for each core, take several times as long as one by one."""
         self._references: dict[str, float] = {}
         self._left_out = list(asked.left_out)
         self._unavailable: dict[str, str] = {}
@@ -106,7 +128,7 @@ class Measurement:
         self._prepare(ours[0])
         on_gpus = {module_of(name) for name in ON_GPUS}
         others = [(module, FIRST, name) for module, name in asked.peers.items()]
-        with ThreadPoolExecutor(max(2, cores())) as pool:
+        with ThreadPoolExecutor(cores() + 1) as pool:
             try:
                 list(pool.map(self._prepare, [*ours[1:], *others]))
                 if asked.named and self._unavailable:
@@ -169,8 +191,8 @@ class Measurement:
             for number, form in forms:
                 if form["table"] != "step" or ("aside" in form and not self._every_form):
                     continue
-                in_time = time.monotonic() < self._begun + READY * self._seconds
-                built.append(self._built(process, number, form, case, in_time=in_time))
+                with self._building:
+                    built.append(self._built(process, number, form, case))
         if process.module == module_of(OURS) and not process.ended:
             about = process.ask("machine")
             self._gpu = about.pop("gpu", {}) or self._gpu
@@ -180,13 +202,11 @@ class Measurement:
                 row.pop("error", None)
                 self._late(row, LATE)
 
-    def _built(
-        self, process: Peer, number: int, form: dict[str, Any], case: Case, *, in_time: bool
-    ) -> dict[str, Any]:
+    def _built(self, process: Peer, number: int, form: dict[str, Any], case: Case) -> dict[str, Any]:
         """Have a form built for a network; return its row, which is timed if the gate lets it."""
         row = {"peer": process.name, **form, "device": process.device, "times": []}
         self._rows.setdefault(case.id, []).append(row)
-        if not in_time:
+        if time.monotonic() >= self._begun + READY * self._seconds:
             return self._late(row, READY)
         design = self._asked.designs.get(case.id)
         key = f"{number} {case.id}"

@@ -26,11 +26,11 @@ ROOM = 0.13
 
 HOW = (
     "Every library and device has a process of its own; they take turns, each after a pause, in an order "
-    "that is reversed every round. All take the same batches of the same rows from the same starting "
-    "weights by momentum SGD, and a row counts only if the weights of its first steps are where float64 "
-    "arrives, within 1e-5 of how far training moved the loss. Times are medians over rounds with 99% "
-    f"order-statistics intervals; the ratio is that of the time to {OURS}'s on the CPU, taken within each "
-    "round: below 1 is faster. ~ marks an interval wider than a tenth of its median."
+    "that is reversed every round. All take the same batches of the same rows, at most 8 MiB of them, from "
+    "the same starting weights by momentum SGD, and a row counts only if the weights of its first steps are "
+    "where float64 arrives, within 1e-5 of how far training moved the loss. Times are medians over rounds "
+    f"with 99% order-statistics intervals; the ratio is that of the time to {OURS}'s on the CPU, taken "
+    "within each round: below 1 is faster. ~ marks an interval wider than a tenth of its median."
 )
 
 

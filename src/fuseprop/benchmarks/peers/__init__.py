@@ -23,12 +23,13 @@ ON_GPUS = ("pytorch", "jax")
 
 PACKAGES = {
     "pytorch": ("PyTorch", "torch"),
-    "jax": ("JAX", "jax"),
     "scikit_learn": ("scikit-learn", "sklearn"),
+    "jax": ("JAX", "jax"),
     "thinc": ("Thinc", "thinc"),
     "keras": ("Keras", "keras"),
 }
-"""Names of the others, and what each of their modules imports: to tell without importing who is there."""
+"""Names of the others, and what each of their modules imports: to tell without importing who is there. Who is
+sooner ready stands before, but for PyTorch, which most people have."""
 
 
 def module_of(name: str) -> str:
