@@ -128,6 +128,13 @@ def to_keras(network: Network, *, predictions: bool = False) -> Any:
     Raises NotConvertible for an activation that Keras cannot keep: "gelu", whose tanh form is no activation
     by name there, "step", and one's own; and for float64 with JAX where ``jax_enable_x64`` is off.
     ModuleNotFoundError, with the line to type, without Keras.
+
+    Examples
+    --------
+    >>> from fuseprop import Network, mlp, to_keras
+    >>> network = Network(mlp([4, 16, 3], "tanh"), "softmax_cross_entropy", seed=0)
+    >>> model = to_keras(network)  # doctest: +SKIP
+    >>> model.save("network.keras")  # doctest: +SKIP
     """
     keras = _keras()
     dtype = str(network.backend.dtype)
@@ -185,6 +192,11 @@ def from_keras(
     Raises NotConvertible, a ValueError that names position and class, for other layers, for a layer that is
     used twice, for weights of other dtypes, for ``.h5`` files, and for damaged files; ValueError for a
     missing loss; ModuleNotFoundError, with the line to type, without Keras.
+
+    Examples
+    --------
+    >>> from fuseprop import from_keras
+    >>> network = from_keras("network.keras", "softmax_cross_entropy")  # doctest: +SKIP
     """
     keras, whole, sequential = _keras(), "the keras.Sequential", source
     if isinstance(source, str | os.PathLike):

@@ -67,6 +67,14 @@ def to_torch(network: Network, *, predictions: bool = False) -> Any:
 
     Raises NotConvertible for an activation that torch.nn has no module for, such as "exponential", "step" and
     one's own; ModuleNotFoundError, with the line to type, without PyTorch.
+
+    Examples
+    --------
+    >>> from fuseprop import Network, mlp, to_torch
+    >>> network = Network(mlp([4, 16, 3], "tanh"), "softmax_cross_entropy", seed=0)
+    >>> module = to_torch(network)  # doctest: +SKIP
+    >>> len(module)  # doctest: +SKIP
+    3
     """
     torch = _torch()
     modules = modules_of(network, predictions=predictions)
