@@ -76,7 +76,7 @@ def test_methods_that_a_backend_lacks_or_has_otherwise_are_named(installed):
     ("backend", "found"),
     [
         (unavailable, "no driver. Type: nvidia-smi."),
-        (broken, "fails: OSError: cannot open shared object file"),
+        (broken, "the backend 'cupy' cannot be made: OSError: cannot open shared object file"),
         (liar("matmul"), "computes wrong on cpu: a matrix product"),
         (liar("bias_activation"), "computes wrong on cpu: the sigmoid kernel"),
     ],
@@ -118,14 +118,41 @@ def test_what_reads_tables_is_named_and_how_to_install_it(installed, monkeypatch
     assert tables().found.startswith("DuckDB fails: OSError: cannot open shared object file, narwhals fails")
 
 
-def test_an_examination_that_raises_is_a_finding(installed, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (ZeroDivisionError("half installed"), "ZeroDivisionError: half installed"),
+        (SystemExit("\x1b[2J"), r"SystemExit: \x1b[2J"),
+    ],
+)
+def test_an_examination_that_raises_is_a_finding(installed, monkeypatch, error, found):
     def diagnose():
-        raise ZeroDivisionError("half installed")
+        raise error
 
     monkeypatch.setattr(examination, "entry_points", lambda group: [Entry("mine", diagnose)])
-    assert examination.examine().sections["mine"] == [
-        Finding("examination", "ZeroDivisionError: half installed", ok=False)
-    ]
+    assert examination.examine().sections["mine"] == [Finding("examination", found, ok=False)]
+
+
+def test_an_examination_keeps_to_its_own_section_and_to_findings(installed, monkeypatch):
+    entries = [Entry("fuseprop", lambda: ["all is well"]), Entry("mine", lambda: 3)]
+    monkeypatch.setattr(examination, "entry_points", lambda group: entries)
+    sections = examination.examine().sections
+    assert sections["fuseprop"][0].what == "fuseprop"
+    assert (
+        "expected a list of fuseprop.backend.Finding, got ['all is well']"
+        in sections["fuseprop of another package"][0].found
+    )
+    assert sections["mine"] == [Finding("examination", "TypeError: 'int' object is not iterable", ok=False)]
+
+
+def test_a_backend_that_ends_python_is_a_finding(installed):
+    def ends(self, a, b, *, out):
+        raise SystemExit(1)
+
+    installed["mine"] = Entry(
+        "mine", type("Ends", (registry._installed()["numpy"].load(),), {"matmul": ends})
+    )
+    assert Finding("mine", "fails: SystemExit: 1", ok=False) in examination.examine().backends
 
 
 def test_the_command_prints_everything(installed, monkeypatch):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from ..checks.choices import suggestion
+from ..checks.quoting import literal, printable
 from .errors import BackendUnavailable
 from .protocol import AnyBackend
 from .seam import check_backend
@@ -22,8 +24,17 @@ GROUP = "fuseprop.backends"
 BACKEND_OF = {"cpu": "numpy", "cuda": "cupy"}
 """Which backend serves a kind of device; a backend can always be asked for by its own name too."""
 
+DTYPES = ("float32", "float64")
+"""Of values, gradients and losses; what a backend raises for another is an error of who asked."""
+
 VARIABLE = "FUSEPROP_DEVICE"
 """The environment variable that names a device where neither the code nor the command line does."""
+
+OURS = frozenset(BACKEND_OF.values())
+"""The names of fuseprop's own backends."""
+
+DISTRIBUTION = "fuseprop"
+"""The package that registers them."""
 
 AUTO = ("cuda", "cpu")
 """What "auto" tries, in this order."""
@@ -51,8 +62,8 @@ def load_backend(device: str | None = None, dtype: str = "float32") -> AnyBacken
     dtype : "float32" | "float64"
         The dtype of values, gradients and losses.
 
-    Raises BackendUnavailable, saying what is missing; ValueError for an unknown dtype, TypeError for a device
-    that is no name.
+    Raises BackendUnavailable, saying what is missing, or with what the backend's package fails; ValueError
+    for an unknown dtype, TypeError for a device that is no name.
 
     Examples
     --------
@@ -142,15 +153,36 @@ def _log_once(text: str) -> None:
 
 
 def backend_class(name: str) -> type[AnyBackend] | None:
-    """Return the class that a backend is registered with; None where it cannot be imported."""
+    """Return the class that a backend is registered with; None where it cannot be had."""
     try:
-        return cast(type[AnyBackend], _installed()[name].load())
-    except ImportError:
+        return cast(type[AnyBackend], _loaded(name))
+    except BackendUnavailable:
         return None
 
 
+def failure(error: BaseException) -> str:
+    """Return an exception as one printable text: its type and what it says.
+
+    Raises it where it is no fault of the code that raised it: an interrupt, or memory that has run out.
+    """
+    if isinstance(error, KeyboardInterrupt | MemoryError):
+        raise error
+    return printable(f"{type(error).__name__}: {error}".removesuffix(": "))
+
+
+def package_of(entry: object) -> str:
+    """Return the package that registers an entry point, with its version: "mine 1.0"; "" for none."""
+    dist = getattr(entry, "dist", None)
+    return "" if dist is None else printable(f"{dist.name} {dist.version}")
+
+
+def is_ours(entry: object) -> bool:
+    """Return whether fuseprop itself registers an entry point."""
+    return package_of(entry).partition(" ")[0] == DISTRIBUTION
+
+
 def _open(device: str, dtype: str) -> AnyBackend:
-    kind, _, rest = device.partition(":")
+    kind, _, rest = (device, "", "") if device in _installed() else device.partition(":")
     name = BACKEND_OF.get(kind, kind)
     if name not in _installed():
         here = f"Installed here: {', '.join(_installed())}."
@@ -158,16 +190,44 @@ def _open(device: str, dtype: str) -> AnyBackend:
             raise BackendUnavailable(f"{device!r} needs the backend {name!r}, which is not installed. {here}")
         close = suggestion(kind, [*BACKEND_OF, *_installed()])
         raise BackendUnavailable(f"{device!r} is neither a device nor an installed backend. {here}{close}")
-    try:
-        backend_class = _installed()[name].load()
-    except ImportError as error:
-        raise BackendUnavailable(f"the backend {name!r} cannot be imported: {error}") from error
     chosen = device if kind in BACKEND_OF else rest
     given = {"dtype": dtype, **({"device": chosen} if chosen else {})}
+    backend_class = _loaded(name)
     _check_call(name, backend_class, given)
-    backend = backend_class(**given)
-    check_backend(backend)
+    try:
+        backend = backend_class(**given)
+        check_backend(backend)
+    except BackendUnavailable:
+        raise
+    except BaseException as error:  # it is the code of others, and may raise anything
+        if dtype not in DTYPES and isinstance(error, ValueError | TypeError):
+            raise
+        raise BackendUnavailable(f"{_named(name)} cannot be made: {failure(error)}") from error
     return cast(AnyBackend, backend)
+
+
+def _loaded(name: str) -> Callable[..., object]:
+    """Return what the entry point of a backend names; BackendUnavailable where it cannot be called."""
+    try:
+        found: object = _installed()[name].load()
+    except BackendUnavailable:
+        raise
+    except ImportError as error:
+        raise BackendUnavailable(f"{_named(name)} cannot be imported: {printable(str(error))}") from error
+    except BaseException as error:  # a module may raise anything, even SystemExit
+        raise BackendUnavailable(f"{_named(name)} cannot be imported: {failure(error)}") from error
+    if not callable(found):
+        raise BackendUnavailable(
+            f"{_named(name)} cannot be made: its entry point names {literal(found)}, where a class is "
+            f"expected. See backends/README.md."
+        )
+    return found
+
+
+def _named(name: str) -> str:
+    """Return a backend in words, with the package that it is of."""
+    package = package_of(_installed()[name])
+    return f"the backend {name!r}" + (f" of the package {package}" if package else "")
 
 
 def _check_call(name: str, backend_class: Callable[..., object], given: dict[str, str]) -> None:
@@ -181,15 +241,63 @@ def _check_call(name: str, backend_class: Callable[..., object], given: dict[str
     except TypeError as error:
         call = ", ".join(f"{parameter}={value!r}" for parameter, value in given.items())
         raise BackendUnavailable(
-            f"the backend {name!r} cannot be made: its class is called as "
+            f"{_named(name)} cannot be made: its class is called as "
             f"{getattr(backend_class, '__name__', name)}({call}), and does not take that: {error}. See "
             f"backends/README.md."
         ) from None
 
 
+class _Entry(Protocol):
+    """What is asked of an entry point."""
+
+    def load(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """What stands for an entry point that cannot be taken, and says so where its backend is asked for."""
+
+    why: str
+
+    def load(self) -> NoReturn:
+        raise BackendUnavailable(self.why)
+
+
 @cache
-def _installed() -> dict[str, EntryPoint]:
+def _installed() -> dict[str, _Entry]:
     """Read the entry points once: looking through the installed distributions takes milliseconds."""
     from importlib.metadata import entry_points  # a third of the time of `import fuseprop` (16 of 47 ms)
 
-    return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)}
+    return chosen_entries(entry_points(group=GROUP))
+
+
+def chosen_entries(entries: Iterable[EntryPoint]) -> dict[str, _Entry]:
+    """Return the entry points by name, sorted; no package takes the name of another's, or of a device.
+
+    One that would stands under its name and its package's, and is refused there. Where several packages have
+    a name that is none of fuseprop's, all are refused under it.
+    """
+    found: dict[str, _Entry] = {}
+    for name, several in groupby(sorted(entries, key=lambda entry: entry.name), lambda entry: entry.name):
+        by_value = {entry.value: entry for entry in several}  # the same class twice is no question
+        alike = list(by_value.values())
+        packages = " and ".join(package_of(entry) or entry.value for entry in alike)
+        if name in OURS or name in (*BACKEND_OF, "auto") or ":" in name:
+            for entry in alike:
+                package = package_of(entry)
+                if name in OURS and is_ours(entry):
+                    found[name] = entry
+                else:
+                    whose = f"is that of {DISTRIBUTION}'s own backend" if name in OURS else "means a device"
+                    found[f"{name} of {package or entry.value}"] = _Refused(
+                        f"the package {package or entry.value} names a backend {name!r}, which {whose}: it "
+                        f"has to take another name. Until then, type: pip uninstall "
+                        f"{package.partition(' ')[0] or entry.value}"
+                    )
+        elif len(alike) > 1:
+            found[name] = _Refused(
+                f"several packages name a backend {name!r}: {packages}. Uninstall all of them but one."
+            )
+        else:
+            (found[name],) = alike
+    return dict(sorted(found.items()))

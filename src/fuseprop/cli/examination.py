@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import __version__
 from ..backend import AnyBackend, BackendUnavailable, Finding
-from ..backend.registry import BACKEND_OF, installed_backends, load_backend
+from ..backend.registry import BACKEND_OF, failure, installed_backends, is_ours, load_backend, package_of
+from ..checks.quoting import literal
 from ..formulas.activation import ACTIVATIONS, activate
 from ..installing import how_to_install, installed_version
 from ..world import ALONE, Processes
@@ -62,16 +63,25 @@ def examine(processes: Processes = ALONE) -> Examination:
             _tables(),
         ]
     }
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        try:
-            sections[entry.name] = entry.load()()
-        except Exception as error:
-            # If the package of a backend cannot be examined, its error is the finding.
-            sections[entry.name] = [Finding("examination", f"{type(error).__name__}: {error}", ok=False)]
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, not is_ours(entry))):
+        taken = entry.name in (*sections, "processes")
+        title = f"{entry.name} of {package_of(entry) or 'another package'}" if taken else entry.name
+        sections[title] = _of_package(entry)
     tried = {name: _try(name) for name in installed_backends()}
     devices = ", ".join(finding.found for finding in tried.values() if finding.ok) or "no backend works"
     sections["processes"] = processes_found(processes, devices)
     return Examination(sections, list(tried.values()), _verdict(tried))
+
+
+def _of_package(entry: EntryPoint) -> list[Finding]:
+    """Return what a backend's package finds; where it cannot be examined, its error is the finding."""
+    try:
+        found = list(entry.load()())
+        if not all(isinstance(finding, Finding) for finding in found):
+            raise TypeError(f"expected a list of fuseprop.backend.Finding, got {literal(found)}")
+    except BaseException as error:  # it is the code of others, and may raise anything
+        return [Finding("examination", failure(error), ok=False)]
+    return found
 
 
 def _fuseprop() -> Finding:
@@ -103,9 +113,9 @@ def _try(name: str) -> Finding:
         wrong = _miscomputed(backend)
     except BackendUnavailable as error:
         return Finding(name, str(error), ok=False)
-    except Exception as error:
+    except BaseException as error:
         # A broken installation may raise any exception, and the user needs its text.
-        return Finding(name, f"fails: {type(error).__name__}: {error}", ok=False)
+        return Finding(name, f"fails: {failure(error)}", ok=False)
     if wrong:
         return Finding(name, f"computes wrong on {backend.device}: {wrong}", ok=False)
     return Finding(name, f"works on {backend.device}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib import import_module
@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import __version__
 from ..backend import AnyBackend
+from ..backend.registry import failure
 from ..backend.seam import option
 from ..world.processor import processor
 
@@ -42,9 +43,17 @@ def described(backends: Sequence[AnyBackend]) -> dict[str, Any]:
         "replay": getattr(backend, "replay", None),
         "not_in_its_best_way": fell_back,
         "arithmetic": dict(option(backend, "arithmetic")),
-        "provenance": {} if ask is None else dict(ask()),
+        "provenance": {} if ask is None else _told(ask),
         "package": digest_of(kind.__module__.partition(".")[0]),
     }
+
+
+def _told(ask: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a backend tells of its code; where it cannot, with what it fails."""
+    try:
+        return dict(ask())
+    except BaseException as error:  # it is the code of others, and may raise anything
+        return {"failed": failure(error)}
 
 
 def environment() -> dict[str, Any]:
