@@ -10,6 +10,7 @@ import numpy as np
 from fuseprop_numpy import NumpyBackend
 
 from fuseprop.backend import Call, Program, replay_by_calling
+from fuseprop.testing.contract.parity import LARGE
 
 RIGHT = type("Right", (NumpyBackend,), {"softmax": NumpyBackend.softmax})
 """A backend that is right, and replays calls one by one, as those below do."""
@@ -225,6 +226,49 @@ def nothing_is_added_up(self, array, world):
     pass
 
 
+def bias_forgotten_beyond_a_block(self, z, bias, activation, *, out, kept=None):
+    whole = len(z) <= 1024
+    RIGHT.bias_activation(self, z, bias, activation, out=out, kept=kept)
+    if not whole and kept is None and bias is not None:
+        out[1024:] = 0
+
+
+def column_sums_of_whole_blocks(self, gradient, point, activation, *, out, bias_gradient):
+    RIGHT.activation_backward(self, gradient, point, activation, out=out, bias_gradient=bias_gradient)
+    if len(out) > 2048:
+        bias_gradient[...] = out[: len(out) // 32 * 32].sum(axis=0)
+
+
+def logits_shifted_in_place(self, logits, labels, row_weights, *, losses, gradient):
+    RIGHT.softmax_cross_entropy(self, logits, labels, row_weights, losses=losses, gradient=gradient)
+    if len(logits) > 1024:
+        logits -= logits.max(axis=1, keepdims=True)
+
+
+def long_products_of_halves(self, a, b, *, out):
+    (product_of_halves if a.shape[1] > 512 else RIGHT.matmul)(self, a, b, out=out)
+
+
+def large_zeros_are_not(self, shape, dtype=None):
+    array = RIGHT.zeros(self, shape, dtype)
+    if array.size >= 2**18:
+        array[-1] = 1
+    return array
+
+
+def cursor_in_float32(self, cursor, by):
+    cursor[0] = int(np.float32(cursor[0]) + np.float32(by))
+
+
+def many_squares_in_any_order(self, array, *, out):
+    (RIGHT.sum_squares if array.size < 200_000 else sum_of_squares_in_any_order)(self, array, out=out)
+
+
+def decay_in_eight_ranges(self, values, gradients, moments, settings, formula, *, decay_ranges):
+    ranges = list(decay_ranges)[:8]
+    RIGHT.update(self, values, gradients, moments, settings, formula, decay_ranges=ranges)
+
+
 FAR = r": at \[\d+, \d+\] got \S+, wanted \S+, differs by \S+, bound \S+; \d+ of 2145 elements differ"
 
 MISTAKES = (
@@ -424,4 +468,53 @@ MISTAKES = (
     ),
     Mistake("any device is taken", {"__init__": any_device}, "test_unknown_device_is_unavailable"),
     Mistake("nothing is added up", {"all_reduce": nothing_is_added_up}, "test_all_reduce", (63,)),
+    Mistake(
+        "the bias is forgotten beyond a block",
+        {"bias_activation": bias_forgotten_beyond_a_block},
+        "test_bias_activation",
+        ("tanh", LARGE),
+        r"bias_activation\(z float32 \(4099, 5\)",
+    ),
+    Mistake(
+        "column sums of whole blocks",
+        {"activation_backward": column_sums_of_whole_blocks},
+        "test_activation_backward",
+        ("tanh", LARGE),
+        r"activation_backward\(.*: bias_gradient: at",
+    ),
+    Mistake(
+        "logits are shifted in place",
+        {"softmax_cross_entropy": logits_shifted_in_place},
+        "test_softmax_cross_entropy",
+        (LARGE,),
+        r"softmax_cross_entropy\(logits .*: logits: at",
+    ),
+    Mistake(
+        "long products of float16",
+        {"matmul": long_products_of_halves},
+        "test_matmul",
+        (65, 1031, 3),
+        r"matmul\(.* of 195 elements differ",
+    ),
+    Mistake("large zeros are not", {"zeros": large_zeros_are_not}, "test_allocation", ((2**18 + 1,),)),
+    Mistake(
+        "positions are float32",
+        {"advance": cursor_in_float32},
+        "test_positions_are_whole_numbers",
+        says=r"advance\(cursor int64 \(1,\), by 2\): cursor: at \[0\] got",
+    ),
+    Mistake(
+        "many squares added up in any order",
+        {"sum_squares": many_squares_in_any_order},
+        "test_sums_have_the_same_bits_each_time",
+        ("sum_squares", (300, 1001)),
+        r"sum_squares\(array float32 \(300300,\)",
+    ),
+    Mistake(
+        "weights decay in eight ranges",
+        {"update": decay_in_eight_ranges},
+        "test_update",
+        (1000, "momentum", 0.01),
+        r"update\(values .*: values: at",
+    ),
 )

@@ -13,6 +13,7 @@ from fuseprop.formulas.activations import sigmoid
 from fuseprop.testing.contract.calls import Calls
 from fuseprop.testing.contract.formulas import ACTIVATION_CASES, has_digits, in_turn, reference
 from fuseprop.testing.contract.parity import (
+    LARGE,
     SHAPES,
     Host,
     assert_as_ieee_754,
@@ -40,7 +41,7 @@ class ElementwiseContract:
     """Forward and backward through one layer."""
 
     @pytest.mark.parametrize("n", [1, 4, 65])
-    @pytest.mark.parametrize(("d", "m"), [(1, 1), (3, 10), (64, 33), (257, 2)])
+    @pytest.mark.parametrize(("d", "m"), [(1, 1), (3, 10), (64, 33), (257, 2), (1031, 3)])
     def test_matmul(self, backend: AnyBackend, n: int, d: int, m: int) -> None:
         """Products in the three forms that a dense layer needs, also into a view."""
         calls = Calls(backend)
@@ -56,7 +57,9 @@ class ElementwiseContract:
             calls.assert_parity(actual, a.astype(np.float64) @ b.astype(np.float64))
         assert not backend.to_host(dw[d * m :]).any()
 
-    @pytest.mark.parametrize(("activation", "shape"), in_turn(ACTIVATION_CASES, SHAPES, 3))
+    @pytest.mark.parametrize(
+        ("activation", "shape"), [*in_turn(ACTIVATION_CASES, SHAPES, 3), ("tanh", LARGE)]
+    )
     def test_bias_activation(self, backend: AnyBackend, activation: str, shape: tuple[int, int]) -> None:
         """f(z + b), and f(z) without a bias, in place and not; z + b is kept where it is asked for."""
         calls = Calls(backend)
@@ -143,7 +146,9 @@ class ElementwiseContract:
         assert_equal(np.isnan(backend.to_host(out)), kept, calls.text)
         calls.assert_equal(at, [step])
 
-    @pytest.mark.parametrize(("activation", "shape"), in_turn(ACTIVATION_CASES, SHAPES, 3))
+    @pytest.mark.parametrize(
+        ("activation", "shape"), [*in_turn(ACTIVATION_CASES, SHAPES, 3), ("tanh", LARGE)]
+    )
     def test_activation_backward(self, backend: AnyBackend, activation: str, shape: tuple[int, int]) -> None:
         """gradient * f', with f' from the output or from z, and its column sums, in place and not."""
         calls = Calls(backend)

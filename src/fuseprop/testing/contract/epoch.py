@@ -49,3 +49,12 @@ class EpochContract:
         calls.put_rows(backend.from_host(np.array([1.0, 2.0])), cursor, out=out)
         calls.assert_equal(out, [0, 0, 0, 0, 0, 0, 0, 1, 2, 0])
         calls.assert_equal(cursor, [7])
+
+    def test_positions_are_whole_numbers(self, backend: AnyBackend) -> None:
+        """Beyond 2^24, where float32 has no odd ones, and beyond 2^32."""
+        calls = Calls(backend)
+        for start in (2**24, 2**40):
+            cursor = backend.from_host(np.array([start]), dtype=INTEGER)
+            calls.advance(cursor, 1)
+            calls.advance(cursor, 2)
+            calls.assert_equal(cursor, [start + 3])

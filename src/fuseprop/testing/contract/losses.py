@@ -14,6 +14,7 @@ from fuseprop.formulas.losses import half_poisson_deviance, sigmoid_cross_entrop
 from fuseprop.testing.contract.calls import Calls
 from fuseprop.testing.contract.formulas import ELEMENTWISE, has_digits, in_turn, reference
 from fuseprop.testing.contract.parity import (
+    LARGE,
     SHAPES,
     Host,
     assert_as_ieee_754,
@@ -113,20 +114,22 @@ class LossContract:
         off = np.abs(backend.to_host(losses) - expected) / (slack + 1e-20)
         assert off.max() <= 1, f"{calls.text}: losses are {off} times as far off as they may be"
 
-    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize("shape", [*SHAPES, LARGE])
     def test_softmax_cross_entropy(self, backend: AnyBackend, shape: tuple[int, int]) -> None:
         """Exclusive classes, given by number."""
         calls = Calls(backend)
         host = Host(backend)
         z, weights, labels = host.normal(*shape, scale=4.0), host.weights(shape[0]), host.labels(*shape)
         losses, gradient = _outputs(backend, shape)
+        logits = backend.from_host(z)
         calls.softmax_cross_entropy(
-            backend.from_host(z),
+            logits,
             backend.from_host(labels, dtype=INTEGER),
             backend.from_host(weights),
             losses=losses,
             gradient=gradient,
         )
+        calls.assert_equal(logits, z)
         probabilities = softmax64(z)
         rows = np.arange(shape[0])
         calls.assert_parity(losses, -np.log(probabilities[rows, labels]))

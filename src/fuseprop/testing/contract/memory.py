@@ -46,7 +46,7 @@ class MemoryContract:
         with pytest.raises(BackendUnavailable, match="nowhere"):
             type(backend)(dtype="float32", device="nowhere:7")  # type: ignore[call-arg]
 
-    @pytest.mark.parametrize("shape", [(1,), (7,), (3, 5)])
+    @pytest.mark.parametrize("shape", [(1,), (7,), (3, 5), (2**18 + 1,)])
     def test_allocation(self, backend: AnyBackend, shape: tuple[int, ...]) -> None:
         """New arrays have the shape and dtype asked for; zeros are zero."""
         for make in (backend.empty, backend.zeros):

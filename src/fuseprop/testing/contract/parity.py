@@ -19,6 +19,9 @@ from fuseprop.verification.cases import drawn_targets
 SHAPES = [(1, 1), (1, 7), (5, 1), (3, 5), (32, 10), (33, 65), (130, 257)]
 """(rows, units) from the smallest to past a block of any size that backends work in."""
 
+LARGE = (4099, 5)
+"""More rows than fit one block, a prime number of them: what is left over after any blocks counts too."""
+
 
 def assert_parity(actual: ArrayLike, reference: ArrayLike, dtype: Any, what: str = "") -> None:
     """Assert |a - b| <= 1000 eps max(1, |b|) and that nan and inf stand in the same places.

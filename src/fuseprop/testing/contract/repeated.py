@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ TIMES = 4
 
 SHAPES = [(300, 7), (65, 257), (2, 3001)]
 """(rows, columns), so that sums along either are long, and an order of their terms shows in the last bits."""
+
+LONG = [(300, 1001)]
+"""Parameters of a network of some size: from so many on, a library may add up in threads."""
 
 SUMS: dict[str, Callable[[Host, int, int], Arguments]] = {
     "matmul": lambda host, n, m: {"a": host.normal(9, m), "b": host.normal(m, n), "out": host.normal(9, n)},
@@ -62,8 +66,9 @@ ONE_EACH = list({case.partition(",")[0]: case for case in reversed(CASES)}.value
 class RepeatedContract:
     """Operations, many times over."""
 
-    @pytest.mark.parametrize("shape", SHAPES)
-    @pytest.mark.parametrize("operation", SUMS)
+    @pytest.mark.parametrize(
+        ("operation", "shape"), [*product(SUMS, SHAPES), *product(("sum_squares", "clip_norm"), LONG)]
+    )
     def test_sums_have_the_same_bits_each_time(
         self, backend: AnyBackend, operation: str, shape: tuple[int, int]
     ) -> None:

@@ -80,7 +80,8 @@ class UpdateContract:
         names = [name for name, _ in formula.moments]
         w, g, kept = host.normal(size), host.normal(size), host.unit(len(names), size)
         kept[:, : size // 4] = 0
-        ranges = [(0, size // 3), (size // 2, size)]
+        edges = [*map(int, np.linspace(0, size, 26))]  # a bias stands between the weights of any two layers
+        ranges = [(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
         decays = np.zeros(size, bool)
         for start, stop in ranges:
             decays[start:stop] = True
