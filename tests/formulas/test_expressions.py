@@ -320,3 +320,15 @@ def test_substitution_replaces_whole_parts():
     assert substitute(made, {of.exp(Z): Y}) is Y * Y + Z
     assert substitute(made, {Z: T}) is of.exp(T) * of.exp(T) + T
     assert variables(made, Y) == {"y", "z"}
+
+
+def test_arrays_whose_dtype_is_not_numpys_are_refused():
+    """As those of PyTorch, whose dtypes are its own."""
+
+    class Tensor:
+        dtype = type("dtype", (), {"__repr__": lambda self: "torch.float32"})()
+
+    with pytest.raises(
+        TypeError, match=r"one of NumPy's, such as np.dtype\('float32'\), got torch\.float32\. A"
+    ):
+        evaluate(variable("z") + 1, {"z": Tensor()})

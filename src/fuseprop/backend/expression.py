@@ -568,9 +568,14 @@ def evaluate(expression: Expression, values: Mapping[str, Any], xp: Any = np) ->
     Parameters
     ----------
     values : mapping
-        An array or a number for each variable; arrays broadcast. Everything is computed in their dtype.
+        An array or a number for each variable; arrays broadcast. Everything is computed in their dtype, which
+        is one of NumPy's. NumPy's scalars of that dtype meet the arrays, from the left too: arrays that are
+        not NumPy's say ``__array_ufunc__ = None``, so that their own operators get them.
     xp : module
-        Where the functions are, such as `numpy` or `cupy`: exp, maximum, where, ..., and `finfo` for `tiny`.
+        Where the functions are, such as `numpy` or `cupy`: exp, maximum, where, ...; and for formulas with
+        `tiny`, ``finfo(dtype).tiny`` of a dtype of NumPy's, as `numpy.finfo` has it.
+
+    Raises TypeError for arrays whose dtype is none of NumPy's.
 
     Examples
     --------
@@ -580,7 +585,15 @@ def evaluate(expression: Expression, values: Mapping[str, Any], xp: Any = np) ->
     array([2., 5.])
     """
     dtypes = [value.dtype for value in values.values() if hasattr(value, "dtype")]
-    dtype = np.result_type(np.float16, *dtypes) if dtypes else np.dtype(np.float64)
+    try:
+        dtype = np.result_type(np.float16, *dtypes) if dtypes else np.dtype(np.float64)
+    except TypeError:
+        got = ", ".join(sorted({f"{each!r:.60}" for each in dtypes}))
+        raise TypeError(
+            f"evaluate takes numbers, and arrays whose dtype is one of NumPy's, such as np.dtype('float32'), "
+            f"got {got}. A class with such a dtype and the operators of formulas holds other arrays: see "
+            f"Column in backends/README.md."
+        ) from None
     zero, one = dtype.type(0), dtype.type(1)
     results: dict[Expression, Any] = {}
     for node in in_order([expression]):

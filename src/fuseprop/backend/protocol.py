@@ -193,7 +193,10 @@ class Backend(Protocol[A]):
 
     @accesses(reads="scores labels", writes="out")
     def argmax_equals(self, scores: A, labels: A, *, out: A) -> None:
-        """out[i] = 1 if the first largest of scores[i] stands at labels[i], else 0; out (n,)."""
+        """out[i] = 1 if the first largest of scores[i] stands at labels[i], else 0; out (n,).
+
+        A row that has a NaN may be either, and is one of the two.
+        """
 
     @accesses(reads="scores target", writes="out")
     def threshold_equals(
@@ -213,7 +216,8 @@ class Backend(Protocol[A]):
 
         Pascanu et al. 2013, "On the difficulty of training recurrent neural networks". gradients (P,), norm
         (1,), limit above 0. Gradients whose norm is at most the limit keep their bits, and so do those whose
-        norm is not finite: an explosion is to be seen, not turned into zeros.
+        norm is not finite: an explosion is to be seen, not turned into zeros. Squares of finite numbers may
+        overflow, and the norm is infinite then; where they do not, gradients are scaled.
         """
 
     @accesses(reads="values gradients moments settings", writes="values moments")
