@@ -269,6 +269,17 @@ def decay_in_eight_ranges(self, values, gradients, moments, settings, formula, *
     RIGHT.update(self, values, gradients, moments, settings, formula, decay_ranges=ranges)
 
 
+def nan_is_above_a_threshold(self, scores, target, score_threshold, target_threshold, *, out):
+    out[...] = (~(scores <= score_threshold) == (target > target_threshold)).all(axis=1)
+
+
+def masks_of_16_bits(self, values, rate, seed, step, *, out):
+    flat, masked, block = values.reshape(-1), out.reshape(-1), 1 << 16
+    for start in range(0, flat.size, block):
+        part = slice(start, start + block)
+        RIGHT.dropout(self, flat[part], rate, seed, step, out=masked[part])
+
+
 FAR = r": at \[\d+, \d+\] got \S+, wanted \S+, differs by \S+, bound \S+; \d+ of 2145 elements differ"
 
 MISTAKES = (
@@ -320,9 +331,14 @@ MISTAKES = (
         "integers become floats", {"from_host": integers_become_floats}, "test_host_arrays_go_there_and_back"
     ),
     Mistake(
-        "from_host shares memory", {"from_host": from_host_shares}, "test_nothing_is_shared_with_the_host"
+        "from_host shares memory",
+        {"from_host": from_host_shares},
+        "test_nothing_is_shared_with_the_host",
+        (3,),
     ),
-    Mistake("to_host returns a view", {"to_host": to_host_shares}, "test_nothing_is_shared_with_the_host"),
+    Mistake(
+        "to_host returns a view", {"to_host": to_host_shares}, "test_nothing_is_shared_with_the_host", (5000,)
+    ),
     Mistake(
         "the cursor stands still",
         {"advance": cursor_stands_still},
@@ -497,6 +513,19 @@ MISTAKES = (
         r"matmul\(.* of 195 elements differ",
     ),
     Mistake("large zeros are not", {"zeros": large_zeros_are_not}, "test_allocation", ((2**18 + 1,),)),
+    Mistake(
+        "NaN is above a threshold",
+        {"threshold_equals": nan_is_above_a_threshold},
+        "test_nan_is_above_no_threshold",
+        says=r"threshold_equals\(.*: out: at \[\d\] got",
+    ),
+    Mistake(
+        "masks repeat after 2^16 elements",
+        {"dropout": masks_of_16_bits},
+        "test_dropout",
+        ((4099, 17), 0.5, 0, 0),
+        r"dropout\(values float32 \(4099, 17\)",
+    ),
     Mistake(
         "positions are float32",
         {"advance": cursor_in_float32},

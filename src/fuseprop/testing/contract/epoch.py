@@ -49,6 +49,9 @@ class EpochContract:
         calls.put_rows(backend.from_host(np.array([1.0, 2.0])), cursor, out=out)
         calls.assert_equal(out, [0, 0, 0, 0, 0, 0, 0, 1, 2, 0])
         calls.assert_equal(cursor, [7])
+        calls.advance(cursor, 1)
+        calls.put_rows(backend.from_host(np.array([3.0, 4.0])), cursor, out=out)  # the last ones of an epoch
+        calls.assert_equal(out, [0, 0, 0, 0, 0, 0, 0, 1, 3, 4])
 
     def test_positions_are_whole_numbers(self, backend: AnyBackend) -> None:
         """Beyond 2^24, where float32 has no odd ones, and beyond 2^32."""

@@ -55,3 +55,11 @@ class InferenceContract:
         calls.threshold_equals(device_scores, device_target, 0.0, 0.5, out=out)
         expected = ((scores > 0) == (target > 0.5)).all(axis=1)
         calls.assert_equal(out, expected)
+
+    def test_nan_is_above_no_threshold(self, backend: AnyBackend) -> None:
+        """Comparisons with NaN do not hold, as in IEEE 754: it counts as a no."""
+        calls = Calls(backend)
+        scores, target = backend.from_host(np.full((2, 1), np.nan)), backend.from_host(np.eye(2)[:, :1])
+        out = backend.empty((2,))
+        calls.threshold_equals(scores, target, 0.5, 0.5, out=out)
+        calls.assert_equal(out, [0, 1])

@@ -66,9 +66,10 @@ class MemoryContract:
             np.testing.assert_array_equal(back, source)
         assert backend.from_host(np.array([1, 2]), dtype=INTEGER).dtype == INTEGER
 
-    def test_nothing_is_shared_with_the_host(self, backend: AnyBackend) -> None:
+    @pytest.mark.parametrize("size", [3, 5000])
+    def test_nothing_is_shared_with_the_host(self, backend: AnyBackend, size: int) -> None:
         """The backend goes on using neither the host array that it was given nor the one that it returned."""
-        host = np.ones(3, backend.dtype)
+        host = np.ones(size, backend.dtype)
         array = backend.from_host(host)
         host[:] = 2
         back = backend.to_host(array)
