@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..checks.settings import positive_integer
 from ..formulas.activation import Activation, as_trainable_activation
 from .exit_codes import FAILED
 from .output import Run, echo, echo_json
-from .parameters import one_of, writable
+from .parameters import layer_sizes, one_of, page_path
 
 if TYPE_CHECKING:
     from ..benchmarks.bench.asked import Asked
@@ -26,24 +25,6 @@ PEERS = {
 """Names on the command line, and those of their modules."""
 
 NOBODY = "none"
-
-
-def html_path(text: str) -> Path:
-    """Return the path of a page; raise before anything is measured if it could not be written after it."""
-    if Path(text).suffix not in (".html", ".htm"):
-        raise click.BadParameter(f"expected a name that ends in .html, got {text!r}.")
-    return writable(Path(text))
-
-
-def layer_sizes(text: str) -> tuple[int, ...]:
-    """Return layer sizes, written as 64-32-10."""
-    try:
-        sizes = tuple(positive_integer("a layer's size", int(size)) for size in text.split("-"))
-    except ValueError:
-        sizes = ()
-    if len(sizes) < 2:
-        raise click.BadParameter(f"expected sizes from inputs to outputs such as 64-32-10, got {text!r}.")
-    return sizes
 
 
 def hidden_activation(text: str) -> Activation:
@@ -107,7 +88,7 @@ def hidden_activation(text: str) -> Activation:
     help="Turns that everyone takes, if there is time; an interval of 99% takes 8.",
 )
 @click.option("--every-form", is_flag=True, help="Also torch.compile and slower ways: needs minutes.")
-@click.option("--html", type=html_path, help="Write a page that needs nothing else: FILE.html.")
+@click.option("--html", type=page_path, metavar="PATH", help="Write a page that needs nothing else.")
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object, with the times of every round.")
 def bench(
     model: str | None,

@@ -17,7 +17,7 @@ import click
 from ..backend.registry import VARIABLE
 from ..checks.choices import choose
 from ..checks.quoting import shown
-from ..checks.settings import positive_integer
+from ..checks.settings import network_sizes, positive_integer
 from ..data import DataError, is_file_name
 from ..data.choices import HOW_MISSING, Choices
 from ..data.errors import listed
@@ -130,6 +130,14 @@ def sizes(given: str | Sequence[int]) -> tuple[int, ...]:
         raise click.BadParameter(
             f'expected whole numbers of at least 1 such as 64,32, or "none"; got {given!r}.'
         ) from error
+
+
+def layer_sizes(text: str) -> tuple[int, ...]:
+    """Return layer sizes, inputs first, written as 64-32-10."""
+    try:
+        return tuple(network_sizes(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def one_of(kind: str, choices: Mapping[str, object]) -> Callable[[str], str]:

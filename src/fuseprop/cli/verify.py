@@ -15,20 +15,13 @@ from ..verification import Certificate, NothingToCompare
 from ..verification import verify as verify_backends
 from ..verification.cases import OPTIMIZERS
 from ..verification.page import page_of
-from ..verification.verifying import DTYPES, sizes_of
+from ..verification.verifying import DTYPES
 from .exit_codes import FAILED
 from .output import Run, echo, echo_json
-from .parameters import activations, device, one_of, usages, writable
+from .parameters import activations, device, layer_sizes, one_of, usages, writable
 from .parameters import loss as loss_named
 
 SUFFIXES = (".json", ".html")
-
-
-def _sizes(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int] | None:
-    try:
-        return None if text is None else sizes_of(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 def _activation(text: str) -> str:
@@ -52,7 +45,12 @@ def _place(text: str) -> Path:
     "--against", default="cpu", show_default=True, help="The reference; cpu is NumPy, call by call."
 )
 @click.option("--replay", help="How the verified backend replays steps [as in training].")
-@click.option("--network", callback=_sizes, help="A network of these sizes instead of the set: 64-32-10.")
+@click.option(
+    "--network",
+    type=layer_sizes,
+    metavar="SIZES",
+    help="These instead of the set: 64-32-10.",
+)
 @click.option(
     "--activation",
     type=_activation,

@@ -14,7 +14,7 @@ from ..backend import AnyBackend
 from ..backend.parity import BOUND
 from ..backend.registry import load_backend
 from ..checks.choices import choose
-from ..checks.settings import positive_integer
+from ..checks.settings import network_sizes, positive_integer
 from ..formulas.activation import as_trainable_activation
 from ..formulas.loss import as_loss
 from ..layers.stack import check_trainable
@@ -229,25 +229,13 @@ def _cases(
             if given is not None:
                 raise ValueError(f"{name}={given!r} is given, but the network has its own.")
         return list(own_cases(network, "", "", rules, batch_size, steps))
-    sizes = sizes_of(network)
+    sizes = network_sizes(network)
     if activation is not None:
         as_trainable_activation(activation)
     if loss is not None:
         as_loss(loss)
     chosen = loss or ("half_squared_error" if sizes[-1] == 1 else "softmax_cross_entropy")
     return list(own_cases(sizes, activation or "relu", chosen, rules, batch_size, steps))
-
-
-def sizes_of(network: str | Sequence[int]) -> list[int]:
-    """Return the sizes of a network that is written as "64-32-10", or given as a list."""
-    expected = f'expected sizes such as "64-32-10", inputs first, got {network!r:.60}.'
-    try:
-        sizes = [int(size) for size in (network.split("-") if isinstance(network, str) else network)]
-    except (TypeError, ValueError):
-        raise ValueError(expected) from None
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(expected)
-    return sizes
 
 
 def _dtypes(dtype: str | None, *given: object) -> Sequence[str]:
