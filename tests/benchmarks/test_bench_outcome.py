@@ -60,7 +60,7 @@ def test_one_device_that_is_faster_everywhere():
 
 
 def test_without_a_gpu_its_cause_and_the_line_to_type_are_said():
-    why = "CuPy is not installed. Type: pip install fuseprop[cuda13]"
+    why = "CuPy is not installed. Type: pip install .[cuda13]"
     alone = result(network(2, row("fuseprop", "cpu", 1e-5)), unavailable={"cuda": why})
     assert which_device(Outcome(alone)) == ["cpu is the one device that was measured.", f"No GPU here: {why}"]
 

@@ -1,6 +1,7 @@
 """fuseprop convert: from one format to another by the names of the files, and nothing lost on the way."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -162,3 +163,15 @@ def test_an_estimator_in_onnx_becomes_its_own_file(tmp_path):
     assert done.stdout.startswith(f"{tmp_path / 'e.safetensors'}: MLPClassifier, classification, 2 columns")
     again = MLPClassifier.load(tmp_path / "e.safetensors")
     np.testing.assert_array_equal(again.predict_proba(X), made.predict_proba(X))
+
+
+def test_a_package_that_is_missing_is_one_line(tmp_path, monkeypatch):
+    """Not a traceback: which package, and what to type."""
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    fuseprop.train("xor", epochs=1, device="cpu")[0].save(tmp_path / "m.safetensors")
+    done = CliRunner().invoke(main, ["convert", str(tmp_path / "m.safetensors"), str(tmp_path / "m.onnx")])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ")
+    assert "onnx" in done.stderr.splitlines()[0]
+    assert "install" in done.stderr
+    assert "Traceback" not in done.stderr
