@@ -14,7 +14,7 @@ from fuseprop_numpy import NumpyBackend
 from fuseprop import BackendUnavailable, Certificate, Dense, Network, mlp, verify
 from fuseprop.formulas import LOSSES
 from fuseprop.formulas.activation import trainable_activations
-from fuseprop.verification import CertificateError, NothingToCompare
+from fuseprop.verification import CertificateError, NothingToCompare, OptionError
 from fuseprop.verification.cases import OPTIMIZERS, default_cases
 from fuseprop.verification.page import page_of
 
@@ -351,6 +351,8 @@ def test_what_has_no_slope_is_refused():
         ({"device": "nothing"}, BackendUnavailable, "neither a device nor"),
         ({"device": "cpu", "replay": "eager"}, NothingToCompare, "nothing to compare"),
         ({"device": "cpu", "replay": "slow"}, ValueError, "replay must be"),
+        ({"device": NumpyBackend(), "against": NumpyBackend("float64")}, OptionError, "Give all in one"),
+        ({"device": "cpu", "network": [3, 1], "loss": "softmax_cross_entropy"}, OptionError, "2 outputs"),
         ({"device": "cpu", "network": "64"}, ValueError, "64-32-10"),
         ({"device": "cpu", "network": "4-x"}, ValueError, "64-32-10"),
         ({"device": "cpu", "network": [4, 0]}, ValueError, "64-32-10"),
@@ -388,3 +390,15 @@ def test_a_backend_of_others(monkeypatch):
     told = certificate.content["verified"]
     assert (told["backend"], told["replay"], told["provenance"]) == ("plain", None, {})
     assert len(told["package"]) == 64
+
+
+@pytest.mark.parametrize("network", ["1-1", "3-2", "4-3-1"])
+def test_each_loss_of_any_outputs(network):
+    """Those that such a network can have are compared, and the others are refused before anything is."""
+    for name, family in LOSSES.items():
+        options = {"network": network, "loss": name, "optimizer": "momentum", "dtype": "float64"}
+        if family().takes_labels and network.endswith("-1"):
+            with pytest.raises(OptionError, match="needs at least 2 outputs"):
+                verify("cpu", **options)
+        else:
+            assert verify("cpu", **options, steps=2, batch_size=4, free_steps=1).passed

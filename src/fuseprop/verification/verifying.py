@@ -30,7 +30,11 @@ from .steps import Measured, compared_divisions, compared_predictions, compared_
 DTYPES = ("float32", "float64")
 
 
-class NothingToCompare(ValueError):
+class OptionError(ValueError):
+    """What is asked for is not known, or does not go together; the text says what would."""
+
+
+class NothingToCompare(OptionError):
     """Both sides would compute in the same way."""
 
 
@@ -91,7 +95,8 @@ def verify(
 
     Raises BackendUnavailable where a device cannot be had; ValueError for unknown names and numbers out of
     range, for an activation without a slope, and where the reference's own weights stop being finite;
-    NothingToCompare, a ValueError, where both sides would compute in the same way.
+    OptionError, a ValueError, for options that do not go together, and its NothingToCompare where both sides
+    would compute in the same way.
 
     Examples
     --------
@@ -107,9 +112,10 @@ def verify(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be a whole number of at least 0, got {seed!r:.60}.")
     cases = _cases(network, activation, loss, optimizer, batch_size, steps)
+    _check_decides(cases)
     made: list[dict[str, Any]] = []
     opened = []
-    for chosen in _dtypes(dtype, device, against, network):
+    for chosen in _dtypes(dtype, device=device, against=against, network=network):
         ours = _opened(device, chosen, replay)
         reference = _opened(against, chosen, None, by_calls=True)
         _check_differ(ours, reference)
@@ -238,21 +244,33 @@ def _cases(
     return list(own_cases(sizes, activation or "relu", chosen, rules, batch_size, steps))
 
 
-def _dtypes(dtype: str | None, *given: object) -> Sequence[str]:
+def _check_decides(cases: Iterable[Case]) -> None:
+    """Raise OptionError for classes that exclude each other where there is but one: no weight would move."""
+    for case in cases:
+        if case.loss.takes_labels and case.layers[-1].outputs < 2:
+            raise OptionError(
+                f"{case.name}: the loss {case.loss.name} needs at least 2 outputs, one for each of the "
+                f"classes, and this network has 1. Give more outputs, or sigmoid_cross_entropy."
+            )
+
+
+def _dtypes(dtype: str | None, **given: object) -> Sequence[str]:
     """Return the dtypes to verify: the one that is asked for or given, or both."""
     if dtype is not None:
         choose("dtype", dtype, dict.fromkeys(DTYPES))
-    owners = [each.backend if isinstance(each, Network) else each for each in given]
-    found = {
-        str(np.dtype(owner.dtype))
-        for owner in owners
-        if hasattr(owner, "dtype")  # a backend, no name
-    }
-    if dtype is not None:
-        found.add(dtype)
-    if len(found) > 1:
-        raise ValueError(f"expected one dtype, got {' and '.join(sorted(found))}.")
-    return tuple(found) or DTYPES
+    found = {}
+    for name, each in given.items():
+        owner = each.backend if isinstance(each, Network) else each
+        if hasattr(owner, "dtype"):  # a backend, no name
+            found[name] = str(np.dtype(owner.dtype))
+    if len({*found.values(), dtype or next(iter(found.values()), "")}) > 1:
+        has = " and ".join(f"{name} has {own}" for name, own in found.items())
+        raise OptionError(
+            f"dtype {dtype} does not go with what is given: {has}. Leave dtype out."
+            if dtype is not None
+            else f"what is given has different dtypes: {has}. Give all in one."
+        )
+    return (dtype,) if dtype is not None else tuple({*found.values()}) or DTYPES
 
 
 def _opened(
@@ -269,10 +287,13 @@ def _opened(
     if replay is None:
         return backend
     if not takes_replay:
-        raise ValueError(
-            f"the backend {backend.name} has one way to replay steps: leave out replay={replay!r}."
+        raise OptionError(
+            f"the backend {backend.name} has one way to replay steps: leave out replay={replay!r:.60}."
         )
-    return kind(dtype=dtype, device=backend.device, replay=replay)  # type: ignore[no-any-return]
+    try:
+        return kind(dtype=dtype, device=backend.device, replay=replay)  # type: ignore[no-any-return]
+    except ValueError as error:  # which names the ways that this backend has
+        raise OptionError(str(error)) from error
 
 
 def _check_differ(ours: AnyBackend, reference: AnyBackend) -> None:
