@@ -181,6 +181,9 @@ def test_a_mistake_is_found_and_named(kind, dtype):
     first = certificate.first_beyond
     assert (first["how"], first["operation"], first["tensor"], first["step"]) == MISTAKES[kind]
     assert first["tensor"] in certificate.verdict
+    at_once = first["how"] == "many steps in a call"
+    assert ("must be equal bit for bit" in certificate.verdict) == at_once
+    assert ("eps apart" in certificate.verdict) != at_once
     assert ("Its calls, one after the other, are within it." in str(certificate)) == (
         first["how"] == "replay"
     )
