@@ -13,8 +13,8 @@ from fuseprop_numpy import NumpyBackend
 
 from fuseprop import BackendUnavailable, Certificate, Dense, Network, mlp, verify
 from fuseprop.formulas import LOSSES
-from fuseprop.formulas.activation import trainable_activations
-from fuseprop.verification import CertificateError, NothingToCompare, OptionError
+from fuseprop.formulas.activation import as_activation, trainable_activations
+from fuseprop.verification import CertificateError, NothingToCompare, OptionError, verifying
 from fuseprop.verification.cases import OPTIMIZERS, default_cases
 from fuseprop.verification.page import page_of
 
@@ -252,6 +252,84 @@ class OtherMasks(NumpyBackend):
 def test_the_default_networks_find_mistakes(kind, tensor):
     first = verify(kind("float64"), steps=4, free_steps=1).first_beyond
     assert first["tensor"].endswith(tensor)
+
+
+class Wrong(NumpyBackend):
+    """Each of these is wrong by 1%, or says that all rows are hits, in every network that uses it."""
+
+
+class WrongDropout(Wrong):
+    def dropout(self, values, rate, seed, step, *, out):
+        super().dropout(values, rate, seed, step, out=out)
+        out *= 1.01
+
+
+class WrongLosses(Wrong):
+    def loss_of_rows(self, output, target, row_weights, loss, factor, *, losses, gradient):
+        super().loss_of_rows(output, target, row_weights, loss, factor, losses=losses, gradient=gradient)
+        losses *= 1.01
+
+
+class WrongSlopes(Wrong):
+    def loss_of_rows(self, output, target, row_weights, loss, factor, *, losses, gradient):
+        super().loss_of_rows(output, target, row_weights, loss, factor, losses=losses, gradient=gradient)
+        gradient *= 1.01
+
+
+class AlwaysHits(Wrong):
+    def threshold_equals(self, scores, targets, score_threshold, target_threshold, *, out):
+        out[...] = 1
+
+
+class WrongSquares(Wrong):
+    def sum_squares(self, array, *, out):
+        super().sum_squares(array, out=out)
+        out *= 1.01
+
+
+class WrongClip(Wrong):
+    def clip_norm(self, gradients, limit, *, norm):
+        super().clip_norm(gradients, limit * 1.01, norm=norm)
+
+
+class WrongGelu(Wrong):
+    def bias_activation(self, z, bias, activation, *, out, kept=None):
+        super().bias_activation(z, bias, activation, out=out, kept=kept)
+        if activation == as_activation("gelu").formula:
+            out *= 1.01
+
+
+def _is_by_rows(case):
+    return not case.loss.takes_labels
+
+
+@pytest.mark.parametrize(
+    ("kind", "uses", "operation", "tensor"),
+    [
+        (WrongDropout, lambda case: any(layer.dropout for layer in case.layers), "dropout", "after dropout"),
+        (WrongLosses, _is_by_rows, "loss_of_rows", "losses"),
+        (WrongSlopes, _is_by_rows, "loss_of_rows", "gradient of the output"),
+        (
+            AlwaysHits,
+            lambda case: case.loss.name == "sigmoid_cross_entropy",
+            "threshold_equals",
+            "hits",
+        ),
+        (WrongSquares, lambda case: True, "sum_squares", "sum of the squares of all weights"),
+        (WrongClip, lambda case: case.clip_norm, "clip_norm", "gradient of the weights, clipped"),
+        (WrongGelu, lambda case: case.layers[0].function.name == "gelu", "bias_activation", "output"),
+    ],
+)
+def test_each_mistake_in_one_operation(monkeypatch, kind, uses, operation, tensor):
+    """In every default network that uses it, of which the first two are taken."""
+    cases = [case for case in default_cases(16, 12) if uses(case)][:2]
+    assert cases
+    monkeypatch.setattr(verifying, "default_cases", lambda *_: cases)
+    certificate = verify(kind("float64"), free_steps=1)
+    for network in certificate.networks:
+        first = network["first_beyond"]
+        assert first["operation"] == operation
+        assert first["tensor"].endswith(tensor)
 
 
 def test_decisions_within_the_bound_are_no_mistakes():

@@ -25,7 +25,7 @@ from .environment import described, environment
 from .free import free_run
 from .numbers import eps_of, kept
 from .side import Side
-from .steps import Measured, compared_divisions, compared_predictions, compared_steps
+from .steps import Measured, compared_divisions, compared_predictions, compared_squares, compared_steps
 
 DTYPES = ("float32", "float64")
 
@@ -60,8 +60,8 @@ def verify(
     the state in which the reference has come to it, so that a difference is that step's own. It is compared
     with the parity bound, |a - b| <= 1000 eps max(1, |b|). Beside it stands, where the dtype is float32, how
     far both are from the same calls in float64. Then the verified backend takes all steps again, one in a
-    call and many in a call, as training does: the bits must be equal. At last it predicts and scores. All of
-    this has a verdict. A free run, in which differences grow, has none: see `Certificate`.
+    call and many in a call, as training does: the bits must be equal. At last it predicts, scores and sums
+    squares. All of this has a verdict. A free run, in which differences grow, has none: see `Certificate`.
 
     Parameters
     ----------
@@ -160,6 +160,7 @@ def _verified(
         )
     measured += compared_divisions(one, many, seed)
     measured += compared_predictions(mine, theirs, seed)
+    measured += compared_squares(mine, theirs)
     backends = [ours, reference, *([] if truth is None else [truth])]
     return {
         "network": case.name,
