@@ -394,6 +394,15 @@ def test_a_certificate_as_a_page():
     page = page_of(certificate)
     assert "layer 2: weighted sum" in page
     assert certificate.content["digest"] in page
+    for told in (
+        "<h1>Parity certificate: failed</h1>",
+        ">First beyond the bound</h2>",
+        ": beyond the bound<",
+    ):
+        assert told in page
+    passed = page_of(verify("cpu", **FEW, dtype="float64"))
+    assert "<h1>Parity certificate: passed</h1>" in passed
+    assert "beyond the bound" not in passed
 
 
 def test_the_same_numbers_each_time():
