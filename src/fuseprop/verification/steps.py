@@ -131,7 +131,7 @@ def compared_squares(ours: Side, reference: Side) -> Iterator[Measured]:
         side.backend.sum_squares(side.network.stack.parameters.values, out=square)
         found.append(side.backend.to_host(square))
     name, dtype = "sum of the squares of all weights", ours.backend.dtype
-    yield Measured(WATCHED, 0, "sum_squares", name, furthest(*found, dtype))
+    yield Measured(WATCHED, 0, "sum_squares", name, furthest(found[0], found[1], dtype))
 
 
 def _sent(ours: Side, reference: Side, step: int) -> Iterator[Measured]:
