@@ -11,7 +11,7 @@ from ..checks.quoting import shown
 from ..formulas.activation import trainable_activations
 from ..formulas.loss import LOSSES
 from ..model.model import Model
-from ..verification import Certificate, NothingToCompare
+from ..verification import Certificate, OptionError
 from ..verification import verify as verify_backends
 from ..verification.cases import OPTIMIZERS
 from ..verification.page import page_of
@@ -44,7 +44,12 @@ def _place(text: str) -> Path:
 @click.option(
     "--against", default="cpu", show_default=True, help="The reference; cpu is NumPy, call by call."
 )
-@click.option("--replay", help="How the verified backend replays steps [as in training].")
+@click.option(
+    "--replay",
+    metavar="NAME",
+    help="How the verified backend replays steps: compiled or calls on cpu; captured, fused or eager on "
+    "cuda; another backend's own [as in training].",
+)
 @click.option(
     "--network",
     type=layer_sizes,
@@ -104,7 +109,10 @@ def verify(
 
     By default a set of networks that together have every built-in activation, loss and update; or that of the
     file MODEL, on rows that are drawn for it. What differs is printed with versions, devices and hashes of
-    kernels. The exit code is 1 where anything is beyond the bound; the first such step and tensor is named.
+    kernels; where anything is beyond the bound, the first such step and tensor is named.
+
+    Exit codes: 0 where all is within the bound; 1 where anything is beyond it, and for a file that cannot be
+    read; 2 for wrong options; 3 for a device that cannot be had.
     """
     context = click.get_current_context()
     given = {
@@ -145,7 +153,7 @@ def _verified(
     own = network if model is None else Model.load(model, "cpu").network
     try:
         return verify_backends(device, network=own, **options)
-    except NothingToCompare as error:
+    except OptionError as error:
         raise click.UsageError(str(error)) from error
 
 
