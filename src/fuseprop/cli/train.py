@@ -37,7 +37,7 @@ from ..training.rules import FIT_INTERRUPTED
 from ..world import ALONE
 from . import folds as folds_report
 from . import tuning as tuning_report
-from .checkpointing import EVERY, check_different, checkpoint_path, checkpoints_told, pace
+from .checkpointing import EVERY, checkpoint_path, checkpoints_told, pace
 from .folds import numbers_of_folds, run_folds
 from .interruption import StopOnSignal
 from .keeping import Keeping, check_one_training
@@ -58,11 +58,12 @@ from .parameters import (
 )
 from .parameters import loss as loss_named
 from .parameters import target as target_option
+from .places import check_different
 from .processes import check_one_process, world_of_command
 from .report import write_report
 from .resuming import Resumption, data, resume
 from .run_folder import RunFolder, run_folder
-from .settings_file import settings
+from .settings_file import settings, settings_read
 from .training_report import as_json, plan, results
 from .tuning import csv_path, run_search
 
@@ -226,7 +227,16 @@ def train(
     check_one_training({"--run": folder, "--checkpoint": checkpoint, "--resume": resume}, many)
     _check_together(folds, tune, tried, given["test"])
     begun = None if resume is None else resume.checkpoint
-    check_different(out=out, plot=plot, report=report, tried=tried, checkpoint=checkpoint, resume=begun)
+    check_different(
+        out=out,
+        plot=plot,
+        report=report,
+        tried=tried,
+        read={"DATA": data, "--settings": settings_read()},
+        folder=None if folder is None else folder.path,
+        checkpoint=checkpoint,
+        resume=begun,
+    )
     keeping = Keeping(data, folder, checkpoint, resume, every)
     run, world = Run.current(), world_of_command()
     run.last_words = keeping.how_to_go_on

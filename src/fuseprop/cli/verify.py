@@ -20,6 +20,7 @@ from .exit_codes import FAILED
 from .output import Run, echo, echo_json
 from .parameters import activations, device, one_of, usages, writable
 from .parameters import loss as loss_named
+from .places import check_not_read
 
 SUFFIXES = (".json", ".html")
 
@@ -108,6 +109,7 @@ def verify(
     file MODEL, on rows that are drawn for it. What differs is printed with versions, devices and hashes of
     kernels. The exit code is 1 where anything is beyond the bound; the first such step and tensor is named.
     """
+    check_not_read({"MODEL": [] if model is None else [Path(model)]}, {"--out": out})
     context = click.get_current_context()
     given = {
         name
