@@ -459,6 +459,9 @@ def test_a_loaded_model_says_what_its_file_does_not_know(tmp_path, panels):
     assert "Scores" not in page.sections
     names = [row[0] for row in page.tables["3 columns, as read"][1:]]
     assert names == list(model.feature_names)
+    hidden, last = model.network.layers
+    assert page.facts["network"] == f"3 -> 8 {hidden.function} -> 1 {last.function}"
+    assert page.facts["parameters"] == str(3 * 8 + 8 + 8 + 1)
     rows = fitting.table.take(fitting.test)
     model.report(place, rows, training=report)
     page = Page(place.read_text())

@@ -100,11 +100,25 @@ def folds_page(
         ),
         "Again": again,
     }
-    name, mean = list(made.means.items())[-1 if made.metric not in made.means else 0]
-    if made.metric in made.means:
-        name, mean = made.metric, made.means[made.metric]
-    between = "" if mean.interval is None else " (95% interval {:.4g} to {:.4g})".format(*mean.interval)
-    times = "" if made.repeats == 1 else f", {made.repeats} times"
-    head = f"{made.folds} folds{times}; mean {name} {mean.value:.4g}{between}"
     title = f"{shown(table.source)}: {task.name}, cross-validated"
-    return page(title + " (interrupted)" * made.interrupted, head, sections)
+    return page(title + " (interrupted)" * made.interrupted, mean_of_folds(made), sections)
+
+
+def mean_of_folds(made: CrossValidation) -> str:
+    """Return the mean of the metric over the folds with its interval, in a line."""
+    times = "" if made.repeats == 1 else f", {made.repeats} times"
+    folds = f"the test rows of {made.folds} folds{times}"
+    name = made.metric if made.metric in made.means else next(iter(made.means), None)
+    if name is None:
+        return f"no score is defined on {folds}"
+    mean = made.means[name]
+    between = "" if mean.interval is None else " (95% interval {:.4g} to {:.4g})".format(*mean.interval)
+    return f"mean {name} {mean.value:.4g}{between} of {folds}"
+
+
+def about_the_model(made: CrossValidation) -> str:
+    """Return a sentence about the model that is trained after the folds."""
+    return (
+        "the model learned from all rows, so that none is left to test it: the folds estimate its scores on "
+        f"new rows, by models of {made.folds - 1}/{made.folds} of the rows"
+    )

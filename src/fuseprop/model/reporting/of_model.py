@@ -98,9 +98,9 @@ def _network(network: Network, task: Task, encoder: Encoder) -> str:
             ("targets", listed(task.targets)),
             *classes,
             ("columns", len(encoder.columns)),
-            ("network", " -> ".join([str(network.inputs), *layers])),
+            ("network", layers),
             ("loss", str(network.loss)),
-            ("parameters", counted(network.stack.parameters.count, "parameter")),
+            ("parameters", f"{network.stack.parameters.count:,}"),
             ("missing values", "refused" if encoder.missing == "refuse" else "encoded"),
         ]
     )

@@ -14,11 +14,13 @@ from ...showing.page import page, table
 from ...world import ALONE
 from ..decisions import Decisions
 from ..fitting import Fitting
+from ..folds import CrossValidation
 from ..report import Report
 from .answers import answers_parts
 from .chosen import settings_parts
 from .columns import columns_parts
 from .environment import environment_parts
+from .many import about_the_model, folds_parts, mean_of_folds
 from .outcome import ended
 from .pictures import drawn
 from .plan import planned
@@ -80,6 +82,7 @@ def training_page(
     given: Collection[str],
     again: Sequence[str],
     data: Iterable[Mapping[str, Any]] = (),
+    validated: CrossValidation | None = None,
     more: Mapping[str, Sequence[str]] | None = None,
     tuned: Collection[str] = (),
 ) -> str:
@@ -93,6 +96,8 @@ def training_page(
         Parts of the page that say how to do it again.
     data
         The files, as `fingerprints` returns them.
+    validated
+        The folds, where they were tested before the training of all rows.
     more
         Sections behind those of the training.
     tuned
@@ -107,11 +112,12 @@ def training_page(
     if found.decisions is not None:
         answers = [paragraph(about), *answers_parts(found.decisions, rows)]
     sections: dict[str, Sequence[str]] = {
-        "What stands out": [_as_list(remarkable(fitting, report))],
+        "What stands out": [_as_list(remarkable(fitting, report, validated))],
         "Scores": [*scores_parts(parts, fitting.rows_of_parts(), model.task.name), *_about_networks(fitting)],
         f"Answers: {rows}": answers,
         "Importance of columns": _importance(fitting, found.part, rows),
         "Training": _training(fitting),
+        "Folds": [] if validated is None else folds_parts(validated),
         **(more or {}),
         "Columns": columns_parts(found.columns),
         "Settings": settings_parts(found.plan, settings, given, tuned, table.source),
@@ -125,12 +131,14 @@ def training_page(
     }
     title = f"{shown(table.source)}: {model.task.name}"
     head = headline(model.task, parts.get(found.part), fitting.rows_of_parts()[found.part], rows)
+    if validated is not None:
+        head = f"{headline(model.task, None, 0, rows)}; {mean_of_folds(validated)}"
     if fitting.interrupted:
         title += " (interrupted)"
     return page(title, head, sections)
 
 
-def remarkable(fitting: Fitting, report: Report) -> list[str]:
+def remarkable(fitting: Fitting, report: Report, validated: CrossValidation | None = None) -> list[str]:
     """Return sentences on what a reader should know first."""
     table, settings, history = fitting.table, fitting.settings, fitting.histories[0]
     said = []
@@ -142,7 +150,9 @@ def remarkable(fitting: Fitting, report: Report) -> list[str]:
     said += _beside_the_baseline(report)
     if fitting.validation is None:
         said.append("No rows were for validation: nothing chose the epoch whose weights were kept.")
-    if fitting.test is None:
+    if validated is not None:
+        said.append(f"On new rows: {mean_of_folds(validated)}; {about_the_model(validated)}.")
+    elif fitting.test is None:
         said.append("No rows were for a test: nothing here says how the model does on new rows.")
     if table.without_target:
         said.append(f"{counted(table.without_target, 'row')} without a target left out.")
