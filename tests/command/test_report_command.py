@@ -95,6 +95,8 @@ def test_folds_need_no_model(tmp_path, undrawn):
         six_digits(one["scores"]["accuracy"]) for one in made["folds"]["each"]
     ]
     assert "No model was made of all rows" in page.sections["What stands out"]
+    assert page.title == "iris: class, one of 3 classes; cross-validated"
+    assert "in the test rows of each fold by itself" in page.sections["Folds"]
 
 
 def test_folds_before_a_model_are_a_section(tmp_path, undrawn):
@@ -187,7 +189,7 @@ def test_an_interrupted_training_is_marked(tmp_path, monkeypatch, undrawn):
     result = train("iris", "--report", tmp_path / "x.html", epochs=300)
     assert result.exit_code == 130
     page = read(tmp_path / "x.html")
-    assert page.title == "iris: exclusive (interrupted)"
+    assert page.title == "iris: class, one of 3 classes (interrupted)"
     assert "The training was interrupted" in page.sections["What stands out"]
 
 
@@ -263,3 +265,12 @@ def test_a_file_is_no_folder_of_a_run(tmp_path, monkeypatch, folder, option):
     assert result.exit_code == 2
     assert "and a folder, of --run" in " ".join(result.stderr.split())
     assert list(Path().iterdir()) == []
+
+
+def test_several_targets_are_said_to_be_averaged(tmp_path):
+    data, kept = tmp_path / "rows.csv", tmp_path / "m.safetensors"
+    data.write_text("x,y,z\n" + "".join(f"{i % 7},{i % 7},{1000 * (i % 5)}\n" for i in range(60)))
+    said = "r2, rmse, mae, rmse_of_mean: the mean over the 2 targets"
+    assert said in train(data, "--target", "y,z", "--out", kept).stdout
+    assert said in CliRunner().invoke(main, ["evaluate", str(kept), str(data)]).stdout
+    assert said not in train(data, "--target", "z").stdout

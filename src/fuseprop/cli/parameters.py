@@ -242,10 +242,10 @@ def film_path(text: str) -> Path:
 
 def _drawable(text: str, *, moving: bool) -> Path:
     try:
-        path = check_plot(text, moving=moving)
+        check_plot(Path(text).name, moving=moving)  # its folder may be one that the command makes
     except (ValueError, PlotsUnavailable) as error:
         raise click.BadParameter(str(error)) from error
-    return writable(path)
+    return writable(Path(text))
 
 
 def page_path(text: str) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...checks.quoting import counted, shown
 from ...data.showing import details_of
+from ...data.tasks import Task
 from ...showing import paragraph
 from ...showing.page import page, table
 from ..folds import CrossValidation, Folding
@@ -15,13 +16,13 @@ from .chosen import settings_parts
 from .columns import columns_parts
 from .environment import environment_parts
 from .plan import planned
-from .scores import notes_of
+from .scores import about_baseline, about_targets, about_task, notes_of
 
 MOST_LISTED = 500
 """So many trainings have a line each, the first ones."""
 
 
-def folds_parts(made: CrossValidation) -> list[str]:
+def folds_parts(made: CrossValidation, task: Task) -> list[str]:
     """Return the means of a cross-validation with their intervals, and the scores of each training."""
     means = [
         (name, mean.value, *(mean.interval or (None, None)), mean.deviation)
@@ -42,6 +43,10 @@ def folds_parts(made: CrossValidation) -> list[str]:
         table("Each fold", ("repeat.fold", *names, "test rows", "seed", "epochs"), lines),
         paragraph(f"And {counted(left, 'more training')}.") if left else "",
         *map(paragraph, notes_of(made.each[0].scores)),
+        paragraph(f"baseline: {about_baseline(task.name)}, in the test rows of each fold by itself; the mean")
+        if "baseline" in made.means
+        else "",
+        *map(paragraph, about_targets(task)),
         *(paragraph(f"{name}: not defined on the test rows of every fold.") for name in made.incomplete),
         *map(paragraph, made.notes),
     ]
@@ -89,7 +94,7 @@ def folds_page(
         stands_out.append(f"It was interrupted after {len(made.each)} of {made.trainings} trainings.")
     sections: dict[str, Sequence[str]] = {
         "What stands out": list(map(paragraph, [*stands_out, *table.notes])),
-        "Folds": folds_parts(made),
+        "Folds": folds_parts(made, task),
         "Columns": columns_parts(details_of(table)),
         "Settings": [
             paragraph("Rows and seed are those of the first training."),
@@ -100,7 +105,7 @@ def folds_page(
         ),
         "Again": again,
     }
-    title = f"{shown(table.source)}: {task.name}, cross-validated"
+    title = f"{shown(table.source)}: {about_task(task)}; cross-validated"
     return page(title + " (interrupted)" * made.interrupted, mean_of_folds(made), sections)
 
 
