@@ -11,6 +11,7 @@ from ..formulas.activation import Activation, as_trainable_activation
 from .exit_codes import FAILED
 from .output import Run, echo, echo_json
 from .parameters import layer_sizes, one_of, page_path
+from .places import check_not_read
 
 if TYPE_CHECKING:
     from ..benchmarks.bench.asked import Asked
@@ -115,6 +116,7 @@ def bench(
     from ..benchmarks.bench.words import as_dict, told
     from ..benchmarks.threads import TooMany, limited
 
+    check_not_read({"MODEL": [] if model is None else [Path(model)]}, {"--html": html})
     run = Run.current()
     asked = _asked(model, networks, batches, activation, devices, peers)
     try:

@@ -26,9 +26,12 @@ from ..formulas.families import Family
 from ..formulas.loss import as_loss
 from ..model.class_weights import BALANCED
 from ..model.files import SUFFIX
-from ..model.reporting.place import check_report
 from ..plots import PlotsUnavailable, check_plot
-from ..storage.atomic import check_place
+from ..plots.drawing.library import matplotlib
+from ..storage.atomic import check_place, hidden_stem, is_same_place
+
+TO_BE_MADE = "fuseprop.folder"
+"""The key of the context's `meta` under which the path of a folder stands that the command will make."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -247,10 +250,10 @@ def film_path(text: str) -> Path:
 
 def _drawable(text: str, *, moving: bool) -> Path:
     try:
-        path = check_plot(text, moving=moving)
+        check_plot(Path(text).name, moving=moving)  # its folder may be one that the command makes
     except (ValueError, PlotsUnavailable) as error:
         raise click.BadParameter(str(error)) from error
-    return writable(path)
+    return writable(Path(text))
 
 
 def page_path(text: str) -> Path:
@@ -265,15 +268,24 @@ def report_path(text: str) -> Path:
     """Return the path of a page with pictures; raise before training as `page_path` and `plot_path`."""
     path = page_path(text)
     try:
-        return check_report(path)
+        matplotlib()
     except PlotsUnavailable as error:
         raise click.BadParameter(str(error)) from error
+    return path
 
 
 def writable(path: Path) -> Path:
-    """Return a path at which a file can be written; raise for any other."""
+    """Return a path at which a file can be written; raise for any other.
+
+    It may be in a folder that is not there yet, where the command makes that first.
+    """
+    context = click.get_current_context(silent=True)
+    folder = None if context is None else context.meta.get(TO_BE_MADE)
     try:
-        check_place(path)
+        if folder is not None and is_same_place(path.parent, folder):
+            hidden_stem(path)
+        else:
+            check_place(path)
     except OSError as error:
         why = error.strerror or error
         raise click.BadParameter(f"{shown(path, None)} cannot be written: {why}.") from error

@@ -25,7 +25,7 @@ from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
 from ..model.folds import Folding
 from ..model.regions import boundary
-from ..model.reporting.many import folds_page, folds_parts, tries_parts
+from ..model.reporting.many import about_the_model, folds_page, tries_parts
 from ..model.reporting.of_training import findings_of, training_page
 from ..model.settings import OPTIMIZERS, SCALINGS
 from ..model.tuning import Search
@@ -37,7 +37,7 @@ from ..training.rules import FIT_INTERRUPTED
 from ..world import ALONE
 from . import folds as folds_report
 from . import tuning as tuning_report
-from .checkpointing import EVERY, check_different, checkpoint_path, checkpoints_told, pace
+from .checkpointing import EVERY, checkpoint_path, checkpoints_told, pace
 from .folds import numbers_of_folds, run_folds
 from .interruption import StopOnSignal
 from .keeping import Keeping, check_one_training
@@ -58,11 +58,12 @@ from .parameters import (
 )
 from .parameters import loss as loss_named
 from .parameters import target as target_option
+from .places import check_different
 from .processes import check_one_process, world_of_command
 from .report import write_report
 from .resuming import Resumption, data, resume
-from .run_folder import RunFolder, run_folder
-from .settings_file import settings
+from .run_folder import RunFolder, run_folder, to_be_made
+from .settings_file import settings, settings_read
 from .training_report import as_json, plan, results
 from .tuning import csv_path, run_search
 
@@ -172,6 +173,8 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     "--run",
     "folder",
     type=run_folder,
+    callback=to_be_made,
+    is_eager=True,
     metavar="DIR",
     help="Keep settings, environment, history, checkpoints, model and scores in one folder.",
 )
@@ -226,7 +229,16 @@ def train(
     check_one_training({"--run": folder, "--checkpoint": checkpoint, "--resume": resume}, many)
     _check_together(folds, tune, tried, given["test"])
     begun = None if resume is None else resume.checkpoint
-    check_different(out=out, plot=plot, report=report, tried=tried, checkpoint=checkpoint, resume=begun)
+    check_different(
+        out=out,
+        plot=plot,
+        report=report,
+        tried=tried,
+        read={"DATA": data, "--settings": settings_read()},
+        folder=None if folder is None else folder.path,
+        checkpoint=checkpoint,
+        resume=begun,
+    )
     keeping = Keeping(data, folder, checkpoint, resume, every)
     run, world = Run.current(), world_of_command()
     run.last_words = keeping.how_to_go_on
@@ -261,9 +273,8 @@ def train(
                 text, made = [folds_report.results(validated)], folds_report.as_json(folding, validated)
                 if report is not None:
                     with _telling_report(run, report, text, made):
-                        write_report(
-                            report, partial(folds_page, folding, validated), folding.first, data, run
-                        )
+                        page = partial(folds_page, folding, validated)
+                        write_report(report, page, folding.first, data, run, keeping.options())
                 _echo(json_, "\n".join(text), made)
                 return
         if tune is not None:
@@ -315,7 +326,7 @@ def train(
             save_figure(training_figure(last, title, boundary(fitting.model, shown_rows)), plot)
             drawn = plot
     if validated is not None:
-        text += [folds_report.results(validated), folds_report.of_the_model(validated)]
+        text += [folds_report.results(validated), about_the_model(validated)]
         made["folds"] = folds_report.folds_as_data(validated)
     if tuning is not None:
         text.append(tuning_report.results(tuning))
@@ -324,12 +335,11 @@ def train(
         text.append(f"picture written to {shown(drawn, None)}")
     made["plot"] = None if drawn is None else str(drawn)
     if report is not None and found is not None:
-        more = {} if validated is None else {"Folds": folds_parts(validated)}
-        more |= {} if tuning is None else {"Tuning": tries_parts(tuning)}
+        more = {} if tuning is None else {"Tuning": tries_parts(tuning)}
         tuned = () if tuning is None else tuning.drawn
-        page = partial(training_page, fitting, scored, found, more=more, tuned=tuned)
+        page = partial(training_page, fitting, scored, found, validated=validated, more=more, tuned=tuned)
         with _telling_report(run, report, text, made):
-            write_report(report, page, fitting, data, run)
+            write_report(report, page, fitting, data, run, keeping.options())
     if keeping.folder is not None:
         with run.noting_failure("the scores were not written"):
             keeping.folder.keep_scores(made)

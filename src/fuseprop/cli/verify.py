@@ -20,6 +20,7 @@ from .exit_codes import FAILED
 from .output import Run, echo, echo_json
 from .parameters import activations, device, layer_sizes, one_of, usages, writable
 from .parameters import loss as loss_named
+from .places import check_not_read
 
 SUFFIXES = (".json", ".html")
 
@@ -114,6 +115,7 @@ def verify(
     Exit codes: 0 where all is within the bound; 1 where anything is beyond it, and for a file that cannot be
     read; 2 for wrong options; 3 for a device that cannot be had.
     """
+    check_not_read({"MODEL": [] if model is None else [Path(model)]}, {"--out": out})
     context = click.get_current_context()
     given = {
         name
