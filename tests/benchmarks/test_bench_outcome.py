@@ -138,9 +138,7 @@ def test_the_page_writes_numbers_as_the_terminal_does():
 
 
 def test_the_page_says_of_which_device_ratios_are():
-    assert "on cuda, taken within" in as_page(
-        Outcome(result(network(2, row("fuseprop", "cuda", 1e-5))))
-    )
+    assert "on cuda, taken within" in as_page(Outcome(result(network(2, row("fuseprop", "cuda", 1e-5)))))
     assert "on cpu, taken within" in as_page(Outcome(with_a_gpu()))
 
 

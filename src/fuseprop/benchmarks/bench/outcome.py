@@ -17,6 +17,9 @@ FIRST = "cpu"
 
 GPU = "cuda"
 
+FEW = 8
+"""Rounds below which there is no interval of 99%."""
+
 
 @dataclass(frozen=True)
 class Row:

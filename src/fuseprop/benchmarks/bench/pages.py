@@ -39,7 +39,9 @@ def how(outcome: Outcome) -> str:
     """Say how was measured, and what the ratios are of."""
     devices = dict.fromkeys(n.reference.device for n in outcome.networks if n.reference is not None)
     ratio = f"the ratio is that of the time to {OURS}'s on {' or '.join(devices)}, taken within each round: "
-    return _HOW.format(ratio=f"{ratio}below 1 is faster. " if devices else f"nothing of {OURS} was measured. ")
+    return _HOW.format(
+        ratio=f"{ratio}below 1 is faster. " if devices else f"nothing of {OURS} was measured. "
+    )
 
 
 def as_page(outcome: Outcome) -> str:
@@ -51,7 +53,9 @@ def as_page(outcome: Outcome) -> str:
             "Which device": [*map(html.paragraph, which_device(outcome)), _picture(outcome)],
             "Beside others": map(html.paragraph, beside_others(outcome)),
             "Read with care": map(html.paragraph, cautions(outcome)),
-            "Figures": [table(title(network), columns(network), _figures(network)) for network in outcome.networks],
+            "Figures": [
+                table(title(network), columns(network), _figures(network)) for network in outcome.networks
+            ],
             "Left out": [facts((one["who"], one["why"]) for one in outcome.raw["left_out"])],
             "Measured on": [facts(machine(outcome))],
             "How": [html.paragraph(how(outcome))],

@@ -9,10 +9,7 @@ from typing import Any
 from ...checks.quoting import counted, three_digits
 from ..intervals import CONFIDENCE, Interval
 from .crossover import Crossing, said
-from .outcome import FIRST, GPU, OURS, Network, Outcome, Row
-
-FEW = 8
-"""Rounds below which there is no interval of 99%."""
+from .outcome import FEW, FIRST, GPU, OURS, Network, Outcome, Row
 
 SURE, UNSURE = "99% interval", "fastest to slowest"
 
@@ -22,8 +19,6 @@ def columns(network: Network) -> tuple[str, ...]:
     sure = {row.time.sure for row in network.rows if row.time is not None}
     bounds = f"{SURE}, * {UNSURE}" if len(sure) > 1 else UNSURE if sure == {False} else SURE
     return ("", "device", "µs a step", bounds, f"/ {OURS}", "rows a second", "")
-
-
 
 
 def told(outcome: Outcome) -> str:
@@ -133,6 +128,7 @@ def cautions(outcome: Outcome) -> list[str]:
 
 BUSY = 0.5
 """A share of the cores that other work has, from which on it is spoken of."""
+
 
 def machine(outcome: Outcome) -> list[tuple[str, str]]:
     """Return what the figures depend on: names with values."""
