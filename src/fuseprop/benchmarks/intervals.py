@@ -22,7 +22,7 @@ NOISY = 0.10
 class Interval:
     """A median and the bounds of its confidence interval.
 
-    It is not `sure` where there were too few values for one: its bounds are then the smallest and the largest.
+    It is not `sure` where there were too few values for one: its bounds are the smallest and the largest.
     """
 
     low: float

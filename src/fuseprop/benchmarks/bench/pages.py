@@ -38,9 +38,11 @@ _HOW = (
 def how(outcome: Outcome) -> str:
     """Say how was measured, and what the ratios are of."""
     devices = dict.fromkeys(n.reference.device for n in outcome.networks if n.reference is not None)
-    ratio = f"the ratio is that of the time to {OURS}'s on {' or '.join(devices)}, taken within each round: "
+    if not devices:
+        return _HOW.format(ratio=f"nothing of {OURS} was measured. ")
+    of = f"{OURS}'s on {' or '.join(devices)}"
     return _HOW.format(
-        ratio=f"{ratio}below 1 is faster. " if devices else f"nothing of {OURS} was measured. "
+        ratio=f"the ratio is that of the time to {of}, taken within each round: below 1 is faster. "
     )
 
 
