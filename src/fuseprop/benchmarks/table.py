@@ -129,4 +129,4 @@ def main(run: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m fuseprop.benchmarks.table")

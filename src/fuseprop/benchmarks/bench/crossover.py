@@ -97,9 +97,9 @@ def said(
     if level:
         where = ", ".join(m.label for m in level)
         lines.append(f"{one} and {other} are level at {where}: they differ by less than the noise.")
-    for some in against:
-        each = ", ".join(f"{_names(m, one, other)[0]} is faster at {m.label}" for m in some if m.gain)
-        lines.append(f"At {some[0].size:,.0f} rows x weights it depends on the network: {each}.")
+    for same in against:
+        each = ", ".join(f"{_names(m, one, other)[0]} is faster at {m.label}" for m in same if m.gain)
+        lines.append(f"At {same[0].size:,.0f} rows x weights it depends on the network: {each}.")
     return lines
 
 

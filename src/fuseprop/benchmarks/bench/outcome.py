@@ -167,7 +167,7 @@ class Outcome:
         for network in self.networks:
             took = {row.device for row in network.ours} & {one, other}
             if len(took) == 1:
-                found.append((network.label, *took))
+                found.append((network.label, took.pop()))
         return found
 
     @property

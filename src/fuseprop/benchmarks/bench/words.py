@@ -118,8 +118,8 @@ def cautions(outcome: Outcome) -> list[str]:
     if outcome.unsure:
         lines.append(
             f"{len(outcome.unsure)} of {counted(len(measured), 'row')} took fewer than {FEW} rounds, which "
-            f"have no interval of 99%: their bounds are the fastest and the slowest round, and nobody is called "
-            f"faster or slower by them."
+            f"have no interval of 99%: their bounds are the fastest and the slowest round, and nobody is "
+            f"called faster or slower by them."
         )
     if outcome.refused:
         lines.append(f"Refused by the gate: {'; '.join(outcome.refused)}.")
