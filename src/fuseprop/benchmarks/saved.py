@@ -171,7 +171,7 @@ def _row(where: str, test: dict[str, Any]) -> tuple[str, Row]:
         params.pop(name, None)
     low, middle, high = (float(_of(stats, name, float, f"{where}.stats")) for name in ("q1", "median", "q3"))
     if not (0 < low <= middle <= high and isfinite(high)):
-        raise _Damaged(f"{where}.stats: it took {low} to {high} s")
+        raise _Damaged(f"{where}.stats must hold 0 < q1 <= median <= q3, got {low}, {middle}, {high}")
     backend, device, dtype = (
         _of(info, name, str, f"{where}.extra_info") for name in ("backend", "device", "dtype")
     )
