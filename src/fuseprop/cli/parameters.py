@@ -46,7 +46,7 @@ any_size = click.option(
 class FiniteRange(click.FloatRange):
     """A range of numbers without nan, which every comparison lets through, and without infinity."""
 
-    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
         """Return the number; fail for one that is not finite, or is out of the range."""
         number = float(super().convert(value, param, context))
         if not isfinite(number):
