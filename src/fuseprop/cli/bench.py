@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ import click
 from ..formulas.activation import Activation, as_trainable_activation
 from .exit_codes import FAILED
 from .output import Run, echo, echo_json
-from .parameters import layer_sizes, one_of, page_path
+from .parameters import FiniteRange, layer_sizes, one_of, page_path
 from .places import check_not_read
 
 if TYPE_CHECKING:
     from ..benchmarks.bench.asked import Asked
+    from ..benchmarks.networks import Case
 
 PEERS = {
     "pytorch": "pytorch",
@@ -76,7 +78,7 @@ def hidden_activation(text: str) -> Activation:
 @click.option("--threads", type=click.IntRange(1), help="Of every library, on as many cores [its own].")
 @click.option(
     "--seconds",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     default=60.0,
     show_default=True,
     help="For everything; who is not ready in time is named.",
@@ -111,23 +113,25 @@ def bench(
     counts only if its training arrives where float64 does; the command fails where one does not. Leave the
     machine alone meanwhile.
     """
+    begun, run = time.monotonic(), Run.current()
     from ..benchmarks.bench.measuring import Measurement
     from ..benchmarks.bench.outcome import Outcome
     from ..benchmarks.bench.words import as_dict, told
     from ..benchmarks.threads import TooMany, limited
 
     check_not_read({"MODEL": [] if model is None else [Path(model)]}, {"--html": html})
-    run = Run.current()
     asked = _asked(model, networks, batches, activation, devices, peers)
     try:
         with limited(threads):
             measurement = Measurement(
-                asked, seconds, run.say, rounds=rounds, every_form=every_form, threads=threads
+                asked, seconds, run.say, rounds=rounds, every_form=every_form, threads=threads, begun=begun
             )
             outcome = Outcome(measurement.run())
     except TooMany as error:
         raise click.UsageError(f"--threads {threads}: {error}") from error
-    if html is not None:
+    if html is not None and outcome.raw["interrupted"] and not outcome.raw["rounds"]:
+        run.say(f"no page written to {html}: nothing was measured before it was interrupted")
+    elif html is not None:
         from ..benchmarks.bench.pages import as_page
         from ..storage.atomic import write_atomically
 
@@ -150,7 +154,13 @@ def _asked(
     devices: tuple[str, ...],
     peers: tuple[str, ...],
 ) -> Asked:
-    """Return what is to be measured. Raises UsageError for what does not go together."""
+    """Return what is to be measured.
+
+    Raises UsageError for what does not go together or is not known, BackendUnavailable for a device that is
+    known and not there.
+    """
+    from ..backend import BackendUnavailable
+    from ..backend.registry import load_backend
     from ..benchmarks.bench import asked as here
     from ..benchmarks.networks import ACTIVATIONS
     from ..model.model import Model
@@ -176,8 +186,29 @@ def _asked(
             sizes_and_batches = [here.cases_of(sizes, batches or here.BATCHES) for sizes in networks]
             cases = list({case.id: case for some in sizes_and_batches for case in some}.values())
         designs = {} if activation is None else here.designs_of(cases, activation)
+    for case in cases:
+        _check_size(case)
+    for device in devices:
+        if not here.is_known(device):
+            try:
+                load_backend(device)
+            except BackendUnavailable as error:
+                raise click.BadParameter(str(error), param_hint="--device") from error
+        here.check_device(device)
     wanted = [] if NOBODY in peers else [PEERS[peer] for peer in peers or PEERS]
     found, absent = here.peers_here(list(dict.fromkeys(wanted)), designs)
     return here.Asked(
         cases, name, designs, here.devices_here(devices), bool(devices), found, left_out + absent
     )
+
+
+def _check_size(case: Case) -> None:
+    """Raise UsageError where the weights of a network and its widest rows alone do not fit into memory."""
+    from ..benchmarks.machine import memory_gib
+
+    there, needed = memory_gib(), 4 * (case.parameters + case.batch * max(case.sizes)) / 2**30
+    if there is not None and needed > there:
+        raise click.UsageError(
+            f"{case.id} needs {needed:,.0f} GiB for its weights and one layer's outputs of a batch, and this "
+            f"machine has {there:g} GiB. Give smaller layers or a smaller --batch."
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +44,17 @@ device = click.option(
 any_size = click.option(
     "--any-size", is_flag=True, help="Let an NPZ file unpack to more than 100 times its size, and 1 GiB."
 )
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers without nan, which every comparison lets through, and without infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        """Return the number; fail for one that is not finite, or is out of the range."""
+        number = float(super().convert(value, param, context))
+        if not isfinite(number):
+            self.fail(f"expected a finite number, got {value}.", param, context)
+        return number
 
 
 def check_data(

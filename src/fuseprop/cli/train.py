@@ -43,6 +43,7 @@ from .interruption import StopOnSignal
 from .keeping import Keeping, check_one_training
 from .output import Run, echo, echo_json, warnings_printed
 from .parameters import (
+    FiniteRange,
     activations,
     any_size,
     class_weight,
@@ -67,7 +68,7 @@ from .settings_file import settings, settings_read
 from .training_report import as_json, plan, results
 from .tuning import csv_path, run_search
 
-SHARE = click.FloatRange(0, 1, max_open=True)
+SHARE = FiniteRange(0, 1, max_open=True)
 
 
 @click.command(epilog="Every option that is not given is chosen from the task and the size of the data.")
@@ -99,14 +100,14 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     "--loss", type=loss_named, help=f'One of {usages(LOSSES)}. Parameters in parentheses: "huber(1.35)".'
 )
 @click.option("--optimizer", type=one_of("optimizer", OPTIMIZERS), help=f"One of {', '.join(OPTIMIZERS)}.")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
+@click.option("--learning-rate", type=FiniteRange(0, min_open=True))
 @click.option(
     "--schedule",
     type=one_of("schedule", OVER_EPOCHS),
     help=f"How the rate falls over the epochs: one of {', '.join(OVER_EPOCHS)}.",
 )
-@click.option("--momentum", type=click.FloatRange(0, 1, max_open=True))
-@click.option("--weight-decay", type=click.FloatRange(0))
+@click.option("--momentum", type=FiniteRange(0, 1, max_open=True))
+@click.option("--weight-decay", type=FiniteRange(0))
 @click.option("--members", type=click.IntRange(1), help="So many networks are trained, and joined to one.")
 @click.option(
     "--bins",
@@ -115,9 +116,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 )
 @click.option("--clip/--no-clip", default=None, help="Clip numbers and dates with heavy tails smoothly.")
 @click.option("--dropout", type=SHARE, help="Share of each hidden layer left out in a training step [0].")
-@click.option(
-    "--clip-norm", type=click.FloatRange(0, min_open=True), help="Largest norm of a gradient [none]."
-)
+@click.option("--clip-norm", type=FiniteRange(0, min_open=True), help="Largest norm of a gradient [none].")
 @click.option(
     "--class-weight",
     type=class_weight,
