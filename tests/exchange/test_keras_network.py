@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -337,3 +338,38 @@ def test_a_training_goes_on_here_and_there_to_the_same_losses(name, optimizer, r
     for mine, other in zip(made.weights(), back.weights(), strict=True):
         for a, b in zip(mine, other, strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=5 * BOUND)
+
+
+def relu(x):
+    return 5 * x
+
+
+def test_a_function_of_ones_own_that_is_called_as_one_of_keras():
+    for layers in ([of.Dense(2, relu)], [of.Dense(2), of.Activation(relu)]):
+        model = keras.Sequential([keras.Input((3,)), *layers])
+        with pytest.raises(NotConvertible, match=r"has the activation 'relu', which is not Keras' own"):
+            from_keras(model, "half_squared_error")
+
+
+@pytest.mark.parametrize("place", ["the keras.Sequential", "layer 0 (Sequential)", "layer 0.0 (Dense)"])
+def test_methods_of_an_object_are_refused_wherever_they_are(place):
+    inner = keras.Sequential([keras.Input((3,)), of.Dense(2)])
+    model = keras.Sequential([keras.Input((3,)), inner])
+    holder = {"layer 0 (Sequential)": inner, "layer 0.0 (Dense)": inner.layers[0]}.get(place, model)
+    holder.call = lambda x: 7 * x
+    with pytest.raises(NotConvertible, match=f"{re.escape(place)} has call of its own"):
+        from_keras(model, "half_squared_error")
+
+
+def test_a_flatten_that_changes_the_order_is_refused():
+    model = keras.Sequential([keras.Input((3, 2)), of.Flatten("channels_first"), of.Dense(2)])
+    with pytest.raises(NotConvertible, match=r"layer 0 \(Flatten\) has data_format='channels_first'"):
+        from_keras(model, "half_squared_error")
+
+
+def test_a_subclass_of_a_sequential_is_refused():
+    class Net(keras.Sequential):
+        """A class of somebody's own."""
+
+    with pytest.raises(NotConvertible, match="got Net, whose `call` may do anything"):
+        from_keras(Net([keras.Input((3,)), of.Dense(2)]), "half_squared_error")

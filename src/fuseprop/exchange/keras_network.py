@@ -17,6 +17,7 @@ import numpy as np
 
 from ..backend import HostArray
 from ..checks.quoting import literal, shown
+from ..data.errors import listed
 from ..formulas.activation import ACTIVATIONS, Activation
 from ..formulas.families import settings_named
 from ..formulas.loss import AnyLoss
@@ -81,6 +82,9 @@ MODULES = (
 
 LONGEST_CONFIGURATION = 10_000_000
 """Bytes of a configuration that are read, whatever it would unpack to; that of a layer takes a thousand."""
+
+ITS_OWN = ("build", "quantize")
+"""Methods that Keras itself replaces in each object, and that compute nothing of rows."""
 
 WRITING = 'model.save("net.keras")'
 """What a person types in Keras for a file that can be read."""
@@ -189,8 +193,8 @@ def from_keras(
     A Dense without a bias gets one of 0, with a warning. What concerns training alone (the optimizer, the
     loss that a model was compiled with, regularizers, constraints, frozen layers) stays behind.
 
-    Raises NotConvertible, a ValueError that names position and class, for other layers, for a layer that is
-    used twice, for weights of other dtypes, for ``.h5`` files, and for damaged files; ValueError for a
+    Raises NotConvertible, a ValueError that names position and class, for other layers, subclasses among
+    them, for methods and activations of one's own, whatever they are called, for a layer that is used twice, for weights of other dtypes, for ``.h5`` files, and for damaged files; ValueError for a
     missing loss; ModuleNotFoundError, with the line to type, without Keras.
 
     Examples
@@ -330,9 +334,10 @@ def _chain_of(keras: Any, sequential: Any, whole: str) -> Chain:
     if not sequential.built:
         raise NotConvertible(f"{whole} has no weights yet. Call it with rows, or begin it with keras.Input.")
     chain = Chain(whole)
+    _check_untouched(whole, sequential)
     has_rows = len(sequential.input_shape) == 2
     seen: dict[int, str] = {}
-    for position, layer in _flat(keras, sequential):
+    for position, layer in _flat(keras, whole, sequential):
         kind = type(layer).__name__
         if getattr(keras.layers, kind, None) is not type(layer):
             kind = f"{type(layer).__module__}.{kind}"
@@ -344,6 +349,11 @@ def _chain_of(keras: Any, sequential: Any, whole: str) -> Chain:
             )
         seen[id(layer)] = place
         if kind == "Flatten":
+            if layer.data_format == "channels_first" and not has_rows:
+                raise NotConvertible(
+                    f"{whole}: {place} has data_format='channels_first', which changes the order of the "
+                    f"numbers. Expected 'channels_last'."
+                )
             has_rows = True
         elif kind == "Dense":
             if not has_rows:
@@ -385,12 +395,24 @@ def _chain_of(keras: Any, sequential: Any, whole: str) -> Chain:
     return chain
 
 
-def _flat(keras: Any, sequential: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(keras: Any, whole: str, sequential: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     for i, layer in enumerate(sequential.layers):
+        _check_untouched(f"{whole}: {place_of(f'{above}{i}', type(layer).__name__)}", layer)
         if type(layer) is keras.Sequential:
-            yield from _flat(keras, layer, f"{above}{i}.")
+            yield from _flat(keras, whole, layer, f"{above}{i}.")
         else:
             yield f"{above}{i}", layer
+
+
+def _check_untouched(place: str, layer: Any) -> None:
+    """Raise NotConvertible for a layer that may compute something else than its class does."""
+    held = {name for name in vars(layer) if callable(getattr(type(layer), name, None))}
+    replaced = sorted(held.difference(ITS_OWN))
+    if replaced:
+        raise NotConvertible(
+            f"{place} has {listed(replaced)} of its own, in the place of its class's, which may do anything. "
+            f"Expected layers as Keras has them."
+        )
 
 
 def _cut(keras: Any, dtype: str, held: str) -> NotConvertible:
@@ -424,6 +446,11 @@ def _take_dense(keras: Any, chain: Chain, place: str, layer: Any) -> None:
 
 def _take_activation(keras: Any, chain: Chain, place: str, function: Any) -> None:
     name = keras.activations.serialize(function) if function is not None else "linear"
+    if function is not None and function is not getattr(keras.activations, str(name), None):
+        raise NotConvertible(
+            f"{chain.whole}: {place} has the activation {literal(name)}, which is not Keras' own. Expected one "
+            f"of Keras', by its name."
+        )
     if name == "softmax" or name == "log_softmax":
         chain.link(f"the {name} of {place}", "softmax")
     elif name == "gelu":
