@@ -86,6 +86,14 @@ LONGEST_CONFIGURATION = 10_000_000
 ITS_OWN = ("build", "quantize")
 """Methods that Keras itself replaces in each object, and that compute nothing of rows."""
 
+WEIGHTS = "model.weights.h5"
+
+MEMBERS = ("metadata.json", "config.json", WEIGHTS)
+"""What the archive of a network holds."""
+
+MOST_PACKED = 100
+"""How many times its size in the archive a member may unpack to."""
+
 WRITING = 'model.save("net.keras")'
 """What a person types in Keras for a file that can be read."""
 
@@ -194,8 +202,9 @@ def from_keras(
     loss that a model was compiled with, regularizers, constraints, frozen layers) stays behind.
 
     Raises NotConvertible, a ValueError that names position and class, for other layers, subclasses among
-    them, for methods and activations of one's own, whatever they are called, for a layer that is used twice, for weights of other dtypes, for ``.h5`` files, and for damaged files; ValueError for a
-    missing loss; ModuleNotFoundError, with the line to type, without Keras.
+    them, for methods and activations of one's own, whatever they are called, for a layer that is used
+    twice, for weights of other dtypes, for ``.h5`` files, and for damaged files; ValueError for a missing
+    loss; ModuleNotFoundError, with the line to type, without Keras.
 
     Examples
     --------
@@ -272,10 +281,45 @@ def _load(path: Path) -> Any:
             f"read it. Load it in Keras, if you trust it, and type: {WRITING}."
         )
     with file_errors_as(NotConvertible, path, "a whole .keras file", hint):
-        with open_file(path) as file, ZipFile(file) as archive, archive.open("config.json") as member:
-            text = member.read(LONGEST_CONFIGURATION).decode()
-        _check_configuration(place, parse_json(text))
+        with open_file(path) as file, ZipFile(file) as archive:
+            _check_members(place, archive)
+            size = archive.getinfo(WEIGHTS).file_size
+            with archive.open("config.json") as member:
+                text = member.read(LONGEST_CONFIGURATION).decode()
+        about = parse_json(text)
+        _check_configuration(place, about)
+        _check_size(place, about, size)
         return _keras().saving.load_model(path, compile=False, safe_mode=True)
+
+
+def _check_members(place: str, archive: ZipFile) -> None:
+    """Raise NotConvertible for an archive that holds more than networks have, or unpacks to much more."""
+    for member in archive.infolist():
+        if member.filename not in MEMBERS:
+            raise NotConvertible(
+                f"{place} holds {literal(member.filename)}, which no network needs. Expected "
+                f"{', '.join(MEMBERS)}."
+            )
+        if member.file_size > MOST_PACKED * max(member.compress_size, 1):
+            raise NotConvertible(
+                f"{place}: {member.filename} unpacks from {member.compress_size:,} bytes to "
+                f"{member.file_size:,}. Expected it as Keras writes it, which packs nothing: {WRITING}."
+            )
+
+
+def _check_size(place: str, about: dict[str, Any], size: int) -> None:
+    """Raise NotConvertible for layers larger than the weights beside them: Keras makes room for all first."""
+    width, parameters = 1, 0
+    for _, layer in _layers_of(about):
+        units = layer["config"].get("units") if layer["class_name"] == "Dense" else None
+        if isinstance(units, int):
+            parameters += width * units
+            width = units
+    if parameters > size:
+        raise NotConvertible(
+            f"{place}: its layers have {parameters:,} weights, and the file only {size:,} bytes of them. It "
+            f"is damaged: {WRITING} writes a whole one."
+        )
 
 
 def _check_configuration(place: str, about: dict[str, Any]) -> None:
@@ -448,8 +492,8 @@ def _take_activation(keras: Any, chain: Chain, place: str, function: Any) -> Non
     name = keras.activations.serialize(function) if function is not None else "linear"
     if function is not None and function is not getattr(keras.activations, str(name), None):
         raise NotConvertible(
-            f"{chain.whole}: {place} has the activation {literal(name)}, which is not Keras' own. Expected one "
-            f"of Keras', by its name."
+            f"{chain.whole}: {place} has the activation {literal(name)}, which is not Keras' own. Expected "
+            f"one of Keras', by its name."
         )
     if name == "softmax" or name == "log_softmax":
         chain.link(f"the {name} of {place}", "softmax")
