@@ -245,7 +245,10 @@ DENSE = ("Gemm", "x w b", "h", {})
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [
-        ([("Conv", "x w", "y", {})], ["node 'n0' (Conv)", "expected one of", "Gemm"]),
+        (
+            [("Conv", "x w", "y", {})],
+            ["node 'n0' (Conv)", "expected an operator of dense layers. Export dense", "Gemm"],
+        ),
         ([DENSE, ("Erf", "h", "y", {})], ["node 'n1' (Erf)"]),
         ([DENSE, ("Gelu", "h", "y", {})], ["(Gelu)", 'approximate="tanh"']),
         ([DENSE, ("LogSoftmax", "h", "y", {})], ["(LogSoftmax)"]),
