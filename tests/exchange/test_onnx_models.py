@@ -366,30 +366,28 @@ def test_encoders_with_columns_that_have_no_features(tmp_path):
 @pytest.mark.parametrize("kind", ["regression", "texts", "truths", "three texts", "three numbers", "labels"])
 @pytest.mark.parametrize("clip", [False, True])
 def test_a_number_that_the_model_refuses_ends_in_an_error(tmp_path, kind, clip):
-    X = np.random.default_rng(0).normal(size=(60, 3))
-    y, options = (X[:, :2] > 0).astype(int), {"task": "multi-label"}
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=[*"abc"])
+    targets, options = (X[["a", "b"]] > 0).to_numpy().astype(int), {"task": "multi-label"}
     if kind != "labels":
         give, options = TARGETS[kind]
-        y = give(5 + 3 * X[:, 0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model, _ = train(Table.of(X, y, **options), epochs=2, hidden=[5], device="cpu", clip=clip, seed=0)
-    path = tmp_path / "m.onnx"
+        targets = give(5 + 3 * X["a"].to_numpy())
+    model, path = trained(X, targets, clip=clip, **options), tmp_path / "m.onnx"
     to_onnx(model, path)
-    assert len(run(path, X=X)["prediction"]) == 60
+    assert len(run(path, **columns_of(model, X))["prediction"]) == 60
     for number in (np.inf, -np.inf, 1e300):
         x = X.copy()
-        x[7, 1] = number
+        x.loc[7, "b"] = number
+        inputs = {name: x[[name]].to_numpy() for name in x}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of rows unlike those learned from
-                wanted = model.predict(x)
+                wanted = np.asarray(model.predict(x))
         except DataError:
             with pytest.raises(Exception, match="is refused"):
-                run(path, X=x)
+                run(path, **inputs)
         else:
             assert np.isfinite(number)
-            made = run(path, X=x)["prediction"]
+            made = run(path, **inputs)["prediction"]
             if wanted.dtype.kind == "f":
                 np.testing.assert_allclose(made, wanted, rtol=1e-4)
             else:
