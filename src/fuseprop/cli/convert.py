@@ -55,8 +55,11 @@ def convert(source: tuple[Path, Format], target: tuple[Path, Format], overwrite:
             f"{shown(place, None)} says nothing of columns and classes: taken for the task "
             f"{about['task']} by its loss, {found.loss}, on {features} x1, x2, ... as they are"
         )
+    notes = wanted.notes(found)
+    for note in notes:
+        Run.current().say(f"{shown(path, None)}: {note}")
     if json_:
-        echo_json({**about, "bytes": path.stat().st_size})
+        echo_json({**about, "notes": [*notes], "bytes": path.stat().st_size})
         return
     size = counted(path.stat().st_size, "byte")
     echo(
