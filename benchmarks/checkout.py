@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tomllib
 from importlib.metadata import entry_points
@@ -32,9 +33,13 @@ def environment(folder: Path) -> dict[str, str]:
     paths = list(CODE)
     if not any(point.name == "cupy" for point in entry_points(group="fuseprop.backends")):
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        metadata = folder / f"fuseprop-{project['version']}.dist-info"
+        stated = re.search(
+            r'^__version__ = "(.+)"$', (ROOT / "src/fuseprop/__init__.py").read_text(), re.MULTILINE
+        )
+        assert stated is not None
+        metadata = folder / f"fuseprop-{stated[1]}.dist-info"
         metadata.mkdir(exist_ok=True)
-        (metadata / "METADATA").write_text(f"Name: fuseprop\nVersion: {project['version']}\n")
+        (metadata / "METADATA").write_text(f"Name: fuseprop\nVersion: {stated[1]}\n")
         lines = []
         for group, points in project["entry-points"].items():
             lines += [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]

@@ -26,24 +26,31 @@ SIZES = ("64-32-10-b32", "784-128-10-b128", "784-512-512-10-b1024")
 STATED: dict[str, tuple[str, ...]] = {
     "GPU by a flag": (
         "`--device cuda`",
-        "no",
-        "`.to()` in code",
+        "not its MLP",
+        "`.to()`",
         "by backend",
         "by build",
         "`require_gpu()`",
     ),
-    "same bits everywhere": ("any threads, x86-64 or Arm", "no", "no", "no", "no", "no"),
+    "same bits, any threads and processor": ("compiled steps on a CPU", "no", "no", "no", "no", "no"),
     "own activation or loss in a line": ("yes, on GPUs too", "no", "yes", "yes", "yes", "with its gradient"),
-    "goes on after a kill, bit for bit": ("yes", "no", "by hand", "by epochs", "by hand", "by hand"),
-    "scikit-learn's estimators": ("yes", "its own", "by skorch", "by its wrappers", "no", "no"),
+    "goes on after a kill, bit for bit": (
+        "yes",
+        "by hand",
+        "by hand",
+        "not bit for bit",
+        "by hand",
+        "by hand",
+    ),
+    "scikit-learn's estimators": ("yes", "its own", "by skorch", "by its wrappers", "none", "none"),
 }
 """For each of `LIBRARIES`, as its documentation of 2026 has it.
 
-GPU: scikit-learn's MLP has none (FAQ, "Will you add GPU support?"); Keras and JAX compute on a GPU where the
-build for one is installed. Same bits: PyTorch does not guarantee reproducible results across releases,
-commits or platforms ("Reproducibility"); the others promise none across machines and numbers of threads.
-After a kill: Keras' `BackupAndRestore` goes on from the last epoch; of a training with PyTorch, JAX or Thinc,
-who writes the loop keeps the state. Estimators: Keras has `keras.wrappers.SKLearnClassifier`.
+GPU: scikit-learn's array API leaves out its MLP (FAQ, "Will you add GPU support?"); Keras and JAX compute on
+a GPU where the build for one is installed. Same bits: PyTorch does not guarantee reproducible results across
+releases, commits or platforms ("Reproducibility"); the others promise none across machines and numbers of
+threads. After a kill: Keras' `BackupAndRestore` goes on from an epoch or a step, without the state of the
+shuffling; with the others, who writes the loop keeps the state. Estimators: `keras.wrappers`.
 """
 
 NONE = "No record of all libraries side by side exists yet. Type: python -m benchmarks.compare --threads 2"
@@ -86,13 +93,13 @@ def _table(record: dict[str, Any], networks: list[Network]) -> str:
     sizes = {one["name"]: one for one in record["footprint"]}
     mib = [number(sizes[name]["installed_with_dependencies"] / 2**20) for name in LIBRARIES]
     rows = [
-        ["installed, MiB, with what it needs", *mib],
+        ["installed, MiB, with what it needs (CPU)", *mib],
         ["import, s", *(number(sizes[name]["import"]) for name in LIBRARIES)],
     ]
     for network in networks:
         if network.raw["network"] in SIZES:
             cells = [_cell(best_step(network, name)) for name in LIBRARIES[1:]]
-            rows.append([f"a step of {network.label}, over ours", "1", *cells])
+            rows.append([f"time of a step, {network.label} rows, over ours", "1", *cells])
     rows += [[what, *cells] for what, cells in STATED.items()]
     return table(["", *LIBRARIES], rows)
 

@@ -27,6 +27,8 @@ class Page(HTMLParser):
     Attributes
     ----------
     title : str
+    head : str
+        The line below it.
     headings : list of (level, text)
     sections : dict
         From the title of each section to the text that is in it.
@@ -41,7 +43,7 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         assert len(text.encode()) < LARGEST
-        self.title, self.headings, self.sections = "", [], {}
+        self.title, self.head, self.headings, self.sections = "", "", [], {}
         self.tables, self.facts, self.pictures, self.folded = {}, {}, {}, []
         self._open, self._links, self._ids, self._policy = [], [], [], ""
         self._said = set()
@@ -101,6 +103,8 @@ class Page(HTMLParser):
         text = text.strip()
         if tag == "title":
             self.title = text
+        elif tag == "p" and self._section is None:
+            self.head = text
         elif tag in ("h1", "h2", "h3"):
             self.headings.append((int(tag[1]), text))
             self._section = text if tag == "h2" else self._section

@@ -124,16 +124,27 @@ def _requirements(extra: str, required: list[str]) -> list[str]:
 
 
 def _install(*words: str) -> str:
-    return " ".join([*_pip(), "install", *map(_quoted, words)])
+    return " ".join([*_installer(), *map(_quoted, words)])
 
 
-def _pip() -> list[str]:
-    """Return the command of this environment's pip: ``pip`` if the shell finds that one by its name."""
+def _installer() -> list[str]:
+    """Return what installs into this environment: its ``pip``, by that name if the shell finds it so.
+
+    Where the environment has no pip, as those that uv makes, it is uv if there is one; else Python's own copy
+    of pip is installed first.
+    """
+    from importlib.util import find_spec
     from shutil import which
 
-    found = which("pip")
-    here = Path(sys.executable).parent
-    return ["pip"] if found and Path(found).parent == here else [_quoted(_short(sys.executable)), "-m", "pip"]
+    found, here = which("pip"), Path(sys.executable).parent
+    if found and Path(found).parent == here:
+        return ["pip", "install"]
+    python = _quoted(_short(sys.executable))
+    if find_spec("pip"):
+        return [python, "-m", "pip", "install"]
+    if which("uv"):
+        return ["uv", "pip", "install", "--python", python]
+    return [python, "-m", "ensurepip", "&&", python, "-m", "pip", "install"]
 
 
 def _short(path: str | Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, Literal, NoReturn, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from .checks.quoting import counted
 from .checks.settings import as_generator, as_list, check_flag, is_finite_number, positive_integer
 from .formulas.families import Family
 from .formulas.loss import AnyLoss, as_loss
-from .inspection import Trace, forward_pass, trace_pass
 from .layers.dense import Dense
 from .layers.stack import SUMMARY, build_stack, check_chain, check_link, check_trainable, load_weights
 from .metrics import check_metric
@@ -48,6 +47,9 @@ from .training.shared_epoch import SharedEpoch
 from .training.strata import Strata
 from .training.unison import Unison, rows_to_evaluate
 from .world import ALONE, Processes, ending_all
+
+if TYPE_CHECKING:
+    from .inspection import Trace
 
 Validation = float | tuple[object, object] | tuple[object, object, object] | None
 
@@ -210,6 +212,8 @@ class Network:
         Nothing is learned. ``print(network.trace(x, t).explain())`` shows the chain rule with the numbers.
         Raises ValueError as `backward`.
         """
+        from .inspection import trace_pass  # ten modules, only where one looks into a network
+
         check_trainable(self.layers)
         self.forward(X)
         loss = self.backward(target, sample_weight)
@@ -234,7 +238,8 @@ class Network:
         large to be read: of more than 6 layers, or of more than 8 inputs or units or 16 weights in one of
         them. Raises PlotsUnavailable without matplotlib, the extra "plots".
         """
-        from .inspection.drawing import check_drawable, pass_figure  # only when a picture is drawn
+        from .inspection import forward_pass  # only when a picture is drawn
+        from .inspection.drawing import check_drawable, pass_figure
         from .plots import draw_figure
 
         X = check_inputs(self.stack, x)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made_up import row as made_up_row
 
 import fuseprop
 from fuseprop.backend import BackendUnavailable
@@ -25,6 +27,7 @@ from fuseprop.benchmarks.gate import Gate
 from fuseprop.benchmarks.networks import named
 from fuseprop.benchmarks.peers.fuseprop import forms
 from fuseprop.benchmarks.problem import make_problem
+from fuseprop.benchmarks.turns import environment
 from fuseprop.cli import main
 from fuseprop.formulas import LOSSES, Activation, as_activation, as_loss
 
@@ -38,7 +41,7 @@ def fakes_are_found(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(HERE))
 
 
-def measured(asked, seconds=60.0, rounds=2, **more):
+def measured(asked, seconds=6000.0, rounds=2, **more):
     said = []
     raw = Measurement(asked, seconds, said.append, pause=0.0, rounds=rounds, **more).run()
     assert said[0].startswith("getting ready: fuseprop")
@@ -96,25 +99,117 @@ def test_slower_ways_are_measured_where_they_are_asked_for():
     assert raw["left_out"] == []
 
 
-def test_nobody_is_waited_for_who_is_imported_for_ten_minutes():
-    raw = measured(Asked(TINY[:1], "sigmoid", {}, ["cpu"], False, {"never_imported": "slow"}), seconds=8.0)
+@pytest.fixture
+def no_patience(monkeypatch):
+    """Return what has one be waited for a moment only, whenever others are ready."""
+
+    def with_(module, *, imported=1e9):
+        waited = Measurement._until
+
+        def until(self, process, seconds):
+            if process.module == module:
+                return time.monotonic() + (0.1 if process.hello else imported)
+            return waited(self, process, seconds)
+
+        monkeypatch.setattr(Measurement, "_until", until)
+
+    return with_
+
+
+def test_nobody_is_waited_for_who_is_imported_for_ten_minutes(no_patience):
+    no_patience("never_imported", imported=0.1)
+    raw = measured(Asked(TINY[:1], "sigmoid", {}, ["cpu"], False, {"never_imported": "slow"}))
     (left,) = [one["why"] for one in raw["left_out"] if one["who"] == "slow on cpu"]
-    assert left == "not imported within 4 s. Give more time: --seconds 16"
+    assert re.match(r"not imported within \d+ s\. Give more time: --seconds 12000, or ask for less", left)
+    assert rows_of(raw)["fuseprop"]["times"]
 
 
-def test_nobody_is_waited_for_whose_step_is_built_for_ten_minutes(monkeypatch):
-    monkeypatch.setattr(measuring, "LATE", 0.01)
-    raw = measured(Asked(TINY, "sigmoid", {}, ["cpu"], False, {"never_ready": "slow"}), seconds=400.0)
+def test_nobody_is_waited_for_whose_step_is_built_for_ten_minutes(no_patience):
+    no_patience("never_ready")
+    raw = measured(Asked(TINY, "sigmoid", {}, ["cpu"], False, {"never_ready": "slow"}))
     for network in (0, 1):
         late = rows_of(raw, network)["never ready"]["skipped"]
-        assert late == "not ready after 4 s. Give more time: --seconds 800"
+        assert late.startswith("not ready after 5999 s: building a step of it took longer. Give more time")
+    assert rows_of(raw)["fuseprop"]["times"]
 
 
-def test_no_form_is_begun_to_be_built_late(monkeypatch):
-    monkeypatch.setattr(measuring, "READY", 0.0)
-    raw = measured(Asked(TINY[:1], "sigmoid", {}, ["cpu"], False, {}), seconds=60.0)
+def late_by(seconds):
+    """Return a measurement of ours and the textbook whose time began so long ago."""
+    asked = Asked(TINY[:1], "sigmoid", {}, ["cpu"], False, TEXTBOOK)
+    return Measurement(
+        asked, 60.0, lambda _: None, pause=0.0, rounds=1, begun=time.monotonic() - seconds
+    ).run()
+
+
+def test_nobody_is_started_once_no_time_is_left():
+    raw = late_by(50.0)
+    assert raw["peers"] == []
     assert Outcome(raw).devices == []
-    assert "not imported within 0 s" in raw["unavailable"]["cpu"]
+    assert raw["unavailable"]["cpu"].startswith("fuseprop on cpu: not begun: no time was left after 4")
+    assert [one["who"] for one in raw["left_out"]] == ["fuseprop on cpu", "textbook on cpu"]
+    assert raw["took"] == pytest.approx(50.0, abs=5.0)
+
+
+def test_there_is_more_time_for_imports_where_rounds_need_less():
+    def allowed(rounds, seconds=60.0, peers=5):
+        asked = Asked(TINY * 2, "sigmoid", {}, ["cpu"], False, {str(n): str(n) for n in range(peers)})
+        made = Measurement(asked, seconds, lambda _: None, rounds=rounds)
+        return made._imported, made._built_by
+
+    assert allowed(21) == (30.0, 42.0)
+    imported, built = allowed(2)
+    assert imported > 40
+    assert imported < built < 60
+    assert allowed(21, seconds=600.0)[1] > 570
+
+
+def test_ours_is_ready_on_the_smallest_network_before_others_start_and_on_the_rest_after(monkeypatch):
+    built, started = [], []
+    real, start = Measurement._built, Measurement._start
+
+    def noted(self, process, number, form, case):
+        built.append((process.name, case.id, len(self._processes)))
+        return real(self, process, number, form, case)
+
+    def begun(self, *who):
+        started.append((who[2], len(built)))
+        return start(self, *who)
+
+    monkeypatch.setattr(Measurement, "_built", noted)
+    monkeypatch.setattr(Measurement, "_start", begun)
+    measured(Asked(TINY[::-1], "sigmoid", {}, ["cpu"], False, TEXTBOOK), rounds=1)
+    assert built[0] == ("fuseprop", TINY[0].id, 1)
+    assert started[0] == ("fuseprop", 0)
+    assert started[1][1] >= 1
+    assert len(built) == 4
+
+
+def test_workers_keep_what_they_have_compiled(monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in environment([])
+
+
+def test_no_process_is_started_for_a_gpu_without_a_driver(monkeypatch):
+    """CuPy, whose import takes seconds, is not imported to tell."""
+    monkeypatch.setattr("fuseprop_cupy.device.probe.find_spec", lambda _: True)
+    monkeypatch.setattr("fuseprop_cupy.device.probe.driver", lambda: 0)
+    monkeypatch.setattr("fuseprop_cupy.device.probe.import_cupy", None)
+    raw = measured(Asked(TINY[:1], "sigmoid", {}, ["cpu", "cuda"], False, {}), rounds=1)
+    assert raw["unavailable"]["cuda"].startswith("no NVIDIA driver was found. Type: nvidia-smi")
+    assert [one["device"] for one in raw["peers"]] == ["cpu"]
+
+
+def test_a_process_that_was_killed_is_named(monkeypatch):
+    start = Measurement._start
+
+    def killed(self, *who):
+        process = start(self, *who)
+        process._process.kill()
+        return process
+
+    monkeypatch.setattr(Measurement, "_start", killed)
+    with pytest.raises(BackendUnavailable, match=r"^fuseprop on cpu: ended with"):
+        measured(Asked(TINY[:1], "sigmoid", {}, ["cpu"], True, {}))
 
 
 def test_a_device_that_was_named_must_be_there():
@@ -145,9 +240,9 @@ def test_ctrl_c_keeps_what_was_measured(monkeypatch):
     calls = []
 
     def interrupted(timed, **about):
-        for _, _, row in timed:
-            row["times"].append(1e-5)
-            calls.append(row)
+        for _, _, timed_row in timed:
+            timed_row["times"].append(1e-5)
+            calls.append(timed_row)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fuseprop.benchmarks.bench.measuring.take_turns", interrupted)
@@ -192,7 +287,7 @@ def test_designs_cross_to_other_processes_and_back():
 # ---- the command
 
 
-SHORT = ("--device", "cpu", "--rounds", "2", "--seconds", "120")
+SHORT = ("--device", "cpu", "--rounds", "2", "--seconds", "6000")
 
 
 def run(*arguments):
@@ -236,7 +331,7 @@ def test_a_refused_row_fails_the_command(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--network", "64"], 2, "expected sizes from inputs to outputs such as 64-32-10"),
+        (["--network", "64"], 2, 'expected sizes such as "64-32-10", inputs first'),
         (["--network", "64-0-10"], 2, "expected sizes"),
         (["--network", "64-x"], 2, "expected sizes"),
         (["--batch", "4"], 2, "--batch goes with --network or MODEL"),
@@ -245,18 +340,50 @@ def test_a_refused_row_fails_the_command(monkeypatch):
         (["--peer", "jacks"], 2, "jax"),
         (["--html", "page.txt"], 2, "ends in .html"),
         (["--seconds", "0"], 2, "--seconds"),
+        (["--seconds", "nan"], 2, "expected a finite number, got nan"),
+        (["--seconds", "inf"], 2, "expected a finite number, got inf"),
+        (["--network", "99999999999999999999-1"], 2, "GiB"),
+        (["--network", "4-1", "--batch", "99999999999999999999"], 2, "GiB"),
+        (["--device", "tpu"], 2, "'tpu' is neither a device nor an installed backend"),
+        (["--device", "cpu:1"], 3, "cpu:1"),
         (["model.safetensors", "--network", "4-2"], 2, "a MODEL has layers and activations"),
         (["missing.safetensors"], 1, "missing.safetensors"),
         (["--threads", "100000", "--peer", "none"], 2, "--threads 100000: there are"),
-        (["--device", "nobody_has_it", "--peer", "none"], 3, "nobody_has_it"),
+        (["--device", "nobody_has_it", "--peer", "none"], 2, "nobody_has_it"),
     ],
 )
 def test_what_is_refused(tmp_path, monkeypatch, arguments, code, says):
+    """Before any process is started."""
+    monkeypatch.setattr(measuring, "Peer", None)
     monkeypatch.chdir(tmp_path)
     done = run(*arguments)
     assert done.exit_code == code, done.output
     assert says in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_a_process_is_started(monkeypatch):
+    monkeypatch.setattr(measuring, "Peer", None)
+    monkeypatch.setattr("fuseprop_cupy.device.probe.find_spec", lambda _: True)
+    monkeypatch.setattr("fuseprop_cupy.device.probe.driver", lambda: 0)
+    done = run("--device", "cuda:7", "--peer", "none")
+    assert done.exit_code == 3
+    assert "no NVIDIA driver was found" in done.output
+
+
+@pytest.mark.parametrize("measured_before", [False, True])
+def test_ctrl_c_before_anything_was_measured_keeps_an_earlier_page(tmp_path, monkeypatch, measured_before):
+    def interrupted(self):
+        self._rows = {"4-3-2-b8": [made_up_row("fuseprop", "cpu", 1e-5)]} if measured_before else {}
+        self._interrupted = True
+        return self._result()
+
+    monkeypatch.setattr(Measurement, "run", interrupted)
+    page = tmp_path / "bench.html"
+    page.write_text("earlier")
+    done = run("--network", "4-3-2", "--batch", "8", "--peer", "none", *SHORT, "--html", str(page))
+    assert (page.read_text(encoding="utf-8") == "earlier") == (not measured_before)
+    assert ("nothing was measured" in done.output) == (not measured_before)
 
 
 # ---- how it ends

@@ -59,8 +59,91 @@ def test_one_device_that_is_faster_everywhere():
     assert which_device(Outcome(one)) == ["plain is faster than cpu at the one size measured."]
 
 
+def around(middle, share):
+    """Eight rounds from one side of a time to the other."""
+    return [middle * (1 + share * i) for i in (-4, 3, -2, 1, 0, -1, 2, 4)]
+
+
+def test_devices_whose_interval_holds_1_are_level():
+    """In words, in JSON and in the picture: equal times, and ones that noise covers."""
+    for times in (around(1e-5, 0.01)[::-1], around(1e-5, 0.0), around(1.01e-5, 0.05)):
+        noisy = row("fuseprop", "cuda", None, times=times)
+        pair = network(2, row("fuseprop", "cpu", None, times=around(1e-5, 0.0)), noisy)
+        outcome = Outcome(result(pair))
+        assert which_device(outcome) == [
+            "cpu and cuda are level at 1000, batch 2: they differ by less than the noise."
+        ]
+    faster = network(4, row("fuseprop", "cpu", 5e-5), row("fuseprop", "cuda", 1e-5))
+    outcome = Outcome(result(pair, faster))
+    assert which_device(outcome)[0] == "cuda is faster than cpu at 1000, batch 4."
+    assert as_dict(outcome)["crossovers"] == []
+    assert "is faster from here on" not in time_chart(outcome)
+
+
+def test_networks_of_one_size_that_contradict_each_other_are_said_and_cross_nowhere():
+    wide = network(2, row("fuseprop", "cpu", 1e-5), row("fuseprop", "cuda", 5e-5))
+    deep = network(4, row("fuseprop", "cpu", 5e-5), row("fuseprop", "cuda", 1e-5), weights=500)
+    outcome = Outcome(result(wide, deep))
+    assert which_device(outcome) == [
+        "At 2,000 rows x weights it depends on the network: "
+        "cpu is faster at 1000, batch 2, cuda is faster at 500, batch 4."
+    ]
+    assert outcome.crossings("cpu", "cuda") == []
+
+
+def test_a_network_that_one_device_alone_took_is_named():
+    both = network(2, row("fuseprop", "cpu", 1e-5), row("fuseprop", "cuda", 5e-5))
+    alone = network(4, row("fuseprop", "cpu", 1e-5), row("fuseprop", "cuda", None, skipped="no time"))
+    assert which_device(Outcome(result(both, alone))) == [
+        "cpu is faster than cuda at the one size measured.",
+        "1000, batch 4 was measured on cpu alone.",
+    ]
+    apart = network(2, row("fuseprop", "cuda", 1e-5))
+    assert "cpu and cuda have no network in common." in which_device(Outcome(result(alone, apart)))
+
+
+@pytest.mark.parametrize("rounds", [1, 7])
+def test_too_few_rounds_call_nobody_faster(rounds):
+    """The smallest and the largest of fewer than eight are no bounds of 99%."""
+    rows = [
+        row(name, device, None, times=[seconds] * rounds)
+        for name, device, seconds in [
+            ("fuseprop", "cpu", 1e-5),
+            ("fuseprop", "cuda", 9e-5),
+            ("JAX jit", "cpu", 5e-5),
+        ]
+    ]
+    outcome = Outcome(result(network(2, *rows)))
+    assert which_device(outcome) == ["Too few rounds to say which of cpu and cuda is faster: that takes 8."]
+    assert beside_others(outcome) == []
+    assert "3 of 3 rows took fewer than 8 rounds" in cautions(outcome)[0]
+    text = told(outcome)
+    assert "fastest to slowest" in text
+    assert "99% interval  " not in text
+    assert text.count("10.0 to 10.0 *") == 1
+    assert as_dict(outcome)["networks"][0]["rows"][0]["seconds"]["confidence"] is None
+
+
+def test_one_row_of_few_rounds_is_marked_among_others():
+    short = row("JAX jit", "cpu", None, times=[5e-5] * 3)
+    text = told(Outcome(result(network(2, row("fuseprop", "cpu", 1e-5), short))))
+    assert "99% interval, * fastest to slowest" in text
+    assert [line.split()[0] for line in text.splitlines() if " * " in line][1:] == ["JAX"]
+
+
+def test_the_page_writes_numbers_as_the_terminal_does():
+    page_ = as_page(Outcome(result(network(2, row("fuseprop", "cpu", 2.5e-5, times=[2.5e-5] * 8)))))
+    assert ">25.0</td>" in page_
+    assert ">80,000</td>" in page_
+
+
+def test_the_page_says_of_which_device_ratios_are():
+    assert "on cuda, taken within" in as_page(Outcome(result(network(2, row("fuseprop", "cuda", 1e-5)))))
+    assert "on cpu, taken within" in as_page(Outcome(with_a_gpu()))
+
+
 def test_without_a_gpu_its_cause_and_the_line_to_type_are_said():
-    why = "CuPy is not installed. Type: pip install fuseprop[cuda13]"
+    why = "CuPy is not installed. Type: pip install .[cuda13]"
     alone = result(network(2, row("fuseprop", "cpu", 1e-5)), unavailable={"cuda": why})
     assert which_device(Outcome(alone)) == ["cpu is the one device that was measured.", f"No GPU here: {why}"]
 
@@ -112,7 +195,7 @@ def test_a_busy_machine_and_few_rounds_are_said():
     lines = cautions(Outcome(result(network(2, shaky), load=9.0)))
     assert "the load was 9.0 on 8 cores" in lines[0]
     assert lines[1].startswith("1 of 1 row (marked ~)")
-    assert lines[2] == "With fewer than 8 rounds an interval is from the fastest to the slowest."
+    assert lines[2].startswith("1 of 1 row took fewer than 8 rounds, which have no interval of 99%")
     quiet = cautions(Outcome(result(network(2, row("fuseprop", "cpu", 1e-5)))))
     assert quiet == []
     assert cautions(Outcome(result(network(2, row("fuseprop", "cpu", 1e-5)), load=None))) == []

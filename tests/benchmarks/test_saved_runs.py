@@ -123,6 +123,28 @@ def test_a_run_without_a_gpu_says_that_there_is_no_record(saved, tmp_path):
     assert COMMAND in done.stderr
 
 
+def with_(run, *path_and_value):
+    """Return a run as text, with another value at a place."""
+    *path, last, value = path_and_value
+    damaged = holder = json.loads(json.dumps(run))
+    for name in path:
+        holder = holder[name]
+    holder[last] = value
+    return json.dumps(damaged)
+
+
+def test_equal_times_are_level(saved, on_a_gpu):
+    """Quartiles that overlap are too: here, those of one time on both."""
+    path = on_a_gpu()
+    run = json.loads(path.read_text())
+    for test in run["benchmarks"]:
+        test["stats"].update(q1=1e-5, median=1e-5, q3=1e-5)
+    path.write_text(json.dumps(run))
+    lines = table(path).stdout
+    assert "the CPU and the GPU are level at 2-8-1-b4, 64-32-10-b32, 64-64-10-b128" in lines
+    assert "is faster than" not in lines
+
+
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
@@ -132,7 +154,27 @@ def test_a_run_without_a_gpu_says_that_there_is_no_record(saved, tmp_path):
         (lambda run: json.dumps({"benchmarks": []}), "it is no file that pytest-benchmark wrote"),
         (lambda run: json.dumps({**run, "benchmarks": []}), "none of its tests measured a network"),
         (lambda run: json.dumps(run).replace('"2-8-1-b4"', '"2-9-1-b4"'), "2-9-1-b4"),
-        (lambda run: re.sub(r'"median": [^,]*', '"median": NaN', json.dumps(run)), "to nan|took"),
+        (lambda run: "[" * 100_000, "nested too deeply|no JSON"),
+        (lambda run: with_(run, "machine_info", "gpu", "A GPU"), "machine_info.gpu must be an object"),
+        (lambda run: with_(run, "machine_info", "gpu", {"name": "A"}), "machine_info.gpu.driver is missing"),
+        (
+            lambda run: with_(run, "machine_info", "gpu", {**GPU, "driver": "12"}),
+            "gpu.driver must be a whole",
+        ),
+        (lambda run: with_(run, "machine_info", "cpu", "fast"), "machine_info.cpu must be an object"),
+        (lambda run: with_(run, "benchmarks", 0, "extra_info", "device", 0), r"\[0\].extra_info.device must"),
+        (lambda run: with_(run, "benchmarks", 0, "group", ["step"]), r"benchmarks\[0\].group must be a text"),
+        (lambda run: with_(run, "benchmarks", 0, "group", None), r"benchmarks\[0\].group must be a text"),
+        (
+            lambda run: with_(run, "benchmarks", 0, "stats", "q1", True),
+            r"stats.q1 must be a number, got True",
+        ),
+        (lambda run: with_(run, "benchmarks", 0, "params", ["network"]), "params must be an object"),
+        (lambda run: with_(run, "benchmarks", [*run["benchmarks"], run["benchmarks"][0]]), "both measured"),
+        (
+            lambda run: re.sub(r'"median": [^,]*', '"median": NaN', json.dumps(run)),
+            "q1 <= median <= q3, got .*nan",
+        ),
     ],
 )
 def test_a_file_that_is_no_such_run_is_refused(saved, tmp_path, damage, why):

@@ -126,3 +126,27 @@ def test_importing_fuseprop_loads_numpy_alone():
     )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert made.stdout.strip() == "[]"
+
+
+def test_a_network_comes_without_what_few_trainings_need():
+    """`python -m benchmarks.import_time` measures what imports take; here is what must not creep back."""
+    later = [
+        "numpy.random",
+        "importlib.metadata",
+        "csv",
+        "hashlib",
+        "json",
+        "secrets",
+        "fuseprop.callbacks.early_stopping",
+        "fuseprop.callbacks.history_csv",
+        "fuseprop.checkpoints",
+        "fuseprop.inspection",
+        "fuseprop.storage",
+    ]
+    code = (
+        "import sys, numpy; before = set(sys.modules)\n"
+        "from fuseprop import MomentumSGD, Network, mlp\n"
+        f"print(sorted(set({later}) & (set(sys.modules) - before)))"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout.strip() == "[]"

@@ -1,8 +1,10 @@
 """`fuseprop train --report`: the page beside the results, in every kind of training, and where it fails."""
 
 import json
+import re
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -93,6 +95,8 @@ def test_folds_need_no_model(tmp_path, undrawn):
         six_digits(one["scores"]["accuracy"]) for one in made["folds"]["each"]
     ]
     assert "No model was made of all rows" in page.sections["What stands out"]
+    assert page.title == "iris: class, one of 3 classes; cross-validated"
+    assert "in the test rows of each fold by itself" in page.sections["Folds"]
 
 
 def test_folds_before_a_model_are_a_section(tmp_path, undrawn):
@@ -101,6 +105,13 @@ def test_folds_before_a_model_are_a_section(tmp_path, undrawn):
     page = read(tmp_path / "f.html")
     assert len(page.tables["Each fold"]) == 3
     assert "Answers: validation rows" in page.sections
+    said = page.sections["What stands out"]
+    assert "No rows were for a test" not in said
+    assert "the model learned from all rows" in said
+    mean, low, high = next(row[1:4] for row in page.tables["Mean of each score"] if row[0] == "accuracy")
+    found = re.search(r"mean accuracy (\S+) \(95% interval (\S+) to (\S+)\)", page.head)
+    assert list(map(float, found.groups())) == pytest.approx([float(x) for x in (mean, low, high)], rel=1e-3)
+    assert found[0] in said
 
 
 def test_tries_are_a_section(tmp_path, undrawn):
@@ -178,7 +189,7 @@ def test_an_interrupted_training_is_marked(tmp_path, monkeypatch, undrawn):
     result = train("iris", "--report", tmp_path / "x.html", epochs=300)
     assert result.exit_code == 130
     page = read(tmp_path / "x.html")
-    assert page.title == "iris: exclusive (interrupted)"
+    assert page.title == "iris: class, one of 3 classes (interrupted)"
     assert "The training was interrupted" in page.sections["What stands out"]
 
 
@@ -197,7 +208,10 @@ def test_a_training_that_goes_on_has_a_page_of_all_of_it(tmp_path, undrawn):
     ((_, epochs, *_),) = page.tables["Each network"][1:]
     assert epochs == "5"
     settings = {name: by for name, _, by in page.tables["All settings"][1:]}
-    assert settings["hidden"] == settings["epochs"] == "you"
+    assert {name for name, by in settings.items() if by == "you"} == {
+        *("device", "members", "hidden", "bins", "epochs", "schedule"),
+    }
+    assert settings["learning_rate"] == "the rules"
     assert "not recorded" not in page.sections["Training"]
 
 
@@ -213,3 +227,50 @@ def test_the_folder_of_a_run_keeps_where_it_is(tmp_path, undrawn):
     result = train("line", "--run", tmp_path / "run", "--report", tmp_path / "x.html")
     assert result.exit_code == 0, result.stderr
     assert json.loads((tmp_path / "run" / "scores.json").read_text())["report"] == str(tmp_path / "x.html")
+
+
+@pytest.mark.parametrize("more", [(), ("--folds", 2)])
+def test_the_network_is_that_of_each_member(tmp_path, undrawn, more):
+    given = ("--report", tmp_path / "x.html", "--hidden", 5, "--members", 3, "--epochs", 2, "--bins", 0)
+    words = ["train", "iris", *given, "--device", "cpu", *more]
+    result = CliRunner().invoke(main, list(map(str, words)))
+    assert result.exit_code == 0, result.stderr
+    page = read(tmp_path / "x.html")
+    assert page.facts["network"].startswith("4 -> 5 ")
+    assert page.facts["network"].endswith(f"{4 * 5 + 5 + 5 * 3 + 3} parameters")
+    assert page.facts["network"] in result.stderr
+    assert page.facts["members"].startswith("3 such networks")
+
+
+def test_files_may_be_in_the_folder_that_a_run_makes(tmp_path, undrawn):
+    folder = tmp_path / "runs" / "new"
+    result = train("line", "--run", folder, "--report", folder / "r.html", "--plot", folder / "p.png")
+    assert result.exit_code == 0, result.stderr
+    assert {"r.html", "p.png", "model.safetensors"} <= {path.name for path in folder.iterdir()}
+    other = tmp_path / "other"
+    for place in (tmp_path / "no" / "r.html", other / "more" / "r.html", other / ("x" * 300 + ".html")):
+        result = train("line", "--report", place, "--run", other)
+        assert result.exit_code == 2
+        assert "cannot be written" in " ".join(result.stderr.split())
+    assert not other.exists()
+
+
+@pytest.mark.parametrize("folder", ["x.html", "x.html/run", "../here/x.html"])
+@pytest.mark.parametrize("option", ["--report", "--plot"])
+def test_a_file_is_no_folder_of_a_run(tmp_path, monkeypatch, folder, option):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    name = "x.html" if option == "--report" else "x.png"
+    result = train("line", option, name, "--run", folder.replace("x.html", name))
+    assert result.exit_code == 2
+    assert "and a folder, of --run" in " ".join(result.stderr.split())
+    assert list(Path().iterdir()) == []
+
+
+def test_several_targets_are_said_to_be_averaged(tmp_path):
+    data, kept = tmp_path / "rows.csv", tmp_path / "m.safetensors"
+    data.write_text("x,y,z\n" + "".join(f"{i % 7},{i % 7},{1000 * (i % 5)}\n" for i in range(60)))
+    said = "r2, rmse, mae, rmse_of_mean: the mean over the 2 targets"
+    assert said in train(data, "--target", "y,z", "--out", kept).stdout
+    assert said in CliRunner().invoke(main, ["evaluate", str(kept), str(data)]).stdout
+    assert said not in train(data, "--target", "z").stdout

@@ -110,7 +110,13 @@ def test_a_model_of_ones_own(tmp_path):
     [
         (("--device", "cuda:99"), 3, "Error: "),
         (("--device", "cpu", "--replay", "eager"), 2, "there is nothing to compare"),
+        (("--device", "cpu", "--replay", "foo"), 2, '"compiled", "calls" or "eager", got \'foo\''),
         (("--device", "cpu", "--network", "4"), 2, "64-32-10"),
+        (
+            ("--device", "cpu", "--network", "4-3-1", "--loss", "softmax_cross_entropy"),
+            2,
+            "softmax_cross_entropy needs at least 2 outputs",
+        ),
         (("--device", "cpu", "--loss", "hinge"), 2, "--loss needs --network"),
         (("--device", "cpu", "--optimizer", "adam"), 2, "--optimizer needs --network"),
         (("--device", "cpu", "--network", "4-2", "--activation", "step"), 2, "slope"),
@@ -127,3 +133,21 @@ def test_what_is_refused(arguments, code, said):
     assert result.exit_code == code
     assert said in result.stderr
     assert result.stdout == ""
+
+
+def test_the_dtype_of_a_model(tmp_path):
+    model = tmp_path / "xor.safetensors"
+    fuseprop.train("xor", epochs=1, hidden=[2], device="cpu")[0].save(model)
+    result = run(model, "--device", "cpu", "--dtype", "float64", *FEW)
+    assert result.exit_code == 2
+    assert "dtype float64 does not go with what is given: network has float32. Leave dtype out." in (
+        result.stderr
+    )
+
+
+def test_the_help_tells_exit_codes_and_ways_to_replay():
+    text = " ".join(run("--help").stdout.split())
+    assert "Exit codes: 0 where" in text
+    for code in (1, 2, 3):
+        assert f"; {code} " in text
+    assert "compiled or calls on cpu; captured, fused or eager on cuda" in text

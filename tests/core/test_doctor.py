@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import fuseprop
 from fuseprop.backend import BackendUnavailable, Finding, registry
 from fuseprop.backend.seam import VERSION
-from fuseprop.cli import examination, main
+from fuseprop.cli import examination, main, processes_found
 from fuseprop.installing import how_to_install
 
 
@@ -197,3 +197,17 @@ def test_nothing_works(installed):
     result = CliRunner().invoke(main, ["doctor"])
     assert result.exit_code == 1
     assert f"Nothing works here. Type: {how_to_install(again=True)}." in result.stdout
+
+
+NO_MPI4PY = "raise ModuleNotFoundError(\"No module named 'mpi4py'\")"
+
+
+@pytest.mark.parametrize(("program", "found"), [("import not_there", "fails: "), (NO_MPI4PY, "none")])
+def test_an_mpi_that_does_not_answer_is_no_mpi(program, found, monkeypatch):
+    """The traceback of the process that was asked is no version."""
+    monkeypatch.setattr(processes_found, "ASK", program)
+    finding, library = processes_found._library()
+    assert not finding.ok
+    assert finding.found.startswith(found)
+    assert "install" in finding.fix
+    assert library == ""

@@ -41,7 +41,7 @@ def put(monkeypatch, tmp_path):
     def put(origin):
         monkeypatch.setattr(installing, "__file__", str(tmp_path / "site-packages/fuseprop/installing.py"))
         monkeypatch.setattr(installing, "_distribution", lambda: origin and Installed(origin))
-        monkeypatch.setattr(installing, "_pip", lambda: ["pip"])
+        monkeypatch.setattr(installing, "_installer", lambda: ["pip", "install"])
 
     return put
 
@@ -140,6 +140,17 @@ def test_the_pip_is_that_of_this_python(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     (tmp_path / "pip").touch(mode=0o755)
     assert how_to_install("plots").startswith("pip install ")
+
+
+def test_an_environment_without_pip_is_told_what_installs_there(monkeypatch, tmp_path):
+    """As those that uv makes: uv does where there is one, else Python brings a pip of its own."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    python = sys.executable
+    assert how_to_install("plots").startswith(f"{python} -m ensurepip && {python} -m pip install ")
+    (tmp_path / "uv").touch(mode=0o755)
+    assert how_to_install("plots").startswith(f"uv pip install --python {python} ")
 
 
 def test_pip_understands_the_line():

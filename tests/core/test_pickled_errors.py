@@ -28,12 +28,16 @@ ARGUMENTS = {
 """What those are made of that take more than a text."""
 
 
+LEFT_OUT = ("fuseprop.testing", "fuseprop.estimators", "fuseprop.__main__", "fuseprop.benchmarks.")
+"""Modules that need pytest, scikit-learn or other libraries, or run."""
+
+
 def raised():
     """Every class of ours that can be raised or warned with."""
     names = [
         found.name
         for found in pkgutil.walk_packages(fuseprop.__path__, "fuseprop.")
-        if not found.name.startswith(("fuseprop.testing", "fuseprop.estimators", "fuseprop.__main__"))
+        if not found.name.startswith(LEFT_OUT)
     ]
     modules = [importlib.import_module(name) for name in names]
     return sorted(

@@ -13,8 +13,8 @@ from fuseprop_numpy import NumpyBackend
 
 from fuseprop import BackendUnavailable, Certificate, Dense, Network, mlp, verify
 from fuseprop.formulas import LOSSES
-from fuseprop.formulas.activation import trainable_activations
-from fuseprop.verification import CertificateError, NothingToCompare
+from fuseprop.formulas.activation import as_activation, trainable_activations
+from fuseprop.verification import CertificateError, NothingToCompare, OptionError, verifying
 from fuseprop.verification.cases import OPTIMIZERS, default_cases
 from fuseprop.verification.page import page_of
 
@@ -181,6 +181,9 @@ def test_a_mistake_is_found_and_named(kind, dtype):
     first = certificate.first_beyond
     assert (first["how"], first["operation"], first["tensor"], first["step"]) == MISTAKES[kind]
     assert first["tensor"] in certificate.verdict
+    at_once = first["how"] == "many steps in a call"
+    assert ("must be equal bit for bit" in certificate.verdict) == at_once
+    assert ("eps apart" in certificate.verdict) != at_once
     assert ("Its calls, one after the other, are within it." in str(certificate)) == (
         first["how"] == "replay"
     )
@@ -251,6 +254,84 @@ def test_the_default_networks_find_mistakes(kind, tensor):
     assert first["tensor"].endswith(tensor)
 
 
+class Wrong(NumpyBackend):
+    """Each of these is wrong by 1%, or says that all rows are hits, in every network that uses it."""
+
+
+class WrongDropout(Wrong):
+    def dropout(self, values, rate, seed, step, *, out):
+        super().dropout(values, rate, seed, step, out=out)
+        out *= 1.01
+
+
+class WrongLosses(Wrong):
+    def loss_of_rows(self, output, target, row_weights, loss, factor, *, losses, gradient):
+        super().loss_of_rows(output, target, row_weights, loss, factor, losses=losses, gradient=gradient)
+        losses *= 1.01
+
+
+class WrongSlopes(Wrong):
+    def loss_of_rows(self, output, target, row_weights, loss, factor, *, losses, gradient):
+        super().loss_of_rows(output, target, row_weights, loss, factor, losses=losses, gradient=gradient)
+        gradient *= 1.01
+
+
+class AlwaysHits(Wrong):
+    def threshold_equals(self, scores, targets, score_threshold, target_threshold, *, out):
+        out[...] = 1
+
+
+class WrongSquares(Wrong):
+    def sum_squares(self, array, *, out):
+        super().sum_squares(array, out=out)
+        out *= 1.01
+
+
+class WrongClip(Wrong):
+    def clip_norm(self, gradients, limit, *, norm):
+        super().clip_norm(gradients, limit * 1.01, norm=norm)
+
+
+class WrongGelu(Wrong):
+    def bias_activation(self, z, bias, activation, *, out, kept=None):
+        super().bias_activation(z, bias, activation, out=out, kept=kept)
+        if activation == as_activation("gelu").formula:
+            out *= 1.01
+
+
+def _is_by_rows(case):
+    return not case.loss.takes_labels
+
+
+@pytest.mark.parametrize(
+    ("kind", "uses", "operation", "tensor"),
+    [
+        (WrongDropout, lambda case: any(layer.dropout for layer in case.layers), "dropout", "after dropout"),
+        (WrongLosses, _is_by_rows, "loss_of_rows", "losses"),
+        (WrongSlopes, _is_by_rows, "loss_of_rows", "gradient of the output"),
+        (
+            AlwaysHits,
+            lambda case: case.loss.name == "sigmoid_cross_entropy",
+            "threshold_equals",
+            "hits",
+        ),
+        (WrongSquares, lambda case: True, "sum_squares", "sum of the squares of all weights"),
+        (WrongClip, lambda case: case.clip_norm, "clip_norm", "gradient of the weights, clipped"),
+        (WrongGelu, lambda case: case.layers[0].function.name == "gelu", "bias_activation", "output"),
+    ],
+)
+def test_each_mistake_in_one_operation(monkeypatch, kind, uses, operation, tensor):
+    """In every default network that uses it, of which the first two are taken."""
+    cases = [case for case in default_cases(16, 12) if uses(case)][:2]
+    assert cases
+    monkeypatch.setattr(verifying, "default_cases", lambda *_: cases)
+    certificate = verify(kind("float64"), free_steps=1)
+    for network in certificate.networks:
+        first = network["first_beyond"]
+        assert first["operation"] == operation
+        assert first["tensor"].endswith(tensor)
+
+
 def test_decisions_within_the_bound_are_no_mistakes():
     """Outputs that are equal but for rounding have two right decisions, and only those."""
 
@@ -313,6 +394,15 @@ def test_a_certificate_as_a_page():
     page = page_of(certificate)
     assert "layer 2: weighted sum" in page
     assert certificate.content["digest"] in page
+    for told in (
+        "<h1>Parity certificate: failed</h1>",
+        ">First beyond the bound</h2>",
+        ": beyond the bound<",
+    ):
+        assert told in page
+    passed = page_of(verify("cpu", **FEW, dtype="float64"))
+    assert "<h1>Parity certificate: passed</h1>" in passed
+    assert "beyond the bound" not in passed
 
 
 def test_the_same_numbers_each_time():
@@ -351,6 +441,8 @@ def test_what_has_no_slope_is_refused():
         ({"device": "nothing"}, BackendUnavailable, "neither a device nor"),
         ({"device": "cpu", "replay": "eager"}, NothingToCompare, "nothing to compare"),
         ({"device": "cpu", "replay": "slow"}, ValueError, "replay must be"),
+        ({"device": NumpyBackend(), "against": NumpyBackend("float64")}, OptionError, "Give all in one"),
+        ({"device": "cpu", "network": [3, 1], "loss": "softmax_cross_entropy"}, OptionError, "2 outputs"),
         ({"device": "cpu", "network": "64"}, ValueError, "64-32-10"),
         ({"device": "cpu", "network": "4-x"}, ValueError, "64-32-10"),
         ({"device": "cpu", "network": [4, 0]}, ValueError, "64-32-10"),
@@ -388,3 +480,15 @@ def test_a_backend_of_others(monkeypatch):
     told = certificate.content["verified"]
     assert (told["backend"], told["replay"], told["provenance"]) == ("plain", None, {})
     assert len(told["package"]) == 64
+
+
+@pytest.mark.parametrize("network", ["1-1", "3-2", "4-3-1"])
+def test_each_loss_of_any_outputs(network):
+    """Those that such a network can have are compared, and the others are refused before anything is."""
+    for name, family in LOSSES.items():
+        options = {"network": network, "loss": name, "optimizer": "momentum", "dtype": "float64"}
+        if family().takes_labels and network.endswith("-1"):
+            with pytest.raises(OptionError, match="needs at least 2 outputs"):
+                verify("cpu", **options)
+        else:
+            assert verify("cpu", **options, steps=2, batch_size=4, free_steps=1).passed

@@ -8,7 +8,7 @@ the numbers right.
 
 ORDER = "depends on the order of threads"
 OUTSIDE = "wrote outside an array"
-PARITY = "times the parity bound|not equal"
+PARITY = "elements? differ|not equal"
 NEVER = "never come"
 EPS = "eps"
 ULP = "ulp"

@@ -59,6 +59,7 @@ CALLS = {
     "synchronize": lambda device, a, b: device.synchronize(),
     "allocated": lambda device, a, b: device.allocated(),
     "memory": lambda device, a, b: device.memory(),
+    "provenance": lambda device, a, b: device.provenance(),
     "release": lambda device, a, b: device.release(),
     "described": lambda device, a, b: device.described(),
     "run": lambda device, a, b: device.run(

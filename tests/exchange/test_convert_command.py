@@ -1,6 +1,7 @@
 """fuseprop convert: from one format to another by the names of the files, and nothing lost on the way."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import fuseprop
 from fuseprop import MLPClassifier, Network, mlp, to_onnx
 from fuseprop.cli import main
 from fuseprop.exchange.formats import FORMATS
+from fuseprop.exchange.onnx.writing import notes_of
 
 
 def run(*arguments):
@@ -38,7 +40,11 @@ def test_a_model_to_onnx_and_back_has_the_same_bytes(houses, tmp_path):
     done = run("convert", houses / "houses.safetensors", tmp_path / "houses.onnx")
     assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith(f"{tmp_path / 'houses.onnx'}: Model, regression, 3 columns, 3 layers, ")
-    assert done.stderr == ""
+    notes = [line for line in done.stderr.splitlines() if "houses.onnx: " in line]
+    assert [note.partition("houses.onnx: ")[2] for note in notes] == [
+        "town: a text as in training, no spaces around it, empty where it is missing; others count as new",
+        "sold: days since 1970-01-01, the time of day as a fraction, NaN where it is missing",
+    ]
     made = run_onnx(
         tmp_path / "houses.onnx",
         size=np.array([[80.0]]),
@@ -62,8 +68,10 @@ def test_json(houses, tmp_path):
         "columns": 3,
         "layers": 3,
         "parameters": sum(layer.parameters for layer in model.network.layers),
+        "notes": notes_of(model),
         "bytes": (tmp_path / "houses.onnx").stat().st_size,
     }
+    assert len(notes_of(model)) == 2
 
 
 def test_a_file_that_is_there_is_replaced_only_when_asked(houses, tmp_path):
@@ -162,3 +170,15 @@ def test_an_estimator_in_onnx_becomes_its_own_file(tmp_path):
     assert done.stdout.startswith(f"{tmp_path / 'e.safetensors'}: MLPClassifier, classification, 2 columns")
     again = MLPClassifier.load(tmp_path / "e.safetensors")
     np.testing.assert_array_equal(again.predict_proba(X), made.predict_proba(X))
+
+
+def test_a_package_that_is_missing_is_one_line(tmp_path, monkeypatch):
+    """Not a traceback: which package, and what to type."""
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    fuseprop.train("xor", epochs=1, device="cpu")[0].save(tmp_path / "m.safetensors")
+    done = CliRunner().invoke(main, ["convert", str(tmp_path / "m.safetensors"), str(tmp_path / "m.onnx")])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ")
+    assert "onnx" in done.stderr.splitlines()[0]
+    assert "install" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 import fuseprop
-from fuseprop import Network, from_keras, mlp, save_torch
+from fuseprop import Network, from_keras, from_onnx, from_torch, mlp, save_torch, to_keras
 from fuseprop.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras' own
@@ -37,3 +37,21 @@ def test_a_model_that_encodes_its_columns_is_refused(tmp_path):
         assert done.exit_code == 1
         assert "holds a network alone, and this is a Model that encodes its columns" in done.stderr
         assert not (tmp_path / target).exists()
+
+
+def test_dropout_goes_through_all_formats_of_networks(tmp_path):
+    made = Network(mlp([3, 4, 4, 2], "tanh", dropout=0.25), "huber(0.5)", device="cpu", seed=0)
+    names = ["a.torch.safetensors", "b.onnx", "c.torch.safetensors", "d.safetensors"]
+    save_torch(made, tmp_path / names[0])
+    for source, target in [(0, 1), (1, 2), (2, 3)]:
+        done = run("convert", tmp_path / names[source], tmp_path / names[target])
+        assert done.exit_code == 0, done.stderr
+        assert ("dropout is not kept" in done.stderr) == (target == 3)
+    to_keras(made).save(tmp_path / "e.keras")
+    for again in (
+        from_onnx(tmp_path / names[1], device="cpu"),
+        from_torch(tmp_path / names[2], device="cpu"),
+        from_keras(tmp_path / "e.keras", "huber(0.5)", device="cpu"),
+        from_torch(tmp_path / names[0], device="cpu"),
+    ):
+        assert [layer.dropout for layer in again.layers] == [0.25, 0.25, 0.0]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -337,3 +338,94 @@ def test_a_training_goes_on_here_and_there_to_the_same_losses(name, optimizer, r
     for mine, other in zip(made.weights(), back.weights(), strict=True):
         for a, b in zip(mine, other, strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=5 * BOUND)
+
+
+def relu(x):
+    return 5 * x
+
+
+def test_a_function_of_ones_own_that_is_called_as_one_of_keras():
+    for layers in ([of.Dense(2, relu)], [of.Dense(2), of.Activation(relu)]):
+        model = keras.Sequential([keras.Input((3,)), *layers])
+        with pytest.raises(NotConvertible, match=r"has the activation 'relu', which is not Keras' own"):
+            from_keras(model, "half_squared_error")
+
+
+@pytest.mark.parametrize("place", ["the keras.Sequential", "layer 0 (Sequential)", "layer 0.0 (Dense)"])
+def test_methods_of_an_object_are_refused_wherever_they_are(place):
+    inner = keras.Sequential([keras.Input((3,)), of.Dense(2)])
+    model = keras.Sequential([keras.Input((3,)), inner])
+    holder = {"layer 0 (Sequential)": inner, "layer 0.0 (Dense)": inner.layers[0]}.get(place, model)
+    holder.call = lambda x: 7 * x
+    with pytest.raises(NotConvertible, match=f"{re.escape(place)} has call of its own"):
+        from_keras(model, "half_squared_error")
+
+
+def test_a_flatten_that_changes_the_order_is_refused():
+    model = keras.Sequential([keras.Input((3, 2)), of.Flatten("channels_first"), of.Dense(2)])
+    with pytest.raises(NotConvertible, match=r"layer 0 \(Flatten\) has data_format='channels_first'"):
+        from_keras(model, "half_squared_error")
+
+
+def test_a_subclass_of_a_sequential_is_refused():
+    class Net(keras.Sequential):
+        """A class of somebody's own."""
+
+    with pytest.raises(NotConvertible, match="got Net, whose `call` may do anything"):
+        from_keras(Net([keras.Input((3,)), of.Dense(2)]), "half_squared_error")
+
+
+def rewritten(path, packed=zipfile.ZIP_STORED, **members):
+    """Write a file of a network again, some of its members replaced, by their names without dots."""
+    with zipfile.ZipFile(path) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", packed) as archive:
+        for name, content in {**held, **members}.items():
+            archive.writestr(name, content)
+
+
+def test_hostile_archives_are_not_given_to_keras(tmp_path, monkeypatch):
+    path = tmp_path / "net.keras"
+    monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("it was given to Keras"))
+    for members, said in [
+        ({"../../out.txt": "slipped"}, "holds '../../out.txt', which no network needs"),
+        ({"assets/layers/_x/x.pkl": "x"}, "which no network needs"),
+        ({"model.weights.h5": b"0" * 10**6}, "model.weights.h5 unpacks from"),
+        ({"config.json": b" " * 10**6}, "config.json unpacks from"),
+    ]:
+        to_keras(network()).save(path)
+        rewritten(path, zipfile.ZIP_DEFLATED, **members)
+        with pytest.raises(NotConvertible, match=re.escape(said)):
+            from_keras(path, "hinge")
+    to_keras(network()).save(path)
+    changed(path, lambda layers: layers[1]["config"].update(units=10**12))
+    with pytest.raises(NotConvertible, match=r"its layers have [\d,]+ weights, and the file only [\d,]+ by"):
+        from_keras(path, "hinge")
+    assert {each.name for each in tmp_path.iterdir()} == {"net.keras"}
+
+
+def test_weights_of_other_layers_or_elsewhere_are_refused(tmp_path):
+    h5py = pytest.importorskip("h5py", reason="pip install h5py")
+    path, other, weights = tmp_path / "net.keras", tmp_path / "other.keras", tmp_path / "model.weights.h5"
+    keras.Sequential([keras.Input((3,)), of.Dense(2)]).save(path)
+    keras.Sequential([keras.Input((3,)), of.Dense(4)]).save(other)
+    with zipfile.ZipFile(other) as archive:
+        content = archive.read(weights.name)
+    rewritten(path, **{weights.name: content})
+    with pytest.raises(NotConvertible, match=r"net\.keras is not a whole \.keras file"):
+        from_keras(path, "hinge")
+    (tmp_path / "secret").write_bytes(bytes(24))
+    for link in (True, False):
+        keras.Sequential([keras.Input((3,)), of.Dense(2)]).save(path)
+        with zipfile.ZipFile(path) as archive:
+            archive.extract(weights.name, tmp_path)
+        with h5py.File(weights, "a") as file:
+            vars_ = file["layers/dense/vars"]
+            del vars_["0"]
+            if link:
+                vars_["0"] = h5py.ExternalLink(str(tmp_path / "secret"), "/x")
+            else:
+                vars_.create_dataset("0", (3, 2), "f4", external=[(str(tmp_path / "secret"), 0, 24)])
+        rewritten(path, **{weights.name: weights.read_bytes()})
+        with pytest.raises(NotConvertible, match=r"net\.keras is not a whole \.keras file"):
+            from_keras(path, "hinge")

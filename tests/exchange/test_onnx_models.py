@@ -361,3 +361,43 @@ def test_encoders_with_columns_that_have_no_features(tmp_path):
     to_onnx(model, tmp_path / "m.onnx")
     made = run(tmp_path / "m.onnx", X=X[:, 1:])["prediction"]
     assert_parity(made, predicted(model, X[:, 1:])[0], np.float32)
+
+
+@pytest.mark.parametrize("kind", ["regression", "texts", "truths", "three texts", "three numbers", "labels"])
+@pytest.mark.parametrize("clip", [False, True])
+def test_a_number_that_the_model_refuses_ends_in_an_error(tmp_path, kind, clip):
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=[*"abc"])
+    targets, options = (X[["a", "b"]] > 0).to_numpy().astype(int), {"task": "multi-label"}
+    if kind != "labels":
+        give, options = TARGETS[kind]
+        targets = give(5 + 3 * X["a"].to_numpy())
+    model, path = trained(X, targets, clip=clip, **options), tmp_path / "m.onnx"
+    to_onnx(model, path)
+    assert len(run(path, **columns_of(model, X))["prediction"]) == 60
+    for number in (np.inf, -np.inf, 1e300):
+        x = X.copy()
+        x.loc[7, "b"] = number
+        inputs = {name: x[[name]].to_numpy() for name in x}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of rows unlike those learned from
+                wanted = np.asarray(model.predict(x))
+        except DataError:
+            with pytest.raises(Exception, match="is refused"):
+                run(path, **inputs)
+        else:
+            assert np.isfinite(number)
+            made = run(path, **inputs)["prediction"]
+            if wanted.dtype.kind == "f":
+                np.testing.assert_allclose(made, wanted, rtol=1e-4)
+            else:
+                np.testing.assert_array_equal(made, wanted)
+
+
+def test_the_metadata_say_that_no_spaces_are_taken_off(tmp_path, table):
+    model = trained(table, score_of(table))
+    to_onnx(model, tmp_path / "m.onnx")
+    columns = json.loads(texts_of(tmp_path / "m.onnx")["columns"])
+    texts = [about for about in columns if about["kind"] in ("category", "boolean")]
+    assert texts
+    assert all("no spaces around it" in about["input"] for about in texts)

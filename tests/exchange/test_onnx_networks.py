@@ -1,5 +1,6 @@
 """Networks as ONNX files: onnxruntime predicts as they do, and each comes back as it was."""
 
+import json
 import subprocess
 import sys
 
@@ -250,3 +251,29 @@ def test_importing_and_the_command_do_not_load_onnx():
     script = "import sys, fuseprop.cli, fuseprop.exchange; print('onnx' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "sigmoid_cross_entropy", "hinge"])
+def test_there_is_no_decision_of_nan(tmp_path, loss):
+    made, path = network((4, 5, 3), loss=loss), tmp_path / "n.onnx"
+    to_onnx(made, path)
+    x = rows()
+    decided = run(path, X=x)["decision"]
+    np.testing.assert_array_equal(decided, np.asarray(made.classify(x)).reshape(decided.shape))
+    x[3, 1] = np.nan
+    with pytest.raises(Exception, match="a decision of nan or inf is refused"):
+        run(path, X=x)
+
+
+def test_dropout_comes_back_and_files_that_do_not_know_it_are_read(tmp_path):
+    made, path = network((4, 5, 5, 3), dropout=0.3), tmp_path / "n.onnx"
+    to_onnx(made, path)
+    assert [layer.dropout for layer in from_onnx(path, device="cpu").layers] == [0.3, 0.3, 0.0]
+    model = onnx.load(path)
+    del model.metadata_props[-1]  # the digest, which is written again
+    (kept,) = (entry for entry in model.metadata_props if entry.key == onnx_file.KEY)
+    about = json.loads(kept.value)
+    del about["about"]["dropout"]
+    kept.value = json.dumps(about)
+    onnx_file.write(path, model)
+    assert [layer.dropout for layer in from_onnx(path, device="cpu").layers] == [0.0, 0.0, 0.0]

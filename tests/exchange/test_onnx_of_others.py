@@ -245,7 +245,10 @@ DENSE = ("Gemm", "x w b", "h", {})
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [
-        ([("Conv", "x w", "y", {})], ["node 'n0' (Conv)", "expected one of", "Gemm"]),
+        (
+            [("Conv", "x w", "y", {})],
+            ["node 'n0' (Conv)", "expected an operator of dense layers. Export dense", "Gemm"],
+        ),
         ([DENSE, ("Erf", "h", "y", {})], ["node 'n1' (Erf)"]),
         ([DENSE, ("Gelu", "h", "y", {})], ["(Gelu)", 'approximate="tanh"']),
         ([DENSE, ("LogSoftmax", "h", "y", {})], ["(LogSoftmax)"]),
@@ -339,3 +342,53 @@ def test_an_unknown_loss_and_device_are_no_faults_of_the_file(tmp_path):
 
     with pytest.raises(BackendUnavailable):
         from_onnx(path, device="nonsense")
+
+
+def test_names_of_classes_that_are_not_kept_are_said(tmp_path):
+    for name, numbers, said in [
+        ("texts", ["cat", "dog", "owl"], "cat, dog, owl"),
+        ("numbers", [3, 5, 7], "3, 5, 7"),
+    ]:
+        classes = np.array(numbers, object if name == "texts" else np.int64)
+        nodes = [
+            ("Gemm", "x w b", "h", {}),
+            ("Relu", "h", "r", {}),
+            ("Gemm", "r v", "z", {}),
+            ("Softmax", "z", "y", {}),
+            ("ArgMax", "y", "n", {"axis": 1}),
+            ("ArrayFeatureExtractor", "classes n", "label", {"domain": "ai.onnx.ml"}),
+        ]
+        path = written(tmp_path / f"{name}.onnx", nodes, {"w": W, "b": B, "v": V, "classes": classes})
+        with pytest.warns(UserWarning, match=f"names its classes {said}, and a network has numbers"):
+            made = from_onnx(path, device="cpu")
+        assert made.loss == "softmax_cross_entropy"
+    plain = written(tmp_path / "plain.onnx", nodes, {"w": W, "b": B, "v": V, "classes": np.arange(3)})
+    assert from_onnx(plain, device="cpu").outputs == 3  # and no warning
+
+
+def test_the_names_in_a_classifier_of_scikit_learn_are_said(tmp_path):
+    skl2onnx = pytest.importorskip("skl2onnx", reason="pip install skl2onnx")
+    from sklearn.neural_network import MLPClassifier
+
+    X = RNG.normal(size=(60, 4)).astype(np.float32)
+    for y, said in [
+        (np.array(["cat", "dog", "owl"])[np.digitize(X[:, 0], [-0.5, 0.5])], "cat, dog, owl"),
+        (np.where(X[:, 0] > 0, "yes", "no"), "no, yes"),
+    ]:
+        made = MLPClassifier(5, max_iter=500, tol=1).fit(X, y)
+        model = skl2onnx.to_onnx(made, X, options={"zipmap": False})
+        path = tmp_path / "s.onnx"
+        path.write_bytes(model.SerializeToString())
+        with pytest.warns(UserWarning, match=f"names its classes {said}, and a network"):
+            network = from_onnx(path, device="cpu")
+        np.testing.assert_allclose(network.predict(X), made.predict_proba(X), atol=1e-5)
+
+
+def test_a_refusal_gives_its_advice_before_the_list(tmp_path):
+    path = written(
+        tmp_path / "c.onnx", [("Gemm", "x w b", "h", {}), ("Celu", "h", "y", {})], {"w": W, "b": B}
+    )
+    with pytest.raises(NotConvertible) as error:
+        from_onnx(path, device="cpu")
+    assert "expected an operator of dense layers. Export dense layers" in str(error.value)[:200]
+    assert "Gemm" in str(error.value)

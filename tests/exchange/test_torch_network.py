@@ -156,6 +156,8 @@ NORMED = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
         ([nn.Dropout(0.1), nn.Linear(2, 2)], r"layer 0 \(Dropout\) stands before the first dense layer"),
         ([nn.Linear(2, 2), nn.Dropout(0.1)], r"layer 1 \(Dropout\) drops outputs of the network itself"),
         ([nn.Flatten(0), nn.Linear(2, 2)], r"layer 0 \(Flatten\) flattens axes 0 to -1"),
+        ([nn.Flatten(1, 1), nn.Linear(2, 2)], r"layer 0 \(Flatten\) flattens axes 1 to 1"),
+        ([nn.Linear(2, 2), nn.Flatten(0), nn.Linear(2, 2)], r"layer 1 \(Flatten\) flattens axes 0 to -1"),
         ([nn.Linear(2, 2), nn.Softmax(0)], r"layer 1 \(Softmax\) goes along axis 0"),
         (
             [nn.Linear(2, 2), nn.Softmax(1), nn.Linear(2, 2)],
@@ -166,8 +168,11 @@ NORMED = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
             [nn.Linear(2, 3), nn.Linear(2, 3)],
             r"layer 1 \(Linear\) takes 2 inputs, but layer 0 \(Linear\) gives 3",
         ),
-        ([nn.Linear(2, 2, dtype=torch.bfloat16)], r"layer 0 \(Linear\) holds bfloat16\. Convert it there"),
-        ([nn.Linear(2, 2, device="meta")], r"layer 0 \(Linear\) is on the device meta"),
+        (
+            [nn.Linear(2, 2, dtype=torch.bfloat16)],
+            r"^the nn\.Sequential: layer 0 \(Linear\) holds bfloat16\. Convert it there",
+        ),
+        ([nn.Linear(2, 2, device="meta")], r"^the nn\.Sequential: layer 0 \(Linear\) is on the device meta"),
         (
             [nn.Linear(2, 2, dtype=torch.complex64)],
             r"layer 0 \(Linear\) holds complex64\. Expected float32 or",
@@ -185,11 +190,88 @@ def test_other_modules_than_a_sequential_are_refused():
         def forward(self, x):
             return super().forward(x) + 1
 
-    for module in (nn.Linear(2, 2), Net(nn.Linear(2, 2)), nn.ModuleList([nn.Linear(2, 2)]), None):
+    class Called(nn.Sequential):
+        def __call__(self, x):
+            return super().__call__(x) + 1
+
+    class Reversed(nn.Sequential):
+        def __iter__(self):
+            return iter([*super().__iter__()][::-1])
+
+    nets = [kind(nn.Linear(2, 2)) for kind in (Net, Called, Reversed)]
+    for module in (nn.Linear(2, 2), *nets, nn.ModuleList([nn.Linear(2, 2)]), None):
         with pytest.raises(NotConvertible, match=f"got {type(module).__name__}, whose `forward`"):
             from_torch(module, "half_squared_error")
     with pytest.raises(ValueError, match="says itself which activations"):
         from_torch(nn.Sequential(nn.Linear(2, 2)), "half_squared_error", activations="relu")
+
+
+def of_own_doing(change):
+    """A nested Sequential, one of whose modules has been changed."""
+    sequential = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Tanh(), nn.Linear(2, 2)))
+    change(sequential)
+    return sequential
+
+
+HOOKING = (
+    *("register_forward_hook", "register_forward_pre_hook"),
+    *("register_full_backward_hook", "register_full_backward_pre_hook"),
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "module"),
+    [
+        (r"the nn\.Sequential has", lambda net: net),
+        (r"layer 0 \(Linear\) has", lambda net: net[0]),
+        (r"layer 1 \(Sequential\) has", lambda net: net[1]),
+        (r"layer 1\.0 \(Tanh\) has", lambda net: net[1][0]),
+    ],
+)
+def test_hooks_and_methods_of_an_object_are_refused_wherever_they_are(place, module):
+    for hooking in HOOKING:
+        made = of_own_doing(lambda net, hooking=hooking: getattr(module(net), hooking)(lambda *_: None))
+        with pytest.raises(NotConvertible, match=f"{place} a hook"):
+            from_torch(made, "half_squared_error")
+    for method in ("forward", "_call_impl", "_slow_forward", "_wrapped_call_impl"):
+        made = of_own_doing(lambda net, method=method: setattr(module(net), method, lambda x: 7 * x))
+        with pytest.raises(NotConvertible, match=f"{place} {method} of its own"):
+            from_torch(made, "half_squared_error")
+
+
+def test_hooks_of_parameters_and_of_all_modules_are_refused():
+    made = of_own_doing(lambda net: net[0].weight.register_hook(lambda g: 2 * g))
+    with pytest.raises(NotConvertible, match=r"layer 0 \(Linear\) has a hook"):
+        from_torch(made, "half_squared_error")
+    for hook in ("register_module_forward_hook", "register_module_forward_pre_hook"):
+        handle = getattr(nn.modules.module, hook)(lambda *_: None)
+        try:
+            with pytest.raises(NotConvertible, match="PyTorch has a hook on all modules"):
+                from_torch(nn.Sequential(nn.Linear(2, 2)), "half_squared_error")
+        finally:
+            handle.remove()
+
+
+def test_a_flatten_of_rows_changes_nothing(rows):
+    sequential = nn.Sequential(nn.Linear(3, 2), nn.Flatten(-1), nn.Flatten(1, 1), nn.Linear(2, 1)).double()
+    there = sequential(torch.from_numpy(rows)).detach().numpy()
+    np.testing.assert_allclose(from_torch(sequential, "half_squared_error").predict(rows), there, rtol=1e-10)
+
+
+def test_square_weights_come_in_their_order_and_not_transposed(rows):
+    torch.manual_seed(0)
+    sequential = nn.Sequential(*(nn.Linear(3, 3) for _ in range(12))).double()
+    with torch.no_grad():
+        sequential[0].weight.data = sequential[0].weight.data.T  # a view in another order of memory
+    there = sequential(torch.from_numpy(rows)).detach().numpy()
+    state = sequential.state_dict()
+    for source, activations in [
+        (sequential, None),
+        (state, "identity"),
+        (dict(sorted(state.items(), reverse=True)), "identity"),
+    ]:
+        made = from_torch(source, "half_squared_error", activations=activations)
+        np.testing.assert_allclose(made.predict(rows), there, rtol=1e-9)
 
 
 def test_an_activation_in_front_of_a_loss_with_a_link():

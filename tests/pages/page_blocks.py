@@ -12,7 +12,7 @@ order) and in the same folder. A comment in the line above it says otherwise, an
     part     is no whole program: the reason says of what it is a part
     typed    is typed by contributors, who put a name in its place or wait for the suite
 
-A block without a language is no code.
+A block without a language, or of text, is no code.
 """
 
 import re
@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[2]
 KINDS = ("long", "gpu", "docker", "tested", "part", "typed")
 
 FENCE = re.compile(
-    r"^(?P<indent> *)(?:<!-- (?P<kind>[\w./]+):? (?P<reason>[^\n]*?) -->\n(?P=indent))?```(?P<language>\w+)\n"
+    r"^(?P<indent> *)(?:<!-- (?P<kind>[\w./]+):? (?P<reason>[^\n]*?) -->\n(?P=indent))?```"
+    r"(?P<language>(?!text$)\w+)\n"
     r"(?P<text>.*?)^(?P=indent)```$",
     re.DOTALL | re.MULTILINE,
 )

@@ -234,3 +234,14 @@ def test_cross_validate_takes_what_train_takes_and_tells_its_progress(capsys):
     assert set(made.means) >= {"loss", "r2"}
     assert fuseprop.cross_validate("line", folds=2, **QUICK).metric == "r2"
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_loss_is_cut_at_0_where_it_cannot_be_below():
+    scores = [{"loss": value, "log_loss": value} for value in (0.001, 0.9)]
+    each = tuple(Fold(1, i, np.arange(2), i, score, "accuracy", 1, 0.1) for i, score in enumerate(scores, 1))
+    free = CrossValidation(2, 1, "accuracy", each, (), False)
+    cut = CrossValidation(2, 1, "accuracy", each, (), False, (0.0, float("inf")))
+    assert free.means["loss"].interval[0] < 0
+    assert cut.means["loss"] == cut.means["log_loss"]
+    made = fuseprop.cross_validate("iris", folds=2, epochs=1, members=1, device="cpu")
+    assert made.loss_range == (0.0, float("inf"))

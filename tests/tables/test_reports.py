@@ -180,9 +180,12 @@ def test_numbers_have_their_errors(panels):
     errors = fitting.model.predict(test).values - test.targets
     rows = page.tables["Errors, predicted less actual, in the target's units"][1:]
     assert [row[0] for row in rows] == ["y0 <b>", "y1 <b>"]
-    for j, (name, mean, rmse, mae, *quantiles) in enumerate(rows):
+    assert "the mean over the 2 targets" in page.sections["Scores"]
+    assert "the mean over 2 targets" in page.head
+    for j, (name, mean, r2, rmse, mae, *quantiles) in enumerate(rows):
         error = errors[:, j]
         wanted = [error.mean(), np.sqrt((error**2).mean()), np.abs(error).mean()]
+        assert float(r2) == pytest.approx(1 - (error**2).mean() / test.targets[:, j].var(), rel=1e-5)
         assert [float(each) for each in (mean, rmse, mae)] == pytest.approx(wanted, rel=1e-5)
         assert quantiles == [six(q) for q in np.quantile(error, [0.05, 0.25, 0.5, 0.75, 0.95])]
         points = panel(panels, f"{name}: predicted and actual").curves[1]
@@ -206,6 +209,11 @@ def test_labels_have_a_line_each(panels):
         assert name == list(labels)[j]
         true = test.targets[:, j].astype(int)
         both = (true & decided[:, j]).sum()
+        counts = panel(panels, f"{name}: confusion").ground.counts
+        assert counts.tolist() == [
+            [(~true & ~decided[:, j] & 1).sum(), (~true & decided[:, j]).sum()],
+            [(true & ~decided[:, j] & 1).sum(), both],
+        ]
         assert [int(has), int(taken), int(right)] == [true.sum(), decided[:, j].sum(), both]
         assert ratios[0] == (six(both / true.sum()) if true.any() else "")
     assert "the accuracy of the most frequent combination of labels alone" in page.text
@@ -414,7 +422,7 @@ def test_train_writes_what_it_returns(tmp_path):
     model, report = fuseprop.train("wine", report=place, **FAST)
     page = Page(place.read_text())
     check_scores(page, report)
-    assert page.title == "wine: exclusive"
+    assert page.title == "wine: class, one of 3 classes"
     assert len(page.pictures) == 7
     call = re.search(r"fuseprop\.train\(.*\n\)", place.read_text().replace("&#x27;", "'"), re.DOTALL)[0]
     call = call.replace("&quot;", '"')
@@ -459,6 +467,9 @@ def test_a_loaded_model_says_what_its_file_does_not_know(tmp_path, panels):
     assert "Scores" not in page.sections
     names = [row[0] for row in page.tables["3 columns, as read"][1:]]
     assert names == list(model.feature_names)
+    hidden, last = model.network.layers
+    assert page.facts["network"] == f"3 -> 8 {hidden.function} -> 1 {last.function}"
+    assert page.facts["parameters"] == str(3 * 8 + 8 + 8 + 1)
     rows = fitting.table.take(fitting.test)
     model.report(place, rows, training=report)
     page = Page(place.read_text())
@@ -510,3 +521,48 @@ def test_a_picture_of_much_is_of_pixels_and_as_wide_as_one_of_lines():
             with Image.open(BytesIO(b64decode(content))) as pixels:
                 assert pixels.size[0] > 2 * width
     assert sizes["png"] == pytest.approx(sizes["svg+xml"], rel=0.05)
+
+
+def test_the_weights_kept_are_said_where_nothing_chose_them(panels):
+    fitting, report = fitted(classes(), validation=0, epochs=12, learning_rate=0.3)
+    history = report.history
+    assert history.best_epoch < history.epochs
+    page = page_of(fitting, report)
+    labels = [curve.label for curve in panel(panels, "loss").curves]
+    assert f"best (epoch {history.best_epoch}, not kept)" in labels
+    assert (
+        "The model has the weights of the last epoch, not those of the lowest loss"
+        in page.sections["Training"]
+    )
+    fitting, report = fitted(classes(), epochs=12, learning_rate=0.3)
+    assert "not those of the lowest loss" not in page_of(fitting, report).sections["Training"]
+
+
+def test_what_matters_stands_out_first(panels):
+    rng = np.random.default_rng(6)
+    labels = np.array([*rng.choice(["a", "b"], 99), "alone <b>"])
+    fitting, report = fitted(
+        table_of(rng.normal(size=(100, 30)), {"y": labels}),
+        hidden=(64,),
+        epochs=80,
+        learning_rate=0.02,
+        patience=0,
+        validation=0,
+    )
+    assert report.train["accuracy"] > 0.9
+    page = page_of(fitting, report)
+    said = page.sections["What stands out"]
+    first, single, gap = (
+        said.index(words)
+        for words in (
+            "is not clearly above",
+            "a single row, which is either learned from or tested: alone <b>",
+            "(overfitting)",
+        )
+    )
+    assert max(first, single, gap) < said.index("80 epochs")
+    assert page.title.endswith(": y, one of 3 classes")
+    assert f"of {len(fitting.test)} test rows" in page.head
+    good = page_of(*fitted(fuseprop.load_table("iris"), epochs=60, learning_rate=0.02))
+    for words in ("a single row", "overfitting"):
+        assert words not in good.sections["What stands out"]

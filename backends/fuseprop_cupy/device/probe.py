@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from fuseprop.backend import BackendUnavailable
 
 from .products import Products
-from .wheels import SMALLEST_DRIVER, cupy_wheels, install, install_instead
+from .wheels import SMALLEST_DRIVER, cupy_wheels, driver, install, install_instead
 
 ARCHITECTURE = 75
 """The smallest compute capability that the kernels run on, 7.5: Turing, 2018."""
@@ -40,6 +41,14 @@ def probe(ordinal: int) -> None:
     problem = _answers[ordinal]
     if problem is not None:
         raise BackendUnavailable(problem)
+
+
+def check_without_cupy() -> None:
+    """Raise BackendUnavailable where CuPy or a driver is missing: told in milliseconds, without an import."""
+    if find_spec("cupy") is None:
+        import_cupy()
+    if driver() == 0:
+        raise BackendUnavailable(_no_driver(""))
 
 
 def import_cupy() -> Any:
@@ -117,14 +126,11 @@ def _no_devices(cupy: Any, error: Exception) -> str:
     """
     runtime = cupy.cuda.runtime
     try:
-        driver = runtime.driverGetVersion()
+        version = runtime.driverGetVersion()
     except (runtime.CUDARuntimeError, RuntimeError, ImportError):
-        driver = 0
-    if driver == 0:
-        return (
-            f"no NVIDIA driver was found ({error}). Type: nvidia-smi. Install the driver, or in a container "
-            f"run with --gpus all; without a GPU use device='cpu'."
-        )
+        version = 0
+    if version == 0:
+        return _no_driver(f" ({error})")
     status = getattr(error, "status", None)
     if status == NO_DEVICE:
         return NO_GPU
@@ -135,8 +141,15 @@ def _no_devices(cupy: Any, error: Exception) -> str:
         )
     built = runtime.runtimeGetVersion()
     return (
-        f"the NVIDIA driver (for CUDA {_version(driver)}) refuses ({error}); CuPy is built for CUDA "
-        f"{_version(built)}. {remedy(driver, built)}."
+        f"the NVIDIA driver (for CUDA {_version(version)}) refuses ({error}); CuPy is built for CUDA "
+        f"{_version(built)}. {remedy(version, built)}."
+    )
+
+
+def _no_driver(detail: str) -> str:
+    return (
+        f"no NVIDIA driver was found{detail}. Type: nvidia-smi. Install the driver, or in a container "
+        f"run with --gpus all; without a GPU use device='cpu'."
     )
 
 

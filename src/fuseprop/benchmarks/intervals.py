@@ -20,11 +20,15 @@ NOISY = 0.10
 
 @dataclass(frozen=True)
 class Interval:
-    """A median and the bounds of its confidence interval."""
+    """A median and the bounds of its confidence interval.
+
+    It is not `sure` where there were too few values for one: its bounds are the smallest and the largest.
+    """
 
     low: float
     middle: float
     high: float
+    sure: bool = True
 
     @property
     def noisy(self) -> bool:
@@ -36,22 +40,28 @@ class Interval:
         """For a ratio: whether it is within 5% of 1."""
         return abs(self.middle - 1) <= TIE
 
+    @property
+    def order(self) -> int:
+        """For a ratio: -1 below 1, 1 above it, 0 where the interval holds 1 or is not sure."""
+        return (self.low > 1) - (self.high < 1) if self.sure else 0
+
 
 def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """Return the median and its order-statistics interval.
 
     The k-th smallest and the k-th largest of n values miss the true median with probability
     2 P(B < k), B ~ Binomial(n, 1/2); k is the largest that keeps `confidence`. Where there is none, as under
-    8 values at 99%, the interval is from the smallest to the largest.
+    8 values at 99%, the interval is from the smallest to the largest, and not `sure`.
     """
     if not values:
         raise ValueError("an interval needs at least one value, got none.")
     ordered, n = sorted(values), len(values)
     k, missed = 1, 2 / 2**n
+    sure = missed <= 1 - confidence
     while k <= n // 2 and missed + 2 * comb(n, k) / 2**n <= 1 - confidence:
         missed += 2 * comb(n, k) / 2**n
         k += 1
-    return Interval(ordered[k - 1], median(ordered), ordered[n - k])
+    return Interval(ordered[k - 1], median(ordered), ordered[n - k], sure)
 
 
 def ratio(others: Sequence[float], ours: Sequence[float]) -> Interval:

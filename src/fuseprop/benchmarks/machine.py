@@ -32,7 +32,7 @@ def describe(*, gpu: bool = True) -> dict[str, Any]:
     return {
         "cpu": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gib": _memory(),
+        "memory_gib": memory_gib(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -76,7 +76,8 @@ def save(record: dict[str, Any], folder: Path, name: str | None = None) -> Path:
     return path
 
 
-def _memory() -> float | None:
+def memory_gib() -> float | None:
+    """Return the memory of the machine in GiB; None where the system does not tell."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (ValueError, OSError, AttributeError):

@@ -29,7 +29,7 @@ There is no record of a CPU and a GPU in one run yet. On a machine with an NVIDI
 
 LEGEND = """\
 Medians of the rounds in µs, and in brackets their first and third quartile. CPU / GPU is the ratio of the
-medians: above 1 the GPU is faster."""
+medians: above 1 the GPU is faster. Where the quartiles of both overlap, neither is called the faster one."""
 
 
 def page(run: Run) -> str:
@@ -80,13 +80,19 @@ def _section(group: str, rows: list[Row], cpu: Side, gpu: Side) -> Iterator[str]
     lines = []
     for kind in kinds:
         both = [
-            Measured(of[cpu][key].case.id, of[cpu][key].size, of[cpu][key].middle, of[gpu][key].middle)
+            _measured(of[cpu][key], of[gpu][key])
             for key in keys
             if key[0] == kind and key in of[cpu] and key in of[gpu]
         ]
         words = said(both, "the CPU", "the GPU") if both else ["no network was measured on both."]
         lines += [f"- {kind}: {line}" for line in words]
     yield "\n".join(lines)
+
+
+def _measured(cpu: Row, gpu: Row) -> Measured:
+    """Return a network on both, level where half of the rounds of one and of the other meet."""
+    level = cpu.low <= gpu.high and gpu.low <= cpu.high
+    return Measured(cpu.case.id, cpu.size, cpu.middle, gpu.middle, level)
 
 
 def _size(of: dict[Side, dict[tuple[str, str], Row]], key: tuple[str, str]) -> int:
@@ -123,4 +129,4 @@ def main(run: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m fuseprop.benchmarks.table")

@@ -38,9 +38,14 @@ WORKER = f"{__package__}.worker"
 
 
 def environment(paths: Sequence[Path]) -> dict[str, str]:
-    """Return the environment of a process that finds what lies in these folders before all else."""
+    """Return the environment of a process that finds what lies in these folders before all else.
+
+    It keeps what it has compiled of Python's sources, whatever is asked for here: a library of thousands of
+    files would be compiled anew by every process, before it is ready.
+    """
     path = os.pathsep.join([*map(str, paths), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": path}
 
 
 class Peer:

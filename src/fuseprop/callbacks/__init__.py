@@ -3,11 +3,10 @@
 The history that they read is here too, and the patience that counts epochs without an improvement.
 """
 
-from .early_stopping import EarlyStopping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .history import History
-from .history_csv import HistoryCSV
-from .learning_rate import LearningRate
-from .on_epoch_end import OnEpochEnd
 from .protocol import (
     BatchCallback,
     Callback,
@@ -15,8 +14,14 @@ from .protocol import (
     StoppingCallback,
     check_callbacks,
 )
-from .save_best import SaveBest
 from .together import Together
+
+if TYPE_CHECKING:
+    from .early_stopping import EarlyStopping
+    from .history_csv import HistoryCSV
+    from .learning_rate import LearningRate
+    from .on_epoch_end import OnEpochEnd
+    from .save_best import SaveBest
 
 __all__ = [
     "BatchCallback",
@@ -32,3 +37,19 @@ __all__ = [
     "Together",
     "check_callbacks",
 ]
+
+FILES = {
+    "EarlyStopping": "early_stopping",
+    "HistoryCSV": "history_csv",
+    "LearningRate": "learning_rate",
+    "OnEpochEnd": "on_epoch_end",
+    "SaveBest": "save_best",
+}
+"""Where the callbacks are that training itself does not need."""
+
+
+def __getattr__(name: str) -> object:
+    """Import a callback when it is asked for: `import fuseprop` has none of the files that they write."""
+    if name not in FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{FILES[name]}", __name__), name)

@@ -77,3 +77,15 @@ def as_path(path: object, example: str) -> Path:
         return Path(path)  # type: ignore[arg-type]
     except TypeError as error:
         raise TypeError(f'a path such as "{example}" is needed, got {path!r:.60}.') from error
+
+
+def network_sizes(network: str | Sequence[int]) -> list[int]:
+    """Return the sizes of a network, written as "64-32-10" or listed. Raises ValueError for anything else."""
+    expected = f'expected sizes such as "64-32-10", inputs first, got {network!r:.60}.'
+    try:
+        sizes = [int(size) for size in (network.split("-") if isinstance(network, str) else network)]
+    except (TypeError, ValueError):
+        raise ValueError(expected) from None
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise ValueError(expected)
+    return sizes

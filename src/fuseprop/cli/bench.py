@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..checks.settings import positive_integer
 from ..formulas.activation import Activation, as_trainable_activation
 from .exit_codes import FAILED
 from .output import Run, echo, echo_json
-from .parameters import one_of, writable
+from .parameters import FiniteRange, layer_sizes, one_of, page_path
+from .places import check_not_read
 
 if TYPE_CHECKING:
     from ..benchmarks.bench.asked import Asked
+    from ..benchmarks.networks import Case
 
 PEERS = {
     "pytorch": "pytorch",
@@ -26,24 +28,6 @@ PEERS = {
 """Names on the command line, and those of their modules."""
 
 NOBODY = "none"
-
-
-def html_path(text: str) -> Path:
-    """Return the path of a page; raise before anything is measured if it could not be written after it."""
-    if Path(text).suffix not in (".html", ".htm"):
-        raise click.BadParameter(f"expected a name that ends in .html, got {text!r}.")
-    return writable(Path(text))
-
-
-def layer_sizes(text: str) -> tuple[int, ...]:
-    """Return layer sizes, written as 64-32-10."""
-    try:
-        sizes = tuple(positive_integer("a layer's size", int(size)) for size in text.split("-"))
-    except ValueError:
-        sizes = ()
-    if len(sizes) < 2:
-        raise click.BadParameter(f"expected sizes from inputs to outputs such as 64-32-10, got {text!r}.")
-    return sizes
 
 
 def hidden_activation(text: str) -> Activation:
@@ -94,7 +78,7 @@ def hidden_activation(text: str) -> Activation:
 @click.option("--threads", type=click.IntRange(1), help="Of every library, on as many cores [its own].")
 @click.option(
     "--seconds",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     default=60.0,
     show_default=True,
     help="For everything; who is not ready in time is named.",
@@ -107,7 +91,7 @@ def hidden_activation(text: str) -> Activation:
     help="Turns that everyone takes, if there is time; an interval of 99% takes 8.",
 )
 @click.option("--every-form", is_flag=True, help="Also torch.compile and slower ways: needs minutes.")
-@click.option("--html", type=html_path, help="Write a page that needs nothing else: FILE.html.")
+@click.option("--html", type=page_path, metavar="PATH", help="Write a page that needs nothing else.")
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object, with the times of every round.")
 def bench(
     model: str | None,
@@ -129,22 +113,25 @@ def bench(
     counts only if its training arrives where float64 does; the command fails where one does not. Leave the
     machine alone meanwhile.
     """
+    begun, run = time.monotonic(), Run.current()
     from ..benchmarks.bench.measuring import Measurement
     from ..benchmarks.bench.outcome import Outcome
     from ..benchmarks.bench.words import as_dict, told
     from ..benchmarks.threads import TooMany, limited
 
-    run = Run.current()
+    check_not_read({"MODEL": [] if model is None else [Path(model)]}, {"--html": html})
     asked = _asked(model, networks, batches, activation, devices, peers)
     try:
         with limited(threads):
             measurement = Measurement(
-                asked, seconds, run.say, rounds=rounds, every_form=every_form, threads=threads
+                asked, seconds, run.say, rounds=rounds, every_form=every_form, threads=threads, begun=begun
             )
             outcome = Outcome(measurement.run())
     except TooMany as error:
         raise click.UsageError(f"--threads {threads}: {error}") from error
-    if html is not None:
+    if html is not None and outcome.raw["interrupted"] and not outcome.raw["rounds"]:
+        run.say(f"no page written to {html}: nothing was measured before it was interrupted")
+    elif html is not None:
         from ..benchmarks.bench.pages import as_page
         from ..storage.atomic import write_atomically
 
@@ -167,7 +154,13 @@ def _asked(
     devices: tuple[str, ...],
     peers: tuple[str, ...],
 ) -> Asked:
-    """Return what is to be measured. Raises UsageError for what does not go together."""
+    """Return what is to be measured.
+
+    Raises UsageError for what does not go together or is not known, BackendUnavailable for a device that is
+    known and not there.
+    """
+    from ..backend import BackendUnavailable
+    from ..backend.registry import load_backend
     from ..benchmarks.bench import asked as here
     from ..benchmarks.networks import ACTIVATIONS
     from ..model.model import Model
@@ -193,8 +186,29 @@ def _asked(
             sizes_and_batches = [here.cases_of(sizes, batches or here.BATCHES) for sizes in networks]
             cases = list({case.id: case for some in sizes_and_batches for case in some}.values())
         designs = {} if activation is None else here.designs_of(cases, activation)
+    for case in cases:
+        _check_size(case)
+    for device in devices:
+        if not here.is_known(device):
+            try:
+                load_backend(device)
+            except BackendUnavailable as error:
+                raise click.BadParameter(str(error), param_hint="--device") from error
+        here.check_device(device)
     wanted = [] if NOBODY in peers else [PEERS[peer] for peer in peers or PEERS]
     found, absent = here.peers_here(list(dict.fromkeys(wanted)), designs)
     return here.Asked(
         cases, name, designs, here.devices_here(devices), bool(devices), found, left_out + absent
     )
+
+
+def _check_size(case: Case) -> None:
+    """Raise UsageError where the weights of a network and its widest rows alone do not fit into memory."""
+    from ..benchmarks.machine import memory_gib
+
+    there, needed = memory_gib(), 4 * (case.parameters + case.batch * max(case.sizes)) / 2**30
+    if there is not None and needed > there:
+        raise click.UsageError(
+            f"{case.id} needs {needed:,.0f} GiB for its weights and one layer's outputs of a batch, and this "
+            f"machine has {there:g} GiB. Give smaller layers or a smaller --batch."
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from ..checks.quoting import printable, shown
 from ..data.files.opening import STANDARD_INPUT
 from .options import RESULTS
 from .output import Run, warnings_handled
-from .parameters import interrupted_path, writable_with
+from .parameters import writable_with
 from .processes import world_of_command
 
 EVERY = "60 s"
@@ -46,36 +45,6 @@ def pace(text: str) -> str:
 def is_there(path: Path) -> bool:
     """Whether a checkpoint is there, or the one before it."""
     return Keeper(Checkpoint(path)).holds_something()
-
-
-def check_different(
-    *, out: Path | None, plot: Path | None, report: Path | None, tried: Path | None, **kept: Path | None
-) -> None:
-    """Raise UsageError where two options would write, or one read and one write, the same file.
-
-    `kept` are the paths of checkpoints by the names of their options, which may be the same.
-    """
-    files: list[tuple[str, str, Path | None]] = [
-        ("--plot", "the picture", plot),
-        ("--report", "the report", report),
-        ("--tried", "the settings tried", tried),
-    ]
-    if out is not None:
-        files += [("--out", "the model", out), ("--out", "the interrupted model", interrupted_path(out))]
-    for name, path in kept.items():
-        if path is not None:
-            option = f"--{name}"
-            files += [(option, "the checkpoint", path), (option, "the checkpoint before", previous_of(path))]
-    seen: dict[str, tuple[str, str]] = {}
-    for option, what, path in files:
-        if path is None:
-            continue
-        other, held = seen.setdefault(os.path.realpath(path), (option, what))
-        if other != option and other[2:] not in kept:
-            raise click.UsageError(
-                f"{shown(path, None)} would hold both {held} of {other} and {what} of {option}. Name "
-                f"different files."
-            )
 
 
 def check_free(path: Path) -> None:

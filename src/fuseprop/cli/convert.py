@@ -12,7 +12,7 @@ from ..exchange.as_model import as_model
 from ..exchange.formats import FORMATS, Format, format_of
 from ..model.model import Model
 from ..network import Network
-from ..storage.atomic import is_same_place
+from ..storage.atomic import is_same_file
 from .output import Run, echo, echo_json
 from .parameters import writable
 
@@ -38,7 +38,7 @@ def convert(source: tuple[Path, Format], target: tuple[Path, Format], overwrite:
     and whole, and only with --overwrite.
     """
     (path, wanted), (place, given) = target, source
-    if is_same_place(place, path):
+    if is_same_file(place, path):
         raise click.UsageError(f"SOURCE and TARGET are one file, {shown(path, None)}. Name another TARGET.")
     if path.exists() and not overwrite:
         raise click.UsageError(
@@ -55,8 +55,11 @@ def convert(source: tuple[Path, Format], target: tuple[Path, Format], overwrite:
             f"{shown(place, None)} says nothing of columns and classes: taken for the task "
             f"{about['task']} by its loss, {found.loss}, on {features} x1, x2, ... as they are"
         )
+    notes = wanted.notes(found)
+    for note in notes:
+        Run.current().say(f"{shown(path, None)}: {note}")
     if json_:
-        echo_json({**about, "bytes": path.stat().st_size})
+        echo_json({**about, "notes": [*notes], "bytes": path.stat().st_size})
         return
     size = counted(path.stat().st_size, "byte")
     echo(

@@ -6,6 +6,7 @@ import click
 
 from ..checks.quoting import counted
 from ..model.model import Model
+from ..model.reporting.scores import about_targets
 from .output import Run, echo, echo_json, warnings_printed
 from .parameters import any_size, data, device
 from .parameters import target as target_option
@@ -51,4 +52,6 @@ def evaluate(
         }
         echo_json({**about, "rows": len(table), **scores, **undefined, **more})
     else:
-        echo("\n".join([*score_lines(scores), *confusion_lines(scores.confusion)]))
+        echo(
+            "\n".join([*score_lines(scores), *about_targets(loaded.task), *confusion_lines(scores.confusion)])
+        )

@@ -6,6 +6,7 @@ import platform
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +136,13 @@ def _miscomputed(backend: AnyBackend) -> str:
 
 
 def _verdict(tried: dict[str, Finding]) -> str:
+    data = "digits" if find_spec("sklearn") else "xor"  # scikit-learn brings the digits
     working = [kind for kind, name in BACKEND_OF.items() if name in tried and tried[name].ok]
     if "cuda" in working:
-        return "A GPU can be used. Type: fuseprop train digits --device cuda"
+        return f"A GPU can be used. Type: fuseprop train {data} --device cuda"
     gpu = tried.get(BACKEND_OF["cuda"])
     why = f" A GPU cannot: {gpu.found}" if gpu else ""
     if "cpu" in working:
-        return f"The CPU can be used. Type: fuseprop train digits --device cpu.{why}"
+        return f"The CPU can be used. Type: fuseprop train {data} --device cpu.{why}"
     again = installed_version() is not None
     return f"Nothing works here. Type: {how_to_install(again=again)}.{why}"

@@ -19,6 +19,7 @@ OF_ERRORS: tuple[tuple[type[Exception], int], ...] = (
     (DivergenceError, DIVERGED),
     (ValueError, FAILED),
     (OSError, FAILED),
+    (ImportError, FAILED),  # an extra that is not installed; it says what to type
     (MemoryError, FAILED),
 )
 """The errors that the command prints in a line; the first kind that fits counts."""

@@ -15,6 +15,7 @@ from ..plots import save_figure
 from .output import Run, echo, echo_json, warnings_printed
 from .parameters import any_size, data, device, plot_path
 from .parameters import target as target_option
+from .places import check_not_read
 
 
 @click.command()
@@ -50,6 +51,7 @@ def explain(
     target too; give rows that the model has not learned from, or it shows what the model knows by heart. A
     column of little importance may still say much that other columns say too.
     """
+    check_not_read({"MODEL": [Path(model)], "DATA": data}, {"--plot": plot})
     run, loaded = Run.current(), Model.load(model, device)
     table = loaded.table(data, target_names=target or loaded.task.targets, any_size=any_size)
     if table.without_target:

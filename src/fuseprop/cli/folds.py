@@ -75,14 +75,6 @@ def results(made: CrossValidation) -> str:
     return "\n".join(lines)
 
 
-def of_the_model(made: CrossValidation) -> str:
-    """Return a sentence about the model that is trained after the folds."""
-    return (
-        "the model learned from all rows, so that none is left to test it: the folds estimate its scores on "
-        f"new rows, by models of {made.folds - 1}/{made.folds} of the rows"
-    )
-
-
 def folds_as_data(made: CrossValidation) -> dict[str, Any]:
     """Return means, intervals and the scores of each training as data for JSON."""
     means = made.means

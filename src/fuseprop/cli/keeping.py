@@ -122,7 +122,7 @@ class Keeping:
         if not self._writes:
             yield [], norms
             return
-        options = self._options()
+        options = self.options()
         chosen = chosen_settings(fitting, options)
         about = {"options": options, "settings": chosen, "data": self._prints, "names": list(self._data)}
         self.keeper.around[PART] = {**about, "every": self._every, "norms": norms}
@@ -148,8 +148,8 @@ class Keeping:
         if self.keeper is not None:
             run.say(self.how_to_go_on() or "no checkpoint was written: nothing goes on from here.")
 
-    def _options(self) -> dict[str, Any]:
-        """Return as plain data the options that a checkpoint and a settings file of this training hold."""
+    def options(self) -> dict[str, Any]:
+        """Return as plain data the options that were given: where training goes on, when it began."""
         context = click.get_current_context()
         if self._resume is None or self._resume.is_empty:
             return given_options(context)

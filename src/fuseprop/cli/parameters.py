@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ import click
 from ..backend.registry import VARIABLE
 from ..checks.choices import choose
 from ..checks.quoting import shown
-from ..checks.settings import positive_integer
+from ..checks.settings import network_sizes, positive_integer
 from ..data import DataError, is_file_name
 from ..data.choices import HOW_MISSING, Choices
 from ..data.errors import listed
@@ -26,9 +27,12 @@ from ..formulas.families import Family
 from ..formulas.loss import as_loss
 from ..model.class_weights import BALANCED
 from ..model.files import SUFFIX
-from ..model.reporting.place import check_report
 from ..plots import PlotsUnavailable, check_plot
-from ..storage.atomic import check_place
+from ..plots.drawing.library import matplotlib
+from ..storage.atomic import check_place, hidden_stem, is_same_place
+
+TO_BE_MADE = "fuseprop.folder"
+"""The key of the context's `meta` under which the path of a folder stands that the command will make."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,6 +44,17 @@ device = click.option(
 any_size = click.option(
     "--any-size", is_flag=True, help="Let an NPZ file unpack to more than 100 times its size, and 1 GiB."
 )
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers without nan, which every comparison lets through, and without infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        """Return the number; fail for one that is not finite, or is out of the range."""
+        number = float(super().convert(value, param, context))
+        if not isfinite(number):
+            self.fail(f"expected a finite number, got {value}.", param, context)
+        return number
 
 
 def check_data(
@@ -130,6 +145,14 @@ def sizes(given: str | Sequence[int]) -> tuple[int, ...]:
         raise click.BadParameter(
             f'expected whole numbers of at least 1 such as 64,32, or "none"; got {given!r}.'
         ) from error
+
+
+def layer_sizes(text: str) -> tuple[int, ...]:
+    """Return layer sizes, inputs first, written as 64-32-10."""
+    try:
+        return tuple(network_sizes(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def one_of(kind: str, choices: Mapping[str, object]) -> Callable[[str], str]:
@@ -239,10 +262,10 @@ def film_path(text: str) -> Path:
 
 def _drawable(text: str, *, moving: bool) -> Path:
     try:
-        path = check_plot(text, moving=moving)
+        check_plot(Path(text).name, moving=moving)  # its folder may be one that the command makes
     except (ValueError, PlotsUnavailable) as error:
         raise click.BadParameter(str(error)) from error
-    return writable(path)
+    return writable(Path(text))
 
 
 def page_path(text: str) -> Path:
@@ -257,15 +280,24 @@ def report_path(text: str) -> Path:
     """Return the path of a page with pictures; raise before training as `page_path` and `plot_path`."""
     path = page_path(text)
     try:
-        return check_report(path)
+        matplotlib()
     except PlotsUnavailable as error:
         raise click.BadParameter(str(error)) from error
+    return path
 
 
 def writable(path: Path) -> Path:
-    """Return a path at which a file can be written; raise for any other."""
+    """Return a path at which a file can be written; raise for any other.
+
+    It may be in a folder that is not there yet, where the command makes that first.
+    """
+    context = click.get_current_context(silent=True)
+    folder = None if context is None else context.meta.get(TO_BE_MADE)
     try:
-        check_place(path)
+        if folder is not None and is_same_place(path.parent, folder):
+            hidden_stem(path)
+        else:
+            check_place(path)
     except OSError as error:
         why = error.strerror or error
         raise click.BadParameter(f"{shown(path, None)} cannot be written: {why}.") from error

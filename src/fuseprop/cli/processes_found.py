@@ -107,9 +107,9 @@ def _apart(processes: Processes) -> str:
 
 def _library() -> tuple[Finding, str]:
     """Return the versions of mpi4py and of its MPI, or what to type; and what the library says of itself."""
-    said = _said([sys.executable, "-c", ASK])
+    answered, said = _asked([sys.executable, "-c", ASK])
     version, _, library = said.partition("\n")
-    if not library:
+    if not (answered and library):
         why = said.strip().rpartition("\n")[2] or "it does not answer"
         found = "none" if "No module named 'mpi4py'" in said else f"fails: {why:.200}"
         return Finding("MPI", found, ok=False, fix=how_to_install("mpi")), ""
@@ -123,7 +123,7 @@ def _mpiexec(library: str) -> Finding:
     path = shutil.which("mpiexec") or (str(beside) if beside.exists() else "")
     if not path:
         return Finding("mpiexec", "none", ok=False, fix=how_to_install("mpi"))
-    own, other = family(library), family(_said([path, "--version"]))
+    own, other = family(library), family(_asked([path, "--version"])[1])
     if own and other and own != other:
         found = f"{path} is of {other}, and mpi4py has loaded {own}: each process would train by itself"
         is_beside = beside.exists() and path != str(beside)
@@ -132,12 +132,12 @@ def _mpiexec(library: str) -> Finding:
     return Finding("mpiexec", f"{path}{f', of {other}' if other else ''}")
 
 
-def _said(command: list[str]) -> str:
-    """Return what a program prints, though a launcher has started this one; its errors where it fails."""
+def _asked(command: list[str]) -> tuple[bool, str]:
+    """Return whether a program succeeds, though a launcher has started this one, and its output or errors."""
     launchers = ("PMI", "OMPI_", "SLURM_", "HYDI_", "PRTE_")
     alone = {name: value for name, value in os.environ.items() if not name.startswith(launchers)}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=alone, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return done.stdout if done.returncode == 0 else done.stderr
+        return False, str(error)
+    return (True, done.stdout) if done.returncode == 0 else (False, done.stderr)

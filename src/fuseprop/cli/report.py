@@ -7,24 +7,26 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
 from ..checks.quoting import printable
 from ..model.fitting import Fitting
 from ..showing import lines
 from ..showing.page import folded
 from ..storage.atomic import write_atomically
 from .environment import fingerprints
-from .options import chosen_settings, given_options
+from .options import chosen_settings
 from .output import Run
 from .settings_file import settings_text
 
 
 def write_report(
-    place: Path, make: Callable[..., str], fitting: Fitting, data: tuple[str, ...], run: Run
+    place: Path,
+    make: Callable[..., str],
+    fitting: Fitting,
+    data: tuple[str, ...],
+    run: Run,
+    options: Mapping[str, Any],
 ) -> None:
-    """Write a page, which `make` returns of what was given."""
-    options = given_options(click.get_current_context())
+    """Write a page, which `make` returns of the options that were given."""
     text = make(given=set(options), again=_again(run, fitting, options), data=fingerprints(data))
     write_atomically(place, text.encode())
 

@@ -24,7 +24,7 @@ from ..data.errors import listed
 from ..model.files import SUFFIX
 from ..storage.atomic import write_atomically
 from .output import Run, json_text
-from .parameters import interrupted_path, model_path
+from .parameters import TO_BE_MADE, interrupted_path, model_path
 from .run_history import RunHistory
 
 SETTINGS = "settings.toml"
@@ -145,6 +145,15 @@ def run_folder(text: str) -> RunFolder:
         raise click.BadParameter(f"{shown(folder.path, None)} is a file; expected the name of a folder.")
     if folder.path.exists():
         model_path(str(folder.model))
+    return folder
+
+
+def to_be_made(
+    context: click.Context, _option: click.Parameter, folder: RunFolder | None
+) -> RunFolder | None:
+    """Let other options name files in a folder that training makes."""
+    if folder is not None and not folder.path.exists():
+        context.meta[TO_BE_MADE] = folder.path
     return folder
 
 

@@ -28,6 +28,10 @@ GIVEN = "fuseprop.settings"
 """The key of the context's `meta` under which the options in the file stand, as plain data."""
 
 
+PLACE = "fuseprop.settings.place"
+"""The key under which the path of the file stands there."""
+
+
 class SettingsFileError(ValueError):
     """A settings file that cannot be read."""
 
@@ -40,7 +44,7 @@ def _read(context: click.Context, option: click.Parameter, path: Path | None) ->
         settings = read_settings(path)
         # What goes on has options of its own, which those given must not change: see `resuming`.
         context.default_map = {**as_defaults(context, settings), **(context.default_map or {})}
-        context.meta[GIVEN] = as_plain(context, settings)
+        context.meta[GIVEN], context.meta[PLACE] = as_plain(context, settings), path
     except SettingsFileError as error:
         raise click.BadParameter(str(error), context, option) from error
     except ValueError as error:
@@ -55,6 +59,12 @@ settings = click.option(
     expose_value=False,
     help="Options in a TOML file, as --run keeps them; those that are given beside it win.",
 )
+
+
+def settings_read() -> list[Path]:
+    """Return the path of the settings file that the command has read, if there is one."""
+    place = click.get_current_context().meta.get(PLACE)
+    return [] if place is None else [place]
 
 
 def read_settings(path: Path) -> dict[str, Any]:

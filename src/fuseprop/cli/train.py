@@ -25,7 +25,7 @@ from ..formulas.loss import LOSSES
 from ..model.fitting import Fitting
 from ..model.folds import Folding
 from ..model.regions import boundary
-from ..model.reporting.many import folds_page, folds_parts, tries_parts
+from ..model.reporting.many import about_the_model, folds_page, tries_parts
 from ..model.reporting.of_training import findings_of, training_page
 from ..model.settings import OPTIMIZERS, SCALINGS
 from ..model.tuning import Search
@@ -37,12 +37,13 @@ from ..training.rules import FIT_INTERRUPTED
 from ..world import ALONE
 from . import folds as folds_report
 from . import tuning as tuning_report
-from .checkpointing import EVERY, check_different, checkpoint_path, checkpoints_told, pace
+from .checkpointing import EVERY, checkpoint_path, checkpoints_told, pace
 from .folds import numbers_of_folds, run_folds
 from .interruption import StopOnSignal
 from .keeping import Keeping, check_one_training
 from .output import Run, echo, echo_json, warnings_printed
 from .parameters import (
+    FiniteRange,
     activations,
     any_size,
     class_weight,
@@ -58,15 +59,16 @@ from .parameters import (
 )
 from .parameters import loss as loss_named
 from .parameters import target as target_option
+from .places import check_different
 from .processes import check_one_process, world_of_command
 from .report import write_report
 from .resuming import Resumption, data, resume
-from .run_folder import RunFolder, run_folder
-from .settings_file import settings
+from .run_folder import RunFolder, run_folder, to_be_made
+from .settings_file import settings, settings_read
 from .training_report import as_json, plan, results
 from .tuning import csv_path, run_search
 
-SHARE = click.FloatRange(0, 1, max_open=True)
+SHARE = FiniteRange(0, 1, max_open=True)
 
 
 @click.command(epilog="Every option that is not given is chosen from the task and the size of the data.")
@@ -98,14 +100,14 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     "--loss", type=loss_named, help=f'One of {usages(LOSSES)}. Parameters in parentheses: "huber(1.35)".'
 )
 @click.option("--optimizer", type=one_of("optimizer", OPTIMIZERS), help=f"One of {', '.join(OPTIMIZERS)}.")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
+@click.option("--learning-rate", type=FiniteRange(0, min_open=True))
 @click.option(
     "--schedule",
     type=one_of("schedule", OVER_EPOCHS),
     help=f"How the rate falls over the epochs: one of {', '.join(OVER_EPOCHS)}.",
 )
-@click.option("--momentum", type=click.FloatRange(0, 1, max_open=True))
-@click.option("--weight-decay", type=click.FloatRange(0))
+@click.option("--momentum", type=FiniteRange(0, 1, max_open=True))
+@click.option("--weight-decay", type=FiniteRange(0))
 @click.option("--members", type=click.IntRange(1), help="So many networks are trained, and joined to one.")
 @click.option(
     "--bins",
@@ -114,9 +116,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 )
 @click.option("--clip/--no-clip", default=None, help="Clip numbers and dates with heavy tails smoothly.")
 @click.option("--dropout", type=SHARE, help="Share of each hidden layer left out in a training step [0].")
-@click.option(
-    "--clip-norm", type=click.FloatRange(0, min_open=True), help="Largest norm of a gradient [none]."
-)
+@click.option("--clip-norm", type=FiniteRange(0, min_open=True), help="Largest norm of a gradient [none].")
 @click.option(
     "--class-weight",
     type=class_weight,
@@ -172,6 +172,8 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     "--run",
     "folder",
     type=run_folder,
+    callback=to_be_made,
+    is_eager=True,
     metavar="DIR",
     help="Keep settings, environment, history, checkpoints, model and scores in one folder.",
 )
@@ -226,7 +228,16 @@ def train(
     check_one_training({"--run": folder, "--checkpoint": checkpoint, "--resume": resume}, many)
     _check_together(folds, tune, tried, given["test"])
     begun = None if resume is None else resume.checkpoint
-    check_different(out=out, plot=plot, report=report, tried=tried, checkpoint=checkpoint, resume=begun)
+    check_different(
+        out=out,
+        plot=plot,
+        report=report,
+        tried=tried,
+        read={"DATA": data, "--settings": settings_read()},
+        folder=None if folder is None else folder.path,
+        checkpoint=checkpoint,
+        resume=begun,
+    )
     keeping = Keeping(data, folder, checkpoint, resume, every)
     run, world = Run.current(), world_of_command()
     run.last_words = keeping.how_to_go_on
@@ -261,9 +272,8 @@ def train(
                 text, made = [folds_report.results(validated)], folds_report.as_json(folding, validated)
                 if report is not None:
                     with _telling_report(run, report, text, made):
-                        write_report(
-                            report, partial(folds_page, folding, validated), folding.first, data, run
-                        )
+                        page = partial(folds_page, folding, validated)
+                        write_report(report, page, folding.first, data, run, keeping.options())
                 _echo(json_, "\n".join(text), made)
                 return
         if tune is not None:
@@ -315,7 +325,7 @@ def train(
             save_figure(training_figure(last, title, boundary(fitting.model, shown_rows)), plot)
             drawn = plot
     if validated is not None:
-        text += [folds_report.results(validated), folds_report.of_the_model(validated)]
+        text += [folds_report.results(validated), about_the_model(validated)]
         made["folds"] = folds_report.folds_as_data(validated)
     if tuning is not None:
         text.append(tuning_report.results(tuning))
@@ -324,12 +334,11 @@ def train(
         text.append(f"picture written to {shown(drawn, None)}")
     made["plot"] = None if drawn is None else str(drawn)
     if report is not None and found is not None:
-        more = {} if validated is None else {"Folds": folds_parts(validated)}
-        more |= {} if tuning is None else {"Tuning": tries_parts(tuning)}
+        more = {} if tuning is None else {"Tuning": tries_parts(tuning)}
         tuned = () if tuning is None else tuning.drawn
-        page = partial(training_page, fitting, scored, found, more=more, tuned=tuned)
+        page = partial(training_page, fitting, scored, found, validated=validated, more=more, tuned=tuned)
         with _telling_report(run, report, text, made):
-            write_report(report, page, fitting, data, run)
+            write_report(report, page, fitting, data, run, keeping.options())
     if keeping.folder is not None:
         with run.noting_failure("the scores were not written"):
             keeping.folder.keep_scores(made)

@@ -13,7 +13,7 @@ from ..model.fitting import Fitting
 from ..model.report import Report
 from ..model.reporting.outcome import ended
 from ..model.reporting.plan import planned
-from ..model.reporting.scores import about_baseline
+from ..model.reporting.scores import about_baseline, about_targets
 from .scores_text import confusion_data, confusion_lines, score_lines
 
 
@@ -36,6 +36,7 @@ def results(fitting: Fitting, report: Report, out: Path | None) -> str:
             lines.append(f"{name:<12}{''.join(values)}{rows:>8}")
     if "baseline" in names:
         lines.append(f"baseline: {about_baseline(fitting.model.task.name)}")
+    lines += about_targets(fitting.model.task)
     if fitting.networks > 1 and report.validation is not None:
         lines.append("validation: each network by the rows held out from it, and the mean of these scores")
     lines += _about_the_test(report)

@@ -11,24 +11,18 @@ from ..checks.quoting import shown
 from ..formulas.activation import trainable_activations
 from ..formulas.loss import LOSSES
 from ..model.model import Model
-from ..verification import Certificate, NothingToCompare
+from ..verification import Certificate, OptionError
 from ..verification import verify as verify_backends
 from ..verification.cases import OPTIMIZERS
 from ..verification.page import page_of
-from ..verification.verifying import DTYPES, sizes_of
+from ..verification.verifying import DTYPES
 from .exit_codes import FAILED
 from .output import Run, echo, echo_json
-from .parameters import activations, device, one_of, usages, writable
+from .parameters import activations, device, layer_sizes, one_of, usages, writable
 from .parameters import loss as loss_named
+from .places import check_not_read
 
 SUFFIXES = (".json", ".html")
-
-
-def _sizes(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int] | None:
-    try:
-        return None if text is None else sizes_of(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 def _activation(text: str) -> str:
@@ -51,8 +45,18 @@ def _place(text: str) -> Path:
 @click.option(
     "--against", default="cpu", show_default=True, help="The reference; cpu is NumPy, call by call."
 )
-@click.option("--replay", help="How the verified backend replays steps [as in training].")
-@click.option("--network", callback=_sizes, help="A network of these sizes instead of the set: 64-32-10.")
+@click.option(
+    "--replay",
+    metavar="NAME",
+    help="How the verified backend replays steps: compiled or calls on cpu; captured, fused or eager on "
+    "cuda; another backend's own [as in training].",
+)
+@click.option(
+    "--network",
+    type=layer_sizes,
+    metavar="SIZES",
+    help="These instead of the set: 64-32-10.",
+)
 @click.option(
     "--activation",
     type=_activation,
@@ -106,8 +110,12 @@ def verify(
 
     By default a set of networks that together have every built-in activation, loss and update; or that of the
     file MODEL, on rows that are drawn for it. What differs is printed with versions, devices and hashes of
-    kernels. The exit code is 1 where anything is beyond the bound; the first such step and tensor is named.
+    kernels; where anything is beyond the bound, the first such step and tensor is named.
+
+    Exit codes: 0 where all is within the bound; 1 where anything is beyond it, and for a file that cannot be
+    read; 2 for wrong options; 3 for a device that cannot be had.
     """
+    check_not_read({"MODEL": [] if model is None else [Path(model)]}, {"--out": out})
     context = click.get_current_context()
     given = {
         name
@@ -147,7 +155,7 @@ def _verified(
     own = network if model is None else Model.load(model, "cpu").network
     try:
         return verify_backends(device, network=own, **options)
-    except NothingToCompare as error:
+    except OptionError as error:
         raise click.UsageError(str(error)) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from .as_model import as_model
 from .errors import NotConvertible
 from .keras_network import from_keras, to_keras
 from .onnx import from_onnx, to_onnx
+from .onnx.writing import notes_of
 from .torch_network import from_torch, save_torch
 
 
@@ -32,11 +33,14 @@ class Format(NamedTuple):
         Returns the network, model or estimator in the file at a path.
     write : callable
         Writes one of these to a path, replacing the file there whole.
+    notes : callable
+        Returns what whoever takes such a file of one of these must know, a line each.
     """
 
     name: str
     read: Callable[[Path], Any]
     write: Callable[[Any, Path], None]
+    notes: Callable[[Any], Sequence[str]] = lambda _: ()
 
 
 def _load(path: Path) -> Model:
@@ -46,6 +50,11 @@ def _load(path: Path) -> Model:
 def _save(model: Any, path: Path) -> None:
     """Write a model file; of a network as the model of its columns that its loss says."""
     (as_model(model) if isinstance(model, Network) else model).save(path)
+
+
+def _lost_dropout(found: Any) -> Sequence[str]:
+    dropped = isinstance(found, Network) and any(layer.dropout for layer in found.layers)
+    return ["dropout is not kept, which changes no prediction"] if dropped else []
 
 
 def _bare(found: Any, format_: str) -> Network:
@@ -82,14 +91,14 @@ def _read_keras(path: Path) -> Network:
 TORCH, KERAS = ".torch.safetensors", ".keras"
 
 FORMATS: dict[str, Format] = {
-    SUFFIX: Format("fuseprop's model file", _load, _save),
+    SUFFIX: Format("fuseprop's model file", _load, _save, _lost_dropout),
     TORCH: Format(
         "a state dict of PyTorch",
         lambda path: from_torch(path, device="cpu"),
         lambda found, path: save_torch(_bare(found, "a state dict"), path),
     ),
     KERAS: Format("Keras", _read_keras, _save_keras),
-    ".onnx": Format("ONNX", lambda path: from_onnx(path, device="cpu"), to_onnx),
+    ".onnx": Format("ONNX", lambda path: from_onnx(path, device="cpu"), to_onnx, notes_of),
 }
 """The formats, by the ends of the names of their files; another one is one line more."""
 

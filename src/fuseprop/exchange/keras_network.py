@@ -17,6 +17,7 @@ import numpy as np
 
 from ..backend import HostArray
 from ..checks.quoting import literal, shown
+from ..data.errors import listed
 from ..formulas.activation import ACTIVATIONS, Activation
 from ..formulas.families import settings_named
 from ..formulas.loss import AnyLoss
@@ -81,6 +82,17 @@ MODULES = (
 
 LONGEST_CONFIGURATION = 10_000_000
 """Bytes of a configuration that are read, whatever it would unpack to; that of a layer takes a thousand."""
+
+ITS_OWN = ("build", "quantize")
+"""Methods that Keras itself replaces in each object, and that compute nothing of rows."""
+
+WEIGHTS = "model.weights.h5"
+
+MEMBERS = ("metadata.json", "config.json", WEIGHTS)
+"""What the archive of a network holds."""
+
+MOST_PACKED = 100
+"""How many times its size in the archive a member may unpack to."""
 
 WRITING = 'model.save("net.keras")'
 """What a person types in Keras for a file that can be read."""
@@ -189,9 +201,10 @@ def from_keras(
     A Dense without a bias gets one of 0, with a warning. What concerns training alone (the optimizer, the
     loss that a model was compiled with, regularizers, constraints, frozen layers) stays behind.
 
-    Raises NotConvertible, a ValueError that names position and class, for other layers, for a layer that is
-    used twice, for weights of other dtypes, for ``.h5`` files, and for damaged files; ValueError for a
-    missing loss; ModuleNotFoundError, with the line to type, without Keras.
+    Raises NotConvertible, a ValueError that names position and class, for other layers, subclasses among
+    them, for methods and activations of one's own, whatever they are called, for a layer that is used
+    twice, for weights of other dtypes, for ``.h5`` files, and for damaged files; ValueError for a missing
+    loss; ModuleNotFoundError, with the line to type, without Keras.
 
     Examples
     --------
@@ -268,10 +281,45 @@ def _load(path: Path) -> Any:
             f"read it. Load it in Keras, if you trust it, and type: {WRITING}."
         )
     with file_errors_as(NotConvertible, path, "a whole .keras file", hint):
-        with open_file(path) as file, ZipFile(file) as archive, archive.open("config.json") as member:
-            text = member.read(LONGEST_CONFIGURATION).decode()
-        _check_configuration(place, parse_json(text))
+        with open_file(path) as file, ZipFile(file) as archive:
+            _check_members(place, archive)
+            size = archive.getinfo(WEIGHTS).file_size
+            with archive.open("config.json") as member:
+                text = member.read(LONGEST_CONFIGURATION).decode()
+        about = parse_json(text)
+        _check_configuration(place, about)
+        _check_size(place, about, size)
         return _keras().saving.load_model(path, compile=False, safe_mode=True)
+
+
+def _check_members(place: str, archive: ZipFile) -> None:
+    """Raise NotConvertible for an archive that holds more than networks have, or unpacks to much more."""
+    for member in archive.infolist():
+        if member.filename not in MEMBERS:
+            raise NotConvertible(
+                f"{place} holds {literal(member.filename)}, which no network needs. Expected "
+                f"{', '.join(MEMBERS)}."
+            )
+        if member.file_size > MOST_PACKED * max(member.compress_size, 1):
+            raise NotConvertible(
+                f"{place}: {member.filename} unpacks from {member.compress_size:,} bytes to "
+                f"{member.file_size:,}. Expected it as Keras writes it, which packs nothing: {WRITING}."
+            )
+
+
+def _check_size(place: str, about: dict[str, Any], size: int) -> None:
+    """Raise NotConvertible for layers larger than the weights beside them: Keras makes room for all first."""
+    width, parameters = 1, 0
+    for _, layer in _layers_of(about):
+        units = layer["config"].get("units") if layer["class_name"] == "Dense" else None
+        if isinstance(units, int):
+            parameters += width * units
+            width = units
+    if parameters > size:
+        raise NotConvertible(
+            f"{place}: its layers have {parameters:,} weights, and the file only {size:,} bytes of them. It "
+            f"is damaged: {WRITING} writes a whole one."
+        )
 
 
 def _check_configuration(place: str, about: dict[str, Any]) -> None:
@@ -330,9 +378,10 @@ def _chain_of(keras: Any, sequential: Any, whole: str) -> Chain:
     if not sequential.built:
         raise NotConvertible(f"{whole} has no weights yet. Call it with rows, or begin it with keras.Input.")
     chain = Chain(whole)
+    _check_untouched(whole, sequential)
     has_rows = len(sequential.input_shape) == 2
     seen: dict[int, str] = {}
-    for position, layer in _flat(keras, sequential):
+    for position, layer in _flat(keras, whole, sequential):
         kind = type(layer).__name__
         if getattr(keras.layers, kind, None) is not type(layer):
             kind = f"{type(layer).__module__}.{kind}"
@@ -344,6 +393,11 @@ def _chain_of(keras: Any, sequential: Any, whole: str) -> Chain:
             )
         seen[id(layer)] = place
         if kind == "Flatten":
+            if layer.data_format == "channels_first" and not has_rows:
+                raise NotConvertible(
+                    f"{whole}: {place} has data_format='channels_first', which changes the order of the "
+                    f"numbers. Expected 'channels_last'."
+                )
             has_rows = True
         elif kind == "Dense":
             if not has_rows:
@@ -385,12 +439,24 @@ def _chain_of(keras: Any, sequential: Any, whole: str) -> Chain:
     return chain
 
 
-def _flat(keras: Any, sequential: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(keras: Any, whole: str, sequential: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     for i, layer in enumerate(sequential.layers):
+        _check_untouched(f"{whole}: {place_of(f'{above}{i}', type(layer).__name__)}", layer)
         if type(layer) is keras.Sequential:
-            yield from _flat(keras, layer, f"{above}{i}.")
+            yield from _flat(keras, whole, layer, f"{above}{i}.")
         else:
             yield f"{above}{i}", layer
+
+
+def _check_untouched(place: str, layer: Any) -> None:
+    """Raise NotConvertible for a layer that may compute something else than its class does."""
+    held = {name for name in vars(layer) if callable(getattr(type(layer), name, None))}
+    replaced = sorted(held.difference(ITS_OWN))
+    if replaced:
+        raise NotConvertible(
+            f"{place} has {listed(replaced)} of its own, in the place of its class's, which may do anything. "
+            f"Expected layers as Keras has them."
+        )
 
 
 def _cut(keras: Any, dtype: str, held: str) -> NotConvertible:
@@ -424,6 +490,11 @@ def _take_dense(keras: Any, chain: Chain, place: str, layer: Any) -> None:
 
 def _take_activation(keras: Any, chain: Chain, place: str, function: Any) -> None:
     name = keras.activations.serialize(function) if function is not None else "linear"
+    if function is not None and function is not getattr(keras.activations, str(name), None):
+        raise NotConvertible(
+            f"{chain.whole}: {place} has the activation {literal(name)}, which is not Keras' own. Expected "
+            f"one of Keras', by its name."
+        )
     if name == "softmax" or name == "log_softmax":
         chain.link(f"the {name} of {place}", "softmax")
     elif name == "gelu":

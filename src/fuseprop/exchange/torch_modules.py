@@ -129,7 +129,8 @@ def read(
             chain.dropout(place, arguments.get("p", 0.5))
         elif kind == "Flatten":
             ends = arguments.get("start_dim", 1), arguments.get("end_dim", -1)
-            if not started and ends != (1, -1):
+            leaves_rows = started and {*ends} <= {1, -1}
+            if ends != (1, -1) and not leaves_rows:
                 raise NotConvertible(
                     f"{chain.whole}: {place} flattens axes {ends[0]} to {ends[1]}. Expected 1 to -1, which "
                     f"makes a row of each element of a batch."

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..backend import HostArray
 from ..checks.quoting import counted, literal, shown
+from ..data.errors import listed
 from ..formulas.activation import AnyActivation
 from ..formulas.loss import AnyLoss
 from ..installing import how_to_install
@@ -28,6 +29,7 @@ ARGUMENTS = (
 """What modules keep of the arguments that they were made with."""
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+"""Where a module keeps its hooks; those of all modules are in `torch.nn.modules.module` behind "_global"."""
 
 
 def to_torch(network: Network, *, predictions: bool = False) -> Any:
@@ -105,9 +107,10 @@ def from_torch(
     Parameters
     ----------
     source : nn.Sequential, path, or mapping
-        Modules on any device: Linear, Dropout behind activations, Flatten, Identity, nested Sequentials, and
-        the activations that fuseprop has. A path, or a mapping as ``state_dict()`` returns it, has "0.weight"
-        (m, d) and "0.bias" (m,), in the order of the numbers in their names; reading one needs no PyTorch.
+        Modules on any device, of exactly these classes: Linear, Dropout behind activations, Flatten,
+        Identity, nested Sequentials, and the activations that fuseprop has. A path, or a mapping as
+        ``state_dict()`` returns it, has "0.weight" (m, d) and "0.bias" (m,), in the order of the numbers in
+        their names; reading one needs no PyTorch.
     loss : str or Loss, optional
         As for `Network`; a file that `save_torch` wrote knows it, and a Softmax or LogSoftmax at the end
         stands for "softmax_cross_entropy". A Sigmoid at the end is the link of "sigmoid_cross_entropy", and
@@ -122,9 +125,10 @@ def from_torch(
     parameters, the mode) stays behind. Softplus is z above PyTorch's threshold of 20, which in float64
     differs by up to 2e-9 from fuseprop's.
 
-    Raises NotConvertible, a ValueError that names position and class, for other modules, those with hooks or
-    shared weights, those of other dtypes, for pickles (.pt, .pth), which are never read, and for damaged
-    files; ValueError for a missing loss.
+    Raises NotConvertible, a ValueError that names position and class, for other modules, subclasses among
+    them, those with hooks, methods of their own (``module.forward = ...``) or shared weights, those of other
+    dtypes, for pickles (.pt, .pth), which are never read, and for damaged files; ValueError for a missing
+    loss.
 
     Examples
     --------
@@ -142,7 +146,9 @@ def from_torch(
     elif isinstance(source, Mapping):
         chain = Chain("the state dict")
         _take_state_dict(
-            chain, {name: _host(str(name), array) for name, array in source.items()}, activations
+            chain,
+            {name: _host(f"{chain.whole}: {name}", array) for name, array in source.items()},
+            activations,
         )
     else:
         chain = _of_modules(source, activations)
@@ -254,7 +260,7 @@ def _no_layer_has(chain: Chain, name: str, array: HostArray) -> NotConvertible:
 def _of_modules(sequential: Any, activations: object) -> Chain:
     """Return the layers of an `nn.Sequential`."""
     torch = _torch()
-    if not _is_sequential(torch, sequential):
+    if type(sequential) is not torch.nn.Sequential:
         raise NotConvertible(
             f"from_torch takes an nn.Sequential, a state dict or a .safetensors file, got "
             f"{type(sequential).__name__}, whose `forward` may do anything. Put its modules into an "
@@ -263,7 +269,10 @@ def _of_modules(sequential: Any, activations: object) -> Chain:
     if activations is not None:
         raise ValueError("an nn.Sequential says itself which activations there are: leave `activations` out.")
     chain = Chain("the nn.Sequential")
-    modules = {position: module for position, module in _flat(torch, sequential) if module is not sequential}
+    if any(getattr(torch.nn.modules.module, f"_global{hooks}", None) for hooks in HOOKS):
+        raise NotConvertible("PyTorch has a hook on all modules, which may do anything. Remove it.")
+    _check_untouched(chain.whole, sequential)
+    modules = dict(_flat(torch, chain.whole, sequential))
     shared: dict[int, str] = {}
 
     def weights(position: str) -> tuple[HostArray, HostArray | None]:
@@ -276,31 +285,35 @@ def _of_modules(sequential: Any, activations: object) -> Chain:
                     f"fuseprop has its own. Give one of them a clone."
                 )
             shared[pointer] = place
-        bias = module.bias
-        return _host(place, module.weight), None if bias is None else _host(place, bias)
+        named, bias = f"{chain.whole}: {place}", module.bias
+        return _host(named, module.weight), None if bias is None else _host(named, bias)
 
     read(chain, [(position, _described(torch, module)) for position, module in modules.items()], weights)
     return chain
 
 
-def _flat(torch: Any, sequential: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(torch: Any, whole: str, sequential: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     """Yield all modules with their positions, such as "0" and "1.0", those of nested Sequentials in place."""
     for name, module in sequential._modules.items():
         position = f"{above}{name}"
-        if any(getattr(module, hooks, None) for hooks in HOOKS):
-            raise NotConvertible(
-                f"the nn.Sequential: {place_of(position, type(module).__name__)} has a hook, which may do "
-                f"anything. Remove it."
-            )
-        if _is_sequential(torch, module):
-            yield from _flat(torch, module, f"{position}.")
+        _check_untouched(f"{whole}: {place_of(position, type(module).__name__)}", module)
+        if type(module) is torch.nn.Sequential:
+            yield from _flat(torch, whole, module, f"{position}.")
         else:
             yield position, module
 
 
-def _is_sequential(torch: Any, module: Any) -> bool:
-    kind = torch.nn.Sequential
-    return isinstance(module, kind) and type(module).forward is kind.forward
+def _check_untouched(place: str, module: Any) -> None:
+    """Raise NotConvertible for a module that may compute something else than its class does."""
+    held = [module, *module._parameters.values()]
+    if any(getattr(each, hooks, None) for each in held for hooks in HOOKS):
+        raise NotConvertible(f"{place} has a hook, which may do anything. Remove it.")
+    replaced = sorted(name for name in vars(module) if callable(getattr(type(module), name, None)))
+    if replaced:
+        raise NotConvertible(
+            f"{place} has {listed(replaced)} of its own, in the place of its class's, which may do anything. "
+            f"Expected modules as torch.nn has them."
+        )
 
 
 def _described(torch: Any, module: Any) -> Module:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import sqrt
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Initializer = Callable[[np.random.Generator, int, int], NDArray[np.float64]]
-"""(generator, inputs d, outputs m) -> weights (d, m)."""
+Initializer: TypeAlias = "Callable[[np.random.Generator, int, int], NDArray[np.float64]]"
+"""(generator, inputs d, outputs m) -> weights (d, m). A text: to name `numpy.random` imports it."""
 
 
 def glorot(rng: np.random.Generator, inputs: int, outputs: int) -> NDArray[np.float64]:

@@ -78,6 +78,8 @@ class Fitting:
         The names of those that were given.
     model : Model
         Untrained before `run`, with the network that is trained first.
+    network : Network
+        The network that is trained first; that of the model where it is the only one.
     interrupted : bool
         After `run`, whether it ended before its time: by Ctrl-C, or because a callback asked for it.
     class_weights : (classes,) float64, or None
@@ -143,11 +145,12 @@ class Fitting:
             Seen.of_table(table, self.train),
             table.named,
         )
+        self.network = self.model.network
         self.interrupted = False
         self._members: list[Member] = []
         self._left: History | None = None  # of a network that is no part of the model
         self._known: dict[str, Any] | None = None
-        self._parameters = self.model.network.stack.parameters.count
+        self._parameters = self.network.stack.parameters.count
         self._targets = self.model.code_targets(encoded)
         self.class_weights: NDArray[np.float64] | None = None
         self._weights: NDArray[np.float64] | None = None

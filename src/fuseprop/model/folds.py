@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -88,6 +89,8 @@ class CrossValidation:
         All trainings, fold by fold and repeat by repeat; fewer where Ctrl-C ended them.
     notes : tuple of str
         What is to be known of the scores, in sentences.
+    loss_range : (float, float)
+        The least and the largest value that the loss can have: 0 and inf for every built-in loss.
     interrupted : bool
         Whether Ctrl-C ended it before all folds were tested.
 
@@ -104,6 +107,7 @@ class CrossValidation:
     each: tuple[Fold, ...]
     notes: tuple[str, ...]
     interrupted: bool
+    loss_range: tuple[float, float] = ANY
 
     @property
     def trainings(self) -> int:
@@ -115,12 +119,13 @@ class CrossValidation:
         """The mean of each score that all test rows have, with its interval: see `Mean.of`.
 
         Intervals are cut at the score's range, such as 0 and 1 for an accuracy, 0 for an RMSE and 1 for R^2;
-        that of "loss" is not, as a formula of one's own may be negative.
+        that of "loss" at 0 too where it is built in: a formula of one's own may be negative.
         """
         ratio, incomplete = 1 / (self.folds - 1), self.incomplete
+        ranges = {**RANGES, "loss": self.loss_range}
         names = [name for name in self.each[0].scores if name not in incomplete]
         return {
-            name: Mean.of([fold.scores[name] for fold in self.each], ratio, RANGES.get(name, ANY))
+            name: Mean.of([fold.scores[name] for fold in self.each], ratio, ranges.get(name, ANY))
             for name in names
         }
 
@@ -227,7 +232,16 @@ class Folding:
             interrupted = True
             if not each:
                 raise
-        return CrossValidation(self.folds, self.repeats, each[0].metric, tuple(each), self.notes, interrupted)
+        is_built_in = self.first.network.stack.loss.is_built_in
+        return CrossValidation(
+            self.folds,
+            self.repeats,
+            each[0].metric,
+            tuple(each),
+            self.notes,
+            interrupted,
+            (0.0, inf) if is_built_in else ANY,
+        )
 
     def _fitting(self, i: int, rows: NDArray[np.int64]) -> Fitting:
         given = {**self._given, "seed": self.seed + i}

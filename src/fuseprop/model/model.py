@@ -279,8 +279,9 @@ class Model:
         seed : int
             What the permutations are drawn from.
 
-        Raises PlotsUnavailable without matplotlib, the extra "plots"; ValueError for another suffix; OSError
-        where no file can be written; otherwise as `evaluate`, and warns as it does.
+        Raises PlotsUnavailable without matplotlib, the extra "plots"; ValueError for another suffix and
+        for a file of `data`; OSError where no file can be written; otherwise as `evaluate`, and warns as it
+        does.
 
         Examples
         --------
@@ -297,7 +298,7 @@ class Model:
         from .reporting.place import check_report
         from .reporting.reliance import reliance_of
 
-        place, judged = check_report(path), None
+        place, judged = check_report(path, data), None
         if data is not None:
             table = self._with_targets(data, targets)
             inputs, coded = self.encode_inputs(table), self.encode_targets(table)

@@ -111,7 +111,7 @@ def train(
         **given,
     )
     with agreeing(world):
-        place = None if report is None or world.rank else check_report(report)
+        place = None if report is None or world.rank else check_report(report, data)
     fitting = Fitting(table, **arguments)
     fitting.run(progress=progress, norms=report is not None, checkpoint=checkpoint, resume=resume)
     made = fitting.report()

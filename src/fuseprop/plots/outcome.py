@@ -26,10 +26,10 @@ FEWEST_BARS, MOST_BARS = 13, 40
 """How many parts the range of residuals has in a histogram."""
 
 
-def confusion_panel(counts: HostArray, classes: Sequence[object]) -> Panel:
+def confusion_panel(counts: HostArray, classes: Sequence[object], title: str = "confusion") -> Panel:
     """Return the panel of how many rows (k, k) of each class, down, were taken for which, across."""
     names = [shown(name, LONGEST) for name in classes]
-    return Panel("confusion", "predicted", "true", ground=Matrix(counts, names, names))
+    return Panel(title, "predicted", "true", ground=Matrix(counts, names, names))
 
 
 def predictions_panel(

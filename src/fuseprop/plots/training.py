@@ -17,6 +17,7 @@ class Epochs(Protocol):
 
     metric: str
     best_epoch: int
+    restore_best: bool
     train_loss: list[float]
     train_metric: list[float]
     validation_loss: list[float]
@@ -59,7 +60,8 @@ def training_panels(histories: Sequence[Epochs]) -> list[Panel]:
     best = first.best_epoch if alone else 0
     if best:
         shown = first.validation_loss or first.train_loss
-        losses.append(Curve(f"best (epoch {best})", [float(best)], [shown[best - 1]], points=True))
+        kept = "" if first.restore_best or best == first.epochs else ", not kept"
+        losses.append(Curve(f"best (epoch {best}{kept})", [float(best)], [shown[best - 1]], points=True))
     positive = all(value > 0 for curve in losses for value in curve.y)
     panels = [Panel(f"loss{among}", "epoch", "loss (mean over rows)", losses, log_y=positive)]
     if first.metric != "loss" and not np.isnan(first.train_metric).all():

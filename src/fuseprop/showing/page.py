@@ -53,7 +53,9 @@ details{margin:.6rem 0}
 summary{cursor:pointer}
 @media print{:root{color-scheme:light;--ink:#000;--paper:#fff;--faint:#333;--line:#999;--shade:#fff}
 body{max-width:none;padding:0;font-size:10pt}nav{display:none}.wide{overflow:visible}
-h2,h3,summary{break-after:avoid}figure,tr,dl div{break-inside:avoid}
+h2,h3,summary,caption,thead,h2+p{break-after:avoid}figure,tr,dl div{break-inside:avoid}
+.beside{display:block}.beside figure{display:inline-block;width:48%;margin:.5rem 1% .5rem 0;
+vertical-align:top}
 details::details-content{content-visibility:visible;height:auto}pre{white-space:pre-wrap}}
 """
 """The looks of every page. A folded part is printed open, by browsers that can."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EINVAL, EISDIR, ENAMETOOLONG, ENOENT, EPERM
@@ -84,6 +85,24 @@ def _keep(target: Path, previous: Path) -> None:
 def is_same_place(first: Path, second: Path) -> bool:
     """Whether two paths are of one file, behind symbolic links too, be it there or not."""
     return os.path.realpath(first) == os.path.realpath(second)
+
+
+def is_same_file(first: Path, second: Path) -> bool:
+    """Whether two paths are of one place, as `is_same_place`, or of two names (hard links) of one file."""
+    if is_same_place(first, second):
+        return True
+    try:
+        return first.samefile(second)
+    except (OSError, ValueError):  # one of them is not there, or is no path at all
+        return False
+
+
+def is_standard_input(path: Path) -> bool:
+    """Whether standard input comes from the file at a path."""
+    try:
+        return os.path.samestat(os.fstat(sys.stdin.fileno()), path.stat())
+    except (AttributeError, OSError, ValueError):  # there is no standard input, or no such file
+        return False
 
 
 def check_place(path: str | Path) -> None:

@@ -1,11 +1,14 @@
-"""A training that goes on from a checkpoint, or writes some: what is read, compared and kept."""
+"""A training that goes on from a checkpoint, or writes some: what is read, compared and kept.
+
+Most trainings do neither, so that `fuseprop.checkpoints` is imported where one does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,7 +16,6 @@ from ..backend import AnyBackend
 from ..backend.seam import option
 from ..callbacks import Together
 from ..callbacks.history import History
-from ..checkpoints import Checkpoint, CheckpointError, CheckpointWarning, Found, Keeper, read_checkpoint
 from ..checks.quoting import counted, shown
 from ..checks.states import ANY, COUNT, CURVE, STATE, check_state
 from ..checks.warning import warn_user
@@ -26,10 +28,13 @@ from .rows import Rows
 from .sameness import MOST, check_same, differences, digests_of
 from .state import numbers_of, refusing
 
-Kept: TypeAlias = Checkpoint | Keeper | str | Path | None
+if TYPE_CHECKING:
+    from ..checkpoints import Checkpoint, Found, Keeper
+
+Kept: TypeAlias = "Checkpoint | Keeper | str | Path | None"
 """Where checkpoints are written; a path stands for a `Checkpoint` there."""
 
-From: TypeAlias = Found | str | Path | bool | None
+From: TypeAlias = "Found | str | Path | bool | None"
 """What a training goes on from; True stands for the place where checkpoints are written."""
 
 OTHER_BITS = "training goes on, but not in the same bits"
@@ -122,10 +127,14 @@ class Continuation:
                         resumed = None if self._found is None else self._found.path
                         stack.enter_context(self._keeper.open(resumed))
                 if self._found is not None and self._found.note and self._warns:
+                    from ..checkpoints import CheckpointWarning
+
                     warn_user(self._found.note, CheckpointWarning)
                 refused = False
                 yield
         except BaseException as error:
+            from ..checkpoints import CheckpointError
+
             if refused or isinstance(error, CheckpointError):
                 set_generator_state(self.rng, before)
             raise
@@ -198,6 +207,8 @@ class Continuation:
 
     def _check(self, found: Found, about: Mapping[str, Any], epochs: int) -> None:
         """Raise CheckpointError where the training is another one, or has had more epochs than it should."""
+        from ..checkpoints import CheckpointError
+
         check_same(shown(found.path, None), found.state, about)
         within, done = self.is_within, self.done
         if epochs < done + within:
@@ -210,7 +221,11 @@ class Continuation:
 
 def keeper_of(checkpoint: Kept) -> Keeper | None:
     """Return what writes checkpoints; None for nothing. Raises TypeError for anything else."""
-    if checkpoint is None or isinstance(checkpoint, Keeper):
+    if checkpoint is None:
+        return None
+    from ..checkpoints import Checkpoint, Keeper
+
+    if isinstance(checkpoint, Keeper):
         return checkpoint
     if isinstance(checkpoint, Checkpoint):
         return Keeper(checkpoint)
@@ -223,6 +238,8 @@ def found_of(resume: From, keeper: Keeper | None) -> Found | None:
     """Return the checkpoint to go on from; None for none. Raises as `Continuation`."""
     if resume is None or resume is False:
         return None
+    from ..checkpoints import Found, read_checkpoint
+
     if resume is True:
         if keeper is None:
             raise ValueError(
@@ -249,6 +266,8 @@ def _warn_of_other_bits(recorded: Mapping[str, Any], present: Mapping[str, Any],
     """Warn where numbers are rounded in other ways, or `masks` of dropout are those of other processes."""
     found = differences(recorded, present)
     if found:
+        from ..checkpoints import CheckpointWarning
+
         others = masks and recorded.get("processes") != present.get("processes")
         what = "Masks of dropout are others from here on" if others else "Numbers agree within rounding"
         warn_user(f"{OTHER_BITS}: {'; '.join(found[:MOST])}. {what}.", CheckpointWarning)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..callbacks import Together
 from ..callbacks.history import History
-from ..checkpoints import Found, Keeper
 from ..optimizers.protocol import ToHost
 from .epoch import Epoch
 from .orders import Orders
@@ -19,6 +18,9 @@ from .rules import Rules
 from .state import Parts, go_on_from, training_state
 from .unison import Unison
 from .watch import INTERRUPTED, Stopped, Watch
+
+if TYPE_CHECKING:
+    from ..checkpoints import Found, Keeper
 
 
 class Training:

@@ -13,7 +13,7 @@ from ..backend import HostArray
 from ..checks.settings import is_finite_number
 from ..checks.states import described
 
-Rng = TypeVar("Rng", np.random.Generator, np.random.RandomState)
+Rng = TypeVar("Rng", "np.random.Generator", "np.random.RandomState")  # texts: naming it imports it
 
 
 class Orders(Generic[Rng]):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..backend import AnyBackend, HostArray
-from ..checkpoints import CheckpointError
 from ..checks.quoting import shown
 from ..checks.states import described, is_same
 from ..world import ALONE, Processes
@@ -108,11 +106,13 @@ def _mixed(words: HostArray) -> HostArray:
 
 
 def _digest(arrays: Iterable[HostArray]) -> str:
-    sha256 = hashlib.sha256()
+    from hashlib import sha256  # only where checkpoints are kept
+
+    digest = sha256()
     for array in arrays:
-        sha256.update(f"{array.dtype.str}{array.shape}".encode())
-        sha256.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-    return sha256.hexdigest()
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return digest.hexdigest()
 
 
 def differences(
@@ -139,6 +139,8 @@ def check_same(place: str, recorded: Mapping[str, Any], present: Mapping[str, An
             found.append(f"the {shown(name)} {how}")
     if not found:
         return
+    from ..checkpoints import CheckpointError
+
     more = len(found) - MOST
     listed = "; ".join(found[:MOST]) + (f"; and {more} more" if more > 0 else "")
     raise CheckpointError(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..callbacks import Together
 from ..callbacks.history import History
-from ..checkpoints import CheckpointError, Found
 from ..checks.quoting import shown
 from ..checks.settings import is_finite_number
 from ..optimizers import Optimizer
@@ -20,6 +19,9 @@ from .checking import check_training
 from .epoch import Epoch
 from .orders import Orders
 from .rules import Rules
+
+if TYPE_CHECKING:
+    from ..checkpoints import Found
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def refusing(found: Found) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
+        from ..checkpoints import CheckpointError
+
         place, why = shown(found.path, None), str(error).rstrip(".")
         raise CheckpointError(f"{place} does not fit this training: {why}.") from error
 

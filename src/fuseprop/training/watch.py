@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..backend import AnyBackend
 from ..callbacks import Together
-from ..checkpoints.keeper import Keeper
 from ..optimizers.protocol import ToHost
 from .copies import Copies
 from .measuring import Measuring
 from .pieces import Pieces
+
+if TYPE_CHECKING:
+    from ..checkpoints import Keeper
 
 SPARE = 1.0
 """Seconds of work that Ctrl-C may cost at most, about, where it comes between steps."""

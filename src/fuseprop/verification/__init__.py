@@ -5,6 +5,6 @@ backend, `steps` compares, `free` lets both run, and `certificate` holds what wa
 """
 
 from .certificate import Certificate, CertificateError
-from .verifying import NothingToCompare, verify
+from .verifying import NothingToCompare, OptionError, verify
 
-__all__ = ["Certificate", "CertificateError", "NothingToCompare", "verify"]
+__all__ = ["Certificate", "CertificateError", "NothingToCompare", "OptionError", "verify"]

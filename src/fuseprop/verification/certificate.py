@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from ..backend.parity import ALLOWED
 from ..checks.quoting import counted, printable, shown
 from ..checks.settings import as_path
 from ..storage.atomic import write_atomically
 from .numbers import number
-from .steps import REPLAY
+from .steps import AT_ONCE, REPLAY
+from .structure import StructureError, check_content
 from .words import lines_of
 
 FORMAT = "fuseprop parity certificate 1"
@@ -53,8 +55,13 @@ class Certificate:
 
     @property
     def passed(self) -> bool:
-        """Whether every tensor of every step is within the bound."""
-        return self.first_beyond is None
+        """Whether every tensor of every step is within the bound, by the distance of each."""
+        return all(
+            number(eps) <= ALLOWED
+            for network in self.networks
+            for tensor in network["tensors"]
+            for eps in tensor["eps_by_step"]
+        )
 
     @property
     def networks(self) -> Sequence[Mapping[str, Any]]:
@@ -85,20 +92,31 @@ class Certificate:
     def load(cls, path: str | Path) -> Certificate:
         """Return the certificate in a file. Raises CertificateError for another file, and for a changed one.
 
-        The digest tells that the file is as it was written, by whomsoever.
+        The digest tells that the file is as it was written, by whomsoever; so its structure is checked too,
+        and that its verdict follows from its numbers.
         """
         place = shown(Path(path), None)
         try:
-            content = json.loads(Path(path).read_bytes())
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            content = json.loads(Path(path).read_bytes(), parse_constant=_refuse_constant)
+            digest = _digest(content) if isinstance(content, dict) else ""
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # ValueError: of JSON, UTF-8, or of a number of 5000 digits
             raise CertificateError(f"{place} is no certificate of fuseprop verify: it is no JSON.") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             got = content.get("format") if isinstance(content, dict) else type(content).__name__
             raise CertificateError(
                 f"{place} is no certificate that this fuseprop reads: expected {FORMAT!r}, got {got!r:.60}."
             )
-        if content.get("digest") != _digest(content):
+        if content.get("digest") != digest:
             raise CertificateError(f"{place} was changed after it was written: ask for it again.")
+        try:
+            check_content(content)
+        except RecursionError as error:
+            raise CertificateError(f"{place} is no certificate of fuseprop verify: too deep.") from error
+        except StructureError as error:
+            raise CertificateError(f"{place} is no certificate of fuseprop verify: {error}") from error
         return cls(content)
 
     def __str__(self) -> str:
@@ -115,11 +133,18 @@ class Certificate:
             by = f"{first['how']}, {first['operation']}" if first["operation"] else first["how"]
             where = ", ".join(map(str, first["index"]))
             alone = " Its calls, one after the other, are within it." if first["how"] == REPLAY else ""
+            found = f"got {first['got']}, wanted {first['wanted']}"
+            if first["how"] == AT_ONCE:
+                apart = (
+                    f"{found} by one step in a call. On one backend these must be equal bit for bit, "
+                    f"however many steps a call takes."
+                )
+            else:
+                within = f"{number(first['bound']):.3g}, {first['eps']} eps apart"
+                apart = f"{found} within {within}. The bound is {bound}."
             return (
                 f"failed. First beyond the bound, in {first['network']} ({first['dtype']}): step "
-                f"{first['step']}, {first['tensor']} (by {by}) at [{where}]: got {first['got']}, wanted "
-                f"{first['wanted']} within {first['bound']:.3g}, {first['eps']} eps apart. The bound is "
-                f"{bound}.{alone}"
+                f"{first['step']}, {first['tensor']} (by {by}) at [{where}]: {apart}{alone}"
             )
         furthest = self.furthest
         compared = sum(len(tensor["eps_by_step"]) for each in self.networks for tensor in each["tensors"])
@@ -152,6 +177,10 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of a certificate with its format and its digest."""
     whole = {"format": FORMAT, **content}
     return {**whole, "digest": _digest(whole)}
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -13,8 +13,12 @@ def kept(value: float) -> float | str:
 
 
 def eps_of(excess: float) -> float | str:
-    """Return a distance in units of the bound as one in eps max(1, |reference|), with four digits."""
-    return kept(float(f"{ALLOWED * excess:.4g}"))
+    """Return a distance in units of the bound as one in eps max(1, |reference|), with four digits.
+
+    What is beyond the bound stays beyond it: 1000.1 eps are rounded up, to 1001.
+    """
+    rounded = float(f"{ALLOWED * excess:.4g}")
+    return kept(float(ALLOWED + 1) if excess > 1 and rounded <= ALLOWED else rounded)
 
 
 def number(value: float | str) -> float:

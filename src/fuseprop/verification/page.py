@@ -13,11 +13,12 @@ from .words import COLUMNS, HEAD, row_of
 
 def page_of(certificate: Certificate) -> str:
     """Return the certificate as HTML: the verdict, the sides, the networks, and each of their tensors."""
-    content = certificate.content
+    content, first = certificate.content, certificate.first_beyond
     return page(
-        "Parity certificate",
+        f"Parity certificate: {'passed' if certificate.passed else 'failed'}",
         certificate.verdict,
         {
+            "First beyond the bound": [] if first is None else [facts(_facts(first))],
             "Networks": [
                 table("The furthest tensor of each", HEAD, map(row_of, content["networks"])),
                 paragraph(COLUMNS),
@@ -39,7 +40,8 @@ def _facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _tensors(network: Mapping[str, Any]) -> str:
-    title = f"{network['network']}, {network['dtype']}"
+    verdict = "within the bound" if network["first_beyond"] is None else "beyond the bound"
+    title = f"{network['network']}, {network['dtype']}: {verdict}"
     columns = ("tensor", "how", "operation", "eps, at most", "at step")
     rows = [
         [each[name] for name in ("tensor", "how", "operation", "eps", "step")] for each in network["tensors"]

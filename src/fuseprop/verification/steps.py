@@ -19,7 +19,7 @@ from .side import Side
 from .tensors import Part
 
 SENT, CALLS, REPLAY = "as sent", "calls", "replay"
-AT_ONCE, FORWARD = "many steps in a call", "forward pass"
+AT_ONCE, FORWARD, WATCHED = "many steps in a call", "forward pass", "watched"
 """How what is compared was computed."""
 
 
@@ -120,6 +120,18 @@ def compared_predictions(ours: Side, reference: Side, seed: int) -> Iterator[Mea
             if abs(scores[name] - score) <= share:
                 continue
         yield Measured(FORWARD, 0, "evaluate", name, furthest([scores[name]], [score], dtype))
+
+
+def compared_squares(ours: Side, reference: Side) -> Iterator[Measured]:
+    """Compare the sum that tells whether all weights are finite, and by layers their norms."""
+    found = []
+    for side in (ours, reference):
+        side.network.set_weights(reference.network.weights())
+        square = side.backend.empty((1,))
+        side.backend.sum_squares(side.network.stack.parameters.values, out=square)
+        found.append(side.backend.to_host(square))
+    name, dtype = "sum of the squares of all weights", ours.backend.dtype
+    yield Measured(WATCHED, 0, "sum_squares", name, furthest(found[0], found[1], dtype))
 
 
 def _sent(ours: Side, reference: Side, step: int) -> Iterator[Measured]:

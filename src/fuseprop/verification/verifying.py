@@ -14,7 +14,7 @@ from ..backend import AnyBackend
 from ..backend.parity import BOUND
 from ..backend.registry import load_backend
 from ..checks.choices import choose
-from ..checks.settings import positive_integer
+from ..checks.settings import network_sizes, positive_integer
 from ..formulas.activation import as_trainable_activation
 from ..formulas.loss import as_loss
 from ..layers.stack import check_trainable
@@ -25,12 +25,16 @@ from .environment import described, environment
 from .free import free_run
 from .numbers import eps_of, kept
 from .side import Side
-from .steps import Measured, compared_divisions, compared_predictions, compared_steps
+from .steps import Measured, compared_divisions, compared_predictions, compared_squares, compared_steps
 
 DTYPES = ("float32", "float64")
 
 
-class NothingToCompare(ValueError):
+class OptionError(ValueError):
+    """What is asked for is not known, or does not go together; the text says what would."""
+
+
+class NothingToCompare(OptionError):
     """Both sides would compute in the same way."""
 
 
@@ -56,8 +60,8 @@ def verify(
     the state in which the reference has come to it, so that a difference is that step's own. It is compared
     with the parity bound, |a - b| <= 1000 eps max(1, |b|). Beside it stands, where the dtype is float32, how
     far both are from the same calls in float64. Then the verified backend takes all steps again, one in a
-    call and many in a call, as training does: the bits must be equal. At last it predicts and scores. All of
-    this has a verdict. A free run, in which differences grow, has none: see `Certificate`.
+    call and many in a call, as training does: the bits must be equal. At last it predicts, scores and sums
+    squares. All of this has a verdict. A free run, in which differences grow, has none: see `Certificate`.
 
     Parameters
     ----------
@@ -91,7 +95,8 @@ def verify(
 
     Raises BackendUnavailable where a device cannot be had; ValueError for unknown names and numbers out of
     range, for an activation without a slope, and where the reference's own weights stop being finite;
-    NothingToCompare, a ValueError, where both sides would compute in the same way.
+    OptionError, a ValueError, for options that do not go together, and its NothingToCompare where both sides
+    would compute in the same way.
 
     Examples
     --------
@@ -107,9 +112,10 @@ def verify(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be a whole number of at least 0, got {seed!r:.60}.")
     cases = _cases(network, activation, loss, optimizer, batch_size, steps)
+    _check_decides(cases)
     made: list[dict[str, Any]] = []
     opened = []
-    for chosen in _dtypes(dtype, device, against, network):
+    for chosen in _dtypes(dtype, device=device, against=against, network=network):
         ours = _opened(device, chosen, replay)
         reference = _opened(against, chosen, None, by_calls=True)
         _check_differ(ours, reference)
@@ -154,6 +160,7 @@ def _verified(
         )
     measured += compared_divisions(one, many, seed)
     measured += compared_predictions(mine, theirs, seed)
+    measured += compared_squares(mine, theirs)
     backends = [ours, reference, *([] if truth is None else [truth])]
     return {
         "network": case.name,
@@ -229,7 +236,7 @@ def _cases(
             if given is not None:
                 raise ValueError(f"{name}={given!r} is given, but the network has its own.")
         return list(own_cases(network, "", "", rules, batch_size, steps))
-    sizes = sizes_of(network)
+    sizes = network_sizes(network)
     if activation is not None:
         as_trainable_activation(activation)
     if loss is not None:
@@ -238,33 +245,33 @@ def _cases(
     return list(own_cases(sizes, activation or "relu", chosen, rules, batch_size, steps))
 
 
-def sizes_of(network: str | Sequence[int]) -> list[int]:
-    """Return the sizes of a network that is written as "64-32-10", or given as a list."""
-    expected = f'expected sizes such as "64-32-10", inputs first, got {network!r:.60}.'
-    try:
-        sizes = [int(size) for size in (network.split("-") if isinstance(network, str) else network)]
-    except (TypeError, ValueError):
-        raise ValueError(expected) from None
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(expected)
-    return sizes
+def _check_decides(cases: Iterable[Case]) -> None:
+    """Raise OptionError for classes that exclude each other where there is but one: no weight would move."""
+    for case in cases:
+        if case.loss.takes_labels and case.layers[-1].outputs < 2:
+            raise OptionError(
+                f"{case.name}: the loss {case.loss.name} needs at least 2 outputs, one for each of the "
+                f"classes, and this network has 1. Give more outputs, or sigmoid_cross_entropy."
+            )
 
 
-def _dtypes(dtype: str | None, *given: object) -> Sequence[str]:
+def _dtypes(dtype: str | None, **given: object) -> Sequence[str]:
     """Return the dtypes to verify: the one that is asked for or given, or both."""
     if dtype is not None:
         choose("dtype", dtype, dict.fromkeys(DTYPES))
-    owners = [each.backend if isinstance(each, Network) else each for each in given]
-    found = {
-        str(np.dtype(owner.dtype))
-        for owner in owners
-        if hasattr(owner, "dtype")  # a backend, no name
-    }
-    if dtype is not None:
-        found.add(dtype)
-    if len(found) > 1:
-        raise ValueError(f"expected one dtype, got {' and '.join(sorted(found))}.")
-    return tuple(found) or DTYPES
+    found = {}
+    for name, each in given.items():
+        owner = each.backend if isinstance(each, Network) else each
+        if hasattr(owner, "dtype"):  # a backend, no name
+            found[name] = str(np.dtype(owner.dtype))
+    if len({*found.values(), dtype or next(iter(found.values()), "")}) > 1:
+        has = " and ".join(f"{name} has {own}" for name, own in found.items())
+        raise OptionError(
+            f"dtype {dtype} does not go with what is given: {has}. Leave dtype out."
+            if dtype is not None
+            else f"what is given has different dtypes: {has}. Give all in one."
+        )
+    return (dtype,) if dtype is not None else tuple({*found.values()}) or DTYPES
 
 
 def _opened(
@@ -281,10 +288,13 @@ def _opened(
     if replay is None:
         return backend
     if not takes_replay:
-        raise ValueError(
-            f"the backend {backend.name} has one way to replay steps: leave out replay={replay!r}."
+        raise OptionError(
+            f"the backend {backend.name} has one way to replay steps: leave out replay={replay!r:.60}."
         )
-    return kind(dtype=dtype, device=backend.device, replay=replay)  # type: ignore[no-any-return]
+    try:
+        return kind(dtype=dtype, device=backend.device, replay=replay)  # type: ignore[no-any-return]
+    except ValueError as error:  # which names the ways that this backend has
+        raise OptionError(str(error)) from error
 
 
 def _check_differ(ours: AnyBackend, reference: AnyBackend) -> None:

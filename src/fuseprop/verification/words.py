@@ -14,7 +14,8 @@ LONGEST, OF_A_HASH = 40, 12
 """Characters of what a backend tells of itself; of longer ones, which are hashes, so many are shown."""
 
 COLUMNS = (
-    "eps: how far the furthest tensor is from its reference, in eps max(1, |reference|). "
+    "eps: how far the furthest tensor is from its reference, in eps max(1, |reference|); inf where "
+    "one is not finite, or where bits must be equal and are not. "
     "from float64: how far, in float32, the furthest of the verified backend and of the reference are. "
     "free run: how far the weights are apart after it, and then the reference's from float64; training "
     "multiplies roundings, so this has no bound and no verdict."

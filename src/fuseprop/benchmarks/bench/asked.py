@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
-from ...backend.registry import BACKEND_OF, installed_backends
+from ...backend import BackendUnavailable
+from ...backend.registry import BACKEND_OF, installed_backends, load_backend
 from ...formulas.activation import Activation, as_activation
 from ...formulas.loss import as_loss
 from ...network import Network
@@ -59,6 +60,35 @@ def devices_here(given: Sequence[str]) -> list[str]:
     """Return these devices, "numpy" as "cpu"; without any, those of all installed backends, the CPU first."""
     names = given or sorted(installed_backends(), key=lambda name: KINDS.get(name) != "cpu")
     return list(dict.fromkeys(KINDS.get(name, name) for name in names))
+
+
+def is_known(device: str) -> bool:
+    """Whether a name is one of a device or of an installed backend, whether it can be used or not."""
+    kind = device.partition(":")[0]
+    return kind in BACKEND_OF or kind in installed_backends()
+
+
+def check_device(device: str) -> None:
+    """Raise BackendUnavailable where a device that was named is not there; of a GPU, see `missing`."""
+    why = missing(device)
+    if why is not None:
+        raise BackendUnavailable(why)
+    if BACKEND_OF.get(device.partition(":")[0]) != "cupy":
+        load_backend(device)
+
+
+def missing(device: str) -> str | None:
+    """Return why there is no GPU, if that can be told without CuPy, whose import takes seconds; else None."""
+    kind = device.partition(":")[0]
+    if BACKEND_OF.get(kind, kind) != "cupy" or "cupy" not in installed_backends():
+        return None
+    from fuseprop_cupy.device.probe import check_without_cupy
+
+    try:
+        check_without_cupy()
+    except BackendUnavailable as error:
+        return str(error)
+    return None
 
 
 def cases_of(layers: Sequence[int], batches: Sequence[int]) -> list[Case]:

@@ -6,6 +6,7 @@ All networks of a process are kept ready together, so that a turn of one costs o
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,16 +21,20 @@ from ..peers import ON_GPUS, module_of
 from ..sets import BLOCK
 from ..threads import cores
 from ..turns import SETTLE, Peer, refusal, take_turns
-from .asked import Asked
-from .outcome import FIRST, GPU, OURS
+from .asked import Asked, missing
+from .outcome import FEW, FIRST, GPU, OURS
 
 FORMAT = 1
 SCALE = "minute"
 """How many rows there are, and how many steps one call has: the same for all devices."""
 
 READY, LATE = 0.5, 0.7
-"""Shares of the time: after the first nobody is waited for who is still being imported, and no form is begun
-to be built; after the second, nobody who is still building one, and whose others end with the process."""
+"""Shares of the time, at least: after the first nobody is waited for who is still being imported, and no form
+is begun to be built; after the second, nobody who is still building one, and whose others end with the
+process. Where the rounds need less time than is left then, there is more for both."""
+
+BUILDING = LATE - READY
+"""The share of the time that building may take after the last import."""
 
 CLOSING = 0.5
 """Seconds that ending all processes and showing the figures may take."""
@@ -70,6 +75,8 @@ class Measurement:
         Those that everybody was given, see `limited`; None where that is left to them.
     rounds, pause
         See `take_turns`.
+    begun : float, optional
+        The moment, on the monotonic clock, from which the time counts, if not from now.
     """
 
     def __init__(
@@ -82,10 +89,11 @@ class Measurement:
         every_form: bool = False,
         threads: int | None = None,
         pause: float = SETTLE["cpu"],
+        begun: float | None = None,
     ) -> None:
         self._asked, self._seconds, self._say = asked, seconds, say
         self._every_form, self._pause, self._rounds = every_form, pause, rounds
-        self._begun = time.monotonic()
+        self._begun = time.monotonic() if begun is None else begun
         self._load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
         self._interrupted = self._stopped = False
         self._processes: list[Peer] = []
@@ -119,18 +127,24 @@ class Measurement:
     def _get_ready(self) -> None:
         """Start everybody, and have all forms built and judged by the gate.
 
-        Our first is ready before anyone else is started: it finds for all what float64 arrives at. Others are
-        started as cores are free, so that some are ready where all together would not be.
+        Our first is ready on the smallest network before anyone else is started. Others are started as cores
+        are free, so that some are ready where all together would not be.
         """
         asked = self._asked
         self._say(f"getting ready: {', '.join([OURS, *asked.peers.values()])}")
-        ours = [(module_of(OURS), device, OURS) for device in asked.devices]
-        self._prepare(ours[0])
+        ours = [(module_of(OURS), device, OURS) for device in asked.devices if not self._is_missing(device)]
+        if asked.named and self._unavailable:
+            raise BackendUnavailable(next(iter(self._unavailable.values())))
+        begun = threading.Event()
         on_gpus = {module_of(name) for name in ON_GPUS}
         others = [(module, FIRST, name) for module, name in asked.peers.items()]
         with ThreadPoolExecutor(cores() + 1) as pool:
             try:
-                list(pool.map(self._prepare, [*ours[1:], *others]))
+                first = [pool.submit(self._prepare, one, begun) for one in ours[:1]]
+                if first:
+                    begun.wait()
+                for done in [*first, *(pool.submit(self._prepare, one) for one in [*ours[1:], *others])]:
+                    done.result()
                 if asked.named and self._unavailable:
                     raise BackendUnavailable(next(iter(self._unavailable.values())))
                 gpus = [device for _, device, _ in ours if device.startswith(GPU) and self._is_here(device)]
@@ -142,9 +156,36 @@ class Measurement:
                 self._kill()  # whose answers the threads of the pool wait for
                 raise
 
+    @property
+    def _turns(self) -> float:
+        """Seconds that rounds enough for an interval take, if all are there; long steps take more."""
+        who = len(self._asked.devices) + len(self._asked.peers)
+        one = who * (self._pause + 2 * len(self._asked.cases) * BLOCK[FIRST])
+        return min(self._rounds, FEW) * one
+
+    @property
+    def _imported(self) -> float:
+        """Seconds after which nobody is waited for who is still being imported."""
+        return max(READY * self._seconds, (1 - BUILDING) * self._seconds - self._turns - CLOSING)
+
+    @property
+    def _built_by(self) -> float:
+        """Seconds after which nobody is waited for who is still building."""
+        return max(LATE * self._seconds, self._seconds - self._turns - CLOSING)
+
+    def _until(self, process: Peer, seconds: float) -> float:
+        """Return the moment until which a process is waited for; tests have less patience with some."""
+        return self._begun + seconds
+
+    def _is_missing(self, device: str) -> bool:
+        why = missing(device)
+        if why is not None:
+            self._unavailable[device] = why
+        return why is not None
+
     def _start(self, module: str, device: str, name: str) -> Peer:
         process = Peer(module, device, name=name, lasting=False, greeted=False)
-        process.until = self._begun + READY * self._seconds
+        process.until = self._until(process, self._imported)
         self._processes.append(process)
         if self._stopped:
             process.kill()
@@ -165,18 +206,35 @@ class Measurement:
             return
         why = process.missing
         if time.monotonic() >= process.until:
-            why = f"not imported within {READY * self._seconds:.0f} s. {self._more_time}"
+            why = f"not imported within {self._imported:.0f} s. {self._more_time}"
         if process.module == module_of(OURS):
-            why = self._unavailable[process.device] = process.hello.get("why", why)
+            why = process.hello.get("why", why)
+            named = why if "why" in process.hello else f"{_title(process)}: {why}"
+            self._unavailable[process.device] = named
             if process.device.startswith(GPU):
                 return  # which is spoken of where devices are
         self._left_out.append((_title(process), why))
 
-    def _prepare(self, who: tuple[str, str, str]) -> None:
-        """Start a process, and have all its forms built, each network's before those of the next, and judged.
+    def _prepare(self, who: tuple[str, str, str], begun: threading.Event | None = None) -> None:
+        """Start a process, and have all its forms built and judged, those of small networks first.
 
-        It is given by its module, its device and its name.
+        It is given by its module, its device and its name. `begun` is set once those of the smallest network
+        are built, or will not be.
         """
+        module, device, name = who
+        try:
+            if time.monotonic() >= self._begun + self._imported:
+                why = f"not begun: no time was left after {self._imported:.0f} s. {self._more_time}"
+                self._left_out.append((f"{name} on {device}", why))
+                if module == module_of(OURS):
+                    self._unavailable[device] = f"{name} on {device}: {why}"
+                return
+            self._get_built(who, begun)
+        finally:
+            if begun is not None:
+                begun.set()
+
+    def _get_built(self, who: tuple[str, str, str], begun: threading.Event | None) -> None:
         process = self._start(*who)
         self._greet(process)
         if process.missing is not None:
@@ -185,29 +243,33 @@ class Measurement:
         for _, form in forms:
             if form["table"] == "step" and "aside" in form and not self._every_form:
                 self._left_out.append((f"{form['name']} on {process.device}", form["aside"]))
-        process.until = self._begun + LATE * self._seconds
+        process.until = self._until(process, self._built_by)
         built = []
-        for case in self._asked.cases:
+        for case in sorted(self._asked.cases, key=lambda case: case.step_flops):
             for number, form in forms:
                 if form["table"] != "step" or ("aside" in form and not self._every_form):
                     continue
                 with self._building:
                     built.append(self._built(process, number, form, case))
+            if begun is not None:
+                begun.set()
         if process.module == module_of(OURS) and not process.ended:
             about = process.ask("machine")
+            if "error" in about:  # it has ended, which each of its rows will say
+                return
             self._gpu = about.pop("gpu", {}) or self._gpu
             self._machine = self._machine or about | self._threads
         if process.ended and time.monotonic() >= process.until:
             for row in built:  # what was ready has ended with it
                 row.pop("error", None)
-                self._late(row, LATE)
+                self._late(row, self._built_by, "building a step of it took longer")
 
     def _built(self, process: Peer, number: int, form: dict[str, Any], case: Case) -> dict[str, Any]:
         """Have a form built for a network; return its row, which is timed if the gate lets it."""
         row = {"peer": process.name, **form, "device": process.device, "times": []}
         self._rows.setdefault(case.id, []).append(row)
-        if time.monotonic() >= self._begun + READY * self._seconds:
-            return self._late(row, READY)
+        if time.monotonic() >= self._begun + self._imported:
+            return self._late(row, self._imported, "importing and building what came before it took longer")
         design = self._asked.designs.get(case.id)
         key = f"{number} {case.id}"
         built = process.ask(
@@ -230,8 +292,8 @@ class Measurement:
             self._timed.append((process, key, row))
         return row
 
-    def _late(self, row: dict[str, Any], share: float) -> dict[str, Any]:
-        row["skipped"] = f"not ready after {share * self._seconds:.0f} s. {self._more_time}"
+    def _late(self, row: dict[str, Any], seconds: float, why: str) -> dict[str, Any]:
+        row["skipped"] = f"not ready after {seconds:.0f} s: {why}. {self._more_time}"
         return row
 
     def _take_turns(self) -> None:
@@ -254,7 +316,7 @@ class Measurement:
 
     @property
     def _more_time(self) -> str:
-        return f"Give more time: --seconds {2 * self._seconds:g}"
+        return f"Give more time: --seconds {2 * self._seconds:g}, or ask for less: --peer, --network"
 
     def _result(self) -> dict[str, Any]:
         rows = [row for rows in self._rows.values() for row in rows]

@@ -17,6 +17,9 @@ FIRST = "cpu"
 
 GPU = "cuda"
 
+FEW = 8
+"""Rounds below which there is no interval of 99%."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -104,12 +107,12 @@ class Network:
     def apart(self) -> Iterator[tuple[str, Row, Interval]]:
         """Yield for each row of others "faster", "level" or "slower" than our best, and its time over ours.
 
-        It is level where the interval holds 1.
+        It is level where the interval holds 1. Too few rounds say nothing: those rows are left out.
         """
         for row in self.rows:
             over = None if row.ours else row.over(self.best)
-            if over is not None:
-                yield "faster" if over.high < 1 else "slower" if over.low > 1 else "level", row, over
+            if over is not None and over.sure:
+                yield ("level", "slower", "faster")[over.order], row, over
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,34 @@ class Outcome:
         return sorted(found, key=lambda device: device != FIRST)
 
     def between(self, one: str, other: str) -> list[Measured]:
-        """Return the networks that both devices took, from small to large."""
+        """Return the networks that both devices took in rounds enough to say which is faster, by size.
+
+        They are level where the interval of the ratio within rounds holds 1.
+        """
         found = []
         for network in sorted(self.networks, key=lambda network: network.size):
-            times = {row.device: _middle(row.time) for row in network.ours}
-            if one in times and other in times:
-                found.append(Measured(network.label, network.size, times[one], times[other]))
+            rows = {row.device: row for row in network.ours}
+            if one in rows and other in rows:
+                over = rows[one].over(rows[other])
+                assert over is not None
+                if over.sure:
+                    gain = (over.middle, 1.0)  # what is compared: the ratio within rounds, not two medians
+                    found.append(Measured(network.label, network.size, *gain, level=not over.order))
         return found
+
+    def alone(self, one: str, other: str) -> list[tuple[str, str]]:
+        """Return the networks that only one of these devices took, each with that device."""
+        found = []
+        for network in self.networks:
+            took = {row.device for row in network.ours} & {one, other}
+            if len(took) == 1:
+                found.append((network.label, took.pop()))
+        return found
+
+    @property
+    def unsure(self) -> list[Row]:
+        """The rows of too few rounds for an interval."""
+        return [row for row in self.rows if row.time is not None and not row.time.sure]
 
     def crossings(self, one: str, other: str) -> list[Crossing]:
         """Return where the faster one of two devices changes."""

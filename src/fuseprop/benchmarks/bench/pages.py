@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ...checks.quoting import counted
 from ...showing import html
 from ...showing.page import facts, page, table
 from ...showing.svg import Axis, Series, chart, logarithmic
-from .outcome import OURS, Outcome
+from .outcome import OURS, Network, Outcome
 from .words import (
-    COLUMNS,
     about,
     beside_others,
     cautions,
     cells,
+    columns,
     machine,
     title,
     which_device,
+    written,
 )
 
 ROOM = 0.13
 """The share of the axis that the name of a network takes."""
 
-HOW = (
+_HOW = (
     "Every library and device has a process of its own; they take turns, each after a pause, in an order "
     "that is reversed every round. All take the same batches of the same rows, at most 8 MiB of them, from "
     "the same starting weights by momentum SGD, and a row counts only if the weights of its first steps are "
     "where float64 arrives, within 1e-5 of how far training moved the loss. Times are medians over rounds "
-    f"with 99% order-statistics intervals; the ratio is that of the time to {OURS}'s on the CPU, taken "
-    "within each round: below 1 is faster. ~ marks an interval wider than a tenth of its median."
+    "with 99% order-statistics intervals, or, of fewer than 8 rounds, with the fastest and the slowest one "
+    "(*); {ratio}~ marks an interval wider than a tenth of its median."
 )
+
+
+def how(outcome: Outcome) -> str:
+    """Say how was measured, and what the ratios are of."""
+    devices = dict.fromkeys(n.reference.device for n in outcome.networks if n.reference is not None)
+    if not devices:
+        return _HOW.format(ratio=f"nothing of {OURS} was measured. ")
+    of = f"{OURS}'s on {' or '.join(devices)}"
+    return _HOW.format(
+        ratio=f"the ratio is that of the time to {of}, taken within each round: below 1 is faster. "
+    )
 
 
 def as_page(outcome: Outcome) -> str:
@@ -43,10 +55,12 @@ def as_page(outcome: Outcome) -> str:
             "Which device": [*map(html.paragraph, which_device(outcome)), _picture(outcome)],
             "Beside others": map(html.paragraph, beside_others(outcome)),
             "Read with care": map(html.paragraph, cautions(outcome)),
-            "Figures": [table(title(network), COLUMNS, cells(network)) for network in outcome.networks],
+            "Figures": [
+                table(title(network), columns(network), _figures(network)) for network in outcome.networks
+            ],
             "Left out": [facts((one["who"], one["why"]) for one in outcome.raw["left_out"])],
             "Measured on": [facts(machine(outcome))],
-            "How": [html.paragraph(HOW)],
+            "How": [html.paragraph(how(outcome))],
         },
     )
 
@@ -90,6 +104,22 @@ def _sizes(outcome: Outcome) -> Axis:
     ticks = [(size, f"{label.replace(', ', chr(10))}\n{size:,.0f}") for size, label in sorted(sized.items())]
     apart = [axis.share(b) - axis.share(a) for a, b in pairwise(sorted(sized))]
     return axis if apart and min(apart) < ROOM else replace(axis, ticks=ticks)
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A number as it stands on a terminal, 25.0 or 132,000: put to the right, as whatever is no text."""
+
+    value: object
+
+    def __str__(self) -> str:
+        return written(self.value)
+
+
+def _figures(network: Network) -> list[list[object]]:
+    return [
+        [_Figure(cell) if isinstance(cell, int | float) else cell for cell in row] for row in cells(network)
+    ]
 
 
 def _picture(outcome: Outcome) -> str:

@@ -7,11 +7,18 @@ from math import ceil
 from typing import Any
 
 from ...checks.quoting import counted, three_digits
-from ..intervals import Interval
+from ..intervals import CONFIDENCE, Interval
 from .crossover import Crossing, said
-from .outcome import FIRST, GPU, OURS, Network, Outcome, Row
+from .outcome import FEW, FIRST, GPU, OURS, Network, Outcome, Row
 
-COLUMNS = ("", "device", "µs a step", "99% interval", f"/ {OURS}", "rows a second", "")
+SURE, UNSURE = "99% interval", "fastest to slowest"
+
+
+def columns(network: Network) -> tuple[str, ...]:
+    """Return the head of a network's table: bounds of too few rounds are called what they are."""
+    sure = {row.time.sure for row in network.rows if row.time is not None}
+    bounds = f"{SURE}, * {UNSURE}" if len(sure) > 1 else UNSURE if sure == {False} else SURE
+    return ("", "device", "µs a step", bounds, f"/ {OURS}", "rows a second", "")
 
 
 def told(outcome: Outcome) -> str:
@@ -108,8 +115,12 @@ def cautions(outcome: Outcome) -> list[str]:
             f"{len(noisy)} of {counted(len(measured), 'row')} (marked ~) have intervals wider than a tenth "
             f"of their median. Leave the machine alone meanwhile, or give more time: --seconds."
         )
-    if measured and min(len(row.times) for row in measured) < FEW:
-        lines.append(f"With fewer than {FEW} rounds an interval is from the fastest to the slowest.")
+    if outcome.unsure:
+        lines.append(
+            f"{len(outcome.unsure)} of {counted(len(measured), 'row')} took fewer than {FEW} rounds, which "
+            f"have no interval of 99%: their bounds are the fastest and the slowest round, and nobody is "
+            f"called faster or slower by them."
+        )
     if outcome.refused:
         lines.append(f"Refused by the gate: {'; '.join(outcome.refused)}.")
     return lines
@@ -117,9 +128,6 @@ def cautions(outcome: Outcome) -> list[str]:
 
 BUSY = 0.5
 """A share of the cores that other work has, from which on it is spoken of."""
-
-FEW = 8
-"""Rounds below which no interval of 99% is within the extremes."""
 
 
 def machine(outcome: Outcome) -> list[tuple[str, str]]:
@@ -147,13 +155,13 @@ def machine(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 def _between(outcome: Outcome, one: str, other: str) -> list[str]:
-    both = outcome.between(one, other)
-    if not both:
-        return [f"{one} and {other} have no network in common."]
-    lines, found = said(both, one, other), outcome.crossings(one, other)
-    if not found:
-        return lines
-    return [f"{line} {_batch(outcome, c)}" for line, c in zip(lines, found, strict=True)]
+    both, alone = outcome.between(one, other), outcome.alone(one, other)
+    lines = said(both, one, other, lambda crossing: _batch(outcome, crossing))
+    if not both and len(alone) == sum(bool(network.ours) for network in outcome.networks):
+        lines.append(f"{one} and {other} have no network in common.")
+    elif not both:
+        lines.append(f"Too few rounds to say which of {one} and {other} is faster: that takes {FEW}.")
+    return [*lines, *(f"{label} was measured on {device} alone." for label, device in alone)]
 
 
 def _batch(outcome: Outcome, crossing: Crossing) -> str:
@@ -169,7 +177,7 @@ def _cells(network: Network, row: Row) -> list[object]:
         row.who,
         row.device,
         _rounded(1e6 * time.middle),
-        f"{low} to {high}" + " ~" * time.noisy,
+        f"{low} to {high}" + " *" * (not time.sure) + " ~" * time.noisy,
         None if over is None else _rounded(over.middle),
         int(_rounded(network.batch / time.middle)),
         row.note,
@@ -186,12 +194,13 @@ def _time(row: Row) -> Interval:
 
 
 def _table(network: Network) -> str:
-    lines = [[*COLUMNS], *([_text(cell) for cell in row] for row in cells(network))]
+    lines = [[*columns(network)], *([written(cell) for cell in row] for row in cells(network))]
     *aligned, _ = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join([title(network), *(_line(line, aligned) for line in lines)])
 
 
-def _text(cell: object) -> str:
+def written(cell: object) -> str:
+    """Return a cell of a table; a number in three digits, with commas between thousands."""
     if isinstance(cell, int | float):
         return f"{cell:,}" if isinstance(cell, int) else three_digits(cell)
     return "" if cell is None else str(cell)
@@ -241,5 +250,10 @@ def _row_dict(network: Network, raw: dict[str, Any], row: Row) -> dict[str, Any]
     }
 
 
-def _bounds(value: Interval) -> dict[str, float]:
-    return {"median": value.middle, "low": value.low, "high": value.high}
+def _bounds(value: Interval) -> dict[str, float | None]:
+    return {
+        "median": value.middle,
+        "low": value.low,
+        "high": value.high,
+        "confidence": CONFIDENCE if value.sure else None,
+    }

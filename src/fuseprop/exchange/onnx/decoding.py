@@ -15,11 +15,14 @@ OF_KIND = {"b": np.bool_, "i": np.int64, "u": np.uint64, "f": np.float64}
 """The dtypes of classes that are no texts, by NumPy's kinds."""
 
 
+NO_DECISION = "a decision of nan or inf"
+
+
 def decision_of(graph: Graph, network: Network, prediction: str) -> str:
     """Add the output of what `Network.classify` returns; return its name."""
     loss = network.stack.loss
     if loss.link == "softmax":
-        number = graph.node("ArgMax", prediction, axis=1, keepdims=0)
+        number = _largest(graph, prediction)
         return graph.output(number, "decision", np.int64, None)
     coding = coding_of(loss, network.layers[-1])
     threshold = 0.5 if loss.link == "sigmoid" else sum(coding) / 2
@@ -27,6 +30,7 @@ def decision_of(graph: Graph, network: Network, prediction: str) -> str:
     no, yes = (graph.constant(x, dtype=dtype) for x in coding)
     says_yes = graph.node("Greater", prediction, graph.constant(threshold))
     decision = graph.node("Where", says_yes, yes, no)
+    decision = graph.refused(decision, _not_finite(graph, prediction), NO_DECISION, dtype)
     return graph.output(decision, "decision", dtype, network.outputs)
 
 
@@ -58,10 +62,11 @@ def _decided(graph: Graph, model: Model, outputs: str) -> tuple[str, Any]:
     """Add what `Task.decide` does; return the name of the classes or labels, and their dtype."""
     task, loss = model.task, model.network.stack.loss
     if task.classes and model.network.outputs > 1:
-        number = graph.node("ArgMax", outputs, axis=1, keepdims=0)
+        number = _largest(graph, outputs)
     else:
         threshold = graph.constant(task.threshold(loss))
         number = graph.node("Cast", graph.node("Greater", outputs, threshold), to=graph.kind(np.int64))
+        number = graph.refused(number, _not_finite(graph, outputs), NO_DECISION, np.int64)
         number = _single(graph, number) if len(task.targets) == 1 else number
     if not task.classes:
         return number, np.int64
@@ -71,6 +76,18 @@ def _decided(graph: Graph, model: Model, outputs: str) -> tuple[str, Any]:
         classes.astype(object) if dtype is str else classes, "classes", object if dtype is str else dtype
     )
     return graph.node("Gather", held, number, name="class", axis=0), dtype
+
+
+def _largest(graph: Graph, outputs: str) -> str:
+    """Return the number (rows,) of the largest output of a row."""
+    number = graph.node("ArgMax", outputs, axis=1, keepdims=0)
+    each = graph.node("Cast", _not_finite(graph, outputs), to=graph.kind(np.int64))
+    return graph.refused(number, graph.node("ReduceMax", each, axes=[1], keepdims=0), NO_DECISION, np.int64)
+
+
+def _not_finite(graph: Graph, outputs: str) -> str:
+    """Return where outputs are nan or inf, from which no class can be told: there x - x is nan."""
+    return graph.node("IsNaN", graph.node("Sub", outputs, outputs))
 
 
 def _undone(graph: Graph, outputs: str, model: Model) -> str:

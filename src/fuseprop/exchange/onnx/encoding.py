@@ -2,8 +2,9 @@
 
 As `Encoder` does, it computes in float64: features that are lines of a cell, or pieces of one, all together;
 one row of a table for each text of a category or boolean. What the encoder refuses, a text that is neither of
-a boolean's two, and a missing value where these are refused, is a row that the table does not have, at which
-the runtime ends with an error.
+a boolean's two, a missing value where these are refused, and a number that is too large, is a row that a
+table does not have, at which the runtime ends with an error. Only spaces around a text stay where the encoder
+takes them off: no operator does.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from .graph import ML, Graph
 AS_INPUT = {
     "number": "a number, NaN where it is missing",
     "date": "days since 1970-01-01, the time of day as a fraction, NaN where it is missing",
-    "boolean": "a text, one of the levels, empty where it is missing",
-    "category": "a text as in training, empty where it is missing; others count as new",
+    "boolean": "a text, one of the levels, no spaces around it, empty where it is missing",
+    "category": "a text as in training, no spaces around it, empty where it is missing; others count as new",
 }
 """What an input holds, by the kind of its column."""
 
@@ -62,7 +63,10 @@ def encoded(graph: Graph, encoder: Encoder, named: bool) -> str:
     made = _beside(graph, parts)
     if features != list(range(len(features))):
         made = _taken(graph, made, np.argsort(features).tolist())
-    return graph.node("Cast", made, name="encoded", to=graph.kind(graph.dtype))
+    made = graph.node("Cast", made, name="encoded", to=graph.kind(graph.dtype))
+    if not lined:
+        return made
+    return graph.refused(made, graph.node("IsInf", made), "a number that is too large", graph.dtype)
 
 
 def _input(graph: Graph, column: Column) -> str:
@@ -89,11 +93,8 @@ def _of_numbers(
     layout, columns = encoder.layout, sorted(place)
     gone = graph.node("IsNaN", cells)
     if encoder.missing == "refuse":
-        passed = graph.constant([0.0], dtype=np.float64)
-        row = graph.node("Cast", gone, to=graph.kind(np.int64))
-        cells = graph.node(
-            "Add", cells, graph.node("Gather", passed, row, name="a missing value is refused", axis=0)
-        )
+        cells = graph.refused(cells, gone, "a missing value", np.float64)
+    cells = graph.refused(cells, graph.node("IsInf", cells), "an infinite number", np.float64)
     parts = [_lines(graph, encoder, cells, gone, place)] if encoder.lines.columns.size else []
     of_missing = [i for i, j in enumerate(layout.missing[0].tolist()) if j in place]
     features = np.arange(encoder.width)[layout.lines_and_points]

@@ -65,6 +65,15 @@ class Graph:
         self._nodes.append(made)
         return free
 
+    def refused(self, values: str, where: str, why: str, dtype: Any) -> str:
+        """Return values of this dtype; where a truth value says so, the runtime ends with an error.
+
+        There it looks for a row that a table does not have, and its error names this node.
+        """
+        row = self.node("Cast", where, to=self.kind(np.int64))
+        nothing = self.node("Gather", self.constant([0], dtype=dtype), row, name=f"{why} is refused", axis=0)
+        return self.node("Add", values, nothing)
+
     def output(self, value: str, name: str, dtype: Any, width: int | None) -> str:
         """Add an output (rows, width), or (rows,) without a width; return its name."""
         free = self._free(name)

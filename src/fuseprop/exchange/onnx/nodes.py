@@ -24,6 +24,8 @@ from ..errors import NotConvertible
 from .library import onnx_library
 from .operators import NAMES
 
+ADVICE = "Export dense layers and their activations alone."
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -109,9 +111,7 @@ class Node:
         name = self.proto.name or (self.proto.output[0] if self.proto.output else "")
         return f"node {literal(name)} ({shown(self.operator)})"
 
-    def refuse(
-        self, expected: str, advice: str = "Export dense layers and their activations alone."
-    ) -> NoReturn:
+    def refuse(self, expected: str, advice: str = ADVICE) -> NoReturn:
         """Raise NotConvertible: what was expected of the node, and what to do."""
         raise NotConvertible(f"{self.place}: {self.words}: expected {expected}. {advice}")
 

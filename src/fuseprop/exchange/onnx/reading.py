@@ -10,15 +10,17 @@ import numpy as np
 from ...backend.registry import load_backend
 from ...checks.quoting import counted, literal, shown
 from ...checks.settings import as_path
+from ...checks.warning import warn_user
 from ...data.errors import listed
 from ...formulas.loss import AnyLoss, as_loss
 from ...layers.dense import Dense
 from ...network import Network
 from ...storage.reading import file_errors_as
 from ..errors import NotConvertible
+from .class_names import class_names
 from .file import EXAMPLE, Contents, read
 from .library import onnx_library
-from .nodes import OPERATORS, Layer, Node, Rows, Value, activation_of
+from .nodes import ADVICE, OPERATORS, Layer, Node, Rows, Value, activation_of
 from .rebuilding import rebuilt
 from .tensors import Tensors
 
@@ -37,6 +39,9 @@ def from_onnx(path: str | Path, loss: str | AnyLoss | None = None, *, device: st
     and formulas of their sums: activations, built in or of an own formula, dropout, and what leaves the rows
     as they are, such as Identity and Flatten. Of several outputs the one of floats is taken, and no node that
     is not on the way to it. Weights may stand in files beside the given one.
+
+    Where a file of others names its classes, as skl2onnx does, a UserWarning says which: a network has
+    numbers in their place.
 
     Nothing in a file is executed, and no file elsewhere is opened.
 
@@ -93,6 +98,12 @@ def _followed(
     """Return the network in a file of others."""
     place = shown(path, None)
     end = _end(place, contents.model, tensors)
+    names = class_names(contents.model.graph, tensors)
+    if names is not None:
+        warn_user(
+            f"{place} names its classes {listed(names)}, and a network has numbers: 0 stands for the first, "
+            f"1 for the second, and so on. Keep the names."
+        )
     link = "softmax" if end.is_softmax else "" if end.activation is None else end.activation.name
     if loss is None:
         loss = as_loss(AT_THE_END.get(link, "mean_squared_error"))
@@ -152,7 +163,7 @@ def _end(place: str, model: Any, tensors: Tensors) -> Rows:
         proto = graph.node[i]
         node = Node(place, proto, opset, tensors.read)
         if node.operator not in OPERATORS:
-            node.refuse(f"one of {', '.join(OPERATORS)}")
+            node.refuse("an operator of dense layers", f"{ADVICE} Those are: {', '.join(OPERATORS)}.")
         operands = [_value(node, name, values, tensors) if name else None for name in proto.input]
         made = OPERATORS[node.operator](node, operands)
         if not proto.output or proto.output[0] in values:

@@ -57,10 +57,11 @@ def rebuilt(path: Path, contents: Contents, tensors: Tensors, device: str | None
 
 def _network(about: dict[str, Any], layers: Layers, device: str | None) -> Network:
     made = []
-    for kept, (weights, bias) in zip(about["activations"], layers, strict=True):
+    rates = about.get("dropout", [0.0] * len(layers))  # which files of 0.1 do not have
+    for kept, rate, (weights, bias) in zip(about["activations"], rates, layers, strict=True):
         activation = activation_kept(kept)
         named = activation.name if activation.is_built_in else activation
         d, m = weights.shape
-        made.append(Dense(d, m, named, weights=weights, bias=bias))
+        made.append(Dense(d, m, named, weights=weights, bias=bias, dropout=rate))
     metric = about["metric"] or None
     return Network(made, loss_kept(about["loss"]), metric=metric, device=device, dtype=about["dtype"])

@@ -13,6 +13,7 @@ import numpy as np
 from ... import __version__
 from ...checks.arrays import all_finite
 from ...checks.settings import as_path
+from ...data.errors import listed
 from ...data.tasks import is_for_classes
 from ...formulas.kept import keep_activation, keep_loss
 from ...model.configuration import contradictions
@@ -27,6 +28,17 @@ from .operators import activated, linked
 
 FORMAT = 1
 """The newest format of what the metadata keep, of those that this version reads."""
+
+
+def notes_of(model: Any) -> list[str]:
+    """Return what whoever feeds the file of a model must know of its columns that are no plain numbers."""
+    if not isinstance(model, Model):
+        return []
+    columns: dict[str, list[str]] = {}
+    for about in (_about(model, j) for j in columns_used(model.encoder)):
+        if about["kind"] != "number" or "in training" in about:
+            columns.setdefault(about["input"], []).append(about["name"])
+    return [f"{listed(names)}: {given}" for given, names in columns.items()]
 
 
 def to_onnx(model: Any, path: str | Path) -> None:
@@ -51,11 +63,19 @@ def to_onnx(model: Any, path: str | Path) -> None:
     an estimator    X (rows, d), of its dtype               as of a model
     ==============  ======================================  =================================================
 
-    Dropout is left out: it changes nothing in `predict`. Reading dates and numbers in other notations out of
-    texts is not among ONNX's operators: such columns are numbers here, and the metadata "columns" say so.
-    Where `predict` raises DataError for a text that is neither of a boolean's two, or for a missing value in
-    a model that refuses them, the runtime ends with an error; where it refuses a number that is too large,
-    outputs are nan or inf. Nothing warns of rows unlike those learned from.
+    The graph has no dropout, which changes nothing in `predict`; the metadata keep its rates. An output whose
+    name is that of an input gets a number: beside a column "prediction" it is "prediction 2", and the
+    metadata "outputs" say so.
+
+    Where `predict` raises DataError for a text that is neither of a boolean's two, for a missing value in a
+    model that refuses them, or for a number that is too large, the runtime ends with an error, for all rows
+    that it was given; so it does for classes, decisions and labels of outputs that are nan or inf. The
+    outputs of a regression are nan or inf there. Nothing warns of rows unlike those learned from.
+
+    Two things are not among ONNX's operators, and the metadata "columns" say for each input what it takes.
+    Texts are taken as they are: `predict` takes spaces around them off, and in the file "red " is another
+    category than "red", and so counts as new. Dates and numbers in other notations are not read out of texts:
+    such columns are numbers here.
 
     Parameters
     ----------
@@ -101,6 +121,7 @@ def _of_network(network: Network) -> Any:
         names["decision"] = decision_of(graph, network, prediction)
     kept = {
         "activations": [keep_activation(layer.function) for layer in network.layers],
+        "dropout": [layer.dropout for layer in network.layers],
         "loss": keep_loss(loss),
         "metric": network.metric or "",
         "dtype": str(dtype),

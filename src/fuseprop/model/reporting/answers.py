@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isnan
+from math import isfinite, isnan
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ...checks.quoting import counted, shown
 from ...metrics.scores.decided import Decided, confusion_counts
 from ...metrics.scores.numbers import Residuals
 from ...metrics.scores.resampling import Groups
-from ...plots.outcome import MOST_CLASSES, confusion_panel, predictions_panel, residuals_panel
+from ...plots.outcome import LONGEST, MOST_CLASSES, confusion_panel, predictions_panel, residuals_panel
 from ...showing import paragraph
 from ...showing.page import folded, table
 from ..decisions import Decisions
@@ -25,6 +25,9 @@ MOST_LISTED = 200
 
 MOST_DRAWN = 2
 """So many targets of a regression have pictures, the first ones."""
+
+MOST_LABELS = 6
+"""So many labels have pictures, the first ones."""
 
 SHARES = {"5%": 0.05, "25%": 0.25, "median": 0.5, "75%": 0.75, "95%": 0.95}
 """The quantiles of errors that are told, by their names."""
@@ -80,7 +83,19 @@ def _most_confused(counts: np.ndarray, classes: Sequence[str]) -> str:
 def _of_labels(decisions: Decisions) -> list[str]:
     groups = Groups(len(decisions.true))
     decided = Decided.of_labels(decisions.true, decisions.predicted, groups)
-    return _each("label", decisions.task.targets, decided)
+    names = decisions.task.targets
+    panels = [
+        confusion_panel(
+            confusion_counts(decisions.true[:, j].astype(np.int64), decisions.predicted[:, j], 2),
+            ("without", "with"),
+            f"{shown(name, LONGEST)}: confusion",
+        )
+        for j, name in enumerate(names[:MOST_LABELS])
+    ]
+    parts = [drawn(panels), *_each("label", names, decided)]
+    if len(names) > MOST_LABELS:
+        parts.append(paragraph(f"Drawn are the first {MOST_LABELS} of {len(names):,} labels."))
+    return parts
 
 
 def _each(what: str, names: Sequence[str], decided: Decided) -> list[str]:
@@ -113,10 +128,12 @@ def _of_numbers(decisions: Decisions, rows: str) -> list[str]:
             panels += [predictions_panel(true, predicted, name, rows), residuals_panel(error, name)]
         residuals = Residuals(true[:, None], predicted[:, None])
         whole = residuals.sums(Groups(len(true)))
-        scores = [float(each(whole)[0]) for each in (residuals.rmse, residuals.mae)]
+        with np.errstate(divide="ignore", invalid="ignore"):  # a target that does not vary has no r2
+            scores = [float(each(whole)[0]) for each in (residuals.r2, residuals.rmse, residuals.mae)]
+        told = [score if isfinite(score) else None for score in scores]
         quantiles = np.quantile(error, list(SHARES.values())).tolist()
-        lines.append((shown(name), float(error.mean()), *scores, *quantiles))
-    names = ("target", "mean error", "rmse", "mae", *SHARES)
+        lines.append((shown(name), float(error.mean()), *told, *quantiles))
+    names = ("target", "mean error", "r2", "rmse", "mae", *SHARES)
     parts = [drawn(panels), table("Errors, predicted less actual, in the target's units", names, lines)]
     if len(task.targets) > MOST_DRAWN:
         parts.append(paragraph(f"Drawn are the first {MOST_DRAWN} of {len(task.targets):,} targets."))

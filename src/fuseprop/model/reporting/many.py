@@ -7,6 +7,7 @@ from typing import Any
 
 from ...checks.quoting import counted, shown
 from ...data.showing import details_of
+from ...data.tasks import Task
 from ...showing import paragraph
 from ...showing.page import page, table
 from ..folds import CrossValidation, Folding
@@ -15,13 +16,13 @@ from .chosen import settings_parts
 from .columns import columns_parts
 from .environment import environment_parts
 from .plan import planned
-from .scores import notes_of
+from .scores import about_baseline, about_targets, about_task, notes_of
 
 MOST_LISTED = 500
 """So many trainings have a line each, the first ones."""
 
 
-def folds_parts(made: CrossValidation) -> list[str]:
+def folds_parts(made: CrossValidation, task: Task) -> list[str]:
     """Return the means of a cross-validation with their intervals, and the scores of each training."""
     means = [
         (name, mean.value, *(mean.interval or (None, None)), mean.deviation)
@@ -42,6 +43,10 @@ def folds_parts(made: CrossValidation) -> list[str]:
         table("Each fold", ("repeat.fold", *names, "test rows", "seed", "epochs"), lines),
         paragraph(f"And {counted(left, 'more training')}.") if left else "",
         *map(paragraph, notes_of(made.each[0].scores)),
+        paragraph(f"baseline: {about_baseline(task.name)}, in the test rows of each fold by itself; the mean")
+        if "baseline" in made.means
+        else "",
+        *map(paragraph, about_targets(task)),
         *(paragraph(f"{name}: not defined on the test rows of every fold.") for name in made.incomplete),
         *map(paragraph, made.notes),
     ]
@@ -89,7 +94,7 @@ def folds_page(
         stands_out.append(f"It was interrupted after {len(made.each)} of {made.trainings} trainings.")
     sections: dict[str, Sequence[str]] = {
         "What stands out": list(map(paragraph, [*stands_out, *table.notes])),
-        "Folds": folds_parts(made),
+        "Folds": folds_parts(made, task),
         "Columns": columns_parts(details_of(table)),
         "Settings": [
             paragraph("Rows and seed are those of the first training."),
@@ -100,11 +105,25 @@ def folds_page(
         ),
         "Again": again,
     }
-    name, mean = list(made.means.items())[-1 if made.metric not in made.means else 0]
-    if made.metric in made.means:
-        name, mean = made.metric, made.means[made.metric]
-    between = "" if mean.interval is None else " (95% interval {:.4g} to {:.4g})".format(*mean.interval)
+    title = f"{shown(table.source)}: {about_task(task)}; cross-validated"
+    return page(title + " (interrupted)" * made.interrupted, mean_of_folds(made), sections)
+
+
+def mean_of_folds(made: CrossValidation) -> str:
+    """Return the mean of the metric over the folds with its interval, in a line."""
     times = "" if made.repeats == 1 else f", {made.repeats} times"
-    head = f"{made.folds} folds{times}; mean {name} {mean.value:.4g}{between}"
-    title = f"{shown(table.source)}: {task.name}, cross-validated"
-    return page(title + " (interrupted)" * made.interrupted, head, sections)
+    folds = f"the test rows of {made.folds} folds{times}"
+    name = made.metric if made.metric in made.means else next(iter(made.means), None)
+    if name is None:
+        return f"no score is defined on {folds}"
+    mean = made.means[name]
+    between = "" if mean.interval is None else " (95% interval {:.4g} to {:.4g})".format(*mean.interval)
+    return f"mean {name} {mean.value:.4g}{between} of {folds}"
+
+
+def about_the_model(made: CrossValidation) -> str:
+    """Return a sentence about the model that is trained after the folds."""
+    return (
+        "the model learned from all rows, so that none is left to test it: the folds estimate its scores on "
+        f"new rows, by models of {made.folds - 1}/{made.folds} of the rows"
+    )

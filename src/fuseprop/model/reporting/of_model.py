@@ -26,7 +26,7 @@ from .columns import columns_parts
 from .environment import environment_parts
 from .pictures import drawn
 from .reliance import Reliance, reliance_parts
-from .scores import headline, scores_parts
+from .scores import about_task, headline, scores_parts
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def model_page(
         curves = [drawn(training_panels(training.histories))]
     sections: dict[str, Sequence[str]] = {
         "Model": [_network(network, task, encoder)],
-        "Scores": scores_parts(parts, rows, task.name) if parts else [],
+        "Scores": scores_parts(parts, rows, task) if parts else [],
         "Answers": answers,
         "Importance of columns": reliance,
         "Training": curves,
@@ -84,7 +84,7 @@ def model_page(
     head = headline(
         task, None if judged is None else judged.scores, 0 if judged is None else judged.rows, "rows given"
     )
-    return page(f"Model: {task.name} of {listed(task.targets)}", head, sections)
+    return page(f"Model: {about_task(task)}", head, sections)
 
 
 def _network(network: Network, task: Task, encoder: Encoder) -> str:
@@ -98,9 +98,9 @@ def _network(network: Network, task: Task, encoder: Encoder) -> str:
             ("targets", listed(task.targets)),
             *classes,
             ("columns", len(encoder.columns)),
-            ("network", " -> ".join([str(network.inputs), *layers])),
+            ("network", layers),
             ("loss", str(network.loss)),
-            ("parameters", counted(network.stack.parameters.count, "parameter")),
+            ("parameters", f"{network.stack.parameters.count:,}"),
             ("missing values", "refused" if encoder.missing == "refuse" else "encoded"),
         ]
     )

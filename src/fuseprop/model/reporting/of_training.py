@@ -6,7 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ...checks.quoting import counted, shown
+from ...data.errors import listed
 from ...data.showing import columns_of, details_of
 from ...plots.training import training_panels
 from ...showing import paragraph
@@ -14,19 +17,24 @@ from ...showing.page import page, table
 from ...world import ALONE
 from ..decisions import Decisions
 from ..fitting import Fitting
+from ..folds import CrossValidation
 from ..report import Report
 from .answers import answers_parts
 from .chosen import settings_parts
 from .columns import columns_parts
 from .environment import environment_parts
+from .many import about_the_model, folds_parts, mean_of_folds
 from .outcome import ended
 from .pictures import drawn
 from .plan import planned
 from .reliance import reliance_of, reliance_parts
-from .scores import headline, scores_parts
+from .scores import about_task, headline, scores_parts
 
 JUDGED = {
-    "test": ("test rows", "They steered nothing in training."),
+    "test": (
+        "test rows",
+        "The network saw none of them in training: to it they are new rows.",
+    ),
     "validation": (
         "validation rows",
         "There are no test rows: these chose the epoch whose weights were kept, and so score better than new "
@@ -38,6 +46,10 @@ JUDGED = {
     ),
 }
 """The parts of a table by which a model is judged, the best first: how they are called, and what of it."""
+
+
+LARGE_GAPS = {"accuracy": 0.1, "r2": 0.1}
+"""By so much a score of the rows learned from is far above that of the test rows, if beyond its interval."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +64,15 @@ class Findings:
         As `details_of` returns them; of several processes `columns_of`.
     part : "test" | "validation" | "train"
         By which rows the model is judged.
+    single : tuple of str
+        The classes of a single row.
     decisions : Decisions, or None in another process than the first
     """
 
     plan: list[tuple[str, list[str]]]
     columns: list[dict[str, Any]]
     part: str
+    single: tuple[str, ...]
     decisions: Decisions | None
 
 
@@ -69,7 +84,17 @@ def findings_of(fitting: Fitting) -> Findings:
     elif fitting.validation is not None and fitting.networks == 1:
         part = "validation"
     columns = details_of(fitting.table) if fitting.world.size == 1 else columns_of(fitting.table)
-    return Findings(planned(fitting), columns, part, fitting.decisions(dict(fitting.parts())[part]))
+    decisions = fitting.decisions(dict(fitting.parts())[part])
+    return Findings(planned(fitting), columns, part, _single(fitting), decisions)
+
+
+def _single(fitting: Fitting) -> tuple[str, ...]:
+    """Return the classes that a single row of all processes has."""
+    task, table = fitting.model.task, fitting.table
+    if not task.classes:
+        return ()
+    counts = fitting.world.total(np.bincount(task.encode(table), minlength=len(task.classes)))
+    return tuple(str(task.classes[i]) for i in np.flatnonzero(np.asarray(counts) == 1).tolist())
 
 
 def training_page(
@@ -80,6 +105,7 @@ def training_page(
     given: Collection[str],
     again: Sequence[str],
     data: Iterable[Mapping[str, Any]] = (),
+    validated: CrossValidation | None = None,
     more: Mapping[str, Sequence[str]] | None = None,
     tuned: Collection[str] = (),
 ) -> str:
@@ -93,6 +119,8 @@ def training_page(
         Parts of the page that say how to do it again.
     data
         The files, as `fingerprints` returns them.
+    validated
+        The folds, where they were tested before the training of all rows.
     more
         Sections behind those of the training.
     tuned
@@ -107,11 +135,12 @@ def training_page(
     if found.decisions is not None:
         answers = [paragraph(about), *answers_parts(found.decisions, rows)]
     sections: dict[str, Sequence[str]] = {
-        "What stands out": [_as_list(remarkable(fitting, report))],
-        "Scores": [*scores_parts(parts, fitting.rows_of_parts(), model.task.name), *_about_networks(fitting)],
+        "What stands out": [_as_list(remarkable(fitting, report, found.single, validated))],
+        "Scores": [*scores_parts(parts, fitting.rows_of_parts(), model.task), *_about_networks(fitting)],
         f"Answers: {rows}": answers,
         "Importance of columns": _importance(fitting, found.part, rows),
         "Training": _training(fitting),
+        "Folds": [] if validated is None else folds_parts(validated, model.task),
         **(more or {}),
         "Columns": columns_parts(found.columns),
         "Settings": settings_parts(found.plan, settings, given, tuned, table.source),
@@ -123,32 +152,63 @@ def training_page(
         ),
         "Again": again,
     }
-    title = f"{shown(table.source)}: {model.task.name}"
+    title = f"{shown(table.source)}: {about_task(model.task)}"
     head = headline(model.task, parts.get(found.part), fitting.rows_of_parts()[found.part], rows)
+    if validated is not None:
+        head = mean_of_folds(validated)
     if fitting.interrupted:
         title += " (interrupted)"
     return page(title, head, sections)
 
 
-def remarkable(fitting: Fitting, report: Report) -> list[str]:
-    """Return sentences on what a reader should know first."""
+def remarkable(
+    fitting: Fitting,
+    report: Report,
+    single: Sequence[str] = (),
+    validated: CrossValidation | None = None,
+) -> list[str]:
+    """Return sentences on what a reader should know first; `single` are classes of a single row."""
     table, settings, history = fitting.table, fitting.settings, fitting.histories[0]
     said = []
     if fitting.interrupted:
         said.append("The training was interrupted: this is the model as it stood then.")
-    said += ended(fitting)
-    if history.best_epoch == settings.epochs == history.epochs and fitting.validation is not None:
-        said.append("The validation loss was lowest in the last epoch: more epochs may make it lower.")
-    said += _beside_the_baseline(report)
-    if fitting.validation is None:
-        said.append("No rows were for validation: nothing chose the epoch whose weights were kept.")
-    if fitting.test is None:
+    if validated is not None:
+        said.append(f"On new rows: {mean_of_folds(validated)}; {about_the_model(validated)}.")
+    elif fitting.test is None:
         said.append("No rows were for a test: nothing here says how the model does on new rows.")
+    said += _beside_the_baseline(report)
+    said += _far_from_training(report)
+    if single:
+        said.append(
+            f"Classes of a single row, which is either learned from or tested: {listed(single)}. No score "
+            f"says how well they are told from the others."
+        )
     if table.without_target:
         said.append(f"{counted(table.without_target, 'row')} without a target left out.")
     if table.left_out:
         said.append(f"{counted(len(table.left_out), 'column')} left out: see the columns.")
-    return [*said, *table.notes, *fitting.model.encoder.notes]
+    said += [*table.notes, *fitting.model.encoder.notes]
+    if fitting.validation is None:
+        said.append("No rows were for validation: the weights are those of the last epoch.")
+    elif history.best_epoch == settings.epochs == history.epochs:
+        said.append("The validation loss was lowest in the last epoch: more epochs may make it lower.")
+    return [*said, *ended(fitting)]
+
+
+def _far_from_training(report: Report) -> list[str]:
+    """Return a sentence where the rows learned from have a far better score than the test rows."""
+    scores, metric = report.test, report.history.metric
+    if scores is None or metric not in LARGE_GAPS:
+        return []
+    if not all(metric in each for each in (scores, report.train)) or metric not in scores.intervals:
+        return []
+    learned, tested, (_, high) = report.train[metric], scores[metric], scores.intervals[metric]
+    if learned <= high or learned - tested < LARGE_GAPS[metric]:
+        return []
+    return [
+        f"The {metric} of the rows learned from, {learned:.4g}, is far above that of the test rows, "
+        f"{tested:.4g}: the network knows some of them by heart (overfitting)."
+    ]
 
 
 def _beside_the_baseline(report: Report) -> list[str]:
@@ -199,6 +259,13 @@ def _training(fitting: Fitting) -> list[str]:
     if not histories[0].epochs:
         return [paragraph("Training ended within its first epoch: there are no curves.")]
     parts = [drawn(training_panels(histories))]
+    if fitting.validation is None:
+        parts.append(
+            paragraph(
+                "The model has the weights of the last epoch, not those of the lowest loss: no rows were for "
+                "validation, which would show that lower is better on rows that were not learned from."
+            )
+        )
     if len(histories) > 1:
         parts.append(
             paragraph(
@@ -207,7 +274,7 @@ def _training(fitting: Fitting) -> list[str]:
         )
     if not all(history.gradient_norms for history in histories):
         parts.append(paragraph("The norms of gradients were not recorded."))
-    names = ("network", "epochs", "kept epoch", "ended by", "best loss", "seconds")
+    names = ("network", "epochs", "kept epoch", "ended by", "lowest loss", "seconds")
     lines = [
         (
             str(number),

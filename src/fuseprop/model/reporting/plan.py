@@ -15,7 +15,7 @@ def planned(fitting: Fitting) -> list[tuple[str, list[str]]]:
 
     Processes that train together all call this, and return the same.
     """
-    s, task, network = fitting.settings, fitting.model.task, fitting.model.network
+    s, task, network = fitting.settings, fitting.model.task, fitting.network
     table, backend = fitting.table, network.backend
     names = [str(name) for name in task.classes]
     about = f", {len(names)} classes: {listed(names)}" if names else ""
