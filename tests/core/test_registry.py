@@ -9,6 +9,7 @@ from fuseprop_numpy import NumpyBackend
 
 from fuseprop import BackendUnavailable, Network, available_backends, load_backend, mlp
 from fuseprop.backend import registry
+from fuseprop.verification.environment import described
 
 
 class Entry:
@@ -228,3 +229,11 @@ def test_two_packages_of_one_name_are_refused_both(packages):
     assert {"first", "second"} <= set(str(raised.value).split())
     assert load_backend("other").name == "mine"
     assert load_backend("cpu").name == "numpy"
+
+
+def test_a_provenance_that_fails_is_in_the_certificate():
+    def fails(self):
+        raise SystemExit("no hash")
+
+    failing = type("Failing", (NumpyBackend,), {"provenance": fails})("float64")
+    assert described([failing])["provenance"] == {"failed": "SystemExit: no hash"}
