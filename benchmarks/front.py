@@ -1,11 +1,14 @@
 """The first screen of the top README: a picture and a table of fuseprop beside other libraries.
 
-Both come of one record, the newest of a CPU in which all of `LIBRARIES` were measured side by side, and name
-its machine. What a library says that it can do stands in `STATED`, with where it says so.
+Both come of records in which all of `LIBRARIES` were measured side by side, in `results/libraries/`, and name
+their machine. What a library says that it can do stands in `STATED`, with where it says so.
 """
 
 from __future__ import annotations
 
+import json
+from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from fuseprop.benchmarks.intervals import Interval
@@ -20,7 +23,7 @@ from .tables import marks, number
 LIBRARIES = (OURS, "scikit-learn", "PyTorch", "Keras", "JAX", "Thinc")
 """The columns, ours first."""
 
-SIZES = ("64-32-10-b32", "784-128-10-b128", "784-512-512-10-b1024")
+SIZES = ("64-32-10-b32", "784-128-10-b128", "784-512-512-10-b128")
 """The networks whose steps stand in the table; all that were measured stand in the picture."""
 
 STATED: dict[str, tuple[str, ...]] = {
@@ -53,33 +56,51 @@ threads. After a kill: Keras' `BackupAndRestore` goes on from an epoch or a step
 shuffling; with the others, who writes the loop keeps the state. Estimators: `keras.wrappers`.
 """
 
-NONE = "No record of all libraries side by side exists yet. Type: python -m benchmarks.compare --threads 2"
+NONE = "No record of all libraries side by side exists yet. Type: python -m benchmarks.compare"
 
 
-def first_screen(records: list[dict[str, Any]], picture: str) -> tuple[str, str | None]:
-    """Return the Markdown, and the SVG of `picture`, its path from the page; none where no record has all."""
-    found = [record for record in records if _has_all(record)]
-    if not found:
+def first_screen(folder: Path, picture: str) -> tuple[str, str | None]:
+    """Return the Markdown, and the SVG of `picture`, its path from the page; none where no records have all.
+
+    Steps and footprints are of the newest records in the folder that have all of `LIBRARIES`.
+    """
+    records = sorted((json.loads(path.read_text()) for path in folder.glob("*.json")), key=itemgetter("date"))
+    timed, started = [each for each in records if _has_steps(each)], [*filter(_has_footprints, records)]
+    if not (timed and started):
         return NONE, None
-    record = max(found, key=lambda each: each["date"])
-    networks = [Network(raw) for raw in record["networks"] if raw["activation"] == "sigmoid"]
-    machine = record["machine"]
-    threads = f", {said(machine['threads'])}" if "threads" in machine else ""
-    where = f"{machine['cpu']}{threads}, {record['date']}"
-    drawn = _drawn(networks, where)
+    networks = [Network(raw) for raw in timed[-1]["networks"] if raw["activation"] == "sigmoid"]
+    networks = [network for network in networks if network.time(OURS, "step") is not None]
+    where, there = _where(timed[-1]), _where(started[-1])
     alt = f"time of a training step over fuseprop's, of {len(LIBRARIES) - 1} libraries, {where}"
     told = (
-        f"Measured side by side in one run: {where}. A step is the median of each library's fastest form;\n"
-        f"`~` marks a noisy one, `=` a tie. [All forms, with intervals](benchmarks/README.md#results)."
+        f"A step is the median of each library's fastest form, side by side in one run: {where};\n"
+        f"`~` marks a noisy one, `=` a tie. Installed is what pip installs for it; that and the start:\n"
+        f"{there}. [All forms with their intervals, wider networks and GPUs](benchmarks/README.md#results)."
     )
-    return f"![{alt}]({picture})\n\n{_table(record, networks)}\n\n{told}", drawn
+    table = _table(started[-1], networks)
+    return f"![{alt}]({picture})\n\n{table}\n\n{told}", _drawn(networks, where)
 
 
-def _has_all(record: dict[str, Any]) -> bool:
-    there = {peer["name"] for peer in record["peers"] if "version" in peer}
-    sizes = {one["name"] for one in record["footprint"] if "absent" not in one}
-    measured = {raw["network"] for raw in record["networks"]}
-    return record["device"] == "cpu" and set(LIBRARIES) <= there & sizes and set(SIZES) <= measured
+def _where(record: dict[str, Any]) -> str:
+    machine = record["machine"]
+    threads = f", {said(machine['threads'])}" if "threads" in machine else ""
+    return f"{machine['cpu']}{threads}, {record['date']}"
+
+
+def _has_steps(record: dict[str, Any]) -> bool:
+    """Return whether everybody's steps of all `SIZES` were measured, in the 8 rounds that 99% take."""
+    networks = {raw["network"]: raw["rows"] for raw in record["networks"]}
+    return all(
+        set(LIBRARIES)
+        <= {
+            row["peer"] for row in networks.get(size, []) if row["table"] == "step" and len(row["times"]) >= 8
+        }
+        for size in SIZES
+    )
+
+
+def _has_footprints(record: dict[str, Any]) -> bool:
+    return set(LIBRARIES) <= {one["name"] for one in record["footprint"] if "absent" not in one}
 
 
 def best_step(network: Network, library: str) -> Interval | None:
@@ -92,9 +113,11 @@ def best_step(network: Network, library: str) -> Interval | None:
 def _table(record: dict[str, Any], networks: list[Network]) -> str:
     sizes = {one["name"]: one for one in record["footprint"]}
     mib = [number(sizes[name]["installed_with_dependencies"] / 2**20) for name in LIBRARIES]
+    peaks = [number(sizes[name]["peak_memory"] / 2**20) for name in LIBRARIES]
     rows = [
-        ["installed, MiB, with what it needs (CPU)", *mib],
-        ["import, s", *(number(sizes[name]["import"]) for name in LIBRARIES)],
+        ["installed, MiB, with what it needs", *mib],
+        ["from the start to a first epoch, s", *(number(sizes[name]["ready"]) for name in LIBRARIES)],
+        ["memory for that, MiB", *peaks],
     ]
     for network in networks:
         if network.raw["network"] in SIZES:

@@ -75,7 +75,7 @@ def on_top(results: Path, page: Path, plots: Path) -> dict[Path, str]:
     """Return the text of the top page with the figures of the newest records, and its picture."""
     picture = plots / "front.svg"
     records = [record for _, record in newest(results)]
-    screen, drawn = first_screen(records, picture.relative_to(page.parent).as_posix())
+    screen, drawn = first_screen(results / "libraries", picture.relative_to(page.parent).as_posix())
     text = with_body(read(page), *SCREEN, screen, page)
     files = {page: with_body(text, *FIGURES, figures(results, records), page)}
     return files if drawn is None else files | {picture: drawn}
