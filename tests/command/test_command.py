@@ -222,7 +222,7 @@ USAGE = {
     ("iris", "--hidden", "many"): ["64,32", "'many'"],
     ("iris", "--hidden", "8", "--activation", "tanh,relu"): ["2 entries for 1 hidden"],
     ("iris", "--learning-rate", "0"): ["--learning-rate"],
-    ("iris", "--learning-rate", "nan"): ["learning_rate", "nan"],
+    ("iris", "--learning-rate", "nan"): ["--learning-rate", "nan"],
     ("iris", "--test", "1"): ["--test"],
     ("iris", "--validation", "nan"): ["validation", "nan"],
     ("iris", "--epochs", "0"): ["--epochs"],
