@@ -11,7 +11,8 @@ def test_the_page_says_what_is_recorded():
     page = (ROOT / "benchmarks" / "README.md").read_text()
     newest = max(RESULTS.glob("*.json"), key=lambda path: path.stem[-10:])
     record = json.loads(newest.read_text())
-    assert {name: vars(each) for name, each in compared(record["seconds"]).items()} == record["ratios"]
+    for name, ratio in compared(record["seconds"]).items():
+        assert record["ratios"][name].items() <= vars(ratio).items()
     for line in said(record):
         assert f"- {line}\n" in page, line
     assert f"`{record['commit']}`" in page

@@ -242,4 +242,4 @@ def test_names_in_a_file_reach_messages_escaped(tmp_path):
     model = onnx.load(path)
     model.graph.node[0].op_type, model.graph.node[0].name = "Con\x1b[2J", "\x1b[2J\n" * 50
     path.write_bytes(model.SerializeToString())
-    refused(path, "expected one of")
+    refused(path, "expected an operator")
