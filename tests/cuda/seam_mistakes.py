@@ -17,7 +17,7 @@ PACKAGE = "fuseprop_cupy"
 
 RACE = "race"
 BITS = "not equal"
-APART = "eps apart|wrote outside an array"
+APART = "eps apart|elements? differ|wrote outside an array"
 ISSUE = "            streams.issue(placed.stream, self.calls[placed.node])\n"
 RECORD = """            if place in awaited:
                 events[place] = streams.record(placed.stream)
