@@ -82,33 +82,10 @@ lines = ["a,b,c,what", *(f"{a},{b},{c},{t}" for (a, b, c), t in zip(X, y, strict
 Path("table.csv").write_bytes("\r\n".join(lines).encode("cp1252"))
 Path("new.csv").write_bytes("\r\n".join(line.rpartition(",")[0] for line in lines[:20]).encode())
 
-command(
-    "train",
-    "table.csv",
-    "--target",
-    "what",
-    "--epochs",
-    3,
-    "--members",
-    2,
-    "--out",
-    "m.safetensors",
-    "--quiet",
-)
+TRAINING = ["--target", "what", "--epochs", 3, "--members", 2, "--out", "m.safetensors", "--quiet"]
+command("train", "table.csv", *TRAINING)
 first = Path("m.safetensors").read_bytes()
-command(
-    "train",
-    "table.csv",
-    "--target",
-    "what",
-    "--epochs",
-    3,
-    "--members",
-    2,
-    "--out",
-    "m.safetensors",
-    "--quiet",
-)
+command("train", "table.csv", *TRAINING)
 assert Path("m.safetensors").read_bytes() == first, "a file that is replaced"
 answers = command("predict", "m.safetensors", "new.csv")
 assert answers.count(LINE) == 20, answers
